@@ -1,0 +1,94 @@
+/**
+ * Directories and files as locks: flock(2). Such a lock belongs to the open file description, so it
+ * is inherited through `execve` together with its descriptor, and the kernel drops it when the last
+ * descriptor is closed: the death of its owner, however it comes, is its release.
+ */
+import { ERRNO, KernelError } from "./errno.ts";
+import { cstring, syscall, trySyscall } from "./syscall.ts";
+
+const AARCH64 = Deno.build.arch === "aarch64";
+
+// include/uapi/asm-generic/fcntl.h and arch/arm64/include/uapi/asm/fcntl.h
+const AT_FDCWD = -100;
+const O_RDWR = 0o2;
+const O_CREAT = 0o100;
+const O_CLOEXEC = 0o2000000;
+const O_DIRECTORY = AARCH64 ? 0o40000 : 0o200000;
+const O_NOFOLLOW = AARCH64 ? 0o100000 : 0o400000;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+
+const LOCK_SH = 1;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+/**
+ * Opens a directory that is not a symbolic link.
+ *
+ * @param inherit whether the descriptor survives `execve`
+ * @returns the descriptor, or the negative error number
+ */
+export function tryOpenDirectory(path: string, inherit = false): number {
+  const flags = O_DIRECTORY | O_NOFOLLOW | (inherit ? 0 : O_CLOEXEC);
+  return trySyscall("openat", AT_FDCWD, cstring(path), flags, 0);
+}
+
+/** Like {@linkcode tryOpenDirectory}, but insists. Throws {@linkcode KernelError}. */
+export function openDirectory(path: string, inherit = false): number {
+  const fd = tryOpenDirectory(path, inherit);
+  if (fd < 0) throw new KernelError(-fd, `open ${path}`);
+  return fd;
+}
+
+/** Opens a file that serves as a lock and makes it (0660) where it does not exist. */
+export function openLockFile(path: string): number {
+  const flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+  return syscall(`open lock ${path}`, "openat", AT_FDCWD, cstring(path), flags, 0o660);
+}
+
+/** Closes a descriptor, and with it the lock that was taken through it. */
+export function closeDescriptor(fd: number): void {
+  trySyscall("close", fd);
+}
+
+/** Chooses whether a descriptor is closed by `execve`. */
+export function setCloseOnExec(fd: number, on: boolean): void {
+  syscall("set FD_CLOEXEC", "fcntl", fd, F_SETFD, on ? FD_CLOEXEC : 0);
+}
+
+function flock(fd: number, operation: number, what: string): boolean {
+  while (true) {
+    const result = trySyscall("flock", fd, operation);
+    if (result === 0) return true;
+    if (result === -ERRNO.EAGAIN) return false;
+    if (result !== -ERRNO.EINTR) throw new KernelError(-result, `lock ${what}`);
+  }
+}
+
+/** Waits for a shared lock: until nobody holds it exclusively. */
+export function lockShared(fd: number, what: string): void {
+  flock(fd, LOCK_SH, what);
+}
+
+/** Takes a shared lock. Returns false where somebody holds it exclusively. */
+export function tryLockShared(fd: number, what: string): boolean {
+  return flock(fd, LOCK_SH | LOCK_NB, what);
+}
+
+/** Waits for the exclusive lock. */
+export function lockExclusive(fd: number, what: string): void {
+  flock(fd, LOCK_EX, what);
+}
+
+/**
+ * Takes the exclusive lock. Returns false where somebody else holds it exclusively.
+ *
+ * Who only looks whether a lock is held takes it shared for some microseconds. That must not look
+ * like an owner, so while there are only such holders this tries again.
+ */
+export function tryLockExclusive(fd: number, what: string): boolean {
+  while (!flock(fd, LOCK_EX | LOCK_NB, what)) {
+    if (!flock(fd, LOCK_SH | LOCK_NB, what)) return false;
+  }
+  return true;
+}

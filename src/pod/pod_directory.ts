@@ -1,0 +1,384 @@
+/**
+ * Pod directories: `DATA/pods/STAGE/UUID`. The state of a pod is the directory it is in and whether
+ * the exclusive flock of that directory is held; nothing is written down that could be wrong after
+ * a crash. Whoever prepares or runs a pod holds the lock, and the kernel drops it with its owner.
+ *
+ * Rules, so that any number of rkt processes may work beside each other:
+ * - A pod moves in one direction only, in the order of {@linkcode STAGES}, by rename(2).
+ * - Exclusive locks are taken by who makes, runs or deletes a pod. Who looks at a pod, or moves a
+ *   dead one on, takes the lock shared, so that a dead pod never looks alive for a moment.
+ * - After a lock was taken, the pod may have moved: its path is checked again, under the lock.
+ */
+import { Failure } from "../failure.ts";
+import {
+  closeDescriptor,
+  lockExclusive,
+  lockShared,
+  openDirectory,
+  setCloseOnExec,
+  tryLockExclusive,
+  tryLockShared,
+  tryOpenDirectory,
+} from "../linux/lock.ts";
+import { syscall } from "../linux/syscall.ts";
+
+/** The directories below `pods`, in the order in which a pod goes through them. */
+export const STAGES = [
+  "embryo",
+  "prepare",
+  "prepared",
+  "run",
+  "exited-garbage",
+  "garbage",
+] as const;
+
+/** One of the directories below `pods`. */
+export type PodStage = typeof STAGES[number];
+
+/** The states of a pod, as `rkt list` prints them. */
+export type PodState =
+  | "embryo"
+  | "preparing"
+  | "aborted prepare"
+  | "prepared"
+  | "running"
+  | "exited"
+  | "exited deleting"
+  | "exited garbage"
+  | "deleting"
+  | "garbage";
+
+/** What a directory means while its lock is held, and while it is free. */
+const STATES: Readonly<Record<PodStage, { readonly held: PodState; readonly free: PodState }>> = {
+  "embryo": { held: "embryo", free: "embryo" },
+  "prepare": { held: "preparing", free: "aborted prepare" },
+  "prepared": { held: "prepared", free: "prepared" },
+  "run": { held: "running", free: "exited" },
+  "exited-garbage": { held: "exited deleting", free: "exited garbage" },
+  "garbage": { held: "deleting", free: "garbage" },
+};
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** The path of a pod in one of the stages. */
+export function podPath(dataDir: string, stage: PodStage, uuid: string): string {
+  return `${dataDir}/pods/${stage}/${uuid}`;
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Makes `pods` and its stages (0750) where they do not exist yet. */
+function makeStages(dataDir: string): void {
+  for (const stage of STAGES) {
+    Deno.mkdirSync(`${dataDir}/pods/${stage}`, { recursive: true, mode: 0o750 });
+  }
+}
+
+/** A pod whose exclusive lock this process holds: it makes it, runs it or deletes it. */
+export class PodDirectory implements Disposable {
+  readonly #dataDir: string;
+  #stage: PodStage;
+  #fd: number;
+
+  /** Used by {@linkcode createPod} and {@linkcode claimPod} only: `fd` is open and locked. */
+  constructor(dataDir: string, readonly uuid: string, stage: PodStage, fd: number) {
+    this.#dataDir = dataDir;
+    this.#stage = stage;
+    this.#fd = fd;
+  }
+
+  /** Where the pod is among {@linkcode STAGES}. */
+  get stage(): PodStage {
+    return this.#stage;
+  }
+
+  /** The directory's path; it changes with every move. */
+  get path(): string {
+    return podPath(this.#dataDir, this.#stage, this.uuid);
+  }
+
+  /**
+   * The descriptor through which the lock is held. It is inherited by `execve` (that is how the
+   * supervisor comes by it), so whoever starts other programs calls {@linkcode closeOnExec} first.
+   */
+  get lockFd(): number {
+    return this.#fd;
+  }
+
+  /** Chooses whether the lock ends with `execve` (`true`) or is inherited (`false`, the default). */
+  closeOnExec(on: boolean): void {
+    setCloseOnExec(this.#fd, on);
+  }
+
+  /** The pod is being prepared. */
+  toPrepare(): void {
+    this.#move("prepare");
+  }
+
+  /**
+   * The pod is complete and waits for `run-prepared`, maybe through a crash of the machine: what it
+   * consists of reaches the disk before its new name does. syncfs(2), because without overlayfs
+   * that is a whole root file system.
+   */
+  toPrepared(): void {
+    syscall(`sync pod ${this.uuid}`, "syncfs", this.#fd);
+    this.#move("prepared");
+    syncDirectory(`${this.#dataDir}/pods/prepared`);
+    syncDirectory(`${this.#dataDir}/pods/prepare`);
+  }
+
+  /** The pod runs. No fsync: a crash of the machine ends the pod anyway. */
+  toRun(): void {
+    this.#move("run");
+  }
+
+  /** The pod is rubbish; see {@linkcode discard}. */
+  toGarbage(): void {
+    this.#move("garbage");
+  }
+
+  /** Moves the pod to the garbage and deletes it: for whoever fails to make or start one. */
+  async discard(): Promise<void> {
+    this.toGarbage();
+    const { deleteTree } = await import("../linux/delete_tree.ts");
+    deleteTree(this.path);
+  }
+
+  #move(to: PodStage): void {
+    const from = this.path;
+    Deno.renameSync(from, podPath(this.#dataDir, to, this.uuid));
+    this.#stage = to;
+  }
+
+  /** Closes the descriptor. The lock is released unless another process has inherited it. */
+  [Symbol.dispose](): void {
+    if (this.#fd >= 0) closeDescriptor(this.#fd);
+    this.#fd = -1;
+  }
+}
+
+function syncDirectory(path: string): void {
+  const fd = openDirectory(path);
+  try {
+    syscall(`sync ${path}`, "fsync", fd);
+  } finally {
+    closeDescriptor(fd);
+  }
+}
+
+/** A random UUID (version 4) in lower case with dashes. From the kernel: Deno's crypto loads slowly. */
+function randomUuid(): string {
+  return Deno.readTextFileSync("/proc/sys/kernel/random/uuid").trimEnd();
+}
+
+/**
+ * Makes an empty pod directory (0750) in `embryo`, locked by this process.
+ *
+ * @throws {Failure} where the data directory cannot be written
+ */
+export function createPod(dataDir: string): PodDirectory {
+  while (true) {
+    const uuid = randomUuid();
+    const path = podPath(dataDir, "embryo", uuid);
+    makePodDirectory(dataDir, path);
+    const fd = tryOpenDirectory(path, true);
+    if (fd < 0) continue; // A gc took the directory, which had no lock yet, for a dead one.
+    try {
+      lockExclusive(fd, path);
+      if (exists(path)) return new PodDirectory(dataDir, uuid, "embryo", fd);
+      closeDescriptor(fd);
+    } catch (error) {
+      closeDescriptor(fd);
+      throw error;
+    }
+  }
+}
+
+function makePodDirectory(dataDir: string, path: string): void {
+  try {
+    try {
+      Deno.mkdirSync(path, { mode: 0o750 });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      makeStages(dataDir);
+      Deno.mkdirSync(path, { mode: 0o750 });
+    }
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const why = error.message.replace(/,? mkdir '.*$|: mkdir '.*$/, "");
+    throw new Failure(
+      `cannot make a pod below "${dataDir}": ${why}; run as root, or choose another --dir`,
+      undefined,
+      { cause: error },
+    );
+  }
+}
+
+/** A pod as it was found: a value, not kept up to date. */
+export interface PodView {
+  readonly uuid: string;
+  readonly stage: PodStage;
+  readonly state: PodState;
+  readonly path: string;
+}
+
+/**
+ * Looks at a pod where it was listed. Undefined where it is no longer there.
+ *
+ * Only a free lock in `prepare` can mislead: `rkt prepare` renames, then unlocks, so a pod that is
+ * free may be a prepared one that has just left. A second look at the path tells.
+ */
+function viewAt(dataDir: string, stage: PodStage, uuid: string): PodView | undefined {
+  const path = podPath(dataDir, stage, uuid);
+  const { held, free } = STATES[stage];
+  if (held === free) return exists(path) ? { uuid, stage, state: free, path } : undefined;
+  const fd = tryOpenDirectory(path);
+  if (fd < 0) return undefined;
+  try {
+    const state = tryLockShared(fd, path) ? free : held;
+    if (state === "aborted prepare" && !exists(path)) return undefined;
+    return { uuid, stage, state, path };
+  } finally {
+    closeDescriptor(fd);
+  }
+}
+
+function uuidsIn(dataDir: string, stage: PodStage): string[] {
+  const uuids = [];
+  try {
+    for (const entry of Deno.readDirSync(`${dataDir}/pods/${stage}`)) {
+      if (entry.isDirectory && UUID.test(entry.name)) uuids.push(entry.name);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return uuids;
+}
+
+/** Looks for a pod in one stage after the other: in the direction it moves, so that none is missed. */
+function find(dataDir: string, uuid: string): PodView | undefined {
+  for (const stage of STAGES) {
+    const view = viewAt(dataDir, stage, uuid);
+    if (view !== undefined) return view;
+  }
+  return undefined;
+}
+
+/** All pods, sorted by UUID. One that is moved or deleted meanwhile is seen once or not at all. */
+export function listPods(dataDir: string): PodView[] {
+  const views = new Map<string, PodView>();
+  for (const stage of STAGES) {
+    for (const uuid of uuidsIn(dataDir, stage)) {
+      const view = viewAt(dataDir, stage, uuid) ?? find(dataDir, uuid);
+      if (view !== undefined) views.set(uuid, view);
+    }
+  }
+  return [...views.values()].sort((a, b) => a.uuid < b.uuid ? -1 : 1);
+}
+
+/**
+ * Finds a pod by its UUID or an unambiguous prefix of it.
+ *
+ * @throws {Failure} where there is none, or several
+ */
+export function openPod(dataDir: string, uuidPrefix: string): PodView {
+  const prefix = uuidPrefix.trim().toLowerCase();
+  if (!/^[0-9a-f][0-9a-f-]{0,35}$/.test(prefix)) {
+    throw new Failure(`"${uuidPrefix}" is not a pod UUID; \`rkt list --full\` shows them`);
+  }
+  if (UUID.test(prefix)) {
+    const view = find(dataDir, prefix);
+    if (view !== undefined) return view;
+  }
+  const matching = new Set(STAGES.flatMap((s) => uuidsIn(dataDir, s)).filter(startsWith(prefix)));
+  const [uuid, ...others] = matching;
+  if (others.length > 0) {
+    const some = [uuid, ...others].slice(0, 4).map((u) => u.slice(0, 13)).join(", ");
+    throw new Failure(
+      `"${uuidPrefix}" matches ${matching.size} pods (${some}${others.length > 3 ? ", …" : ""}); ` +
+        `give more digits`,
+    );
+  }
+  const view = uuid === undefined ? undefined : find(dataDir, uuid);
+  if (view === undefined) {
+    throw new Failure(`no pod "${uuidPrefix}"; \`rkt list\` shows the pods there are`);
+  }
+  return view;
+}
+
+function startsWith(prefix: string): (uuid: string) => boolean {
+  return (uuid) => uuid.startsWith(prefix);
+}
+
+/** Looks again at a pod. Undefined where it has been deleted. */
+export function refreshed(dataDir: string, pod: PodView): PodView | undefined {
+  return find(dataDir, pod.uuid);
+}
+
+/**
+ * Takes the exclusive lock of a pod: to run a prepared one, to delete one that is in the garbage.
+ *
+ * @returns undefined where somebody else holds it or the pod has moved on
+ */
+export function claimPod(dataDir: string, pod: PodView): PodDirectory | undefined {
+  const fd = tryOpenDirectory(pod.path, true);
+  if (fd < 0) return undefined;
+  if (tryLockExclusive(fd, pod.path) && exists(pod.path)) {
+    return new PodDirectory(dataDir, pod.uuid, pod.stage, fd);
+  }
+  closeDescriptor(fd);
+  return undefined;
+}
+
+/**
+ * Moves a dead pod on: an exited one to `exited-garbage`, any other to `garbage`. Its lock is held
+ * shared meanwhile, which keeps `run-prepared` from a prepared pod, and makes nothing look alive.
+ *
+ * @returns the pod where it is now; undefined where it is alive, or somebody else was faster
+ */
+export function movePod(dataDir: string, pod: PodView, to: PodStage): PodView | undefined {
+  const fd = tryOpenDirectory(pod.path);
+  if (fd < 0) return undefined;
+  try {
+    if (!tryLockShared(fd, pod.path)) return undefined;
+    const path = podPath(dataDir, to, pod.uuid);
+    Deno.renameSync(pod.path, path);
+    return { uuid: pod.uuid, stage: to, state: STATES[to].free, path };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  } finally {
+    closeDescriptor(fd);
+  }
+}
+
+/** Blocks the whole process until nobody holds the pod's lock: until a running pod has exited. */
+export function waitForPod(pod: PodView): void {
+  const fd = tryOpenDirectory(pod.path);
+  if (fd < 0) return;
+  try {
+    lockShared(fd, pod.path);
+  } finally {
+    closeDescriptor(fd);
+  }
+}
+
+/** Reads a small file of a pod. Undefined where there is none, or the pod is being deleted. */
+export function readPodFile(pod: PodView, name: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(`${pod.path}/${name}`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    throw error;
+  }
+}
