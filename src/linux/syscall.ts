@@ -18,7 +18,8 @@ const NUMBERS = {
   setns: [308, 268], umount2: [166, 39], write: [1, 64], ppoll: [271, 73],
   prlimit64: [302, 261], faccessat2: [439, 439], rt_sigprocmask: [14, 135], umask: [95, 166],
   fsync: [74, 82], statx: [332, 291], linkat: [265, 37], renameat2: [316, 276], mkdirat: [258, 34],
-  unlinkat: [263, 35], dup3: [292, 24], close_range: [436, 436], syncfs: [306, 267],
+  unlinkat: [263, 35], dup3: [292, 24], close_range: [436, 436],
+  pwrite64: [18, 68], syncfs: [306, 267],
   getdents64: [217, 61],
 } as const satisfies Record<string, readonly [number, number]>;
 

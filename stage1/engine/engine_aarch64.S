@@ -1,0 +1,116 @@
+// The engine: executes a plan (Linux aarch64). engine_x86_64.S says what a plan is.
+//
+// Registers: x19 this instruction, x20 the instruction that branched last, x21 its result.
+	.text
+
+// A process starts here: the kernel leaves nothing that we need in registers.
+entry:	ldr	x0, plan
+
+// void run(instruction *plan), AAPCS64.
+run:	stp	x19, x20, [sp, #-32]!
+	stp	x21, x30, [sp, #16]
+	mov	x19, x0
+
+next:	ldp	x0, x1, [x19, #8]
+	ldp	x2, x3, [x19, #24]
+	ldp	x4, x5, [x19, #40]
+	ldrb	w9, [x19, #4]
+	tbz	w9, #0, 1f
+	ldr	x0, [x0]
+1:	tbz	w9, #1, 1f
+	ldr	x1, [x1]
+1:	tbz	w9, #2, 1f
+	ldr	x2, [x2]
+1:	tbz	w9, #3, 1f
+	ldr	x3, [x3]
+1:	tbz	w9, #4, 1f
+	ldr	x4, [x4]
+1:	tbz	w9, #5, 1f
+	ldr	x5, [x5]
+1:	ldrsw	x8, [x19]
+	tbnz	x8, #63, operation
+	svc	#0
+
+result:	ldr	x9, [x19, #56]
+	cbz	x9, 1f
+	str	x0, [x9]
+1:	ldrb	w9, [x19, #5]
+	ldr	x10, [x19, #64]
+	cbz	w9, 4f
+	cmp	w9, #2
+	b.lo	2f
+	b.eq	3f
+	cmp	w9, #4
+	b.hi	branch
+	b.eq	5f
+	cmp	x0, x10
+	b.ne	branch
+	b	4f
+5:	cmp	x0, x10
+	b.lt	branch
+	b	4f
+2:	cmn	x0, #4095		// unsigned: the errors are the largest numbers
+	b.hs	branch
+	b	4f
+3:	cmp	x0, x10
+	b.eq	branch
+4:	add	x19, x19, #80
+	b	next
+branch:	mov	x20, x19
+	mov	x21, x0
+	ldr	x19, [x19, #72]
+	b	next
+
+operation:
+	mvn	w8, w8			// -1, -2, ... become 0, 1, ...
+	cbz	w8, result		// let: a0 is the result
+	subs	w8, w8, #1
+	b.eq	sum
+	subs	w8, w8, #1
+	b.eq	difference
+	subs	w8, w8, #1
+	b.eq	both
+	subs	w8, w8, #1
+	b.eq	left
+	subs	w8, w8, #1
+	b.eq	right
+	subs	w8, w8, #1
+	b.eq	load
+	subs	w8, w8, #1
+	b.eq	put
+	subs	w8, w8, #1
+	b.eq	brancher
+	subs	w8, w8, #1
+	b.eq	cause
+	subs	w8, w8, #1
+	b.eq	goto
+	ldp	x21, x30, [sp, #16]
+	ldp	x19, x20, [sp], #32
+	ret
+
+sum:	add	x0, x0, x1
+	b	result
+difference:
+	sub	x0, x0, x1
+	b	result
+both:	and	x0, x0, x1
+	b	result
+left:	lsl	x0, x0, x1
+	b	result
+right:	lsr	x0, x0, x1
+	b	result
+load:	ldr	x0, [x0]
+	b	result
+put:	str	x1, [x0]
+	mov	x0, x1
+	b	result
+brancher:
+	mov	x0, x20
+	b	result
+cause:	mov	x0, x21
+	b	result
+goto:	mov	x19, x0
+	b	next
+
+	.balign 8
+plan:	.quad	0			// filled in where the engine is the text of a process

@@ -1,0 +1,140 @@
+/**
+ * The kernel's constants that plans use, by their headers' names. Where x86_64 and aarch64 differ, the value is
+ * that of the machine rkt runs on.
+ */
+
+const arm = Deno.build.arch === "aarch64";
+
+// include/uapi/linux/sched.h
+export const CLONE_VM = 0x100;
+export const CLONE_VFORK = 0x4000;
+export const CLONE_NEWNS = 0x20000;
+export const CLONE_NEWCGROUP = 0x2000000;
+export const CLONE_NEWUTS = 0x4000000;
+export const CLONE_NEWIPC = 0x8000000;
+export const CLONE_NEWUSER = 0x10000000;
+export const CLONE_NEWPID = 0x20000000;
+export const CLONE_NEWNET = 0x40000000;
+
+// include/uapi/asm-generic/fcntl.h, arch/arm64/include/uapi/asm/fcntl.h
+export const O_RDONLY = 0;
+export const O_WRONLY = 1;
+export const O_RDWR = 2;
+export const O_CREAT = 0o100;
+export const O_EXCL = 0o200;
+export const O_NOCTTY = 0o400;
+export const O_TRUNC = 0o1000;
+export const O_NONBLOCK = 0o4000;
+export const O_DIRECTORY = arm ? 0o40000 : 0o200000;
+export const O_NOFOLLOW = arm ? 0o100000 : 0o400000;
+export const O_CLOEXEC = 0o2000000;
+export const O_PATH = 0o10000000;
+
+// include/uapi/linux/fcntl.h
+export const AT_FDCWD = -100;
+export const AT_SYMLINK_NOFOLLOW = 0x100;
+export const AT_REMOVEDIR = 0x200;
+export const AT_EMPTY_PATH = 0x1000;
+export const AT_RECURSIVE = 0x8000;
+
+// include/uapi/linux/openat2.h
+export const RESOLVE_NO_XDEV = 1;
+export const RESOLVE_NO_MAGICLINKS = 2;
+export const RESOLVE_NO_SYMLINKS = 4;
+export const RESOLVE_BENEATH = 8;
+export const RESOLVE_IN_ROOT = 16;
+
+// include/uapi/linux/mount.h
+export const MS_REC = 0x4000;
+export const MS_PRIVATE = 0x40000;
+export const MS_SLAVE = 0x80000;
+export const MNT_DETACH = 2;
+export const OPEN_TREE_CLONE = 1;
+export const OPEN_TREE_CLOEXEC = O_CLOEXEC;
+export const MOVE_MOUNT_F_EMPTY_PATH = 4;
+export const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
+export const FSOPEN_CLOEXEC = 1;
+export const FSCONFIG_SET_FLAG = 0;
+export const FSCONFIG_SET_STRING = 1;
+export const FSCONFIG_CMD_CREATE = 6;
+export const FSMOUNT_CLOEXEC = 1;
+export const MOUNT_ATTR_RDONLY = 1;
+export const MOUNT_ATTR_NOSUID = 2;
+export const MOUNT_ATTR_NODEV = 4;
+export const MOUNT_ATTR_NOEXEC = 8;
+
+// include/uapi/linux/stat.h
+export const S_IFCHR = 0o20000;
+
+// include/uapi/asm-generic/signal.h, signal-defs.h
+export const SIGHUP = 1;
+export const SIGINT = 2;
+export const SIGQUIT = 3;
+export const SIGKILL = 9;
+export const SIGUSR1 = 10;
+export const SIGUSR2 = 12;
+export const SIGPIPE = 13;
+export const SIGALRM = 14;
+export const SIGTERM = 15;
+export const SIGCHLD = 17;
+export const SIGCONT = 18;
+export const SIGTTOU = 22;
+export const SIGWINCH = 28;
+export const SIG_BLOCK = 0;
+export const SIG_SETMASK = 2;
+
+// include/uapi/linux/prctl.h
+export const PR_SET_PDEATHSIG = 1;
+export const PR_SET_DUMPABLE = 4;
+export const PR_SET_NAME = 15;
+export const PR_CAPBSET_DROP = 24;
+export const PR_SET_NO_NEW_PRIVS = 38;
+export const PR_CAP_AMBIENT = 47;
+export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
+
+// include/uapi/linux/capability.h
+export const _LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+
+// include/uapi/asm-generic/resource.h
+export const RLIMIT_NOFILE = 7;
+
+// include/uapi/linux/wait.h
+export const WNOHANG = 1;
+export const __WALL = 0x40000000;
+
+// include/uapi/linux/time.h
+export const ITIMER_REAL = 0;
+
+// include/uapi/asm-generic/poll.h
+export const POLLIN = 1;
+
+// include/linux/socket.h, include/uapi/linux/{sockios,if}.h
+export const AF_UNIX = 1;
+export const AF_INET = 2;
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_SEQPACKET = 5;
+export const SOCK_CLOEXEC = O_CLOEXEC;
+export const SIOCSIFFLAGS = 0x8914;
+export const IFF_UP = 1;
+export const SOL_SOCKET = 1;
+export const SCM_RIGHTS = 1;
+export const MSG_CMSG_CLOEXEC = 0x40000000;
+
+// include/uapi/asm-generic/ioctls.h
+export const TCGETS = 0x5401;
+export const TCSETSW = 0x5403;
+export const TIOCSCTTY = 0x540e;
+export const TIOCGWINSZ = 0x5413;
+export const TIOCSWINSZ = 0x5414;
+export const TIOCSPTLCK = 0x40045431;
+export const TIOCGPTPEER = 0x5441;
+
+// include/uapi/linux/close_range.h, falloc.h
+export const CLOSE_RANGE_CLOEXEC = 4;
+export const FALLOC_FL_KEEP_SIZE = 1;
+export const FALLOC_FL_PUNCH_HOLE = 2;
+
+// include/uapi/asm-generic/errno-base.h
+export const EINTR = 4;
+export const EEXIST = 17;

@@ -1,0 +1,84 @@
+/** Makes the ELF executable that a program runs as: engine, instructions, constants, memory; nothing else. */
+import { type Architecture, engineCode, ENGINES } from "../engine/engine.ts";
+import type { Layout } from "./assemble.ts";
+
+/** Where the parts are in memory. Far enough from address 0 for any `vm.mmap_min_addr`. */
+export const ADDRESS = { text: 0x400000, data: 0x500000, setup: 0x600000 } as const;
+
+/** The setup part's place in memory and in the file: what a plan gives back when it is done with it. */
+export const SETUP = {
+  address: ADDRESS.setup,
+  offset: ADDRESS.setup - ADDRESS.text,
+  size: 0x100000,
+};
+
+const EHDR_SIZE = 64;
+const PHDR_SIZE = 56;
+const PT_LOAD = 1;
+const PT_GNU_STACK = 0x6474e551;
+const PF_X = 1;
+const PF_W = 2;
+const PF_R = 4;
+const ET_EXEC = 2;
+const EM: Readonly<Record<Architecture, number>> = { x86_64: 62, aarch64: 183 };
+/** Kernels for aarch64 may have pages of 64 KiB. */
+const PAGE: Readonly<Record<Architecture, number>> = { x86_64: 0x1000, aarch64: 0x10000 };
+
+/** A piece of a file; between the pieces the file is a hole. */
+export interface Piece {
+  readonly offset: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * The executable of a program (elf(5)).
+ *
+ * Text and resident part share their pages, which are never writable; the setup part has pages of its own.
+ */
+export function executable(layout: Layout, architecture: Architecture): readonly Piece[] {
+  const code = engineCode(architecture);
+  const codeAt = EHDR_SIZE + 4 * PHDR_SIZE;
+  const residentAt = Math.ceil((codeAt + code.length) / 16) * 16;
+  const parts = layout.emit({ ...ADDRESS, resident: ADDRESS.text + residentAt });
+  if (parts.setup.length > SETUP.size) {
+    throw new Error("the plan is larger than its place in memory");
+  }
+
+  const text = new Uint8Array(residentAt + parts.resident.length);
+  const view = new DataView(text.buffer);
+  text.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]); // ELF, 64 bits, little-endian, version 1
+  view.setUint16(16, ET_EXEC, true);
+  view.setUint16(18, EM[architecture], true);
+  view.setUint32(20, 1, true);
+  view.setUint32(24, ADDRESS.text + codeAt, true);
+  view.setUint32(32, EHDR_SIZE, true);
+  view.setUint16(52, EHDR_SIZE, true);
+  view.setUint16(54, PHDR_SIZE, true);
+  view.setUint16(56, 4, true);
+  const segment = (i: number, flags: number, address: number, size: number): void => {
+    const header = EHDR_SIZE + i * PHDR_SIZE;
+    view.setUint32(header, PT_LOAD, true);
+    view.setUint32(header + 4, flags, true);
+    view.setUint32(header + 8, address - ADDRESS.text, true);
+    view.setUint32(header + 16, address, true);
+    view.setUint32(header + 24, address, true);
+    view.setUint32(header + 32, size, true);
+    view.setUint32(header + 40, size, true);
+    view.setUint32(header + 48, PAGE[architecture], true);
+  };
+  segment(0, PF_R | PF_X, ADDRESS.text, text.length);
+  segment(1, PF_R | PF_W, ADDRESS.data, parts.data.length);
+  segment(2, PF_R, ADDRESS.setup, parts.setup.length);
+  const stack = EHDR_SIZE + 3 * PHDR_SIZE;
+  view.setUint32(stack, PT_GNU_STACK, true); // without it the kernel makes the stack executable
+  view.setUint32(stack + 4, PF_R | PF_W, true);
+
+  text.set(code, codeAt);
+  view.setUint32(codeAt + ENGINES[architecture].plan, ADDRESS.setup, true);
+  text.set(parts.resident, residentAt);
+  return [
+    { offset: 0, bytes: text },
+    { offset: ADDRESS.data - ADDRESS.text, bytes: parts.data },
+    { offset: SETUP.offset, bytes: parts.setup },
+  ];
+}

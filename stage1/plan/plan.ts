@@ -1,0 +1,202 @@
+/**
+ * A plan: what a process is to do, as a list of system calls and a few operations of the engine.
+ *
+ * A plan is a plain value. {@linkcode assemble} makes it a program that the engine executes, {@linkcode print} shows
+ * it to a person, {@linkcode interpret} runs it in tests.
+ */
+import type { OperationName, SyscallName } from "./syscalls.ts";
+
+/** Eight bytes of memory with a name, where results are kept. */
+export interface Slot {
+  readonly kind: "slot";
+  readonly name: string;
+}
+
+/** Memory that starts as zero bytes and that the kernel or the plan writes to. */
+export interface Space {
+  readonly kind: "space";
+  readonly name: string;
+  readonly size: number;
+}
+
+/** A structure of the kernel's, field by field as the header lays it out. */
+export interface Struct {
+  readonly kind: "struct";
+  readonly name: string;
+  readonly fields: readonly Field[];
+  /** Whether the plan or the kernel writes to it. */
+  readonly mutable: boolean;
+}
+
+/** A field: its name, its size in bytes (a string fills its size with NULs), its value. */
+export type Field = readonly [name: string, size: number, value: Value | Uint8Array];
+
+/** A NULL-terminated array of C strings, as `execve` wants it. */
+export interface Vector {
+  readonly kind: "vector";
+  readonly items: readonly string[];
+}
+
+/** An address: of memory, or of an instruction. */
+export interface Address {
+  readonly kind: "address";
+  readonly of: Slot | Space | Struct | { readonly kind: "label"; readonly name: string };
+  readonly offset: number;
+}
+
+/** What can stand in a field: numbers, a C string's address, an address. */
+export type Value = number | bigint | string | Address;
+
+/** What can be an argument. A string stands for its address; a slot for what it holds. */
+export type Argument = Value | Slot | Space | Struct | Vector;
+
+/** When a step branches, instead of going on with the next one. */
+export type Branch =
+  | { readonly when: "error" | "always"; readonly to: string }
+  | {
+    readonly when: "equal" | "different" | "less";
+    readonly operand: number | bigint;
+    readonly to: string;
+  };
+
+/** One system call, or operation of the engine. */
+export interface Step {
+  readonly kind: "step";
+  readonly call: SyscallName | OperationName;
+  readonly arguments: readonly Argument[];
+  readonly store?: Slot;
+  readonly branch?: Branch;
+  /** What it is for, like `mount proc on /proc in app "etcd"`. */
+  readonly what?: string;
+  /** On an error the process says `what`, the error and this hint, and ends with 254. */
+  readonly fatal: boolean;
+  readonly hint?: string;
+}
+
+/** A place to branch to. */
+export interface Label {
+  readonly kind: "label";
+  readonly name: string;
+}
+
+/** A line for the person who reads the plan. */
+export interface Heading {
+  readonly kind: "heading";
+  readonly text: string;
+}
+
+/**
+ * Where steps and constants live: `setup` is given back to the kernel once a pod is up, `resident` stays as
+ * long as the process.
+ */
+export type SectionName = "setup" | "resident";
+
+/** What stands in a section. */
+export type Item = Step | Label | Heading;
+
+/** A whole program. It starts with the first step of its setup section. */
+export interface Plan {
+  readonly setup: readonly Item[];
+  readonly resident: readonly Item[];
+}
+
+/** A slot, to store a result in and to use it. */
+export const slot = (name: string): Slot => ({ kind: "slot", name });
+
+/** Memory of `size` bytes. */
+export const space = (name: string, size: number): Space => ({ kind: "space", name, size });
+
+/** A structure that nobody changes. */
+export const struct = (name: string, ...fields: Field[]): Struct => ({
+  kind: "struct",
+  name,
+  fields,
+  mutable: false,
+});
+
+/** A structure that the kernel or the plan changes. */
+export const mutableStruct = (name: string, ...fields: Field[]): Struct => ({
+  kind: "struct",
+  name,
+  fields,
+  mutable: true,
+});
+
+/** A NULL-terminated array of strings. */
+export const vector = (items: readonly string[]): Vector => ({ kind: "vector", items });
+
+/** The address of memory, plus `offset` bytes. */
+export const addressOf = (of: Slot | Space | Struct, offset = 0): Address => ({
+  kind: "address",
+  of,
+  offset,
+});
+
+/** The address of the instruction behind a label. */
+export const instructionAt = (name: string): Address => ({
+  kind: "address",
+  of: { kind: "label", name },
+  offset: 0,
+});
+
+/** What a step does beside its call. */
+export interface StepOptions {
+  readonly store?: Slot;
+  readonly branch?: Branch;
+  readonly hint?: string;
+}
+
+/** Collects the steps of a section in the order of their execution. */
+export class Section {
+  readonly items: Item[] = [];
+
+  /** A call that must succeed: else the process reports `what` with the error, and ends. */
+  must(
+    what: string,
+    call: SyscallName,
+    args: readonly Argument[],
+    options: Omit<StepOptions, "branch"> = {},
+  ): void {
+    this.items.push({ kind: "step", call, arguments: args, what, fatal: true, ...options });
+  }
+
+  /** A call whose failure does not matter, or is seen to by its branch. */
+  try(
+    what: string,
+    call: SyscallName | OperationName,
+    args: readonly Argument[],
+    options: StepOptions = {},
+  ): void {
+    this.items.push({ kind: "step", call, arguments: args, what, fatal: false, ...options });
+  }
+
+  /** An operation of the engine on values. */
+  compute(call: OperationName, args: readonly Argument[], options: StepOptions = {}): void {
+    this.items.push({ kind: "step", call, arguments: args, fatal: false, ...options });
+  }
+
+  /** Goes on at a label. */
+  goto(to: string): void {
+    this.compute("let", [], { branch: { when: "always", to } });
+  }
+
+  /** Branches if a slot holds a value. */
+  when(value: Slot, operand: number | bigint, to: string): void {
+    this.compute("let", [value], { branch: { when: "equal", operand, to } });
+  }
+
+  /** Sets a slot. */
+  set(to: Slot, value: Argument): void {
+    this.compute("let", [value], { store: to });
+  }
+
+  /** A place to branch to. Names are unique in the whole plan. */
+  label(name: string): void {
+    this.items.push({ kind: "label", name });
+  }
+
+  /** A line for readers. */
+  heading(text: string): void {
+    this.items.push({ kind: "heading", text });
+  }
+}

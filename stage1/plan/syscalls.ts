@@ -1,0 +1,107 @@
+/**
+ * The system calls that plans use: their numbers, and what their arguments are, for the printer.
+ * Numbers: arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
+ */
+import type { Architecture } from "../engine/engine.ts";
+
+/**
+ * What an argument is. A prefix of constants (`"O_"`) means flags of that family,
+ * `"=PR_"` one constant of it; {@linkcode print} decodes them.
+ */
+export type Parameter = "int" | "octal" | "size" | "fd" | "pointer" | "signal" | "pid" | string;
+
+interface Syscall {
+  readonly x86_64: number;
+  readonly aarch64: number;
+  readonly parameters: readonly Parameter[];
+}
+
+const call = (x86_64: number, aarch64: number, ...parameters: Parameter[]): Syscall => ({
+  x86_64,
+  aarch64,
+  parameters,
+});
+
+// deno-fmt-ignore
+export const SYSCALLS = {
+  capset: call(126, 91, "pointer", "pointer"),
+  chdir: call(80, 49, "pointer"),
+  clone: call(56, 220, "CLONE_|signal", "pointer", "pointer", "pointer", "pointer"),
+  close: call(3, 57, "fd"),
+  close_range: call(436, 436, "int", "int", "CLOSE_RANGE_"),
+  dup3: call(292, 24, "fd", "fd", "O_"),
+  execve: call(59, 221, "pointer", "pointer", "pointer"),
+  exit_group: call(231, 94, "int"),
+  fallocate: call(285, 47, "fd", "FALLOC_FL_", "size", "size"),
+  fchdir: call(81, 50, "fd"),
+  fsconfig: call(431, 431, "fd", "=FSCONFIG_", "pointer", "pointer", "int"),
+  fsmount: call(432, 432, "fd", "FSMOUNT_", "MOUNT_ATTR_"),
+  fsopen: call(430, 430, "pointer", "FSOPEN_"),
+  getpid: call(39, 172),
+  ioctl: call(16, 29, "fd", "=TIOC|TCGETS|TCSETSW|SIOC", "pointer"),
+  kill: call(62, 129, "pid", "signal"),
+  mkdirat: call(258, 34, "fd", "pointer", "octal"),
+  mknodat: call(259, 33, "fd", "pointer", "octal", "int"),
+  mount: call(165, 40, "pointer", "pointer", "pointer", "MS_", "pointer"),
+  mount_setattr: call(442, 442, "fd", "pointer", "AT_", "pointer", "size"),
+  move_mount: call(429, 429, "fd", "pointer", "fd", "pointer", "MOVE_MOUNT_"),
+  munmap: call(11, 215, "size", "size"),
+  open_tree: call(428, 428, "fd", "pointer", "OPEN_TREE_|AT_"),
+  openat: call(257, 56, "fd", "pointer", "O_", "octal"),
+  openat2: call(437, 437, "fd", "pointer", "pointer", "size"),
+  pidfd_open: call(434, 434, "pid", "int"),
+  pivot_root: call(155, 41, "pointer", "pointer"),
+  ppoll: call(271, 73, "pointer", "size", "pointer", "pointer", "size"),
+  prctl: call(157, 167, "=PR_", "int", "int", "int", "int"),
+  prlimit64: call(302, 261, "pid", "=RLIMIT_", "pointer", "pointer"),
+  read: call(0, 63, "fd", "pointer", "size"),
+  recvmsg: call(47, 212, "fd", "pointer", "MSG_"),
+  rt_sigaction: call(13, 134, "signal", "pointer", "pointer", "size"),
+  rt_sigprocmask: call(14, 135, "=SIG_", "pointer", "pointer", "size"),
+  rt_sigtimedwait: call(128, 137, "pointer", "pointer", "pointer", "size"),
+  sendmsg: call(46, 211, "fd", "pointer", "MSG_"),
+  setgroups: call(116, 159, "size", "pointer"),
+  sethostname: call(170, 161, "pointer", "size"),
+  setitimer: call(38, 103, "=ITIMER_", "pointer", "pointer"),
+  setresgid: call(119, 149, "int", "int", "int"),
+  setresuid: call(117, 147, "int", "int", "int"),
+  setsid: call(112, 157),
+  socket: call(41, 198, "=AF_", "SOCK_", "int"),
+  socketpair: call(53, 199, "=AF_", "SOCK_", "int", "pointer"),
+  symlinkat: call(266, 36, "pointer", "fd", "pointer"),
+  umask: call(95, 166, "octal"),
+  umount2: call(166, 39, "pointer", "MNT_"),
+  unlinkat: call(263, 35, "fd", "pointer", "AT_"),
+  wait4: call(61, 260, "pid", "pointer", "WNOHANG|__WALL", "pointer"),
+  write: call(1, 64, "fd", "pointer", "size"),
+  writev: call(20, 66, "fd", "pointer", "size"),
+} as const satisfies Record<string, Syscall>;
+
+/** The name of a system call that plans can make. */
+export type SyscallName = keyof typeof SYSCALLS;
+
+/** What the engine does itself; the numbers are those of its source. */
+export const OPERATIONS = {
+  let: -1,
+  sum: -2,
+  difference: -3,
+  and: -4,
+  shiftLeft: -5,
+  shiftRight: -6,
+  load: -7,
+  put: -8,
+  brancher: -9,
+  cause: -10,
+  goto: -11,
+  return: -12,
+} as const;
+
+/** The name of an operation of the engine. */
+export type OperationName = keyof typeof OPERATIONS;
+
+/** The number that the engine wants for a call or operation. */
+export function callNumber(name: SyscallName | OperationName, architecture: Architecture): number {
+  return name in OPERATIONS
+    ? OPERATIONS[name as OperationName]
+    : SYSCALLS[name as SyscallName][architecture];
+}
