@@ -1,0 +1,282 @@
+/**
+ * The image store: archives by their content, their manifests, and trees rendered from them.
+ *
+ * This module is on the way of `rkt run`, so it does what that needs with a handful of file system
+ * calls: an image by ID is a file, a repeated query by name is two, a rendered tree is a link. The
+ * rest (import, render, index, collection) is loaded when it is needed.
+ */
+import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.ts";
+import { STORE_KEY_LENGTH, type StoreKey } from "../appc/image_id.ts";
+import { type Label, labelValue } from "../appc/label.ts";
+import { Failure } from "../failure.ts";
+import { closeDescriptor, lockExclusive, lockShared, openLockFile } from "../linux/lock.ts";
+import type { ByteSource } from "../aci/source.ts";
+import type { ImportOptions } from "./import_aci.ts";
+import { imagePath, shardPath, treePath } from "./layout.ts";
+
+/** An image by its ID, of which at least two digits are given, or by name and labels. */
+export type ImageQuery =
+  | { readonly id: string }
+  | { readonly name: string; readonly labels: readonly Label[] };
+
+/** An image that is in the store. */
+export interface StoredImage {
+  /** The first half of the image ID, under which the store keeps it. */
+  readonly key: StoreKey;
+  readonly manifestText: string;
+  readonly manifest: ImageManifest;
+  /** The uncompressed archive. */
+  readonly blobPath: string;
+}
+
+/** An image's rendered tree, never to be written to. */
+export interface RenderedTree {
+  /** `deps-sha512-…`: what the tree was rendered from. */
+  readonly id: string;
+  /** The root file system: an absolute path if the data directory is one. */
+  readonly rootfs: string;
+}
+
+/** The store below a data directory. It holds nothing open; locks are taken where they are needed. */
+export class Store {
+  /** @param dataDir `--dir`, like /var/lib/rkt; need not exist */
+  constructor(readonly dataDir: string) {}
+
+  /**
+   * Finds an image: by ID, or the newest one that has the name and all of the labels.
+   *
+   * @returns undefined where there is none
+   * @throws {Failure} where an ID is ambiguous or malformed
+   */
+  async resolve(query: ImageQuery): Promise<StoredImage | undefined> {
+    if ("id" in query) return this.#byId(query.id);
+    return this.#cached(query) ?? await this.#byName(query);
+  }
+
+  /** Reads an image by its whole key. Undefined where it is not in the store. */
+  read(key: StoreKey): StoredImage | undefined {
+    const manifestText = readText(imagePath(this.dataDir, "imageManifest", key));
+    if (manifestText === undefined) return undefined;
+    return {
+      key,
+      manifestText,
+      manifest: parseImageManifest(manifestText),
+      blobPath: imagePath(this.dataDir, "blob", key),
+    };
+  }
+
+  #byId(id: string): StoredImage | undefined {
+    if (!/^sha512-[0-9a-f]{2,128}$/.test(id)) {
+      throw new Failure(`"${id}" is not an image ID: sha512- and at least 2 hexadecimal digits`);
+    }
+    if (id.length >= STORE_KEY_LENGTH) return this.read(id.slice(0, STORE_KEY_LENGTH) as StoreKey);
+    const [key, ...others] = this.#keysBeginningWith(id);
+    if (others.length > 0) {
+      throw new Failure(
+        `image ID "${id}" is ambiguous: ${others.length + 1} images begin so; give more digits`,
+      );
+    }
+    return key === undefined ? undefined : this.read(key as StoreKey);
+  }
+
+  #keysBeginningWith(prefix: string): string[] {
+    try {
+      return [...Deno.readDirSync(shardPath(this.dataDir, "imageManifest", prefix))]
+        .map((entry) => entry.name).filter((name) => name.startsWith(prefix));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw error;
+    }
+  }
+
+  /** The answer that an earlier, equal query got, if nothing was imported since. */
+  #cached(query: NamedQuery): StoredImage | undefined {
+    const generation = this.#generation();
+    if (generation === undefined) return undefined;
+    const answer = readText(this.#answerPath(query));
+    if (answer === undefined || !answer.startsWith(generation)) return undefined;
+    return this.read(answer.slice(generation.length).trimEnd() as StoreKey);
+  }
+
+  async #byName(query: NamedQuery): Promise<StoredImage | undefined> {
+    // The generation is read first: an import from now on makes the answer below a stale one.
+    const generation = this.#generation();
+    const { openIndex } = await import("./image_index.ts");
+    using index = openIndex(this.dataDir);
+    for (
+      const key of index.keysOfName(query.name, labelValue(query.labels, "version") === undefined)
+    ) {
+      const image = this.read(key);
+      if (image === undefined || !hasLabels(image.manifest, query.labels)) continue;
+      if (generation !== undefined) this.#remember(query, generation, key);
+      return image;
+    }
+    return undefined;
+  }
+
+  #generation(): string | undefined {
+    return readText(`${this.dataDir}/cas/generation`);
+  }
+
+  #answerPath({ name, labels }: NamedQuery): string {
+    const text = [name, ...labels.map((l) => `${l.name}=${l.value}`)].join(",");
+    return `${this.dataDir}/cas/resolved/${encodeURIComponent(text).slice(0, 255)}`;
+  }
+
+  #remember(query: NamedQuery, generation: string, key: StoreKey): void {
+    const path = this.#answerPath(query);
+    // A longer name would be cut, and then be the same for different queries.
+    if (path.slice(path.lastIndexOf("/") + 1).length === 255) return;
+    try {
+      const temporary = `${this.dataDir}/cas/resolved/.${Deno.pid}`;
+      Deno.writeTextFileSync(temporary, `${generation}${key}\n`);
+      Deno.renameSync(temporary, path);
+    } catch {
+      // Only a cache: a read-only store, or one without the directory, works as well without it.
+    }
+  }
+
+  /** Notes that an image is used now: `image gc` spares what was used lately. */
+  markUsed(image: StoredImage): void {
+    try {
+      const now = new Date();
+      Deno.utimeSync(image.blobPath, now, now);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) return; // a read-only store
+      throw new Failure(
+        `image ${image.key} lacks its blob in the store; fetch it again`,
+        undefined,
+        { cause: error },
+      );
+    }
+  }
+
+  /**
+   * Keeps `image gc` and `image rm` away until it is disposed or the process ends or execs. Held
+   * from before an image is resolved until the pod directory names the tree that it uses.
+   */
+  prepareLock(): Disposable {
+    return this.#lock(lockShared);
+  }
+
+  /** Keeps everybody away who publishes an image or prepares a pod: for removing things. */
+  collectLock(): Disposable {
+    return this.#lock(lockExclusive);
+  }
+
+  #lock(take: (fd: number, what: string) => void): Disposable {
+    const path = `${this.dataDir}/locks/prepareLock`;
+    const fd = openInNewDirectory(path);
+    try {
+      take(fd, path);
+    } catch (error) {
+      closeDescriptor(fd);
+      throw error;
+    }
+    return { [Symbol.dispose]: () => closeDescriptor(fd) };
+  }
+
+  /** The image's tree if it is rendered already. */
+  renderedTree(image: StoredImage): RenderedTree | undefined {
+    // Which images a name stands for may change, so only an image without dependencies has one tree.
+    if (image.manifest.dependencies.length > 0) return undefined;
+    try {
+      const link = Deno.readLinkSync(`${this.dataDir}/cas/treeid/${image.key}`);
+      const id = link.slice(link.lastIndexOf("/") + 1);
+      const rootfs = `${treePath(this.dataDir, id)}/rootfs`;
+      Deno.lstatSync(rootfs);
+      return { id, rootfs };
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * The image's tree, rendered if it is not there yet.
+   *
+   * @throws {Failure} where a dependency is missing, or the disk is full
+   */
+  async tree(image: StoredImage): Promise<RenderedTree> {
+    const rendered = this.renderedTree(image);
+    if (rendered !== undefined) return rendered;
+    const { renderTree } = await import("./render_tree.ts");
+    return await renderTree(this, image);
+  }
+
+  /**
+   * Imports an image in one pass: decompress, hash, write, and with root also render. Nothing of it
+   * is visible before all of it was read and `options.verify` agreed. Does not dispose the source.
+   *
+   * @throws {Failure}
+   */
+  async importAci(source: ByteSource, options: ImportOptions = {}): Promise<StoredImage> {
+    const { importAci } = await import("./import_aci.ts");
+    return await importAci(this, source, options);
+  }
+
+  /** A directory of empty mount points, to be the lowest layer below every tree. */
+  skeleton(): string {
+    const path = `${this.dataDir}/cas/skeleton`;
+    try {
+      Deno.lstatSync(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      makeSkeleton(path);
+    }
+    return path;
+  }
+}
+
+type NamedQuery = Extract<ImageQuery, { name: string }>;
+
+/** What is in the skeleton, with modes. */
+const SKELETON: readonly (readonly [string, number])[] = [
+  ["dev", 0o755],
+  ["etc", 0o755],
+  ["proc", 0o755],
+  ["run", 0o755],
+  ["sys", 0o755],
+  ["tmp", 0o1777],
+];
+
+function makeSkeleton(path: string): void {
+  const temporary = `${path}.${Deno.pid}`;
+  Deno.mkdirSync(temporary, { recursive: true });
+  Deno.chmodSync(temporary, 0o755);
+  for (const [name, mode] of SKELETON) {
+    Deno.mkdirSync(`${temporary}/${name}`, { recursive: true });
+    // Not by mkdir's mode: the umask takes bits away from that.
+    Deno.chmodSync(`${temporary}/${name}`, mode);
+  }
+  try {
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    Deno.removeSync(temporary, { recursive: true });
+    // Another process was faster: a directory that is not empty is never replaced.
+    if (!Deno.lstatSync(path).isDirectory) throw error;
+  }
+}
+
+/** Whether an image has all labels that are asked for. */
+export function hasLabels(manifest: ImageManifest, labels: readonly Label[]): boolean {
+  return labels.every(({ name, value }) => labelValue(manifest.labels, name) === value);
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function openInNewDirectory(path: string): number {
+  try {
+    return openLockFile(path);
+  } catch {
+    Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o750 });
+    return openLockFile(path);
+  }
+}
