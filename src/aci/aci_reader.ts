@@ -1,6 +1,9 @@
 /** Reads App Container Images: one pass over the bytes gives image ID, manifest and entries. */
+import { ArchiveError } from "./archive_error.ts";
+import { decompressed } from "./compression.ts";
 import { type ByteSource } from "./source.ts";
-import { type TarEntry } from "./tar.ts";
+import { MANIFEST, StructureCheck } from "./structure.ts";
+import { type TarEntry, TarParser, type TarSink } from "./tar.ts";
 
 /** What one pass over an image told. */
 export interface AciContents {
@@ -17,7 +20,7 @@ export interface AciSink {
   /** The bytes of the uncompressed archive; the chunk is valid only during the call. */
   bytes?(chunk: Uint8Array): void;
   /**
-   * An entry below `rootfs`, or `rootfs` itself, or `manifest`; names are cleaned and checked.
+   * An entry: `manifest`, `rootfs` or below it; names are cleaned and checked.
    *
    * @returns whether its data are wanted
    */
@@ -30,19 +33,99 @@ export interface AciSink {
 
 /**
  * Reads an image to its end, decompressing as needed, and checks its structure: a file `manifest`
- * and a directory `rootfs`, nothing else, nothing twice. Does not dispose the source.
+ * and a directory `rootfs`, nothing else, nothing twice. The caller disposes the source, after this
+ * has settled.
  *
  * @throws {ArchiveError}
  */
-export function readAci(_source: ByteSource, _sink: AciSink = {}): Promise<AciContents> {
-  throw new Error("not yet");
+export async function readAci(source: ByteSource, sink: AciSink = {}): Promise<AciContents> {
+  const { createHash } = await import("node:crypto");
+  const plain = await decompressed(source);
+  const hash = createHash("sha512");
+  const manifest = new ManifestReader(source.name, sink);
+  const parser = new TarParser(source.name, manifest);
+  let size = 0;
+  for (;;) {
+    const chunk = await plain.read();
+    if (chunk === undefined) break;
+    size += chunk.length;
+    hash.update(chunk);
+    sink.bytes?.(chunk);
+    parser.push(chunk);
+  }
+  parser.finish();
+  return {
+    imageId: `sha512-${hash.digest("hex")}`,
+    manifestText: manifest.finish(),
+    size,
+  };
 }
 
 /**
- * Reads only as far as the manifest (writers may put it last). The rest is not checked.
+ * Reads only as far as the manifest (writers may put it last). What comes after it is not checked.
  *
  * @throws {ArchiveError}
  */
-export function readManifestText(_source: ByteSource): Promise<string> {
-  throw new Error("not yet");
+export async function readManifestText(source: ByteSource): Promise<string> {
+  const plain = await decompressed(source);
+  const manifest = new ManifestReader(source.name, {});
+  const parser = new TarParser(source.name, manifest);
+  while (manifest.text === undefined) {
+    const chunk = await plain.read();
+    if (chunk === undefined) {
+      parser.finish();
+      return manifest.finish();
+    }
+    parser.push(chunk);
+  }
+  return manifest.text;
+}
+
+/** Stands between parser and sink: checks the structure, keeps the manifest. */
+class ManifestReader implements TarSink {
+  /** The manifest, as soon as it was read. */
+  text: string | undefined;
+  readonly #archive: string;
+  readonly #sink: AciSink;
+  readonly #structure: StructureCheck;
+  #bytes: Uint8Array | undefined;
+  #wanted = false;
+  #entry: TarEntry | undefined;
+
+  constructor(archive: string, sink: AciSink) {
+    this.#archive = archive;
+    this.#sink = sink;
+    this.#structure = new StructureCheck(archive);
+  }
+
+  entry(raw: TarEntry): boolean {
+    const entry = this.#structure.entry(raw);
+    this.#entry = entry;
+    this.#bytes = entry.path === MANIFEST ? new Uint8Array(entry.size) : undefined;
+    this.#wanted = this.#sink.entry?.(entry) ?? false;
+    return this.#wanted || this.#bytes !== undefined;
+  }
+
+  data(chunk: Uint8Array, from: number, to: number, offset: number): void {
+    this.#bytes?.set(chunk.subarray(from, to), offset);
+    if (this.#wanted) this.#sink.data?.(chunk, from, to, offset);
+  }
+
+  end(): void {
+    if (this.#bytes !== undefined) this.text = this.#decode(this.#bytes);
+    if (this.#wanted && this.#entry !== undefined) this.#sink.end?.(this.#entry);
+  }
+
+  finish(): string {
+    this.#structure.finish();
+    return this.text ?? "";
+  }
+
+  #decode(bytes: Uint8Array): string {
+    try {
+      return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    } catch {
+      throw new ArchiveError(`${this.#archive}: its manifest is not UTF-8 text`);
+    }
+  }
 }

@@ -42,7 +42,6 @@ export function shown(name: ByteString): string {
   }
   if (text.length > 200) text = text.slice(0, 200) + "…";
   const escaped = JSON.stringify(text);
-  // deno-lint-ignore no-control-regex
   return escaped.replace(/[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (c) => {
     return "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0");
   });

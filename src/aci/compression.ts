@@ -1,16 +1,58 @@
-import { type ByteSource } from "./source.ts";
+/** Tells by the first bytes how an archive is compressed, and undoes it. Names and types are never trusted. */
+import { ArchiveError } from "./archive_error.ts";
+import { type ByteSource, prependedSource } from "./source.ts";
+import { BLOCK_SIZE, checksumMatches } from "./tar_field.ts";
 
 /** How an archive may be compressed. */
 export type Compression = "none" | "gzip" | "bzip2" | "xz" | "zstd";
 
+interface Codec {
+  readonly name: Compression;
+  readonly magic: readonly number[];
+  /** Loads the decompressor, only when it is needed. */
+  open(source: ByteSource): Promise<ByteSource>;
+}
+
+const CODECS: readonly Codec[] = [
+  {
+    name: "gzip",
+    magic: [0x1f, 0x8b],
+    open: async (source) => (await import("./gzip.ts")).gunzipped(source),
+  },
+];
+
 /**
- * The decompressed bytes of a source, whose compression is told by its magic bytes. Disposing the
- * result disposes the source.
+ * The decompressed bytes of a source. Disposing the result disposes the source.
  *
- * @throws {ArchiveError} here or from `read()`: damaged, truncated, or followed by garbage
+ * @throws {ArchiveError} here or from `read()`: not an archive, damaged, truncated, or followed by garbage
  */
-export function decompressed(
-  _source: ByteSource,
-): Promise<ByteSource & { compression: Compression }> {
-  throw new Error("not yet");
+export async function decompressed(
+  source: ByteSource,
+): Promise<ByteSource & { readonly compression: Compression }> {
+  const head = await firstBytes(source, BLOCK_SIZE);
+  const whole = prependedSource(head, source);
+  const codec = CODECS.find((codec) => codec.magic.every((byte, i) => head[i] === byte));
+  if (codec !== undefined) {
+    return Object.assign(await codec.open(whole), { compression: codec.name });
+  }
+  if (head.length === 0) throw new ArchiveError(`${source.name}: is empty`);
+  if (head.length < BLOCK_SIZE || !checksumMatches(head, 0)) {
+    throw new ArchiveError(
+      `${source.name}: not an image: neither a tar archive nor one compressed with gzip, bzip2, xz or zstd`,
+    );
+  }
+  return Object.assign(whole, { compression: "none" as const });
+}
+
+async function firstBytes(source: ByteSource, wanted: number): Promise<Uint8Array> {
+  let head = new Uint8Array(0);
+  while (head.length < wanted) {
+    const chunk = await source.read();
+    if (chunk === undefined) break;
+    const longer = new Uint8Array(head.length + chunk.length);
+    longer.set(head);
+    longer.set(chunk, head.length);
+    head = longer;
+  }
+  return head;
 }

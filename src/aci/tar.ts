@@ -1,4 +1,28 @@
-import { type ByteString } from "./byte_string.ts";
+/**
+ * A tar parser for root file systems: ustar, GNU, PAX, star; bytes in, entries out. It is pushed, so
+ * that the same chunk can be hashed, stored and parsed, whether it comes from a disk or a network.
+ */
+import { ArchiveError } from "./archive_error.ts";
+import { type ByteString, byteString, shown } from "./byte_string.ts";
+import { parsePaxRecords, paxNumber, type PaxRecords, paxTime } from "./pax.ts";
+import {
+  appendOldMap,
+  checkSparseMap,
+  OLD_MAP_OFFSET,
+  paxSparse,
+  type SparseMap,
+  SparseMapReader,
+} from "./sparse.ts";
+import {
+  BLOCK_SIZE,
+  checksumMatches,
+  FIELD,
+  type Field,
+  fieldNumber,
+  fieldText,
+  isZeroBlock,
+  padding,
+} from "./tar_field.ts";
 
 /** What an entry of an archive is. */
 export type TarKind =
@@ -13,7 +37,7 @@ export type TarKind =
 /** One entry. */
 export interface TarEntry {
   readonly kind: TarKind;
-  /** As in the archive; {@linkcode AciSink} gets it cleaned: no leading `./`, `//`, `/` at the end. */
+  /** As in the archive; an `AciSink` gets it cleaned: no leading `./`, no `//`, no `/` at the end. */
   readonly path: ByteString;
   /** Target of a symlink (as it is) or of a hardlink (a path in the archive); else empty. */
   readonly link: ByteString;
@@ -30,6 +54,411 @@ export interface TarEntry {
   readonly minor: number;
   /** Extended attributes by their full name (`user.mime_type`). */
   readonly xattrs: ReadonlyMap<ByteString, Uint8Array>;
+  /** Whether the data come in pieces with holes between. */
+  readonly sparse: boolean;
   /** The first header's offset in the uncompressed archive. */
   readonly offset: number;
+}
+
+/** Takes what the parser finds. */
+export interface TarSink {
+  /** @returns whether the entry's data are wanted */
+  entry(entry: TarEntry): boolean;
+  /** Data of the last entry: `chunk[from, to)`, at `offset` in the file. */
+  data(chunk: Uint8Array, from: number, to: number, offset: number): void;
+  /** The wanted entry's data are complete. */
+  end(entry: TarEntry): void;
+}
+
+/** Longest path or link target: Linux' PATH_MAX (include/uapi/linux/limits.h). */
+export const MAX_NAME = 4096;
+/** Largest extended header that is held in memory. Linux allows 64 KiB per extended attribute. */
+export const MAX_EXTENDED_HEADER = 1 << 20;
+/** Owners are 32 bits; the last means "no change" to chown(2). */
+const MAX_ID = 0xfffffffe;
+
+const KINDS: Readonly<Record<string, TarKind>> = {
+  "\0": "file",
+  "0": "file",
+  "7": "file", // contiguous: nobody makes a difference
+  "S": "file", // old GNU sparse
+  "1": "hardlink",
+  "2": "symlink",
+  "3": "character device",
+  "4": "block device",
+  "5": "directory",
+  "6": "fifo",
+};
+
+/** Headers that say something about the next one, with the largest size that we accept. */
+const EXTENSIONS: Readonly<Record<string, readonly [what: string, limit: number]>> = {
+  "x": ["extended header", MAX_EXTENDED_HEADER],
+  "g": ["global header", MAX_EXTENDED_HEADER],
+  "L": ["long name", MAX_NAME + 1],
+  "K": ["long link name", MAX_NAME + 1],
+};
+
+const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
+const XATTR = "SCHILY.xattr.";
+
+/** What stood before an entry's own header. */
+interface Extensions {
+  offset: number;
+  pax?: PaxRecords;
+  longName?: ByteString;
+  longLink?: ByteString;
+}
+
+/** Parses one archive: `push()` its bytes, then `finish()`. */
+export class TarParser {
+  readonly #name: string;
+  readonly #sink: TarSink;
+  /** Bytes pushed before the present chunk. */
+  #base = 0;
+  /** A block that came in two chunks. */
+  readonly #block = new Uint8Array(BLOCK_SIZE);
+  #blockFill = 0;
+  /** Takes the next block: a header, an extension of a sparse header, or a sparse map. */
+  #onBlock: (block: Uint8Array, start: number, offset: number) => void = this.#header;
+  #meta: { typeflag: string; bytes: Uint8Array; fill: number } | undefined;
+  #extensions: Extensions | undefined;
+  #entry: TarEntry | undefined;
+  #wanted = false;
+  #left = 0;
+  #written = 0;
+  #map: SparseMap = [];
+  #piece = 0;
+  #skip = 0;
+  #zeroBlocks = 0;
+
+  /** @param name what the archive is called in messages */
+  constructor(name: string, sink: TarSink) {
+    this.#name = name;
+    this.#sink = sink;
+  }
+
+  /** Takes the next bytes. The chunk is not kept. */
+  push(chunk: Uint8Array): void {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#left > 0) at = this.#data(chunk, at);
+      else if (this.#skip > 0) {
+        const n = Math.min(this.#skip, chunk.length - at);
+        this.#skip -= n;
+        at += n;
+      } else if (this.#meta !== undefined) at = this.#extension(chunk, at);
+      else at = this.#nextBlock(chunk, at);
+    }
+    this.#base += chunk.length;
+  }
+
+  /** Insists that the archive has ended, by two zero blocks. */
+  finish(): void {
+    if (this.#zeroBlocks >= 2) return;
+    const entry = this.#entry === undefined ? "" : `, in or after entry ${shown(this.#entry.path)}`;
+    throw new ArchiveError(`${this.#name}: ends too early: at byte ${this.#base}${entry}`);
+  }
+
+  #nextBlock(chunk: Uint8Array, at: number): number {
+    if (this.#blockFill === 0 && chunk.length - at >= BLOCK_SIZE) {
+      this.#onBlock(chunk, at, this.#base + at);
+      return at + BLOCK_SIZE;
+    }
+    const n = Math.min(BLOCK_SIZE - this.#blockFill, chunk.length - at);
+    this.#block.set(chunk.subarray(at, at + n), this.#blockFill);
+    this.#blockFill += n;
+    // What follows the end is zeros, in no certain number.
+    if (this.#zeroBlocks >= 2) {
+      if (!isZeroBlock(chunk, at, n)) {
+        this.#fail(this.#base + at, "garbage after the archive's end");
+      }
+      this.#blockFill = 0;
+    } else if (this.#blockFill === BLOCK_SIZE) {
+      this.#blockFill = 0;
+      this.#onBlock(this.#block, 0, this.#base + at + n - BLOCK_SIZE);
+    }
+    return at + n;
+  }
+
+  #header(block: Uint8Array, start: number, offset: number): void {
+    if (block[start] === 0 && isZeroBlock(block, start)) {
+      if (this.#extensions !== undefined) {
+        this.#fail(offset, "the archive ends in an entry's headers");
+      }
+      this.#zeroBlocks++;
+      return;
+    }
+    if (this.#zeroBlocks > 0) this.#fail(offset, "garbage after the archive's end");
+    if (!checksumMatches(block, start)) {
+      this.#fail(offset, "no tar header here, or a damaged one: its checksum does not match");
+    }
+    const typeflag = String.fromCharCode(block[start + FIELD.typeflag[0]]);
+    const size = fieldNumber(block, start, FIELD.size);
+    if (size === undefined || size < 0) this.#fail(offset, "a header with an impossible size");
+    const extension = EXTENSIONS[typeflag];
+    if (extension === undefined) return this.#member(block, start, offset, typeflag, size);
+    const [what, limit] = extension;
+    if (size > limit) {
+      this.#fail(offset, `a ${what} of ${size} bytes; at most ${limit} are accepted`);
+    }
+    if (size === 0) return this.#extended(typeflag, new Uint8Array(0), offset);
+    this.#meta = { typeflag, bytes: new Uint8Array(size), fill: 0 };
+  }
+
+  #extension(chunk: Uint8Array, at: number): number {
+    const meta = this.#meta;
+    if (meta === undefined) return at;
+    const n = Math.min(meta.bytes.length - meta.fill, chunk.length - at);
+    meta.bytes.set(chunk.subarray(at, at + n), meta.fill);
+    meta.fill += n;
+    if (meta.fill === meta.bytes.length) {
+      this.#meta = undefined;
+      this.#skip = padding(meta.fill);
+      this.#extended(meta.typeflag, meta.bytes, this.#base + at + n - meta.fill - BLOCK_SIZE);
+    }
+    return at + n;
+  }
+
+  #extended(typeflag: string, bytes: Uint8Array, offset: number): void {
+    if (typeflag === "g") return;
+    const key = typeflag === "x" ? "pax" : typeflag === "L" ? "longName" : "longLink";
+    const extensions: Extensions = this.#extensions ??= { offset };
+    if (extensions[key] !== undefined) this.#fail(offset, "two extended headers for one entry");
+    if (key !== "pax") {
+      const end = bytes.indexOf(0);
+      extensions[key] = byteString(bytes, 0, end < 0 ? bytes.length : end);
+      return;
+    }
+    try {
+      extensions.pax = parsePaxRecords(bytes);
+    } catch (error) {
+      this.#fail(offset, `an extended header that is malformed: ${messageOf(error)}`);
+    }
+  }
+
+  /** An entry's own header. */
+  #member(block: Uint8Array, start: number, at: number, typeflag: string, size: number): void {
+    const extensions = this.#extensions;
+    this.#extensions = undefined;
+    const offset = extensions?.offset ?? at;
+    const number = (field: Field, what: string, limit: number): number => {
+      const value = fieldNumber(block, start, field);
+      if (value === undefined || value < 0 || value > limit) {
+        this.#fail(offset, `a header with an impossible ${what}`);
+      }
+      return value;
+    };
+    const mtime = fieldNumber(block, start, FIELD.mtime);
+    if (mtime === undefined) this.#fail(offset, "a header with an impossible time");
+    const entry = {
+      kind: "file" as TarKind,
+      path: extensions?.longName ?? headerName(block, start),
+      link: "",
+      mode: number(FIELD.mode, "mode", Number.MAX_SAFE_INTEGER) % 0o10000,
+      uid: 0,
+      gid: 0,
+      size,
+      mtime,
+      mtimeNs: 0,
+      major: 0,
+      minor: 0,
+      xattrs: NO_XATTRS,
+      sparse: false,
+      offset,
+    };
+    let sparse: { map: SparseMap | "in data"; realSize: number } | undefined;
+    const link = extensions?.longLink ?? fieldText(block, start, FIELD.linkname);
+    const pax = extensions?.pax === undefined ? undefined : this.#paxOf(extensions.pax, offset);
+    if (pax?.path !== undefined) entry.path = pax.path;
+    entry.uid = pax?.uid ?? number(FIELD.uid, "owner", MAX_ID);
+    entry.gid = pax?.gid ?? number(FIELD.gid, "group", MAX_ID);
+    entry.size = pax?.size ?? size;
+    entry.mtime = pax?.mtime ?? mtime;
+    entry.mtimeNs = pax?.mtimeNs ?? 0;
+    if (pax !== undefined) entry.xattrs = pax.xattrs;
+
+    const kind = KINDS[typeflag];
+    const fail = (what: string): never => this.#failEntry(entry, what);
+    if (kind === undefined) {
+      return fail(`has a type that no image may contain (${shown(typeflag)})`);
+    }
+    // Before there was a type for directories, a slash at the end told them.
+    const isOldDirectory = typeflag === "\0" && entry.path.endsWith("/");
+    entry.kind = isOldDirectory ? "directory" : kind;
+    if (entry.path === "") fail("has no name");
+    if (entry.path.length > MAX_NAME) fail(`has a name longer than ${MAX_NAME} bytes`);
+    if (entry.path.includes("\0")) fail("has a NUL byte in its name");
+    if (entry.kind !== "file" && entry.size !== 0) fail(`is a ${entry.kind}, but has data`);
+    if (entry.kind === "symlink" || entry.kind === "hardlink") {
+      entry.link = pax?.link ?? link;
+      if (entry.link === "") fail("is a link without a target");
+      if (entry.link.length > MAX_NAME) fail(`has a target longer than ${MAX_NAME} bytes`);
+      if (entry.link.includes("\0")) fail("has a NUL byte in its target");
+    } else if (entry.kind === "character device" || entry.kind === "block device") {
+      // Linux: 12 bits of major, 20 bits of minor (include/linux/kdev_t.h).
+      entry.major = number(FIELD.major, "device number", 0xfff);
+      entry.minor = number(FIELD.minor, "device number", 0xfffff);
+    }
+    const stored = entry.size;
+    if (entry.kind === "file") {
+      if (typeflag === "S") sparse = this.#oldSparse(block, start, entry);
+      else if (pax !== undefined) sparse = pax.sparse;
+    }
+    if (sparse === undefined) return this.#begin(entry, stored, []);
+    entry.size = sparse.realSize;
+    entry.sparse = true;
+    this.#sparse(entry, sparse.map, stored, typeflag === "S" && block[start + 482] !== 0);
+  }
+
+  #oldSparse(block: Uint8Array, start: number, entry: TarEntry) {
+    const realSize = fieldNumber(block, start, FIELD.sparseRealSize);
+    if (realSize === undefined || realSize < 0) {
+      return this.#failEntry(entry, "is a sparse file with an impossible size");
+    }
+    const map: SparseMap = [];
+    this.#trySparse(entry, () => appendOldMap(map, block, start + OLD_MAP_OFFSET, 4));
+    return { map, realSize };
+  }
+
+  /** Sees to the blocks between a sparse file's header and its data. */
+  #sparse(entry: TarEntry, map: SparseMap | "in data", stored: number, extended: boolean): void {
+    if (map === "in data") {
+      const reader = new SparseMapReader();
+      let left = stored;
+      this.#onBlock = (block, start) => {
+        left -= BLOCK_SIZE;
+        if (left < 0) this.#failEntry(entry, "is a sparse file whose map is longer than its data");
+        if (!this.#trySparse(entry, () => reader.take(block, start))) return;
+        this.#begin(entry, left, reader.map);
+      };
+    } else if (extended) {
+      this.#onBlock = (block, start) => {
+        this.#trySparse(entry, () => appendOldMap(map, block, start, 21));
+        if (block[start + 504] === 0) this.#begin(entry, stored, map);
+      };
+    } else this.#begin(entry, stored, map);
+  }
+
+  #trySparse<T>(entry: TarEntry, step: () => T): T {
+    try {
+      return step();
+    } catch (error) {
+      return this.#failEntry(entry, `is malformed: ${messageOf(error)}`);
+    }
+  }
+
+  /** All headers of an entry are read: announces it, and its data come next. */
+  #begin(entry: TarEntry, stored: number, map: SparseMap): void {
+    this.#onBlock = this.#header;
+    if (entry.sparse) this.#trySparse(entry, () => checkSparseMap(map, entry.size, stored));
+    else if (stored > 0) map = [0, stored];
+    this.#entry = entry;
+    this.#wanted = this.#sink.entry(entry);
+    this.#map = map;
+    this.#piece = 0;
+    this.#written = 0;
+    this.#left = stored;
+    this.#skip = padding(stored);
+    if (stored === 0 && this.#wanted) this.#sink.end(entry);
+  }
+
+  #data(chunk: Uint8Array, at: number): number {
+    const map = this.#map;
+    while (this.#written === map[this.#piece + 1]) {
+      this.#piece += 2;
+      this.#written = 0;
+    }
+    const inPiece = map[this.#piece + 1] - this.#written;
+    const n = Math.min(inPiece, chunk.length - at);
+    if (this.#wanted) this.#sink.data(chunk, at, at + n, map[this.#piece] + this.#written);
+    this.#written += n;
+    this.#left -= n;
+    if (this.#left === 0 && this.#wanted && this.#entry !== undefined) this.#sink.end(this.#entry);
+    return at + n;
+  }
+
+  #paxOf(records: PaxRecords, offset: number) {
+    const seen: {
+      path?: ByteString;
+      link?: ByteString;
+      size?: number;
+      uid?: number;
+      gid?: number;
+      mtime?: number;
+      mtimeNs?: number;
+      xattrs: ReadonlyMap<ByteString, Uint8Array>;
+      sparse?: { map: SparseMap | "in data"; realSize: number };
+    } = { xattrs: NO_XATTRS };
+    const number = (key: string, text: ByteString, limit: number): number => {
+      const value = paxNumber(text);
+      if (value === undefined || value > limit) {
+        this.#fail(offset, `an extended header with an impossible ${key}: ${shown(text)}`);
+      }
+      return value;
+    };
+    let sparseName: ByteString | undefined;
+    let isSparse = false;
+    const xattrs = new Map<ByteString, Uint8Array>();
+    for (const [key, value] of records) {
+      if (key.startsWith(XATTR)) xattrs.set(key.slice(XATTR.length), value);
+      if (key.startsWith("GNU.sparse.")) isSparse = true;
+      // An empty value takes a record back.
+      const text = value.length > 0 && value.length <= MAX_EXTENDED_HEADER && PAX_KEYS.has(key)
+        ? byteString(value)
+        : undefined;
+      if (text === undefined) continue;
+      if (key === "path") seen.path = text;
+      else if (key === "linkpath") seen.link = text;
+      else if (key === "GNU.sparse.name") sparseName = text;
+      else if (key === "size") seen.size = number(key, text, Number.MAX_SAFE_INTEGER);
+      else if (key === "uid") seen.uid = number(key, text, MAX_ID);
+      else if (key === "gid") seen.gid = number(key, text, MAX_ID);
+      else {
+        const time = paxTime(text);
+        if (time === undefined) {
+          this.#fail(offset, `an extended header with an impossible mtime: ${shown(text)}`);
+        }
+        seen.mtime = time.seconds;
+        seen.mtimeNs = time.nanoseconds;
+      }
+    }
+    if (xattrs.size > 0) seen.xattrs = xattrs;
+    if (isSparse) {
+      try {
+        seen.sparse = paxSparse(records);
+      } catch (error) {
+        this.#fail(offset, `an extended header that is malformed: ${messageOf(error)}`);
+      }
+      seen.path = sparseName ?? seen.path;
+    }
+    return seen;
+  }
+
+  #fail(offset: number, what: string): never {
+    throw new ArchiveError(`${this.#name}: at byte ${offset}: ${what}`);
+  }
+
+  #failEntry(entry: TarEntry, what: string): never {
+    throw new ArchiveError(
+      `${this.#name}: entry ${shown(entry.path)} at byte ${entry.offset} ${what}`,
+    );
+  }
+}
+
+const PAX_KEYS = new Set(["path", "linkpath", "size", "uid", "gid", "mtime", "GNU.sparse.name"]);
+
+const isPosix = (magic: ByteString): boolean => magic === "ustar";
+
+function headerName(block: Uint8Array, start: number): ByteString {
+  const name = fieldText(block, start, FIELD.name);
+  // GNU's "ustar  " has other things where POSIX has the prefix.
+  if (block[start + FIELD.prefix[0]] === 0) return name;
+  if (!isPosix(fieldText(block, start, FIELD.magic))) return name;
+  const isStar = fieldText(block, start, FIELD.starMagic) === "tar";
+  return fieldText(block, start, isStar ? FIELD.starPrefix : FIELD.prefix) + "/" + name;
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof SyntaxError) return error.message;
+  throw error;
 }
