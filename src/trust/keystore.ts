@@ -1,0 +1,242 @@
+/**
+ * The keystore: which keys are trusted for which names. A directory tree of armoured public keys, one
+ * a file, named by fingerprint (rkt, Documentation/signing-and-verification-guide.md):
+ *
+ *     CONFIG/trustedkeys/root.d/FINGERPRINT              trusted for every name
+ *     CONFIG/trustedkeys/prefix.d/PREFIX/FINGERPRINT     trusted for PREFIX and the names below it
+ *
+ * once below the system's configuration (what the distribution ships) and once below the local one
+ * (what the administrator decided). An empty local file masks the system's key of the same path.
+ * Nothing here reads a key's content; see public_key.ts for that.
+ */
+import { Failure } from "../failure.ts";
+import { type Fingerprint, isFingerprint } from "./fingerprint.ts";
+
+/** The configuration directories that hold the two halves of the keystore. */
+export interface Keystore {
+  /** `--system-config`, by default `/usr/lib/rkt`; never written to. */
+  readonly system: string;
+  /** `--local-config`, by default `/etc/rkt`. */
+  readonly local: string;
+}
+
+/** What a key is trusted for: `""` for every name, else a prefix such as `example.com/app`. */
+export type TrustScope = string;
+
+/** The scope of a key that is trusted for every name. */
+export const ROOT: TrustScope = "";
+
+/** One file of the keystore. */
+export interface KeyFile {
+  readonly path: string;
+  readonly scope: TrustScope;
+  readonly origin: "system" | "local";
+  /** `undefined` when the file's name is no fingerprint: such a file trusts nothing. */
+  readonly fingerprint: Fingerprint | undefined;
+  /** A system key that an empty local file switches off, or that empty file itself. */
+  readonly masked: boolean;
+}
+
+/** A segment of a name: the appc identifier's alphabet, which has no `..` and no hidden names. */
+const SEGMENT = /^[a-z0-9]+(?:[-._~]+[a-z0-9]+)*$/;
+
+/**
+ * Checks a prefix of image names: `example.com` or `example.com/app`.
+ *
+ * @throws {Failure}
+ */
+export function parsePrefix(text: string): TrustScope {
+  if (text.length <= 1024 && text.split("/").every((segment) => SEGMENT.test(segment))) return text;
+  throw new Failure(
+    `prefix ${JSON.stringify(text)} is not the beginning of an image name; ` +
+      `it has the form example.com or example.com/app`,
+  );
+}
+
+/** The scope in words: `prefix "example.com"` or `every image`. */
+export function scopeText(scope: TrustScope): string {
+  return scope === ROOT ? "every image" : `prefix ${JSON.stringify(scope)}`;
+}
+
+function scopeDirectory(config: string, scope: TrustScope): string {
+  const trusted = `${config}/trustedkeys`;
+  return scope === ROOT ? `${trusted}/root.d` : `${trusted}/prefix.d/${scope}`;
+}
+
+function filesOf(directory: string): { name: string; empty: boolean }[] {
+  const files: { name: string; empty: boolean }[] = [];
+  try {
+    for (const entry of Deno.readDirSync(directory)) {
+      if (entry.isDirectory || entry.name.startsWith(".")) continue;
+      const info = Deno.statSync(`${directory}/${entry.name}`);
+      if (info.isFile) files.push({ name: entry.name, empty: info.size === 0 });
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return [];
+    }
+    throw new Failure(`keystore ${directory}: ${reason(error)}`, 254, { cause: error });
+  }
+  return files.sort((a, b) => a.name < b.name ? -1 : 1);
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The files of one scope, masked ones included. */
+function scopeFiles(keystore: Keystore, scope: TrustScope): KeyFile[] {
+  const local = filesOf(scopeDirectory(keystore.local, scope));
+  const masks = new Set(local.filter((file) => file.empty).map((file) => file.name));
+  const keyFile = (origin: "system" | "local", name: string, masked: boolean): KeyFile => ({
+    path: `${scopeDirectory(keystore[origin], scope)}/${name}`,
+    scope,
+    origin,
+    fingerprint: isFingerprint(name) ? name : undefined,
+    masked,
+  });
+  const system = filesOf(scopeDirectory(keystore.system, scope)).filter((file) => !file.empty);
+  return [
+    ...system.map((file) => keyFile("system", file.name, masks.has(file.name))),
+    ...local.map((file) => keyFile("local", file.name, file.empty)),
+  ];
+}
+
+/** The scopes that speak about a name: the root, then every path prefix, shortest first. */
+export function scopesOf(name: string): TrustScope[] {
+  const segments = name.split("/");
+  return [ROOT, ...segments.map((_, i) => segments.slice(0, i + 1).join("/"))];
+}
+
+/**
+ * The files that speak about a name, masked and misnamed ones included: what `rkt image trust-status`
+ * shows. Keys that count are those that {@linkcode trustedKeyFiles} returns.
+ */
+export function keyFilesFor(keystore: Keystore, name: string): KeyFile[] {
+  const scopes = SEGMENT.test(name.split("/")[0] ?? "") ? scopesOf(parsePrefix(name)) : [ROOT];
+  return scopes.flatMap((scope) => scopeFiles(keystore, scope));
+}
+
+/** The files of the keys that are trusted to sign images of a name. */
+export function trustedKeyFiles(keystore: Keystore, name: string): KeyFile[] {
+  return keyFilesFor(keystore, name).filter((file) =>
+    !file.masked && file.fingerprint !== undefined
+  );
+}
+
+/** Every file of the keystore, by scope: the root first, then prefixes in alphabetical order. */
+export function allKeyFiles(keystore: Keystore): KeyFile[] {
+  const prefixes = new Set<string>();
+  for (const config of [keystore.system, keystore.local]) {
+    collectPrefixes(`${config}/trustedkeys/prefix.d`, "", prefixes);
+  }
+  return [ROOT, ...[...prefixes].sort()].flatMap((scope) => scopeFiles(keystore, scope));
+}
+
+function collectPrefixes(directory: string, prefix: string, into: Set<string>): void {
+  let entries: Deno.DirEntry[];
+  try {
+    entries = [...Deno.readDirSync(directory)];
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw new Failure(`keystore ${directory}: ${reason(error)}`, 254, { cause: error });
+  }
+  for (const entry of entries) {
+    if (!entry.isDirectory || !SEGMENT.test(entry.name)) continue;
+    const below = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
+    into.add(below);
+    collectPrefixes(`${directory}/${entry.name}`, below, into);
+  }
+}
+
+/** Directories from the configuration directory down to the scope's, each 0755 whatever the umask. */
+function makeScopeDirectory(keystore: Keystore, scope: TrustScope): string {
+  const directory = scopeDirectory(keystore.local, scope);
+  let made = keystore.local;
+  Deno.mkdirSync(made, { recursive: true });
+  for (const segment of directory.slice(keystore.local.length + 1).split("/")) {
+    made += `/${segment}`;
+    try {
+      Deno.mkdirSync(made);
+      Deno.chmodSync(made, 0o755);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
+  return directory;
+}
+
+/** Writes beside the target and renames: a reader sees the old file or the new one. */
+function replaceFile(directory: string, name: string, content: string): string {
+  const path = `${directory}/${name}`;
+  const temporary = `${directory}/.${name}.${Deno.pid}`;
+  const file = Deno.openSync(temporary, { write: true, create: true, truncate: true });
+  try {
+    const bytes = new TextEncoder().encode(content);
+    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+    Deno.chmodSync(temporary, 0o644);
+    file.syncSync();
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    Deno.removeSync(temporary);
+    throw error;
+  } finally {
+    file.close();
+  }
+  return path;
+}
+
+/**
+ * Trusts a key: writes it into the local half of the keystore (and so ends a mask of the same key).
+ *
+ * @param armoured the public key; its fingerprint must be the one given
+ * @returns the path of the key's file
+ * @throws {Failure} when the keystore can't be written
+ */
+export function addKeyFile(
+  keystore: Keystore,
+  scope: TrustScope,
+  fingerprint: Fingerprint,
+  armoured: string,
+): string {
+  try {
+    return replaceFile(makeScopeDirectory(keystore, scope), fingerprint, armoured);
+  } catch (error) {
+    throw new Failure(`keystore ${keystore.local}: ${reason(error)}`, 254, { cause: error });
+  }
+}
+
+/** How a key stopped being trusted. */
+export type Revocation = "removed" | "masked" | "removed and masked";
+
+/**
+ * Ends the trust in a key for one scope: removes the local file and, where the system ships the key,
+ * masks it with an empty local file.
+ *
+ * @throws {Failure} when the key is not trusted for that scope
+ */
+export function revokeKeyFile(
+  keystore: Keystore,
+  scope: TrustScope,
+  fingerprint: Fingerprint,
+): Revocation {
+  const files = scopeFiles(keystore, scope).filter((file) => file.fingerprint === fingerprint);
+  const local = files.find((file) => file.origin === "local" && !file.masked);
+  const shipped = files.some((file) => file.origin === "system");
+  const masked = files.some((file) => file.masked);
+  if (local === undefined && (!shipped || masked)) {
+    throw new Failure(
+      `key ${fingerprint} is not trusted for ${scopeText(scope)}; rkt trust list shows what is`,
+    );
+  }
+  try {
+    if (shipped) {
+      replaceFile(makeScopeDirectory(keystore, scope), fingerprint, "");
+      return local === undefined ? "masked" : "removed and masked";
+    }
+    if (local !== undefined) Deno.removeSync(local.path);
+    return "removed";
+  } catch (error) {
+    throw new Failure(`keystore ${keystore.local}: ${reason(error)}`, 254, { cause: error });
+  }
+}
