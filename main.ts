@@ -1,0 +1,72 @@
+/**
+ * rkt runs App Container images. This is where it starts:
+ *
+ *     argv → a command of the table → its flags and arguments → the command's own file
+ *
+ * Nothing is loaded that the command doesn't need: each one is a file of src/cli/ and, in the built
+ * program, a chunk of its own. What `rkt run` does from there on: src/cli/run.ts.
+ */
+
+import { AppcError } from "./src/appc/error.ts";
+import type { Invocation } from "./src/cli/command.ts";
+import { findCommand, readInvocation } from "./src/cli/command_line.ts";
+import { COMMANDS } from "./src/cli/commands.ts";
+import { Failure } from "./src/failure.ts";
+import { KernelError } from "./src/linux/errno.ts";
+
+/** Exit status for rkt's own errors; below it are the statuses of apps. */
+const FAILED = 254;
+
+/**
+ * Does what a command line asks for.
+ *
+ * @param argv the words behind the program's name
+ * @returns the exit status
+ */
+async function main(argv: readonly string[]): Promise<number> {
+  let speaker = "rkt";
+  let debug = argv.includes("--debug");
+  try {
+    const found = findCommand(argv, COMMANDS);
+    speaker = found.command.name.split(" ").at(-1) ?? speaker;
+    const invocation = readInvocation(found);
+    debug = invocation.global.debug;
+    return await run(invocation);
+  } catch (error) {
+    return report(speaker, error, debug);
+  }
+}
+
+/** Loads the command's file and runs it. */
+async function run(invocation: Invocation): Promise<number> {
+  const { command, global } = invocation;
+  if (global.help) {
+    const { showCommandHelp } = await import("./src/cli/help.ts");
+    return showCommandHelp(command);
+  }
+  if (command.load === undefined) {
+    throw new Failure(`not yet: ${command.later ?? "this version of rkt can't do it"}`);
+  }
+  const { default: runCommand } = await command.load();
+  return await runCommand(invocation);
+}
+
+/** Prints what went wrong in one line, with `debug` where it happened too. */
+function report(speaker: string, error: unknown, debug: boolean): number {
+  const expected = error instanceof Failure || error instanceof AppcError ||
+    error instanceof KernelError;
+  const message = error instanceof Error ? error.message : String(error);
+  const line = message.trim().replace(/\s*\n\s*/g, "; ");
+  console.error(`${speaker}: ${expected ? line : `this is a bug in rkt: ${line}`}`);
+  if (debug && error instanceof Error) console.error(details(error));
+  else if (!expected) console.error(`${speaker}: run it again with --debug to see where`);
+  return error instanceof Failure ? error.exitCode : FAILED;
+}
+
+/** The stack of an error, and of each error that caused it. */
+function details(error: Error): string {
+  const stack = error.stack ?? error.message;
+  return error.cause instanceof Error ? `${stack}\ncaused by ${details(error.cause)}` : stack;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

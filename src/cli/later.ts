@@ -1,0 +1,11 @@
+/** Why a command or flag can't be used yet; behind "not yet: ". */
+export const LATER = {
+  images: "it comes with images by name",
+  pods: "it comes with pods of several apps and their life cycle",
+  isolation: "it comes with the enforcement of isolators",
+  networking: "it comes with networking; use --net=host or --net=none",
+  metadata: "it comes with the metadata service",
+  flavors: "it comes with other flavors of stage1",
+  api: "it comes with the API service",
+  completion: "it comes with shell completion",
+} as const;
