@@ -1,0 +1,35 @@
+/**
+ * The environment that the user gave.
+ *
+ * `Deno.env` may differ from it: a packed binary drops variables that would change what Deno does
+ * (`DENO_*`, `NODE_*`, …) and adds its own (docs/BUILDING.md). What rkt hands on to an app
+ * (`--inherit-env`) or reads for its own use comes from here.
+ */
+
+let entries: readonly string[] | undefined;
+
+/**
+ * The variables as `NAME=value`, in the order of the kernel (proc_pid_environ(5)); read once, when
+ * first asked for. Bytes that are not UTF-8 are replaced. Without /proc: none.
+ */
+export function originalEnvironment(): readonly string[] {
+  entries ??= readEntries();
+  return entries;
+}
+
+function readEntries(): string[] {
+  try {
+    const text = new TextDecoder().decode(Deno.readFileSync("/proc/self/environ"));
+    return text.split("\0").filter((entry) => entry !== "");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+/** The value of a variable, or `undefined` when it is not set. The first of several counts. */
+export function originalVariable(name: string): string | undefined {
+  return originalEnvironment().find((entry) => entry.startsWith(`${name}=`))?.slice(
+    name.length + 1,
+  );
+}
