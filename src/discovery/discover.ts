@@ -1,0 +1,141 @@
+/**
+ * Meta discovery (appc specification, "App Container Image Discovery"): from a name to the URLs of the
+ * image, its signature and the keys, by `<meta>` tags on a page below the name's own host.
+ */
+import { type ImageName, imageNameText } from "../appc/image_name.ts";
+import { Failure } from "../failure.ts";
+import type { DiscoveryTag } from "./meta_tags.ts";
+import { fillTemplate } from "./template.ts";
+
+/** Where an image and its signature are. */
+export interface ImageEndpoint {
+  readonly aci: string;
+  readonly asc: string;
+}
+
+/** A page that was asked for. */
+export interface DiscoveryStep {
+  readonly url: string;
+  /** The tags of the page, if it was one. */
+  readonly tags: readonly DiscoveryTag[];
+  /** What came of it: `3 tags, 1 for this name`, `404 Not Found`, or why there was no answer. */
+  readonly outcome: string;
+}
+
+/** What discovery found, and the way it went. */
+export interface Discovered<T> {
+  /** Empty when nothing was found. */
+  readonly found: readonly T[];
+  readonly steps: readonly DiscoveryStep[];
+}
+
+/** An answer to a page request. */
+export interface Page {
+  readonly status: number;
+  readonly statusText: string;
+  /** The page's text if the status is 200. */
+  readonly html: string;
+}
+
+/** Gets pages: throws a {@linkcode Failure} where there is no answer at all. */
+export type GetPage = (url: string) => Promise<Page>;
+
+/** How to discover. */
+export interface DiscoverOptions {
+  readonly getPage: GetPage;
+  /** Ask by plain http where https has no page; default: never. */
+  readonly allowHttp?: boolean;
+}
+
+/** A discovery page that is larger than this is refused. Bytes. */
+export const MAX_PAGE_BYTES = 1 << 20;
+
+/** A name and its ancestors, longest first: `example.com/a/b`, `example.com/a`, `example.com`. */
+function ancestors(name: string): string[] {
+  const segments = name.split("/");
+  return segments.map((_, i) => segments.slice(0, segments.length - i).join("/"));
+}
+
+/** Finds the endpoints of an image: those of the first page that has any. */
+export function discoverImage(
+  image: ImageName,
+  options: DiscoverOptions,
+): Promise<Discovered<ImageEndpoint>> {
+  return walk(image.name, options, (tag) => {
+    if (tag.kind !== "ac-discovery") return [];
+    const aci = fillTemplate(tag.value, image, "aci");
+    const asc = fillTemplate(tag.value, image, "aci.asc");
+    return aci !== undefined && asc !== undefined && isWebUrl(aci) && isWebUrl(asc)
+      ? [{ aci, asc }]
+      : [];
+  });
+}
+
+/** Finds the URLs of the keys for a name or prefix. */
+export function discoverKeys(
+  name: string,
+  options: DiscoverOptions,
+): Promise<Discovered<string>> {
+  return walk(
+    name,
+    options,
+    (tag) => tag.kind === "ac-discovery-pubkeys" && isWebUrl(tag.value) ? [tag.value] : [],
+  );
+}
+
+function isWebUrl(text: string): boolean {
+  return /^https?:\/\//i.test(text) && URL.canParse(text);
+}
+
+async function walk<T>(
+  name: string,
+  options: DiscoverOptions,
+  select: (tag: DiscoveryTag) => T[],
+): Promise<Discovered<T>> {
+  const steps: DiscoveryStep[] = [];
+  for (const ancestor of ancestors(name)) {
+    let answered = false;
+    for (const scheme of options.allowHttp ? ["https", "http"] : ["https"]) {
+      const url = `${scheme}://${ancestor}?ac-discovery=1`;
+      const { tags, outcome, silent } = await askPage(url, options.getPage);
+      answered ||= !silent;
+      // A tag applies to every name that begins with its prefix, letter by letter.
+      const found = tags?.filter((tag) => name.startsWith(tag.prefix)).flatMap(select) ?? [];
+      const counted = `${tags?.length} discovery tags, ${found.length} of them for this name`;
+      steps.push({ url, tags: tags ?? [], outcome: tags === undefined ? outcome : counted });
+      if (found.length > 0) return { found, steps };
+      if (tags !== undefined) break;
+    }
+    // The ancestors are on the same host, which does not answer.
+    if (!answered) break;
+  }
+  return { found: [], steps };
+}
+
+async function askPage(
+  url: string,
+  getPage: GetPage,
+): Promise<{ tags?: DiscoveryTag[]; outcome: string; silent?: true }> {
+  try {
+    const page = await getPage(url);
+    if (page.status !== 200) return { outcome: `${page.status} ${page.statusText}`.trim() };
+    const { discoveryTags } = await import("./meta_tags.ts");
+    return { tags: discoveryTags(page.html), outcome: "200" };
+  } catch (error) {
+    if (error instanceof Failure) return { outcome: error.message, silent: true };
+    throw error;
+  }
+}
+
+/** Why an image was not found, in one line: the name, and what came of the first page. */
+export function discoveryFailure(
+  image: ImageName,
+  { steps }: Discovered<unknown>,
+): Failure {
+  const first = steps[0];
+  const name = imageNameText(image);
+  return new Failure(
+    `image ${name}: discovery failed: ${first?.url}: ${first?.outcome}; ` +
+      `rkt image discover ${name} shows every step`,
+  );
+}
