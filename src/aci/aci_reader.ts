@@ -33,14 +33,13 @@ export interface AciSink {
 
 /**
  * Reads an image to its end, decompressing as needed, and checks its structure: a file `manifest`
- * and a directory `rootfs`, nothing else, nothing twice. The caller disposes the source, after this
- * has settled.
+ * and a directory `rootfs`, nothing else, nothing twice. Disposes the source.
  *
  * @throws {ArchiveError}
  */
 export async function readAci(source: ByteSource, sink: AciSink = {}): Promise<AciContents> {
   const { createHash } = await import("node:crypto");
-  const plain = await decompressed(source);
+  using plain = await decompressed(source);
   const hash = createHash("sha512");
   const manifest = new ManifestReader(source.name, sink);
   const parser = new TarParser(source.name, manifest);
@@ -63,11 +62,12 @@ export async function readAci(source: ByteSource, sink: AciSink = {}): Promise<A
 
 /**
  * Reads only as far as the manifest (writers may put it last). What comes after it is not checked.
+ * Disposes the source.
  *
  * @throws {ArchiveError}
  */
 export async function readManifestText(source: ByteSource): Promise<string> {
-  const plain = await decompressed(source);
+  using plain = await decompressed(source);
   const manifest = new ManifestReader(source.name, {});
   const parser = new TarParser(source.name, manifest);
   while (manifest.text === undefined) {

@@ -29,6 +29,15 @@ const CODECS: readonly Codec[] = [
 export async function decompressed(
   source: ByteSource,
 ): Promise<ByteSource & { readonly compression: Compression }> {
+  try {
+    return await sniffed(source);
+  } catch (error) {
+    source[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function sniffed(source: ByteSource) {
   const head = await firstBytes(source, BLOCK_SIZE);
   const whole = prependedSource(head, source);
   const codec = CODECS.find((codec) => codec.magic.every((byte, i) => head[i] === byte));

@@ -1,31 +1,37 @@
 /** Extracts images below a directory; nothing outside it is ever touched. */
 import { type AciContents } from "./aci_reader.ts";
+import { renderLayers } from "./render.ts";
 import { type ByteSource } from "./source.ts";
+import { type Ownership } from "./tree_writer.ts";
 
 /** How to extract. */
-export interface ExtractOptions {
+export interface ExtractOptions extends Ownership {
   /** Only what is below `rootfs/`, without that prefix. Default: `manifest` and `rootfs`. */
   readonly rootfsOnly?: boolean;
-  /** Maps the archive's owners (user namespaces). Default: as they are. */
-  readonly mapUid?: (uid: number) => number;
-  readonly mapGid?: (gid: number) => number;
-  /** false: owners, device nodes and `security.*` are left out (for callers without root). Default: true. */
-  readonly privileged?: boolean;
   /** Also gets the uncompressed bytes, to store them in the same pass. */
   readonly onBytes?: (chunk: Uint8Array) => void;
 }
 
 /**
- * Extracts one image into `directory`, which exists and is empty. On failure the directory is left
- * half-filled: the caller works in a temporary one and renames it.
+ * Extracts one image, without what it depends on, into `directory`, which exists and is empty. On
+ * failure the directory is left half-filled: the caller works in a temporary one and renames it.
  *
+ * @param source is disposed
  * @throws {ArchiveError} for a bad archive
  * @throws {Failure} when the disk is full and the like; both name the entry
  */
-export function extractAci(
-  _source: ByteSource,
-  _directory: string,
-  _options: ExtractOptions = {},
+export async function extractAci(
+  source: ByteSource,
+  directory: string,
+  options: ExtractOptions = {},
 ): Promise<AciContents> {
-  throw new Error("not yet");
+  let first: ByteSource | undefined = source;
+  const open = () => {
+    const opened = first;
+    first = undefined;
+    if (opened === undefined) throw new Error("the archive of a single image is read once");
+    return opened;
+  };
+  const layer = { id: "", open, ownPaths: undefined, inheritedPaths: [] };
+  return await renderLayers([layer], directory, options);
 }

@@ -13,6 +13,8 @@ const OUTPUT_CHUNK = 1 << 18;
  */
 export function gunzipped(source: ByteSource): ByteSource {
   const gunzip = createGunzip({ chunkSize: OUTPUT_CHUNK });
+  // The iterator below reports errors; without a listener one after it has ended would end the process.
+  gunzip.on("error", () => {});
   let consumed = 0;
   let sourceError: unknown;
 

@@ -1,6 +1,18 @@
-/** Renders an image with its dependencies into one tree (REFERENCE: appc "Dependencies"). */
-import { type ByteSource } from "./source.ts";
+/**
+ * Renders an image with its dependencies into one tree (appc spec, "Dependencies"): as if each image
+ * were laid over those that it depends on. Done from the top downwards, so that each path is written
+ * once, by the first image that provides it.
+ */
+import { Failure } from "../failure.ts";
+import { KernelError } from "../linux/errno.ts";
+import { type AciContents, type AciSink, readAci } from "./aci_reader.ts";
+import { type ByteString, byteStringOfText, shown } from "./byte_string.ts";
 import { type ExtractOptions } from "./extract.ts";
+import { LayerExtractor, named, type PendingLink } from "./layer.ts";
+import { type ByteSource } from "./source.ts";
+import { ROOTFS } from "./structure.ts";
+import { type TarEntry } from "./tar.ts";
+import { TreeWriter } from "./tree_writer.ts";
 
 /** An image and what it depends on. */
 export interface ImageNode {
@@ -14,16 +26,211 @@ export interface ImageNode {
   readonly dependencies: readonly ImageNode[];
 }
 
+/** One image in its place in the order. */
+export interface Layer {
+  readonly id: string;
+  open(): ByteSource;
+  /** The image's own whitelist, as paths in the archive: filters what is no directory. */
+  readonly ownPaths: ReadonlySet<ByteString> | undefined;
+  /** Whitelists of the images that pulled it in: filter everything. */
+  readonly inheritedPaths: readonly ReadonlySet<ByteString>[];
+}
+
+/** Layers of one image; a dependency may count several times, under different whitelists. */
+const MAX_LAYERS = 1024;
+
 /**
  * Renders `image` into `directory`, which exists and is empty: `manifest` of the top image and the
  * merged `rootfs`. Every image's bytes are hashed again and must match its `id`.
  *
+ * @returns what the top image contained
  * @throws {Failure}
  */
-export function renderImage(
-  _image: ImageNode,
-  _directory: string,
-  _options: ExtractOptions = {},
+export async function renderImage(
+  image: ImageNode,
+  directory: string,
+  options: ExtractOptions = {},
+): Promise<AciContents> {
+  return await renderLayers(layersOf(image), directory, options);
+}
+
+/**
+ * The images in the order in which they provide paths, the top first. The spec's order (A→[B,C], both
+ * →[D] gives D,B,D,C,A, later wins) turned round; of equal ones only the first counts.
+ *
+ * @throws {Failure} for a cycle
+ */
+export function layersOf(image: ImageNode): readonly Layer[] {
+  const layers: Layer[] = [];
+  const seen = new Set<string>();
+  const whitelists = new Map<string, ReadonlySet<ByteString>>();
+  const visit = (
+    node: ImageNode,
+    above: readonly string[],
+    inherited: readonly ReadonlySet<ByteString>[],
+    inheritedKey: string,
+  ): void => {
+    if (above.includes(node.id)) {
+      throw new Failure(`image ${node.id} depends on itself, by way of ${above.at(-1)}`);
+    }
+    const key = `${node.id} ${inheritedKey}`;
+    if (seen.has(key)) return;
+    seen.add(key);
+    if (layers.length >= MAX_LAYERS) {
+      throw new Failure(`image ${above[0] ?? node.id} depends on more than ${MAX_LAYERS} images`);
+    }
+    let own: ReadonlySet<ByteString> | undefined;
+    if (node.pathWhitelist.length > 0) {
+      own = whitelists.get(node.id) ?? new Set(node.pathWhitelist.map(pathInArchive));
+      whitelists.set(node.id, own);
+    }
+    layers.push({
+      id: node.id,
+      open: () => node.open(),
+      ownPaths: own,
+      inheritedPaths: inherited,
+    });
+    for (const dependency of node.dependencies.toReversed()) {
+      visit(
+        dependency,
+        [...above, node.id],
+        own === undefined ? inherited : [...inherited, own],
+        own === undefined ? inheritedKey : `${inheritedKey} ${node.id}`,
+      );
+    }
+  };
+  visit(image, [], [], "");
+  return layers;
+}
+
+function pathInArchive(path: string): ByteString {
+  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
+  return byteStringOfText([ROOTFS, ...parts].join("/"));
+}
+
+/** Extracts layers, the top first, into one tree. Sources are opened when needed, and disposed. */
+export async function renderLayers(
+  layers: readonly Layer[],
+  directory: string,
+  options: ExtractOptions,
+): Promise<AciContents> {
+  using writer = new TreeWriter(directory, options);
+  let pending: readonly PendingLink[] = [];
+  let top: AciContents | undefined;
+  for (const layer of layers) {
+    const isTop = top === undefined;
+    const source = layer.open();
+    const extractor = new LayerExtractor(writer, {
+      name: source.name,
+      rootfsOnly: options.rootfsOnly ?? false,
+      isTop,
+      accepts: (entry) => accepts(layer, entry),
+    });
+    const contents = await readAci(source, {
+      entry: (entry) => extractor.entry(entry),
+      data: (chunk, from, to, offset) => extractor.data(chunk, from, to, offset),
+      end: (entry) => extractor.end(entry),
+      bytes: isTop ? options.onBytes : undefined,
+    });
+    if (!contents.imageId.startsWith(layer.id)) {
+      throw new Failure(
+        `${source.name}: damaged: its image ID is ${contents.imageId}, not ${layer.id}; fetch it again`,
+      );
+    }
+    top ??= contents;
+    pending = await settleLinks([...pending, ...extractor.pending], layer, extractor, writer);
+  }
+  const [lost] = pending;
+  if (lost !== undefined) {
+    throw new Failure(`${lost.what} is a hardlink to ${shown(lost.target)}, which does not exist`);
+  }
+  finish(writer, directory);
+  if (top === undefined) throw new Error("no layers to render");
+  return top;
+}
+
+function accepts(layer: Layer, entry: TarEntry): boolean {
+  const { path } = entry;
+  if (path === ROOTFS || !path.startsWith("rootfs/")) return true;
+  if (entry.kind !== "directory" && layer.ownPaths?.has(path) === false) return false;
+  return layer.inheritedPaths.every((paths) => paths.has(path));
+}
+
+function finish(writer: TreeWriter, directory: string): void {
+  try {
+    writer.finish();
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    throw new Failure(`${directory}: ${error.message}`, undefined, { cause: error });
+  }
+}
+
+/**
+ * Makes the links whose target this layer has. A target may have been dropped, because an image above
+ * provides another file of that name, or a whitelist leaves it out: then its content is read from
+ * the archive a second time, straight to the link's name.
+ *
+ * @returns the links whose target is not in this layer
+ */
+async function settleLinks(
+  links: readonly PendingLink[],
+  layer: Layer,
+  extractor: LayerExtractor,
+  writer: TreeWriter,
+): Promise<readonly PendingLink[]> {
+  const open: PendingLink[] = [];
+  const again = new Map<ByteString, PendingLink[]>();
+  for (const link of links) {
+    const found = extractor.find(link.target);
+    const target = found?.created ? extractor.pathInTree(found.path) : undefined;
+    if (target !== undefined) replaceByLink(writer, link, target);
+    else if (found === undefined) open.push(link);
+    else again.set(found.path, [...again.get(found.path) ?? [], link]);
+  }
+  if (again.size > 0) await readAgain(layer, again, writer);
+  return open;
+}
+
+function replaceByLink(writer: TreeWriter, link: PendingLink, target: ByteString): void {
+  try {
+    writer.release(link.path);
+    writer.link(link.path, target);
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    throw new Failure(`${link.what}: ${error.message}`, undefined, { cause: error });
+  }
+}
+
+async function readAgain(
+  layer: Layer,
+  wanted: ReadonlyMap<ByteString, readonly PendingLink[]>,
+  writer: TreeWriter,
 ): Promise<void> {
-  throw new Error("not yet");
+  const source = layer.open();
+  const create = (entry: TarEntry): boolean => {
+    const [first, ...others] = wanted.get(entry.path) ?? [];
+    if (first === undefined) return false;
+    writer.release(first.path);
+    writer.create(first.path, entry);
+    for (const link of others) replaceByLink(writer, link, first.path);
+    return entry.kind === "file";
+  };
+  let current: TarEntry | undefined;
+  const naming = <T>(entry: TarEntry, step: () => T): T => {
+    try {
+      return step();
+    } catch (error) {
+      throw named(source.name, entry, error);
+    }
+  };
+  const sink: AciSink = {
+    entry: (entry) => naming(current = entry, () => create(entry)),
+    data(chunk, from, to, offset) {
+      const entry = current;
+      if (entry === undefined) return;
+      naming(entry, () => writer.data(entry, chunk, from, to, offset));
+    },
+    end: (entry) => naming(entry, () => writer.end(entry)),
+  };
+  await readAci(source, sink);
 }

@@ -4,7 +4,7 @@
  */
 import { Failure } from "../failure.ts";
 
-/** A pull-based source of bytes. Whoever opened it disposes it. */
+/** A pull-based source of bytes. Whoever reads it to the end disposes it; doing so twice does no harm. */
 export interface ByteSource extends Disposable {
   /** What the bytes are, for messages: a path or a URL. */
   readonly name: string;
@@ -37,6 +37,7 @@ export function fileSource(path: string): ByteSource {
     throw new Failure(`${path}: is a directory, not an image file`);
   }
   const buffer = new Uint8Array(CHUNK_SIZE);
+  let isOpen = true;
   return {
     name: path,
     read() {
@@ -47,7 +48,10 @@ export function fileSource(path: string): ByteSource {
         return Promise.reject(new Failure(`${path}: ${fileProblem(error)}`, 254, { cause: error }));
       }
     },
-    [Symbol.dispose]: () => file.close(),
+    [Symbol.dispose]() {
+      if (isOpen) file.close();
+      isOpen = false;
+    },
   };
 }
 

@@ -1,0 +1,359 @@
+/**
+ * Creates what an archive holds below one directory, and never anything outside it.
+ *
+ * Every parent is opened by `openat2` below the root's descriptor with symbolic links forbidden; the
+ * last component is only ever created, never followed or overwritten. So nothing depends on what an
+ * archive has put there before, or on who else changes the tree meanwhile.
+ */
+import { ERRNO, KernelError } from "../linux/errno.ts";
+import {
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  type FileCalls,
+  fileCalls,
+  lastErrno,
+  lastError,
+  makedev,
+  NameBuffer,
+  NR,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_RDONLY,
+  O_WRONLY,
+  OPEN_HOW_SIZE,
+  openHow,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFIFO,
+  TimesBuffer,
+} from "../linux/files.ts";
+import { bytesOf, type ByteString, byteStringOfText } from "./byte_string.ts";
+import { type TarEntry } from "./tar.ts";
+
+/** Whose files the tree gets. */
+export interface Ownership {
+  /** Maps the archive's owners (user namespaces). Default: as they are. */
+  readonly mapUid?: (uid: number) => number;
+  readonly mapGid?: (gid: number) => number;
+  /** false: owners, device nodes and `security.*` are left out (callers without root). Default: true. */
+  readonly privileged?: boolean;
+}
+
+/** `exists`: something has that name; `blocked`: a parent is something else than a directory. */
+export type Creation = "created" | "exists" | "blocked";
+
+/** Open directories that are kept. */
+const MAX_OPEN_DIRECTORIES = 256;
+/** Modes while a tree is made; the archive's are set when the contents are complete. */
+const PRIVATE_DIRECTORY = 0o700;
+const PRIVATE_FILE = 0o600;
+/** appc: parents that the archive does not list. */
+const PARENT_MODE = 0o755;
+
+const NODE_TYPES: Readonly<Record<string, number>> = {
+  "character device": S_IFCHR,
+  "block device": S_IFBLK,
+  "fifo": S_IFIFO,
+};
+
+/** Writes one tree. Call {@linkcode finish} at the end: directories get their owners, modes and times then. */
+export class TreeWriter implements Disposable {
+  readonly #calls: FileCalls = fileCalls();
+  readonly #root: number;
+  readonly #privileged: boolean;
+  readonly #mapUid: (uid: number) => number;
+  readonly #mapGid: (gid: number) => number;
+  readonly #how = openHow(
+    O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+  );
+  readonly #name = new NameBuffer();
+  readonly #otherName = new NameBuffer();
+  readonly #times = new TimesBuffer();
+  /** Open directories by path, the least recently opened first. */
+  readonly #open = new Map<ByteString, number>();
+  #lastPath: ByteString = "";
+  #lastFd: number;
+  /** Directories that an archive listed: their metadata come at the end. */
+  readonly #directories = new Map<ByteString, TarEntry>();
+  #file = -1;
+
+  /**
+   * @param directory the root of the tree; it exists
+   * @throws {KernelError}
+   */
+  constructor(directory: string, ownership: Ownership = {}) {
+    this.#privileged = ownership.privileged ?? true;
+    this.#mapUid = ownership.mapUid ?? ((uid) => uid);
+    this.#mapGid = ownership.mapGid ?? ((gid) => gid);
+    const name = this.#name.of(byteStringOfText(directory));
+    this.#root = this.#calls.openat(AT_FDCWD, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (this.#root < 0) throw lastError(`open directory ${directory}`);
+    this.#lastFd = this.#root;
+  }
+
+  /**
+   * Creates what `entry` is, but for hardlinks, at `path` below the root ("" is the root itself). A
+   * file is then open for {@linkcode data} until {@linkcode end}.
+   *
+   * @throws {KernelError}
+   */
+  create(path: ByteString, entry: TarEntry): Creation {
+    if (entry.kind === "directory") return this.#createDirectory(path, entry);
+    const parent = this.#parent(path);
+    if (parent < 0) return "blocked";
+    const name = this.#name.of(path.slice(path.lastIndexOf("/") + 1));
+    if (entry.kind === "file") return this.#createFile(parent, name);
+    if (entry.kind === "symlink") return this.#createSymlink(parent, name, entry);
+    return this.#createNode(parent, name, entry);
+  }
+
+  /** Writes `chunk[from, to)` to the open file; `offset` matters in sparse files only. */
+  data(entry: TarEntry, chunk: Uint8Array, from: number, to: number, offset: number): void {
+    while (from < to) {
+      const part = chunk.subarray(from, to) as Uint8Array<ArrayBuffer>;
+      const n = entry.sparse
+        ? this.#calls.pwrite(this.#file, part, part.length, BigInt(offset))
+        : this.#calls.write(this.#file, part, part.length);
+      if (n < 0) {
+        if (lastErrno() === ERRNO.EINTR) continue;
+        throw lastError("write");
+      }
+      from += n;
+      offset += n;
+    }
+  }
+
+  /** Completes the open file: size, owner, mode, attributes, times, in the order that keeps each. */
+  end(entry: TarEntry): void {
+    const fd = this.#file;
+    if (entry.sparse) {
+      this.#check(this.#calls.ftruncate(fd, BigInt(entry.size)), "set its size");
+    }
+    this.#applyMetadata(fd, entry);
+    this.#calls.close(fd);
+    this.#file = -1;
+  }
+
+  /**
+   * Links `path` to what `target` is (a symlink is not followed).
+   *
+   * @throws {KernelError}
+   */
+  link(path: ByteString, target: ByteString): Creation {
+    const parent = this.#parent(path);
+    if (parent < 0) return "blocked";
+    const targetParent = this.#directory(target.slice(0, Math.max(0, target.lastIndexOf("/"))));
+    if (targetParent < 0) throw new KernelError(ERRNO.ENOTDIR, "link to its target");
+    const name = this.#name.of(path.slice(path.lastIndexOf("/") + 1));
+    const targetName = this.#otherName.of(target.slice(target.lastIndexOf("/") + 1));
+    if (this.#calls.linkat(targetParent, targetName, parent, name, 0) === 0) return "created";
+    return this.#existsOr("link to its target");
+  }
+
+  /** Keeps a name for a link whose target is still to come. */
+  reserve(path: ByteString): Creation {
+    const parent = this.#parent(path);
+    if (parent < 0) return "blocked";
+    const created = this.#createFile(parent, this.#name.of(path.slice(path.lastIndexOf("/") + 1)));
+    if (created === "created") this.#closeFile();
+    return created;
+  }
+
+  /** Gives a reserved name free. */
+  release(path: ByteString): void {
+    const name = this.#name.of(path.slice(path.lastIndexOf("/") + 1));
+    this.#check(this.#calls.unlinkat(this.#parent(path), name, 0), "unlink");
+  }
+
+  /**
+   * Gives the directories their owners, modes, attributes and times, each after what is in it.
+   *
+   * @throws {KernelError}
+   */
+  finish(): void {
+    const paths = [...this.#directories.keys()].sort();
+    for (let i = paths.length - 1; i >= 0; i--) {
+      const entry = this.#directories.get(paths[i]);
+      const fd = this.#directory(paths[i]);
+      if (entry === undefined) continue;
+      if (fd < 0) throw new KernelError(ERRNO.ENOTDIR, `open directory ${entry.path}`);
+      this.#applyMetadata(fd, entry);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#closeFile();
+    for (const fd of this.#open.values()) this.#calls.close(fd);
+    this.#open.clear();
+    this.#calls.close(this.#root);
+  }
+
+  #createDirectory(path: ByteString, entry: TarEntry): Creation {
+    if (this.#directories.has(path)) return "exists";
+    if (path !== "") {
+      const parent = this.#parent(path);
+      if (parent < 0) return "blocked";
+      const name = this.#name.of(path.slice(path.lastIndexOf("/") + 1));
+      if (this.#calls.mkdirat(parent, name, PRIVATE_DIRECTORY) < 0) {
+        this.#existsOr("make the directory");
+        // Made as a parent before: then this entry says what it is to be like.
+        if (this.#directory(path) < 0) return "exists";
+      }
+    }
+    this.#directories.set(path, entry);
+    return "created";
+  }
+
+  #createFile(parent: number, name: Uint8Array<ArrayBuffer>): Creation {
+    const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    const fd = this.#calls.openat(parent, name, flags, PRIVATE_FILE);
+    if (fd < 0) return this.#existsOr("create the file");
+    this.#file = fd;
+    return "created";
+  }
+
+  #createSymlink(parent: number, name: Uint8Array<ArrayBuffer>, entry: TarEntry): Creation {
+    const target = this.#otherName.of(entry.link);
+    if (this.#calls.symlinkat(target, parent, name) < 0) return this.#existsOr("make the symlink");
+    this.#applyByName(parent, name, entry);
+    return "created";
+  }
+
+  #createNode(parent: number, name: Uint8Array<ArrayBuffer>, entry: TarEntry): Creation {
+    if (!this.#privileged && entry.kind !== "fifo") return "created";
+    const mode = NODE_TYPES[entry.kind] | PRIVATE_FILE;
+    const device = makedev(entry.major, entry.minor);
+    if (this.#calls.mknodat(NR.mknodat, parent, name, mode, device) < 0) {
+      return this.#existsOr(`make the ${entry.kind}`);
+    }
+    this.#applyByName(parent, name, entry);
+    return "created";
+  }
+
+  /** Owner, mode and times of what has been created just now and cannot be opened without side effects. */
+  #applyByName(parent: number, name: Uint8Array<ArrayBuffer>, entry: TarEntry): void {
+    const calls = this.#calls;
+    if (this.#privileged) {
+      const [uid, gid] = [this.#mapUid(entry.uid), this.#mapGid(entry.gid)];
+      this.#check(calls.fchownat(parent, name, uid, gid, AT_SYMLINK_NOFOLLOW), "change its owner");
+    }
+    if (entry.kind !== "symlink") {
+      this.#check(calls.fchmodat(parent, name, entry.mode, 0), "change its mode");
+    }
+    const times = this.#times.of(entry.mtime, entry.mtimeNs);
+    this.#check(calls.utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW), "set its time");
+  }
+
+  // The owner first: changing it clears setuid, setgid and capabilities.
+  #applyMetadata(fd: number, entry: TarEntry): void {
+    const calls = this.#calls;
+    if (this.#privileged) {
+      const [uid, gid] = [this.#mapUid(entry.uid), this.#mapGid(entry.gid)];
+      this.#check(calls.fchown(fd, uid, gid), "change its owner");
+    }
+    // Before the mode: without privileges a read-only file takes no attributes.
+    if (entry.xattrs.size > 0) this.#applyXattrs(fd, entry);
+    this.#check(calls.fchmod(fd, entry.mode), "change its mode");
+    this.#check(calls.futimens(fd, this.#times.of(entry.mtime, entry.mtimeNs)), "set its time");
+  }
+
+  #applyXattrs(fd: number, entry: TarEntry): void {
+    for (const [name, value] of entry.xattrs) {
+      const isCapability = name === "security.capability";
+      if (isCapability && (!this.#privileged || entry.kind !== "file")) continue;
+      // `user.overlay.*` would steer an overlay that is mounted with `userxattr`.
+      const isUser = name.startsWith("user.") && !name.startsWith("user.overlay.");
+      if (!isUser && !isCapability) continue;
+      if (name.includes("\0")) throw new KernelError(ERRNO.EINVAL, `set its attribute ${name}`);
+      // A pointer to an empty buffer may be null, which the kernel takes as "no value" too.
+      const bytes = (value.length > 0 ? value : new Uint8Array(1)) as Uint8Array<ArrayBuffer>;
+      const cname = bytesOf(name + "\0");
+      if (this.#calls.fsetxattr(fd, cname, bytes, value.length, 0) === 0) continue;
+      // File systems without user attributes (tmpfs before Linux 6.6) must still do; capabilities matter.
+      if (isUser && lastErrno() === ERRNO.EOPNOTSUPP) continue;
+      throw lastError(`set its attribute ${name}`);
+    }
+  }
+
+  #parent(path: ByteString): number {
+    const slash = path.lastIndexOf("/");
+    return slash < 0 ? this.#root : this.#directory(path.slice(0, slash));
+  }
+
+  /** A descriptor of a directory below the root, made if missing; -1: something else is in the way. */
+  #directory(path: ByteString): number {
+    if (path === this.#lastPath) return this.#lastFd;
+    if (path === "") return this.#root;
+    let fd = this.#open.get(path);
+    if (fd === undefined) {
+      fd = this.#openDirectory(path);
+      if (fd < 0) return -1;
+      if (this.#open.size >= MAX_OPEN_DIRECTORIES) this.#closeOldest();
+      this.#open.set(path, fd);
+    }
+    this.#lastPath = path;
+    this.#lastFd = fd;
+    return fd;
+  }
+
+  #openDirectory(path: ByteString): number {
+    const fd = this.#tryOpen(path);
+    if (fd >= 0) return fd;
+    const errno = lastErrno();
+    if (errno === ERRNO.ENOTDIR || errno === ERRNO.ELOOP) return -1;
+    if (errno !== ERRNO.ENOENT) throw new KernelError(errno, "open its directory");
+    const parent = this.#parent(path);
+    if (parent < 0) return -1;
+    const name = this.#name.of(path.slice(path.lastIndexOf("/") + 1));
+    this.#check(this.#calls.mkdirat(parent, name, PARENT_MODE), "make its directory");
+    const made = this.#tryOpen(path);
+    this.#check(made, "open its directory");
+    // The umask has taken bits away.
+    this.#check(this.#calls.fchmod(made, PARENT_MODE), "change the mode of its directory");
+    if (this.#privileged) {
+      const [uid, gid] = [this.#mapUid(0), this.#mapGid(0)];
+      this.#check(this.#calls.fchown(made, uid, gid), "change the owner of its directory");
+    }
+    return made;
+  }
+
+  #tryOpen(path: ByteString): number {
+    const name = this.#otherName.of(path);
+    return this.#calls.openat2(NR.openat2, this.#root, name, this.#how, OPEN_HOW_SIZE);
+  }
+
+  #closeOldest(): void {
+    for (const [path, fd] of this.#open) {
+      this.#calls.close(fd);
+      this.#open.delete(path);
+      if (path === this.#lastPath) {
+        this.#lastPath = "";
+        this.#lastFd = this.#root;
+      }
+      return;
+    }
+  }
+
+  #closeFile(): void {
+    if (this.#file >= 0) this.#calls.close(this.#file);
+    this.#file = -1;
+  }
+
+  #existsOr(doing: string): Creation {
+    const errno = lastErrno();
+    if (errno === ERRNO.EEXIST) return "exists";
+    throw new KernelError(errno, doing);
+  }
+
+  #check(result: number, doing: string): void {
+    if (result < 0) throw lastError(doing);
+  }
+}
