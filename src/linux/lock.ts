@@ -46,6 +46,12 @@ export function openLockFile(path: string): number {
   return syscall(`open lock ${path}`, "openat", AT_FDCWD, cstring(path), flags, 0o660);
 }
 
+/** Opens a file that exists already, for nothing but locking it. Throws {@linkcode KernelError}. */
+export function openToLock(path: string): number {
+  const flags = O_CLOEXEC | O_NOFOLLOW;
+  return syscall(`open ${path}`, "openat", AT_FDCWD, cstring(path), flags, 0);
+}
+
 /** Closes a descriptor, and with it the lock that was taken through it. */
 export function closeDescriptor(fd: number): void {
   trySyscall("close", fd);

@@ -10,17 +10,17 @@
  * - After a lock was taken, the pod may have moved: its path is checked again, under the lock.
  */
 import { Failure } from "../failure.ts";
+import { exists } from "../linux/exists.ts";
 import {
   closeDescriptor,
   lockExclusive,
   lockShared,
-  openDirectory,
   setCloseOnExec,
   tryLockExclusive,
   tryLockShared,
   tryOpenDirectory,
 } from "../linux/lock.ts";
-import { syscall } from "../linux/syscall.ts";
+import { syncDirectory, syncFileSystem } from "../linux/sync.ts";
 
 /** The directories below `pods`, in the order in which a pod goes through them. */
 export const STAGES = [
@@ -63,16 +63,6 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** The path of a pod in one of the stages. */
 export function podPath(dataDir: string, stage: PodStage, uuid: string): string {
   return `${dataDir}/pods/${stage}/${uuid}`;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 /** Makes `pods` and its stages (0750) where they do not exist yet. */
@@ -129,7 +119,7 @@ export class PodDirectory implements Disposable {
    * that is a whole root file system.
    */
   toPrepared(): void {
-    syscall(`sync pod ${this.uuid}`, "syncfs", this.#fd);
+    syncFileSystem(this.path);
     this.#move("prepared");
     syncDirectory(`${this.#dataDir}/pods/prepared`);
     syncDirectory(`${this.#dataDir}/pods/prepare`);
@@ -162,15 +152,6 @@ export class PodDirectory implements Disposable {
   [Symbol.dispose](): void {
     if (this.#fd >= 0) closeDescriptor(this.#fd);
     this.#fd = -1;
-  }
-}
-
-function syncDirectory(path: string): void {
-  const fd = openDirectory(path);
-  try {
-    syscall(`sync ${path}`, "fsync", fd);
-  } finally {
-    closeDescriptor(fd);
   }
 }
 

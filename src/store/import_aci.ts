@@ -1,21 +1,25 @@
+/** Importing an image: one pass over its bytes, then a few renames. */
+import { type AciContents, readAci } from "../aci/aci_reader.ts";
+import { extractAci } from "../aci/extract.ts";
 import type { ByteSource } from "../aci/source.ts";
-import type { ImageManifest } from "../appc/image_manifest.ts";
+import { AppcError } from "../appc/error.ts";
+import { type ImageId, parseImageId, type StoreKey, storeKey } from "../appc/image_id.ts";
+import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.ts";
+import { Failure } from "../failure.ts";
+import { exists } from "../linux/exists.ts";
+import { syncDirectory, writeDurably } from "../linux/sync.ts";
+import { fullDisk } from "./full_disk.ts";
+import { type ImageInfo, readImageInfo, type Signer } from "./image_info.ts";
+import { type ImageFileKind, imagePath, shardPath } from "./layout.ts";
+import { changeIndex } from "./open_index.ts";
+import { linkTree, publishTree } from "./render_tree.ts";
 import type { Store, StoredImage } from "./store.ts";
-
-/** A key that signed an image. */
-export interface Signer {
-  /** Hexadecimal digits of the primary key's fingerprint, in lower case. */
-  readonly fingerprint: string;
-  /** The user ID of the key, like `Jo <jo@example.com>`. */
-  readonly identity: string;
-  /** When it was signed, in milliseconds since 1970, as the signature says. */
-  readonly signedAt: number;
-}
+import { TempDirectory } from "./temp_directory.ts";
+import { treeIdOf } from "./tree_id.ts";
 
 /** What `verify` is told about an image that was read to its end. */
 export interface ReadImage {
-  /** `sha512-` and 128 digits. */
-  readonly imageId: string;
+  readonly imageId: ImageId;
   readonly manifest: ImageManifest;
 }
 
@@ -35,10 +39,126 @@ export interface ImportOptions {
 }
 
 /** See {@linkcode Store.importAci}. */
-export function importAci(
-  _store: Store,
-  _source: ByteSource,
-  _options: ImportOptions,
+export async function importAci(
+  store: Store,
+  source: ByteSource,
+  options: ImportOptions,
 ): Promise<StoredImage> {
-  throw new Error("not yet");
+  try {
+    using temp = TempDirectory.create(store.dataDir);
+    return await importInto(store, source, options, temp.path);
+  } catch (error) {
+    throw fullDisk(error, source.name, store.dataDir);
+  }
+}
+
+async function importInto(
+  store: Store,
+  source: ByteSource,
+  options: ImportOptions,
+  temp: string,
+): Promise<StoredImage> {
+  const tree = options.render ?? Deno.uid() === 0 ? `${temp}/tree` : undefined;
+  const contents = await writeBlob(source, `${temp}/blob`, tree);
+  const imageId = parseImageId(contents.imageId);
+  const manifest = parsedManifest(source.name, contents.manifestText);
+  const signers = await options.verify?.({ imageId, manifest }) ?? [];
+  const key = storeKey(imageId);
+  const info = mergedInfo(store.dataDir, key, imageId, signers, options);
+  using _lock = store.prepareLock();
+  publishImage(store.dataDir, key, temp, contents.manifestText, info);
+  changeIndex(store.dataDir, (index) => {
+    const { name } = manifest;
+    const { latest } = info;
+    index.save({ key, name, importTime: Date.now(), latest, size: contents.size }, info.signers);
+  });
+  // What the archive holds is the whole tree only if nothing lies below it and all of it is wanted.
+  const isWhole = manifest.dependencies.length === 0 && manifest.pathWhitelist.length === 0;
+  if (tree !== undefined && isWhole) {
+    const treeId = treeIdOf([key]);
+    publishTree(store.dataDir, treeId, tree);
+    linkTree(store.dataDir, key, treeId);
+  }
+  store.skeleton();
+  return {
+    key,
+    manifestText: contents.manifestText,
+    manifest,
+    blobPath: imagePath(store.dataDir, "blob", key),
+  };
+}
+
+/** Reads the source once: hashes it, writes its plain bytes to `path`, extracts it to `tree`. */
+async function writeBlob(
+  source: ByteSource,
+  path: string,
+  tree: string | undefined,
+): Promise<AciContents> {
+  using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o640 });
+  const write = (chunk: Uint8Array) => {
+    for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
+  };
+  if (tree === undefined) {
+    const contents = await readAci(source, { bytes: write });
+    file.syncDataSync();
+    return contents;
+  }
+  Deno.mkdirSync(tree, { mode: 0o755 });
+  const contents = await extractAci(source, tree, { onBytes: write });
+  file.syncDataSync();
+  return contents;
+}
+
+function parsedManifest(name: string, text: string): ImageManifest {
+  try {
+    return parseImageManifest(text);
+  } catch (error) {
+    if (!(error instanceof AppcError)) throw error;
+    throw new Failure(`${name}: its manifest is invalid: ${error.message}`, 254, { cause: error });
+  }
+}
+
+/** What an image that is imported once more is known for: all who ever signed it. */
+function mergedInfo(
+  dataDir: string,
+  key: StoreKey,
+  imageId: ImageId,
+  signers: readonly Signer[],
+  options: ImportOptions,
+): ImageInfo {
+  const before = readImageInfo(dataDir, key);
+  const signature = options.signature ?? before.signature;
+  const older = before.signers.filter((b) => signers.every((s) => s.fingerprint !== b.fingerprint));
+  return {
+    imageId,
+    latest: options.latest ?? before.latest,
+    signers: [...signers, ...older],
+    ...signature !== undefined && { signature },
+  };
+}
+
+/** Moves the files of an image to their places: the manifest, which makes it visible, last. */
+function publishImage(
+  dataDir: string,
+  key: StoreKey,
+  temp: string,
+  manifestText: string,
+  info: ImageInfo,
+): void {
+  const place = (kind: ImageFileKind) => {
+    Deno.mkdirSync(shardPath(dataDir, kind, key), { recursive: true });
+    return imagePath(dataDir, kind, key);
+  };
+  const blob = place("blob");
+  // Also in place of one that is there: it might be damaged, and this one was just hashed.
+  Deno.renameSync(`${temp}/blob`, blob);
+  syncDirectory(shardPath(dataDir, "blob", key));
+  writeDurably(place("imageInfo"), JSON.stringify(info), `${temp}/info`);
+  const manifest = place("imageManifest");
+  if (exists(manifest)) {
+    const now = new Date();
+    Deno.utimeSync(manifest, now, now);
+  } else {
+    writeDurably(manifest, manifestText, `${temp}/manifest`);
+  }
 }

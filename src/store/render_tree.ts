@@ -1,6 +1,86 @@
+/** Rendering an image and what it depends on into one tree, once. */
+import { renderImage } from "../aci/render.ts";
+import type { StoreKey } from "../appc/image_id.ts";
+import { exists } from "../linux/exists.ts";
+import { closeDescriptor, lockExclusive, openToLock } from "../linux/lock.ts";
+import { syncDirectory, syncFileSystem } from "../linux/sync.ts";
+import { fullDisk } from "./full_disk.ts";
+import { type ImageGraph, imageGraph } from "./image_graph.ts";
+import { imagePath, treePath } from "./layout.ts";
 import type { RenderedTree, Store, StoredImage } from "./store.ts";
+import { TempDirectory } from "./temp_directory.ts";
+import { treeIdOf } from "./tree_id.ts";
+
+/** What this process renders: waiting for its own lock would never end. */
+const rendering = new Map<string, Promise<void>>();
 
 /** See {@linkcode Store.tree}. */
-export function renderTree(_store: Store, _image: StoredImage): Promise<RenderedTree> {
-  throw new Error("not yet");
+export async function renderTree(store: Store, image: StoredImage): Promise<RenderedTree> {
+  const graph = await imageGraph(store, image);
+  const id = treeIdOf(graph.keys);
+  const path = treePath(store.dataDir, id);
+  if (!exists(path)) {
+    const under = rendering.get(path) ?? renderLocked(store, image, graph, id);
+    rendering.set(path, under);
+    await under.finally(() => rendering.delete(path));
+  }
+  if (graph.keys.length === 1) linkTree(store.dataDir, image.key, id);
+  return { id, rootfs: `${path}/rootfs` };
+}
+
+/** One process renders, others wait for it: the image's manifest is the lock. */
+async function renderLocked(
+  store: Store,
+  image: StoredImage,
+  graph: ImageGraph,
+  id: string,
+): Promise<void> {
+  const lock = imagePath(store.dataDir, "imageManifest", image.key);
+  const fd = openToLock(lock);
+  try {
+    lockExclusive(fd, lock);
+    if (exists(treePath(store.dataDir, id))) return;
+    using temp = TempDirectory.create(store.dataDir);
+    const tree = await renderInto(temp.path, graph);
+    publishTree(store.dataDir, id, tree);
+  } catch (error) {
+    throw fullDisk(error, `image "${image.manifest.name}"`, store.dataDir);
+  } finally {
+    closeDescriptor(fd);
+  }
+}
+
+/** Renders into a new directory `tree` of a temporary one. Returns its path. */
+export async function renderInto(temp: string, graph: ImageGraph): Promise<string> {
+  const tree = `${temp}/tree`;
+  Deno.mkdirSync(tree, { mode: 0o755 });
+  await renderImage(graph.node, tree, { privileged: Deno.uid() === 0 });
+  return tree;
+}
+
+/**
+ * Moves a rendered tree to its place. It is used without another look for as long as it is there, so
+ * all of it has to be on the disk before it has its name: one syncfs(2), which for thousands of
+ * files is much faster than an fsync(2) of each.
+ */
+export function publishTree(dataDir: string, id: string, tree: string): void {
+  const path = treePath(dataDir, id);
+  if (exists(path)) return;
+  syncFileSystem(tree);
+  try {
+    Deno.renameSync(tree, path);
+  } catch (error) {
+    // Another import of the same image was faster.
+    if (!exists(path)) throw error;
+  }
+  syncDirectory(`${dataDir}/cas/tree`);
+}
+
+/** Notes which tree is that of an image without dependencies, for `Store.renderedTree`. */
+export function linkTree(dataDir: string, key: StoreKey, id: string): void {
+  try {
+    Deno.symlinkSync(`../tree/${id}`, `${dataDir}/cas/treeid/${key}`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
 }

@@ -7,17 +7,17 @@
  */
 import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.ts";
 import { STORE_KEY_LENGTH, type StoreKey } from "../appc/image_id.ts";
+import type { ImageName } from "../appc/image_name.ts";
 import { type Label, labelValue } from "../appc/label.ts";
 import { Failure } from "../failure.ts";
+import { exists } from "../linux/exists.ts";
 import { closeDescriptor, lockExclusive, lockShared, openLockFile } from "../linux/lock.ts";
 import type { ByteSource } from "../aci/source.ts";
 import type { ImportOptions } from "./import_aci.ts";
 import { imagePath, shardPath, treePath } from "./layout.ts";
 
 /** An image by its ID, of which at least two digits are given, or by name and labels. */
-export type ImageQuery =
-  | { readonly id: string }
-  | { readonly name: string; readonly labels: readonly Label[] };
+export type ImageQuery = { readonly id: string } | ImageName;
 
 /** An image that is in the store. */
 export interface StoredImage {
@@ -90,7 +90,7 @@ export class Store {
   }
 
   /** The answer that an earlier, equal query got, if nothing was imported since. */
-  #cached(query: NamedQuery): StoredImage | undefined {
+  #cached(query: ImageName): StoredImage | undefined {
     const generation = this.#generation();
     if (generation === undefined) return undefined;
     const answer = readText(this.#answerPath(query));
@@ -98,10 +98,10 @@ export class Store {
     return this.read(answer.slice(generation.length).trimEnd() as StoreKey);
   }
 
-  async #byName(query: NamedQuery): Promise<StoredImage | undefined> {
+  async #byName(query: ImageName): Promise<StoredImage | undefined> {
     // The generation is read first: an import from now on makes the answer below a stale one.
     const generation = this.#generation();
-    const { openIndex } = await import("./image_index.ts");
+    const { openIndex } = await import("./open_index.ts");
     using index = openIndex(this.dataDir);
     for (
       const key of index.keysOfName(query.name, labelValue(query.labels, "version") === undefined)
@@ -115,15 +115,16 @@ export class Store {
   }
 
   #generation(): string | undefined {
-    return readText(`${this.dataDir}/cas/generation`);
+    const generation = readText(`${this.dataDir}/cas/generation`);
+    return generation?.length === GENERATION_LENGTH ? generation : undefined;
   }
 
-  #answerPath({ name, labels }: NamedQuery): string {
+  #answerPath({ name, labels }: ImageName): string {
     const text = [name, ...labels.map((l) => `${l.name}=${l.value}`)].join(",");
     return `${this.dataDir}/cas/resolved/${encodeURIComponent(text).slice(0, 255)}`;
   }
 
-  #remember(query: NamedQuery, generation: string, key: StoreKey): void {
+  #remember(query: ImageName, generation: string, key: StoreKey): void {
     const path = this.#answerPath(query);
     // A longer name would be cut, and then be the same for different queries.
     if (path.slice(path.lastIndexOf("/") + 1).length === 255) return;
@@ -184,8 +185,7 @@ export class Store {
       const link = Deno.readLinkSync(`${this.dataDir}/cas/treeid/${image.key}`);
       const id = link.slice(link.lastIndexOf("/") + 1);
       const rootfs = `${treePath(this.dataDir, id)}/rootfs`;
-      Deno.lstatSync(rootfs);
-      return { id, rootfs };
+      return exists(rootfs) ? { id, rootfs } : undefined;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
       throw error;
@@ -218,17 +218,13 @@ export class Store {
   /** A directory of empty mount points, to be the lowest layer below every tree. */
   skeleton(): string {
     const path = `${this.dataDir}/cas/skeleton`;
-    try {
-      Deno.lstatSync(path);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      makeSkeleton(path);
-    }
+    while (!exists(path)) makeSkeleton(path, `${this.dataDir}/cas/tmp/skeleton-${Deno.pid}`);
     return path;
   }
 }
 
-type NamedQuery = Extract<ImageQuery, { name: string }>;
+/** A UUID and a line feed. */
+const GENERATION_LENGTH = 37;
 
 /** What is in the skeleton, with modes. */
 const SKELETON: readonly (readonly [string, number])[] = [
@@ -240,21 +236,22 @@ const SKELETON: readonly (readonly [string, number])[] = [
   ["tmp", 0o1777],
 ];
 
-function makeSkeleton(path: string): void {
-  const temporary = `${path}.${Deno.pid}`;
-  Deno.mkdirSync(temporary, { recursive: true });
-  Deno.chmodSync(temporary, 0o755);
-  for (const [name, mode] of SKELETON) {
-    Deno.mkdirSync(`${temporary}/${name}`, { recursive: true });
-    // Not by mkdir's mode: the umask takes bits away from that.
-    Deno.chmodSync(`${temporary}/${name}`, mode);
-  }
+/** Not to be finished if a collector takes the temporary directory, which nobody locks, for rubbish. */
+function makeSkeleton(path: string, temporary: string): void {
   try {
+    Deno.mkdirSync(temporary, { recursive: true });
+    Deno.chmodSync(temporary, 0o755);
+    for (const [name, mode] of SKELETON) {
+      Deno.mkdirSync(`${temporary}/${name}`, { recursive: true });
+      // Not by mkdir's mode: the umask takes bits away from that.
+      Deno.chmodSync(`${temporary}/${name}`, mode);
+    }
     Deno.renameSync(temporary, path);
   } catch (error) {
-    Deno.removeSync(temporary, { recursive: true });
+    if (error instanceof Deno.errors.NotFound) return;
     // Another process was faster: a directory that is not empty is never replaced.
-    if (!Deno.lstatSync(path).isDirectory) throw error;
+    if (!exists(path)) throw error;
+    Deno.removeSync(temporary, { recursive: true });
   }
 }
 
