@@ -1,0 +1,66 @@
+/**
+ * `deno task build`: bundles main.ts, makes dist/rkt, and tries what it made.
+ *
+ *     deno task build [--packed | --compiled] [--floor]
+ *
+ * --packed, --compiled  insist on a way of making the binary (docs/BUILDING.md)
+ * --floor               make dist/empty too, an empty program in the same way: what any start costs
+ */
+import { Failure } from "../src/failure.ts";
+import { makeBinary, type Packing } from "./binary.ts";
+import { type Bundle, bundle, hotPathFaults } from "./bundle.ts";
+import { selfTest } from "./self_test.ts";
+
+const FLAGS: ReadonlySet<string> = new Set(["--packed", "--compiled", "--floor"]);
+
+/** The empty program, to compare with: whatever Deno itself costs. */
+export const EMPTY_PROGRAM: Bundle = [{ name: "main.js", source: new Uint8Array() }];
+
+function kilobytes(bytes: number): string {
+  return `${(bytes / 1000).toFixed(1)} KB`;
+}
+
+function root(path: string): string {
+  return new URL(`../${path}`, import.meta.url).pathname;
+}
+
+async function make(program: Bundle, out: string, way?: Packing): Promise<Packing> {
+  const from = performance.now();
+  const made = await makeBinary(program, root(out), (line) => console.log(line), way);
+  const { size } = await Deno.stat(root(out));
+  const seconds = ((performance.now() - from) / 1000).toFixed(1);
+  console.log(`${out}: ${made}, ${(size / 1e6).toFixed(1)} MB, ${seconds} s`);
+  return made;
+}
+
+async function build(args: readonly string[]): Promise<void> {
+  const unknown = args.find((arg) => !FLAGS.has(arg));
+  if (unknown !== undefined) throw new Failure(`build: no such option: ${unknown}`);
+  const wanted = (["packed", "compiled"] as const).find((way) => args.includes(`--${way}`));
+
+  const from = performance.now();
+  const program = await bundle(root("main.ts"));
+  const total = program.reduce((sum, chunk) => sum + chunk.source.length, 0);
+  console.log(
+    `bundle: entry ${kilobytes(program[0].source.length)}, all ${program.length} chunks ` +
+      `${kilobytes(total)}, ${((performance.now() - from) / 1000).toFixed(1)} s`,
+  );
+  const faults = hotPathFaults(program);
+  if (faults.length > 0) throw new Failure(`build: slow start:\n  ${faults.join("\n  ")}`);
+
+  await Deno.mkdir(root("dist"), { recursive: true });
+  const way = await make(program, "dist/rkt", wanted);
+  if (args.includes("--floor")) await make(EMPTY_PROGRAM, "dist/empty", way);
+  await selfTest(root("dist/rkt"));
+  console.log("self-test: passed");
+}
+
+if (import.meta.main) {
+  try {
+    await build(Deno.args);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    console.error(error.message);
+    Deno.exit(1);
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * Bundles the program: `deno bundle` (esbuild, which Deno takes from npm once and then from its cache)
+ * turns the entry and each dynamically imported module into a chunk.
+ *
+ * Start-up is what the hot path loads, so it is checked here: the entry chunk, the chunks of the hot
+ * commands and what these import statically may contain no `node:` module but sqlite (10–50 ms each)
+ * and no CommonJS.
+ */
+import { Failure } from "../src/failure.ts";
+
+/** A file of the bundle. */
+export interface Chunk {
+  /** Its name, like `run-4XAWJ2YB.js`. */
+  readonly name: string;
+  readonly source: Uint8Array<ArrayBuffer>;
+}
+
+/** The chunks; the entry is the first, then the hot ones. */
+export type Bundle = readonly [Chunk, ...Chunk[]];
+
+/** The entry chunk may have this many bytes. */
+export const ENTRY_LIMIT = 150_000;
+
+/** Commands whose start is measured: the modules `src/cli/NAME.ts`, which the entry imports lazily. */
+export const HOT_COMMANDS: readonly string[] = ["run"];
+
+const HOT_NODE_MODULES: ReadonlySet<string> = new Set(["node:sqlite"]);
+
+/**
+ * Bundles an entry and what it imports.
+ *
+ * @throws {Failure} with the bundler's message
+ */
+export async function bundle(entry: string): Promise<Bundle> {
+  const dir = await Deno.makeTempDir({ prefix: "rkt-bundle-" });
+  try {
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["bundle", "--quiet", "--minify", "--platform", "deno", "--code-splitting"]
+        .concat(["--outdir", dir, entry]),
+      env: { NO_COLOR: "1" },
+    }).output();
+    if (code !== 0) {
+      throw new Failure(`bundle: ${entry}: ${new TextDecoder().decode(stderr).trim()}`);
+    }
+    return ordered(await readChunks(dir), entryName(entry));
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+function entryName(entry: string): string {
+  return entry.slice(entry.lastIndexOf("/") + 1).replace(/\.ts$/, ".js");
+}
+
+async function readChunks(dir: string): Promise<Chunk[]> {
+  const names = (await Array.fromAsync(Deno.readDir(dir), (file) => file.name)).toSorted();
+  return await Promise.all(names.map(async (name) => {
+    return { name, source: await Deno.readFile(`${dir}/${name}`) };
+  }));
+}
+
+function ordered(chunks: readonly Chunk[], entryName: string): Bundle {
+  const entry = chunks.find((chunk) => chunk.name === entryName);
+  if (entry === undefined) throw new Failure(`bundle: no chunk ${entryName} was made`);
+  const rest = chunks.filter((chunk) => chunk !== entry);
+  const hot = hotChunks([entry, ...rest]);
+  return [entry, ...rest.toSorted((a, b) => Number(hot.includes(b)) - Number(hot.includes(a)))];
+}
+
+/** What a chunk imports or re-exports statically: other chunks (`./x.js`) and `node:` modules. */
+export function staticImports(source: string): string[] {
+  const statement = /(?:^|[;}\n])\s*(?:import|export)\s*[\w$*{}\s,]*?(?:from)?\s*"([^"\n]+)"/g;
+  return Array.from(source.matchAll(statement), (match) => match[1]);
+}
+
+/** The chunks that a hot command loads: the entry's, the commands', and their static imports. */
+export function hotChunks(bundle: Bundle): Chunk[] {
+  const isHotCommand = (name: string) =>
+    HOT_COMMANDS.some((command) => new RegExp(`^${command}-[A-Z0-9]{8}\\.js$`).test(name));
+  const pending = [bundle[0], ...bundle.filter((chunk) => isHotCommand(chunk.name))];
+  const hot = new Set<Chunk>();
+  for (let chunk = pending.pop(); chunk !== undefined; chunk = pending.pop()) {
+    if (hot.has(chunk)) continue;
+    hot.add(chunk);
+    const imports = staticImports(new TextDecoder().decode(chunk.source));
+    pending.push(...bundle.filter((other) => imports.includes(`./${other.name}`)));
+  }
+  return [...hot];
+}
+
+/** What is wrong with a bundle's start: one line each; none when all is well. */
+export function hotPathFaults(bundle: Bundle): string[] {
+  const faults = hotChunks(bundle).flatMap(({ name, source }) => {
+    const text = new TextDecoder().decode(source);
+    const slow = staticImports(text).filter((specifier) =>
+      specifier.startsWith("node:") && !HOT_NODE_MODULES.has(specifier)
+    );
+    const found = slow.map((specifier) => `${name} imports ${specifier}: import it lazily`);
+    // What esbuild wraps a CommonJS module in: var require_x = __commonJS((exports, module) => …).
+    if (/\{\s*exports\s*:\s*\{\s*\}\s*\}/.test(text)) {
+      found.push(`${name} contains a CommonJS module: import it lazily`);
+    }
+    return found;
+  });
+  const size = bundle[0].source.length;
+  if (size > ENTRY_LIMIT) {
+    faults.push(
+      `${bundle[0].name} has ${size} bytes, more than ${ENTRY_LIMIT}: import more lazily`,
+    );
+  }
+  return faults;
+}
