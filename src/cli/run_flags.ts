@@ -145,7 +145,6 @@ export const POD_FLAGS: readonly Flag[] = [
     oneOf: ["new", "never", "update"],
     default: "new",
     help: "When to fetch: new (what the store lacks), never, or update (ask for newer ones too)",
-    aliases: [],
   },
   {
     name: "pod-manifest",

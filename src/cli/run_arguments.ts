@@ -1,0 +1,284 @@
+/**
+ * What a person asks of `rkt run` and `rkt prepare`, as a value. Nothing is looked up yet: no file
+ * is read, no image is searched for. The words themselves were split by command_line.ts.
+ */
+
+import { type Annotation, parseAnnotations } from "../appc/annotation.ts";
+import type { EnvironmentVariable } from "../appc/environment.ts";
+import { type Isolator, isolator } from "../appc/isolator.ts";
+import { absolutePath, optional, string } from "../appc/json_value.ts";
+import { type AcName, parseAcName } from "../appc/name.ts";
+import type { ExposedPort, Mount } from "../appc/pod_manifest.ts";
+import { parseId, type Volume } from "../appc/volume.ts";
+import { Failure } from "../failure.ts";
+import type { AppArguments, Invocation } from "./command.ts";
+import { parseAssignment } from "./environment_file.ts";
+import type { Flags } from "./flags.ts";
+import { noneTwice, splitPair, wholeNumber } from "./key_values.ts";
+import { type NetworkRequest, parseNetworks, parsePortForward } from "./network_arguments.ts";
+import { parseMountArgument, parseVolumeArgument } from "./volume_arguments.ts";
+
+/** What a person asks of `rkt run`. */
+export interface RunRequest {
+  readonly pod: PodRequest;
+  /** In the order of the command line; empty only with a pod manifest. */
+  readonly apps: readonly AppRequest[];
+}
+
+/** When images are fetched. */
+export type PullPolicy = "new" | "never" | "update";
+
+/** What is asked for the pod as a whole. */
+export interface PodRequest {
+  readonly network: NetworkRequest;
+  readonly ports: readonly ExposedPort[];
+  /** The pod's host name; absent means the default. */
+  readonly hostname?: string;
+  readonly interactive: boolean;
+  readonly volumes: readonly Volume[];
+  /** Mounts of all apps; one of an app at the same path goes before. */
+  readonly mounts: readonly Mount[];
+  readonly inheritEnvironment: boolean;
+  /** `--set-env`: stronger than `environmentFiles`. */
+  readonly environment: readonly EnvironmentVariable[];
+  /** `--set-env-file`: paths, later ones stronger. */
+  readonly environmentFiles: readonly string[];
+  /** Whether overlayfs may be used; false means that trees are copied. */
+  readonly overlay: boolean;
+  readonly pullPolicy: PullPolicy;
+  readonly podManifest?: string;
+  /** Where the UUID is written before anything else is done. */
+  readonly uuidFile?: string;
+  /** Whether only the steps are printed. */
+  readonly dryRun: boolean;
+  /** Milliseconds between the first TERM or INT and the kill. */
+  readonly stopTimeout: number;
+  /** `prepare --quiet`. */
+  readonly quiet: boolean;
+}
+
+/** What is asked for one app. */
+export interface AppRequest {
+  /** As it was written: a name, a file, a URL or an ID. */
+  readonly image: string;
+  /** The app's name; absent means that it comes from the image's. */
+  readonly name?: AcName;
+  /** The program in place of the image's whole `exec`. */
+  readonly exec?: string;
+  /** Appended to `exec`. */
+  readonly args: readonly string[];
+  readonly workingDirectory?: string;
+  readonly readOnlyRootFS: boolean;
+  readonly user?: string;
+  readonly group?: string;
+  /** Absent means the image's. */
+  readonly supplementaryGIDs?: readonly number[];
+  readonly environment: readonly EnvironmentVariable[];
+  readonly mounts: readonly Mount[];
+  readonly annotations: readonly Annotation[];
+  readonly userAnnotations: Readonly<Record<string, string>>;
+  readonly userLabels: Readonly<Record<string, string>>;
+  /** Each replaces the image's of the same name; a retain set replaces a remove set and vice versa. */
+  readonly isolators: readonly Isolator[];
+  readonly signature?: string;
+}
+
+/** `__NEW_UTS_LEN` (include/uapi/linux/utsname.h): bytes of a host name. */
+const HOSTNAME_LENGTH = 64;
+
+/**
+ * Checks the flags of a `run` or `prepare` and brings them into types.
+ *
+ * @throws {Failure} names the flag
+ */
+export function runRequest({ flags, apps, command }: Invocation): RunRequest {
+  const placed = command.name !== "prepare";
+  const pod = podRequest(flags, placed);
+  const request = { pod, apps: apps.map(appRequest) };
+  checkTogether(request, flags);
+  return request;
+}
+
+function podRequest(flags: Flags, placed: boolean): PodRequest {
+  const place = placed ? placeRequest(flags) : NO_PLACE;
+  return {
+    ...place,
+    ports: flags.all("port").map(parsePortForward),
+    volumes: noneTwice("--volume", flags.all("volume").map(parseVolumeArgument), (v) => v.name),
+    mounts: mounts(flags),
+    inheritEnvironment: flags.on("inherit-env"),
+    environment: environment("--set-env", flags.all("set-env")),
+    environmentFiles: flags.all("set-env-file"),
+    overlay: !flags.on("no-overlay"),
+    pullPolicy: pullPolicy(flags),
+    podManifest: filled(flags, "pod-manifest"),
+    quiet: !placed && flags.on("quiet"),
+  };
+}
+
+/** What is asked for the running of a pod, as against its making. */
+type PlaceRequest = Pick<
+  PodRequest,
+  "network" | "hostname" | "interactive" | "uuidFile" | "dryRun" | "stopTimeout"
+>;
+
+const NO_PLACE: PlaceRequest = {
+  network: { kind: "none" },
+  interactive: false,
+  dryRun: false,
+  stopTimeout: 0,
+};
+
+function placeRequest(flags: Flags): PlaceRequest {
+  return {
+    network: parseNetworks(flags.all("net")),
+    hostname: optional(filled(flags, "hostname"), "--hostname", parseHostname),
+    interactive: flags.on("interactive"),
+    uuidFile: filled(flags, "uuid-file-save"),
+    dryRun: flags.on("dry-run"),
+    stopTimeout: flags.duration("stop-timeout") ?? 0,
+  };
+}
+
+function appRequest({ image, flags, args }: AppArguments): AppRequest {
+  return {
+    image: string(image, "image"),
+    name: optional(filled(flags, "name"), "--name", parseAcName),
+    exec: filled(flags, "exec"),
+    args: args.map((argument, index) => string(argument, `argument ${index + 1}`)),
+    workingDirectory: optional(filled(flags, "working-dir"), "--working-dir", absolutePath),
+    readOnlyRootFS: flags.on("readonly-rootfs"),
+    user: filled(flags, "user"),
+    group: filled(flags, "group"),
+    supplementaryGIDs: flags.given("supplementary-gids")
+      ? flags.all("supplementary-gids").map(parseGid)
+      : undefined,
+    environment: environment("--environment", flags.all("environment")),
+    mounts: mounts(flags),
+    annotations: annotations(flags.all("annotation")),
+    userAnnotations: stringMap("--user-annotation", flags.all("user-annotation")),
+    userLabels: stringMap("--user-label", flags.all("user-label")),
+    isolators: isolators(flags),
+    signature: filled(flags, "signature"),
+  };
+}
+
+/** Rules over several flags. */
+function checkTogether({ pod, apps }: RunRequest, flags: Flags): void {
+  if (pod.podManifest !== undefined) return checkWithManifest(apps, flags);
+  if (apps.length === 0) throw new Failure("an image is needed: a file, a name, a URL or an ID");
+  if (pod.interactive && apps.length > 1) {
+    throw new Failure(`--interactive is for one app, and here are ${apps.length} images`);
+  }
+  const named = apps.flatMap((app) => app.name ?? []);
+  noneTwice("--name", named, (name) => name);
+  if (pod.ports.length > 0 && (pod.network.kind === "none" || pod.network.kind === "host")) {
+    const { kind } = pod.network;
+    const why = kind === "host"
+      ? "the apps use the host's ports themselves"
+      : "there is no network";
+    throw new Failure(`--port can't be used with --net=${kind}: ${why}`);
+  }
+}
+
+function checkWithManifest(apps: readonly AppRequest[], flags: Flags): void {
+  if (apps.length > 0) throw new Failure("--pod-manifest and images exclude each other");
+  const names = ["volume", "mount", "port", "inherit-env", "set-env", "set-env-file"];
+  const other = names.find((name) => flags.given(name));
+  if (other !== undefined) throw new Failure(`--pod-manifest and --${other} exclude each other`);
+  const policy = pullPolicy(flags);
+  if (policy !== "new") {
+    throw new Failure(`--pod-manifest and --pull-policy=${policy} exclude each other`);
+  }
+}
+
+function pullPolicy(flags: Flags): PullPolicy {
+  if (flags.on("store-only") && flags.on("no-store")) {
+    throw new Failure("--store-only and --no-store exclude each other");
+  }
+  if (flags.on("store-only")) return "never";
+  if (flags.on("no-store")) return "update";
+  const word = flags.text("pull-policy");
+  return word === "never" || word === "update" ? word : "new";
+}
+
+function parseHostname(name: unknown, at: string): string {
+  const text = string(name, at);
+  const label = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?";
+  if (text.length > HOSTNAME_LENGTH || !new RegExp(`^${label}(\\.${label})*$`).test(text)) {
+    throw new Failure(
+      `${at}: ${JSON.stringify(text)} is not a host name: letters, digits, dashes and dots, ` +
+        `at most ${HOSTNAME_LENGTH}`,
+    );
+  }
+  return text;
+}
+
+function parseGid(text: string): number {
+  return parseId(wholeNumber("--supplementary-gids", text), "--supplementary-gids");
+}
+
+function mounts(flags: Flags): readonly Mount[] {
+  return noneTwice("--mount", flags.all("mount").map(parseMountArgument), (mount) => mount.path);
+}
+
+function environment(flag: string, texts: readonly string[]): readonly EnvironmentVariable[] {
+  const variables = texts.map((each) => parseAssignment(each, flag));
+  return noneTwice(flag, variables, (variable) => variable.name);
+}
+
+function annotations(texts: readonly string[]): readonly Annotation[] {
+  const pairs = texts.map((each) => splitPair("--annotation", each));
+  return parseAnnotations(pairs.map(([name, value]) => ({ name, value })), "--annotation");
+}
+
+function stringMap(flag: string, texts: readonly string[]): Readonly<Record<string, string>> {
+  const pairs = texts.map((each) => splitPair(flag, each));
+  return Object.fromEntries(noneTwice(flag, pairs, ([name]) => name));
+}
+
+/** The flags that make isolators: name of the flag, of the isolator, and the isolator's value. */
+const ISOLATOR_FLAGS: readonly (readonly [string, string, (flags: Flags) => unknown])[] = [
+  ["caps-retain", "os/linux/capabilities-retain-set", (f) => ({ set: f.all("caps-retain") })],
+  ["caps-remove", "os/linux/capabilities-remove-set", (f) => ({ set: f.all("caps-remove") })],
+  ["memory", "resource/memory", (f) => ({ limit: f.text("memory") })],
+  ["cpu", "resource/cpu", (f) => ({ limit: f.text("cpu") })],
+  ["cpu-shares", "os/linux/cpu-shares", (f) => f.number("cpu-shares")],
+  ["oom-score-adj", "os/linux/oom-score-adj", (f) => Number(f.text("oom-score-adj"))],
+];
+
+function isolators(flags: Flags): readonly Isolator[] {
+  if (flags.given("caps-retain") && flags.given("caps-remove")) {
+    throw new Failure("--caps-retain and --caps-remove exclude each other");
+  }
+  const made = ISOLATOR_FLAGS.filter(([flag]) => flags.given(flag))
+    .map(([flag, name, value]) => isolator(name, value(flags), `--${flag}`));
+  const seccomp = filled(flags, "seccomp");
+  return seccomp === undefined ? made : [...made, parseSeccompArgument(seccomp)];
+}
+
+/**
+ * Reads `mode=retain|remove,[errno=NAME,]CALL,…`.
+ *
+ * @throws {Failure | AppcError}
+ */
+export function parseSeccompArgument(argument: string): Isolator {
+  const words = argument.split(",");
+  const pairs = words.filter((word) => word.includes("="))
+    .map((word) => splitPair("--seccomp", word));
+  const { mode, errno, ...rest } = Object.fromEntries(noneTwice("--seccomp", pairs, (p) => p[0]));
+  if (mode !== "retain" && mode !== "remove") {
+    throw new Failure("--seccomp needs mode=retain or mode=remove");
+  }
+  const [stranger] = Object.keys(rest);
+  if (stranger !== undefined) throw new Failure(`--seccomp: ${stranger} is not mode or errno`);
+  const set = words.filter((word) => !word.includes("="));
+  return isolator(`os/linux/seccomp-${mode}-set`, { set, errno }, "--seccomp");
+}
+
+/** A flag's text; absent where it was not given, refused where it is empty. */
+function filled(flags: Flags, name: string): string | undefined {
+  const text = flags.text(name);
+  if (text === "") throw new Failure(`--${name} is empty`);
+  return optional(text, `--${name}`, string);
+}

@@ -1,0 +1,67 @@
+/** Times as people read them, in the words of rkt's older versions. */
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const WEEK = 7 * DAY;
+const MONTH = 30 * DAY;
+const YEAR = 12 * MONTH;
+
+/** Below how many milliseconds a word holds, and of which unit the number in it is. */
+const WORDS: readonly (readonly [below: number, word: string, unit: number])[] = [
+  [SECOND, "now", 1],
+  [2 * SECOND, "1 second", 1],
+  [MINUTE, "# seconds", SECOND],
+  [2 * MINUTE, "1 minute", 1],
+  [HOUR, "# minutes", MINUTE],
+  [2 * HOUR, "1 hour", 1],
+  [DAY, "# hours", HOUR],
+  [2 * DAY, "1 day", 1],
+  [WEEK, "# days", DAY],
+  [2 * WEEK, "1 week", 1],
+  [MONTH, "# weeks", WEEK],
+  [2 * MONTH, "1 month", 1],
+  [YEAR, "# months", MONTH],
+  [18 * MONTH, "1 year", 1],
+  [2 * YEAR, "2 years", 1],
+  [37 * YEAR, "# years", YEAR],
+  [Infinity, "a long while", 1],
+];
+
+/**
+ * How long ago a time is: `now`, `1 second ago`, `3 weeks ago`; `from now` behind what is to come.
+ *
+ * @param time milliseconds since 1970
+ * @param now milliseconds since 1970
+ */
+export function timeAgo(time: number, now: number): string {
+  const distance = Math.abs(now - time);
+  const [, word = "", unit = 1] = WORDS.find(([below]) => distance < below) ?? [];
+  if (word === "now") return word;
+  const amount = word.replace("#", String(Math.floor(distance / unit)));
+  return `${amount} ${time <= now ? "ago" : "from now"}`;
+}
+
+/**
+ * A time in full, in the local time zone: `2026-11-22 01:18:43.618 +0000 UTC`.
+ *
+ * @param time milliseconds since 1970
+ */
+export function fullTime(time: number): string {
+  const offset = -new Date(time).getTimezoneOffset();
+  const local = new Date(time + offset * MINUTE).toISOString();
+  const fraction = local.slice(19, 23).replace(/\.?0+$/, "");
+  const hours = two(Math.floor(Math.abs(offset) / 60)) + two(Math.abs(offset) % 60);
+  const sign = offset < 0 ? "-" : "+";
+  return `${local.slice(0, 10)} ${local.slice(11, 19)}${fraction} ${sign}${hours} ${zone(time)}`;
+}
+
+function two(number: number): string {
+  return String(number).padStart(2, "0");
+}
+
+function zone(time: number): string {
+  const parts = new Intl.DateTimeFormat("en", { timeZoneName: "short" }).formatToParts(time);
+  return parts.find((part) => part.type === "timeZoneName")?.value ?? "UTC";
+}
