@@ -12,7 +12,7 @@ export const HOST_COMMANDS: readonly Command[] = [
     flags: [PRETTY_PRINT],
     arguments: [0, 0],
     examples: ["rkt config", "rkt config --local-config=/srv/rkt --pretty-print=false"],
-    later: LATER.images,
+    load: () => import("./config.ts"),
   },
   {
     name: "metadata-service",
