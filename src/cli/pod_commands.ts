@@ -83,6 +83,7 @@ export const POD_COMMANDS: readonly Command[] = [
     flags: [FULL, NO_LEGEND, FORMAT],
     arguments: [0, 0],
     examples: ["rkt list", "rkt list --full --format=json-pretty"],
+    load: () => import("./list.ts"),
   },
   {
     name: "status",
@@ -109,6 +110,7 @@ export const POD_COMMANDS: readonly Command[] = [
     ],
     arguments: [0, 1],
     examples: ["rkt status 42029c62", "rkt status --wait=30s --uuid-file=/run/app.uuid"],
+    load: () => import("./status.ts"),
   },
   {
     name: "stop",
@@ -120,6 +122,7 @@ export const POD_COMMANDS: readonly Command[] = [
       UUID_FILE,
     ],
     examples: ["rkt stop 42029c62", "rkt stop --force 42029c62 e127f3b8"],
+    load: () => import("./stop.ts"),
   },
   {
     name: "rm",
@@ -128,6 +131,7 @@ export const POD_COMMANDS: readonly Command[] = [
     usage: "[flags] UUID ...",
     flags: [UUID_FILE],
     examples: ["rkt rm 42029c62", "rkt rm --uuid-file=/run/app.uuid"],
+    load: () => import("./rm.ts"),
   },
   {
     name: "gc",
@@ -154,6 +158,7 @@ export const POD_COMMANDS: readonly Command[] = [
     ],
     arguments: [0, 0],
     examples: ["rkt gc", "rkt gc --grace-period=0s"],
+    load: () => import("./gc.ts"),
   },
   {
     name: "enter",
@@ -235,5 +240,6 @@ export const POD_COMMANDS: readonly Command[] = [
     flags: [PRETTY_PRINT, UUID_FILE],
     arguments: [0, 1],
     examples: ["rkt cat-manifest 42029c62", "rkt cat-manifest --pretty-print=false 42029c62"],
+    load: () => import("./cat_manifest.ts"),
   },
 ];

@@ -1,0 +1,26 @@
+import { collectPods } from "../pod/collect_pods.ts";
+import { sweepTemp } from "../store/temp_directory.ts";
+import type { Invocation } from "./command.ts";
+import { printLine } from "./output.ts";
+import { shownSize } from "./size.ts";
+
+/** `rkt gc`: marks pods that have ended, removes those that were marked some time ago. */
+export default function run({ flags, global }: Invocation): Promise<number> {
+  const say = (line: string) => console.error(`gc: ${line}`);
+  const markOnly = flags.on("mark-only");
+  let freed = collectPods(global.dir, {
+    gracePeriod: flags.duration("grace-period") ?? 0,
+    expirePrepared: flags.duration("expire-prepared") ?? 0,
+    markOnly,
+    onMove: say,
+    onDelete: printLine,
+    onLeft: say,
+  });
+  if (!markOnly) {
+    const sweep = sweepTemp(global.dir);
+    freed += sweep.freed;
+    for (const line of sweep.left) say(`stays until the next gc: ${line}`);
+  }
+  if (freed > 0) say(`freed ${shownSize(freed)}`);
+  return Promise.resolve(0);
+}

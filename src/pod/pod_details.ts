@@ -1,0 +1,216 @@
+/** What a pod directory tells about its pod: apps, times, exit statuses, networks, processes. */
+import { type PodState, type PodView, readPodFile } from "./pod_directory.ts";
+
+/** An app of a pod. */
+export interface PodApp {
+  readonly name: string;
+  readonly imageName: string;
+  /** The image's label `version`. */
+  readonly imageVersion: string | undefined;
+  readonly imageId: string;
+  readonly mounts: readonly PodMount[];
+  readonly userAnnotations: Readonly<Record<string, string>>;
+  readonly userLabels: Readonly<Record<string, string>>;
+}
+
+/** A volume in an app. */
+export interface PodMount {
+  readonly name: string;
+  readonly containerPath: string;
+  /** Absent for an empty volume. */
+  readonly hostPath: string | undefined;
+  readonly readOnly: boolean;
+}
+
+/** The manifest of a pod, as far as it is shown. */
+export interface PodContents {
+  readonly apps: readonly PodApp[];
+  readonly userAnnotations: Readonly<Record<string, string>>;
+  readonly userLabels: Readonly<Record<string, string>>;
+}
+
+/** How far an app has come. */
+export interface AppProgress {
+  readonly state: "unknown" | "created" | "running" | "exited";
+  /** Milliseconds since 1970. */
+  readonly startedAt: number | undefined;
+  readonly finishedAt: number | undefined;
+  readonly exitCode: number | undefined;
+}
+
+/** A network of a pod, in the words of `net-info.json`. */
+export interface PodNetwork {
+  readonly netName: string;
+  readonly netConf: string;
+  readonly pluginPath: string;
+  readonly ifName: string;
+  readonly ip: string;
+  readonly args: string;
+  readonly mask: string;
+}
+
+/** The pod's manifest as text; undefined where it has none yet, or none that is left. */
+export function podManifestText(pod: PodView): string | undefined {
+  return readPodFile(pod, "pod");
+}
+
+/**
+ * The apps of a pod. Read without the checks of `parsePodManifest`: rkt wrote the file itself, and a
+ * list of a thousand pods has to be quick. Undefined where there is no manifest.
+ */
+export function podContents(pod: PodView): PodContents | undefined {
+  const text = podManifestText(pod);
+  if (text === undefined) return undefined;
+  let manifest: Json;
+  try {
+    manifest = record(JSON.parse(text));
+  } catch {
+    return undefined; // The machine has crashed while it was written.
+  }
+  const volumes = new Map(records(manifest.volumes).map((v) => [string(v.name), v]));
+  return {
+    apps: records(manifest.apps).map((app) => podApp(app, volumes)),
+    userAnnotations: strings(manifest.userAnnotations),
+    userLabels: strings(manifest.userLabels),
+  };
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+function podApp(app: Json, volumes: ReadonlyMap<string, Json>): PodApp {
+  const image = record(app.image);
+  const version = records(image.labels).find((label) => label.name === "version");
+  const settings = record(app.app);
+  const mounts = records(app.mounts).map((mount): PodMount => {
+    const volume = mount.appVolume === undefined
+      ? volumes.get(string(mount.volume)) ?? {}
+      : record(mount.appVolume);
+    return {
+      name: string(mount.volume),
+      containerPath: string(mount.path),
+      hostPath: volume.source === undefined ? undefined : string(volume.source),
+      readOnly: volume.readOnly === true,
+    };
+  });
+  return {
+    name: string(app.name),
+    imageName: string(image.name),
+    imageVersion: version === undefined ? undefined : string(version.value),
+    imageId: string(image.id),
+    mounts,
+    userAnnotations: strings(settings.userAnnotations),
+    userLabels: strings(settings.userLabels),
+  };
+}
+
+function record(value: unknown): Json {
+  return typeof value === "object" && value !== null ? value as Json : {};
+}
+
+function records(value: unknown): Json[] {
+  return Array.isArray(value) ? value.map(record) : [];
+}
+
+function string(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function strings(value: unknown): Record<string, string> {
+  return Object.fromEntries(Object.entries(record(value)).map(([k, v]) => [k, string(v)]));
+}
+
+function modified(path: string): number | undefined {
+  try {
+    return Deno.lstatSync(path).mtime?.getTime();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** When the pod was created, in milliseconds since 1970: when its manifest was written. */
+export function createdAt(pod: PodView): number | undefined {
+  return modified(`${pod.path}/pod-created`) ?? modified(`${pod.path}/pod`) ?? modified(pod.path);
+}
+
+/** When the pod was started, in milliseconds since 1970. Undefined where it was not. */
+export function startedAt(pod: PodView): number | undefined {
+  return modified(`${pod.path}/ppid`) ?? modified(`${pod.path}/pid`);
+}
+
+/** Where stage1 writes what the apps do. */
+export function statusPath(pod: PodView): string {
+  return `${pod.path}/stage1/rootfs/rkt/status`;
+}
+
+/** The exit status of an app. Undefined where it has not ended, or was killed with the pod. */
+export function exitCode(pod: PodView, app: string): number | undefined {
+  const text = readPodFile(pod, `stage1/rootfs/rkt/status/${app}`);
+  return text === undefined || !/^\d+\s*$/.test(text) ? undefined : Number(text);
+}
+
+/** The states in which a pod has not been started. */
+const BEFORE_RUN: readonly PodState[] = ["embryo", "preparing", "aborted prepare", "prepared"];
+
+/** How far an app of a pod has come. */
+export function appProgress(pod: PodView, app: string): AppProgress {
+  const code = exitCode(pod, app);
+  const finished = code === undefined ? undefined : modified(`${statusPath(pod)}/${app}`);
+  const started = modified(`${statusPath(pod)}/${app}-started`);
+  const state = BEFORE_RUN.includes(pod.state)
+    ? "created"
+    : pod.state !== "running" || code !== undefined
+    ? "exited"
+    : started === undefined
+    ? "created"
+    : "running";
+  return { state, startedAt: started, finishedAt: finished, exitCode: code };
+}
+
+/** The networks of a pod. */
+export function podNetworks(pod: PodView): PodNetwork[] {
+  const text = readPodFile(pod, "net-info.json");
+  if (text === undefined) return [];
+  try {
+    return records(JSON.parse(text)).map((network) => ({
+      netName: string(network.netName),
+      netConf: string(network.netConf),
+      pluginPath: string(network.pluginPath),
+      ifName: string(network.ifName),
+      ip: string(network.ip),
+      args: string(network.args),
+      mask: string(network.mask),
+    }));
+  } catch {
+    return [];
+  }
+}
+
+/** The PID of the supervisor. Undefined where none was started. */
+export function supervisorPid(pod: PodView): number | undefined {
+  return pidIn(readPodFile(pod, "ppid"));
+}
+
+/**
+ * The PID of the pod's init, which is PID 1 inside: the supervisor's child. After the pod's end only
+ * the supervisor's PID is known.
+ */
+export function podPid(pod: PodView): number | undefined {
+  const supervisor = supervisorPid(pod);
+  const written = pidIn(readPodFile(pod, "pid"));
+  if (written !== undefined || supervisor === undefined || pod.state !== "running") {
+    return written ?? supervisor;
+  }
+  try {
+    const children = Deno.readTextFileSync(`/proc/${supervisor}/task/${supervisor}/children`);
+    return pidIn(children.split(" ")[0]) ?? supervisor;
+  } catch {
+    return supervisor;
+  }
+}
+
+function pidIn(text: string | undefined): number | undefined {
+  return text !== undefined && /^[1-9]\d{0,9}\s*$/.test(text) ? Number(text) : undefined;
+}
