@@ -65,8 +65,12 @@ const ARGUMENTS = [
 ];
 const ESZIP_FLAG = "--eszip-internal-do-not-use";
 
-/** DENO_DIR is a path that cannot be created, so nothing is ever read from or written to a cache. */
+/**
+ * DENO_DIR is a path that cannot be created, so nothing is ever read from or written to a cache. HOME is
+ * such a path too, or Deno would read ~/.npmrc and refuse to start when it does not like what it says.
+ */
 const ADDED_ENVIRONMENT = [
+  "HOME=/proc/self/fdinfo/x",
   "DENO_DIR=/proc/self/fdinfo/x",
   "DENO_NO_UPDATE_CHECK=1",
   "DENO_NO_PACKAGE_JSON=1",
@@ -76,6 +80,7 @@ const ADDED_ENVIRONMENT = [
 /** Variables that would change what Deno does, by prefix. The program itself still finds them in
  * /proc/self/environ (src/linux/environment.ts). */
 const DROPPED_PREFIXES = [
+  "HOME=",
   "DENO_",
   "NODE_",
   "COMPLETE=",

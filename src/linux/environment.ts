@@ -2,8 +2,9 @@
  * The environment that the user gave.
  *
  * `Deno.env` may differ from it: a packed binary drops variables that would change what Deno does
- * (`DENO_*`, `NODE_*`, …) and adds its own (docs/BUILDING.md). What rkt hands on to an app
- * (`--inherit-env`) or reads for its own use comes from here.
+ * (`HOME`, `DENO_*`, `NODE_*`, …) and adds its own (docs/BUILDING.md). So what rkt hands on to an app
+ * (`--inherit-env`) or to a program it runs, and what it reads for its own use, comes from here, and
+ * `Deno.env` is not used.
  */
 
 let entries: readonly string[] | undefined;
@@ -32,4 +33,13 @@ export function originalVariable(name: string): string | undefined {
   return originalEnvironment().find((entry) => entry.startsWith(`${name}=`))?.slice(
     name.length + 1,
   );
+}
+
+/** The variables as a record, for `Deno.Command` (with `clearEnv`). */
+export function originalVariables(): Record<string, string> {
+  const pairs = originalEnvironment().map((entry): [string, string] => {
+    const equals = entry.indexOf("=", 1);
+    return equals < 0 ? [entry, ""] : [entry.slice(0, equals), entry.slice(equals + 1)];
+  });
+  return Object.fromEntries(pairs.toReversed());
 }

@@ -1,5 +1,5 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { originalEnvironment, originalVariable } from "./environment.ts";
+import { originalEnvironment, originalVariable, originalVariables } from "./environment.ts";
 
 Deno.test("originalEnvironment() has what the process was started with, in order", () => {
   const script = `import { originalEnvironment } from "${import.meta.resolve("./environment.ts")}";
@@ -21,4 +21,9 @@ Deno.test("originalVariable() does not see what was set later", () => {
   strictEqual(originalVariable("PATH"), Deno.env.get("PATH"));
   strictEqual(originalEnvironment(), originalEnvironment());
   Deno.env.delete("RKT_TEST_SET_LATER");
+});
+
+Deno.test("originalVariables() is what Deno.Command takes", () => {
+  strictEqual(originalVariables()["PATH"], originalVariable("PATH"));
+  strictEqual(Object.keys(originalVariables()).includes(""), false);
 });
