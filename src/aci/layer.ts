@@ -2,7 +2,7 @@
 import { Failure } from "../failure.ts";
 import { KernelError } from "../linux/errno.ts";
 import { type AciSink } from "./aci_reader.ts";
-import { type ByteString, shown } from "./byte_string.ts";
+import { type ByteString, shown } from "../linux/byte_string.ts";
 import { MANIFEST, ROOTFS } from "./structure.ts";
 import { type TarEntry } from "./tar.ts";
 import { type TreeWriter } from "./tree_writer.ts";

@@ -1,5 +1,5 @@
 /** Extended headers: POSIX.1-2017 pax, "pax Extended Header". Values are bytes. */
-import { type ByteString, byteString } from "./byte_string.ts";
+import { type ByteString, byteString } from "../linux/byte_string.ts";
 
 /** Records in the order they stand in; GNU sparse 0.0 repeats keys. */
 export type PaxRecords = readonly (readonly [key: ByteString, value: Uint8Array])[];

@@ -6,7 +6,7 @@
 import { Failure } from "../failure.ts";
 import { KernelError } from "../linux/errno.ts";
 import { type AciContents, type AciSink, readAci } from "./aci_reader.ts";
-import { type ByteString, byteStringOfText, shown } from "./byte_string.ts";
+import { type ByteString, byteStringOfText, shown } from "../linux/byte_string.ts";
 import { type ExtractOptions } from "./extract.ts";
 import { LayerExtractor, named, type PendingLink } from "./layer.ts";
 import { type ByteSource } from "./source.ts";

@@ -2,7 +2,7 @@
  * Sparse files in GNU tar's four forms (GNU tar manual, "Storing Sparse Files"): the old header `S`,
  * and PAX 0.0, 0.1 and 1.0.
  */
-import { byteString } from "./byte_string.ts";
+import { byteString } from "../linux/byte_string.ts";
 import { paxNumber, type PaxRecords } from "./pax.ts";
 import { FIELD, fieldNumber } from "./tar_field.ts";
 

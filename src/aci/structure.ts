@@ -4,7 +4,7 @@
  * depends on the order in which a reader happens to follow links.
  */
 import { ArchiveError } from "./archive_error.ts";
-import { type ByteString, shown } from "./byte_string.ts";
+import { type ByteString, shown } from "../linux/byte_string.ts";
 import { type TarEntry } from "./tar.ts";
 
 /** Largest manifest that is held in memory. Real ones have a few KB. */

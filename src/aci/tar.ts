@@ -3,7 +3,7 @@
  * that the same chunk can be hashed, stored and parsed, whether it comes from a disk or a network.
  */
 import { ArchiveError } from "./archive_error.ts";
-import { type ByteString, byteString, shown } from "./byte_string.ts";
+import { type ByteString, byteString, shown } from "../linux/byte_string.ts";
 import { parsePaxRecords, paxNumber, type PaxRecords, paxTime } from "./pax.ts";
 import {
   appendOldMap,

@@ -1,5 +1,5 @@
 /** Fields of tar headers: POSIX.1-2017 pax "ustar Interchange Format"; GNU tar's `tar.h` for base 256. */
-import { type ByteString } from "./byte_string.ts";
+import { type ByteString } from "../linux/byte_string.ts";
 
 /** Headers and data come in blocks of 512 bytes. */
 export const BLOCK_SIZE = 512;

@@ -34,7 +34,7 @@ import {
   S_IFIFO,
   TimesBuffer,
 } from "../linux/files.ts";
-import { bytesOf, type ByteString, byteStringOfText } from "./byte_string.ts";
+import { bytesOf, type ByteString, byteStringOfText } from "../linux/byte_string.ts";
 import { type TarEntry } from "./tar.ts";
 
 /** Whose files the tree gets. */

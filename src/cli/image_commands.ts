@@ -36,7 +36,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     name: "image build",
     group: "Images",
     summary: "Make an image of a directory",
-    usage: "[flags] --name=NAME ROOTFS-DIR FILE.aci",
+    usage: "[flags] --name=NAME ROOTFS-DIR FILE.aci [-- PROGRAM ARGUMENT ...]",
     about: ["The same directory and flags give the same image ID, whenever and wherever."],
     flags: [
       { name: "name", kind: "text", value: "NAME", help: "The image's name; needed" },
@@ -50,16 +50,29 @@ export const IMAGE_COMMANDS: readonly Command[] = [
         name: "exec",
         kind: "texts",
         value: "WORD",
-        help: "The program to run; once more for each of its arguments",
+        help: "The program to run; once more for each of its arguments, or give both behind --",
       },
       { name: "user", kind: "text", value: "USER", default: "0", help: "The app's user" },
       { name: "group", kind: "text", value: "GROUP", default: "0", help: "The app's group" },
       { name: "working-dir", kind: "text", value: "DIR", help: "Where the program starts" },
       {
+        name: "supplementary-gids",
+        kind: "list",
+        value: "GID",
+        help: "Further groups of the app",
+      },
+      {
         name: "environment",
         kind: "texts",
         value: "NAME=VALUE",
         help: "An environment variable of the app",
+        aliases: ["env"],
+      },
+      {
+        name: "isolator",
+        kind: "texts",
+        value: "NAME=JSON",
+        help: 'What the app may use or do, like resource/memory={"limit":"64Mi"}',
       },
       {
         name: "port",
@@ -89,7 +102,8 @@ export const IMAGE_COMMANDS: readonly Command[] = [
       },
       OVERWRITE,
     ],
-    arguments: [2, 2],
+    arguments: [2, Infinity],
+    load: () => import("./image_build.ts"),
     examples: [
       "rkt image build --name=example.com/app --exec=/bin/app rootfs/ app.aci",
       "rkt image build --name=example.com/web --label=version=1.2 --exec=/bin/httpd --exec=-f " +
@@ -137,6 +151,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     usage: "[flags] IMAGE",
     flags: [PRETTY_PRINT],
     arguments: [1, 1],
+    load: () => import("./image_cat_manifest.ts"),
     examples: ["rkt image cat-manifest example.com/app", "rkt image cat-manifest ./app.aci"],
   },
   {

@@ -28,7 +28,6 @@ const SYMBOLS = {
     result: "i32",
   },
   mknodat: { name: "syscall", parameters: ["i32", "i32", "buffer", "u32", "u32"], result: "i32" },
-  errno: { name: "__errno_location", parameters: [], result: "pointer" },
 } as const;
 
 /** The calls, as libc has them, but for `openat2` and `mknodat`, which take {@linkcode NR} first. */
@@ -38,13 +37,50 @@ let loaded: FileCalls | undefined;
 
 /** The calls; loaded once. All return -1 on failure; read {@linkcode lastErrno} at once then. */
 export function fileCalls(): FileCalls {
+  loadErrno();
   return loaded ??= Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+}
+
+const READING_SYMBOLS = {
+  openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  readlinkat: { parameters: ["i32", "buffer", "buffer", "u32"], result: "i32" },
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+  flistxattr: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  fgetxattr: { parameters: ["i32", "buffer", "buffer", "u32"], result: "i32" },
+  // glibc has it only since 2.30.
+  getdents64: { name: "syscall", parameters: ["i32", "i32", "buffer", "u32"], result: "i32" },
+} as const;
+
+/** The calls that read trees, as libc has them, but for `getdents64`, which takes {@linkcode NR} first. */
+export type ReadingCalls = Deno.DynamicLibrary<typeof READING_SYMBOLS>["symbols"];
+
+let loadedForReading: ReadingCalls | undefined;
+
+/** The calls that read trees; loaded once. All return -1 on failure, as those of {@linkcode fileCalls}. */
+export function readingCalls(): ReadingCalls {
+  loadErrno();
+  return loadedForReading ??= Deno.dlopen("libc.so.6", READING_SYMBOLS).symbols;
+}
+
+const ERRNO_SYMBOL = {
+  errno: { name: "__errno_location", parameters: [], result: "pointer" },
+} as const;
+
+let errnoView: Deno.UnsafePointerView | undefined;
+
+// Before the first call that may fail: loading a library changes errno. Its place in memory is the
+// same for all calls of a thread.
+function loadErrno(): void {
+  if (errnoView !== undefined) return;
+  const location = Deno.dlopen("libc.so.6", ERRNO_SYMBOL).symbols.errno();
+  if (location !== null) errnoView = new Deno.UnsafePointerView(location);
 }
 
 /** The error number of the call that has just failed. */
 export function lastErrno(): number {
-  const location = fileCalls().errno();
-  return location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
+  return errnoView?.getInt32() ?? 0;
 }
 
 /** The error of the call that has just failed. */
@@ -52,10 +88,11 @@ export function lastError(doing: string): KernelError {
   return new KernelError(lastErrno(), doing);
 }
 
-/** Numbers for `openat2` and `mknodat` (arch/x86/entry/syscalls/syscall_64.tbl, asm-generic/unistd.h). */
+/** Numbers for what libc may lack (arch/x86/entry/syscalls/syscall_64.tbl, asm-generic/unistd.h). */
 export const NR = {
   openat2: 437,
   mknodat: Deno.build.arch === "aarch64" ? 33 : 259,
+  getdents64: Deno.build.arch === "aarch64" ? 61 : 217,
 } as const;
 
 const arm = Deno.build.arch === "aarch64";
@@ -68,14 +105,20 @@ export const O_EXCL = 0o200;
 export const O_DIRECTORY = arm ? 0o40000 : 0o200000;
 export const O_NOFOLLOW = arm ? 0o100000 : 0o400000;
 export const O_CLOEXEC = 0o2000000;
+export const O_NONBLOCK = 0o4000;
 export const AT_FDCWD = -100;
 export const AT_SYMLINK_NOFOLLOW = 0x100;
 export const AT_REMOVEDIR = 0x200;
 
 // include/uapi/linux/stat.h
+export const S_IFMT = 0o170000;
 export const S_IFIFO = 0o010000;
 export const S_IFCHR = 0o020000;
+export const S_IFDIR = 0o040000;
 export const S_IFBLK = 0o060000;
+export const S_IFREG = 0o100000;
+export const S_IFLNK = 0o120000;
+export const S_IFSOCK = 0o140000;
 
 // include/uapi/linux/openat2.h
 export const RESOLVE_NO_XDEV = 0x01;

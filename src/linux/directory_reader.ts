@@ -1,0 +1,145 @@
+/** Reads directories, attributes and contents with all that the kernel knows; names are bytes. */
+import { type ByteString, byteString } from "./byte_string.ts";
+import { ERRNO } from "./errno.ts";
+import {
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  lastErrno,
+  lastError,
+  NameBuffer,
+  NR,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_RDONLY,
+  type ReadingCalls,
+  readingCalls,
+} from "./files.ts";
+
+/** What `statx(2)` tells about a file. */
+export interface FileStatus {
+  /** Type and permissions: `S_IFREG | 0o644`. */
+  readonly mode: number;
+  readonly links: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly inode: bigint;
+  readonly size: number;
+  /** Seconds since the epoch, rounded down. */
+  readonly mtime: number;
+  readonly major: number;
+  readonly minor: number;
+  /** The file system it is on. */
+  readonly device: string;
+}
+
+// include/uapi/linux/stat.h
+const STATX_BASIC_STATS = 0x7ff;
+const STATX_SIZE = 256;
+/** XATTR_LIST_MAX and XATTR_SIZE_MAX, include/uapi/linux/limits.h. */
+const XATTR_MAX = 65536;
+
+/** Reads files and directories by descriptor; buffers are used again. */
+export class DirectoryReader {
+  readonly #calls: ReadingCalls = readingCalls();
+  readonly #name = new NameBuffer();
+  readonly #stat = new Uint8Array(STATX_SIZE);
+  readonly #view = new DataView(this.#stat.buffer);
+  readonly #entries = new Uint8Array(1 << 16);
+  readonly #value = new Uint8Array(XATTR_MAX);
+
+  /** Opens a directory by its path, links followed. */
+  openRoot(path: ByteString): number {
+    const flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    const fd = this.#calls.openat(AT_FDCWD, this.#name.of(path), flags, 0);
+    if (fd < 0) throw lastError("open");
+    return fd;
+  }
+
+  /** Opens a directory or regular file in `directory`; a symlink is refused. */
+  open(directory: number, name: ByteString): number {
+    const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    const fd = this.#calls.openat(directory, this.#name.of(name), flags, 0);
+    if (fd < 0) throw lastError("open");
+    return fd;
+  }
+
+  close(fd: number): void {
+    this.#calls.close(fd);
+  }
+
+  /** The status of a name in `directory`, or with an empty name of the directory itself. */
+  status(directory: number, name: ByteString): FileStatus {
+    const AT_EMPTY_PATH = 0x1000;
+    const flags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
+    const path = this.#name.of(name);
+    if (this.#calls.statx(directory, path, flags, STATX_BASIC_STATS, this.#stat) < 0) {
+      throw lastError("read its status");
+    }
+    const view = this.#view;
+    return {
+      links: view.getUint32(16, true),
+      uid: view.getUint32(20, true),
+      gid: view.getUint32(24, true),
+      mode: view.getUint16(28, true),
+      inode: view.getBigUint64(32, true),
+      size: Number(view.getBigUint64(40, true)),
+      mtime: Number(view.getBigInt64(112, true)),
+      major: view.getUint32(128, true),
+      minor: view.getUint32(132, true),
+      device: `${view.getUint32(136, true)}:${view.getUint32(140, true)}`,
+    };
+  }
+
+  /** The names in a directory, sorted by their bytes, without `.` and `..`. */
+  names(fd: number): ByteString[] {
+    const names: ByteString[] = [];
+    for (;;) {
+      const n = this.#calls.getdents64(NR.getdents64, fd, this.#entries, this.#entries.length);
+      if (n < 0) throw lastError("read the directory");
+      if (n === 0) return names.sort();
+      // struct linux_dirent64: d_ino 8, d_off 8, d_reclen 2, d_type 1, d_name
+      for (let at = 0; at < n;) {
+        const length = this.#entries[at + 16] | this.#entries[at + 17] << 8;
+        const end = this.#entries.indexOf(0, at + 19);
+        const name = byteString(this.#entries, at + 19, end);
+        if (name !== "." && name !== "..") names.push(name);
+        at += length;
+      }
+    }
+  }
+
+  /** The target of a symlink. */
+  link(directory: number, name: ByteString): ByteString {
+    const n = this.#calls.readlinkat(directory, this.#name.of(name), this.#value, XATTR_MAX);
+    if (n < 0) throw lastError("read the symlink");
+    return byteString(this.#value, 0, n);
+  }
+
+  /** The extended attributes that `wanted` names, sorted; none where the file system has none. */
+  xattrs(fd: number, wanted: (name: ByteString) => boolean): Map<ByteString, Uint8Array> {
+    const found = new Map<ByteString, Uint8Array>();
+    const n = this.#calls.flistxattr(fd, this.#value, XATTR_MAX);
+    if (n < 0) {
+      if (lastErrno() === ERRNO.EOPNOTSUPP) return found;
+      throw lastError("list its attributes");
+    }
+    for (const name of byteString(this.#value, 0, n).split("\0").sort()) {
+      if (name === "" || !wanted(name)) continue;
+      const length = this.#calls.fgetxattr(fd, this.#name.of(name), this.#value, XATTR_MAX);
+      if (length < 0) throw lastError(`read its attribute ${name}`);
+      found.set(name, this.#value.slice(0, length));
+    }
+    return found;
+  }
+
+  /** Reads into the beginning of `into`; returns how much, 0 at the end. */
+  read(fd: number, into: Uint8Array<ArrayBuffer>): number {
+    for (;;) {
+      const n = this.#calls.read(fd, into, into.length);
+      if (n >= 0) return n;
+      if (lastErrno() !== ERRNO.EINTR) throw lastError("read");
+    }
+  }
+}
