@@ -9,7 +9,7 @@
 import { Failure } from "../src/failure.ts";
 import { makeBinary, type Packing } from "./binary.ts";
 import { type Bundle, bundle, hotPathFaults } from "./bundle.ts";
-import { selfTest } from "./self_test.ts";
+import { selfTest } from "./trial.ts";
 
 const FLAGS: ReadonlySet<string> = new Set(["--packed", "--compiled", "--floor"]);
 

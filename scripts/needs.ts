@@ -1,0 +1,95 @@
+/**
+ * What tests and benchmarks need of the system, installed by apt on Debian and Ubuntu, else named.
+ */
+import { Failure } from "../src/failure.ts";
+
+/** A file of the system that something here depends on. */
+interface Need {
+  /** A command looked for in PATH and the sbin directories, or an absolute path. */
+  readonly file: string;
+  /** Debian's package of it. */
+  readonly package: string;
+  readonly why: string;
+}
+
+/** What the tests need. */
+// deno-fmt-ignore
+export const TEST_NEEDS: readonly Need[] = [
+  { file: "x86_64-linux-gnu-as", package: "binutils-x86-64-linux-gnu", why: "assemble the stubs and the engine, compare with the bytes checked in" },
+  { file: "aarch64-linux-gnu-as", package: "binutils-aarch64-linux-gnu", why: "the same for aarch64" },
+  { file: "strip", package: "binutils", why: "strip, objcopy and readelf on a packed binary" },
+  { file: "qemu-aarch64-static", package: "qemu-user-static", why: "run aarch64 stub and engine" },
+  { file: "/usr/aarch64-linux-gnu/lib/libc.so.6", package: "libc6-arm64-cross", why: "the C library of Deno for aarch64 under qemu-user" },
+  { file: "/usr/aarch64-linux-gnu/lib/libgcc_s.so.1", package: "libgcc-s1-arm64-cross", why: "the same" },
+  { file: "busybox", package: "busybox-static", why: "a root file system in one file" },
+  { file: "bwrap", package: "bubblewrap", why: "start rkt on a read-only root without /tmp; compare with" },
+  { file: "runc", package: "runc", why: "compare isolation and limits with" },
+  { file: "gpg", package: "gnupg", why: "make keys and signatures, as users do" },
+  { file: "tmux", package: "tmux", why: "a real terminal for --interactive" },
+  { file: "etcd", package: "etcd-server", why: "a real server to run" },
+  { file: "etcdctl", package: "etcd-client", why: "a client to talk to it" },
+  { file: "strace", package: "strace", why: "see which system calls were made; inject errors" },
+  { file: "ip", package: "iproute2", why: "look at networks from outside" },
+  { file: "tar", package: "tar", why: "archives of every flavor" },
+  { file: "xz", package: "xz-utils", why: "archives compressed by the real tool" },
+  { file: "bzip2", package: "bzip2", why: "the same" },
+  { file: "zstd", package: "zstd", why: "the same" },
+];
+
+/** What the benchmark needs. podman is compared with where it is there, and not installed. */
+// deno-fmt-ignore
+export const BENCH_NEEDS: readonly Need[] = [
+  { file: "hyperfine", package: "hyperfine", why: "measure" },
+  { file: "busybox", package: "busybox-static", why: "the root file system" },
+  { file: "runc", package: "runc", why: "compare with" },
+  { file: "bwrap", package: "bubblewrap", why: "compare with" },
+];
+
+async function exists(file: string): Promise<boolean> {
+  const path = (Deno.env.get("PATH") ?? "").split(":");
+  const places = file.startsWith("/")
+    ? [file]
+    : [...path, "/usr/local/sbin", "/usr/sbin", "/sbin"].map((dir) => `${dir}/${file}`);
+  const found = await Promise.all(
+    places.map((place) => Deno.stat(place).then(() => true, () => false)),
+  );
+  return found.includes(true);
+}
+
+async function missing(needs: readonly Need[]): Promise<Need[]> {
+  const found = await Promise.all(needs.map((need) => exists(need.file)));
+  return needs.filter((_, index) => !found[index]);
+}
+
+async function apt(...args: string[]): Promise<boolean> {
+  console.log(`$ apt-get ${args.join(" ")}`);
+  const command = new Deno.Command("apt-get", {
+    args,
+    // Servers among the packages (etcd) must not be started.
+    env: { DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" },
+    stdin: "null",
+  });
+  return (await command.spawn().status).success;
+}
+
+/**
+ * Sees to it that all needs are met.
+ *
+ * @param who for messages: `test`
+ * @throws {Failure} that names what is missing and can't be installed
+ */
+export async function provide(who: string, needs: readonly Need[]): Promise<void> {
+  const wanted = await missing(needs);
+  if (wanted.length === 0) return;
+  for (const need of wanted) console.log(`needs ${need.file} (${need.package}): ${need.why}`);
+  if (await exists("apt-get") && Deno.uid() === 0) {
+    const install = ["install", "-y", "-q", "--no-install-recommends"]
+      .concat([...new Set(wanted.map((need) => need.package))]);
+    // Package lists are absent (images) or out of date (404): then they are fetched, and we try again.
+    if (!await apt(...install) && await apt("update", "-q")) await apt(...install);
+  }
+  const still = await missing(needs);
+  if (still.length === 0) return;
+  const list = still.map((need) => `${need.file} (Debian: ${need.package})`).join(", ");
+  throw new Failure(`${who}: missing, please install: ${list}`);
+}

@@ -1,0 +1,105 @@
+/**
+ * `deno task test`: everything, on a machine that has nothing yet; ends with `N passed, N failed`.
+ *
+ *     deno task test                     install what is needed, then all of the below
+ *     deno task test lint                formatter, linter, types, the lock file
+ *     deno task test unit [FILTER]       the tests beside the sources
+ *     deno task test e2e [FILTER]        build dist/rkt, then the tests in tests/ against it
+ *
+ * FILTER is that of `deno test --filter`.
+ */
+import { Failure } from "../src/failure.ts";
+import { aarch64Deno } from "./foreign_deno.ts";
+import { provide, TEST_NEEDS } from "./needs.ts";
+import { addCounts, type Counts, readCounts } from "./test_counts.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const SOURCES = ["main.ts", "src", "stage1", "scripts", "tests"];
+
+/** A part of the run: a command of Deno, in the repository. */
+interface Step {
+  readonly group: "lint" | "unit" | "e2e";
+  readonly args: readonly string[];
+  /** Its output ends with the counts of `deno test`. */
+  readonly counts?: true;
+  /** When it fails, those after it make no sense. */
+  readonly needed?: true;
+}
+
+const STEPS: readonly Step[] = [
+  { group: "lint", args: ["fmt", "--check"] },
+  { group: "lint", args: ["lint"] },
+  { group: "lint", args: ["check", "--frozen", ...SOURCES] },
+  {
+    group: "unit",
+    args: ["test", "--allow-all", "--frozen", "src", "stage1", "scripts"],
+    counts: true,
+  },
+  { group: "e2e", args: ["run", "--allow-all", "scripts/build.ts"], needed: true },
+  { group: "e2e", args: ["test", "--allow-all", "--frozen", "tests"], counts: true },
+];
+
+/** Runs Deno with everything visible, and keeps what it prints on stdout. */
+async function runDeno(args: readonly string[]): Promise<{ success: boolean; stdout: string }> {
+  console.log(`\n$ deno ${args.join(" ")}`);
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: ROOT,
+    env: { RKT: Deno.env.get("RKT") ?? `${ROOT}dist/rkt` },
+    stdout: "piped",
+  }).spawn();
+  const decoder = new TextDecoder();
+  let stdout = "";
+  for await (const bytes of process.stdout) {
+    await Deno.stdout.write(bytes);
+    stdout += decoder.decode(bytes, { stream: true });
+  }
+  return { success: (await process.status).success, stdout };
+}
+
+/** Does a step. What fails without a failed test (lint, types, the build) counts as one failure. */
+async function runStep(step: Step, filter?: string): Promise<Counts> {
+  const filtered = step.counts && filter !== undefined ? ["--filter", filter] : [];
+  const { success, stdout } = await runDeno([...step.args, ...filtered]);
+  const counts = step.counts ? readCounts(stdout) : { passed: 0, failed: 0 };
+  return !success && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
+
+async function runSteps(group?: string, filter?: string): Promise<Counts> {
+  let total: Counts = { passed: 0, failed: 0 };
+  for (const step of STEPS) {
+    if (group !== undefined && step.group !== group) continue;
+    const counts = await runStep(step, filter);
+    total = addCounts(total, counts);
+    if (step.needed && counts.failed > 0) break;
+  }
+  return total;
+}
+
+async function prepare(group?: string): Promise<void> {
+  if (group !== undefined && !STEPS.some((step) => step.group === group)) {
+    throw new Failure(`test: no such part: ${group}; there are lint, unit, e2e`);
+  }
+  if (group === "lint") return;
+  if (Deno.uid() !== 0) {
+    throw new Failure(
+      "test: the tests make namespaces, mounts and cgroups: run them as root, best in a virtual machine",
+    );
+  }
+  await provide("test", TEST_NEEDS);
+  if (group !== "unit") await aarch64Deno();
+}
+
+if (import.meta.main) {
+  const [group, filter] = Deno.args;
+  try {
+    await prepare(group);
+    const { passed, failed } = await runSteps(group, filter);
+    console.log(`\n${passed} passed, ${failed} failed`);
+    if (failed > 0) Deno.exit(1);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    console.error(error.message);
+    Deno.exit(1);
+  }
+}
