@@ -95,7 +95,7 @@ branch:	mov	rbp, rbx
 	jmp	next
 
 operation:
-	not	eax			# -1, -2, ... become 0, 1, ...
+	xor	eax, -1			# -1, -2, ... become 0, 1, ... (not would leave the flags alone)
 	jz	let
 	dec	eax
 	jz	sum

@@ -1,0 +1,115 @@
+/** An app's process, from its birth as a copy of init to the `execve` of the app. */
+import { CAPABILITIES } from "./capabilities.ts";
+import * as k from "./plan/constants.ts";
+import { mutableStruct, type Section, slot, struct, vector } from "./plan/plan.ts";
+import type { Pod, PodApp } from "./pod.ts";
+import { signalSet, SIGSET_SIZE } from "./supervisor.ts";
+
+// include/uapi/asm-generic/errno-base.h
+const ENOENT = 2;
+const ENOTDIR = 20;
+
+/** The steps behind the label `app NAME`. Every one of them only takes away from what the process may do. */
+export function startApp(steps: Section, _pod: Pod, app: PodApp): void {
+  const at = `in app "${app.name}"`;
+  steps.heading(`app "${app.name}": a child of init`);
+  steps.label(`app ${app.name}`);
+  steps.must(`start a session ${at}`, "setsid", []);
+  steps.must(`enter the root of app "${app.name}"`, "chdir", [`/${app.name}`]);
+  steps.must(`change the root to that of app "${app.name}"`, "pivot_root", [".", "."]);
+  steps.must(`detach init's root ${at}`, "umount2", [".", k.MNT_DETACH]);
+  steps.must(`enter the new root ${at}`, "chdir", ["/"]);
+  steps.must(`close all but the standard streams on exec ${at}`, "close_range", [
+    3,
+    0xffffffff,
+    k.CLOSE_RANGE_CLOEXEC,
+  ]);
+  steps.try("set the file mode mask", "umask", [0o022]);
+  dropPrivileges(steps, at, app);
+  steps.must(`enter the working directory ${app.workingDirectory} ${at}`, "chdir", [
+    app.workingDirectory,
+  ], { hint: "make it in the image, or choose another with --working-dir" });
+  steps.must(`let signals through ${at}`, "rt_sigprocmask", [
+    k.SIG_SETMASK,
+    signalSet([]),
+    0,
+    SIGSET_SIZE,
+  ]);
+  execute(steps, at, app);
+}
+
+/**
+ * Groups, user, capabilities. The bounding set comes first, because dropping from it takes a
+ * capability itself; a user other than root loses its capabilities by the change of user.
+ */
+function dropPrivileges(steps: Section, at: string, app: PodApp): void {
+  for (const [number, name] of CAPABILITIES.entries()) {
+    if (app.capabilities.includes(number)) continue;
+    // An older kernel does not know the newest ones; then there is nothing to drop.
+    steps.try(`drop ${name} ${at}`, "prctl", [k.PR_CAPBSET_DROP, number, 0, 0, 0]);
+  }
+  steps.try(`clear the ambient capabilities ${at}`, "prctl", [
+    k.PR_CAP_AMBIENT,
+    k.PR_CAP_AMBIENT_CLEAR_ALL,
+    0,
+    0,
+    0,
+  ]);
+  const gids = struct(
+    "gids",
+    ...app.supplementaryGids.map((gid) => ["gid", 4, gid] as const),
+  );
+  steps.must(`set the supplementary groups ${at}`, "setgroups", [
+    app.supplementaryGids.length,
+    app.supplementaryGids.length === 0 ? 0 : gids,
+  ]);
+  steps.must(`become group ${app.gid} ${at}`, "setresgid", [app.gid, app.gid, app.gid]);
+  steps.must(`become user ${app.uid} ${at}`, "setresuid", [app.uid, app.uid, app.uid]);
+  const header = mutableStruct("cap_header", ["version", 4, k._LINUX_CAPABILITY_VERSION_3], [
+    "pid",
+    4,
+    0,
+  ]);
+  const allowed = app.uid === 0 ? app.capabilities : [];
+  const bits = (from: number) =>
+    allowed.reduce((set, n) => n >= from && n < from + 32 ? set + 2 ** (n - from) : set, 0);
+  const sets = struct(
+    "cap_data",
+    ["effective", 4, bits(0)],
+    ["permitted", 4, bits(0)],
+    ["inheritable", 4, 0],
+    ["effective", 4, bits(32)],
+    ["permitted", 4, bits(32)],
+    ["inheritable", 4, 0],
+  );
+  steps.must(`set the capabilities ${at}`, "capset", [header, sets]);
+  if (app.noNewPrivileges) {
+    steps.must(`forbid new privileges ${at}`, "prctl", [k.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
+  }
+}
+
+function execute(steps: Section, at: string, app: PodApp): void {
+  const argv = vector(app.arguments);
+  const envp = vector(app.environment);
+  const last = app.executables.length - 1;
+  app.executables.forEach((path, i) => {
+    const next = `executable ${i + 1} ${at}`;
+    if (i === last) {
+      const shown = last === 0 ? path : `"${app.arguments[0]}" (found in no directory of PATH)`;
+      steps.must(`execute ${shown} ${at}`, "execve", [path, argv, envp], {
+        hint:
+          "the image, or --exec, must name a program that is there, with its interpreter and libraries, for this machine",
+      });
+      return;
+    }
+    // As execvp(3) does: go on where there is no such file, stop at any other error.
+    const result = slot("result");
+    steps.try(`execute ${path} ${at}`, "execve", [path, argv, envp], {
+      store: result,
+      branch: { when: "equal", operand: -ENOENT, to: next },
+    });
+    steps.when(result, -ENOTDIR, next);
+    steps.must(`execute ${path} ${at}`, "execve", [path, argv, envp]);
+    steps.label(next);
+  });
+}

@@ -1,0 +1,21 @@
+/** The plan of a pod: pure, from what is known of the pod to the steps of its three kinds of processes. */
+import { init } from "./init.ts";
+import * as k from "./plan/constants.ts";
+import { type Plan, Section } from "./plan/plan.ts";
+import type { Pod } from "./pod.ts";
+import { supervise } from "./supervisor.ts";
+
+/** The namespaces of a pod: flags of clone(2). */
+export function namespaces(pod: Pod): number {
+  const network = pod.network === "host" ? 0 : k.CLONE_NEWNET;
+  return k.CLONE_NEWNS | k.CLONE_NEWPID | k.CLONE_NEWUTS | k.CLONE_NEWIPC | network;
+}
+
+/** The plan that makes this process the supervisor of the pod. */
+export function podPlan(pod: Pod): Plan {
+  const setup = new Section();
+  const resident = new Section();
+  const supervisor = supervise(setup, resident, namespaces(pod), "init", pod.stopTimeout);
+  init(setup, resident, pod, supervisor);
+  return { setup: setup.items, resident: resident.items };
+}

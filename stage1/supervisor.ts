@@ -1,0 +1,183 @@
+/**
+ * The supervisor: what `rkt run` becomes. It makes the pod's init, passes signals on to it, and ends as the pod
+ * ended. It runs in the namespaces of its caller and holds the pod's lock.
+ */
+import * as k from "./plan/constants.ts";
+import { SETUP } from "./plan/elf.ts";
+import {
+  addressOf,
+  mutableStruct,
+  Section,
+  type Slot,
+  slot,
+  type Struct,
+  struct,
+} from "./plan/plan.ts";
+
+/** The signals that reach the apps. */
+export const FORWARDED = [
+  k.SIGHUP,
+  k.SIGINT,
+  k.SIGQUIT,
+  k.SIGUSR1,
+  k.SIGUSR2,
+  k.SIGTERM,
+  k.SIGWINCH,
+];
+
+/** Bytes of the kernel's `sigset_t`. */
+export const SIGSET_SIZE = 8;
+
+/** A signal set (`sigset_t`: bit n-1 is signal n). */
+export function signalSet(signals: readonly number[]): Struct {
+  return struct("sigset", ["signals", 8, signals.reduce((set, n) => set + 2 ** (n - 1), 0)]);
+}
+
+/**
+ * What the supervisor and init wait for. Signals that stop a process (TSTP, TTIN, TTOU) keep their
+ * effect, so that a shell's job control works on `rkt run`.
+ */
+export const WAITED_FOR: Struct = signalSet([...FORWARDED, k.SIGALRM, k.SIGCHLD, k.SIGPIPE]);
+
+/** `struct sigaction` of the kernel (include/linux/signal_types.h) that restores the default. */
+export const DEFAULT_ACTION: Struct = struct(
+  "sigaction",
+  ["handler", 8, 0],
+  ["flags", 8, 0],
+  ["restorer", 8, 0],
+  ["mask", 8, 0],
+);
+
+/** Sets a one-shot timer that sends SIGALRM after `seconds`. */
+export function alarm(steps: Section, seconds: number): void {
+  const timer = struct(
+    "itimerval",
+    ["interval", 8, 0],
+    ["", 8, 0],
+    ["seconds", 8, Math.floor(seconds)],
+    ["microseconds", 8, Math.round((seconds % 1) * 1e6)],
+  );
+  steps.try("end the grace time", "setitimer", [k.ITIMER_REAL, timer, 0]);
+}
+
+/**
+ * Turns a wait status (wait(2)) into an exit status: n for exit(n), 128+n for death by signal n.
+ * Branches to `to` with the result in `code`.
+ */
+export function exitCode(steps: Section, status: Slot, code: Slot, to: string): void {
+  steps.compute("and", [status, 0x7f], {
+    store: code,
+    branch: { when: "different", operand: 0, to: `${to} signal` },
+  });
+  steps.compute("shiftRight", [status, 8], { store: code });
+  steps.compute("and", [code, 0xff], { store: code, branch: { when: "always", to } });
+  steps.label(`${to} signal`);
+  steps.compute("sum", [code, 128], { store: code, branch: { when: "always", to } });
+}
+
+/** What the supervisor hands on to init. */
+export interface Supervisor {
+  /** A pidfd of the supervisor, for init to see whether it still lives. */
+  readonly alive: Slot;
+}
+
+/**
+ * The supervisor's part of the plan up to the birth of init, and its loop.
+ *
+ * @param namespaces the `CLONE_NEW*` flags of the pod
+ * @param initLabel where init's steps start
+ */
+export function supervise(
+  setup: Section,
+  resident: Section,
+  namespaces: number,
+  initLabel: string,
+  stopTimeout: number,
+): Supervisor {
+  const pid = slot("self");
+  const alive = slot("supervisor");
+  const init = slot("init");
+  setup.heading("supervisor: this process, in the caller's namespaces");
+  setup.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-supervisor"]);
+  // Deno ignores SIGPIPE, and the caller may have ignored SIGCHLD; both would be inherited by the apps.
+  setup.must("reset SIGPIPE", "rt_sigaction", [k.SIGPIPE, DEFAULT_ACTION, 0, SIGSET_SIZE]);
+  setup.must("reset SIGCHLD", "rt_sigaction", [k.SIGCHLD, DEFAULT_ACTION, 0, SIGSET_SIZE]);
+  setup.must("hold signals back", "rt_sigprocmask", [k.SIG_SETMASK, WAITED_FOR, 0, SIGSET_SIZE]);
+  limitOpenFiles(setup);
+  setup.try("get the own PID", "getpid", [], { store: pid });
+  setup.must("refer to the supervisor", "pidfd_open", [pid, 0], { store: alive });
+  setup.must("make the pod's namespaces and init", "clone", [namespaces | k.SIGCHLD, 0, 0, 0, 0], {
+    store: init,
+  });
+  setup.when(init, 0, initLabel);
+  setup.heading("supervisor: the pod is on its way");
+  // Whoever reads the app's output or feeds its input must not wait for us.
+  setup.try("let go of the input", "close", [0]);
+  setup.try("let go of the output", "close", [1]);
+  setup.goto("supervise");
+  loop(resident, init, stopTimeout);
+  return { alive };
+}
+
+/** Deno raised the soft limit to the hard one; programs that use select(2) break above 1024. */
+function limitOpenFiles(setup: Section): void {
+  const limit = mutableStruct("rlimit64", ["soft", 8, 0], ["hard", 8, 0]);
+  setup.must("read the limit of open files", "prlimit64", [0, k.RLIMIT_NOFILE, 0, limit]);
+  setup.compute("put", [addressOf(limit), 1024]);
+  // Fails only where the hard limit is below 1024; then the soft one is right as it is.
+  setup.try("limit open files", "prlimit64", [0, k.RLIMIT_NOFILE, limit, 0]);
+}
+
+function loop(steps: Section, init: Slot, stopTimeout: number): void {
+  const signal = slot("signal");
+  const child = slot("child");
+  const status = slot("status");
+  const code = slot("code");
+  const stopping = slot("stopping");
+  const graceOver = slot("grace over");
+  steps.heading("supervisor: wait");
+  steps.label("supervise");
+  steps.try("give the plan's memory back", "munmap", [SETUP.address, SETUP.size]);
+  steps.label("wait");
+  steps.try("wait for a signal", "rt_sigtimedwait", [WAITED_FOR, 0, 0, SIGSET_SIZE], {
+    store: signal,
+    branch: { when: "error", to: "wait" },
+  });
+  steps.when(signal, k.SIGCHLD, "reap");
+  steps.when(signal, k.SIGALRM, "grace over");
+  steps.when(signal, k.SIGPIPE, "wait");
+  steps.when(signal, k.SIGTERM, "asked to stop");
+  steps.when(signal, k.SIGINT, "asked to stop");
+  steps.label("forward");
+  steps.try("pass the signal on to the pod", "kill", [init, signal]);
+  steps.goto("wait");
+
+  steps.label("asked to stop");
+  steps.when(graceOver, 1, "kill");
+  steps.when(stopping, 1, "forward");
+  steps.set(stopping, 1);
+  alarm(steps, stopTimeout);
+  steps.goto("forward");
+
+  steps.label("grace over");
+  steps.set(graceOver, 1);
+  steps.goto("wait");
+
+  // Init kills its apps on this signal, and notes how each of them ended.
+  steps.label("kill");
+  steps.try("kill the pod", "kill", [init, k.SIGALRM]);
+  steps.goto("wait");
+
+  steps.label("reap");
+  steps.try("see which child ended", "wait4", [-1, addressOf(status), k.WNOHANG, 0], {
+    store: child,
+    branch: { when: "less", operand: 1, to: "wait" },
+  });
+  steps.compute("difference", [child, init], {
+    store: child,
+    branch: { when: "different", operand: 0, to: "reap" },
+  });
+  exitCode(steps, status, code, "end");
+  steps.label("end");
+  steps.try("end as the pod ended", "exit_group", [code]);
+}
