@@ -31,6 +31,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     ],
     arguments: [1, Infinity],
     examples: ["rkt fetch example.com/app:1.2", "rkt --insecure-options=image fetch ./app.aci"],
+    load: () => import("./fetch.ts"),
   },
   {
     name: "image build",
@@ -121,7 +122,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
         kind: "list",
         value: "FIELD",
         default: "id,name,size,importtime,lastused",
-        help: "The columns, of id, name, size, importtime, lastused",
+        help: "The columns, of id, name, size, importtime, lastused, signedby",
       },
       {
         name: "sort",
@@ -143,6 +144,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     ],
     arguments: [0, 0],
     examples: ["rkt image list", "rkt image list --sort=size --order=desc --fields=name,size"],
+    load: () => import("./image_list.ts"),
   },
   {
     name: "image cat-manifest",
@@ -180,6 +182,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     flags: [],
     arguments: [1, Infinity],
     examples: ["rkt image verify example.com/app", "rkt image verify sha512-c36294bfa0fa"],
+    load: () => import("./image_verify.ts"),
   },
   {
     name: "image export",
@@ -192,6 +195,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
       "rkt image export example.com/app app.aci",
       "rkt image export --overwrite sha512-c36294bfa0fa app.aci",
     ],
+    load: () => import("./image_export.ts"),
   },
   {
     name: "image extract",
@@ -207,6 +211,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
       "rkt image extract example.com/app app/",
       "rkt image extract --rootfs-only --overwrite example.com/app /srv/root",
     ],
+    load: () => import("./image_extract.ts"),
   },
   {
     name: "image render",
@@ -222,6 +227,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
       "rkt image render example.com/app app/",
       "rkt image render --rootfs-only --overwrite example.com/app /srv/root",
     ],
+    load: () => import("./image_render.ts"),
   },
   {
     name: "image rm",
@@ -231,6 +237,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     flags: [],
     arguments: [1, Infinity],
     examples: ["rkt image rm example.com/app:1.2", "rkt image rm sha512-c36294bfa0fa"],
+    load: () => import("./image_rm.ts"),
   },
   {
     name: "image gc",
@@ -244,9 +251,15 @@ export const IMAGE_COMMANDS: readonly Command[] = [
         default: "24h",
         help: "How long images are kept after their last use",
       },
+      {
+        name: "rebuild-index",
+        kind: "switch",
+        help: "First make the store's index anew from its images",
+      },
     ],
     arguments: [0, 0],
     examples: ["rkt image gc", "rkt image gc --grace-period=0s"],
+    load: () => import("./image_gc.ts"),
   },
   {
     name: "image discover",

@@ -141,15 +141,20 @@ export class ImageIndex implements Disposable {
     });
   }
 
-  /** Makes the index say what the files say. `remote` is kept: no file knows it. */
-  rebuild(dataDir: string): void {
+  /**
+   * Makes the index say what the files say. `remote` is kept: no file knows it.
+   *
+   * @returns how many images there are
+   */
+  rebuild(dataDir: string): number {
+    const images = storedKeys(dataDir, "imageManifest").map((key) => fromFiles(dataDir, key));
+    const known = images.filter((entry) => entry !== undefined);
+    known.sort((a, b) => a.image.importTime - b.image.importTime);
     this.#transaction(() => {
       this.#database.exec("DELETE FROM aciinfo; DELETE FROM signer");
-      const images = storedKeys(dataDir, "imageManifest").map((key) => fromFiles(dataDir, key));
-      const known = images.filter((entry) => entry !== undefined);
-      known.sort((a, b) => a.image.importTime - b.image.importTime);
       for (const { image, info } of known) this.#save(image, info.signers);
     });
+    return known.length;
   }
 
   #transaction(change: () => void): void {

@@ -104,9 +104,14 @@ async function writeBlob(
     return contents;
   }
   Deno.mkdirSync(tree, { mode: 0o755 });
-  const contents = await extractAci(source, tree, { onBytes: write });
+  const contents = await extractAci(kept(source), tree, { onBytes: write });
   file.syncDataSync();
   return contents;
+}
+
+/** The source for one who disposes what he is given: it stays open, and the caller's. */
+function kept(source: ByteSource): ByteSource {
+  return { name: source.name, read: () => source.read(), [Symbol.dispose]: () => {} };
 }
 
 function parsedManifest(name: string, text: string): ImageManifest {

@@ -12,13 +12,6 @@ import { makeLayout } from "./make_layout.ts";
 /** How long to wait for another process that writes, in milliseconds. */
 const BUSY_TIMEOUT = 30_000;
 
-// https://www.sqlite.org/rescode.html
-const SQLITE_ERROR = 1;
-const SQLITE_READONLY = 8;
-const SQLITE_CORRUPT = 11;
-const SQLITE_CANTOPEN = 14;
-const SQLITE_NOTADB = 26;
-
 function databasePath(dataDir: string): string {
   return `${dataDir}/cas/db/index.sqlite`;
 }
@@ -130,20 +123,17 @@ function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function sqliteCode(error: unknown): number | undefined {
-  const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
-  return typeof code === "number" ? code & 0xff : undefined;
-}
+/**
+ * SQLite's words (https://www.sqlite.org/rescode.html, `sqlite3_errstr`): node:sqlite gives the code
+ * with the errors of some calls only.
+ */
+const DAMAGE = /file is not a database|disk image is malformed|^no such (table|column)/;
+const UNWRITABLE = /unable to open database file|attempt to write a readonly database/;
 
 function isDamage(error: unknown): boolean {
-  const code = sqliteCode(error);
-  if (code === SQLITE_ERROR) return reason(error).startsWith("no such ");
-  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
+  return DAMAGE.test(reason(error));
 }
 
 function isUnwritable(error: unknown): boolean {
-  const code = sqliteCode(error);
-  return code === SQLITE_READONLY || code === SQLITE_CANTOPEN ||
-    error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable ||
-    reason(error).startsWith("unable to open database file");
+  return error instanceof Deno.errors.PermissionDenied || UNWRITABLE.test(reason(error));
 }

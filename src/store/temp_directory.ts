@@ -2,7 +2,7 @@
  * Unfinished work of the store: a directory in `cas/tmp`, locked by who works in it. One without a
  * lock is what a killed process has left, and whoever comes next deletes it.
  */
-import { deleteTree } from "../linux/delete_tree.ts";
+import { deleteTree, type Deletion } from "../linux/delete_tree.ts";
 import { exists } from "../linux/exists.ts";
 import {
   closeDescriptor,
@@ -15,6 +15,7 @@ import { makeLayout } from "./make_layout.ts";
 /** A private directory that is deleted, with what is left in it, when it is disposed. */
 export class TempDirectory implements Disposable {
   readonly #fd: number;
+  #moved = 0;
 
   private constructor(readonly path: string, fd: number) {
     this.#fd = fd;
@@ -35,8 +36,22 @@ export class TempDirectory implements Disposable {
     }
   }
 
+  /** Moves something of the store in here, to be deleted with the rest. Missing things are fine. */
+  take(path: string): void {
+    try {
+      Deno.renameSync(path, `${this.path}/${this.#moved++}`);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  /** Deletes the directory now, for whoever wants to know what that has freed. */
+  delete(): Deletion {
+    return deleteTree(this.path);
+  }
+
   [Symbol.dispose](): void {
-    deleteTree(this.path);
+    this.delete();
     closeDescriptor(this.#fd);
   }
 }

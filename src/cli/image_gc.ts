@@ -1,0 +1,29 @@
+import { collectImages } from "../store/collect_images.ts";
+import { Store } from "../store/store.ts";
+import type { Invocation } from "./command.ts";
+import { printLine } from "./output.ts";
+import { shownSize } from "./size.ts";
+
+/** `rkt image gc`: removes images that were not used for some time, and trees that no pod uses. */
+export default async function run({ flags, global }: Invocation): Promise<number> {
+  const say = (line: string) => console.error(`gc: ${line}`);
+  if (flags.on("rebuild-index")) {
+    const { changeIndex } = await import("../store/open_index.ts");
+    let images = 0;
+    changeIndex(global.dir, (index) => images = index.rebuild(global.dir));
+    say(`rebuilt the index: ${images} image(s)`);
+  }
+  let removed = 0;
+  const freed = collectImages(new Store(global.dir), {
+    gracePeriod: flags.duration("grace-period") ?? 0,
+    onTree: (id) => say(`removed treestore "${id}"`),
+    onImage: (key) => {
+      removed += 1;
+      printLine(`successfully removed aci for image: "${key}"`);
+    },
+    onLeft: say,
+  });
+  if (removed > 0) say(`${removed} image(s) successfully removed`);
+  if (freed > 0) say(`freed ${shownSize(freed)}`);
+  return 0;
+}

@@ -1,0 +1,116 @@
+/** Removing images and trees from the store. */
+import type { StoreKey } from "../appc/image_id.ts";
+import { exists } from "../linux/exists.ts";
+import { type ImageFileKind, imagePath, treePath } from "./layout.ts";
+import { changeIndex } from "./open_index.ts";
+import type { Store } from "./store.ts";
+import { storedKeys } from "./stored_keys.ts";
+import { sweepTemp, TempDirectory } from "./temp_directory.ts";
+import { imagesInUse, treesInUse } from "./used_by_pods.ts";
+
+/** What to collect, and who is told about it. */
+export interface CollectImagesOptions {
+  /** How long images are kept after their last use, in milliseconds. */
+  readonly gracePeriod: number;
+  readonly onTree: (treeId: string) => void;
+  readonly onImage: (key: StoreKey) => void;
+  readonly onLeft: (line: string) => void;
+}
+
+/**
+ * Removes the trees that no pod uses, and the images that nobody has used for some time and no
+ * running pod uses.
+ *
+ * Under the lock that keeps runs and imports away things are only moved, and deleted afterwards: so
+ * the others wait for milliseconds, however much there is to delete.
+ *
+ * @returns bytes of disk space that were given back
+ */
+export function collectImages(store: Store, options: CollectImagesOptions): number {
+  if (!exists(`${store.dataDir}/cas`)) return 0;
+  using trash = TempDirectory.create(store.dataDir);
+  {
+    using _lock = store.collectLock();
+    moveTrees(store.dataDir, trash, options);
+    moveImages(store.dataDir, trash, options);
+    moveHalves(store.dataDir, trash);
+    for (const { name } of Deno.readDirSync(`${store.dataDir}/cas/resolved`)) {
+      trash.take(`${store.dataDir}/cas/resolved/${name}`);
+    }
+  }
+  const { freed, left } = trash.delete();
+  const sweep = sweepTemp(store.dataDir);
+  for (const line of left === undefined ? sweep.left : [left, ...sweep.left]) {
+    options.onLeft(`stays until the next gc: ${line}`);
+  }
+  return freed + sweep.freed;
+}
+
+function moveTrees(dataDir: string, trash: TempDirectory, options: CollectImagesOptions): void {
+  const used = treesInUse(dataDir);
+  for (const { name } of Deno.readDirSync(`${dataDir}/cas/tree`)) {
+    if (used.has(name)) continue;
+    trash.take(treePath(dataDir, name));
+    options.onTree(name);
+  }
+  for (const { name } of Deno.readDirSync(`${dataDir}/cas/treeid`)) {
+    const link = `${dataDir}/cas/treeid/${name}`;
+    const tree = treePath(dataDir, Deno.readLinkSync(link).replace(/^.*\//, ""));
+    if (!exists(tree)) trash.take(link);
+  }
+}
+
+function moveImages(dataDir: string, trash: TempDirectory, options: CollectImagesOptions): void {
+  const used = [...imagesInUse(dataDir)];
+  const old = storedKeys(dataDir, "imageManifest").filter((key) => {
+    // Pod manifests may have whole image IDs, of which the key is the beginning, or cut ones.
+    const inUse = used.some((id) => id.startsWith(key) || key.startsWith(id));
+    return !inUse && Date.now() - lastUsed(dataDir, key) >= options.gracePeriod;
+  });
+  removeImages(dataDir, old, trash);
+  old.forEach(options.onImage);
+}
+
+/** When an image was last used, in milliseconds since 1970: its import counts too. */
+export function lastUsed(dataDir: string, key: StoreKey): number {
+  const path = imagePath(dataDir, "blob", key);
+  return exists(path) ? Deno.lstatSync(path).mtime?.getTime() ?? 0 : 0;
+}
+
+/** Files of images that are there only in part, as a crash may leave them. */
+function moveHalves(dataDir: string, trash: TempDirectory): void {
+  const manifests = new Set(storedKeys(dataDir, "imageManifest"));
+  const blobs = new Set(storedKeys(dataDir, "blob"));
+  for (const kind of ["blob", "imageInfo"] as const) {
+    for (const key of storedKeys(dataDir, kind)) {
+      if (!manifests.has(key)) trash.take(imagePath(dataDir, kind, key));
+    }
+  }
+  removeImages(dataDir, [...manifests].filter((key) => !blobs.has(key)), trash);
+}
+
+/** In this order: without a manifest there is no image, whatever else is still there. */
+const KINDS: readonly ImageFileKind[] = ["imageManifest", "imageInfo", "blob"];
+
+function removeImages(dataDir: string, keys: readonly StoreKey[], trash: TempDirectory): void {
+  if (keys.length === 0) return;
+  for (const key of keys) {
+    for (const kind of KINDS) trash.take(imagePath(dataDir, kind, key));
+    trash.take(`${dataDir}/cas/treeid/${key}`);
+  }
+  changeIndex(dataDir, (index) => keys.forEach((key) => index.remove(key)));
+}
+
+/**
+ * Removes one image. Its tree stays for the pods that use it, until `image gc`.
+ *
+ * @returns bytes of disk space that were given back
+ */
+export function removeImage(store: Store, key: StoreKey): number {
+  using trash = TempDirectory.create(store.dataDir);
+  {
+    using _lock = store.collectLock();
+    removeImages(store.dataDir, [key], trash);
+  }
+  return trash.delete().freed;
+}

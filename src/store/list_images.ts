@@ -1,0 +1,83 @@
+import type { StoreKey } from "../appc/image_id.ts";
+import type { ImageManifest } from "../appc/image_manifest.ts";
+import { AppcError } from "../appc/error.ts";
+import { Failure } from "../failure.ts";
+import { exists } from "../linux/exists.ts";
+import { lastUsed } from "./collect_images.ts";
+import type { Signer } from "./image_info.ts";
+import { imageGraph } from "./image_graph.ts";
+import { treePath } from "./layout.ts";
+import { openIndex } from "./open_index.ts";
+import type { Store, StoredImage } from "./store.ts";
+import { treeSize } from "./tree_comparison.ts";
+import { treeIdOf } from "./tree_id.ts";
+
+/** An image of the store, with all that is known about it. */
+export interface ListedImage {
+  readonly key: StoreKey;
+  readonly manifest: ImageManifest;
+  /** Bytes of the archive and of the rendered tree. */
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly importTime: number;
+  /** Milliseconds since 1970. */
+  readonly lastUsed: number;
+  readonly signers: readonly Signer[];
+}
+
+/** All images of the store, in the order of their import. */
+export async function listImages(store: Store): Promise<ListedImage[]> {
+  using index = openIndex(store.dataDir);
+  const listed: ListedImage[] = [];
+  for (const { key, importTime, size } of index.images()) {
+    const image = readable(store, key);
+    if (image === undefined) continue;
+    listed.push({
+      key,
+      manifest: image.manifest,
+      size: size + await sizeOfTree(store, image),
+      importTime,
+      lastUsed: lastUsed(store.dataDir, key),
+      signers: index.signers(key),
+    });
+  }
+  return listed;
+}
+
+/** Undefined for an image that is removed meanwhile, or whose manifest is damaged. */
+function readable(store: Store, key: StoreKey): StoredImage | undefined {
+  try {
+    return store.read(key);
+  } catch (error) {
+    if (error instanceof AppcError) return undefined;
+    throw error;
+  }
+}
+
+/** Bytes of an image's tree; 0 where it has none, or who asks may not look into it. */
+async function sizeOfTree(store: Store, image: StoredImage): Promise<number> {
+  try {
+    const id = store.renderedTree(image)?.id ?? treeIdOf((await imageGraph(store, image)).keys);
+    const path = treePath(store.dataDir, id);
+    return exists(path) ? rememberedSize(path) : 0;
+  } catch (error) {
+    if (error instanceof Failure || error instanceof Deno.errors.PermissionDenied) return 0;
+    throw error;
+  }
+}
+
+/** The size of a tree: counted once, by the first who asks, and written down beside `rootfs`. */
+function rememberedSize(path: string): number {
+  const file = `${path}/size`;
+  if (exists(file)) {
+    const size = Number(Deno.readTextFileSync(file));
+    if (Number.isSafeInteger(size) && size > 0) return size;
+  }
+  const size = treeSize(`${path}/rootfs`);
+  try {
+    Deno.writeTextFileSync(file, String(size));
+  } catch {
+    // Somebody removes the tree just now, or it may not be written to.
+  }
+  return size;
+}

@@ -1,0 +1,92 @@
+/** Checking an image in the store: its archive against its ID, its tree against its archive. */
+import { createHash } from "node:crypto";
+import { CHUNK_SIZE } from "../aci/source.ts";
+import { STORE_KEY_LENGTH } from "../appc/image_id.ts";
+import { Failure } from "../failure.ts";
+import { KernelError } from "../linux/errno.ts";
+import { exists } from "../linux/exists.ts";
+import { closeDescriptor, lockExclusive, openToLock } from "../linux/lock.ts";
+import { cstring, trySyscall } from "../linux/syscall.ts";
+import { syncFileSystem } from "../linux/sync.ts";
+import { imageGraph } from "./image_graph.ts";
+import { imagePath, treePath } from "./layout.ts";
+import { renderInto } from "./render_tree.ts";
+import type { Store, StoredImage } from "./store.ts";
+import { TempDirectory } from "./temp_directory.ts";
+import { treeDifference } from "./tree_comparison.ts";
+import { treeIdOf } from "./tree_id.ts";
+import { treesInUse } from "./used_by_pods.ts";
+
+const AT_FDCWD = -100;
+const RENAME_EXCHANGE = 2; // include/uapi/linux/fs.h
+
+/**
+ * Checks an image. A damaged tree is replaced by one that is rendered anew.
+ *
+ * @returns what was wrong with the tree, like `/bin/sh is changed`; undefined where nothing was
+ * @throws {Failure} where the archive is damaged, or the damaged tree is in use
+ */
+export async function verifyImage(store: Store, image: StoredImage): Promise<string | undefined> {
+  checkBlob(image);
+  const graph = await imageGraph(store, image);
+  const id = treeIdOf(graph.keys);
+  const path = treePath(store.dataDir, id);
+  const lock = imagePath(store.dataDir, "imageManifest", image.key);
+  const fd = openToLock(lock);
+  try {
+    lockExclusive(fd, lock);
+    if (!exists(path)) return undefined;
+    using temp = TempDirectory.create(store.dataDir);
+    // The rendering hashes every archive that goes into the tree.
+    const right = await renderInto(temp.path, graph);
+    const difference = treeDifference(`${path}/rootfs`, `${right}/rootfs`);
+    if (difference !== undefined) replaceTree(store, image, id, right, difference);
+    return difference;
+  } finally {
+    closeDescriptor(fd);
+  }
+}
+
+function checkBlob(image: StoredImage): void {
+  const { name } = image.manifest;
+  const again = "`rkt image rm` it and fetch it again";
+  const hash = createHash("sha512");
+  try {
+    using file = Deno.openSync(image.blobPath);
+    const buffer = new Uint8Array(CHUNK_SIZE);
+    for (let n = file.readSync(buffer); n !== null; n = file.readSync(buffer)) {
+      hash.update(buffer.subarray(0, n));
+    }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Failure(
+      `image "${name}" (${image.key}): its archive can't be read: ${why}; ${again}`,
+    );
+  }
+  if (`sha512-${hash.digest("hex")}`.slice(0, STORE_KEY_LENGTH) === image.key) return;
+  throw new Failure(
+    `image "${name}" (${image.key}): its archive in the store is damaged; ${again}`,
+  );
+}
+
+/** Puts the right tree in place of a damaged one, in one step, so that there always is one. */
+function replaceTree(
+  store: Store,
+  image: StoredImage,
+  id: string,
+  right: string,
+  difference: string,
+): void {
+  using _lock = store.collectLock();
+  if (treesInUse(store.dataDir).has(id)) {
+    throw new Failure(
+      `image "${image.manifest.name}": its tree is damaged (${difference}) and pods use it; ` +
+        "remove them (`rkt list`), then verify again",
+    );
+  }
+  syncFileSystem(right);
+  const path = treePath(store.dataDir, id);
+  const [a, b] = [cstring(right), cstring(path)];
+  const result = trySyscall("renameat2", AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
+  if (result < 0) throw new KernelError(-result, `replace ${path}`);
+}
