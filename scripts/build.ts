@@ -8,7 +8,7 @@
  */
 import { Failure } from "../src/failure.ts";
 import { makeBinary, type Packing } from "./binary.ts";
-import { type Bundle, bundle, hotPathFaults } from "./bundle.ts";
+import { type Bundle, bundle, entryChunks, hotChunks, hotPathFaults, sizeOf } from "./bundle.ts";
 import { selfTest } from "./trial.ts";
 
 const FLAGS: ReadonlySet<string> = new Set(["--packed", "--compiled", "--floor"]);
@@ -40,11 +40,12 @@ async function build(args: readonly string[]): Promise<void> {
 
   const from = performance.now();
   const program = await bundle(root("main.ts"));
-  const total = program.reduce((sum, chunk) => sum + chunk.source.length, 0);
-  console.log(
-    `bundle: entry ${kilobytes(program[0].source.length)}, all ${program.length} chunks ` +
-      `${kilobytes(total)}, ${((performance.now() - from) / 1000).toFixed(1)} s`,
+  const parts = { entry: entryChunks(program), run: hotChunks(program), all: program };
+  const sizes = Object.entries(parts).map(([name, chunks]) =>
+    `${name} ${kilobytes(sizeOf(chunks))} in ${chunks.length}`
   );
+  const seconds = ((performance.now() - from) / 1000).toFixed(1);
+  console.log(`bundle: ${sizes.join(", ")} chunks, ${seconds} s`);
   const faults = hotPathFaults(program);
   if (faults.length > 0) throw new Failure(`build: slow start:\n  ${faults.join("\n  ")}`);
 

@@ -18,7 +18,7 @@ export interface Chunk {
 /** The chunks; the entry is the first, then the hot ones. */
 export type Bundle = readonly [Chunk, ...Chunk[]];
 
-/** The entry chunk may have this many bytes. */
+/** The entry chunk and what it imports statically may have this many bytes together. */
 export const ENTRY_LIMIT = 150_000;
 
 /** Commands whose start is measured: the modules `src/cli/NAME.ts`, which the entry imports lazily. */
@@ -73,19 +73,33 @@ export function staticImports(source: string): string[] {
   return Array.from(source.matchAll(statement), (match) => match[1]);
 }
 
+/** Some chunks and all that they import statically, directly or not. */
+function closure(bundle: Bundle, from: readonly Chunk[]): Chunk[] {
+  const pending = [...from], found = new Set<Chunk>();
+  for (let chunk = pending.pop(); chunk !== undefined; chunk = pending.pop()) {
+    if (found.has(chunk)) continue;
+    found.add(chunk);
+    const imports = staticImports(new TextDecoder().decode(chunk.source));
+    pending.push(...bundle.filter((other) => imports.includes(`./${other.name}`)));
+  }
+  return [...found];
+}
+
+/** The chunks that any command loads: the entry's and its static imports. */
+export function entryChunks(bundle: Bundle): Chunk[] {
+  return closure(bundle, [bundle[0]]);
+}
+
 /** The chunks that a hot command loads: the entry's, the commands', and their static imports. */
 export function hotChunks(bundle: Bundle): Chunk[] {
   const isHotCommand = (name: string) =>
     HOT_COMMANDS.some((command) => new RegExp(`^${command}-[A-Z0-9]{8}\\.js$`).test(name));
-  const pending = [bundle[0], ...bundle.filter((chunk) => isHotCommand(chunk.name))];
-  const hot = new Set<Chunk>();
-  for (let chunk = pending.pop(); chunk !== undefined; chunk = pending.pop()) {
-    if (hot.has(chunk)) continue;
-    hot.add(chunk);
-    const imports = staticImports(new TextDecoder().decode(chunk.source));
-    pending.push(...bundle.filter((other) => imports.includes(`./${other.name}`)));
-  }
-  return [...hot];
+  return closure(bundle, [bundle[0], ...bundle.filter((chunk) => isHotCommand(chunk.name))]);
+}
+
+/** The size of chunks together, in bytes. */
+export function sizeOf(chunks: readonly Chunk[]): number {
+  return chunks.reduce((size, chunk) => size + chunk.source.length, 0);
 }
 
 /** What is wrong with a bundle's start: one line each; none when all is well. */

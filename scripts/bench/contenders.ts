@@ -1,0 +1,94 @@
+/** What is compared: each contender prepares its image or bundle, then is a command line to measure. */
+import { tool } from "./tool.ts";
+
+/** Where things are. */
+export interface Place {
+  /** A directory for anything temporary. */
+  readonly dir: string;
+  /** The root file system. */
+  readonly rootFs: string;
+  /** The binary under test. */
+  readonly rkt: string;
+  /** The empty program, packed like it. */
+  readonly empty: string;
+}
+
+/** A contender, ready. */
+export interface Contender {
+  readonly name: string;
+  /** Runs /bin/true of the root file system and ends with its status. */
+  readonly command: readonly string[];
+}
+
+/** Prepares a contender. */
+export type Prepare = (place: Place) => Promise<Contender>;
+
+const IMAGE = "example.com/bench";
+
+async function floor({ empty }: Place): Promise<Contender> {
+  await tool(empty);
+  return { name: "floor", command: [empty] };
+}
+
+/** The start of rkt's command line for everything here. */
+export function rktIn({ rkt, dir }: Place): string[] {
+  return [rkt, `--dir=${dir}/rkt`];
+}
+
+/** Makes an image of the root file system and stores it. */
+async function storeImage(place: Place): Promise<string> {
+  const [rkt, dataDir] = rktIn(place), file = `${place.dir}/bench.aci`;
+  await tool(rkt, "image", "build", place.rootFs, file, `--name=${IMAGE}`, "--exec=/bin/true");
+  const fetched = await tool(rkt, dataDir, "--insecure-options=image", "fetch", file);
+  return fetched.split("\n").at(-1) ?? "";
+}
+
+async function rkt(place: Place): Promise<Contender> {
+  const command = [...rktIn(place), "run", "--net=none", await storeImage(place)];
+  await tool(command[0], ...command.slice(1));
+  return { name: "rkt", command };
+}
+
+async function runc({ dir, rootFs }: Place): Promise<Contender> {
+  const bundle = `${dir}/bundle`;
+  await Deno.mkdir(bundle);
+  await tool("runc", "spec", "--bundle", bundle);
+  const config = JSON.parse(await Deno.readTextFile(`${bundle}/config.json`));
+  config.process.args = ["/bin/true"];
+  config.process.terminal = false;
+  config.root = { path: rootFs, readonly: true };
+  await Deno.writeTextFile(`${bundle}/config.json`, JSON.stringify(config));
+  const command = ["runc", "--root", `${dir}/runc`, "run", "--bundle", bundle, "rkt-bench"];
+  await tool(command[0], ...command.slice(1));
+  return { name: "runc", command };
+}
+
+async function bwrap({ rootFs }: Place): Promise<Contender> {
+  const command = ["bwrap", "--unshare-all", "--ro-bind", rootFs, "/", "--proc", "/proc"]
+    .concat(["--dev", "/dev", "/bin/true"]);
+  await tool(command[0], ...command.slice(1));
+  return { name: "bwrap", command };
+}
+
+/** podman's flags for machines without systemd and without CAP_SYS_RESOURCE. */
+export function podmanIn({ dir }: Place): string[] {
+  return ["podman", "--cgroup-manager=cgroupfs", "--runtime", "runc"]
+    .concat([`--root=${dir}/podman/root`, `--runroot=${dir}/podman/run`]);
+}
+
+/** The flags of `podman run` that go with them. */
+export const PODMAN_RUN = ["--network=none", "--ulimit", "nofile=1024:1024"]
+  .concat(["--ulimit", "nproc=1024:1024"]);
+
+async function podman(place: Place): Promise<Contender> {
+  const archive = `${place.dir}/rootfs.tar`, image = "localhost/bench:latest";
+  await tool("tar", "-C", place.rootFs, "-cf", archive, ".");
+  const [name, ...flags] = podmanIn(place);
+  await tool(name, ...flags, "import", archive, image);
+  const command = [name, ...flags, "run", "--rm", ...PODMAN_RUN, image, "/bin/true"];
+  await tool(command[0], ...command.slice(1));
+  return { name: "podman", command };
+}
+
+/** All of them, in the order of the table. */
+export const CONTENDERS: Readonly<Record<string, Prepare>> = { floor, rkt, runc, bwrap, podman };
