@@ -65,8 +65,8 @@ Deno.test("extractAci() creates files with mode, owner, time and attributes", as
       `f 6755 ${wanted} 1234567890.1234567890 5`,
     );
     assert.deepEqual(attributes(`${target}/rootfs/f`), ["user.a=b"]);
-    assert.equal(attributes(`${target}/rootfs/f2`), []);
-    assert.equal(attributes(`${target}/rootfs/f3`), []);
+    assert.deepEqual(attributes(`${target}/rootfs/f2`), []);
+    assert.deepEqual(attributes(`${target}/rootfs/f3`), []);
     assert.equal(Deno.readTextFileSync(`${target}/rootfs/f`), "hello");
   });
 });
@@ -188,17 +188,6 @@ Deno.test("extractAci() names the entry that fails", async () => {
     [
       /entry "rootfs\/l" at byte 1536 is a hardlink to "rootfs\/no", which does not exist/,
       hardlink("rootfs/l", "rootfs/no"),
-    ],
-    [
-      /entry "rootfs\/big" at byte 1536: set its size: EFBIG/,
-      joined(
-        special(
-          "x",
-          paxRecord("GNU.sparse.map", "0,1") + paxRecord("GNU.sparse.size", String(2 ** 53 - 1)) +
-            paxRecord("GNU.sparse.name", "rootfs/big"),
-        ),
-        entry({ path: "x" }, "a"),
-      ),
     ],
   ];
   for (const [message, bytes] of cases) {

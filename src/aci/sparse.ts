@@ -12,6 +12,9 @@ export type SparseMap = number[];
 /** Pieces of one sparse file that we accept; GNU tar itself writes one per run of data. */
 export const MAX_SPARSE_PIECES = 1 << 18;
 
+/** Largest sparse file: ext4's limit. A small archive must not make files that nobody can copy. */
+export const MAX_SPARSE_SIZE = 2 ** 44;
+
 /** What PAX records say about a sparse file. */
 export interface PaxSparse {
   /** "in data": version 1.0, the map stands before the data. */
@@ -120,6 +123,7 @@ export class SparseMapReader {
  * @throws {SyntaxError}
  */
 export function checkSparseMap(map: SparseMap, realSize: number, stored: number) {
+  if (realSize > MAX_SPARSE_SIZE) throw new SyntaxError(`a sparse file of ${realSize} bytes`);
   let end = 0;
   let sum = 0;
   if (map.length % 2 !== 0) throw new SyntaxError("a sparse map with an offset but no length");

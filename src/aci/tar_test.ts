@@ -208,6 +208,16 @@ Deno.test("TarParser refuses what cannot be right, and says where", () => {
     [/overlaps or leaves its file/, sparse("99,5", "abcde")],
     [/does not fit its data/, sparse("0,4", "abcde")],
     [/offset but no length/, sparse("0", "")],
+    [
+      /a sparse file of 9007199254740991 bytes/,
+      joined(
+        special(
+          "x",
+          paxRecord("GNU.sparse.map", "0,1") + paxRecord("GNU.sparse.size", String(2 ** 53 - 1)),
+        ),
+        entry({ path: "f" }, "a"),
+      ),
+    ],
     [/something else than numbers/, sparse("0,x", "")],
   ];
   for (const [message, bytes] of cases) {
