@@ -57,9 +57,10 @@ function report(speaker: string, error: unknown, debug: boolean): number {
     error instanceof KernelError;
   const message = error instanceof Error ? error.message : String(error);
   const line = message.trim().replace(/\s*\n\s*/g, "; ");
-  console.error(`${speaker}: ${expected ? line : `this is a bug in rkt: ${line}`}`);
+  console.error(
+    `${speaker}: ${expected ? line : `this is a bug in rkt (--debug shows where): ${line}`}`,
+  );
   if (debug && error instanceof Error) console.error(details(error));
-  else if (!expected) console.error(`${speaker}: run it again with --debug to see where`);
   return error instanceof Failure ? error.exitCode : FAILED;
 }
 

@@ -14,10 +14,8 @@ export interface SemVer {
 /** The version of the App Container specification that this program implements. */
 export const APPC_VERSION = "0.8.11";
 
-const WORDS = "[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*";
-const SEMVER = new RegExp(
-  `^(\\d{1,9})\\.(\\d{1,9})\\.(\\d{1,9})(?:-(${WORDS}))?(?:\\+(${WORDS}))?$`,
-);
+const NUMBERS = /^\d{1,9}\.\d{1,9}\.\d{1,9}$/;
+const WORDS = /^[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$/;
 
 /**
  * Reads a version. 0.0.0 is refused, like the specification's own implementation does.
@@ -25,13 +23,15 @@ const SEMVER = new RegExp(
  * @throws {AppcError}
  */
 export function parseSemVer(value: unknown, at = ""): SemVer {
-  const match = typeof value === "string" ? SEMVER.exec(value) : null;
-  if (match === null) throw new AppcError(at, `${shown(value)} is not a version like 0.8.11`);
-  const [, major, minor, patch, preRelease = "", metadata = ""] = match;
-  const version = {
-    ...{ major: Number(major), minor: Number(minor), patch: Number(patch) },
-    ...{ preRelease, metadata },
-  };
+  const text = typeof value === "string" ? value : "";
+  const [release = "", metadata] = splitOnce(text, "+");
+  const [numbers = "", preRelease] = splitOnce(release, "-");
+  const words = [preRelease, metadata].every((each) => each === undefined || WORDS.test(each));
+  if (!NUMBERS.test(numbers) || !words) {
+    throw new AppcError(at, `${shown(value)} is not a version like 0.8.11`);
+  }
+  const [major = 0, minor = 0, patch = 0] = numbers.split(".").map(Number);
+  const version = { major, minor, patch, preRelease: preRelease ?? "", metadata: metadata ?? "" };
   if (version.major + version.minor + version.patch === 0) {
     throw new AppcError(at, `${shown(value)} is not a version: 0.0.0 is not allowed`);
   }
@@ -53,4 +53,9 @@ export function parseAcVersion(value: unknown, at: string, majors: readonly numb
     );
   }
   return String(value);
+}
+
+function splitOnce(text: string, separator: string): readonly [string, string?] {
+  const index = text.indexOf(separator);
+  return index < 0 ? [text] : [text.slice(0, index), text.slice(index + 1)];
 }

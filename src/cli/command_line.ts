@@ -2,8 +2,8 @@
 
 import { Failure } from "../failure.ts";
 import type { AppArguments, Command, Invocation } from "./command.ts";
-import { type Flag, flagsOf, type GivenFlags, isFlag, readFlag } from "./flags.ts";
-import { GLOBAL_FLAGS, globalFlags } from "./global_flags.ts";
+import { type Flag, flagsOf, flagTable, type GivenFlags, isFlag, readFlag } from "./flags.ts";
+import { GLOBAL_FLAG_TABLE, GLOBAL_FLAGS, globalFlags } from "./global_flags.ts";
 import { suggestion } from "./suggest.ts";
 
 /** A command that was found, and the words that were not read yet. */
@@ -25,6 +25,9 @@ const NO_COMMAND = 2;
  * @throws {Failure} none named (exit status 2), unknown or ambiguous
  */
 export function findCommand(argv: readonly string[], table: readonly Command[]): FoundCommand {
+  const first = exact(argv.slice(0, 1), table);
+  // The way of `rkt run`: nothing to make out.
+  if (first?.grammar === "apps") return { command: first, rest: argv.slice(1), given: new Map() };
   const given: GivenFlags = new Map();
   const words: string[] = [];
   let index = 0;
@@ -34,7 +37,7 @@ export function findCommand(argv: readonly string[], table: readonly Command[]):
       // Behind a whole name stand the command's own flags too.
       if (exact(words, table) !== undefined) break;
       if (word === "--version") return { command: named("version", table), rest: [], given };
-      index = readFlag(argv, index, [GLOBAL_FLAGS], () => given);
+      index = readFlag(argv, index, GLOBAL_FLAG_TABLE, () => given);
       continue;
     }
     const next = nextWord(words, word, table);
@@ -65,7 +68,8 @@ function named(name: string, table: readonly Command[]): Command {
 }
 
 function exact(words: readonly string[], table: readonly Command[]): Command | undefined {
-  return table.find((command) => command.name === words.join(" "));
+  const name = words.join(" ");
+  return table.find((command) => command.name === name);
 }
 
 /** The full form of the next word of a command's name; `undefined` where the name is complete. */
@@ -106,6 +110,7 @@ function missing(words: readonly string[], table: readonly Command[]): string {
 }
 
 function readArguments(command: Command, rest: readonly string[], given: GivenFlags): Invocation {
+  const table = flagTable(command.flags, GLOBAL_FLAGS);
   const own: GivenFlags = new Map();
   const args: string[] = [];
   const place = (flag: Flag) => GLOBAL_FLAGS.includes(flag) ? given : own;
@@ -117,7 +122,7 @@ function readArguments(command: Command, rest: readonly string[], given: GivenFl
       break;
     }
     if (isFlag(word)) {
-      index = readFlag(rest, index, [command.flags, GLOBAL_FLAGS], place);
+      index = readFlag(rest, index, table, place);
     } else {
       args.push(word);
       index++;
@@ -127,7 +132,7 @@ function readArguments(command: Command, rest: readonly string[], given: GivenFl
   if (!global.help) checkCount(command, args);
   return {
     command,
-    flags: flagsOf(command.flags, own),
+    flags: flagsOf(table, own),
     args,
     apps: [],
     global,
@@ -148,6 +153,7 @@ function checkCount(command: Command, args: readonly string[]): void {
 }
 
 function readApps(command: Command, rest: readonly string[], given: GivenFlags): Invocation {
+  const table = flagTable(command.flags, GLOBAL_FLAGS);
   const pod: GivenFlags = new Map();
   const apps: { image: string; given: GivenFlags; args: string[]; closed: boolean }[] = [];
   const place = (flag: Flag): GivenFlags => {
@@ -173,7 +179,7 @@ function readApps(command: Command, rest: readonly string[], given: GivenFlags):
     } else if (word === "---") {
       index++;
     } else if (isFlag(word)) {
-      index = readFlag(rest, index, [command.flags, GLOBAL_FLAGS], place);
+      index = readFlag(rest, index, table, place);
     } else {
       apps.push({ image: word, given: new Map(), args: [], closed: false });
       index++;
@@ -181,11 +187,11 @@ function readApps(command: Command, rest: readonly string[], given: GivenFlags):
   }
   return {
     command,
-    flags: flagsOf(command.flags, pod),
+    flags: flagsOf(table, pod),
     args: [],
     apps: apps.map((app): AppArguments => ({
       image: app.image,
-      flags: flagsOf(command.flags, app.given),
+      flags: flagsOf(table, app.given),
       args: app.args,
     })),
     global: globalFlags(given),

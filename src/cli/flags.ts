@@ -57,6 +57,22 @@ export interface Flags {
   wait(name: string): number | undefined;
 }
 
+/** Flags by every word that calls them: `--name`, `--old-name`, `-n`. */
+export type FlagTable = ReadonlyMap<string, Flag>;
+
+/** The table to look the flags of several lists up in; of two of the same name the first counts. */
+export function flagTable(...lists: readonly (readonly Flag[])[]): FlagTable {
+  const table = new Map<string, Flag>();
+  for (const list of lists) {
+    for (const flag of list) {
+      const words = [flag.name, ...flag.aliases ?? []].map((name) => `--${name}`);
+      if (flag.short !== undefined) words.push(`-${flag.short}`);
+      for (const word of words) if (!table.has(word)) table.set(word, flag);
+    }
+  }
+  return table;
+}
+
 /** The texts that were given for each flag, in their order. */
 export type GivenFlags = Map<string, string[]>;
 
@@ -65,13 +81,13 @@ const FALSE: readonly string[] = ["0", "f", "F", "FALSE", "false", "False"];
 
 /** Whether an argument is a flag: a lone `-` stands for standard input, `--` and `---` for ends. */
 export function isFlag(argument: string): boolean {
-  return argument.length > 1 && argument.startsWith("-") && !/^-{2,3}$/.test(argument);
+  return argument.length > 1 && argument.startsWith("-") && argument !== "--" && argument !== "---";
 }
 
 /**
  * Reads the flag at `argv[index]`, checks its value and adds it to what `place` gives for it.
  *
- * @param tables flags to look for it in
+ * @param table flags to look for it in
  * @param place where the values of a flag go; called before the value is read
  * @returns the index behind the flag and its value
  * @throws {Failure} no such flag, no value, or a bad one
@@ -79,26 +95,27 @@ export function isFlag(argument: string): boolean {
 export function readFlag(
   argv: readonly string[],
   index: number,
-  tables: readonly (readonly Flag[])[],
+  table: FlagTable,
   place: (flag: Flag) => GivenFlags,
 ): number {
-  const [, dashes = "", name = "", equals = "", inline = ""] =
-    /^(-{1,2})([^=]*)(=?)([^]*)$/.exec(argv[index] ?? "") ?? [];
-  const flag = findFlag(dashes, name, tables);
+  const word = argv[index] ?? "";
+  const equals = word.indexOf("=");
+  const name = equals < 0 ? word : word.slice(0, equals);
+  const flag = table.get(name) ?? unknownFlag(name, table);
   const given = place(flag);
   const bare = flag.bare ?? (flag.kind === "switch" || flag.kind === "wait" ? "true" : undefined);
-  const value = equals !== "" ? inline : bare ?? argv[index + 1];
+  const value = equals >= 0 ? word.slice(equals + 1) : bare ?? argv[index + 1];
   if (value === undefined) throw new Failure(`--${flag.name} needs a value`);
   checkValue(flag, value);
   const values = flag.kind === "list" ? value.split(",").filter((each) => each !== "") : [value];
   given.set(flag.name, [...given.get(flag.name) ?? [], ...values]);
-  return equals !== "" || bare !== undefined ? index + 1 : index + 2;
+  return equals >= 0 || bare !== undefined ? index + 1 : index + 2;
 }
 
 /** Typed access to flags that were checked by {@linkcode readFlag}. */
-export function flagsOf(table: readonly Flag[], given: GivenFlags): Flags {
+export function flagsOf(table: FlagTable, given: GivenFlags): Flags {
   const values = (name: string, ...kinds: FlagKind[]): readonly string[] => {
-    const flag = table.find((each) => each.name === name);
+    const flag = table.get(`--${name}`);
     if (flag === undefined || !kinds.includes(flag.kind)) {
       throw new TypeError(`no flag --${name} of kind ${kinds.join(" or ")} in the table`);
     }
@@ -118,15 +135,9 @@ export function flagsOf(table: readonly Flag[], given: GivenFlags): Flags {
   };
 }
 
-function findFlag(dashes: string, name: string, tables: readonly (readonly Flag[])[]): Flag {
-  for (const table of tables) {
-    for (const flag of table) {
-      const long = flag.name === name || flag.aliases?.includes(name);
-      if (dashes === "--" ? long : flag.short === name) return flag;
-    }
-  }
-  const hint = suggestion(name, tables.flat().map((flag) => flag.name), (near) => `--${near}`);
-  throw new Failure(`unknown flag ${dashes}${name}${hint}`);
+function unknownFlag(word: string, table: FlagTable): never {
+  const known = word.startsWith("--") ? Array.from(table.keys()) : [];
+  throw new Failure(`unknown flag ${word}${suggestion(word, known, String)}`);
 }
 
 function checkValue(flag: Flag, value: string): void {
@@ -150,7 +161,7 @@ const WRONG: Readonly<Record<FlagKind, (value: string) => string | undefined>> =
   text: () => undefined,
   texts: () => undefined,
   list: () => undefined,
-  number: (value) => /^\d{1,15}$/.test(value) ? undefined : "is not a whole number",
+  number: (value) => isWholeNumber(value) ? undefined : "is not a whole number",
   duration: wrongDuration,
   wait: (value) => isSwitch(value) ? undefined : wrongDuration(value),
 };
@@ -159,8 +170,12 @@ function isSwitch(value: string): boolean {
   return TRUE.includes(value) || FALSE.includes(value);
 }
 
+function isWholeNumber(value: string): boolean {
+  return /^\d{1,15}$/.test(value);
+}
+
 function wrongDuration(value: string): string | undefined {
-  if (/^\d+$/.test(value) && value !== "0") return `has no unit: ${value}s are ${value} seconds`;
+  if (isWholeNumber(value) && value !== "0") return `has no unit: ${value}s are ${value} seconds`;
   return Number.isNaN(parseDuration(value)) ? "is not a duration like 90s or 1h30m" : undefined;
 }
 

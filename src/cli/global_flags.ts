@@ -1,7 +1,7 @@
 /** The flags that every command takes, before or behind its name. */
 
 import { Failure } from "../failure.ts";
-import { type Flag, flagsOf, type GivenFlags } from "./flags.ts";
+import { type Flag, flagsOf, type FlagTable, flagTable, type GivenFlags } from "./flags.ts";
 import { suggestion } from "./suggest.ts";
 
 /** A safety measure that a person can switch off. */
@@ -107,13 +107,16 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
   { name: "help", kind: "switch", short: "h", help: "Show what the command does, and its flags" },
 ];
 
+/** {@linkcode GLOBAL_FLAGS} to look flags up in. */
+export const GLOBAL_FLAG_TABLE: FlagTable = flagTable(GLOBAL_FLAGS);
+
 /**
  * The global flags out of what was given.
  *
  * @throws {Failure} an unknown word in `--insecure-options`
  */
 export function globalFlags(given: GivenFlags): GlobalFlags {
-  const flags = flagsOf(GLOBAL_FLAGS, given);
+  const flags = flagsOf(GLOBAL_FLAG_TABLE, given);
   const userConfig = flags.text("user-config") || undefined;
   const caFile = flags.text("ca-file");
   return {

@@ -23,13 +23,17 @@ export interface NetworkName {
  * @throws {Failure} a name twice, or `none` or `host` beside others
  */
 export function parseNetworks(values: readonly string[]): NetworkRequest {
+  const [only = ""] = values;
+  if (values.length === 1 && (only === "host" || only === "none")) return { kind: only };
   const networks = values.map(parseNetwork);
   noneTwice("--net", networks, (network) => network.name);
   for (const kind of ["host", "none"] as const) {
     if (!networks.some((network) => network.name === kind)) continue;
-    if (networks.length > 1) throw new Failure(`--net: ${kind} can't stand beside other networks`);
-    if (networks[0]?.args !== "") throw new Failure(`--net: ${kind} takes no arguments`);
-    return { kind };
+    throw new Failure(
+      networks.length > 1
+        ? `--net: ${kind} can't stand beside other networks`
+        : `--net: ${kind} takes no arguments`,
+    );
   }
   if (networks.length === 0) throw new Failure("--net needs none, host or names of networks");
   return { kind: "networks", networks };
