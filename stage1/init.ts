@@ -49,7 +49,7 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
     k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC,
     0,
   ], { store: statusDirectory });
-  const roots = pod.apps.map((app) => openRoot(setup, app));
+  const roots = pod.apps.map((app) => openRoot(setup, pod, app));
 
   leaveHost(setup, pod);
   for (const [i, app] of pod.apps.entries()) attachRoot(setup, pod, app, roots[i]);

@@ -42,15 +42,15 @@ export interface PodApp {
 /** How a rendered tree becomes an app's root. */
 export type Root =
   | {
-    /** overlayfs over the tree and the skeleton of mount points; relative to the data directory. */
+    /** overlayfs over the tree and the skeleton of mount points, which are relative to the data directory. */
     readonly kind: "overlay";
     readonly tree: string;
     readonly skeleton: string;
-    readonly upper: string;
-    readonly work: string;
+    /** Where `upper` and `work` are, relative to the pod's directory. */
+    readonly layers: string;
   }
   | {
-    /** A directory that is the app's alone, relative to the data directory. */
+    /** A directory that is the app's alone, relative to the pod's. */
     readonly kind: "copy";
     readonly path: string;
   };
@@ -58,7 +58,7 @@ export type Root =
 /** A volume in an app's root. */
 export interface AppMount {
   readonly volume: string;
-  /** Absolute path on the host, or relative to the data directory. */
+  /** Absolute path on the host, or relative to the pod's directory. */
   readonly source: string;
   /** Absolute path in the app's root. */
   readonly target: string;

@@ -82,10 +82,11 @@ export function attach(steps: Section, what: string, mount: Slot, target: Slot):
 const escaped = (path: string): string => path.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
 
 /** What of an app's root comes from the host: opened while the host's root is still there. */
-export function openRoot(steps: Section, app: PodApp): OpenRoot {
+export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
   const root = slot(`root of ${app.name}`);
   if (app.root.kind === "overlay") {
-    const { tree, skeleton, upper, work } = app.root;
+    const { tree, skeleton } = app.root;
+    const layers = `${pod.directory}/${app.root.layers}`;
     // Device nodes of an image have no effect: what an app may use is in its /dev.
     newMount(
       steps,
@@ -93,8 +94,8 @@ export function openRoot(steps: Section, app: PodApp): OpenRoot {
       "overlay",
       [
         ["lowerdir", `${escaped(tree)}:${escaped(skeleton)}`],
-        ["upperdir", upper],
-        ["workdir", work],
+        ["upperdir", `${layers}/upper`],
+        ["workdir", `${layers}/work`],
       ],
       k.MOUNT_ATTR_NODEV,
       root,
@@ -103,7 +104,7 @@ export function openRoot(steps: Section, app: PodApp): OpenRoot {
     const what = `mount the root of app "${app.name}"`;
     steps.must(what, "open_tree", [
       k.AT_FDCWD,
-      app.root.path,
+      `${pod.directory}/${app.root.path}`,
       k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
     ], { store: root });
     steps.must(what, "mount_setattr", [
@@ -114,24 +115,16 @@ export function openRoot(steps: Section, app: PodApp): OpenRoot {
       MOUNT_ATTR_SIZE,
     ]);
   }
-  if (app.readOnlyRoot) {
-    steps.must(`make the root of app "${app.name}" read-only`, "mount_setattr", [
-      root,
-      "",
-      k.AT_EMPTY_PATH,
-      READ_ONLY,
-      MOUNT_ATTR_SIZE,
-    ]);
-  }
-  return { root, volumes: app.mounts.map((mount) => openVolume(steps, app, mount)) };
+  return { root, volumes: app.mounts.map((mount) => openVolume(steps, pod, app, mount)) };
 }
 
-function openVolume(steps: Section, app: PodApp, mount: AppMount): Slot {
+function openVolume(steps: Section, pod: Pod, app: PodApp, mount: AppMount): Slot {
+  const source = mount.source.startsWith("/") ? mount.source : `${pod.directory}/${mount.source}`;
   const volume = slot(`volume ${mount.volume} for ${app.name}`);
   const recursive = mount.recursive ? k.AT_RECURSIVE : 0;
-  steps.must(`open volume "${mount.volume}" at ${mount.source}`, "open_tree", [
+  steps.must(`open volume "${mount.volume}" at ${source}`, "open_tree", [
     k.AT_FDCWD,
-    mount.source,
+    source,
     k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC | recursive,
   ], { store: volume });
   if (mount.readOnly) {
@@ -165,6 +158,16 @@ export function attachRoot(steps: Section, pod: Pod, app: PodApp, open: OpenRoot
   mountDev(steps, at, open.root);
   hostnameFile(steps, at, open.root);
   app.mounts.forEach((mount, i) => attachVolume(steps, at, mount, open.volumes[i], open.root));
+  // After the volumes: their targets may have to be made.
+  if (app.readOnlyRoot) {
+    steps.must(`make the root of app "${app.name}" read-only`, "mount_setattr", [
+      open.root,
+      "",
+      k.AT_EMPTY_PATH,
+      READ_ONLY,
+      MOUNT_ATTR_SIZE,
+    ]);
+  }
   steps.try("close the root", "close", [open.root]);
 }
 

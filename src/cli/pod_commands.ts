@@ -42,6 +42,7 @@ export const POD_COMMANDS: readonly Command[] = [
       "rkt --insecure-options=image run --net=host ./etcd.aci",
       "rkt run --net=none example.com/busybox --exec /bin/sh -- -c 'echo hello'",
     ],
+    load: () => import("./run.ts"),
   },
   {
     name: "prepare",

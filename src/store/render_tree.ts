@@ -59,6 +59,22 @@ export async function renderInto(temp: string, graph: ImageGraph): Promise<strin
 }
 
 /**
+ * Renders an image once more, for a pod alone: its root file system becomes `path`, which does not exist yet.
+ *
+ * @throws {Failure} where a dependency is missing, or the disk is full
+ */
+export async function renderCopy(store: Store, image: StoredImage, path: string): Promise<void> {
+  const directory = path.slice(0, path.lastIndexOf("/"));
+  Deno.mkdirSync(directory, { recursive: true, mode: 0o755 });
+  try {
+    const tree = await renderInto(directory, await imageGraph(store, image));
+    Deno.renameSync(`${tree}/rootfs`, path);
+  } catch (error) {
+    throw fullDisk(error, `image "${image.manifest.name}"`, store.dataDir);
+  }
+}
+
+/**
  * Moves a rendered tree to its place. It is used without another look for as long as it is there, so
  * all of it has to be on the disk before it has its name: one syncfs(2), which for thousands of
  * files is much faster than an fsync(2) of each.

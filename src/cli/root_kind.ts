@@ -1,0 +1,28 @@
+/** How trees become the roots of apps here. */
+import type { RootKind } from "../pod/prepare_pod.ts";
+
+/**
+ * overlayfs, where it works over the data directory; else copies. What was found out is
+ * remembered there, for as long as the kernel stays the same.
+ *
+ * @param wanted false after `--no-overlay`
+ */
+export async function rootKind(dataDirectory: string, wanted: boolean): Promise<RootKind> {
+  if (!wanted) return "copy";
+  const path = `${dataDirectory}/cas/root-kind`;
+  const kernel = Deno.readTextFileSync("/proc/sys/kernel/osrelease");
+  try {
+    const remembered = Deno.readTextFileSync(path);
+    if (remembered === `overlay ${kernel}`) return "overlay";
+    if (remembered === `copy ${kernel}`) return "copy";
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  const { overlayWorks } = await import("../../stage1/overlay_probe.ts");
+  const { TempDirectory } = await import("../store/temp_directory.ts");
+  using temporary = TempDirectory.create(dataDirectory);
+  const kind = overlayWorks(temporary.path) ? "overlay" : "copy";
+  Deno.writeTextFileSync(`${temporary.path}/root-kind`, `${kind} ${kernel}`);
+  Deno.renameSync(`${temporary.path}/root-kind`, path);
+  return kind;
+}

@@ -1,0 +1,49 @@
+/** Whether overlayfs works over a directory: AUFS, ZFS and file systems without d_type can't be its layers. */
+import { runInProcess } from "./in_process.ts";
+import * as k from "./plan/constants.ts";
+import { addressOf, Section, slot } from "./plan/plan.ts";
+import { newMount } from "./root.ts";
+
+/**
+ * Mounts an overlay in a mount namespace of a child that ends at once.
+ *
+ * @param directory an existing directory to make layers in; they stay there
+ * @returns whether it worked
+ */
+export function overlayWorks(directory: string): boolean {
+  for (const name of ["lower", "upper", "work"]) Deno.mkdirSync(`${directory}/${name}`);
+  const steps = new Section();
+  const child = slot("child");
+  const status = slot("status");
+  // The child is a copy of this process, without its other threads: it makes system calls only.
+  steps.must("make a child", "clone", [
+    k.CLONE_NEWNS | k.CLONE_VM | k.CLONE_VFORK | k.SIGCHLD,
+    0,
+    0,
+    0,
+    0,
+  ], {
+    store: child,
+  });
+  steps.when(child, 0, "child");
+  steps.try("wait for it", "wait4", [child, addressOf(status), k.__WALL, 0]);
+  steps.compute("return", []);
+  steps.label("child");
+  steps.try("fail without a word", "close", [2]);
+  steps.try("enter the directory", "chdir", [directory]);
+  const mount = slot("mount");
+  newMount(
+    steps,
+    "try overlayfs",
+    "overlay",
+    [
+      ["lowerdir", "lower"],
+      ["upperdir", "upper"],
+      ["workdir", "work"],
+    ],
+    0,
+    mount,
+  );
+  steps.try("it works", "exit_group", [0]);
+  return runInProcess({ setup: steps.items, resident: [] })(status) === 0n;
+}

@@ -1,0 +1,235 @@
+/**
+ * From a pod manifest to what stage1 needs: users become numbers, commands become paths, volumes become mounts.
+ * What would fail only when the pod is half up is found here, before there is a pod.
+ */
+import type { App } from "../src/appc/app.ts";
+import type { Isolator } from "../src/appc/isolator.ts";
+import type { PodManifest, RuntimeApp } from "../src/appc/pod_manifest.ts";
+import type { Volume } from "../src/appc/volume.ts";
+import { Failure } from "../src/failure.ts";
+import { CAPABILITIES, capabilityNumber, DEFAULT_CAPABILITIES } from "./capabilities.ts";
+import type { AppMount, PodApp, Root } from "./pod.ts";
+import { ImageRoot, resolveGroup, resolveUser, type User } from "./user.ts";
+
+/** What of the pod is not in its manifest. */
+export interface Surroundings {
+  /** The rendered tree of an app, a path on the host. */
+  tree(app: RuntimeApp): string;
+  /** How the tree becomes the app's root. */
+  root(app: RuntimeApp): Root;
+  /** Where an empty volume is, relative to the pod's directory. */
+  emptyVolume(name: string): string;
+  /** Whether apps keep all capabilities. */
+  readonly allCapabilities: boolean;
+}
+
+/**
+ * Resolves the apps of a pod.
+ *
+ * @throws {Failure} names the app, what it lacks, and the flag that helps
+ */
+export function resolveApps(manifest: PodManifest, around: Surroundings): readonly PodApp[] {
+  return manifest.apps.map((app) => resolveApp(app, manifest, around));
+}
+
+function resolveApp(runtime: RuntimeApp, manifest: PodManifest, around: Surroundings): PodApp {
+  const { name, app } = runtime;
+  if (app === undefined) {
+    throw new Failure(`app "${name}" has no "app" section in the pod manifest`);
+  }
+  using root = new ImageRoot(around.tree(runtime));
+  const user = resolveUser(root, app.user, name);
+  const gid = resolveGroup(root, app.group, name);
+  const mounts = runtime.mounts.map((mount) => {
+    const volume = mount.appVolume ?? manifest.volumes.find((v) => v.name === mount.volume);
+    if (volume === undefined) {
+      throw new Failure(`app "${name}": there is no volume "${mount.volume}" for ${mount.path}`);
+    }
+    return appMount(app, name, mount.path, volume, around);
+  });
+  checkMounts(name, mounts);
+  const environment = appEnvironment(app, name, user);
+  const workingDirectory = app.workingDirectory ?? "/";
+  const command = app.exec[0];
+  const executables = candidates(command, workingDirectory, app);
+  checkExecutable(root, name, command, executables, mounts);
+  checkWorkingDirectory(root, name, workingDirectory, mounts);
+  return {
+    name,
+    root: around.root(runtime),
+    readOnlyRoot: runtime.readOnlyRootFS,
+    executables,
+    arguments: app.exec,
+    environment,
+    workingDirectory,
+    uid: user.uid,
+    gid,
+    supplementaryGids: app.supplementaryGIDs,
+    capabilities: around.allCapabilities
+      ? [...CAPABILITIES.keys()]
+      : capabilities(name, app.isolators),
+    noNewPrivileges: noNewPrivileges(app.isolators, user.uid),
+    mounts,
+  };
+}
+
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** What every app gets (appc specification, "Execution Environment"; SHELL to HOME are rkt's). */
+function appEnvironment(app: App, name: string, user: User): readonly string[] {
+  const root = user.uid === 0;
+  const variables = new Map<string, string>([
+    ["PATH", PATH],
+    ["SHELL", "/bin/sh"],
+    ["USER", user.name ?? (root ? "root" : `${user.uid}`)],
+    ["LOGNAME", user.name ?? (root ? "root" : `${user.uid}`)],
+    ["HOME", user.home ?? (root ? "/root" : "/")],
+    ["AC_APP_NAME", name],
+    ["container", "rkt"],
+  ]);
+  for (const { name, value } of app.environment) variables.set(name, value);
+  return [...variables].map(([name, value]) => `${name}=${value}`);
+}
+
+/** Where the command may be: as execvp(3) looks for it, with the app's PATH. */
+function candidates(command: string, workingDirectory: string, app: App): readonly string[] {
+  if (command.startsWith("/")) return [command];
+  if (command.includes("/")) return [absolute(workingDirectory, command)];
+  const path = app.environment.find(({ name }) => name === "PATH")?.value ?? PATH;
+  const directories = path.split(":").map((directory) => absolute(workingDirectory, directory));
+  return [
+    ...new Set(directories.map((directory) => `${directory.replace(/\/+$/, "")}/${command}`)),
+  ];
+}
+
+const absolute = (from: string, path: string): string =>
+  path.startsWith("/") ? path : `${from.replace(/\/+$/, "")}/${path}`;
+
+/** Directories that the image need not have: rkt provides them. */
+const PROVIDED = ["/dev", "/proc", "/sys", "/tmp", "/run", "/etc"];
+
+/** Whether a volume, or rkt, may bring what the image lacks: then only the run itself can tell. */
+function covered(path: string, mounts: readonly AppMount[]): boolean {
+  return [...PROVIDED, ...mounts.map(({ target }) => target)].some((target) =>
+    path === target || path.startsWith(`${target.replace(/\/+$/, "")}/`)
+  );
+}
+
+function checkExecutable(
+  root: ImageRoot,
+  app: string,
+  command: string,
+  paths: readonly string[],
+  mounts: readonly AppMount[],
+): void {
+  let what = `is not in the image${
+    paths.length > 1 ? ` (looked in ${paths.length} directories)` : ""
+  }`;
+  for (const path of paths) {
+    if (covered(path, mounts)) return;
+    const found = root.stat(path.slice(1));
+    if (found === undefined) continue;
+    if (found.isFile && ((found.mode ?? 0) & 0o111) !== 0) return;
+    what = found.isFile ? "is not executable in the image" : "is not a file in the image";
+    break;
+  }
+  throw new Failure(`app "${app}": exec "${command}" ${what}; name another program with --exec`);
+}
+
+function checkWorkingDirectory(
+  root: ImageRoot,
+  app: string,
+  path: string,
+  mounts: readonly AppMount[],
+): void {
+  if (path === "/" || covered(path, mounts)) return;
+  const found = root.stat(path.slice(1));
+  if (found?.isDirectory === true) return;
+  const what = found === undefined ? "is not in the image" : "is not a directory in the image";
+  throw new Failure(
+    `app "${app}": the working directory ${path} ${what}; choose another with --working-dir`,
+  );
+}
+
+function appMount(
+  app: App,
+  name: string,
+  target: string,
+  volume: Volume,
+  around: Surroundings,
+): AppMount {
+  const point = app.mountPoints.find(({ path }) => path === target);
+  const readOnly = volume.readOnly ?? point?.readOnly ?? false;
+  if (volume.kind === "empty") {
+    const source = around.emptyVolume(volume.name);
+    return { volume: volume.name, source, target, readOnly, recursive: false, directory: true };
+  }
+  return {
+    volume: volume.name,
+    source: volume.source,
+    target,
+    readOnly,
+    recursive: volume.recursive ?? true,
+    directory: hostSource(name, volume.name, volume.source).isDirectory,
+  };
+}
+
+function hostSource(app: string, volume: string, source: string): Deno.FileInfo {
+  try {
+    return Deno.statSync(source);
+  } catch {
+    throw new Failure(
+      `app "${app}": volume "${volume}": there is no ${source} on the host; make it, or name another source`,
+    );
+  }
+}
+
+/** Mounts in each other would hide parts of volumes, in an order that nobody chose. */
+function checkMounts(app: string, mounts: readonly AppMount[]): void {
+  const targets = mounts.map(({ target }) => normalized(app, target)).sort();
+  targets.forEach((target, i) => {
+    const next = targets[i + 1];
+    if (next === undefined) return;
+    if (next === target || next.startsWith(`${target}/`)) {
+      throw new Failure(`app "${app}": the mounts ${target} and ${next} are one in the other`);
+    }
+  });
+}
+
+function normalized(app: string, target: string): string {
+  const names = target.split("/").filter((name) => name !== "" && name !== ".");
+  if (names.includes("..")) {
+    throw new Failure(`app "${app}": the mount target ${target} contains ".."`);
+  }
+  const path = `/${names.join("/")}`;
+  if (["/", "/proc", "/sys", "/dev"].includes(path) || /^\/(proc|sys)\//.test(path)) {
+    throw new Failure(
+      `app "${app}": no volume can be mounted on ${target}; rkt itself provides it`,
+    );
+  }
+  return path;
+}
+
+function capabilities(app: string, isolators: readonly Isolator[]): readonly number[] {
+  const numbers = (names: readonly string[]): readonly number[] =>
+    names.map((name) => {
+      const number = capabilityNumber(name);
+      if (number < 0) throw new Failure(`app "${app}": there is no capability ${name}`);
+      return number;
+    });
+  const defaults = numbers(DEFAULT_CAPABILITIES);
+  for (const isolator of isolators) {
+    if (isolator.kind === "os/linux/capabilities-retain-set") return numbers(isolator.set);
+    if (isolator.kind === "os/linux/capabilities-remove-set") {
+      const removed = numbers(isolator.set);
+      return defaults.filter((number) => !removed.includes(number));
+    }
+  }
+  return defaults;
+}
+
+/** By the isolator; and for every user but root, as rkt has it wherever system calls are filtered. */
+function noNewPrivileges(isolators: readonly Isolator[], uid: number): boolean {
+  const isolator = isolators.find((each) => each.kind === "os/linux/no-new-privileges");
+  return isolator?.kind === "os/linux/no-new-privileges" ? isolator.on || uid !== 0 : uid !== 0;
+}
