@@ -1,10 +1,20 @@
-/** Whether a path names anything; a symbolic link counts as itself. Throws where it can't be told. */
+import { ERRNO, KernelError } from "./errno.ts";
+import { cstring, trySyscall } from "./syscall.ts";
+
+// include/uapi/linux/fcntl.h
+const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const F_OK = 0;
+
+/**
+ * Whether a path names anything; a symbolic link counts as itself. faccessat2(2), because the first
+ * `Deno.lstatSync` of a process costs 0.4 ms, which `rkt run` would wait for.
+ *
+ * @throws {KernelError} where it can't be told
+ */
 export function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  const result = trySyscall("faccessat2", AT_FDCWD, cstring(path), F_OK, AT_SYMLINK_NOFOLLOW);
+  if (result === 0) return true;
+  if (result === -ERRNO.ENOENT || result === -ERRNO.ENOTDIR) return false;
+  throw new KernelError(-result, `look for ${path}`);
 }

@@ -20,7 +20,7 @@ const NUMBERS = {
   fsync: [74, 82], statx: [332, 291], linkat: [265, 37], renameat2: [316, 276], mkdirat: [258, 34],
   unlinkat: [263, 35], dup3: [292, 24], close_range: [436, 436],
   pwrite64: [18, 68], syncfs: [306, 267],
-  getdents64: [217, 61],
+  getdents64: [217, 61], utimensat: [280, 88],
 } as const satisfies Record<string, readonly [number, number]>;
 
 /** A system call that this module knows by name. */

@@ -66,11 +66,12 @@ async function importInto(
   const key = storeKey(imageId);
   const info = mergedInfo(store.dataDir, key, imageId, signers, options);
   using _lock = store.prepareLock();
-  publishImage(store.dataDir, key, temp, contents.manifestText, info);
+  const now = new Date();
+  publishImage(store.dataDir, key, temp, contents.manifestText, info, now);
   changeIndex(store.dataDir, (index) => {
     const { name } = manifest;
-    const { latest } = info;
-    index.save({ key, name, importTime: Date.now(), latest, size: contents.size }, info.signers);
+    const { latest, signers } = info;
+    index.save({ key, name, importTime: now.getTime(), latest, size: contents.size }, signers);
   });
   // What the archive holds is the whole tree only if nothing lies below it and all of it is wanted.
   const isWhole = manifest.dependencies.length === 0 && manifest.pathWhitelist.length === 0;
@@ -149,6 +150,7 @@ function publishImage(
   temp: string,
   manifestText: string,
   info: ImageInfo,
+  now: Date,
 ): void {
   const place = (kind: ImageFileKind) => {
     Deno.mkdirSync(shardPath(dataDir, kind, key), { recursive: true });
@@ -160,10 +162,8 @@ function publishImage(
   syncDirectory(shardPath(dataDir, "blob", key));
   writeDurably(place("imageInfo"), JSON.stringify(info), `${temp}/info`);
   const manifest = place("imageManifest");
-  if (exists(manifest)) {
-    const now = new Date();
-    Deno.utimeSync(manifest, now, now);
-  } else {
-    writeDurably(manifest, manifestText, `${temp}/manifest`);
-  }
+  if (!exists(manifest)) writeDurably(manifest, manifestText, `${temp}/manifest`);
+  // When the image was imported, and when it was used last.
+  Deno.utimeSync(manifest, now, now);
+  Deno.utimeSync(blob, now, now);
 }

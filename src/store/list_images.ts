@@ -47,7 +47,8 @@ export async function listImages(store: Store): Promise<ListedImage[]> {
 /** Undefined for an image that is removed meanwhile, or whose manifest is damaged. */
 function readable(store: Store, key: StoreKey): StoredImage | undefined {
   try {
-    return store.read(key);
+    const image = store.read(key);
+    return image?.manifest === undefined ? undefined : image;
   } catch (error) {
     if (error instanceof AppcError) return undefined;
     throw error;

@@ -5,11 +5,10 @@ import { STORE_KEY_LENGTH } from "../appc/image_id.ts";
 import { Failure } from "../failure.ts";
 import { KernelError } from "../linux/errno.ts";
 import { exists } from "../linux/exists.ts";
-import { closeDescriptor, lockExclusive, openToLock } from "../linux/lock.ts";
 import { cstring, trySyscall } from "../linux/syscall.ts";
 import { syncFileSystem } from "../linux/sync.ts";
 import { imageGraph } from "./image_graph.ts";
-import { imagePath, treePath } from "./layout.ts";
+import { treePath } from "./layout.ts";
 import { renderInto } from "./render_tree.ts";
 import type { Store, StoredImage } from "./store.ts";
 import { TempDirectory } from "./temp_directory.ts";
@@ -30,21 +29,19 @@ export async function verifyImage(store: Store, image: StoredImage): Promise<str
   checkBlob(image);
   const graph = await imageGraph(store, image);
   const id = treeIdOf(graph.keys);
+  if (!exists(treePath(store.dataDir, id))) return undefined;
+  using temp = TempDirectory.create(store.dataDir);
+  // The rendering hashes every archive that goes into the tree.
+  const right = await renderInto(temp.path, graph);
+  const difference = compare(store, id, right);
+  if (difference !== undefined) replaceTree(store, image, id, right, difference);
+  return difference;
+}
+
+function compare(store: Store, id: string, right: string): string | undefined {
+  using _lock = store.prepareLock();
   const path = treePath(store.dataDir, id);
-  const lock = imagePath(store.dataDir, "imageManifest", image.key);
-  const fd = openToLock(lock);
-  try {
-    lockExclusive(fd, lock);
-    if (!exists(path)) return undefined;
-    using temp = TempDirectory.create(store.dataDir);
-    // The rendering hashes every archive that goes into the tree.
-    const right = await renderInto(temp.path, graph);
-    const difference = treeDifference(`${path}/rootfs`, `${right}/rootfs`);
-    if (difference !== undefined) replaceTree(store, image, id, right, difference);
-    return difference;
-  } finally {
-    closeDescriptor(fd);
-  }
+  return exists(path) ? treeDifference(`${path}/rootfs`, `${right}/rootfs`) : undefined;
 }
 
 function checkBlob(image: StoredImage): void {
@@ -84,8 +81,9 @@ function replaceTree(
         "remove them (`rkt list`), then verify again",
     );
   }
-  syncFileSystem(right);
   const path = treePath(store.dataDir, id);
+  if (!exists(path)) return;
+  syncFileSystem(right);
   const [a, b] = [cstring(right), cstring(path)];
   const result = trySyscall("renameat2", AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
   if (result < 0) throw new KernelError(-result, `replace ${path}`);
