@@ -1,11 +1,15 @@
 /**
- * Bundles the program: `deno bundle` (esbuild, which Deno takes from npm once and then from its cache)
+ * Bundles the program: `deno bundle` (esbuild 0.25, which Deno takes from npm once and then from its cache)
  * turns the entry and each dynamically imported module into a chunk.
+ *
+ * A newer esbuild then minifies the chunks: that of Deno 2.9.6 turns `using x = f(); x.g();` into
+ * `f().g()`, so that nothing is closed (github.com/evanw/esbuild/issues/4482).
  *
  * Start-up is what the hot path loads, so it is checked here: the entry chunk, the chunks of the hot
  * commands and what these import statically may contain no `node:` module but sqlite (10–50 ms each)
  * and no CommonJS.
  */
+import * as esbuild from "esbuild";
 import { Failure } from "../src/failure.ts";
 
 /** A file of the bundle. */
@@ -35,14 +39,14 @@ export async function bundle(entry: string): Promise<Bundle> {
   const dir = await Deno.makeTempDir({ prefix: "rkt-bundle-" });
   try {
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["bundle", "--quiet", "--minify", "--platform", "deno", "--code-splitting"]
+      args: ["bundle", "--quiet", "--platform", "deno", "--code-splitting"]
         .concat(["--outdir", dir, entry]),
       env: { NO_COLOR: "1" },
     }).output();
     if (code !== 0) {
       throw new Failure(`bundle: ${entry}: ${new TextDecoder().decode(stderr).trim()}`);
     }
-    return ordered(await readChunks(dir), entryName(entry));
+    return ordered(await minified(await readChunks(dir)), entryName(entry));
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
@@ -57,6 +61,19 @@ async function readChunks(dir: string): Promise<Chunk[]> {
   return await Promise.all(names.map(async (name) => {
     return { name, source: await Deno.readFile(`${dir}/${name}`) };
   }));
+}
+
+/** The same chunks with less text. They keep their names, by which they import each other. */
+async function minified(chunks: readonly Chunk[]): Promise<Chunk[]> {
+  const options = { minify: true, format: "esm", target: "esnext", charset: "utf8" } as const;
+  try {
+    return await Promise.all(chunks.map(async ({ name, source }) => {
+      const { code } = await esbuild.transform(new TextDecoder().decode(source), options);
+      return { name, source: new TextEncoder().encode(code) };
+    }));
+  } finally {
+    await esbuild.stop();
+  }
 }
 
 function ordered(chunks: readonly Chunk[], entryName: string): Bundle {

@@ -73,3 +73,22 @@ Deno.test("hotPathFaults() refuses an entry that is too big", () => {
   const made: Bundle = [chunk("main.js", `"${"x".repeat(ENTRY_LIMIT)}"`)];
   strictEqual(hotPathFaults(made).length, 1);
 });
+
+Deno.test("bundle() keeps the end of a resource that is used only once", async () => {
+  const made = await bundled({
+    "main.ts": `function open() {
+        return { write() { console.log("write"); }, [Symbol.dispose]() { console.log("close"); } };
+      }
+      { using file = open(); file.write(); }
+      console.log("after");`,
+  });
+  const file = await Deno.makeTempFile({ suffix: ".js" });
+  try {
+    await Deno.writeFile(file, made[0].source);
+    const args = ["run", "--no-config", file];
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args }).output();
+    deepStrictEqual(new TextDecoder().decode(stdout), "write\nclose\nafter\n");
+  } finally {
+    await Deno.remove(file);
+  }
+});
