@@ -1,0 +1,394 @@
+import assert from "node:assert/strict";
+import { fileSource } from "../aci/source.ts";
+import { parseImageName } from "../appc/image_name.ts";
+import { Failure } from "../failure.ts";
+import { createPod } from "../pod/pod_directory.ts";
+import { testImage } from "../../tests/aci.ts";
+import { collectImages, removeImage } from "./collect_images.ts";
+import type { ImportOptions } from "./import_aci.ts";
+import { listImages } from "./list_images.ts";
+import { changeIndex, openIndex } from "./open_index.ts";
+import { Store, type StoredImage } from "./store.ts";
+import { sweepTemp } from "./temp_directory.ts";
+import { verifyImage } from "./verify_image.ts";
+
+function inTemp(test: (dir: string, store: Store) => Promise<void>): () => Promise<void> {
+  return async () => {
+    const dir = Deno.makeTempDirSync({ prefix: "rkt-store-" });
+    try {
+      await test(dir, new Store(`${dir}/data`));
+    } finally {
+      Deno.removeSync(dir, { recursive: true });
+    }
+  };
+}
+
+async function imported(
+  store: Store,
+  path: string,
+  options?: ImportOptions,
+): Promise<StoredImage> {
+  using source = fileSource(path);
+  return await store.importAci(source, options);
+}
+
+async function named(store: Store, name: string): Promise<string | undefined> {
+  return (await store.resolve(parseImageName(name)))?.key;
+}
+
+function temporaries(store: Store): string[] {
+  return [...Deno.readDirSync(`${store.dataDir}/cas/tmp`)].map(({ name }) => name);
+}
+
+const quiet = { onTree: () => {}, onImage: () => {}, onLeft: () => {} };
+
+Deno.test(
+  "importAci() stores the archive, its manifest and its tree",
+  inTemp(async (dir, store) => {
+    const file = testImage(dir, { name: "example.com/app", files: { "bin/app": "#!" } });
+    const image = await imported(store, file);
+    assert.match(image.key, /^sha512-[0-9a-f]{64}$/);
+    assert.equal(image.manifest.name, "example.com/app");
+    const plain = new Deno.Command("gzip", { args: ["-dc", file] }).outputSync().stdout;
+    assert.deepEqual(Deno.readFileSync(image.blobPath), plain);
+    const tree = store.renderedTree(image);
+    assert.ok(tree);
+    assert.match(tree.id, /^deps-sha512-[0-9a-f]{64}$/);
+    assert.equal(Deno.readTextFileSync(`${tree.rootfs}/bin/app`), "#!");
+    assert.deepEqual(await store.tree(image), tree);
+    assert.deepEqual(temporaries(store), []);
+  }),
+);
+
+Deno.test(
+  "resolve() finds images by ID, by name and by labels",
+  inTemp(async (dir, store) => {
+    const one = await imported(store, testImage(dir, { name: "example.com/a", version: "1" }));
+    const two = await imported(store, testImage(dir, { name: "example.com/a", version: "2" }));
+    assert.equal((await store.resolve({ id: one.key }))?.key, one.key);
+    assert.equal((await store.resolve({ id: one.key.slice(0, 30) }))?.key, one.key);
+    assert.equal((await store.resolve({ id: one.key + "0".repeat(64) }))?.key, one.key);
+    assert.equal(await store.resolve({ id: "sha512-" + "0".repeat(64) }), undefined);
+    for (let repeated = 0; repeated < 2; repeated++) {
+      assert.equal(await named(store, "example.com/a"), two.key);
+      assert.equal(await named(store, "example.com/a:1"), one.key);
+      assert.equal(await named(store, "example.com/a:1,os=linux"), one.key);
+      assert.equal(await named(store, "example.com/a:3"), undefined);
+      assert.equal(await named(store, "example.com/a,os=freebsd"), undefined);
+      assert.equal(await named(store, "example.com/b"), undefined);
+    }
+    await assert.rejects(store.resolve({ id: "sha512-x" }), Failure);
+  }),
+);
+
+Deno.test(
+  "resolve() refuses an ambiguous ID",
+  inTemp(async (_dir, store) => {
+    const shard = `${store.dataDir}/cas/imageManifest/sha512/ab`;
+    Deno.mkdirSync(shard, { recursive: true });
+    for (const end of ["1", "2"]) {
+      Deno.writeTextFileSync(`${shard}/sha512-ab${"0".repeat(61)}${end}`, "");
+    }
+    await assert.rejects(store.resolve({ id: "sha512-ab" }), /ambiguous: 2 images/);
+  }),
+);
+
+Deno.test(
+  "resolve() sees an import in spite of the answers it remembers",
+  inTemp(async (dir, store) => {
+    const one = await imported(store, testImage(dir, { name: "example.com/a", version: "1" }));
+    assert.equal(await named(store, "example.com/a"), one.key);
+    const two = await imported(store, testImage(dir, { name: "example.com/a", version: "2" }));
+    assert.equal(await named(store, "example.com/a"), two.key);
+    removeImage(store, two.key);
+    assert.equal(await named(store, "example.com/a"), one.key);
+    await imported(store, testImage(dir, { name: "example.com/a", version: "1" }), {
+      latest: true,
+    });
+    const three = await imported(store, testImage(dir, { name: "example.com/a", version: "3" }));
+    assert.equal(await named(store, "example.com/a"), one.key, "fetched without a version");
+    assert.equal(await named(store, "example.com/a:3"), three.key);
+  }),
+);
+
+Deno.test(
+  "resolve() answers rightly after a crash in the middle of a change",
+  inTemp(async (dir, store) => {
+    const one = await imported(store, testImage(dir, { name: "example.com/a", version: "1" }));
+    assert.equal(await named(store, "example.com/a"), one.key);
+    assert.throws(() =>
+      changeIndex(store.dataDir, () => {
+        throw new Error("killed");
+      })
+    );
+    assert.ok(!temporaries(store).length);
+    assert.equal(await named(store, "example.com/a"), one.key);
+    const two = await imported(store, testImage(dir, { name: "example.com/a", version: "2" }));
+    assert.equal(await named(store, "example.com/a"), two.key);
+  }),
+);
+
+Deno.test(
+  "the index is made anew when it is missing, damaged or of another version",
+  inTemp(async (dir, store) => {
+    const signers = [{
+      fingerprint: "ab".repeat(20),
+      identity: "Jo <jo@example.com>",
+      signedAt: 5,
+    }];
+    const image = await imported(store, testImage(dir, { name: "example.com/a" }), {
+      latest: true,
+      verify: () => signers,
+    });
+    const path = `${store.dataDir}/cas/db/index.sqlite`;
+    const damages: readonly (() => void)[] = [
+      () => Deno.removeSync(path),
+      () => Deno.writeTextFileSync(path, "garbage"),
+      () => Deno.writeFileSync(path, new Uint8Array(5000)),
+      () => Deno.truncateSync(path, 5000),
+    ];
+    for (const damage of damages) {
+      damage();
+      for (const { name } of Deno.readDirSync(`${store.dataDir}/cas/resolved`)) {
+        Deno.removeSync(`${store.dataDir}/cas/resolved/${name}`);
+      }
+      assert.equal(await named(store, "example.com/a"), image.key);
+      using index = openIndex(store.dataDir);
+      assert.deepEqual(index.signers(image.key), signers);
+      assert.equal(index.images()[0]?.latest, true);
+    }
+  }),
+);
+
+Deno.test(
+  "importAci() leaves nothing when the image is refused",
+  inTemp(async (dir, store) => {
+    const file = testImage(dir, { name: "example.com/a", files: { a: "a".repeat(5000) } });
+    const whole = Deno.readFileSync(file);
+    const bad: readonly (readonly [string, Uint8Array, ImportOptions?])[] = [
+      ["truncated", whole.subarray(0, whole.length - 20)],
+      ["empty", new Uint8Array()],
+      ["text", new TextEncoder().encode("not an image at all".repeat(100))],
+      ["refused", whole, {
+        verify: () => {
+          throw new Failure("not signed by anybody");
+        },
+      }],
+    ];
+    for (const [name, bytes, options] of bad) {
+      Deno.writeFileSync(`${dir}/bad.aci`, bytes);
+      await assert.rejects(imported(store, `${dir}/bad.aci`, options), Failure, name);
+      assert.deepEqual(temporaries(store), [], name);
+      assert.deepEqual(await listImages(store), [], name);
+    }
+    const wrong = testImage(dir, { name: "example.com/b", manifest: { acVersion: "1.0.0" } });
+    await assert.rejects(imported(store, wrong), /b-1.0.aci: its manifest is invalid: acVersion/);
+    assert.deepEqual(temporaries(store), []);
+  }),
+);
+
+Deno.test(
+  "importAci() says that the disk is full",
+  inTemp(async (dir) => {
+    const small = `${dir}/small`;
+    Deno.mkdirSync(small);
+    const mount = ["-t", "tmpfs", "-o", "size=1m", "tmpfs", small];
+    assert.ok(new Deno.Command("mount", { args: mount }).outputSync().success);
+    try {
+      const store = new Store(small);
+      const file = testImage(dir, { name: "example.com/a", files: { a: "a".repeat(3 << 20) } });
+      await assert.rejects(
+        imported(store, file),
+        (error) => error instanceof Failure && /no space left|disk is full/i.test(error.message),
+      );
+      assert.deepEqual(temporaries(store), []);
+    } finally {
+      new Deno.Command("umount", { args: [small] }).outputSync();
+    }
+  }),
+);
+
+Deno.test(
+  "tree() renders an image with what it depends on",
+  inTemp(async (dir, store) => {
+    const files = { "etc/who": "base", "etc/base": "1" };
+    const base = await imported(store, testImage(dir, { name: "example.com/base", files }));
+    const dependencies = [{ imageName: "example.com/base" }];
+    const top = await imported(
+      store,
+      testImage(dir, {
+        name: "example.com/top",
+        files: { "etc/who": "top" },
+        manifest: { dependencies },
+      }),
+    );
+    assert.equal(store.renderedTree(top), undefined);
+    const tree = await store.tree(top);
+    assert.equal(Deno.readTextFileSync(`${tree.rootfs}/etc/who`), "top");
+    assert.equal(Deno.readTextFileSync(`${tree.rootfs}/etc/base`), "1");
+    assert.deepEqual(await Promise.all([store.tree(top), store.tree(top)]), [tree, tree]);
+    assert.deepEqual(temporaries(store), []);
+    removeImage(store, base.key);
+    await assert.rejects(
+      store.tree(top),
+      /depends on "example.com\/base,os=linux.*not in the store/,
+    );
+  }),
+);
+
+Deno.test(
+  "tree() respects the whitelist of paths",
+  inTemp(async (dir, store) => {
+    const image = await imported(
+      store,
+      testImage(dir, {
+        name: "example.com/a",
+        files: { yes: "y", no: "n" },
+        manifest: { pathWhitelist: ["/yes"] },
+      }),
+    );
+    const { rootfs } = await store.tree(image);
+    assert.deepEqual([...Deno.readDirSync(rootfs)].map(({ name }) => name), ["yes"]);
+    assert.deepEqual(store.renderedTree(image)?.rootfs, rootfs);
+  }),
+);
+
+Deno.test(
+  "tree() refuses an image that depends on itself",
+  inTemp(async (dir, store) => {
+    const on = (imageName: string) => ({ dependencies: [{ imageName }] });
+    const a = testImage(dir, { name: "example.com/a", manifest: on("example.com/b") });
+    const image = await imported(store, a);
+    await imported(store, testImage(dir, { name: "example.com/b", manifest: on("example.com/a") }));
+    await assert.rejects(store.tree(image), /depends on itself/);
+  }),
+);
+
+Deno.test(
+  "verifyImage() repairs a damaged tree and says what was damaged",
+  inTemp(async (dir, store) => {
+    const files = { "bin/sh": "#!", "etc/empty/": "", "etc/passwd": "root" };
+    const image = await imported(store, testImage(dir, { name: "example.com/a", files }));
+    const { rootfs } = await store.tree(image);
+    assert.equal(await verifyImage(store, image), undefined);
+    const damages: readonly (readonly [() => void, string])[] = [
+      [() => Deno.writeTextFileSync(`${rootfs}/bin/sh`, "#?"), "/bin/sh is changed"],
+      [() => Deno.chmodSync(`${rootfs}/bin/sh`, 0o4755), "/bin/sh has other permissions"],
+      [() => Deno.chownSync(`${rootfs}/etc`, 5, 5), "/etc has another owner"],
+      [() => Deno.removeSync(`${rootfs}/etc/empty`), "/etc/empty is missing"],
+      [() => Deno.writeTextFileSync(`${rootfs}/etc/new`, ""), "/etc/new is one too many"],
+      [() => {
+        Deno.removeSync(`${rootfs}/etc/passwd`);
+        Deno.symlinkSync("shadow", `${rootfs}/etc/passwd`);
+      }, "/etc/passwd is of another type"],
+    ];
+    for (const [damage, said] of damages) {
+      damage();
+      assert.equal(await verifyImage(store, image), said);
+      assert.equal(await verifyImage(store, image), undefined);
+    }
+    assert.deepEqual(temporaries(store), []);
+    Deno.writeTextFileSync(image.blobPath, "x", { append: true });
+    await assert.rejects(verifyImage(store, image), /its archive in the store is damaged/);
+    await imported(store, `${dir}/a-1.0.aci`);
+    assert.equal(await verifyImage(store, image), undefined);
+  }),
+);
+
+Deno.test(
+  "verifyImage() leaves a damaged tree that a pod uses",
+  inTemp(async (dir, store) => {
+    const image = await imported(
+      store,
+      testImage(dir, { name: "example.com/a", files: { a: "" } }),
+    );
+    const tree = await store.tree(image);
+    using pod = createPod(store.dataDir);
+    Deno.mkdirSync(`${pod.path}/appsinfo/a`, { recursive: true });
+    Deno.writeTextFileSync(`${pod.path}/appsinfo/a/treeStoreID`, tree.id);
+    pod.toRun();
+    Deno.writeTextFileSync(`${tree.rootfs}/a`, "b");
+    await assert.rejects(
+      verifyImage(store, image),
+      /is damaged \(\/a has another size\) and pods use/,
+    );
+  }),
+);
+
+Deno.test(
+  "collectImages() keeps what pods need and what was used lately",
+  inTemp(async (dir, store) => {
+    const make = (name: string) => imported(store, testImage(dir, { name, files: { a: name } }));
+    const [running, recent, old] = [
+      await make("example.com/running"),
+      await make("example.com/recent"),
+      await make("example.com/old"),
+    ];
+    const runningTree = await store.tree(running);
+    const long = new Date(Date.now() - 3_600_000);
+    for (const image of [running, recent, old]) Deno.utimeSync(image.blobPath, long, long);
+    store.markUsed(recent);
+    using pod = createPod(store.dataDir);
+    Deno.mkdirSync(`${pod.path}/appsinfo/a`, { recursive: true });
+    Deno.writeTextFileSync(`${pod.path}/appsinfo/a/treeStoreID`, runningTree.id);
+    const apps = [{ name: "a", image: { id: running.key } }];
+    Deno.writeTextFileSync(`${pod.path}/pod`, JSON.stringify({ acKind: "PodManifest", apps }));
+    pod.toRun();
+    Deno.writeTextFileSync(`${store.dataDir}/cas/blob/sha512/${old.key.slice(7, 9)}/half`, "");
+    const trees: string[] = [];
+    const images: string[] = [];
+    const freed = collectImages(store, {
+      gracePeriod: 600_000,
+      onTree: (id) => trees.push(id),
+      onImage: (key) => images.push(key),
+      onLeft: assert.fail,
+    });
+    assert.deepEqual(images, [old.key]);
+    assert.equal(trees.length, 2);
+    assert.ok(freed > 0);
+    assert.deepEqual((await listImages(store)).map(({ key }) => key), [running.key, recent.key]);
+    assert.deepEqual(store.renderedTree(running), runningTree);
+    assert.equal(store.renderedTree(recent), undefined);
+    assert.ok(await store.tree(recent));
+    assert.deepEqual(temporaries(store), []);
+  }),
+);
+
+Deno.test(
+  "sweepTemp() deletes what was abandoned and nothing else",
+  inTemp(async (dir, store) => {
+    await imported(store, testImage(dir, { name: "example.com/a" }));
+    Deno.mkdirSync(`${store.dataDir}/cas/tmp/dead/tree/x`, { recursive: true });
+    const file = testImage(dir, { name: "example.com/b" });
+    await imported(store, file, {
+      verify: () => {
+        assert.equal(temporaries(store).length, 1);
+        sweepTemp(store.dataDir);
+        assert.equal(temporaries(store).length, 1);
+        return [];
+      },
+    });
+    assert.deepEqual(temporaries(store), []);
+    collectImages(store, { gracePeriod: Infinity, ...quiet });
+  }),
+);
+
+Deno.test(
+  "skeleton() has the mount points",
+  inTemp((_dir, store) => {
+    Deno.mkdirSync(store.dataDir);
+    const old = Deno.umask(0o077);
+    try {
+      assert.equal(store.skeleton(), store.skeleton());
+    } finally {
+      Deno.umask(old);
+    }
+    const modes = [...Deno.readDirSync(store.skeleton())].map(({ name }) =>
+      `${name} ${((Deno.statSync(`${store.skeleton()}/${name}`).mode ?? 0) & 0o7777).toString(8)}`
+    );
+    assert.deepEqual(modes.sort(), [
+      ...["dev 755", "etc 755", "proc 755", "run 755", "sys 755", "tmp 1777"],
+    ]);
+    return Promise.resolve();
+  }),
+);
