@@ -13,7 +13,7 @@ import { ImageRoot, resolveGroup, resolveUser, type User } from "./user.ts";
 
 /** What of the pod is not in its manifest. */
 export interface Surroundings {
-  /** The rendered tree of an app, a path on the host. */
+  /** The rendered tree of an app, a path on the host; empty where there is none yet, and nothing can be looked up. */
   tree(app: RuntimeApp): string;
   /** How the tree becomes the app's root. */
   root(app: RuntimeApp): Root;
@@ -122,6 +122,7 @@ function checkExecutable(
   paths: readonly string[],
   mounts: readonly AppMount[],
 ): void {
+  if (!root.known) return;
   let what = `is not in the image${
     paths.length > 1 ? ` (looked in ${paths.length} directories)` : ""
   }`;
@@ -142,7 +143,7 @@ function checkWorkingDirectory(
   path: string,
   mounts: readonly AppMount[],
 ): void {
-  if (path === "/" || covered(path, mounts)) return;
+  if (path === "/" || !root.known || covered(path, mounts)) return;
   const found = root.stat(path.slice(1));
   if (found?.isDirectory === true) return;
   const what = found === undefined ? "is not in the image" : "is not a directory in the image";

@@ -213,7 +213,7 @@ function mountSys(steps: Section, pod: Pod, at: string, root: Slot): void {
  * What no app may change or see: rkt's protected paths, all of /proc/sys (an app that is root could set the host's
  * sysctls else), and what other runtimes have learned to hide since.
  */
-const PROTECTED = {
+export const PROTECTED = {
   proc: {
     readOnly: [
       "bus",

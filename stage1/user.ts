@@ -21,8 +21,12 @@ const LARGEST_FILE = 4 << 20;
 export class ImageRoot implements Disposable {
   readonly #fd: number;
 
-  /** @param path the tree's root on the host */
+  /** @param path the tree's root on the host; empty where it is not rendered yet */
   constructor(readonly path: string) {
+    if (path === "") {
+      this.#fd = -1;
+      return;
+    }
     this.#fd = trySyscall("openat", AT_FDCWD, cstring(path), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     if (this.#fd < 0) throw new Failure(`the image's tree ${path} is gone; fetch the image again`);
   }
@@ -54,7 +58,17 @@ export class ImageRoot implements Disposable {
     return this.#with(path, 0, (fd) => Deno.readTextFileSync(`/proc/self/fd/${fd}`));
   }
 
+  /** Whether there is a tree to look at. */
+  get known(): boolean {
+    return this.#fd >= 0;
+  }
+
   #with<T>(path: string, flags: number, use: (fd: number) => T): T | undefined {
+    if (!this.known) {
+      throw new Failure(
+        "the image is not in the store, so its files are not known; fetch it first",
+      );
+    }
     const fd = this.#open(path, flags);
     if (fd === -ERRNO.ENOENT || fd === -ERRNO.ENOTDIR || fd === -ERRNO.ELOOP) return undefined;
     if (fd < 0) throw new Failure(`${path} of the image cannot be opened`);
@@ -66,7 +80,7 @@ export class ImageRoot implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    trySyscall("close", this.#fd);
+    if (this.known) trySyscall("close", this.#fd);
   }
 }
 

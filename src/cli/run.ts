@@ -26,7 +26,7 @@ import type { Invocation } from "./command.ts";
 import type { GlobalFlags } from "./global_flags.ts";
 import { parseAssignment, parseEnvironmentFile } from "./environment_file.ts";
 import { type PodRequest, runRequest } from "./run_arguments.ts";
-import { findImages } from "./run_images.ts";
+import { findImage } from "./run_images.ts";
 import { podManifest } from "./run_manifest.ts";
 import { rootKind } from "./root_kind.ts";
 
@@ -40,22 +40,10 @@ interface Rendered {
 export default async function run(invocation: Invocation): Promise<number> {
   const { global } = invocation;
   const request = runRequest(invocation);
-  if (Deno.uid() !== 0) throw new Failure("run needs root; try it with sudo");
   const network = supportedNetwork(request.pod);
-  const dataDirectory = Deno.realPathSync(madeDirectory(global.dir));
-  const store = new Store(dataDirectory);
-  // Nobody collects the images until the pod's directory names them; execve closes the lock.
-  using _lock = store.prepareLock();
-  const images = await findImages(store, request, global);
-  const rendered: Rendered[] = [];
-  for (const image of images) rendered.push({ image, tree: await store.tree(image) });
-  const manifest = podManifest(request, images, podEnvironment(request.pod));
-  const kind = await rootKind(dataDirectory, request.pod.overlay);
-  const apps = resolve(manifest, rendered, kind, store, global);
-
-  const describe = (uuid: string): Pod => ({
+  const describe = (uuid: string, apps: readonly PodApp[]): Pod => ({
     uuid,
-    dataDirectory,
+    dataDirectory: global.dir.startsWith("/") ? global.dir : `${Deno.cwd()}/${global.dir}`,
     directory: `pods/run/${uuid}`,
     hostname: request.pod.hostname ?? `rkt-${uuid}`,
     network,
@@ -64,18 +52,33 @@ export default async function run(invocation: Invocation): Promise<number> {
     protectPaths: !global.insecureOptions.has("paths"),
     apps,
   });
+  const store = new Store(global.dir);
   if (request.pod.dryRun) {
-    const { showPlan } = await import("./dry_run.ts");
-    return showPlan(describe("00000000-0000-0000-0000-000000000000"), manifest);
+    const { planRun } = await import("./dry_run.ts");
+    return await planRun(store, request, global, describe);
   }
-  const pod = createPod(dataDirectory);
+  if (Deno.uid() !== 0) throw new Failure("run needs root; try it with sudo");
+  // Nobody collects the images until the pod's directory names them; execve closes the lock.
+  using _lock = store.prepareLock();
+  const rendered: Rendered[] = [];
+  for (const { image } of request.apps) {
+    const found = await findImage(store, image, global);
+    rendered.push({ image: found, tree: await store.tree(found) });
+  }
+  const manifest = podManifest(
+    request,
+    rendered.map(({ image }) => image),
+    podEnvironment(request.pod),
+  );
+  const kind = await rootKind(store.dataDir, request.pod.overlay);
+  const apps = resolve(manifest, rendered.map(({ tree }) => tree), kind, store.skeleton(), global);
+  const pod = createPod(store.dataDir);
   try {
     if (request.pod.uuidFile !== undefined) Deno.writeTextFileSync(request.pod.uuidFile, pod.uuid);
     pod.toPrepare();
     await preparePod(pod, manifest, rendered.map((each) => appImage(store, each)), kind);
     for (const { image } of rendered) store.markUsed(image);
-    const plan = podPlan(describe(pod.uuid));
-    becomeSupervisor(pod, plan);
+    becomeSupervisor(pod, podPlan(describe(pod.uuid, apps)));
   } catch (error) {
     await pod.discard();
     throw error;
@@ -94,12 +97,8 @@ function supportedNetwork({ network }: PodRequest): "host" | "none" {
   throw new Failure(`not yet: --net=${names} comes with networking; use --net=host or --net=none`);
 }
 
-function madeDirectory(path: string): string {
-  Deno.mkdirSync(path, { recursive: true, mode: 0o755 });
-  return path;
-}
-
-function podEnvironment(pod: PodRequest) {
+/** What of the apps' environment comes from outside the images and flags. */
+export function podEnvironment(pod: PodRequest) {
   const inherited = pod.inheritEnvironment
     ? originalEnvironment().filter((each) => /^[A-Za-z_][A-Za-z0-9_.-]*=/.test(each))
       .map((each) => parseAssignment(each, "--inherit-env"))
@@ -118,31 +117,34 @@ function readEnvironmentFile(path: string): string {
   }
 }
 
-function resolve(
+/**
+ * Resolves the apps of a manifest over their trees.
+ *
+ * @param trees one for each app, in the manifest's order
+ */
+export function resolve(
   manifest: PodManifest,
-  rendered: readonly Rendered[],
+  trees: readonly RenderedTree[],
   kind: RootKind,
-  store: Store,
+  skeleton: string,
   global: GlobalFlags,
 ): readonly PodApp[] {
-  const trees = new Map(manifest.apps.map(({ name }, i) => [name, rendered[i].tree.rootfs]));
-  const treeOf = ({ name }: RuntimeApp): string => trees.get(name) ?? "";
-  const skeleton = relative(store.dataDir, store.skeleton());
+  const rootOf = new Map(manifest.apps.map(({ name }, i) => [name, trees[i].rootfs]));
+  const tree = ({ name }: RuntimeApp): string => rootOf.get(name) ?? "";
+  // The kernel takes at most 255 bytes for an option of a mount, so these are relative to the data directory.
+  const relative = (path: string) => path.slice(global.dir.length + 1);
   return resolveApps(manifest, {
-    tree: treeOf,
-    root: (app): Root => {
-      if (kind === "copy") return { kind, path: copyPath(app.name) };
-      const tree = relative(store.dataDir, treeOf(app));
-      return { kind, tree, skeleton, layers: overlayPath(app.name) };
-    },
+    tree,
+    root: (app): Root =>
+      kind === "copy" ? { kind, path: copyPath(app.name) } : {
+        kind,
+        tree: relative(tree(app)),
+        skeleton: relative(skeleton),
+        layers: overlayPath(app.name),
+      },
     emptyVolume: volumePath,
     allCapabilities: global.insecureOptions.has("capabilities"),
   });
-}
-
-/** The kernel takes at most 255 bytes for an option of a mount, so paths are relative to the data directory. */
-function relative(from: string, path: string): string {
-  return path.startsWith(`${from}/`) ? path.slice(from.length + 1) : path;
 }
 
 function appImage(store: Store, { image, tree }: Rendered): AppImage {

@@ -1,4 +1,4 @@
-/** The images of a `rkt run`: from the store where they are in it, fetched where they are not. */
+/** An image of a `rkt run`: from the store where it is in it, fetched where it is not. */
 import { architectureLabel } from "../appc/label.ts";
 import { parseAcIdentifier } from "../appc/identifier.ts";
 import type { ImageName } from "../appc/image_name.ts";
@@ -7,24 +7,17 @@ import { parseImageArgument } from "../fetch/image_argument.ts";
 import { exists } from "../linux/exists.ts";
 import type { Store, StoredImage } from "../store/store.ts";
 import type { GlobalFlags } from "./global_flags.ts";
-import type { RunRequest } from "./run_arguments.ts";
 
 /**
- * Finds the image of each app, in their order.
+ * Finds an image as it was named on the command line.
  *
  * @throws {Failure} where there is none, or it may not be used
  */
-export async function findImages(
+export async function findImage(
   store: Store,
-  request: RunRequest,
+  text: string,
   global: GlobalFlags,
-): Promise<readonly StoredImage[]> {
-  const found: StoredImage[] = [];
-  for (const { image } of request.apps) found.push(await findImage(store, image, global));
-  return found;
-}
-
-async function findImage(store: Store, text: string, global: GlobalFlags): Promise<StoredImage> {
+): Promise<StoredImage> {
   const asked = parseImageArgument(text, exists);
   if (asked.kind === "id") {
     const image = await store.resolve({ id: asked.id });

@@ -1,0 +1,132 @@
+/** `rkt run --dry-run`: every step in order, and none of it done. */
+import type { PodManifest } from "../appc/pod_manifest.ts";
+import { fileSource } from "../aci/source.ts";
+import { parseImageId, storeKey } from "../appc/image_id.ts";
+import { parseImageManifest } from "../appc/image_manifest.ts";
+import { parseImageArgument } from "../fetch/image_argument.ts";
+import { exists } from "../linux/exists.ts";
+import { treePath } from "../store/layout.ts";
+import { treeIdOf } from "../store/tree_id.ts";
+import type { Store } from "../store/store.ts";
+import type { GlobalFlags } from "./global_flags.ts";
+import { podEnvironment, resolve } from "./run.ts";
+import type { RunRequest } from "./run_arguments.ts";
+import { findImage } from "./run_images.ts";
+import { podManifest } from "./run_manifest.ts";
+import { print } from "../../stage1/plan/print.ts";
+import type { Pod, PodApp } from "../../stage1/pod.ts";
+import { podPlan } from "../../stage1/pod_plan.ts";
+import { summary } from "../../stage1/summary.ts";
+import type { StoredImage } from "../store/store.ts";
+
+/** An image of the pod, and whether its tree is there already. */
+export interface PlannedImage {
+  readonly image: StoredImage;
+  readonly treeId: string;
+  readonly stored: boolean;
+  readonly rendered: boolean;
+}
+
+/** Plans a run, prints it, and returns the exit status. Reads images and writes nothing. */
+export async function planRun(
+  store: Store,
+  request: RunRequest,
+  global: GlobalFlags,
+  describe: (uuid: string, apps: readonly PodApp[]) => Pod,
+): Promise<number> {
+  const images: PlannedImage[] = [];
+  for (const { image } of request.apps) images.push(await planImage(store, image, global));
+  const manifest = podManifest(
+    request,
+    images.map(({ image }) => image),
+    podEnvironment(request.pod),
+  );
+  const trees = images.map(({ treeId: id, rendered }) => ({
+    id,
+    rootfs: rendered ? `${treePath(store.dataDir, id)}/rootfs` : "",
+  }));
+  const kind = request.pod.overlay ? "overlay" : "copy";
+  const skeleton = `${store.dataDir}/cas/skeleton`;
+  const apps = resolve(manifest, trees, kind, skeleton, global).map((app, i) => ({
+    ...app,
+    root: app.root.kind === "overlay"
+      ? { ...app.root, tree: `cas/tree/${images[i].treeId}/rootfs` }
+      : app.root,
+  }));
+  show(describe("00000000-0000-0000-0000-000000000000", apps), manifest, images);
+  return 0;
+}
+
+/** An image as a run would find it; a file that is not in the store is read, and not stored. */
+async function planImage(store: Store, text: string, global: GlobalFlags): Promise<PlannedImage> {
+  const asked = parseImageArgument(text, exists);
+  if (asked.kind !== "file") {
+    const image = await findImage(store, text, global);
+    const tree = store.renderedTree(image);
+    return {
+      image,
+      treeId: tree?.id ?? "of its layers",
+      stored: true,
+      rendered: tree !== undefined,
+    };
+  }
+  const { readAci } = await import("../aci/aci_reader.ts");
+  const { imageId, manifestText } = await readAci(fileSource(asked.path));
+  const key = storeKey(parseImageId(imageId));
+  const manifest = parseImageManifest(manifestText);
+  const image = store.read(key) ?? { key, manifest, manifestText, blobPath: "" };
+  const tree = store.renderedTree(image);
+  return {
+    image,
+    treeId: tree?.id ?? treeIdOf([key]),
+    stored: image.blobPath !== "",
+    rendered: tree !== undefined,
+  };
+}
+
+function show(pod: Pod, manifest: PodManifest, images: readonly PlannedImage[]): void {
+  const lines = [
+    "# stage0: what rkt prepares (UUID stands for the pod's UUID)",
+    ...images.flatMap(imageSteps),
+    ...podSteps(pod, manifest),
+    ...print(podPlan(pod)),
+    ...pod.apps.flatMap((app) => [
+      "",
+      `# what app "${app.name}" is left with`,
+      ...summary(pod, app).map(([subject, text]) => `    ${subject.padEnd(16)}${text}`),
+    ]),
+  ];
+  console.log(lines.join("\n").replaceAll(pod.uuid, "UUID"));
+}
+
+function imageSteps({ image, treeId, stored, rendered }: PlannedImage): readonly string[] {
+  const { name } = image.manifest;
+  return [
+    stored ? `    use image ${name}, ${image.key}` : `    store image ${name} as ${image.key}`,
+    rendered ? `    use tree ${treeId}` : `    render tree ${treeId}`,
+  ];
+}
+
+function podSteps(pod: Pod, manifest: PodManifest): readonly string[] {
+  const { directory } = pod;
+  const preparing = directory.replace("/run/", "/prepare/");
+  const within = (path: string) => `    make ${preparing}/${path}`;
+  return [
+    `    in ${pod.dataDirectory}:`,
+    `    make ${directory.replace("/run/", "/embryo/")}, lock it, move it to ${preparing}`,
+    within("stage1/rootfs/rkt/status"),
+    ...pod.apps.flatMap(({ name, root }) => [
+      within(`appsinfo/${name}/{manifest,treeStoreID}`),
+      root.kind === "overlay"
+        ? within(`${root.layers}/{upper,work}`)
+        : within(`${root.path}: a copy of the tree`),
+    ]),
+    ...manifest.volumes.filter(({ kind }) => kind === "empty").map(({ name }) =>
+      within(`sharedVolumes/${name}`)
+    ),
+    within("pod: the pod manifest"),
+    within("ppid: the supervisor's PID, which is that of rkt"),
+    `    move ${preparing} to ${directory}`,
+    "    execve the plan below, as an executable in memory, in place of rkt",
+  ];
+}

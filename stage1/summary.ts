@@ -1,0 +1,80 @@
+/** What an app is left with once it runs, in words. */
+import { CAPABILITIES, DEFAULT_CAPABILITIES } from "./capabilities.ts";
+import * as k from "./plan/constants.ts";
+import type { Pod, PodApp } from "./pod.ts";
+import { namespaces } from "./pod_plan.ts";
+import { PROTECTED } from "./root.ts";
+
+const NAMESPACES: readonly (readonly [number, string])[] = [
+  [k.CLONE_NEWNS, "mount"],
+  [k.CLONE_NEWPID, "PID"],
+  [k.CLONE_NEWUTS, "UTS"],
+  [k.CLONE_NEWIPC, "IPC"],
+  [k.CLONE_NEWNET, "network"],
+  [k.CLONE_NEWUSER, "user"],
+  [k.CLONE_NEWCGROUP, "cgroup"],
+];
+
+/** The lines about one app, each a subject and what there is to say. */
+export function summary(pod: Pod, app: PodApp): readonly (readonly [string, string])[] {
+  const own = namespaces(pod);
+  const names = (has: boolean) =>
+    NAMESPACES.filter(([flag]) => ((own & flag) !== 0) === has).map(([, name]) => name).join(", ");
+  return [
+    ["command", JSON.stringify(app.arguments)],
+    ["program", app.executables.join(" or ")],
+    ["directory", app.workingDirectory],
+    [
+      "user",
+      `${app.uid}, group ${app.gid}, other groups: ${app.supplementaryGids.join(", ") || "none"}`,
+    ],
+    ["own namespaces", names(true)],
+    ["the host's", names(false)],
+    ["host name", pod.hostname],
+    ["capabilities", capabilities(app)],
+    [
+      "new privileges",
+      app.noNewPrivileges ? "never (no_new_privs)" : "by setuid files and file capabilities",
+    ],
+    ["root", root(app)],
+    ...app.mounts.map((mount) =>
+      [
+        mount.target,
+        `volume "${mount.volume}" from ${mount.source}${mount.readOnly ? ", read-only" : ""}${
+          mount.recursive ? ", with what is mounted below" : ""
+        }`,
+      ] as const
+    ),
+    ["kernel files", protection(pod)],
+    ["devices", "null zero full random urandom tty net/tun, a /dev/pts and a /dev/shm of the pod"],
+    ["open files", "1024 (soft limit), the caller's hard limit"],
+    ["environment", app.environment.map((each) => each.split("=")[0]).join(" ")],
+  ];
+}
+
+function capabilities(app: PodApp): string {
+  const names = app.capabilities.map((number) => CAPABILITIES[number].slice(4));
+  const beyond = names.filter((name) => !DEFAULT_CAPABILITIES.includes(`CAP_${name}`));
+  const list = names.join(" ") || "none";
+  const who = app.uid === 0 ? "" : " (as a limit: the user is not root and has none by itself)";
+  return `${list}${who}${beyond.length > 0 ? `; beyond the default: ${beyond.join(" ")}` : ""}`;
+}
+
+function root(app: PodApp): string {
+  const kind = app.root.kind === "overlay"
+    ? `overlay over ${app.root.tree}`
+    : "a copy of the image's files";
+  return `${kind}, ${
+    app.readOnlyRoot ? "read-only" : "changes are the pod's own"
+  }, device nodes have no effect`;
+}
+
+function protection(pod: Pod): string {
+  if (!pod.protectPaths) return "all of /proc and /sys, as far as the capabilities reach";
+  const { proc, sys } = PROTECTED;
+  const paths = (of: string, list: readonly { readonly path: string }[]) =>
+    list.map(({ path }) => `${of}/${path}`);
+  return `read-only: /sys ${proc.readOnly.map((path) => `/proc/${path}`).join(" ")}; hidden: ${
+    [...paths("/proc", proc.hidden), ...paths("/sys", sys.hidden)].join(" ")
+  }`;
+}
