@@ -1,36 +1,38 @@
-import { fileSource } from "../aci/source.ts";
 import { shortImageId } from "../appc/image_id.ts";
 import { Failure } from "../failure.ts";
-import { parseImageArgument, signatureLocation } from "../fetch/image_argument.ts";
-import { exists } from "../linux/exists.ts";
-import { Store, type StoredImage } from "../store/store.ts";
+import { findImages, type PullPolicy } from "../fetch/find_image.ts";
+import { fetchSettings } from "./fetch_settings.ts";
 import type { Invocation } from "./command.ts";
-import { LATER } from "./later.ts";
+import type { Flags } from "./flags.ts";
 import { printLine } from "./output.ts";
 
-/** `rkt fetch`: brings images into the store and prints their IDs. */
-export default async function run({ args, flags, global }: Invocation): Promise<number> {
-  const store = new Store(global.dir);
-  for (const text of args) {
-    const image = await fetchImage(store, text, global.insecureOptions.has("image"));
-    printLine(flags.on("full") ? image.key : shortImageId(image.key));
+/** `rkt fetch`: images into the store, all at once; prints their IDs in the order of the arguments. */
+export default async function fetch({ args, flags, global }: Invocation): Promise<number> {
+  const signature = flags.text("signature");
+  if (signature !== undefined && args.length > 1) {
+    throw new Failure("--signature is the signature of one image, but there are several");
   }
+  const images = await findImages(args, {
+    ...fetchSettings(global),
+    pullPolicy: pullPolicy(flags),
+    ...signature !== undefined && { signature },
+  });
+  for (const { key } of images) printLine(flags.on("full") ? key : shortImageId(key));
   return 0;
 }
 
-async function fetchImage(store: Store, text: string, unsigned: boolean): Promise<StoredImage> {
-  const argument = parseImageArgument(text, exists);
-  if (argument.kind !== "file") throw new Failure(`image "${text}": not yet: ${LATER.images}`);
-  if (!unsigned) throw new Failure(unsignedMessage(argument.path));
-  using source = fileSource(argument.path);
-  return await store.importAci(source);
-}
-
-/** A signature that lies there can't be checked yet, so it is as good as none. */
-function unsignedMessage(path: string): string {
-  const signature = signatureLocation(path);
-  const what = exists(signature)
-    ? `${path}: its signature can't be checked yet`
-    : `${path}: no signature: ${signature} does not exist`;
-  return `${what}; --insecure-options=image takes the image without`;
+/**
+ * The pull policy of the flags: `--pull-policy`, or one of its old forms.
+ *
+ * @throws {Failure} when they contradict each other
+ */
+function pullPolicy(flags: Flags): PullPolicy {
+  const [storeOnly, noStore] = [flags.on("store-only"), flags.on("no-store")];
+  if (storeOnly && noStore) throw new Failure("--store-only and --no-store contradict each other");
+  const old = storeOnly ? "never" : noStore ? "update" : undefined;
+  if (old !== undefined && flags.given("pull-policy")) {
+    throw new Failure("--pull-policy takes the place of --store-only and --no-store; give one");
+  }
+  const policy = old ?? flags.text("pull-policy");
+  return policy === "new" || policy === "never" ? policy : "update";
 }

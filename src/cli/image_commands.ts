@@ -25,7 +25,6 @@ export const IMAGE_COMMANDS: readonly Command[] = [
         kind: "text",
         value: "FILE",
         help: "The image's signature, where it does not lie beside the image",
-        later: LATER.images,
       },
       ...OLD_PULL_FLAGS,
     ],
@@ -272,6 +271,6 @@ export const IMAGE_COMMANDS: readonly Command[] = [
       "rkt image discover example.com/app:1.2",
       "rkt image discover example.com/app,os=linux,arch=aarch64",
     ],
-    later: LATER.images,
+    load: () => import("./image_discover.ts"),
   },
 ];

@@ -1,5 +1,4 @@
 import type { Command } from "./command.ts";
-import { LATER } from "./later.ts";
 import { FORMAT, NO_LEGEND } from "./output_flags.ts";
 
 /** The commands for keys that sign images. */
@@ -33,7 +32,7 @@ export const TRUST_COMMANDS: readonly Command[] = [
       "rkt trust --prefix=example.com/app ./key.asc",
       "rkt trust --prefix=example.com",
     ],
-    later: LATER.images,
+    load: () => import("./trust.ts"),
   },
   {
     name: "trust list",
@@ -43,7 +42,7 @@ export const TRUST_COMMANDS: readonly Command[] = [
     flags: [NO_LEGEND, FORMAT],
     arguments: [0, 0],
     examples: ["rkt trust list", "rkt trust list --format=json"],
-    later: LATER.images,
+    load: () => import("./trust_list.ts"),
   },
   {
     name: "trust revoke",
@@ -59,7 +58,7 @@ export const TRUST_COMMANDS: readonly Command[] = [
       "rkt trust revoke --prefix=example.com 18ad5014c99ef7e3ba5f6ce950bdd3e0fc8a365e",
       "rkt trust revoke --root 18ad5014c99ef7e3ba5f6ce950bdd3e0fc8a365e",
     ],
-    later: LATER.images,
+    load: () => import("./trust_revoke.ts"),
   },
   {
     name: "image trust-status",
@@ -72,6 +71,6 @@ export const TRUST_COMMANDS: readonly Command[] = [
       "rkt image trust-status example.com/app:1.2",
       "rkt image trust-status ./app.aci",
     ],
-    later: LATER.images,
+    load: () => import("./image_trust_status.ts"),
   },
 ];

@@ -241,14 +241,22 @@ function trailer(packet: OpenPgp.SignaturePacket): Uint8Array {
   return bytes;
 }
 
+/** What has to be known of a signature before the data: its digest algorithm and salt. */
+export type DigestKind = Pick<DetachedSignature, "hash" | "salt">;
+
+/** The digests to compute for a signature that nobody has seen yet. */
+export const DEFERRED_HASHES: readonly DigestKind[] = ["sha512", "sha256", "sha384", "sha224"].map(
+  (hash) => ({ hash, salt: new Uint8Array() }),
+);
+
 /**
  * Starts the native digests that some signatures need: one for each algorithm, however many signatures.
  */
 export async function createSignedDigests(
-  signatures: readonly DetachedSignature[],
+  signatures: readonly DigestKind[],
 ): Promise<SignedDigests> {
   const { createHash } = await import("node:crypto");
-  const kind = (signature: DetachedSignature) => `${signature.hash} ${signature.salt.join()}`;
+  const kind = (signature: DigestKind) => `${signature.hash} ${signature.salt.join()}`;
   const states = new Map<string, ReturnType<typeof createHash>>();
   for (const signature of signatures) {
     if (states.has(kind(signature))) continue;
@@ -262,7 +270,9 @@ export async function createSignedDigests(
     },
     digestFor(signature) {
       const state = states.get(kind(signature));
-      if (state === undefined) throw new TypeError("no digest was started for this signature");
+      if (state === undefined) {
+        throw new Failure(`its digest (${signature.hash}) was not foreseen; fetch the image again`);
+      }
       return new Uint8Array(state.copy().update(trailer(signature.packet)).digest());
     },
   };

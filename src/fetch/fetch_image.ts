@@ -1,0 +1,336 @@
+/** Fetching images from where they are: by name, URL or file, with what they depend on. */
+import { ArchiveError } from "../aci/archive_error.ts";
+import { type ByteSource, fileSource } from "../aci/source.ts";
+import type { Dependency } from "../appc/dependency.ts";
+import type { ImageIdPrefix } from "../appc/image_id.ts";
+import type { ImageManifest } from "../appc/image_manifest.ts";
+import { type ImageName, imageNameText } from "../appc/image_name.ts";
+import { labelValue } from "../appc/label.ts";
+import { discoverImage, discoveryFailure } from "../discovery/discover.ts";
+import { Failure } from "../failure.ts";
+import type { Signer } from "../store/image_info.ts";
+import type { StoredImage } from "../store/store.ts";
+import { ImageChanged, startDownload } from "./download.ts";
+import { type FetchSession, pagesBy } from "./fetch_session.ts";
+import type { PullPolicy } from "./find_image.ts";
+import { forThisHost } from "./host_labels.ts";
+import { type ImageArgument, signatureLocation } from "./image_argument.ts";
+import { readRemoteRecord, writeRemoteRecord } from "./remote_record.ts";
+import { openSignature, type SignedImage } from "./signed_image.ts";
+import { offerDiscoveredKeys } from "./trusted_keys.ts";
+
+/** How often an image is fetched from the beginning, when it changes or can't be resumed. */
+const MAX_STARTS = 5;
+
+/** Images below one image: more is an attack, or a circle. */
+const MAX_DEPTH = 32;
+
+/** What an image has to be. */
+interface Expected {
+  /** The name and labels that were asked for. */
+  readonly image?: ImageName;
+  readonly id?: ImageIdPrefix;
+  /** Bytes, as transferred. */
+  readonly size?: number;
+}
+
+/** What to fetch. */
+interface Request {
+  /** A path or URL. */
+  readonly location: string;
+  readonly signature: string;
+  readonly expected: Expected;
+  readonly pullPolicy: PullPolicy;
+}
+
+/** How to fetch what an argument stands for. */
+export interface FetchOptions {
+  readonly pullPolicy: PullPolicy;
+  readonly signature?: string;
+}
+
+/** Fetches the image that an argument stands for, and what it depends on. */
+export async function fetchArgument(
+  session: FetchSession,
+  argument: ImageArgument,
+  options: FetchOptions,
+): Promise<StoredImage> {
+  const { pullPolicy, signature } = options;
+  const image = await fetchOne(session, argument, pullPolicy, signature);
+  await fetchDependencies(session, image, pullPolicy);
+  return image;
+}
+
+function fetchOne(
+  session: FetchSession,
+  argument: ImageArgument,
+  pullPolicy: PullPolicy,
+  signature: string | undefined,
+): Promise<StoredImage> {
+  const beside = (location: string): Request => ({
+    location,
+    signature: signature ?? signatureLocation(location),
+    expected: {},
+    pullPolicy,
+  });
+  switch (argument.kind) {
+    case "file":
+      return fetchFile(session, beside(argument.path));
+    case "url":
+      return fetchUrl(session, beside(argument.url));
+    case "name":
+      return fetchByName(session, forThisHost(argument.image), {}, pullPolicy, signature);
+    case "docker":
+      throw new Failure(`docker://${argument.reference}: not yet: it comes with docker images`);
+    case "id":
+      throw new Failure(`image ${argument.id} is not in the store`);
+  }
+}
+
+/** Fetches the images below an image that are not in the store, and those below them. */
+export async function fetchDependencies(
+  session: FetchSession,
+  image: StoredImage,
+  pullPolicy: PullPolicy,
+  above: readonly string[] = [],
+): Promise<void> {
+  const { dependencies } = image.manifest;
+  if (dependencies.length === 0) return;
+  if (above.includes(image.key) || above.length >= MAX_DEPTH) {
+    throw new Failure(`image ${image.manifest.name}: depends on itself, or on too many others`);
+  }
+  await Promise.all(dependencies.map(async (dependency) => {
+    const below = await fetchDependency(session, dependency, pullPolicy);
+    await fetchDependencies(session, below, pullPolicy, [...above, image.key]);
+  }));
+}
+
+async function fetchDependency(
+  session: FetchSession,
+  dependency: Dependency,
+  pullPolicy: PullPolicy,
+): Promise<StoredImage> {
+  const { store } = session.settings;
+  const { imageName, imageID, labels, size } = dependency;
+  const image = forThisHost({ name: imageName, labels });
+  const expected: Expected = {
+    ...imageID !== undefined && { id: imageID },
+    ...size !== undefined && { size },
+  };
+  if (imageID !== undefined) {
+    const stored = await store.resolve({ id: imageID });
+    if (stored !== undefined) {
+      checkIdentity(`dependency ${imageID}`, stored.manifest, { image });
+      return stored;
+    }
+  } else if (pullPolicy !== "update") {
+    const stored = await store.resolve(image);
+    if (stored !== undefined) return stored;
+  }
+  if (pullPolicy === "never") {
+    throw new Failure(
+      `dependency ${imageNameText(image)} is not in the store, ` +
+        "and --pull-policy=never keeps it from being fetched",
+    );
+  }
+  return await fetchByName(session, image, expected, pullPolicy, undefined);
+}
+
+async function fetchByName(
+  session: FetchSession,
+  image: ImageName,
+  expected: Expected,
+  pullPolicy: PullPolicy,
+  signature: string | undefined,
+): Promise<StoredImage> {
+  const discovered = await discoverImage(image, {
+    getPage: pagesBy(session.client),
+    allowHttp: session.allows("http"),
+  });
+  const endpoint = discovered.found[0];
+  if (endpoint === undefined) throw discoveryFailure(image, discovered);
+  if (!session.allows("image")) await offerDiscoveredKeys(session, image.name);
+  return await fetchUrl(session, {
+    location: endpoint.aci,
+    signature: signature ?? endpoint.asc,
+    expected: { ...expected, image },
+    pullPolicy,
+  });
+}
+
+/** Fetches an URL, once for all who want it at the same time. */
+async function fetchUrl(session: FetchSession, request: Request): Promise<StoredImage> {
+  const { underWay } = session;
+  const other = underWay.get(request.location);
+  const fetching = other ?? fetchRemote(session, request);
+  if (other === undefined) underWay.set(request.location, fetching);
+  const image = await fetching;
+  checkIdentity(request.location, image.manifest, request.expected);
+  return image;
+}
+
+async function fetchRemote(session: FetchSession, request: Request): Promise<StoredImage> {
+  const { store } = session.settings;
+  const { location, pullPolicy } = request;
+  const record = await readRemoteRecord(store.dataDir, location);
+  const known = record === undefined ? undefined : store.read(record.key);
+  const fresh = record !== undefined && (pullPolicy !== "update" || record.freshUntil > Date.now());
+  if (known !== undefined && fresh) return known;
+  if (pullPolicy === "never") {
+    throw new Failure(
+      `image ${location} is not in the store, and --pull-policy=never keeps it from being fetched`,
+    );
+  }
+  for (let start = 1;; start++) {
+    try {
+      return await downloadImage(session, request, known, record?.etag);
+    } catch (error) {
+      if (!(error instanceof ImageChanged)) throw error;
+      if (start >= MAX_STARTS) throw new Failure(error.message, 254, { cause: error });
+    }
+  }
+}
+
+async function downloadImage(
+  session: FetchSession,
+  request: Request,
+  known: StoredImage | undefined,
+  etag: string | undefined,
+): Promise<StoredImage> {
+  const { store } = session.settings;
+  const { location, expected } = request;
+  const judge = await openJudge(session, request);
+  const knownEtag = known === undefined ? undefined : etag;
+  const bar = (await session.progress()).start(location);
+  try {
+    const start = await startDownload(session.client, location, {
+      dataDir: store.dataDir,
+      progress: bar.update,
+      ...knownEtag !== undefined && { knownEtag },
+      ...expected.size !== undefined && { maxBytes: expected.size },
+    });
+    if (start.unchanged) {
+      if (known === undefined) throw new Failure(`${location}: 304 Not Modified, but of what?`);
+      const { key } = known;
+      const { freshUntil } = start;
+      await writeRemoteRecord(store.dataDir, {
+        url: location,
+        key,
+        freshUntil,
+        ...etag !== undefined && { etag },
+      });
+      return known;
+    }
+    using download = start.download;
+    const image = await importImage(session, download, judge, request);
+    await writeRemoteRecord(store.dataDir, {
+      url: location,
+      key: image.key,
+      freshUntil: download.freshUntil,
+      ...download.etag !== undefined && { etag: download.etag },
+    });
+    return image;
+  } finally {
+    bar.end();
+  }
+}
+
+/** A file is read, and its signature verified, each time. */
+async function fetchFile(session: FetchSession, request: Request): Promise<StoredImage> {
+  using source = fileSource(request.location);
+  return await importImage(session, source, await openJudge(session, request), request);
+}
+
+function openJudge(
+  session: FetchSession,
+  { location, signature, expected }: Request,
+): Promise<SignedImage> | undefined {
+  if (session.allows("image")) return undefined;
+  return openSignature(session, location, signature, expected.image?.name);
+}
+
+/** Reads an image into the store: all that it has to be is checked before any of it is visible. */
+async function importImage(
+  session: FetchSession,
+  source: ByteSource,
+  judge: SignedImage | undefined,
+  { location, expected }: Request,
+): Promise<StoredImage> {
+  const { store, message } = session.settings;
+  const watched = judge?.watched(source) ?? source;
+  const counted = countedSource(watched);
+  const version = labelValue(expected.image?.labels ?? [], "version");
+  const verify = async (read: { imageId: string; manifest: ImageManifest }): Promise<Signer[]> => {
+    const signers = await judge?.verify(read.manifest) ?? [];
+    checkIdentity(location, read.manifest, expected);
+    checkContent(location, read.imageId, counted.size(), expected);
+    if (signers.length > 0) message("signature verified:");
+    for (const signer of signers) message(`  ${signer.identity || signer.fingerprint}`);
+    return signers;
+  };
+  try {
+    return await store.importAci(counted.source, {
+      verify,
+      ...expected.image !== undefined && version === undefined && { latest: true },
+      // Read after `verify`: a deferred signature is there only then.
+      get signature() {
+        return judge?.text;
+      },
+    });
+  } catch (error) {
+    if (error instanceof ArchiveError) await blameSignature(counted.source, judge);
+    throw error;
+  }
+}
+
+/**
+ * An archive that is damaged was most often tampered with or badly transferred. The signature tells,
+ * so the rest is read for it: a bad signature is the better reason for a refusal.
+ */
+async function blameSignature(source: ByteSource, judge: SignedImage | undefined): Promise<void> {
+  if (judge === undefined) return;
+  while (await source.read() !== undefined);
+  await judge.verify(undefined);
+}
+
+function countedSource(source: ByteSource): { source: ByteSource; size(): number } {
+  let size = 0;
+  return {
+    size: () => size,
+    source: {
+      name: source.name,
+      async read() {
+        const chunk = await source.read();
+        size += chunk?.length ?? 0;
+        return chunk;
+      },
+      [Symbol.dispose]: () => source[Symbol.dispose](),
+    },
+  };
+}
+
+/** Checks that an image is the one that was asked for. */
+function checkIdentity(what: string, manifest: ImageManifest, { image }: Expected): void {
+  if (image === undefined) return;
+  if (manifest.name !== image.name) {
+    throw new Failure(
+      `${what}: its manifest says that it is ${JSON.stringify(manifest.name)}, ` +
+        `but ${JSON.stringify(image.name)} was asked for`,
+    );
+  }
+  for (const { name, value } of image.labels) {
+    const found = labelValue(manifest.labels, name);
+    if (found === value) continue;
+    const has = found === undefined ? `has no label "${name}"` : `has ${name}=${found}`;
+    throw new Failure(`${what}: its manifest ${has}, but ${name}=${value} was asked for`);
+  }
+}
+
+function checkContent(what: string, imageId: string, size: number, expected: Expected): void {
+  if (expected.id !== undefined && !imageId.startsWith(expected.id)) {
+    throw new Failure(`${what}: its ID is ${imageId}, but ${expected.id} was asked for`);
+  }
+  if (expected.size !== undefined && size !== expected.size) {
+    throw new Failure(`${what}: has ${size} bytes, but ${expected.size} were asked for`);
+  }
+}

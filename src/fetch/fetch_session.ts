@@ -1,0 +1,123 @@
+/** What the images of one command have in common when they are fetched: settings, connections, keys. */
+import type { ConfigDirectories } from "../config/config.ts";
+import { httpCredentials } from "../config/settings.ts";
+import { Failure } from "../failure.ts";
+import type { GetPage } from "../discovery/discover.ts";
+import { MAX_PAGE_BYTES } from "../discovery/discover.ts";
+import type { Store, StoredImage } from "../store/store.ts";
+import { type Keystore, trustedKeyFiles } from "../trust/keystore.ts";
+import type { PublicKey } from "../trust/public_key.ts";
+import { getSmall, HttpClient, type RetryPolicy } from "./http_client.ts";
+import type { Progress } from "./progress.ts";
+
+/** A safety measure that was switched off (`--insecure-options`). */
+export type InsecureOption = "image" | "tls" | "http" | "pubkey";
+
+/** A key that somebody is asked about. */
+export interface KeyInQuestion {
+  readonly key: PublicKey;
+  /** The prefix that it would be trusted for; empty: every image. */
+  readonly prefix: string;
+  /** The file or URL that it came from. */
+  readonly location: string;
+}
+
+/** How and from where to fetch. */
+export interface FetchSettings {
+  readonly store: Store;
+  readonly keystore: Keystore;
+  readonly config: ConfigDirectories;
+  readonly insecure: ReadonlySet<string>;
+  /** Trust keys that discovery finds by https, without asking. */
+  readonly trustKeysFromHttps: boolean;
+  readonly caFile?: string;
+  /** Asks a person whether a key is the right one; throws a {@linkcode Failure} where it can't. */
+  readonly reviewKey: (question: KeyInQuestion) => Promise<boolean>;
+  /** Tells a person what happened: lines without line feeds. */
+  readonly message: (line: string) => void;
+  /** Told more, for `--debug`. */
+  readonly debug?: (line: string) => void;
+  /** Starts the display of downloads. */
+  readonly openProgress: () => Promise<Progress>;
+  readonly retry?: Partial<RetryPolicy>;
+}
+
+/** One command's fetching. Disposing closes its connections. */
+export class FetchSession implements Disposable {
+  /** Images that are being fetched now, by URL: what two images need is fetched once. */
+  readonly underWay: Map<string, Promise<StoredImage>> = new Map();
+  readonly #clients = new Map<string, HttpClient>();
+  #progress: Promise<Progress> | undefined;
+
+  constructor(readonly settings: FetchSettings) {}
+
+  /** Whether a safety measure was switched off. */
+  allows(option: InsecureOption): boolean {
+    return this.settings.insecure.has(option);
+  }
+
+  /** The display of downloads. */
+  progress(): Promise<Progress> {
+    this.#progress ??= this.settings.openProgress();
+    return this.#progress;
+  }
+
+  /** The client for images and signatures. */
+  get client(): HttpClient {
+    return this.#client(this.allows("http"), this.allows("tls"));
+  }
+
+  /** The client for keys: `tls` and `http` alone don't weaken where trust comes from. */
+  get keyClient(): HttpClient {
+    const lax = this.allows("pubkey");
+    return this.#client(lax && this.allows("http"), lax);
+  }
+
+  /** A client for keys that a person names by URL. */
+  clientFor(allowHttp: boolean): HttpClient {
+    return this.#client(allowHttp, this.allows("tls"));
+  }
+
+  #client(allowHttp: boolean, insecureTls: boolean): HttpClient {
+    const kind = `${allowHttp} ${insecureTls}`;
+    const { caFile, config, debug, retry } = this.settings;
+    const client = this.#clients.get(kind) ?? new HttpClient({
+      credentials: httpCredentials(config),
+      allowHttp,
+      insecureTls,
+      ...caFile !== undefined && { caFile },
+      ...debug !== undefined && { log: debug },
+      ...retry !== undefined && { retry },
+    });
+    this.#clients.set(kind, client);
+    return client;
+  }
+
+  /** The keys that are trusted for a name, loaded. */
+  async trustedKeys(name: string): Promise<PublicKey[]> {
+    const files = trustedKeyFiles(this.settings.keystore, name);
+    if (files.length === 0) return [];
+    const { loadKeyFile } = await import("../trust/public_key.ts");
+    return await Promise.all(files.map(loadKeyFile));
+  }
+
+  [Symbol.dispose](): void {
+    for (const client of this.#clients.values()) client[Symbol.dispose]();
+    this.#progress?.then((progress) => progress[Symbol.dispose](), () => {});
+  }
+}
+
+/** Discovery pages by a client. */
+export function pagesBy(client: HttpClient): GetPage {
+  return async (url) => {
+    const { status, statusText, bytes } = await getSmall(client, url, MAX_PAGE_BYTES);
+    return { status, statusText, html: new TextDecoder().decode(bytes) };
+  };
+}
+
+/** Gets a file of a few kilobytes that has to be there: a key. */
+export async function getFile(client: HttpClient, url: string, limit: number): Promise<Uint8Array> {
+  const { status, statusText, bytes } = await getSmall(client, url, limit);
+  if (status !== 200) throw new Failure(`${url}: ${status} ${statusText}`.trim());
+  return bytes;
+}

@@ -1,0 +1,78 @@
+/** What a person means by `IMAGE` on the command line. On the way of `rkt run`: no I/O, no libraries. */
+import { AppcError } from "../appc/error.ts";
+import { type ImageIdPrefix, parseImageIdPrefix } from "../appc/image_id.ts";
+import { type ImageName, parseImageName } from "../appc/image_name.ts";
+import { Failure } from "../failure.ts";
+
+/** An image as it was asked for. */
+export type ImageArgument =
+  | { readonly kind: "id"; readonly id: ImageIdPrefix }
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "url"; readonly url: string }
+  | { readonly kind: "docker"; readonly reference: string }
+  | { readonly kind: "name"; readonly image: ImageName };
+
+/**
+ * Reads an image argument as rkt 1.30 does: `sha512-…` is in the store; a `file`, `http`, `https` or
+ * `docker` URL is what it says; an absolute path or what names a file is a file; what contains a
+ * colon is a name; what contains `./` or ends in `.aci` is a file; everything else is a name.
+ *
+ * @param isFile whether a path names something that exists
+ * @throws {Failure} that says what is wrong with it
+ */
+export function parseImageArgument(
+  text: string,
+  isFile: (path: string) => boolean,
+): ImageArgument {
+  if (text.startsWith("sha512-") && !isFile(text)) {
+    return { kind: "id", id: said(text, () => parseImageIdPrefix(text)) };
+  }
+  const [, scheme = "", rest = ""] = /^([a-z]+):\/\/(.*)$/i.exec(text) ?? [];
+  if (scheme !== "") return urlArgument(text, scheme.toLowerCase(), rest);
+  if (text.startsWith("/") || isFile(text)) return { kind: "file", path: text };
+  if (!text.includes(":") && (text.includes("./") || text.endsWith(".aci"))) {
+    return { kind: "file", path: text };
+  }
+  return { kind: "name", image: said(text, () => parseImageName(text)) };
+}
+
+function urlArgument(text: string, scheme: string, rest: string): ImageArgument {
+  if (scheme === "docker") return { kind: "docker", reference: rest };
+  if (scheme !== "file" && scheme !== "http" && scheme !== "https") {
+    throw new Failure(
+      `image ${JSON.stringify(text)}: an image's URL begins with https, http, file or docker`,
+    );
+  }
+  if (!URL.canParse(text)) {
+    throw new Failure(`image ${JSON.stringify(text)}: not a valid URL`);
+  }
+  const url = new URL(text);
+  if (!url.pathname.endsWith(".aci")) {
+    throw new Failure(`image ${JSON.stringify(text)}: an image's URL ends in .aci`);
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw new Failure(`image ${text.replace(/\/\/.*@/, "//…@")}: put credentials into auth.d`);
+  }
+  if (scheme !== "file") return { kind: "url", url: url.href };
+  if (url.host !== "") throw new Failure(`image ${text}: a file URL begins with file:///`);
+  return { kind: "file", path: said(text, () => decodeURIComponent(url.pathname)) };
+}
+
+/** Runs a parser whose errors don't name the argument. */
+function said<T>(text: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    const reason = error instanceof AppcError || error instanceof URIError ? error.message : "";
+    if (reason === "") throw error;
+    throw new Failure(`image ${JSON.stringify(text)}: ${reason}`, 254, { cause: error });
+  }
+}
+
+/** Where an image's signature is, if nobody says otherwise: beside it, with `.asc` behind its name. */
+export function signatureLocation(location: string): string {
+  if (!/^https?:/.test(location)) return `${location}.asc`;
+  const url = new URL(location);
+  url.pathname += ".asc";
+  return url.href;
+}

@@ -1,0 +1,102 @@
+/** One HTTP request, no redirects, no retries. */
+import { Failure } from "../failure.ts";
+import { transportFailure } from "./transport_failure.ts";
+
+/** Sends a GET request and returns whatever the server answers. */
+export interface Transport extends Disposable {
+  /** @throws {TransportFailure} where there is no answer */
+  send(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response>;
+}
+
+/** How servers are to be trusted. */
+export interface TransportOptions {
+  /** A file of certificates (PEM) of more authorities. */
+  readonly caFile?: string;
+  /** Don't check certificates at all (`--insecure-options=tls`). */
+  readonly insecureTls?: boolean;
+}
+
+/**
+ * Opens the transport: https with the authorities of this host (its CA store, or what `SSL_CERT_FILE`
+ * and `SSL_CERT_DIR` name) and of the CA file; proxies as `https_proxy`, `http_proxy` and `no_proxy`
+ * say.
+ *
+ * @throws {Failure} a CA file without certificates
+ */
+export async function openTransport(options: TransportOptions): Promise<Transport> {
+  if (options.insecureTls) return await unverifiedTransport();
+  // The runtime would otherwise trust a list of its own, whatever the administrator decided. It
+  // looks at this when the first client is made.
+  Deno.env.set("DENO_TLS_CA_STORE", "system");
+  const client = Deno.createHttpClient({ caCerts: caCertificates(options.caFile) });
+  return {
+    async send(url, headers, signal) {
+      try {
+        return await fetch(url, { client, headers, signal, redirect: "manual" });
+      } catch (error) {
+        throw transportFailure(url, error);
+      }
+    },
+    [Symbol.dispose]: () => client.close(),
+  };
+}
+
+function caCertificates(caFile: string | undefined): string[] {
+  if (caFile === undefined) return [];
+  let pem: string;
+  try {
+    pem = Deno.readTextFileSync(caFile);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Failure(`--ca-file ${caFile}: ${reason}`, 254, { cause: error });
+  }
+  if (!pem.includes("-----BEGIN CERTIFICATE-----")) {
+    throw new Failure(`--ca-file ${caFile}: there is no PEM certificate in it`);
+  }
+  return [pem];
+}
+
+/**
+ * `fetch` checks certificates without exception; node's client can be told not to. It costs 50 ms to
+ * load and knows no proxies, so it is there for this only.
+ */
+async function unverifiedTransport(): Promise<Transport> {
+  const [https, http] = [await import("node:https"), await import("node:http")];
+  return {
+    send: (url, headers, signal) => {
+      const secure = url.startsWith("https:");
+      return new Promise((resolve, reject) => {
+        const get = secure ? https.get : http.get;
+        const options = { headers, signal, ...secure && { rejectUnauthorized: false } };
+        get(url, options, (message) => {
+          const body = new ReadableStream<Uint8Array>({
+            start(controller) {
+              message.on("data", (chunk: Uint8Array) => {
+                controller.enqueue(new Uint8Array(chunk));
+                if ((controller.desiredSize ?? 1) <= 0) message.pause();
+              });
+              message.on("end", () => controller.close());
+              message.on("error", (error) => controller.error(error));
+              message.on("aborted", () => controller.error(new Error("connection closed early")));
+            },
+            pull: () => void message.resume(),
+            cancel: () => void message.destroy(),
+          }, new ByteLengthQueuingStrategy({ highWaterMark: 1 << 18 }));
+          const given = Object.entries(message.headers).flatMap(([name, value]) =>
+            value === undefined ? [] : [[name, [value].flat().join(", ")] as [string, string]]
+          );
+          const status = message.statusCode ?? 0;
+          const bodyless = status === 204 || status === 304;
+          resolve(
+            new Response(bodyless ? null : body, {
+              status,
+              statusText: message.statusMessage ?? "",
+              headers: given,
+            }),
+          );
+        }).on("error", (error) => reject(transportFailure(url, error)));
+      });
+    },
+    [Symbol.dispose]: () => {},
+  };
+}
