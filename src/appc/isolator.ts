@@ -175,22 +175,26 @@ export function checkIsolators(isolators: readonly Isolator[], at: string): void
 }
 
 /**
- * Makes an isolator of a name and its JSON value; the way in for command line flags too.
+ * Makes an isolator of a name and its JSON value; the way in for command line flags.
  *
+ * @param at where the value stands, for errors
  * @throws {AppcError}
  */
-export function isolator(name: string, value: unknown, at = "", scope: IsolatorScope = "app") {
-  return parseIsolator({ name, value }, at, scope);
+export function isolator(name: string, value: unknown, at: string): Isolator {
+  return readIsolator(parseAcIdentifier(name, at), value, at);
 }
 
 function parseIsolator(given: unknown, at: string, scope: IsolatorScope): Isolator {
   const { name: text, value } = object(given, at);
   const name = parseAcIdentifier(text, field(at, "name"));
-  if (!isKnown(name)) return { name, value, kind: "unknown" };
   if (name === "os/unix/sysctl" && scope === "app") {
     throw new AppcError(field(at, "name"), "os/unix/sysctl is for a pod, not for an app");
   }
-  return { name, value, ...readKnown(name, value, field(at, "value")) };
+  return readIsolator(name, value, field(at, "value"));
+}
+
+function readIsolator(name: AcIdentifier, value: unknown, at: string): Isolator {
+  return { name, value, ...isKnown(name) ? readKnown(name, value, at) : { kind: "unknown" } };
 }
 
 function isKnown(name: string): name is AcIdentifier & Kind {

@@ -2,6 +2,7 @@ import { parseAcName } from "../appc/name.ts";
 import type { ExposedPort } from "../appc/pod_manifest.ts";
 import { LAST_PORT } from "../appc/port.ts";
 import { Failure } from "../failure.ts";
+import { isIpAddress } from "./ip_address.ts";
 import { noneTwice, wholeNumber } from "./key_values.ts";
 
 /** What `--net` asks for. */
@@ -73,10 +74,9 @@ export function parsePortForward(value: string): ExposedPort {
 }
 
 function parseAddress(text: string): string {
-  const inner = text.replace(/^\[|\]$/g, "");
-  const valid = text.startsWith("[")
-    ? URL.canParse(`http://${text}/`)
-    : /^(\d{1,3}\.){3}\d{1,3}$/.test(text) && text.split(".").every((part) => Number(part) < 256);
-  if (!valid) throw new Failure(`--port: ${JSON.stringify(inner)} is not an IP address`);
-  return inner;
+  const address = text.replace(/^\[|\]$/g, "");
+  if (!isIpAddress(address)) {
+    throw new Failure(`--port: ${JSON.stringify(address)} is not an IP address`);
+  }
+  return address;
 }

@@ -12,6 +12,7 @@ import type { ExposedPort, Mount } from "../appc/pod_manifest.ts";
 import { parseId, type Volume } from "../appc/volume.ts";
 import { Failure } from "../failure.ts";
 import type { AppArguments, Invocation } from "./command.ts";
+import { type DnsRequest, type HostsRequest, parseDns, parseHosts } from "./dns_arguments.ts";
 import { parseAssignment } from "./environment_file.ts";
 import type { Flags } from "./flags.ts";
 import { noneTwice, splitPair, wholeNumber } from "./key_values.ts";
@@ -32,6 +33,8 @@ export type PullPolicy = "new" | "never" | "update";
 export interface PodRequest {
   readonly network: NetworkRequest;
   readonly ports: readonly ExposedPort[];
+  readonly dns: DnsRequest;
+  readonly hosts: HostsRequest;
   /** The pod's host name; absent means the default. */
   readonly hostname?: string;
   readonly interactive: boolean;
@@ -119,11 +122,13 @@ function podRequest(flags: Flags, placed: boolean): PodRequest {
 /** What is asked for the running of a pod, as against its making. */
 type PlaceRequest = Pick<
   PodRequest,
-  "network" | "hostname" | "interactive" | "uuidFile" | "dryRun" | "stopTimeout"
+  "network" | "dns" | "hosts" | "hostname" | "interactive" | "uuidFile" | "dryRun" | "stopTimeout"
 >;
 
 const NO_PLACE: PlaceRequest = {
   network: { kind: "none" },
+  dns: { kind: "default" },
+  hosts: { kind: "default" },
   interactive: false,
   dryRun: false,
   stopTimeout: 0,
@@ -132,6 +137,8 @@ const NO_PLACE: PlaceRequest = {
 function placeRequest(flags: Flags): PlaceRequest {
   return {
     network: parseNetworks(flags.all("net")),
+    dns: parseDns(flags),
+    hosts: parseHosts(flags.all("hosts-entry")),
     hostname: optional(filled(flags, "hostname"), "--hostname", parseHostname),
     interactive: flags.on("interactive"),
     uuidFile: filled(flags, "uuid-file-save"),

@@ -168,7 +168,7 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ],
   [
     "a.aci --caps-retain=KILL",
-    '--caps-retain.value.set[0]: "KILL" is not a capability like CAP_KILL',
+    '--caps-retain.set[0]: "KILL" is not a capability like CAP_KILL',
   ],
   ["a.aci --working-dir=x", '--working-dir: "x" is not an absolute path'],
   ["--pull-policy=maybe a.aci", '--pull-policy: "maybe" is not one of new, never, update'],
