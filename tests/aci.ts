@@ -7,6 +7,8 @@ export interface TestImage {
   readonly version?: string;
   /** Contents by path below the root; a path that ends with `/` is a directory. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Whether it has a shell: the host's static busybox as /bin/busybox, and /bin/sh. */
+  readonly shell?: boolean;
   /** Further fields of the manifest. */
   readonly manifest?: Readonly<Record<string, unknown>>;
   /** tar's flag for the compression: `z` by default. */
@@ -24,6 +26,7 @@ export function testImage(dir: string, image: TestImage): string {
     Deno.mkdirSync(full.slice(0, full.lastIndexOf("/")), { recursive: true });
     if (!path.endsWith("/")) Deno.writeTextFileSync(full, text);
   }
+  if (image.shell) addShell(`${source}/rootfs`);
   const labels = [["version", version], ["os", "linux"], ["arch", ARCH]]
     .map(([name, value]) => ({ name, value }));
   const text = { acKind: "ImageManifest", acVersion: "0.8.11", name, labels, ...manifest };
@@ -34,6 +37,13 @@ export function testImage(dir: string, image: TestImage): string {
   assert.ok(success, new TextDecoder().decode(stderr));
   Deno.removeSync(source, { recursive: true });
   return path;
+}
+
+function addShell(root: string): void {
+  Deno.mkdirSync(`${root}/bin`, { recursive: true });
+  const { stdout } = new Deno.Command("sh", { args: ["-c", "command -v busybox"] }).outputSync();
+  Deno.copyFileSync(new TextDecoder().decode(stdout).trim(), `${root}/bin/busybox`);
+  for (const name of ["sh", "sleep"]) Deno.symlinkSync("busybox", `${root}/bin/${name}`);
 }
 
 const ARCH = Deno.build.arch === "aarch64" ? "aarch64" : "amd64";
