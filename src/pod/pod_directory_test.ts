@@ -293,3 +293,31 @@ Deno.test(
     await within(60_000, ended);
   }),
 );
+
+Deno.test(
+  "collectPods() leaves a pod with a busy mount for the next time",
+  inTemp((dir) => {
+    const pod = deadPod(dir, (p) => p.toRun());
+    Deno.mkdirSync(`${pod.path}/mnt`);
+    Deno.writeTextFileSync(`${dir}/precious`, "kept");
+    const sh = (script: string) =>
+      assert.ok(new Deno.Command("sh", { args: ["-ec", script] }).outputSync().success);
+    sh(`mount --bind ${dir} ${pod.path}/mnt`);
+    const garbage = `${dir}/pods/garbage/${pod.uuid}`;
+    try {
+      const busy = Deno.openSync(`${pod.path}/mnt/precious`);
+      const { lines } = collect(dir);
+      busy.close();
+      assert.match(
+        lines.at(-1) ?? "",
+        /^pod ".*" stays in the garbage until the next gc: mnt: EBUSY \(/,
+      );
+      assert.equal(openPod(dir, pod.uuid).state, "garbage");
+      collect(dir);
+      assert.deepEqual(states(dir), []);
+      assert.equal(Deno.readTextFileSync(`${dir}/precious`), "kept");
+    } finally {
+      sh(`umount -l ${garbage}/mnt 2>/dev/null || true`);
+    }
+  }),
+);
