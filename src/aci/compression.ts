@@ -19,6 +19,21 @@ const CODECS: readonly Codec[] = [
     magic: [0x1f, 0x8b],
     open: async (source) => (await import("./gzip.ts")).gunzipped(source),
   },
+  {
+    name: "bzip2",
+    magic: [0x42, 0x5a, 0x68], // BZh
+    open: async (source) => await (await import("./bzip2.ts")).bunzipped(source),
+  },
+  {
+    name: "xz",
+    magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00],
+    open: async (source) => await (await import("./xz.ts")).unxzed(source),
+  },
+  {
+    name: "zstd",
+    magic: [0x28, 0xb5, 0x2f, 0xfd],
+    open: async (source) => await (await import("./zstd.ts")).unzstded(source),
+  },
 ];
 
 /**

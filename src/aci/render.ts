@@ -142,7 +142,9 @@ export async function renderLayers(
   }
   const [lost] = pending;
   if (lost !== undefined) {
-    throw new Failure(`${lost.what} is a hardlink to ${shown(lost.target)}, which does not exist`);
+    throw new Failure(
+      `${lost.what} is a hardlink to ${shown(lost.target)}, which is missing or a directory`,
+    );
   }
   finish(writer, directory);
   if (top === undefined) throw new Error("no layers to render");

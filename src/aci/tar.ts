@@ -92,10 +92,10 @@ const KINDS: Readonly<Record<string, TarKind>> = {
 
 /** Headers that say something about the next one, with the largest size that we accept. */
 const EXTENSIONS: Readonly<Record<string, readonly [what: string, limit: number]>> = {
-  "x": ["extended header", MAX_EXTENDED_HEADER],
-  "g": ["global header", MAX_EXTENDED_HEADER],
-  "L": ["long name", MAX_NAME + 1],
-  "K": ["long link name", MAX_NAME + 1],
+  "x": ["an extended header", MAX_EXTENDED_HEADER],
+  "g": ["a global header", MAX_EXTENDED_HEADER],
+  "L": ["a long name", MAX_NAME + 1],
+  "K": ["a long link name", MAX_NAME + 1],
 };
 
 const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
@@ -199,7 +199,7 @@ export class TarParser {
     if (extension === undefined) return this.#member(block, start, offset, typeflag, size);
     const [what, limit] = extension;
     if (size > limit) {
-      this.#fail(offset, `a ${what} of ${size} bytes; at most ${limit} are accepted`);
+      this.#fail(offset, `${what} of ${size} bytes; at most ${limit} are accepted`);
     }
     if (size === 0) return this.#extended(typeflag, new Uint8Array(0), offset);
     this.#meta = { typeflag, bytes: new Uint8Array(size), fill: 0 };
