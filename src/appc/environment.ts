@@ -1,3 +1,4 @@
+import { isDigit, isLetter } from "./characters.ts";
 import { AppcError, shown } from "./error.ts";
 import { array, field, object, string, unique } from "./json_value.ts";
 
@@ -7,15 +8,13 @@ export interface EnvironmentVariable {
   readonly value: string;
 }
 
-const NAME = /^[A-Za-z_][A-Za-z_0-9.-]*$/;
-
 /**
  * Checks the name of an environment variable (appc specification, "environment").
  *
  * @throws {AppcError}
  */
 export function parseEnvironmentName(value: unknown, at = ""): string {
-  if (typeof value !== "string" || !NAME.test(value)) {
+  if (typeof value !== "string" || !isName(value)) {
     throw new AppcError(
       at,
       `${shown(value)} is not a valid name of an environment variable: letters, digits and _ . -`,
@@ -39,4 +38,14 @@ function parseVariable(value: unknown, at: string): EnvironmentVariable {
     name: parseEnvironmentName(variable.name, field(at, "name")),
     value: string(variable.value, field(at, "value")),
   };
+}
+
+/** `[A-Za-z_][A-Za-z_0-9.-]*` */
+function isName(text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    const inside = isDigit(code) || ".-".includes(text.charAt(index));
+    if (!isLetter(code) && text[index] !== "_" && (!inside || index === 0)) return false;
+  }
+  return text !== "";
 }

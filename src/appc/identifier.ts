@@ -1,4 +1,5 @@
 import type { Branded } from "./brand.ts";
+import { isWords } from "./characters.ts";
 import { AppcError, shown } from "./error.ts";
 
 /**
@@ -12,8 +13,8 @@ const MAX_LENGTH = 1024;
 
 // The specification wants one separator at a time; its own implementation, and therefore images in
 // the wild, allow several. What must not get in are path elements that are empty, `.` or `..`.
-const IDENTIFIER = /^[a-z0-9]+([-._~/]+[a-z0-9]+)*$/;
-const BAD_ELEMENT = /\/(\.{0,2})\//;
+const SEPARATORS = "-._~/";
+const BAD_ELEMENTS: readonly string[] = ["//", "/./", "/../"];
 
 /**
  * Checks an AC Identifier (appc specification, "AC Identifier Type").
@@ -25,14 +26,14 @@ export function parseAcIdentifier(value: unknown, at = ""): AcIdentifier {
   if (value.length > MAX_LENGTH) {
     throw new AppcError(at, `${shown(value)} is longer than ${MAX_LENGTH} characters`);
   }
-  if (!IDENTIFIER.test(value)) {
+  if (!isWords(value, SEPARATORS)) {
     throw new AppcError(
       at,
       `${shown(value)} is not a valid name: lower-case letters, digits and the separators ` +
         "- . _ ~ / between them",
     );
   }
-  if (BAD_ELEMENT.test(value)) {
+  if (BAD_ELEMENTS.some((bad) => value.includes(bad))) {
     throw new AppcError(at, `${shown(value)} has an empty path element, or one of dots only`);
   }
   return value as AcIdentifier;

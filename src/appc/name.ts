@@ -1,4 +1,5 @@
 import type { Branded } from "./brand.ts";
+import { isWords } from "./characters.ts";
 import { AppcError, shown } from "./error.ts";
 
 /** An AC Name: names of apps, volumes, mount points and ports, like `web-1`. */
@@ -6,9 +7,6 @@ export type AcName = Branded<"AcName">;
 
 /** `NAME_MAX` (include/uapi/linux/limits.h): an app's name is the name of its directory. */
 const MAX_LENGTH = 255;
-
-// As lax as the specification's own implementation: `a--b` is there in converted images.
-const NAME = /^[a-z0-9]+(-+[a-z0-9]+)*$/;
 
 /**
  * Checks an AC Name (appc specification, "AC Name Type").
@@ -20,7 +18,8 @@ export function parseAcName(value: unknown, at = ""): AcName {
   if (value.length > MAX_LENGTH) {
     throw new AppcError(at, `${shown(value)} is longer than ${MAX_LENGTH} characters`);
   }
-  if (!NAME.test(value)) {
+  // As lax as the specification's own implementation: `a--b` is there in converted images.
+  if (!isWords(value, "-")) {
     throw new AppcError(
       at,
       `${shown(value)} is not a valid name: lower-case letters, digits and dashes between them`,

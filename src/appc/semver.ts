@@ -1,3 +1,4 @@
+import { isNumeral } from "./characters.ts";
 import { AppcError, shown } from "./error.ts";
 
 /** A version by semver.org, as `acVersion` holds one. */
@@ -14,7 +15,6 @@ export interface SemVer {
 /** The version of the App Container specification that this program implements. */
 export const APPC_VERSION = "0.8.11";
 
-const NUMBERS = /^\d{1,9}\.\d{1,9}\.\d{1,9}$/;
 const WORDS = /^[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$/;
 
 /**
@@ -27,10 +27,11 @@ export function parseSemVer(value: unknown, at = ""): SemVer {
   const [release = "", metadata] = splitOnce(text, "+");
   const [numbers = "", preRelease] = splitOnce(release, "-");
   const words = [preRelease, metadata].every((each) => each === undefined || WORDS.test(each));
-  if (!NUMBERS.test(numbers) || !words) {
+  const parts = numbers.split(".");
+  if (parts.length !== 3 || !parts.every(isPart) || !words) {
     throw new AppcError(at, `${shown(value)} is not a version like 0.8.11`);
   }
-  const [major = 0, minor = 0, patch = 0] = numbers.split(".").map(Number);
+  const [major = 0, minor = 0, patch = 0] = parts.map(Number);
   const version = { major, minor, patch, preRelease: preRelease ?? "", metadata: metadata ?? "" };
   if (version.major + version.minor + version.patch === 0) {
     throw new AppcError(at, `${shown(value)} is not a version: 0.0.0 is not allowed`);
@@ -53,6 +54,10 @@ export function parseAcVersion(value: unknown, at: string, majors: readonly numb
     );
   }
   return String(value);
+}
+
+function isPart(text: string): boolean {
+  return text.length < 10 && isNumeral(text);
 }
 
 function splitOnce(text: string, separator: string): readonly [string, string?] {
