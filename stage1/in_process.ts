@@ -10,8 +10,8 @@ const PROT_READ = 1;
 const PROT_EXEC = 4;
 const MAP_PRIVATE = 2;
 
-const address = (bytes: Uint8Array<ArrayBuffer>): bigint =>
-  Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes));
+const address = (bytes: Uint8Array<ArrayBuffer>): number =>
+  Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
 
 const RUN = { parameters: ["pointer"], result: "void" } as const;
 type Run = Deno.UnsafeFnPointer<typeof RUN>;

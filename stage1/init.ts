@@ -167,13 +167,7 @@ function noteStart(setup: Section, directory: Slot, app: PodApp): void {
 }
 
 /** The exit codes as text, four bytes each: no division is needed to write a number. */
-const CODE_TEXTS = struct("codes", [
-  "texts",
-  1024,
-  new TextEncoder().encode(
-    Array.from({ length: 256 }, (_, code) => `${code}`.padEnd(4, "\n")).join(""),
-  ),
-]);
+const CODE_TEXTS = Array.from({ length: 256 }, (_, code) => `${code}`.padEnd(4)).join("");
 
 function loop(
   steps: Section,
@@ -271,7 +265,7 @@ function noteEnd(steps: Section, directory: Slot, app: PodApp, code: Slot): void
     0o644,
   ], { store: file });
   steps.compute("shiftLeft", [code, 2], { store: text });
-  steps.compute("sum", [text, addressOf(CODE_TEXTS)], { store: text });
+  steps.compute("sum", [text, CODE_TEXTS], { store: text });
   const sized = `write ${app.name}`;
   for (const [digits, limit] of [[1, 10], [2, 100]]) {
     steps.set(length, digits);

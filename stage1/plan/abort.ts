@@ -3,28 +3,42 @@
  * `stage1: mount proc on /proc in app "etcd": EPERM (operation not permitted)`, and ends with 254.
  */
 import { errnoText, LAST_ERRNO } from "../../src/linux/errno.ts";
-import { addressOf, type Field, type Item, mutableStruct, Section, slot, struct } from "./plan.ts";
-
-const encoder = new TextEncoder();
+import {
+  addressOf,
+  type Item,
+  mutableStruct,
+  Section,
+  type Slot,
+  slot,
+  type Struct,
+} from "./plan.ts";
 
 /** What rkt returns when it itself could not do its job. */
 export const EXIT_FAILURE = 254;
 
-/** For each error number, 16 bytes: the address of its text and its length. */
-function errorTable(): ReturnType<typeof struct> {
-  const fields: Field[] = [];
-  for (let errno = 0; errno <= LAST_ERRNO; errno++) {
-    const text = errnoText(errno);
-    fields.push(["text", 8, text], ["length", 8, encoder.encode(text).length]);
-  }
-  return struct("errors", ...fields);
-}
+/** Bytes of a text of the table below, with the eight that hold its length. */
+const RECORD = 64;
+
+/**
+ * The texts of all errors, as one text: to each error number belong 64 bytes, its text and its length. (One string,
+ * and not a structure, because it is encoded at every start of a pod.)
+ */
+const ERROR_TEXTS = Array.from({ length: LAST_ERRNO + 1 }, (_, errno) => {
+  const text = errnoText(errno);
+  return text.padEnd(RECORD - 8, "\0") + String.fromCharCode(text.length).padEnd(8, "\0");
+}).join("");
+
+/** The line feed of {@linkcode failureText}. */
+const LINE_FEED = 10;
 
 function abortSteps(): readonly Item[] {
   const steps = new Section();
-  const failed = slot("failed");
   const at = slot("at");
-  const errors = errorTable();
+  const error = slot("error");
+  const text = slot("text");
+  const end = slot("end");
+  const byte = slot("byte");
+  const value = slot("value");
   const line = mutableStruct(
     "iovec",
     ["what", 8, 0],
@@ -34,32 +48,52 @@ function abortSteps(): readonly Item[] {
     ["hint", 8, 0],
     ["length", 8, 0],
   );
-  /** Copies the eight bytes at `from` + `offset` into the line. */
-  const copy = (from: typeof at, offset: number, to: number) => {
-    const value = slot("value");
-    steps.compute("sum", [from, offset], { store: value });
-    steps.compute("load", [value], { store: value });
-    steps.compute("put", [addressOf(line, to), value]);
+  /** Finds the next line feed from `end` on, and leaves its address there. */
+  const findLineFeed = (name: string) => {
+    steps.label(`${name} goes on`);
+    steps.compute("sum", [end, 1], { store: end });
+    steps.compute("load", [end], { store: byte });
+    steps.compute("and", [byte, 0xff], {
+      branch: { when: "different", operand: LINE_FEED, to: `${name} goes on` },
+    });
   };
   steps.heading("a step failed: say which and why");
   steps.label("abort");
-  steps.compute("brancher", [], { store: failed });
-  steps.compute("cause", [], { store: at });
-  steps.compute("difference", [0, at], { store: at });
-  steps.compute("shiftLeft", [at, 4], { store: at });
-  steps.compute("sum", [at, addressOf(errors)], { store: at });
-  copy(at, 0, 16);
-  copy(at, 8, 24);
-  // The operand of a step that must succeed is the address of its description.
-  steps.compute("sum", [failed, 64], { store: at });
-  steps.compute("load", [at], { store: at });
-  copy(at, 0, 0);
-  copy(at, 8, 8);
-  copy(at, 16, 32);
-  copy(at, 24, 40);
+  // Both at once: the next branch makes the engine forget this one.
+  steps.compute("cause", [], { store: error });
+  steps.compute("brancher", [], { store: at });
+  // The operand of a step that must succeed is the address of its text.
+  steps.compute("sum", [at, 64], { store: at });
+  steps.compute("load", [at], { store: text });
+  steps.set(end, text);
+  findLineFeed("what failed");
+  steps.compute("put", [addressOf(line, 0), text]);
+  steps.compute("difference", [end, text], { store: value });
+  steps.compute("put", [addressOf(line, 8), value]);
+  steps.compute("sum", [end, 1], { store: text });
+  findLineFeed("the hint");
+  steps.compute("put", [addressOf(line, 32), text]);
+  steps.compute("difference", [end, text], { store: value });
+  steps.compute("sum", [value, 1], { store: value });
+  steps.compute("put", [addressOf(line, 40), value]);
+
+  addError(steps, error, line);
   steps.try("say what failed", "writev", [2, line, 3]);
   steps.try("give up", "exit_group", [EXIT_FAILURE]);
   return steps.items;
+}
+
+/** Puts the text of the failed step's error into the line. */
+function addError(steps: Section, error: Slot, line: Struct): void {
+  const at = slot("at");
+  const value = slot("value");
+  steps.compute("difference", [0, error], { store: at });
+  steps.compute("shiftLeft", [at, Math.log2(RECORD)], { store: at });
+  steps.compute("sum", [at, ERROR_TEXTS], { store: at });
+  steps.compute("put", [addressOf(line, 16), at]);
+  steps.compute("sum", [at, RECORD - 8], { store: at });
+  steps.compute("load", [at], { store: value });
+  steps.compute("put", [addressOf(line, 24), value]);
 }
 
 /** The steps, behind the label `abort`; {@linkcode assemble} adds them to every plan. */

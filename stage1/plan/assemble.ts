@@ -1,10 +1,15 @@
-/** Makes a program out of a plan: instructions, constants and memory at fixed addresses. */
+/**
+ * Makes a program out of a plan: instructions, constants and memory at fixed addresses.
+ *
+ * This runs at every start of a pod, in code that V8 has not optimised yet. So texts are not encoded one by one: each
+ * section has one string of all of them, which is encoded at once.
+ */
 import { type Architecture, INSTRUCTION_SIZE } from "../engine/engine.ts";
 import { ABORT } from "./abort.ts";
 import type {
   Address,
   Argument,
-  Branch,
+  Field,
   Item,
   Plan,
   SectionName,
@@ -12,7 +17,6 @@ import type {
   Space,
   Step,
   Struct,
-  Value,
   Vector,
 } from "./plan.ts";
 import { callNumber } from "./syscalls.ts";
@@ -20,11 +24,11 @@ import { callNumber } from "./syscalls.ts";
 /** The conditions of the engine; see its source. */
 const CONDITION = { never: 0, error: 1, equal: 2, different: 3, less: 4, always: 5 } as const;
 
-/** Where the parts of a program are in memory. */
+/** Where the parts of a program are in memory; below 2^53. */
 export interface Bases {
-  readonly setup: number | bigint;
-  readonly resident: number | bigint;
-  readonly data: number | bigint;
+  readonly setup: number;
+  readonly resident: number;
+  readonly data: number;
 }
 
 /** The bytes of the parts of a program. */
@@ -45,224 +49,274 @@ export interface Layout {
 }
 
 type Memory = Slot | Space | Struct;
-type Constant = string | Struct | Vector;
-
-interface Part {
-  readonly steps: Step[];
-  readonly constants: Map<Constant, number>;
-  size: number;
-}
 
 const encoder = new TextEncoder();
-const align = (offset: number, to: number): number => Math.ceil(offset / to) * to;
 
-function fieldsSize(fields: Struct["fields"]): number {
-  return fields.reduce((sum, [, size]) => sum + size, 0);
+/** C strings, one behind the other. */
+class Texts {
+  #all = "";
+  /** Where each text begins, in UTF-16 units until {@linkcode encoded} has found them to be other than bytes. */
+  readonly #offsets = new Map<string, number>();
+
+  add(text: string): void {
+    if (this.#offsets.has(text)) return;
+    this.#offsets.set(text, this.#all.length);
+    this.#all += text + "\0";
+  }
+
+  encoded(): Uint8Array<ArrayBuffer> {
+    const bytes = encoder.encode(this.#all);
+    if (bytes.length !== this.#all.length) {
+      let offset = 0;
+      for (const text of this.#offsets.keys()) {
+        this.#offsets.set(text, offset);
+        offset += encoder.encode(text).length + 1;
+      }
+    }
+    return bytes;
+  }
+
+  offset(text: string): number {
+    return this.#offsets.get(text) ?? NaN;
+  }
 }
 
-function memorySize(memory: Memory): number {
-  if (memory.kind === "slot") return 8;
-  return memory.kind === "space" ? memory.size : fieldsSize(memory.fields);
+/** A section: its instructions, then its structures, then its texts. */
+class Part {
+  readonly steps: Step[] = [];
+  readonly texts = new Texts();
+  readonly structures = new Map<Struct | Vector, number>();
+  #structuresSize = 0;
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array();
+  textsAt = 0;
+
+  addStructure(structure: Struct | Vector): boolean {
+    if (this.structures.has(structure)) return false;
+    this.structures.set(structure, this.#structuresSize);
+    this.#structuresSize += structureSize(structure);
+    return true;
+  }
+
+  /** Bytes from the start of the section to a structure. */
+  offset(structure: Struct | Vector): number {
+    return this.steps.length * INSTRUCTION_SIZE + (this.structures.get(structure) ?? NaN);
+  }
+
+  close(): number {
+    this.bytes = this.texts.encoded();
+    this.textsAt = this.steps.length * INSTRUCTION_SIZE + this.#structuresSize;
+    return align(this.textsAt + this.bytes.length);
+  }
 }
 
-function constantSize(constant: Constant): number {
-  // A UTF-16 unit is never more than three bytes of UTF-8; what is too much is a few zero bytes.
-  if (typeof constant === "string") return constant.length * 3 + 1;
-  return constant.kind === "vector" ? (constant.items.length + 1) * 8 : fieldsSize(constant.fields);
+const align = (offset: number): number => (offset + 7) & ~7;
+
+function structureSize(structure: Struct | Vector): number {
+  if (structure.kind === "vector") return (structure.items.length + 1) * 8;
+  let size = 0;
+  for (const field of structure.fields) size += field[1];
+  return align(size);
 }
 
-/** The description of a step that must succeed; {@linkcode ABORT} reads it. */
-function description(step: Step): Struct {
-  const what = `stage1: ${step.what}: `;
-  const hint = step.hint === undefined ? "\n" : `; ${step.hint}\n`;
-  return {
-    kind: "struct",
-    name: "description",
-    mutable: false,
-    fields: [
-      ["what", 8, what],
-      ["length", 8, encoder.encode(what).length],
-      ["hint", 8, hint],
-      ["length", 8, encoder.encode(hint).length],
-    ],
-  };
+/** The text that a failed step is reported with; its hint stands behind the first line feed. */
+export function failureText(step: Step): string {
+  return `stage1: ${step.what}: \n${step.hint === undefined ? "" : `; ${step.hint}`}\n`;
 }
 
 /** Lays a plan out. Throws on a label that is missing or stands twice: both are bugs of the plan's author. */
 export function assemble(plan: Plan, architecture: Architecture): Layout {
-  const labels = new Map<string, { section: SectionName; index: number }>();
-  const data = new Map<Memory, number>();
-  const parts: Record<SectionName, Part> = {
-    setup: { steps: [], constants: new Map(), size: 0 },
-    resident: { steps: [], constants: new Map(), size: 0 },
-  };
-  const descriptions = new Map<Step, Struct>();
-  let dataSize = 0;
-
-  function addMemory(memory: Memory): void {
-    if (data.has(memory)) return;
-    data.set(memory, dataSize);
-    dataSize = align(dataSize + memorySize(memory), 8);
-    if (memory.kind === "struct") {
-      for (const [, , value] of memory.fields) addValue(value, parts.resident);
-    }
-  }
-
-  function addConstant(constant: Constant, part: Part): void {
-    if (part.constants.has(constant)) return;
-    part.constants.set(constant, 0);
-    if (typeof constant === "string") return;
-    if (constant.kind === "vector") {
-      for (const item of constant.items) addConstant(item, part);
-    } else {
-      for (const [, , value] of constant.fields) addValue(value, part);
-    }
-  }
-
-  function addValue(value: Argument | Uint8Array, part: Part): void {
-    if (typeof value === "number" || typeof value === "bigint" || value instanceof Uint8Array) {
-      return;
-    }
-    if (typeof value === "string" || value.kind === "vector") return addConstant(value, part);
-    if (value.kind === "address") {
-      if (value.of.kind !== "label") addValue(value.of, part);
-      return;
-    }
-    if (value.kind === "struct" && !value.mutable) return addConstant(value, part);
-    addMemory(value);
-  }
-
-  function addItem(item: Item, section: SectionName): void {
-    const part = parts[section];
-    if (item.kind === "label") {
-      if (labels.has(item.name)) throw new Error(`label ${item.name} stands twice`);
-      labels.set(item.name, { section, index: part.steps.length });
-    }
-    if (item.kind !== "step") return;
-    part.steps.push(item);
-    for (const argument of item.arguments) addValue(argument, part);
-    if (item.store !== undefined) addMemory(item.store);
-    if (item.fatal) {
-      const described = description(item);
-      descriptions.set(item, described);
-      addConstant(described, part);
-    }
-  }
-
-  for (const item of plan.setup) addItem(item, "setup");
-  for (const item of ABORT) addItem(item, "setup");
-  for (const item of plan.resident) addItem(item, "resident");
-  for (const part of Object.values(parts)) {
-    let offset = part.steps.length * INSTRUCTION_SIZE;
-    for (const constant of part.constants.keys()) {
-      if (typeof constant !== "string") offset = align(offset, 8);
-      part.constants.set(constant, offset);
-      offset += constantSize(constant);
-    }
-    part.size = align(offset, 8);
-  }
-
-  function emit(bases: Bases): Images {
-    const base = (section: SectionName | "data", offset: number): number | bigint => {
-      const start = bases[section];
-      return typeof start === "bigint" ? start + BigInt(offset) : start + offset;
-    };
-
-    function addressOfValue(value: Address, section: SectionName): number | bigint {
-      if (value.of.kind === "label") {
-        const at = labels.get(value.of.name);
-        if (at === undefined) throw new Error(`no label ${value.of.name}`);
-        return base(at.section, at.index * INSTRUCTION_SIZE + value.offset);
-      }
-      if (value.of.kind === "struct" && !value.of.mutable) {
-        return base(section, (parts[section].constants.get(value.of) ?? NaN) + value.offset);
-      }
-      return base("data", (data.get(value.of) ?? NaN) + value.offset);
-    }
-
-    function number(value: Value | Slot | Space | Struct | Vector, section: SectionName) {
-      if (typeof value === "number" || typeof value === "bigint") return value;
-      if (typeof value === "string" || value.kind === "vector") {
-        return base(section, parts[section].constants.get(value) ?? NaN);
-      }
-      if (value.kind === "address") return addressOfValue(value, section);
-      return addressOfValue({ kind: "address", of: value, offset: 0 }, section);
-    }
-
-    function fill(
-      view: DataView,
-      at: number,
-      fields: Struct["fields"],
-      section: SectionName,
-    ): void {
-      for (const [, size, value] of fields) {
-        if (value instanceof Uint8Array) {
-          new Uint8Array(view.buffer, view.byteOffset + at, size).set(value);
-        } else write(view, at, size, number(value, section));
-        at += size;
-      }
-    }
-
-    const images = {
-      setup: new Uint8Array(parts.setup.size),
-      resident: new Uint8Array(parts.resident.size),
-      data: new Uint8Array(dataSize),
-    };
-    for (const section of ["setup", "resident"] as const) {
-      const view = new DataView(images[section].buffer);
-      const part = parts[section];
-      part.steps.forEach((step, index) => {
-        const at = index * INSTRUCTION_SIZE;
-        view.setInt32(at, callNumber(step.call, architecture), true);
-        let indirect = 0;
-        step.arguments.forEach((argument, i) => {
-          if (typeof argument === "object" && argument.kind === "slot") indirect |= 1 << i;
-          write(view, at + 8 + 8 * i, 8, number(argument, section));
-        });
-        view.setUint8(at + 4, indirect);
-        if (step.store !== undefined) write(view, at + 56, 8, number(step.store, section));
-        const branch: Branch | undefined = step.fatal
-          ? { when: "error", to: "abort" }
-          : step.branch;
-        if (branch === undefined) return;
-        view.setUint8(at + 5, CONDITION[branch.when]);
-        const described = descriptions.get(step);
-        if (described !== undefined) write(view, at + 64, 8, number(described, section));
-        else if ("operand" in branch) write(view, at + 64, 8, branch.operand);
-        const to = { kind: "label", name: branch.to } as const;
-        write(view, at + 72, 8, addressOfValue({ kind: "address", of: to, offset: 0 }, section));
-      });
-      for (const [constant, at] of part.constants) {
-        if (typeof constant === "string") {
-          encoder.encodeInto(constant, images[section].subarray(at));
-        } else if (constant.kind === "vector") {
-          constant.items.forEach((item, i) => write(view, at + 8 * i, 8, number(item, section)));
-        } else fill(view, at, constant.fields, section);
-      }
-    }
-    const view = new DataView(images.data.buffer);
-    for (const [memory, at] of data) {
-      if (memory.kind === "struct") fill(view, at, memory.fields, "resident");
-    }
-    return images;
-  }
-
-  return {
-    size: { setup: parts.setup.size, resident: parts.resident.size, data: dataSize },
-    offsetOf: (memory) => data.get(memory) ?? NaN,
-    emit,
-  };
+  const assembly = new Assembly(architecture);
+  for (const item of plan.setup) assembly.add(item, "setup");
+  for (const item of ABORT) assembly.add(item, "setup");
+  for (const item of plan.resident) assembly.add(item, "resident");
+  return assembly.layout();
 }
 
-/** Writes an integer of 1, 2, 4 or 8 bytes; what is negative, as its two's complement. */
-function write(view: DataView, at: number, size: number, value: number | bigint): void {
-  if (typeof value === "bigint") {
-    view.setBigUint64(at, BigInt.asUintN(64, value), true);
-  } else if (size === 8) {
-    if (!Number.isSafeInteger(value)) throw new Error(`${value} cannot stand in a plan`);
-    view.setUint32(at, value % 0x100000000, true);
+class Assembly {
+  readonly #parts: Readonly<Record<SectionName, Part>> = {
+    setup: new Part(),
+    resident: new Part(),
+  };
+  readonly #labels = new Map<string, readonly [SectionName, number]>();
+  readonly #data = new Map<Memory, number>();
+  #dataSize = 0;
+  #bases: Bases = { setup: 0, resident: 0, data: 0 };
+
+  constructor(readonly architecture: Architecture) {}
+
+  add(item: Item, section: SectionName): void {
+    const part = this.#parts[section];
+    if (item.kind === "step") {
+      part.steps.push(item);
+      for (const argument of item.arguments) this.#addValue(argument, part);
+      if (item.store !== undefined) this.#addMemory(item.store);
+      if (item.fatal) part.texts.add(failureText(item));
+    } else if (item.kind === "label") {
+      if (this.#labels.has(item.name)) throw new Error(`label ${item.name} stands twice`);
+      this.#labels.set(item.name, [section, part.steps.length]);
+    }
+  }
+
+  #addMemory(memory: Memory): void {
+    if (this.#data.has(memory)) return;
+    this.#data.set(memory, this.#dataSize);
+    if (memory.kind === "slot") this.#dataSize += 8;
+    else if (memory.kind === "space") this.#dataSize += align(memory.size);
+    else {
+      this.#dataSize += structureSize(memory);
+      this.#addFields(memory.fields, this.#parts.resident);
+    }
+  }
+
+  #addFields(fields: readonly Field[], part: Part): void {
+    for (const [, , value] of fields) {
+      if (typeof value !== "number" && !(value instanceof Uint8Array)) this.#addValue(value, part);
+    }
+  }
+
+  #addValue(value: Argument, part: Part): void {
+    if (typeof value === "number" || typeof value === "bigint") return;
+    if (typeof value === "string") return part.texts.add(value);
+    if (value.kind === "slot" || value.kind === "space") return this.#addMemory(value);
+    if (value.kind === "address") {
+      if (value.of.kind !== "label") this.#addValue(value.of, part);
+    } else if (value.kind === "vector") {
+      if (part.addStructure(value)) { for (const item of value.items) part.texts.add(item); }
+    } else if (value.mutable) this.#addMemory(value);
+    else if (part.addStructure(value)) this.#addFields(value.fields, part);
+  }
+
+  layout(): Layout {
+    const size = {
+      setup: this.#parts.setup.close(),
+      resident: this.#parts.resident.close(),
+      data: this.#dataSize,
+    };
+    return {
+      size,
+      offsetOf: (memory) => this.#data.get(memory) ?? NaN,
+      emit: (bases) => {
+        this.#bases = bases;
+        return {
+          setup: this.#emitPart("setup", size.setup),
+          resident: this.#emitPart("resident", size.resident),
+          data: this.#emitData(size.data),
+        };
+      },
+    };
+  }
+
+  #emitPart(section: SectionName, size: number): Uint8Array<ArrayBuffer> {
+    const part = this.#parts[section];
+    const bytes = new Uint8Array(size);
+    const view = new DataView(bytes.buffer);
+    let at = 0;
+    for (const step of part.steps) {
+      this.#emitStep(view, at, step, section);
+      at += INSTRUCTION_SIZE;
+    }
+    for (const structure of part.structures.keys()) {
+      at = part.offset(structure);
+      if (structure.kind === "struct") this.#emitFields(view, at, structure.fields, section);
+      else {
+        for (const item of structure.items) {
+          writeWord(view, at, this.#textAddress(item, section));
+          at += 8;
+        }
+      }
+    }
+    bytes.set(part.bytes, part.textsAt);
+    return bytes;
+  }
+
+  #emitStep(view: DataView, at: number, step: Step, section: SectionName): void {
+    view.setInt32(at, callNumber(step.call, this.architecture), true);
+    let indirect = 0;
+    let bit = 1;
+    let place = at + 8;
+    for (const argument of step.arguments) {
+      if (typeof argument === "number") {
+        if (argument !== 0) writeWord(view, place, argument);
+      } else {
+        if (typeof argument === "object" && argument.kind === "slot") indirect |= bit;
+        writeWord(view, place, this.#number(argument, section));
+      }
+      bit <<= 1;
+      place += 8;
+    }
+    if (indirect !== 0) view.setUint8(at + 4, indirect);
+    if (step.store !== undefined) writeWord(view, at + 56, this.#dataAddress(step.store));
+    if (step.fatal) {
+      view.setUint8(at + 5, CONDITION.error);
+      writeWord(view, at + 64, this.#textAddress(failureText(step), section));
+      writeWord(view, at + 72, this.#labelAddress("abort"));
+    } else if (step.branch !== undefined) {
+      view.setUint8(at + 5, CONDITION[step.branch.when]);
+      if ("operand" in step.branch) writeWord(view, at + 64, step.branch.operand);
+      writeWord(view, at + 72, this.#labelAddress(step.branch.to));
+    }
+  }
+
+  #emitFields(view: DataView, at: number, fields: readonly Field[], section: SectionName): void {
+    for (const [, size, value] of fields) {
+      if (value instanceof Uint8Array) new Uint8Array(view.buffer).set(value, at);
+      else writeInteger(view, at, size, this.#number(value, section));
+      at += size;
+    }
+  }
+
+  #emitData(size: number): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(size);
+    const view = new DataView(bytes.buffer);
+    for (const [memory, at] of this.#data) {
+      if (memory.kind === "struct") this.#emitFields(view, at, memory.fields, "resident");
+    }
+    return bytes;
+  }
+
+  #number(value: Argument, section: SectionName): number | bigint {
+    if (typeof value === "number" || typeof value === "bigint") return value;
+    if (typeof value === "string") return this.#textAddress(value, section);
+    if (value.kind === "slot" || value.kind === "space") return this.#dataAddress(value);
+    if (value.kind === "address") return this.#address(value, section);
+    if (value.kind === "struct" && value.mutable) return this.#dataAddress(value);
+    return this.#bases[section] + this.#parts[section].offset(value);
+  }
+
+  #address({ of, offset }: Address, section: SectionName): number {
+    if (of.kind === "label") return this.#labelAddress(of.name);
+    return Number(this.#number(of, section)) + offset;
+  }
+
+  #textAddress(text: string, section: SectionName): number {
+    const part = this.#parts[section];
+    return this.#bases[section] + part.textsAt + part.texts.offset(text);
+  }
+
+  #dataAddress(memory: Memory): number {
+    return this.#bases.data + (this.#data.get(memory) ?? NaN);
+  }
+
+  #labelAddress(name: string): number {
+    const label = this.#labels.get(name);
+    if (label === undefined) throw new Error(`no label ${name}`);
+    return this.#bases[label[0]] + label[1] * INSTRUCTION_SIZE;
+  }
+}
+
+/** Writes eight bytes; what is negative, as its two's complement. */
+function writeWord(view: DataView, at: number, value: number | bigint): void {
+  if (typeof value === "bigint") return view.setBigUint64(at, BigInt.asUintN(64, value), true);
+  if (!Number.isSafeInteger(value)) throw new Error(`${value} cannot stand in a plan`);
+  view.setUint32(at, value, true);
+  if (value < 0 || value > 0xffffffff) {
     view.setUint32(at + 4, Math.floor(value / 0x100000000), true);
-  } else if (size === 4) view.setUint32(at, value, true);
-  else if (size === 2) view.setUint16(at, value, true);
-  else view.setUint8(at, value);
+  }
+}
+
+function writeInteger(view: DataView, at: number, size: number, value: number | bigint): void {
+  if (size === 8) writeWord(view, at, value);
+  else if (size === 4) view.setUint32(at, Number(value), true);
+  else if (size === 2) view.setUint16(at, Number(value), true);
+  else view.setUint8(at, Number(value));
 }
