@@ -25,6 +25,19 @@ async function bundled(files: Record<string, string>): Promise<Bundle> {
   }
 }
 
+/** What a bundle prints when it is run. */
+async function said(made: Bundle): Promise<string> {
+  const dir = await Deno.makeTempDir({ prefix: "rkt-bundle-test-" });
+  try {
+    for (const { name, source } of made) await Deno.writeFile(`${dir}/${name}`, source);
+    const args = ["run", "--no-config", `${dir}/main.js`];
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args }).output();
+    return new TextDecoder().decode(stdout);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
 Deno.test("staticImports() finds every form of a static import and no dynamic one", () => {
   const source = `import{a as b,c}from"./1.js";import"./2.js";import d from"./3.js";` +
     `import*as e from"node:fs";import f,{g}from"./4.js";import{h as h2}from"./5.js";` +
@@ -82,13 +95,18 @@ Deno.test("bundle() keeps the end of a resource that is used only once", async (
       { using file = open(); file.write(); }
       console.log("after");`,
   });
-  const file = await Deno.makeTempFile({ suffix: ".js" });
-  try {
-    await Deno.writeFile(file, made[0].source);
-    const args = ["run", "--no-config", file];
-    const { stdout } = await new Deno.Command(Deno.execPath(), { args }).output();
-    deepStrictEqual(new TextDecoder().decode(stdout), "write\nclose\nafter\n");
-  } finally {
-    await Deno.remove(file);
-  }
+  strictEqual(await said(made), "write\nclose\nafter\n");
+});
+
+Deno.test("bundle() keeps the CommonJS of one command out of the others", async () => {
+  const made = await bundled({
+    "main.ts": `if (Deno.args[0] === "run") (await import("./run.ts")).run();
+      else (await import("./fetch.ts")).fetch();`,
+    "run.ts": `export function run() { console.log("run"); }`,
+    "fetch.ts": `import x from "./x.cjs"; export function fetch() { console.log(x); }`,
+    "x.cjs": `module.exports = { x: require("node:os").EOL === "\\n" };`,
+  });
+  deepStrictEqual(hotPathFaults(made), []);
+  strictEqual(made.filter((chunk) => chunk.commonJs).length, 1);
+  strictEqual(await said(made), "{ x: true }\n");
 });
