@@ -1,5 +1,6 @@
 /** Collecting pods that have ended: marking, and deleting what was marked. */
 import { deleteTree } from "../linux/delete_tree.ts";
+import { fileTimes } from "../linux/file_times.ts";
 import { claimPod, listPods, movePod, type PodStage, type PodView } from "./pod_directory.ts";
 
 /** Which pods to collect. Times in milliseconds. */
@@ -67,13 +68,8 @@ function mark(dataDir: string, pod: PodView, options: CollectOptions): void {
  * change.
  */
 function age(pod: PodView): number {
-  try {
-    const { ctime } = Deno.lstatSync(pod.path);
-    return ctime === null ? 0 : Date.now() - ctime.getTime();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
-    throw error;
-  }
+  const times = fileTimes(pod.path);
+  return times === undefined ? 0 : Date.now() - times.changed;
 }
 
 /** Deletes a pod that is in the garbage. Returns undefined where somebody else is at it. */

@@ -1,4 +1,6 @@
 /** What a pod directory tells about its pod: apps, times, exit statuses, networks, processes. */
+import { exists } from "../linux/exists.ts";
+import { fileTimes } from "../linux/file_times.ts";
 import { type PodState, type PodView, readPodFile } from "./pod_directory.ts";
 
 /** An app of a pod. */
@@ -120,19 +122,12 @@ function strings(value: unknown): Record<string, string> {
 }
 
 function modified(path: string): number | undefined {
-  try {
-    return Deno.lstatSync(path).mtime?.getTime();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return undefined;
-    }
-    throw error;
-  }
+  return fileTimes(path)?.modified;
 }
 
 /** When the pod was created, in milliseconds since 1970: when its manifest was written. */
 export function createdAt(pod: PodView): number | undefined {
-  return modified(`${pod.path}/pod-created`) ?? modified(`${pod.path}/pod`) ?? modified(pod.path);
+  return modified(`${pod.path}/pod`) ?? modified(pod.path);
 }
 
 /** When the pod was started, in milliseconds since 1970. Undefined where it was not. */
@@ -147,6 +142,7 @@ export function statusPath(pod: PodView): string {
 
 /** The exit status of an app. Undefined where it has not ended, or was killed with the pod. */
 export function exitCode(pod: PodView, app: string): number | undefined {
+  if (!exists(`${statusPath(pod)}/${app}`)) return undefined;
   const text = readPodFile(pod, `stage1/rootfs/rkt/status/${app}`);
   return text === undefined || !/^\d+\s*$/.test(text) ? undefined : Number(text);
 }
@@ -171,6 +167,8 @@ export function appProgress(pod: PodView, app: string): AppProgress {
 
 /** The networks of a pod. */
 export function podNetworks(pod: PodView): PodNetwork[] {
+  // Most pods have none, and to find that out by a failing read is slow.
+  if (!exists(`${pod.path}/net-info.json`)) return [];
   const text = readPodFile(pod, "net-info.json");
   if (text === undefined) return [];
   try {

@@ -1,0 +1,42 @@
+import { ERRNO, KernelError } from "./errno.ts";
+import { cstring, trySyscall } from "./syscall.ts";
+
+// include/uapi/linux/fcntl.h, include/uapi/linux/stat.h
+const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const STATX_MTIME = 0x40;
+const STATX_CTIME = 0x80;
+/** Where struct statx has its times: seconds (64 bits), then nanoseconds (32 bits). */
+const CTIME = 96;
+const MTIME = 112;
+
+const statx = new Uint8Array(256);
+const view = new DataView(statx.buffer);
+
+/** When a file was changed, in milliseconds since 1970. */
+export interface FileTimes {
+  /** Its content. */
+  readonly modified: number;
+  /** Its inode: also its name, owner or mode. */
+  readonly changed: number;
+}
+
+/**
+ * The times of a path; a symbolic link counts as itself. Undefined where there is nothing. statx(2),
+ * because `rkt list` asks a thousand times and Deno throws where there is nothing, which is slow.
+ *
+ * @throws {KernelError} where it can't be told
+ */
+export function fileTimes(path: string): FileTimes | undefined {
+  const mask = STATX_MTIME | STATX_CTIME;
+  const name = cstring(path);
+  const result = trySyscall("statx", AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, mask, statx);
+  if (result === 0) return { modified: time(MTIME), changed: time(CTIME) };
+  if (result === -ERRNO.ENOENT || result === -ERRNO.ENOTDIR) return undefined;
+  throw new KernelError(-result, `look at ${path}`);
+}
+
+function time(at: number): number {
+  const seconds = Number(view.getBigInt64(at, true));
+  return seconds * 1000 + Math.floor(view.getUint32(at + 8, true) / 1e6);
+}
