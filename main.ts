@@ -53,15 +53,22 @@ async function run(invocation: Invocation): Promise<number> {
 
 /** Prints what went wrong in one line, with `debug` where it happened too. */
 function report(speaker: string, error: unknown, debug: boolean): number {
-  const expected = error instanceof Failure || error instanceof AppcError ||
-    error instanceof KernelError;
   const message = error instanceof Error ? error.message : String(error);
-  const line = message.trim().replace(/\s*\n\s*/g, "; ");
-  console.error(
-    `${speaker}: ${expected ? line : `this is a bug in rkt (--debug shows where): ${line}`}`,
-  );
+  // Names out of images and archives may hold what a terminal obeys.
+  // deno-lint-ignore no-control-regex
+  const line = message.trim().replace(/\s*\n\s*/g, "; ").replace(/[\x00-\x1f\x7f-\x9f]/g, "\ufffd");
+  const prefix = isExpected(error) ? "" : "this is a bug in rkt (--debug shows where): ";
+  console.error(`${speaker}: ${prefix}${line}`);
   if (debug && error instanceof Error) console.error(details(error));
   return error instanceof Failure ? error.exitCode : FAILED;
+}
+
+/** Whether an error is about the input or the system; whatever else is thrown is a bug. */
+function isExpected(error: unknown): boolean {
+  if (error instanceof Failure || error instanceof AppcError) return true;
+  if (error instanceof KernelError) return true;
+  // Deno's own errors of system calls: a full disk can turn up anywhere.
+  return error instanceof Error && "code" in error && /^E[A-Z0-9]+$/.test(String(error.code));
 }
 
 /** The stack of an error, and of each error that caused it. */
