@@ -58,7 +58,7 @@ function report(speaker: string, error: unknown, debug: boolean): number {
   // deno-lint-ignore no-control-regex
   const line = message.trim().replace(/\s*\n\s*/g, "; ").replace(/[\x00-\x1f\x7f-\x9f]/g, "\ufffd");
   const prefix = isExpected(error) ? "" : "this is a bug in rkt (--debug shows where): ";
-  console.error(`${speaker}: ${prefix}${line}`);
+  console.error(`${speaker}: ${prefix}${line}${hint(error)}`);
   if (debug && error instanceof Error) console.error(details(error));
   return error instanceof Failure ? error.exitCode : FAILED;
 }
@@ -69,6 +69,12 @@ function isExpected(error: unknown): boolean {
   if (error instanceof KernelError) return true;
   // Deno's own errors of system calls: a full disk can turn up anywhere.
   return error instanceof Error && "code" in error && /^E[A-Z0-9]+$/.test(String(error.code));
+}
+
+/** What to do where the kernel refused something to a person who is not root. */
+function hint(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return Deno.uid() !== 0 && (code === "EACCES" || code === "EPERM") ? "; try it as root" : "";
 }
 
 /** The stack of an error, and of each error that caused it. */
