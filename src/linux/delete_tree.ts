@@ -38,6 +38,9 @@ const OPEN_HOW = new BigUint64Array([
 ]);
 const OPEN_HOW_BYTES = new Uint8Array(OPEN_HOW.buffer);
 
+/** What becomes of mounts below the tree: what is in them is never deleted. */
+export type LeftoverMounts = "unmount" | "leave";
+
 /** What {@linkcode deleteTree} did. */
 export interface Deletion {
   /** Bytes of disk space that were given back: blocks of files whose last name this was. */
@@ -61,10 +64,15 @@ interface Frame {
 class Walk {
   freed = 0;
   left: string | undefined;
+  readonly #mounts: LeftoverMounts;
   readonly #stack: Frame[] = [];
   readonly #statx = new Uint8Array(256);
   readonly #statxView = new DataView(this.#statx.buffer);
   #moved = 0;
+
+  constructor(mounts: LeftoverMounts) {
+    this.#mounts = mounts;
+  }
 
   /** Empties the directory behind a descriptor and closes it. */
   run(top: number): void {
@@ -108,7 +116,7 @@ class Walk {
     if (this.#stack.length >= MAX_DEPTH && this.#moveUp(frame, name)) return;
     const open = () => trySyscall("openat2", frame.fd, name, OPEN_HOW_BYTES, OPEN_HOW_BYTES.length);
     let fd = open();
-    while (fd === -ERRNO.EXDEV && unmount(frame.fd, name) === 0) fd = open();
+    while (fd === -ERRNO.EXDEV && this.#unmounts(frame.fd, name)) fd = open();
     if (fd >= 0) this.#push(fd, name);
     else if (fd !== -ERRNO.ENOENT) this.#leaves(name, fd === -ERRNO.EXDEV ? ERRNO.EBUSY : -fd);
   }
@@ -142,7 +150,11 @@ class Walk {
     if (errno !== 0) this.#leaves(frame.name, errno);
   }
 
-  /** Removes a name and counts what that frees. A mount on it is undone first. */
+  #unmounts(dirFd: number, name: Uint8Array): boolean {
+    return this.#mounts === "unmount" && unmount(dirFd, name) === 0;
+  }
+
+  /** Removes a name and counts what that frees. */
   #unlink(dirFd: number, name: Uint8Array<ArrayBuffer>, flags: number): number {
     const mask = STATX_NLINK | STATX_BLOCKS;
     const known = trySyscall("statx", dirFd, name, AT_SYMLINK_NOFOLLOW, mask, this.#statx) === 0;
@@ -150,7 +162,7 @@ class Walk {
     const blocks = Number(this.#statxView.getBigUint64(48, true));
     const unlink = () => -trySyscall("unlinkat", dirFd, name, flags);
     let errno = unlink();
-    while (errno === ERRNO.EBUSY && unmount(dirFd, name) === 0) errno = unlink();
+    while (errno === ERRNO.EBUSY && this.#unmounts(dirFd, name)) errno = unlink();
     if (errno === ERRNO.ENOENT) return 0;
     if (errno === 0 && known && (links === 1 || flags === AT_REMOVEDIR)) {
       this.freed += blocks * 512;
@@ -193,16 +205,17 @@ function unmount(dirFd: number, name: Uint8Array): number {
 }
 
 /**
- * Deletes a directory and all below it; a path that does not exist is fine. Leftover mounts below it
- * are unmounted, never emptied. What can't be deleted, like a busy mount, is left, and said.
+ * Deletes a directory and all below it; a path that does not exist is fine. What can't be deleted,
+ * like a busy mount, is left, and said.
  *
+ * @param mounts `"unmount"` for directories of rkt's own, where mounts are leftovers of rkt
  * @throws {KernelError} where the directory itself cannot be opened
  */
-export function deleteTree(path: string): Deletion {
+export function deleteTree(path: string, mounts: LeftoverMounts = "leave"): Deletion {
   const fd = tryOpenDirectory(path);
   if (fd === -ERRNO.ENOENT) return { freed: 0, left: undefined };
   if (fd < 0) throw new KernelError(-fd, `open ${path}`);
-  const walk = new Walk();
+  const walk = new Walk(mounts);
   walk.run(fd);
   if (walk.left !== undefined) return { freed: walk.freed, left: walk.left };
   const errno = -trySyscall("unlinkat", AT_FDCWD, cstring(path), AT_REMOVEDIR);

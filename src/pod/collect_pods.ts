@@ -80,7 +80,7 @@ function deletePod(dataDir: string, pod: PodView, options: CollectOptions): numb
   options.onDelete(`Garbage collecting pod "${pod.uuid}"`);
   // From now on a part of it may be missing: never again an exited pod that one can look into.
   if (claimed.stage !== "garbage") claimed.toGarbage();
-  const { freed, left } = deleteTree(claimed.path);
+  const { freed, left } = deleteTree(claimed.path, "unmount");
   if (left !== undefined) {
     options.onLeft(`pod "${pod.uuid}" stays in the garbage until the next gc: ${left}`);
   }

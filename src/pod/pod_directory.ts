@@ -139,7 +139,7 @@ export class PodDirectory implements Disposable {
   async discard(): Promise<void> {
     this.toGarbage();
     const { deleteTree } = await import("../linux/delete_tree.ts");
-    deleteTree(this.path);
+    deleteTree(this.path, "unmount");
   }
 
   #move(to: PodStage): void {

@@ -1,6 +1,6 @@
 /** Importing an image: one pass over its bytes, then a few renames. */
-import { type AciContents, readAci } from "../aci/aci_reader.ts";
-import { extractAci } from "../aci/extract.ts";
+import { readAci } from "../aci/aci_reader.ts";
+import { extractAci, type ExtractedAci } from "../aci/extract.ts";
 import type { ByteSource } from "../aci/source.ts";
 import { AppcError } from "../appc/error.ts";
 import { type ImageId, parseImageId, type StoreKey, storeKey } from "../appc/image_id.ts";
@@ -62,6 +62,9 @@ async function importInto(
   const contents = await writeBlob(source, `${temp}/blob`, tree);
   const imageId = parseImageId(contents.imageId);
   const manifest = parsedManifest(source.name, contents.manifestText);
+  // What the archive holds is the whole tree only if nothing lies below it and all of it is wanted.
+  const isWhole = manifest.dependencies.length === 0 && manifest.pathWhitelist.length === 0;
+  if (isWhole && contents.danglingLink !== undefined) throw new Failure(contents.danglingLink);
   const signers = await options.verify?.({ imageId, manifest }) ?? [];
   const key = storeKey(imageId);
   const info = mergedInfo(store.dataDir, key, imageId, signers, options);
@@ -73,8 +76,6 @@ async function importInto(
     const { latest, signers } = info;
     index.save({ key, name, importTime: now.getTime(), latest, size: contents.size }, signers);
   });
-  // What the archive holds is the whole tree only if nothing lies below it and all of it is wanted.
-  const isWhole = manifest.dependencies.length === 0 && manifest.pathWhitelist.length === 0;
   if (tree !== undefined && isWhole) {
     const treeId = treeIdOf([key]);
     publishTree(store.dataDir, treeId, tree);
@@ -94,7 +95,7 @@ async function writeBlob(
   source: ByteSource,
   path: string,
   tree: string | undefined,
-): Promise<AciContents> {
+): Promise<ExtractedAci> {
   using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o640 });
   const write = (chunk: Uint8Array) => {
     for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
@@ -105,7 +106,10 @@ async function writeBlob(
     return contents;
   }
   Deno.mkdirSync(tree, { mode: 0o755 });
-  const contents = await extractAci(kept(source), tree, { onBytes: write });
+  const contents = await extractAci(kept(source), tree, {
+    onBytes: write,
+    danglingLinks: "report",
+  });
   file.syncDataSync();
   return contents;
 }

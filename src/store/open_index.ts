@@ -4,6 +4,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { Failure } from "../failure.ts";
+import { KernelError } from "../linux/errno.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor, lockExclusive, openDirectory } from "../linux/lock.ts";
 import { ImageIndex, INDEX_SCHEMA, INDEX_VERSION } from "./image_index.ts";
@@ -24,6 +25,7 @@ export function openIndex(dataDir: string): ImageIndex {
   } catch (error) {
     if (isUnwritable(error)) return indexInMemory(dataDir);
     if (isDamage(error)) return makeLocked(dataDir);
+    if (error instanceof KernelError) throw error;
     throw new Failure(`the store's index ${path}: ${reason(error)}`, undefined, { cause: error });
   }
 }

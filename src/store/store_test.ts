@@ -112,6 +112,17 @@ Deno.test(
 );
 
 Deno.test(
+  "resolve() answers a repeated query without the index",
+  inTemp(async (dir, store) => {
+    const image = await imported(store, testImage(dir, { name: "example.com/a" }));
+    assert.equal(await named(store, "example.com/a:1.0"), image.key);
+    Deno.removeSync(`${store.dataDir}/cas/db`, { recursive: true });
+    Deno.writeTextFileSync(`${store.dataDir}/cas/db`, "not a directory");
+    assert.equal(await named(store, "example.com/a:1.0"), image.key);
+  }),
+);
+
+Deno.test(
   "resolve() answers rightly after a crash in the middle of a change",
   inTemp(async (dir, store) => {
     const one = await imported(store, testImage(dir, { name: "example.com/a", version: "1" }));

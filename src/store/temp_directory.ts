@@ -47,7 +47,7 @@ export class TempDirectory implements Disposable {
 
   /** Deletes the directory now, for whoever wants to know what that has freed. */
   delete(): Deletion {
-    return deleteTree(this.path);
+    return deleteTree(this.path, "unmount");
   }
 
   [Symbol.dispose](): void {
@@ -75,7 +75,7 @@ export function sweepTemp(dataDir: string): Sweep {
     if (fd < 0) continue;
     try {
       if (!tryLockExclusive(fd, path)) continue;
-      const deletion = deleteTree(path);
+      const deletion = deleteTree(path, "unmount");
       freed += deletion.freed;
       if (deletion.left !== undefined) left.push(`${path}/${deletion.left}`);
     } finally {
