@@ -10,6 +10,17 @@ export interface ExtractOptions extends Ownership {
   readonly rootfsOnly?: boolean;
   /** Also gets the uncompressed bytes, to store them in the same pass. */
   readonly onBytes?: (chunk: Uint8Array) => void;
+  /**
+   * What to do with hardlinks whose target is not in the image. `report`: leave them out and tell; an
+   * image below may have the target. Default: refuse.
+   */
+  readonly danglingLinks?: "refuse" | "report";
+}
+
+/** What an image contained that was extracted. */
+export interface ExtractedAci extends AciContents {
+  /** With `danglingLinks: "report"`: the first such link, as the message of a failure. */
+  readonly danglingLink?: string;
 }
 
 /**
@@ -24,7 +35,7 @@ export async function extractAci(
   source: ByteSource,
   directory: string,
   options: ExtractOptions = {},
-): Promise<AciContents> {
+): Promise<ExtractedAci> {
   let first: ByteSource | undefined = source;
   const open = () => {
     const opened = first;

@@ -195,6 +195,19 @@ Deno.test("extractAci() names the entry that fails", async () => {
   }
 });
 
+Deno.test("extractAci() reports a link whose target an image below may have", async () => {
+  const target = await Deno.makeTempDir();
+  try {
+    const bytes = image(hardlink("rootfs/l", "rootfs/none"), entry({ path: "rootfs/f" }));
+    const options = { privileged, danglingLinks: "report" } as const;
+    const { danglingLink } = await extractAci(bytesSource("t", bytes), target, options);
+    assert.match(danglingLink ?? "", /^t: entry "rootfs\/l" .* hardlink to "rootfs\/none"/);
+    assert.deepEqual([...Deno.readDirSync(`${target}/rootfs`)].map((each) => each.name), ["f"]);
+  } finally {
+    await Deno.remove(target, { recursive: true });
+  }
+});
+
 Deno.test("extractAci() leaves no descriptor open", async () => {
   const open = () => [...Deno.readDirSync("/proc/self/fd")].length;
   await extracted(image(entry({ path: "rootfs/f" })), () => {});

@@ -7,7 +7,7 @@ import { Failure } from "../failure.ts";
 import { KernelError } from "../linux/errno.ts";
 import { type AciContents, type AciSink, readAci } from "./aci_reader.ts";
 import { type ByteString, byteStringOfText, shown } from "../linux/byte_string.ts";
-import { type ExtractOptions } from "./extract.ts";
+import { type ExtractedAci, type ExtractOptions } from "./extract.ts";
 import { LayerExtractor, named, type PendingLink } from "./layer.ts";
 import { type ByteSource } from "./source.ts";
 import { ROOTFS } from "./structure.ts";
@@ -113,7 +113,7 @@ export async function renderLayers(
   layers: readonly Layer[],
   directory: string,
   options: ExtractOptions,
-): Promise<AciContents> {
+): Promise<ExtractedAci> {
   using writer = new TreeWriter(directory, options);
   let pending: readonly PendingLink[] = [];
   let top: AciContents | undefined;
@@ -140,15 +140,19 @@ export async function renderLayers(
     top ??= contents;
     pending = await settleLinks([...pending, ...extractor.pending], layer, extractor, writer);
   }
-  const [lost] = pending;
-  if (lost !== undefined) {
-    throw new Failure(
-      `${lost.what} is a hardlink to ${shown(lost.target)}, which is missing or a directory`,
-    );
+  const danglingLink = dangling(pending);
+  if (danglingLink !== undefined) {
+    if (options.danglingLinks !== "report") throw new Failure(danglingLink);
+    for (const link of pending) writer.release(link.path);
   }
   finish(writer, directory);
   if (top === undefined) throw new Error("no layers to render");
-  return top;
+  return { ...top, danglingLink };
+}
+
+function dangling([link]: readonly PendingLink[]): string | undefined {
+  if (link === undefined) return undefined;
+  return `${link.what} is a hardlink to ${shown(link.target)}, which is missing or a directory`;
 }
 
 function accepts(layer: Layer, entry: TarEntry): boolean {
