@@ -4,13 +4,14 @@ import * as k from "./plan/constants.ts";
 import { mutableStruct, type Section, slot, struct, vector } from "./plan/plan.ts";
 import type { Pod, PodApp } from "./pod.ts";
 import { signalSet, SIGSET_SIZE } from "./supervisor.ts";
+import { takeTerminal } from "./terminal.ts";
 
 // include/uapi/asm-generic/errno-base.h
 const ENOENT = 2;
 const ENOTDIR = 20;
 
 /** The steps behind the label `app NAME`. Every one of them only takes away from what the process may do. */
-export function startApp(steps: Section, _pod: Pod, app: PodApp): void {
+export function startApp(steps: Section, pod: Pod, app: PodApp): void {
   const at = `in app "${app.name}"`;
   steps.heading(`app "${app.name}": a child of init`);
   steps.label(`app ${app.name}`);
@@ -19,6 +20,7 @@ export function startApp(steps: Section, _pod: Pod, app: PodApp): void {
   steps.must(`change the root to that of app "${app.name}"`, "pivot_root", [".", "."]);
   steps.must(`detach init's root ${at}`, "umount2", [".", k.MNT_DETACH]);
   steps.must(`enter the new root ${at}`, "chdir", ["/"]);
+  if (pod.interactive) takeTerminal(steps, at);
   steps.must(`close all but the standard streams on exec ${at}`, "close_range", [
     3,
     0xffffffff,

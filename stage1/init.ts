@@ -52,7 +52,9 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
   const roots = pod.apps.map((app) => openRoot(setup, pod, app));
 
   leaveHost(setup, pod);
-  for (const [i, app] of pod.apps.entries()) attachRoot(setup, pod, app, roots[i]);
+  for (const [i, app] of pod.apps.entries()) {
+    attachRoot(setup, pod, app, roots[i], supervisor.terminal);
+  }
   setup.must("make init's root read-only", "mount_setattr", [
     k.AT_FDCWD,
     "/",

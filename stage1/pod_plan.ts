@@ -15,7 +15,7 @@ export function namespaces(pod: Pod): number {
 export function podPlan(pod: Pod): Plan {
   const setup = new Section();
   const resident = new Section();
-  const supervisor = supervise(setup, resident, namespaces(pod), "init", pod.stopTimeout);
+  const supervisor = supervise(setup, resident, pod, namespaces(pod));
   init(setup, resident, pod, supervisor);
   return { setup: setup.items, resident: resident.items };
 }

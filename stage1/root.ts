@@ -5,6 +5,7 @@
 import * as k from "./plan/constants.ts";
 import { type Section, type Slot, slot, struct } from "./plan/plan.ts";
 import type { AppMount, Pod, PodApp } from "./pod.ts";
+import { makePty, type Terminal } from "./terminal.ts";
 
 /** Mounts that are made and not yet attached, because init still stands in the host's root. */
 export interface OpenRoot {
@@ -140,7 +141,13 @@ function openVolume(steps: Section, pod: Pod, app: PodApp, mount: AppMount): Slo
 }
 
 /** Puts an app's root together at `/APP` in init's root. */
-export function attachRoot(steps: Section, pod: Pod, app: PodApp, open: OpenRoot): void {
+export function attachRoot(
+  steps: Section,
+  pod: Pod,
+  app: PodApp,
+  open: OpenRoot,
+  terminal?: Terminal,
+): void {
   const at = `in app "${app.name}"`;
   steps.heading(`init: the root of app "${app.name}"`);
   const place = slot("place");
@@ -155,7 +162,7 @@ export function attachRoot(steps: Section, pod: Pod, app: PodApp, open: OpenRoot
   steps.try("close the place", "close", [place]);
   mountProc(steps, pod, at, open.root);
   mountSys(steps, pod, at, open.root);
-  mountDev(steps, at, open.root);
+  mountDev(steps, at, app, open.root, terminal);
   hostnameFile(steps, at, open.root);
   app.mounts.forEach((mount, i) => attachVolume(steps, at, mount, open.volumes[i], open.root));
   // After the volumes: their targets may have to be made.
@@ -327,7 +334,7 @@ const DEVICE_LINKS = [
 /** `dev_t` as mknod(2) takes it, for small numbers. */
 const device = (major: number, minor: number): number => (major << 8) | minor;
 
-function mountDev(steps: Section, at: string, root: Slot): void {
+function mountDev(steps: Section, at: string, app: PodApp, root: Slot, terminal?: Terminal): void {
   const dev = slot("dev");
   const target = ownDirectory(steps, at, root, "dev");
   newMount(
@@ -385,6 +392,7 @@ function mountDev(steps: Section, at: string, root: Slot): void {
     "pts",
     k.MOVE_MOUNT_F_EMPTY_PATH,
   ]);
+  if (terminal !== undefined) makePty(steps, at, pts, dev, app, terminal);
   steps.try("close /dev/pts", "close", [pts]);
 
   const shm = slot("shm");

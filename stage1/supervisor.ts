@@ -13,6 +13,8 @@ import {
   type Struct,
   struct,
 } from "./plan/plan.ts";
+import type { Pod } from "./pod.ts";
+import { closeTerminal, openTerminal, relay, startRelay, type Terminal } from "./terminal.ts";
 
 /** The signals that reach the apps. */
 export const FORWARDED = [
@@ -37,7 +39,13 @@ export function signalSet(signals: readonly number[]): Struct {
  * What the supervisor and init wait for. Signals that stop a process (TSTP, TTIN, TTOU) keep their
  * effect, so that a shell's job control works on `rkt run`.
  */
-export const WAITED_FOR: Struct = signalSet([...FORWARDED, k.SIGALRM, k.SIGCHLD, k.SIGPIPE]);
+export const WAITED_FOR: Struct = signalSet([
+  ...FORWARDED,
+  k.SIGALRM,
+  k.SIGCHLD,
+  k.SIGCONT,
+  k.SIGPIPE,
+]);
 
 /** `struct sigaction` of the kernel (include/linux/signal_types.h) that restores the default. */
 export const DEFAULT_ACTION: Struct = struct(
@@ -79,20 +87,20 @@ export function exitCode(steps: Section, status: Slot, code: Slot, to: string): 
 export interface Supervisor {
   /** A pidfd of the supervisor, for init to see whether it still lives. */
   readonly alive: Slot;
+  /** With `--interactive`. */
+  readonly terminal?: Terminal;
 }
 
 /**
  * The supervisor's part of the plan up to the birth of init, and its loop.
  *
  * @param namespaces the `CLONE_NEW*` flags of the pod
- * @param initLabel where init's steps start
  */
 export function supervise(
   setup: Section,
   resident: Section,
+  pod: Pod,
   namespaces: number,
-  initLabel: string,
-  stopTimeout: number,
 ): Supervisor {
   const pid = slot("self");
   const alive = slot("supervisor");
@@ -106,17 +114,23 @@ export function supervise(
   limitOpenFiles(setup);
   setup.try("get the own PID", "getpid", [], { store: pid });
   setup.must("refer to the supervisor", "pidfd_open", [pid, 0], { store: alive });
+  const terminal = pod.interactive ? openTerminal(setup) : undefined;
   setup.must("make the pod's namespaces and init", "clone", [namespaces | k.SIGCHLD, 0, 0, 0, 0], {
     store: init,
   });
-  setup.when(init, 0, initLabel);
+  setup.when(init, 0, "init");
   setup.heading("supervisor: the pod is on its way");
-  // Whoever reads the app's output or feeds its input must not wait for us.
-  setup.try("let go of the input", "close", [0]);
-  setup.try("let go of the output", "close", [1]);
-  setup.goto("supervise");
-  loop(resident, init, stopTimeout);
-  return { alive };
+  if (terminal !== undefined) startRelay(setup, terminal);
+  else {
+    // Whoever reads the app's output or feeds its input must not wait for us.
+    setup.try("let go of the input", "close", [0]);
+    setup.try("let go of the output", "close", [1]);
+    setup.goto("supervise");
+  }
+  loop(resident, init, pod.stopTimeout, terminal);
+  if (terminal === undefined) return { alive };
+  relay(resident, terminal, alive);
+  return { alive, terminal };
 }
 
 /** Deno raised the soft limit to the hard one; programs that use select(2) break above 1024. */
@@ -128,7 +142,7 @@ function limitOpenFiles(setup: Section): void {
   setup.try("limit open files", "prlimit64", [0, k.RLIMIT_NOFILE, limit, 0]);
 }
 
-function loop(steps: Section, init: Slot, stopTimeout: number): void {
+function loop(steps: Section, init: Slot, stopTimeout: number, terminal?: Terminal): void {
   const signal = slot("signal");
   const child = slot("child");
   const status = slot("status");
@@ -146,6 +160,10 @@ function loop(steps: Section, init: Slot, stopTimeout: number): void {
   steps.when(signal, k.SIGCHLD, "reap");
   steps.when(signal, k.SIGALRM, "grace over");
   steps.when(signal, k.SIGPIPE, "wait");
+  // A shell that puts us into the foreground again has changed the modes of the terminal.
+  steps.when(signal, k.SIGCONT, terminal === undefined ? "wait" : "terminal raw");
+  // The app gets its signal from its own terminal.
+  if (terminal !== undefined) steps.when(signal, k.SIGWINCH, "terminal resize");
   steps.when(signal, k.SIGTERM, "asked to stop");
   steps.when(signal, k.SIGINT, "asked to stop");
   steps.label("forward");
@@ -173,11 +191,28 @@ function loop(steps: Section, init: Slot, stopTimeout: number): void {
     store: child,
     branch: { when: "less", operand: 1, to: "wait" },
   });
+  const other = slot("difference");
+  if (terminal !== undefined) relayEnded(steps, child, terminal);
   steps.compute("difference", [child, init], {
-    store: child,
+    store: other,
     branch: { when: "different", operand: 0, to: "reap" },
   });
   exitCode(steps, status, code, "end");
   steps.label("end");
+  if (terminal !== undefined) closeTerminal(steps, terminal);
   steps.try("end as the pod ended", "exit_group", [code]);
+}
+
+/** A relay or the guard has ended by itself. Without its output relay the app would be stuck, so the pod ends. */
+function relayEnded(steps: Section, child: Slot, { input, output, guard }: Terminal): void {
+  for (const [name, process] of [["input", input], ["guard", guard], ["output", output]] as const) {
+    const other = slot("difference");
+    steps.compute("difference", [child, process], {
+      store: other,
+      branch: { when: "different", operand: 0, to: `not terminal ${name}` },
+    });
+    steps.set(process, 0);
+    steps.goto(name === "output" ? "kill" : "reap");
+    steps.label(`not terminal ${name}`);
+  }
 }

@@ -47,7 +47,8 @@ export default async function run(invocation: Invocation): Promise<number> {
     directory: `pods/run/${uuid}`,
     hostname: request.pod.hostname ?? `rkt-${uuid}`,
     network,
-    interactive: request.pod.interactive,
+    // Without a terminal there is nothing to relay: the streams are passed on as they are.
+    interactive: request.pod.interactive && Deno.stdin.isTerminal(),
     stopTimeout: request.pod.stopTimeout / 1000,
     protectPaths: !global.insecureOptions.has("paths"),
     apps,

@@ -34,6 +34,7 @@ export const SYSCALLS = {
   exit_group: call(231, 94, "int"),
   fallocate: call(285, 47, "fd", "FALLOC_FL_", "size", "size"),
   fchdir: call(81, 50, "fd"),
+  fchownat: call(260, 54, "fd", "pointer", "int", "int", "AT_"),
   fsconfig: call(431, 431, "fd", "=FSCONFIG_", "pointer", "pointer", "int"),
   fsmount: call(432, 432, "fd", "FSMOUNT_", "MOUNT_ATTR_"),
   fsopen: call(430, 430, "pointer", "FSOPEN_"),

@@ -1,0 +1,280 @@
+/**
+ * `--interactive`: the app's terminal is a pty of the pod's own devpts, and the caller's terminal is relayed to it.
+ *
+ *     caller's terminal, raw ── input relay ──→ master of the pty ┄┄ slave: the app's streams and controlling terminal
+ *                            ←─ output relay ──
+ *
+ * The relays are two children of the supervisor. A third one, the guard, waits for the supervisor's death to give the
+ * caller its terminal back; the supervisor does that itself on every other way out.
+ */
+import * as k from "./plan/constants.ts";
+import {
+  addressOf,
+  mutableStruct,
+  type Section,
+  type Slot,
+  slot,
+  type Space,
+  space,
+  struct,
+} from "./plan/plan.ts";
+import type { PodApp } from "./pod.ts";
+
+/** The terminal's part of a plan. */
+export interface Terminal {
+  /** The supervisor's and init's end of the socket that the master goes through. */
+  readonly receiver: Slot;
+  readonly sender: Slot;
+  readonly master: Slot;
+  /** The caller's modes: `struct termios` of include/uapi/asm-generic/termbits.h, 36 bytes. */
+  readonly saved: Space;
+  readonly input: Slot;
+  readonly output: Slot;
+  readonly guard: Slot;
+}
+
+const STDIN = 0;
+const STDOUT = 1;
+
+/** Before init is born: remember the caller's modes, and make the socket. */
+export function openTerminal(setup: Section): Terminal {
+  const terminal: Terminal = {
+    receiver: slot("receiver"),
+    sender: slot("sender"),
+    master: slot("master"),
+    saved: space("the caller's modes", 40),
+    input: slot("input relay"),
+    output: slot("output relay"),
+    guard: slot("guard"),
+  };
+  const pair = space("sockets", 8);
+  const both = slot("sockets");
+  setup.must("read the terminal's modes", "ioctl", [STDIN, k.TCGETS, terminal.saved]);
+  setup.must("make a socket for the terminal", "socketpair", [
+    k.AF_UNIX,
+    k.SOCK_SEQPACKET | k.SOCK_CLOEXEC,
+    0,
+    pair,
+  ]);
+  setup.compute("load", [addressOf(pair)], { store: both });
+  setup.compute("and", [both, 0xffffffff], { store: terminal.receiver });
+  setup.compute("shiftRight", [both, 32], { store: terminal.sender });
+  return terminal;
+}
+
+/** `struct msghdr` (include/linux/socket.h) with one byte, and room for one descriptor. */
+function message(): { header: ReturnType<typeof struct>; control: ReturnType<typeof struct> } {
+  const control = mutableStruct(
+    "cmsghdr",
+    ["len", 8, 20],
+    ["level", 4, k.SOL_SOCKET],
+    [
+      "type",
+      4,
+      k.SCM_RIGHTS,
+    ],
+    ["fd", 4, 0],
+    ["", 4, 0],
+  );
+  const iovec = struct("iovec", ["base", 8, addressOf(space("byte", 8))], ["len", 8, 1]);
+  const header = mutableStruct(
+    "msghdr",
+    ["name", 8, 0],
+    ["namelen", 8, 0],
+    ["iov", 8, addressOf(iovec)],
+    ["iovlen", 8, 1],
+    ["control", 8, addressOf(control)],
+    ["controllen", 8, 24],
+    ["flags", 8, 0],
+  );
+  return { header, control };
+}
+
+/** Init: make the pty, in the devpts just mounted, and send its master to the supervisor. */
+export function makePty(
+  steps: Section,
+  at: string,
+  pts: Slot,
+  dev: Slot,
+  app: PodApp,
+  terminal: Terminal,
+): void {
+  const master = slot("ptmx");
+  const { header, control } = message();
+  const unlocked = struct("int", ["locked", 4, 0], ["", 4, 0]);
+  steps.must(`open the master of a terminal ${at}`, "openat", [
+    pts,
+    "ptmx",
+    k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC,
+    0,
+  ], { store: master });
+  steps.must(`unlock the terminal ${at}`, "ioctl", [master, k.TIOCSPTLCK, unlocked]);
+  steps.must(`give the terminal to user ${app.uid} ${at}`, "fchownat", [pts, "0", app.uid, -1, 0]);
+  const clone = slot("clone");
+  steps.must(`mount the terminal on /dev/console ${at}`, "open_tree", [
+    pts,
+    "0",
+    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
+  ], { store: clone });
+  steps.must(`attach /dev/console ${at}`, "move_mount", [
+    clone,
+    "",
+    dev,
+    "console",
+    k.MOVE_MOUNT_F_EMPTY_PATH,
+  ]);
+  steps.compute("put", [addressOf(control, 16), master]);
+  steps.must("send the master to the supervisor", "sendmsg", [terminal.sender, header, 0]);
+  // Only the supervisor may hold it: its end is then the end of the terminal.
+  steps.must("close the master", "close", [master]);
+}
+
+/** The app, as the leader of its session: its terminal becomes its streams. */
+export function takeTerminal(steps: Section, at: string): void {
+  const slave = slot("slave");
+  steps.must(`open the terminal ${at}`, "openat", [
+    k.AT_FDCWD,
+    "/dev/pts/0",
+    k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC,
+    0,
+  ], { store: slave });
+  steps.must(`take the terminal ${at}`, "ioctl", [slave, k.TIOCSCTTY, 0]);
+  for (const stream of [0, 1, 2]) {
+    steps.must(`make the terminal stream ${stream} ${at}`, "dup3", [slave, stream, 0]);
+  }
+}
+
+/** The supervisor, when init is born: receive the master, start guard and relays. */
+export function startRelay(setup: Section, terminal: Terminal): void {
+  const { header, control } = message();
+  setup.heading("supervisor: relay the terminal");
+  setup.must("leave init its end of the socket", "close", [terminal.sender]);
+  setup.try("receive the master of the app's terminal", "recvmsg", [
+    terminal.receiver,
+    header,
+    k.MSG_CMSG_CLOEXEC,
+  ], { branch: { when: "less", operand: 1, to: "supervise" } }); // init has failed, and said so
+  setup.compute("load", [addressOf(control, 16)], { store: terminal.master });
+  setup.compute("and", [terminal.master, 0xffffffff], { store: terminal.master });
+  for (
+    const [name, child] of [["guard", terminal.guard], ["output", terminal.output], [
+      "input",
+      terminal.input,
+    ]] as const
+  ) {
+    setup.must(`make the terminal's ${name}`, "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: child });
+    setup.when(child, 0, `terminal ${name}`);
+  }
+  // Only now: a relay that is stopped for reading in the background has not changed anything.
+  setup.goto("terminal raw");
+}
+
+/** `ISIG` and so on, of include/uapi/asm-generic/termbits.h: what cfmakeraw(3) switches off. */
+const RAW_IFLAG = 0o1 | 0o2 | 0o10 | 0o40 | 0o100 | 0o200 | 0o400 | 0o2000;
+const RAW_OFLAG = 0o1;
+const RAW_LFLAG = 0o1 | 0o2 | 0o10 | 0o100 | 0o100000;
+const ALL_ONES = 0xffffffffn;
+
+/** The two words of 32 bits with bits switched off, as one of 64. */
+const without = (low: number, high: number): bigint =>
+  (ALL_ONES & ~BigInt(low)) | ((ALL_ONES & ~BigInt(high)) << 32n);
+
+/** The relays, the guard, and what the supervisor's loop does about the terminal. */
+export function relay(steps: Section, terminal: Terminal, supervisor: Slot): void {
+  rawMode(steps, terminal);
+  resize(steps, terminal);
+  copy(steps, "terminal input", STDIN, terminal.master);
+  copy(steps, "terminal output", terminal.master, STDOUT);
+  steps.heading("guard: give the terminal back if the supervisor is killed");
+  steps.label("terminal guard");
+  const poll = mutableStruct("pollfd", ["fd", 4, 0], ["events", 2, k.POLLIN], ["revents", 2, 0]);
+  const value = slot("value");
+  steps.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-terminal"]);
+  // In the background by then: a mode change would stop the guard for good.
+  const tty = struct("sigset", ["signals", 8, 2 ** (k.SIGTTOU - 1)]);
+  steps.try("allow the change of modes", "rt_sigprocmask", [k.SIG_BLOCK, tty, 0, 8]);
+  steps.compute("sum", [supervisor, k.POLLIN * 2 ** 32], { store: value });
+  steps.compute("put", [addressOf(poll), value]);
+  steps.label("terminal guard waits");
+  steps.try("wait for the supervisor's death", "ppoll", [poll, 1, 0, 0, 8], {
+    branch: { when: "less", operand: 1, to: "terminal guard waits" },
+  });
+  steps.try("restore the terminal", "ioctl", [STDIN, k.TCSETSW, terminal.saved]);
+  steps.try("end the guard", "exit_group", [0]);
+}
+
+function rawMode(steps: Section, terminal: Terminal): void {
+  const raw = space("raw modes", 40);
+  const value = slot("value");
+  steps.heading("supervisor: the terminal");
+  steps.label("terminal raw");
+  const masks = [without(RAW_IFLAG, RAW_OFLAG), without(0, RAW_LFLAG)];
+  for (let word = 0; word < 5; word++) {
+    steps.compute("load", [addressOf(terminal.saved, word * 8)], { store: value });
+    if (word < 2) steps.compute("and", [value, masks[word]], { store: value });
+    // Bytes 22 and 23 are VTIME and VMIN: read(2) returns as soon as there is one byte.
+    if (word === 2) {
+      steps.compute("and", [value, (1n << 48n) - 1n], { store: value });
+      steps.compute("sum", [value, 1n << 56n], { store: value });
+    }
+    steps.compute("put", [addressOf(raw, word * 8), value]);
+  }
+  steps.try("make the terminal raw", "ioctl", [STDIN, k.TCSETSW, raw]);
+}
+
+/** Falls through from the raw mode: the sizes are made the same whenever the modes are. */
+function resize(steps: Section, terminal: Terminal): void {
+  const size = space("winsize", 8);
+  steps.label("terminal resize");
+  steps.try("read the terminal's size", "ioctl", [STDIN, k.TIOCGWINSZ, size]);
+  steps.try("set the size of the app's terminal", "ioctl", [terminal.master, k.TIOCSWINSZ, size]);
+  steps.goto("supervise");
+}
+
+/** A child that copies until the end of its input. */
+function copy(steps: Section, name: string, from: Slot | number, to: Slot | number): void {
+  const buffer = space(name, BUFFER);
+  const left = slot("left");
+  const next = slot("next");
+  const count = slot("count");
+  steps.heading(`${name} relay`);
+  steps.label(name);
+  steps.try("read", "read", [from, buffer, BUFFER], {
+    store: left,
+    branch: { when: "equal", operand: -k.EINTR, to: name },
+  });
+  steps.compute("let", [left], { branch: { when: "less", operand: 1, to: `${name} ends` } });
+  steps.set(next, addressOf(buffer));
+  steps.label(`${name} writes`);
+  steps.try("write", "write", [to, next, left], {
+    store: count,
+    branch: { when: "equal", operand: -k.EINTR, to: `${name} writes` },
+  });
+  steps.compute("let", [count], { branch: { when: "less", operand: 1, to: `${name} ends` } });
+  steps.compute("sum", [next, count], { store: next });
+  steps.compute("difference", [left, count], {
+    store: left,
+    branch: { when: "different", operand: 0, to: `${name} writes` },
+  });
+  steps.goto(name);
+  steps.label(`${name} ends`);
+  steps.try("end the relay", "exit_group", [0]);
+}
+
+/** Bytes that a relay copies at once. */
+const BUFFER = 4096;
+
+/** The supervisor, when the pod has ended: all that the app wrote comes out, then the modes come back. */
+export function closeTerminal(steps: Section, terminal: Terminal): void {
+  for (const [name, child] of [["input", terminal.input], ["guard", terminal.guard]] as const) {
+    const gone = `no terminal ${name}`;
+    steps.when(child, 0, gone); // kill(0) would be for all of the process group
+    steps.try(`end the ${name}`, "kill", [child, k.SIGKILL]);
+    if (name === "guard") steps.try("wait for the guard's end", "wait4", [child, 0, 0, 0]);
+    steps.label(gone);
+  }
+  steps.when(terminal.output, 0, "no terminal output");
+  steps.try("wait for the last output", "wait4", [terminal.output, 0, 0, 0]);
+  steps.label("no terminal output");
+  steps.try("restore the terminal", "ioctl", [STDIN, k.TCSETSW, terminal.saved]);
+}
