@@ -159,7 +159,7 @@ Deno.test("an image that a pod uses survives image gc", async () => {
   assert.match(gc.stderr, /removed treestore "deps-sha512-/);
 });
 
-Deno.test("runs, gc, rm, list and stop beside each other end in a clean host", async () => {
+Deno.test("run, gc, rm, list and KILL beside each other end in a clean host", async () => {
   await using place = await Place.make();
   const before = mounts(place.dir);
   let running = 3;
@@ -191,8 +191,19 @@ Deno.test("runs, gc, rm, list and stop beside each other end in a clean host", a
       assert.match(stderr, /^$|no pod|just been|being deleted/);
     }
   };
+  const killed = async () => {
+    for (let i = 0; running > 0; i++) {
+      const args = [place.data, ...i % 2 === 0 ? ["gc", "--grace-period=0s"] : run("exit 0")];
+      const child = new Deno.Command(RKT, { args, stdin: "null", stdout: "null", stderr: "null" });
+      const process = child.spawn();
+      const timer = setTimeout(() => process.kill("SIGKILL"), 15 + (i * 7) % 60);
+      await process.status;
+      clearTimeout(timer);
+    }
+  };
   await Promise.all([
     ...[0, 1, 2].map(runner),
+    killed(),
     others(["gc", "--grace-period=0s"], ["list"], ["image", "gc"]),
     remover(),
   ]);
