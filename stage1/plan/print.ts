@@ -1,5 +1,6 @@
 /** Shows a plan to a person, as strace(1) shows what a process did. */
 import { errnoName } from "../../src/linux/errno.ts";
+import { CAPABILITIES } from "../capabilities.ts";
 import * as constants from "./constants.ts";
 import type { Address, Argument, Item, Plan, Step, Struct, Value } from "./plan.ts";
 import { type Parameter, type SyscallName, SYSCALLS } from "./syscalls.ts";
@@ -17,6 +18,13 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, Parameter>>>> = {
   pollfd: { fd: "fd", events: "POLL" },
   cap_header: { version: "hexadecimal" },
   cap_data: { effective: "hexadecimal", permitted: "hexadecimal", inheritable: "hexadecimal" },
+};
+
+/** What the second argument of prctl(2) is depends on the first. */
+const PRCTL: Readonly<Record<number, Parameter>> = {
+  [constants.PR_SET_PDEATHSIG]: "signal",
+  [constants.PR_CAPBSET_DROP]: "capability",
+  [constants.PR_CAP_AMBIENT]: "=PR_CAP_AMBIENT_",
 };
 
 /**
@@ -48,8 +56,11 @@ export function printStep(step: Step): string {
 
 function printCall({ call, arguments: args }: Step): string {
   if (call in SYSCALLS) {
-    const parameters = SYSCALLS[call as SyscallName].parameters;
-    const shown = parameters.map((parameter, i) => printArgument(args[i] ?? 0, parameter));
+    const parameters: readonly Parameter[] = SYSCALLS[call as SyscallName].parameters;
+    const option = call === "prctl" ? PRCTL[Number(args[0])] : undefined;
+    const shown = parameters.map((parameter, i) =>
+      printArgument(args[i] ?? 0, i === 1 && option !== undefined ? option : parameter)
+    );
     return `${call}(${shown.join(", ")})`;
   }
   const [a = "", b = ""] = args.map((argument) => printArgument(argument, "int"));
@@ -116,6 +127,10 @@ function printNumber(value: number, parameter: Parameter): string {
   switch (parameter) {
     case "octal":
       return value === 0 ? "0" : `0${value.toString(8)}`;
+    case "mode":
+      return `S_IFCHR|0${(value & 0o7777).toString(8)}`;
+    case "device":
+      return `makedev(${value >> 8}, ${value & 0xff})`;
     case "hexadecimal":
       return `0x${value.toString(16)}`;
     case "pointer":
@@ -131,6 +146,8 @@ function printNumber(value: number, parameter: Parameter): string {
         )
           .map((n) => signalName(n).slice(3)).join(" ")
       }]`;
+    case "capability":
+      return CAPABILITIES[value] ?? `${value}`;
     case "int":
     case "size":
     case "pid":

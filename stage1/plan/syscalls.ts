@@ -42,7 +42,7 @@ export const SYSCALLS = {
   ioctl: call(16, 29, "fd", "=TIOC|TCGETS|TCSETSW|SIOC", "pointer"),
   kill: call(62, 129, "pid", "signal"),
   mkdirat: call(258, 34, "fd", "pointer", "octal"),
-  mknodat: call(259, 33, "fd", "pointer", "octal", "int"),
+  mknodat: call(259, 33, "fd", "pointer", "mode", "device"),
   mount: call(165, 40, "pointer", "pointer", "pointer", "MS_", "pointer"),
   mount_setattr: call(442, 442, "fd", "pointer", "AT_", "pointer", "size"),
   move_mount: call(429, 429, "fd", "pointer", "fd", "pointer", "MOVE_MOUNT_"),
