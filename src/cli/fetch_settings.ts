@@ -35,7 +35,7 @@ export function fetchSettings(
     ...caFile !== undefined && { caFile },
     reviewKey: async (question) => {
       const { reviewKey } = await import("./key_review.ts");
-      return reviewKey(question);
+      return reviewKey(question, tell);
     },
     message: (line) => message(line),
     ...global.debug && { debug: (line: string) => message(line) },

@@ -4,7 +4,6 @@ import type { KeyInQuestion } from "../fetch/fetch_session.ts";
 import { groupedFingerprint } from "../trust/fingerprint.ts";
 import { scopeText } from "../trust/keystore.ts";
 import type { PublicKey } from "../trust/public_key.ts";
-import { print } from "./output.ts";
 
 /** What a person has to compare: the fingerprint, the subkeys, and who it claims to be. */
 export function keyText(
@@ -28,17 +27,21 @@ export function keyText(
 /**
  * Shows a key and asks on the terminal whether to trust it.
  *
+ * @param print where to: standard output may be for something else
  * @throws {Failure} where there is no terminal to ask on
  */
-export function reviewKey({ key, prefix, location }: KeyInQuestion): boolean {
-  print(keyText(key));
+export function reviewKey(
+  { key, prefix, location }: KeyInQuestion,
+  print: (text: string) => void,
+): boolean {
   if (!Deno.stdin.isTerminal()) {
     const scope = prefix === "" ? "--root" : `--prefix=${prefix}`;
     throw new Failure(
-      `the key from ${location} has to be reviewed, and there is no terminal to ask on; ` +
+      `key ${key.fingerprint} from ${location} has to be reviewed, and there is no terminal to ask on; ` +
         `run: rkt trust ${scope} ${location}`,
     );
   }
+  print(keyText(key));
   for (;;) {
     print(`Are you sure you want to trust this key for ${scopeText(prefix)} (yes/no)?\n`);
     const answer = readAnswer();

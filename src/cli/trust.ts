@@ -3,7 +3,7 @@ import { addKeys } from "../fetch/trusted_keys.ts";
 import { scopeText } from "../trust/keystore.ts";
 import type { Invocation } from "./command.ts";
 import { fetchSettings } from "./fetch_settings.ts";
-import { keyText } from "./key_review.ts";
+import { keyText, reviewKey } from "./key_review.ts";
 import { print, printLine } from "./output.ts";
 import { trustScope } from "./trust_scope.ts";
 
@@ -11,7 +11,10 @@ import { trustScope } from "./trust_scope.ts";
 export default async function trust({ args, flags, global }: Invocation): Promise<number> {
   const scope = trustScope(flags);
   const skipReview = flags.on("skip-fingerprint-review");
-  using session = new FetchSession(fetchSettings(global));
+  using session = new FetchSession({
+    ...fetchSettings(global),
+    reviewKey: (question) => Promise.resolve(reviewKey(question, print)),
+  });
   const added = await addKeys(session, {
     scope,
     locations: args,

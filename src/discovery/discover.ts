@@ -18,7 +18,7 @@ export interface DiscoveryStep {
   readonly url: string;
   /** The tags of the page, if it was one. */
   readonly tags: readonly DiscoveryTag[];
-  /** What came of it: `3 tags, 1 for this name`, `404 Not Found`, or why there was no answer. */
+  /** What came of it: `discovery tags: 3, of use for this name: 1`, `404 Not Found`, or why there was no answer. */
   readonly outcome: string;
 }
 
@@ -101,7 +101,7 @@ async function walk<T>(
       answered ||= !silent;
       // A tag applies to every name that begins with its prefix, letter by letter.
       const found = tags?.filter((tag) => name.startsWith(tag.prefix)).flatMap(select) ?? [];
-      const counted = `${tags?.length} discovery tags, ${found.length} of them for this name`;
+      const counted = `discovery tags: ${tags?.length}, of use for this name: ${found.length}`;
       steps.push({ url, tags: tags ?? [], outcome: tags === undefined ? outcome : counted });
       if (found.length > 0) return { found, steps };
       if (tags !== undefined) break;

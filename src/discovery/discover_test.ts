@@ -42,8 +42,8 @@ Deno.test("discoverImage() walks from the name up to the host", async () => {
   ]);
   assert.deepEqual(steps.map((step) => step.outcome), [
     "404 Not Found",
-    "0 discovery tags, 0 of them for this name",
-    "1 discovery tags, 1 of them for this name",
+    "discovery tags: 0, of use for this name: 0",
+    "discovery tags: 1, of use for this name: 1",
   ]);
 });
 

@@ -94,9 +94,9 @@ export async function openSignature(
 
 async function deferredFile(session: FetchSession, location: string): Promise<SignatureFile> {
   for (let attempt = 1; attempt <= DEFERRED_TRIES; attempt++) {
+    if (attempt > 1) await session.client.pause(attempt - 1);
     const file = await readSignatureFile(session, location);
     if (file !== undefined) return file;
-    await session.client.pause(attempt);
   }
   throw new Failure(`${location}: the server still has no signature (202 Accepted)`);
 }

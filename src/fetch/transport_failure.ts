@@ -26,7 +26,7 @@ const REASONS: readonly (readonly [RegExp, string, retryable?: true])[] = [
   [/Temporary failure in name resolution/, "the name could not be resolved just now", true],
   [/Connection refused/i, "connection refused"],
   [/No route to host|Network is unreachable/i, "not reachable"],
-  [/TimedOut|timed out|timeout/i, "no answer in time", true],
+  [/TimedOut|timed out|timeout/i, "no answer in time"],
 ];
 
 /** Makes one line of what the HTTP library threw. */
