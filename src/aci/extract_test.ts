@@ -73,6 +73,7 @@ Deno.test("extractAci() creates files with mode, owner, time and attributes", as
 
 Deno.test("extractAci() sets times and modes of directories after their contents", async () => {
   const bytes = image(
+    joined(special("x", paxRecord("mtime", "-1.25")), directory("rootfs/old")),
     directory("rootfs/d", { mode: 0o555, mtime: 1000 }),
     directory("rootfs/d/e", { mode: 0o1777, mtime: 2000 }),
     entry({ path: "rootfs/d/e/f" }),
@@ -85,6 +86,8 @@ Deno.test("extractAci() sets times and modes of directories after their contents
       /^d 555 1000\.0+\ne 1777 2000\.0+\nf 644/,
     );
     assert.match(find(`${target}/rootfs/x`, "%f %m %T@\n"), /^x 700 3000\.0+\ny 755/);
+    // find prints whole seconds and the fraction side by side: -2 s and 0.75 s
+    assert.equal(find(`${target}/rootfs/old`, "%T@"), "-2.7500000000");
     Deno.chmodSync(`${target}/rootfs/d`, 0o755);
   });
 });

@@ -10,8 +10,8 @@ import { type TarEntry } from "./tar.ts";
 /** Largest manifest that is held in memory. Real ones have a few KB. */
 export const MAX_MANIFEST = 4 << 20;
 /** Entries of one image, and bytes of all their names: what the check for duplicates may hold in memory. */
-export const MAX_ENTRIES = 4_000_000;
-export const MAX_NAME_BYTES = 256 << 20;
+export const MAX_ENTRIES = 2_000_000;
+export const MAX_NAME_BYTES = 128 << 20;
 
 /** The top-level names. */
 export const MANIFEST = "manifest";
