@@ -33,13 +33,26 @@ async function make(program: Bundle, out: string, way?: Packing): Promise<Packin
   return made;
 }
 
+/** Puts the program's digest where src/version.ts wants it. */
+async function stamped(program: Bundle): Promise<Bundle> {
+  const all = await new Blob(program.map(({ source }) => source)).arrayBuffer();
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", all)).toHex().slice(0, 32);
+  const stamp = (chunk: Bundle[0]): Bundle[0] => {
+    const text = new TextDecoder().decode(chunk.source);
+    if (!text.includes("@BUILD@")) return chunk;
+    return { ...chunk, source: new TextEncoder().encode(text.replaceAll("@BUILD@", digest)) };
+  };
+  const [entry, ...others] = program;
+  return [stamp(entry), ...others.map(stamp)];
+}
+
 async function build(args: readonly string[]): Promise<void> {
   const unknown = args.find((arg) => !FLAGS.has(arg));
   if (unknown !== undefined) throw new Failure(`build: no such option: ${unknown}`);
   const wanted = (["packed", "compiled"] as const).find((way) => args.includes(`--${way}`));
 
   const from = performance.now();
-  const program = await bundle(root("main.ts"));
+  const program = await stamped(await bundle(root("main.ts")));
   const parts = { entry: entryChunks(program), run: hotChunks(program), all: program };
   const sizes = Object.entries(parts).map(([name, chunks]) =>
     `${name} ${kilobytes(sizeOf(chunks))} in ${chunks.length}`

@@ -1,7 +1,8 @@
 /** Runs a plan inside this process: for what has to be done below Deno, in a child that shares its memory. */
 import { syscall } from "../src/linux/syscall.ts";
 import { engineCode, ENGINES } from "./engine/engine.ts";
-import { ARCHITECTURE, executableFile } from "./launch.ts";
+import { executableFile } from "./execute.ts";
+import { ARCHITECTURE } from "./launch.ts";
 import { assemble } from "./plan/assemble.ts";
 import type { Plan, Slot } from "./plan/plan.ts";
 

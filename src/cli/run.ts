@@ -9,16 +9,18 @@ import type { PodManifest, RuntimeApp } from "../appc/pod_manifest.ts";
 import { Failure } from "../failure.ts";
 import { originalEnvironment } from "../linux/environment.ts";
 import { createPod, type PodDirectory } from "../pod/pod_directory.ts";
+import { makeEntries } from "../pod/pod_entries.ts";
 import {
   type AppImage,
   copyPath,
   overlayPath,
-  preparePod,
+  podEntries,
   type RootKind,
   volumePath,
 } from "../pod/prepare_pod.ts";
 import { type RenderedTree, Store, type StoredImage } from "../store/store.ts";
-import { replaceProcess } from "../../stage1/launch.ts";
+import { becomeProgram } from "../../stage1/execute.ts";
+import { program } from "../../stage1/launch.ts";
 import type { Pod, PodApp, Root } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
 import { resolveApps } from "../../stage1/resolve.ts";
@@ -31,7 +33,7 @@ import { podManifest } from "./run_manifest.ts";
 import { rootKind } from "./root_kind.ts";
 
 /** An image of the pod with its tree. */
-interface Rendered {
+export interface Rendered {
   readonly image: StoredImage;
   readonly tree: RenderedTree;
 }
@@ -62,8 +64,10 @@ export default async function run(invocation: Invocation): Promise<number> {
   // Nobody collects the images until the pod's directory names them; execve closes the lock.
   using _lock = store.prepareLock();
   const rendered: Rendered[] = [];
-  for (const { image } of request.apps) {
-    const found = await findImage(store, image, global);
+  const { pullPolicy } = request.pod;
+  for (const { image, signature } of request.apps) {
+    const options = { pullPolicy, ...signature !== undefined && { signature } };
+    const found = await findImage(store, image, global, options);
     rendered.push({ image: found, tree: await store.tree(found) });
   }
   const manifest = podManifest(
@@ -73,23 +77,25 @@ export default async function run(invocation: Invocation): Promise<number> {
   );
   const kind = await rootKind(store.dataDir, request.pod.overlay);
   const apps = resolve(manifest, rendered.map(({ tree }) => tree), kind, store.skeleton(), global);
+  const entries = podEntries(manifest, rendered.map(appImage), kind);
   const pod = createPod(store.dataDir);
   try {
     if (request.pod.uuidFile !== undefined) Deno.writeTextFileSync(request.pod.uuidFile, pod.uuid);
     pod.toPrepare();
-    await preparePod(pod, manifest, rendered.map((each) => appImage(store, each)), kind);
+    makeEntries(pod, entries);
+    if (kind === "copy") await copyTrees(store, pod, manifest, rendered);
     for (const { image } of rendered) store.markUsed(image);
-    becomeSupervisor(pod, podPlan(describe(pod.uuid, apps)));
+    Deno.writeTextFileSync(`${pod.path}/ppid`, `${Deno.pid}`);
+    const planned = describe(pod.uuid, apps);
+    const pieces = program(podPlan(planned));
+    const { recordRecipe } = await import("./record_recipe.ts");
+    recordRecipe(store.dataDir, request, planned, { entries, pieces, images: rendered });
+    // From here on the pod runs, and this process is its supervisor.
+    becomeProgram(pieces, `rkt run ${pod.uuid}`, () => pod.toRun());
   } catch (error) {
     await pod.discard();
     throw error;
   }
-}
-
-/** The last step: from here on the pod runs, and this process is its supervisor. */
-function becomeSupervisor(pod: PodDirectory, plan: ReturnType<typeof podPlan>): never {
-  Deno.writeTextFileSync(`${pod.path}/ppid`, `${Deno.pid}`);
-  replaceProcess(plan, `rkt run ${pod.uuid}`, () => pod.toRun());
 }
 
 function supportedNetwork({ network }: PodRequest): "host" | "none" {
@@ -148,13 +154,19 @@ export function resolve(
   });
 }
 
-function appImage(store: Store, { image, tree }: Rendered): AppImage {
-  return {
-    manifestText: image.manifestText,
-    treeId: tree.id,
-    copyTo: async (path) => {
-      const { renderCopy } = await import("../store/render_tree.ts");
-      await renderCopy(store, image, path);
-    },
-  };
+function appImage({ image, tree }: Rendered): AppImage {
+  return { manifestText: image.manifestText, treeId: tree.id };
+}
+
+/** Where there is no overlayfs, every app gets its tree for itself. */
+async function copyTrees(
+  store: Store,
+  pod: PodDirectory,
+  { apps }: PodManifest,
+  rendered: readonly Rendered[],
+): Promise<void> {
+  const { renderCopy } = await import("../store/render_tree.ts");
+  for (const [i, { name }] of apps.entries()) {
+    await renderCopy(store, rendered[i].image, `${pod.path}/${copyPath(name)}`);
+  }
 }

@@ -1,5 +1,6 @@
 /** Makes the ELF executable that a program runs as: engine, instructions, constants, memory; nothing else. */
 import { type Architecture, engineCode, ENGINES } from "../engine/engine.ts";
+import type { Piece } from "../execute.ts";
 import type { Layout } from "./assemble.ts";
 
 /** Where the parts are in memory. Far enough from address 0 for any `vm.mmap_min_addr`. */
@@ -23,12 +24,6 @@ const ET_EXEC = 2;
 const EM: Readonly<Record<Architecture, number>> = { x86_64: 62, aarch64: 183 };
 /** Kernels for aarch64 may have pages of 64 KiB. */
 const PAGE: Readonly<Record<Architecture, number>> = { x86_64: 0x1000, aarch64: 0x10000 };
-
-/** A piece of a file; between the pieces the file is a hole. */
-export interface Piece {
-  readonly offset: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-}
 
 /**
  * The executable of a program (elf(5)).
