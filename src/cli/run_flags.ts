@@ -275,7 +275,6 @@ export const APP_FLAGS: readonly Flag[] = [
     value: "FILE",
     help: "The image's signature, where it does not lie beside the image",
     scope: "app",
-    later: LATER.images,
   },
   {
     name: "caps-retain",
