@@ -1,3 +1,4 @@
+import { removeStaleDownloads } from "../fetch/stale_downloads.ts";
 import { collectImages } from "../store/collect_images.ts";
 import { Store } from "../store/store.ts";
 import type { Invocation } from "./command.ts";
@@ -14,8 +15,9 @@ export default async function run({ flags, global }: Invocation): Promise<number
     say(`rebuilt the index: ${images} image(s)`);
   }
   let removed = 0;
-  const freed = collectImages(new Store(global.dir), {
-    gracePeriod: flags.duration("grace-period") ?? 0,
+  const gracePeriod = flags.duration("grace-period") ?? 0;
+  const collected = collectImages(new Store(global.dir), {
+    gracePeriod,
     onTree: (id) => say(`removed treestore "${id}"`),
     onImage: (key) => {
       removed += 1;
@@ -23,6 +25,7 @@ export default async function run({ flags, global }: Invocation): Promise<number
     },
     onLeft: say,
   });
+  const freed = collected + removeStaleDownloads(global.dir, gracePeriod);
   if (removed > 0) say(`${removed} image(s) successfully removed`);
   if (freed > 0) say(`freed ${shownSize(freed)}`);
   return 0;

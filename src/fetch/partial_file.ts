@@ -115,49 +115,11 @@ export class PartialFile implements Disposable {
   }
 }
 
-/**
- * Removes what nobody resumed: for `rkt image gc`.
- *
- * @param olderThan remove what was last written before this; milliseconds since 1970
- * @returns the bytes that were freed
- */
-export function removeStalePartials(dataDir: string, olderThan: number): number {
-  const directory = `${dataDir}/cas/partial`;
-  let freed = 0;
-  for (const name of names(directory)) {
-    if (!name.endsWith(".lock")) continue;
-    const path = `${directory}/${name.slice(0, -".lock".length)}`;
-    const lock = openLockFile(`${path}.lock`);
-    try {
-      if (!tryLockExclusive(lock, path) || !isStill(lock, `${path}.lock`)) continue;
-      const info = Deno.statSync(path);
-      if ((info.mtime?.getTime() ?? 0) >= olderThan) continue;
-      freed += info.blocks === null ? info.size : info.blocks * 512;
-      for (const suffix of [".json", "", ".lock"]) Deno.removeSync(path + suffix);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      Deno.removeSync(`${path}.lock`);
-    } finally {
-      closeDescriptor(lock);
-    }
-  }
-  return freed;
-}
-
 function isStill(fd: number, path: string): boolean {
   try {
     return Deno.statSync(`/proc/self/fd/${fd}`).ino === Deno.statSync(path).ino;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-function names(directory: string): string[] {
-  try {
-    return [...Deno.readDirSync(directory)].map((entry) => entry.name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   }
 }
