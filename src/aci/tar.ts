@@ -4,12 +4,12 @@
  */
 import { ArchiveError } from "./archive_error.ts";
 import { type ByteString, byteString, shown } from "../linux/byte_string.ts";
-import { parsePaxRecords, paxNumber, type PaxRecords, paxTime } from "./pax.ts";
+import { parsePaxRecords, type PaxRecords } from "./pax.ts";
+import { MAX_ID, type PaxFields, paxFields } from "./pax_fields.ts";
 import {
   appendOldMap,
   checkSparseMap,
   OLD_MAP_OFFSET,
-  paxSparse,
   type SparseMap,
   SparseMapReader,
 } from "./sparse.ts";
@@ -74,8 +74,6 @@ export interface TarSink {
 export const MAX_NAME = 4096;
 /** Largest extended header that is held in memory. Linux allows 64 KiB per extended attribute. */
 export const MAX_EXTENDED_HEADER = 1 << 20;
-/** Owners are 32 bits; the last means "no change" to chown(2). */
-const MAX_ID = 0xfffffffe;
 
 const KINDS: Readonly<Record<string, TarKind>> = {
   "\0": "file",
@@ -99,7 +97,7 @@ const EXTENSIONS: Readonly<Record<string, readonly [what: string, limit: number]
 };
 
 const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
-const XATTR = "SCHILY.xattr.";
+const NO_PAX: PaxFields = {};
 
 /** What stood before an entry's own header. */
 interface Extensions {
@@ -241,6 +239,35 @@ export class TarParser {
     const extensions = this.#extensions;
     this.#extensions = undefined;
     const offset = extensions?.offset ?? at;
+    const pax = this.#paxFields(extensions?.pax, offset);
+    const entry = this.#entryOf(block, start, offset, typeflag, size, extensions, pax);
+    this.#checkEntry(entry);
+    const isOldSparse = typeflag === "S";
+    const sparse = isOldSparse ? this.#oldSparse(block, start, entry) : pax.sparse;
+    if (sparse === undefined || entry.kind !== "file") return this.#begin(entry, entry.size, []);
+    const whole = { ...entry, size: sparse.realSize, sparse: true };
+    const isExtended = isOldSparse && block[start + FIELD.sparseExtended[0]] !== 0;
+    this.#sparse(whole, sparse.map, entry.size, isExtended);
+  }
+
+  #paxFields(records: PaxRecords | undefined, offset: number): PaxFields {
+    if (records === undefined) return NO_PAX;
+    try {
+      return paxFields(records);
+    } catch (error) {
+      return this.#fail(offset, `an extended header that is malformed: ${messageOf(error)}`);
+    }
+  }
+
+  #entryOf(
+    block: Uint8Array,
+    start: number,
+    offset: number,
+    typeflag: string,
+    size: number,
+    extensions: Extensions | undefined,
+    pax: PaxFields,
+  ): TarEntry {
     const number = (field: Field, what: string, limit: number): number => {
       const value = fieldNumber(block, start, field);
       if (value === undefined || value < 0 || value > limit) {
@@ -250,64 +277,49 @@ export class TarParser {
     };
     const mtime = fieldNumber(block, start, FIELD.mtime);
     if (mtime === undefined) this.#fail(offset, "a header with an impossible time");
-    const entry = {
-      kind: "file" as TarKind,
-      path: extensions?.longName ?? headerName(block, start),
-      link: "",
+    const path = pax.path ?? extensions?.longName ?? headerName(block, start);
+    const kind = KINDS[typeflag];
+    if (kind === undefined) {
+      return this.#failEntry(
+        { path, offset },
+        `has a type that no image may contain (${shown(typeflag)})`,
+      );
+    }
+    const isLink = kind === "symlink" || kind === "hardlink";
+    const isDevice = kind === "character device" || kind === "block device";
+    return {
+      // Before there was a type for directories, a slash at the end told them.
+      kind: typeflag === "\0" && path.endsWith("/") ? "directory" : kind,
+      path,
+      link: isLink
+        ? pax.link ?? extensions?.longLink ?? fieldText(block, start, FIELD.linkname)
+        : "",
       mode: number(FIELD.mode, "mode", Number.MAX_SAFE_INTEGER) % 0o10000,
-      uid: 0,
-      gid: 0,
-      size,
-      mtime,
-      mtimeNs: 0,
-      major: 0,
-      minor: 0,
-      xattrs: NO_XATTRS,
+      uid: pax.uid ?? number(FIELD.uid, "owner", MAX_ID),
+      gid: pax.gid ?? number(FIELD.gid, "group", MAX_ID),
+      size: pax.size ?? size,
+      mtime: pax.time?.seconds ?? mtime,
+      mtimeNs: pax.time?.nanoseconds ?? 0,
+      // Linux: 12 bits of major, 20 bits of minor (include/linux/kdev_t.h).
+      major: isDevice ? number(FIELD.major, "device number", 0xfff) : 0,
+      minor: isDevice ? number(FIELD.minor, "device number", 0xfffff) : 0,
+      xattrs: pax.xattrs ?? NO_XATTRS,
       sparse: false,
       offset,
     };
-    let sparse: { map: SparseMap | "in data"; realSize: number } | undefined;
-    const link = extensions?.longLink ?? fieldText(block, start, FIELD.linkname);
-    const pax = extensions?.pax === undefined ? undefined : this.#paxOf(extensions.pax, offset);
-    if (pax?.path !== undefined) entry.path = pax.path;
-    entry.uid = pax?.uid ?? number(FIELD.uid, "owner", MAX_ID);
-    entry.gid = pax?.gid ?? number(FIELD.gid, "group", MAX_ID);
-    entry.size = pax?.size ?? size;
-    entry.mtime = pax?.mtime ?? mtime;
-    entry.mtimeNs = pax?.mtimeNs ?? 0;
-    if (pax !== undefined) entry.xattrs = pax.xattrs;
+  }
 
-    const kind = KINDS[typeflag];
+  #checkEntry(entry: TarEntry): void {
+    const { kind, path, link } = entry;
     const fail = (what: string): never => this.#failEntry(entry, what);
-    if (kind === undefined) {
-      return fail(`has a type that no image may contain (${shown(typeflag)})`);
-    }
-    // Before there was a type for directories, a slash at the end told them.
-    const isOldDirectory = typeflag === "\0" && entry.path.endsWith("/");
-    entry.kind = isOldDirectory ? "directory" : kind;
-    if (entry.path === "") fail("has no name");
-    if (entry.path.length > MAX_NAME) fail(`has a name longer than ${MAX_NAME} bytes`);
-    if (entry.path.includes("\0")) fail("has a NUL byte in its name");
-    if (entry.kind !== "file" && entry.size !== 0) fail(`is a ${entry.kind}, but has data`);
-    if (entry.kind === "symlink" || entry.kind === "hardlink") {
-      entry.link = pax?.link ?? link;
-      if (entry.link === "") fail("is a link without a target");
-      if (entry.link.length > MAX_NAME) fail(`has a target longer than ${MAX_NAME} bytes`);
-      if (entry.link.includes("\0")) fail("has a NUL byte in its target");
-    } else if (entry.kind === "character device" || entry.kind === "block device") {
-      // Linux: 12 bits of major, 20 bits of minor (include/linux/kdev_t.h).
-      entry.major = number(FIELD.major, "device number", 0xfff);
-      entry.minor = number(FIELD.minor, "device number", 0xfffff);
-    }
-    const stored = entry.size;
-    if (entry.kind === "file") {
-      if (typeflag === "S") sparse = this.#oldSparse(block, start, entry);
-      else if (pax !== undefined) sparse = pax.sparse;
-    }
-    if (sparse === undefined) return this.#begin(entry, stored, []);
-    entry.size = sparse.realSize;
-    entry.sparse = true;
-    this.#sparse(entry, sparse.map, stored, typeflag === "S" && block[start + 482] !== 0);
+    if (path === "") fail("has no name");
+    if (path.length > MAX_NAME) fail(`has a name longer than ${MAX_NAME} bytes`);
+    if (path.includes("\0")) fail("has a NUL byte in its name");
+    if (kind !== "file" && entry.size !== 0) fail(`is a ${kind}, but has data`);
+    if (kind !== "symlink" && kind !== "hardlink") return;
+    if (link === "") fail("is a link without a target");
+    if (link.length > MAX_NAME) fail(`has a target longer than ${MAX_NAME} bytes`);
+    if (link.includes("\0")) fail("has a NUL byte in its target");
   }
 
   #oldSparse(block: Uint8Array, start: number, entry: TarEntry) {
@@ -377,75 +389,16 @@ export class TarParser {
     return at + n;
   }
 
-  #paxOf(records: PaxRecords, offset: number) {
-    const seen: {
-      path?: ByteString;
-      link?: ByteString;
-      size?: number;
-      uid?: number;
-      gid?: number;
-      mtime?: number;
-      mtimeNs?: number;
-      xattrs: ReadonlyMap<ByteString, Uint8Array>;
-      sparse?: { map: SparseMap | "in data"; realSize: number };
-    } = { xattrs: NO_XATTRS };
-    const number = (key: string, text: ByteString, limit: number): number => {
-      const value = paxNumber(text);
-      if (value === undefined || value > limit) {
-        this.#fail(offset, `an extended header with an impossible ${key}: ${shown(text)}`);
-      }
-      return value;
-    };
-    let sparseName: ByteString | undefined;
-    let isSparse = false;
-    const xattrs = new Map<ByteString, Uint8Array>();
-    for (const [key, value] of records) {
-      if (key.startsWith(XATTR)) xattrs.set(key.slice(XATTR.length), value);
-      if (key.startsWith("GNU.sparse.")) isSparse = true;
-      // An empty value takes a record back.
-      const text = value.length > 0 && value.length <= MAX_EXTENDED_HEADER && PAX_KEYS.has(key)
-        ? byteString(value)
-        : undefined;
-      if (text === undefined) continue;
-      if (key === "path") seen.path = text;
-      else if (key === "linkpath") seen.link = text;
-      else if (key === "GNU.sparse.name") sparseName = text;
-      else if (key === "size") seen.size = number(key, text, Number.MAX_SAFE_INTEGER);
-      else if (key === "uid") seen.uid = number(key, text, MAX_ID);
-      else if (key === "gid") seen.gid = number(key, text, MAX_ID);
-      else {
-        const time = paxTime(text);
-        if (time === undefined) {
-          this.#fail(offset, `an extended header with an impossible mtime: ${shown(text)}`);
-        }
-        seen.mtime = time.seconds;
-        seen.mtimeNs = time.nanoseconds;
-      }
-    }
-    if (xattrs.size > 0) seen.xattrs = xattrs;
-    if (isSparse) {
-      try {
-        seen.sparse = paxSparse(records);
-      } catch (error) {
-        this.#fail(offset, `an extended header that is malformed: ${messageOf(error)}`);
-      }
-      seen.path = sparseName ?? seen.path;
-    }
-    return seen;
-  }
-
   #fail(offset: number, what: string): never {
     throw new ArchiveError(`${this.#name}: at byte ${offset}: ${what}`);
   }
 
-  #failEntry(entry: TarEntry, what: string): never {
+  #failEntry(entry: Pick<TarEntry, "path" | "offset">, what: string): never {
     throw new ArchiveError(
       `${this.#name}: entry ${shown(entry.path)} at byte ${entry.offset} ${what}`,
     );
   }
 }
-
-const PAX_KEYS = new Set(["path", "linkpath", "size", "uid", "gid", "mtime", "GNU.sparse.name"]);
 
 const isPosix = (magic: ByteString): boolean => magic === "ustar";
 
