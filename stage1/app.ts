@@ -84,7 +84,9 @@ function dropPrivileges(steps: Section, at: string, app: PodApp): void {
     ["permitted", 4, bits(32)],
     ["inheritable", 4, 0],
   );
-  steps.must(`set the capabilities ${at}`, "capset", [header, sets]);
+  // With all of them the app is to have what rkt has, which may be less than there is.
+  const restricted = app.uid !== 0 || app.capabilities.length < CAPABILITIES.length;
+  if (restricted) steps.must(`set the capabilities ${at}`, "capset", [header, sets]);
   if (app.noNewPrivileges) {
     steps.must(`forbid new privileges ${at}`, "prctl", [k.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
   }

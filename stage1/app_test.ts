@@ -79,6 +79,14 @@ Deno.test("an app without capabilities has all of them dropped", () => {
   assert.deepEqual(capabilitySets(run), [0, 0, 0, 0, 0, 0]);
 });
 
+Deno.test("an app with all capabilities keeps those that rkt has", () => {
+  const run = start({ capabilities: [...CAPABILITIES.keys()] });
+  assert.deepEqual(dropped(run), []);
+  assert.equal(indexOf(run, "capset"), -1);
+  const user = start({ uid: 1, capabilities: [...CAPABILITIES.keys()] });
+  assert.deepEqual(capabilitySets(user), [0, 0, 0, 0, 0, 0]);
+});
+
 Deno.test("an app has exactly its supplementary groups, none of the caller's", () => {
   const run = start({ supplementaryGids: [7, 0xfffffffe] });
   const { args } = run.calls[indexOf(run, "setgroups")];

@@ -56,14 +56,15 @@ export const DEFAULT_ACTION: Struct = struct(
   ["mask", 8, 0],
 );
 
-/** Sets a one-shot timer that sends SIGALRM after `seconds`. */
+/** Sets a one-shot timer that sends SIGALRM after `seconds`; none means at once, and not never as for the kernel. */
 export function alarm(steps: Section, seconds: number): void {
+  const microseconds = Math.max(1, Math.round(seconds * 1e6));
   const timer = struct(
     "itimerval",
     ["interval", 8, 0],
     ["", 8, 0],
-    ["seconds", 8, Math.floor(seconds)],
-    ["microseconds", 8, Math.round((seconds % 1) * 1e6)],
+    ["seconds", 8, Math.floor(microseconds / 1e6)],
+    ["microseconds", 8, microseconds % 1e6],
   );
   steps.try("end the grace time", "setitimer", [k.ITIMER_REAL, timer, 0]);
 }

@@ -46,18 +46,28 @@ for (const [name, signal] of TERM_OR_INT) {
   });
 }
 
-Deno.test("the grace time starts with the first TERM or INT, once, and is the pod's", () => {
-  const pod = testPod([testApp("app")], { stopTimeout: 2.25 });
-  const run = supervisor([k.SIGHUP, k.SIGTERM, k.SIGINT], pod);
-  const [timer, ...others] = run.calls.filter(({ call }) => call === "setitimer");
-  assert.deepEqual(others, []);
-  assert.equal(timer.args[0], k.ITIMER_REAL);
-  const value = timer.args[1];
-  assert.ok(value instanceof DataView);
-  const words = [0, 8, 16, 24].map((at) => value.getBigInt64(at, true));
-  assert.deepEqual(words, [0n, 0n, 2n, 250_000n]);
+Deno.test("the grace time starts with the first TERM or INT, once", () => {
+  const run = supervisor([k.SIGHUP, k.SIGTERM, k.SIGINT]);
   const order = callsOf(run, "setitimer", "kill").map(([call]) => call);
   assert.deepEqual(order, ["kill", "setitimer", "kill", "kill"]);
+});
+
+Deno.test("the grace time is as long as the pod's, and none of them never ends", () => {
+  const cases = [
+    [2.25, 2n, 250_000n],
+    [0, 0n, 1n], // the kernel takes 0 for no timer
+    [0.001, 0n, 1000n],
+    [0.9999999, 1n, 0n],
+    [36_000, 36_000n, 0n],
+  ] as const;
+  for (const [stopTimeout, seconds, microseconds] of cases) {
+    const run = supervisor([k.SIGTERM], testPod([testApp("app")], { stopTimeout }));
+    const [timer, value] = run.calls[indexOf(run, "setitimer")].args;
+    assert.equal(timer, k.ITIMER_REAL);
+    assert.ok(value instanceof DataView);
+    const words = [0, 8, 16, 24].map((at) => value.getBigInt64(at, true));
+    assert.deepEqual(words, [0n, 0n, seconds, microseconds]);
+  }
 });
 
 Deno.test("other signals after the grace time do not kill the pod", () => {
