@@ -2,10 +2,10 @@
  * rkt runs App Container images. This is where it starts: src/cli/main.ts finds the command and runs it.
  *
  * One thing comes before: a `rkt run` that is word for word the same as an earlier one, with the same images in the
- * store, needs none of the work that led to its pod. What came of that work was written down (src/pod/recipe.ts), and
+ * store, needs none of the work that led to its pod. What came of that work was written down (src/cli/recipe.ts), and
  * the pod starts from it, in a third of the time. To follow how a pod comes to be, go on in src/cli/main.ts.
  */
-import { runRecipe } from "./src/pod/recipe.ts";
+import { runRecipe } from "./src/cli/recipe.ts";
 
 async function start(argv: readonly string[]): Promise<number> {
   try {
@@ -18,4 +18,5 @@ async function start(argv: readonly string[]): Promise<number> {
   return await main(argv);
 }
 
-if (import.meta.main) Deno.exit(await start(Deno.args));
+// Not with `await`: in the built program, what is loaded later imports this module and would wait for its end.
+if (import.meta.main) start(Deno.args).then(Deno.exit);

@@ -36,17 +36,15 @@ export function executableFile(pieces: readonly Piece[]): number {
  * Replaces this process with a program: same PID, nothing of Deno is left.
  *
  * @param title what `ps` shows
- * @param before called when nothing can fail any more but the `execve` itself
  * @throws {KernelError} it does not return else
  */
-export function becomeProgram(pieces: readonly Piece[], title: string, before: () => void): never {
+export function becomeProgram(pieces: readonly Piece[], title: string): never {
   const fd = executableFile(pieces);
   const address = (buffer: Uint8Array<ArrayBuffer>) =>
     Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer));
   const argument = cstring(title);
   const argv = new Uint8Array(new BigUint64Array([address(argument), 0n]).buffer);
   const envp = new Uint8Array(8);
-  before();
   const failed = trySyscall("execveat", fd, cstring(""), argv, envp, AT_EMPTY_PATH);
   throw new Error(`cannot become the pod's supervisor: ${errnoText(-failed)}`);
 }

@@ -58,7 +58,8 @@ export function testPod(apps: readonly PodApp[], changes: Partial<Pod> = {}): Po
   return {
     uuid: "c0ffee00-0000-4000-8000-000000000000",
     dataDirectory: "/data",
-    directory: "pods/run/u",
+    stage: "embryo",
+    entries: [],
     hostname: "pod",
     network: "none",
     interactive: false,

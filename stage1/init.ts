@@ -42,14 +42,13 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
     k.MS_REC | k.MS_PRIVATE,
     0,
   ]);
-  setup.must("enter rkt's data directory", "chdir", [pod.dataDirectory]);
   setup.must("open the pod's status directory", "openat", [
     k.AT_FDCWD,
-    `${pod.directory}/stage1/rootfs/rkt/status`,
+    "stage1/rootfs/rkt/status",
     k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC,
     0,
   ], { store: statusDirectory });
-  const roots = pod.apps.map((app) => openRoot(setup, pod, app));
+  const roots = pod.apps.map((app) => openRoot(setup, app));
 
   leaveHost(setup, pod);
   for (const [i, app] of pod.apps.entries()) {
@@ -127,7 +126,7 @@ const INERT = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC;
 function leaveHost(setup: Section, pod: Pod): void {
   const root = slot("init's root");
   const shm = slot("shm");
-  const place = `${pod.directory}/stage1/rootfs`;
+  const place = "stage1/rootfs";
   const attached = k.MOVE_MOUNT_F_EMPTY_PATH;
   setup.heading("init: leave the host's root");
   newMount(setup, "make init's root", "tmpfs", [["mode", "0755"], ["size", "1m"]], INERT, root);

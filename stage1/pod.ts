@@ -3,10 +3,14 @@
 /** A pod that is ready to run. Paths are of the host unless they say otherwise. */
 export interface Pod {
   readonly uuid: string;
-  /** rkt's data directory; relative paths below are relative to it. */
+  /** rkt's data directory; the pod's is `pods/run/UUID` below it, once it runs. */
   readonly dataDirectory: string;
-  /** The pod's directory, relative to the data directory. */
-  readonly directory: string;
+  /** Where below `pods` the pod's directory is before: empty in `embryo`, or complete. */
+  readonly stage: "embryo" | "prepare" | "prepared";
+  /** What an empty directory is filled with. */
+  readonly entries: readonly PodEntry[];
+  /** A descriptor to close when the pod's directory is complete: the lock against the collection of images. */
+  readonly prepareLock?: number;
   readonly hostname: string;
   readonly network: "host" | "none";
   /** The first app gets a terminal of its own, relayed to the caller's. */
@@ -16,6 +20,25 @@ export interface Pod {
   readonly protectPaths: boolean;
   readonly apps: readonly PodApp[];
 }
+
+/** A directory or file of a pod's directory, by its path below that. */
+export type PodEntry =
+  | { readonly kind: "directory"; readonly path: string; readonly mode: number }
+  | { readonly kind: "file"; readonly path: string; readonly text: string }
+  | {
+    /** An empty volume. */
+    readonly kind: "volume";
+    readonly path: string;
+    readonly mode: number;
+    readonly uid: number;
+    readonly gid: number;
+  };
+
+/**
+ * Stands in a plan for the decimal digits of the supervisor's PID, which are padded with line feeds. The supervisor is
+ * this process after its `execve`, so whoever calls that knows them.
+ */
+export const SUPERVISOR_PID = "@supervisor";
 
 /** An app of a pod. */
 export interface PodApp {
@@ -42,11 +65,11 @@ export interface PodApp {
 /** How a rendered tree becomes an app's root. */
 export type Root =
   | {
-    /** overlayfs over the tree and the skeleton of mount points, which are relative to the data directory. */
+    /** overlayfs over the tree and the skeleton of mount points; all relative to the pod's directory. */
     readonly kind: "overlay";
     readonly tree: string;
     readonly skeleton: string;
-    /** Where `upper` and `work` are, relative to the pod's directory. */
+    /** Where `upper` and `work` are. */
     readonly layers: string;
   }
   | {

@@ -83,11 +83,10 @@ export function attach(steps: Section, what: string, mount: Slot, target: Slot):
 const escaped = (path: string): string => path.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
 
 /** What of an app's root comes from the host: opened while the host's root is still there. */
-export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
+export function openRoot(steps: Section, app: PodApp): OpenRoot {
   const root = slot(`root of ${app.name}`);
   if (app.root.kind === "overlay") {
-    const { tree, skeleton } = app.root;
-    const layers = `${pod.directory}/${app.root.layers}`;
+    const { tree, skeleton, layers } = app.root;
     // Device nodes of an image have no effect: what an app may use is in its /dev.
     newMount(
       steps,
@@ -105,7 +104,7 @@ export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
     const what = `mount the root of app "${app.name}"`;
     steps.must(what, "open_tree", [
       k.AT_FDCWD,
-      `${pod.directory}/${app.root.path}`,
+      app.root.path,
       k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
     ], { store: root });
     steps.must(what, "mount_setattr", [
@@ -116,16 +115,15 @@ export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
       MOUNT_ATTR_SIZE,
     ]);
   }
-  return { root, volumes: app.mounts.map((mount) => openVolume(steps, pod, app, mount)) };
+  return { root, volumes: app.mounts.map((mount) => openVolume(steps, app, mount)) };
 }
 
-function openVolume(steps: Section, pod: Pod, app: PodApp, mount: AppMount): Slot {
-  const source = mount.source.startsWith("/") ? mount.source : `${pod.directory}/${mount.source}`;
+function openVolume(steps: Section, app: PodApp, mount: AppMount): Slot {
   const volume = slot(`volume ${mount.volume} for ${app.name}`);
   const recursive = mount.recursive ? k.AT_RECURSIVE : 0;
-  steps.must(`open volume "${mount.volume}" at ${source}`, "open_tree", [
+  steps.must(`open volume "${mount.volume}" at ${mount.source}`, "open_tree", [
     k.AT_FDCWD,
-    source,
+    mount.source,
     k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC | recursive,
   ], { store: volume });
   if (mount.readOnly) {

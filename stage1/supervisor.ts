@@ -14,6 +14,7 @@ import {
   struct,
 } from "./plan/plan.ts";
 import type { Pod } from "./pod.ts";
+import { makePodDirectory } from "./pod_directory.ts";
 import { closeTerminal, openTerminal, relay, startRelay, type Terminal } from "./terminal.ts";
 
 /** The signals that reach the apps. */
@@ -113,6 +114,8 @@ export function supervise(
   setup.must("reset SIGCHLD", "rt_sigaction", [k.SIGCHLD, DEFAULT_ACTION, 0, SIGSET_SIZE]);
   setup.must("hold signals back", "rt_sigprocmask", [k.SIG_SETMASK, WAITED_FOR, 0, SIGSET_SIZE]);
   limitOpenFiles(setup);
+  makePodDirectory(setup, pod);
+  setup.heading("supervisor: the pod");
   setup.try("get the own PID", "getpid", [], { store: pid });
   setup.must("refer to the supervisor", "pidfd_open", [pid, 0], { store: alive });
   const terminal = pod.interactive ? openTerminal(setup) : undefined;

@@ -1,6 +1,7 @@
 /** RFC 1952 by node:zlib, which is twice as fast as gzip(1) here. */
 import { createGunzip } from "node:zlib";
 import { ArchiveError } from "./archive_error.ts";
+import { releaseChunk } from "./release_chunk.ts";
 import { type ByteSource } from "./source.ts";
 
 /** Bytes that zlib gives out at once; its default of 16 KiB halves the speed. */
@@ -32,6 +33,7 @@ export function gunzipped(source: ByteSource): ByteSource {
   }
 
   let chunks: AsyncIterator<Uint8Array> | undefined;
+  let last: Uint8Array | undefined;
   return {
     name: source.name,
     async read() {
@@ -42,9 +44,11 @@ export function gunzipped(source: ByteSource): ByteSource {
           gunzip.destroy(error instanceof Error ? error : new Error(String(error)));
         });
       }
+      if (last !== undefined && endsBuffer(last)) releaseChunk(last);
+      last = undefined;
       try {
         const { value, done } = await chunks.next();
-        if (!done) return value;
+        if (!done) return last = value;
       } catch (error) {
         if (sourceError !== undefined) throw sourceError;
         const reason = error instanceof Error ? error.message : String(error);
@@ -59,4 +63,9 @@ export function gunzipped(source: ByteSource): ByteSource {
       source[Symbol.dispose]();
     },
   };
+}
+
+/** zlib fills a buffer of its own, chunk by chunk to the end, and then takes a new one. */
+function endsBuffer({ buffer, byteOffset, byteLength }: Uint8Array): boolean {
+  return buffer.byteLength === OUTPUT_CHUNK && byteOffset + byteLength === OUTPUT_CHUNK;
 }

@@ -1,5 +1,5 @@
 /** `rkt run --dry-run`: every step in order, and none of it done. */
-import type { PodManifest } from "../appc/pod_manifest.ts";
+import { podEntries } from "../pod/prepare_pod.ts";
 import { fileSource } from "../aci/source.ts";
 import { parseImageId, storeKey } from "../appc/image_id.ts";
 import { parseImageManifest } from "../appc/image_manifest.ts";
@@ -14,7 +14,7 @@ import type { RunRequest } from "./run_arguments.ts";
 import { findImage } from "./run_images.ts";
 import { podManifest } from "./run_manifest.ts";
 import { print } from "../../stage1/plan/print.ts";
-import type { Pod, PodApp } from "../../stage1/pod.ts";
+import type { Pod, PodApp, PodEntry } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
 import { summary } from "../../stage1/summary.ts";
 import type { StoredImage } from "../store/store.ts";
@@ -32,7 +32,7 @@ export async function planRun(
   store: Store,
   request: RunRequest,
   global: GlobalFlags,
-  describe: (uuid: string, apps: readonly PodApp[]) => Pod,
+  describe: (uuid: string, apps: readonly PodApp[], entries: readonly PodEntry[]) => Pod,
 ): Promise<number> {
   const images: PlannedImage[] = [];
   for (const { image } of request.apps) images.push(await planImage(store, image, global));
@@ -50,10 +50,15 @@ export async function planRun(
   const apps = resolve(manifest, trees, kind, skeleton, global).map((app, i) => ({
     ...app,
     root: app.root.kind === "overlay"
-      ? { ...app.root, tree: `cas/tree/${images[i].treeId}/rootfs` }
+      ? { ...app.root, tree: `../../../cas/tree/${images[i].treeId}/rootfs` }
       : app.root,
   }));
-  show(describe("00000000-0000-0000-0000-000000000000", apps), manifest, images);
+  const entries = podEntries(
+    manifest,
+    images.map(({ image, treeId }) => ({ manifestText: image.manifestText, treeId })),
+    kind,
+  );
+  show(describe("00000000-0000-0000-0000-000000000000", apps, entries), images);
   return 0;
 }
 
@@ -84,11 +89,12 @@ async function planImage(store: Store, text: string, global: GlobalFlags): Promi
   };
 }
 
-function show(pod: Pod, manifest: PodManifest, images: readonly PlannedImage[]): void {
+function show(pod: Pod, images: readonly PlannedImage[]): void {
   const lines = [
     "# stage0: what rkt prepares (UUID stands for the pod's UUID)",
     ...images.flatMap(imageSteps),
-    ...podSteps(pod, manifest),
+    `    make ${pod.dataDirectory}/pods/embryo/UUID and lock it`,
+    "    execve the plan below, as an executable in memory, in place of rkt",
     ...print(podPlan(pod)),
     ...pod.apps.flatMap((app) => [
       "",
@@ -104,29 +110,5 @@ function imageSteps({ image, treeId, stored, rendered }: PlannedImage): readonly
   return [
     stored ? `    use image ${name}, ${image.key}` : `    store image ${name} as ${image.key}`,
     rendered ? `    use tree ${treeId}` : `    render tree ${treeId}`,
-  ];
-}
-
-function podSteps(pod: Pod, manifest: PodManifest): readonly string[] {
-  const { directory } = pod;
-  const preparing = directory.replace("/run/", "/prepare/");
-  const within = (path: string) => `    make ${preparing}/${path}`;
-  return [
-    `    in ${pod.dataDirectory}:`,
-    `    make ${directory.replace("/run/", "/embryo/")}, lock it, move it to ${preparing}`,
-    within("stage1/rootfs/rkt/status"),
-    ...pod.apps.flatMap(({ name, root }) => [
-      within(`appsinfo/${name}/{manifest,treeStoreID}`),
-      root.kind === "overlay"
-        ? within(`${root.layers}/{upper,work}`)
-        : within(`${root.path}: a copy of the tree`),
-    ]),
-    ...manifest.volumes.filter(({ kind }) => kind === "empty").map(({ name }) =>
-      within(`sharedVolumes/${name}`)
-    ),
-    within("pod: the pod manifest"),
-    within("ppid: the supervisor's PID, which is that of rkt"),
-    `    move ${preparing} to ${directory}`,
-    "    execve the plan below, as an executable in memory, in place of rkt",
   ];
 }

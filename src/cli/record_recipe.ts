@@ -1,7 +1,6 @@
-/** Writes down how a pod was started, for src/pod/recipe.ts to start it again. */
+/** Writes down how a pod was started, for recipe.ts to start it again. */
 import { parseImageArgument } from "../fetch/image_argument.ts";
 import { exists } from "../linux/exists.ts";
-import type { PodEntry } from "../pod/pod_entries.ts";
 import {
   dataDirectory,
   type Recipe,
@@ -9,22 +8,16 @@ import {
   recipePath,
   recipesPath,
   storeGeneration,
-} from "../pod/recipe.ts";
+} from "./recipe.ts";
+import { occurrences } from "./start_pod.ts";
 import { BUILD } from "../version.ts";
 import type { Piece } from "../../stage1/execute.ts";
-import type { Pod } from "../../stage1/pod.ts";
+import { type Pod, SUPERVISOR_PID } from "../../stage1/pod.ts";
 import type { Rendered } from "./run.ts";
 import type { RunRequest } from "./run_arguments.ts";
 
 /** More recipes than this are not kept: whoever runs another command line each time has no use for them. */
 const LIMIT = 256;
-
-/** What a recipe is made from. */
-interface Ingredients {
-  readonly entries: readonly PodEntry[];
-  readonly pieces: readonly Piece[];
-  readonly images: readonly Rendered[];
-}
 
 /** Whether the same words mean the same pod, as long as the store stays the same. */
 function lasting({ pod, apps }: RunRequest): boolean {
@@ -39,7 +32,8 @@ export function recordRecipe(
   dataDir: string,
   request: RunRequest,
   pod: Pod,
-  { entries, pieces, images }: Ingredients,
+  pieces: readonly Piece[],
+  images: readonly Rendered[],
 ): void {
   const argv = Deno.args;
   const generation = storeGeneration(dataDir);
@@ -50,27 +44,24 @@ export function recordRecipe(
   if (images.some(({ image }) => image.manifest.dependencies.length > 0)) return;
   const program = concatenated(pieces.map(({ bytes }) => bytes));
   const key = recipeKey(argv);
+  let from = 0;
   const recipe: Recipe = {
     key,
     generation,
-    uuid: pod.uuid,
     trees: images.map(({ tree }) => tree.rootfs),
     sources: pod.apps.flatMap(({ mounts }) =>
       mounts.filter(({ source }) => source.startsWith("/"))
         .map(({ source, directory }) => [source, directory] as const)
     ),
     blobs: images.map(({ image }) => image.blobPath),
-    entries,
     ...request.pod.uuidFile !== undefined && { uuidFile: request.pod.uuidFile },
-    pieces: pieces.map(({ offset, bytes }) => ({ offset, size: bytes.length })),
+    pieces: pieces.map(({ offset, bytes }) => ({ offset, from, to: from += bytes.length })),
     uuidAt: occurrences(program, pod.uuid),
+    pidAt: occurrences(program, SUPERVISOR_PID),
+    pidLength: SUPERVISOR_PID.length,
   };
   try {
-    write(
-      dataDir,
-      key,
-      concatenated([new TextEncoder().encode(JSON.stringify(recipe) + "\n"), program]),
-    );
+    write(dataDir, key, JSON.stringify(recipe), program);
   } catch {
     // A full or read-only disk: the next run works everything out again.
   }
@@ -86,22 +77,18 @@ function concatenated(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return whole;
 }
 
-function occurrences(bytes: Uint8Array, text: string): readonly number[] {
-  const all = new TextDecoder("latin1").decode(bytes);
-  const found: number[] = [];
-  for (let at = all.indexOf(text); at >= 0; at = all.indexOf(text, at + 1)) found.push(at);
-  return found;
-}
-
-function write(dataDir: string, key: string, bytes: Uint8Array): void {
+function write(dataDir: string, key: string, recipe: string, program: Uint8Array): void {
   const directory = recipesPath(dataDir);
   Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
-  if ([...Deno.readDirSync(directory)].length >= LIMIT) {
+  if ([...Deno.readDirSync(directory)].length >= LIMIT * 2) {
     Deno.removeSync(directory, { recursive: true });
     Deno.mkdirSync(directory, { mode: 0o700 });
   }
-  // Beside its place and then moved: nobody may read half of it.
+  const path = recipePath(dataDir, key);
+  // Two that start the same pod at the same time write the same; and the recipe names its program last.
   const temporary = `${directory}/.${Deno.pid}`;
-  Deno.writeFileSync(temporary, bytes, { mode: 0o600 });
-  Deno.renameSync(temporary, recipePath(dataDir, key));
+  Deno.writeFileSync(temporary, program, { mode: 0o600 });
+  Deno.renameSync(temporary, `${path}.program`);
+  Deno.writeTextFileSync(temporary, recipe, { mode: 0o600 });
+  Deno.renameSync(temporary, path);
 }

@@ -9,7 +9,6 @@ import type { PodManifest, RuntimeApp } from "../appc/pod_manifest.ts";
 import { Failure } from "../failure.ts";
 import { originalEnvironment } from "../linux/environment.ts";
 import { createPod, type PodDirectory } from "../pod/pod_directory.ts";
-import { makeEntries } from "../pod/pod_entries.ts";
 import {
   type AppImage,
   copyPath,
@@ -19,9 +18,14 @@ import {
   volumePath,
 } from "../pod/prepare_pod.ts";
 import { type RenderedTree, Store, type StoredImage } from "../store/store.ts";
-import { becomeProgram } from "../../stage1/execute.ts";
 import { program } from "../../stage1/launch.ts";
-import type { Pod, PodApp, Root } from "../../stage1/pod.ts";
+import {
+  type Pod,
+  type PodApp,
+  type PodEntry,
+  type Root,
+  SUPERVISOR_PID,
+} from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
 import { resolveApps } from "../../stage1/resolve.ts";
 import type { Invocation } from "./command.ts";
@@ -29,6 +33,7 @@ import type { GlobalFlags } from "./global_flags.ts";
 import { parseAssignment, parseEnvironmentFile } from "./environment_file.ts";
 import { type PodRequest, runRequest } from "./run_arguments.ts";
 import { findImage } from "./run_images.ts";
+import { occurrences, overwrite, pidText, PREPARE_LOCK, startPod } from "./start_pod.ts";
 import { podManifest } from "./run_manifest.ts";
 import { rootKind } from "./root_kind.ts";
 
@@ -43,10 +48,11 @@ export default async function run(invocation: Invocation): Promise<number> {
   const { global } = invocation;
   const request = runRequest(invocation);
   const network = supportedNetwork(request.pod);
-  const describe = (uuid: string, apps: readonly PodApp[]): Pod => ({
+  const describe = (uuid: string, apps: readonly PodApp[], entries: readonly PodEntry[]): Pod => ({
     uuid,
-    dataDirectory: global.dir.startsWith("/") ? global.dir : `${Deno.cwd()}/${global.dir}`,
-    directory: `pods/run/${uuid}`,
+    dataDirectory: absolute(global.dir),
+    stage: "embryo",
+    entries,
     hostname: request.pod.hostname ?? `rkt-${uuid}`,
     network,
     // Without a terminal there is nothing to relay: the streams are passed on as they are.
@@ -61,13 +67,11 @@ export default async function run(invocation: Invocation): Promise<number> {
     return await planRun(store, request, global, describe);
   }
   if (Deno.uid() !== 0) throw new Failure("run needs root; try it with sudo");
-  // Nobody collects the images until the pod's directory names them; execve closes the lock.
-  using _lock = store.prepareLock();
+  // Nobody collects the images until the pod's directory names them; the supervisor lets go of the lock then.
+  using prepareLock = store.prepareLock();
   const rendered: Rendered[] = [];
-  const { pullPolicy } = request.pod;
-  for (const { image, signature } of request.apps) {
-    const options = { pullPolicy, ...signature !== undefined && { signature } };
-    const found = await findImage(store, image, global, options);
+  for (const { image } of request.apps) {
+    const found = await findImage(store, image, global);
     rendered.push({ image: found, tree: await store.tree(found) });
   }
   const manifest = podManifest(
@@ -78,25 +82,29 @@ export default async function run(invocation: Invocation): Promise<number> {
   const kind = await rootKind(store.dataDir, request.pod.overlay);
   const apps = resolve(manifest, rendered.map(({ tree }) => tree), kind, store.skeleton(), global);
   const entries = podEntries(manifest, rendered.map(appImage), kind);
+  for (const { image } of rendered) store.markUsed(image);
   const pod = createPod(store.dataDir);
   try {
     if (request.pod.uuidFile !== undefined) Deno.writeTextFileSync(request.pod.uuidFile, pod.uuid);
-    pod.toPrepare();
-    makeEntries(pod, entries);
-    if (kind === "copy") await copyTrees(store, pod, manifest, rendered);
-    for (const { image } of rendered) store.markUsed(image);
-    Deno.writeTextFileSync(`${pod.path}/ppid`, `${Deno.pid}`);
-    const planned = describe(pod.uuid, apps);
-    const pieces = program(podPlan(planned));
+    const planned = { ...describe(pod.uuid, apps, entries), prepareLock: PREPARE_LOCK };
+    if (kind === "copy") await copyTrees(store, pod, manifest, entries, rendered);
+    const pieces = program(
+      podPlan(kind === "copy" ? { ...planned, stage: "prepare", entries: [] } : planned),
+    );
     const { recordRecipe } = await import("./record_recipe.ts");
-    recordRecipe(store.dataDir, request, planned, { entries, pieces, images: rendered });
+    recordRecipe(store.dataDir, request, planned, pieces, rendered);
     // From here on the pod runs, and this process is its supervisor.
-    becomeProgram(pieces, `rkt run ${pod.uuid}`, () => pod.toRun());
+    for (const { bytes } of pieces) {
+      overwrite(bytes, occurrences(bytes, SUPERVISOR_PID), pidText(SUPERVISOR_PID.length));
+    }
+    startPod(pieces, pod.uuid, prepareLock.fd);
   } catch (error) {
     await pod.discard();
     throw error;
   }
 }
+
+const absolute = (path: string): string => path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
 
 function supportedNetwork({ network }: PodRequest): "host" | "none" {
   if (network.kind !== "networks") return network.kind;
@@ -138,8 +146,8 @@ export function resolve(
 ): readonly PodApp[] {
   const rootOf = new Map(manifest.apps.map(({ name }, i) => [name, trees[i].rootfs]));
   const tree = ({ name }: RuntimeApp): string => rootOf.get(name) ?? "";
-  // The kernel takes at most 255 bytes for an option of a mount, so these are relative to the data directory.
-  const relative = (path: string) => path.slice(global.dir.length + 1);
+  // The kernel takes at most 255 bytes for an option of a mount, so these are relative to the pod's directory.
+  const relative = (path: string) => `../../..${path.slice(global.dir.length)}`;
   return resolveApps(manifest, {
     tree,
     root: (app): Root =>
@@ -163,9 +171,13 @@ async function copyTrees(
   store: Store,
   pod: PodDirectory,
   { apps }: PodManifest,
+  entries: readonly PodEntry[],
   rendered: readonly Rendered[],
 ): Promise<void> {
+  const { makeEntries } = await import("../pod/pod_entries.ts");
   const { renderCopy } = await import("../store/render_tree.ts");
+  pod.toPrepare();
+  makeEntries(pod, entries);
   for (const [i, { name }] of apps.entries()) {
     await renderCopy(store, rendered[i].image, `${pod.path}/${copyPath(name)}`);
   }

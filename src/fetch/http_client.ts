@@ -1,6 +1,7 @@
 /** HTTP as images are fetched by it: redirects, credentials and retries, each within bounds. */
 import type { CredentialsByHost } from "../config/settings.ts";
 import { Failure } from "../failure.ts";
+import { releaseChunk } from "../aci/release_chunk.ts";
 import { RKT_VERSION } from "../version.ts";
 import { authorization } from "./authorization.ts";
 import { openTransport, type Transport, type TransportOptions } from "./transport.ts";
@@ -48,7 +49,7 @@ export interface HttpResponse {
   readonly status: number;
   readonly statusText: string;
   readonly headers: Headers;
-  /** The next bytes; undefined at the end. @throws {TransportFailure} */
+  /** The next bytes, valid until the next call; undefined at the end. @throws {TransportFailure} */
   read(): Promise<Uint8Array | undefined>;
   cancel(): void;
 }
@@ -170,17 +171,20 @@ class Silence {
 
 function httpResponse(url: string, response: Response, silence: Silence): HttpResponse {
   const reader = response.body?.getReader();
+  let last: Uint8Array | undefined;
   return {
     url,
     status: response.status,
     statusText: response.statusText,
     headers: response.headers,
     async read() {
+      releaseChunk(last);
+      last = undefined;
       try {
         for (;;) {
           const result = await silence.guard(reader?.read() ?? ENDED);
           if (result.done) return undefined;
-          if (result.value.length > 0) return result.value;
+          if (result.value.length > 0) return last = result.value;
         }
       } catch (error) {
         throw new TransportFailure(transportFailure(url, error).message, true, { cause: error });

@@ -1,7 +1,7 @@
 /** Errors of the Linux kernel: `include/uapi/asm-generic/errno*.h` (alike on x86_64 and aarch64). */
 
 // deno-fmt-ignore
-const ERRORS: readonly (readonly [number, string, string])[] = [
+const ERRORS = (): readonly (readonly [number, string, string])[] => [
   [1, "EPERM", "operation not permitted"], [2, "ENOENT", "no such file or directory"],
   [3, "ESRCH", "no such process"], [4, "EINTR", "interrupted system call"],
   [5, "EIO", "input/output error"], [6, "ENXIO", "no such device or address"],
@@ -43,19 +43,34 @@ export const LAST_ERRNO = 133;
 
 /** The header's name of an error number: `ENOENT` for 2, `errno 77` where we have none. */
 export function errnoName(errno: number): string {
-  return ERRORS.find((e) => e[0] === errno)?.[1] ?? `errno ${errno}`;
+  return ERRORS().find((e) => e[0] === errno)?.[1] ?? `errno ${errno}`;
 }
 
 /** The error as people read it: `ENOENT (no such file or directory)`. */
 export function errnoText(errno: number): string {
-  const known = ERRORS.find((e) => e[0] === errno);
+  const known = ERRORS().find((e) => e[0] === errno);
   return known === undefined ? `errno ${errno}` : `${known[1]} (${known[2]})`;
 }
 
-/** Numbers by the header's name, for comparisons: `ERRNO.ENOENT`. */
-export const ERRNO: Readonly<Record<string, number>> = Object.fromEntries(
-  ERRORS.map(([number, name]) => [name, number]),
-);
+/** The numbers that code compares with, by the header's name. */
+export const ERRNO = {
+  ENOENT: 2,
+  ESRCH: 3,
+  EINTR: 4,
+  EAGAIN: 11,
+  EBUSY: 16,
+  EEXIST: 17,
+  EXDEV: 18,
+  ENOTDIR: 20,
+  EISDIR: 21,
+  EINVAL: 22,
+  ENOSPC: 28,
+  ENAMETOOLONG: 36,
+  ENOTEMPTY: 39,
+  ELOOP: 40,
+  EOPNOTSUPP: 95,
+  EDQUOT: 122,
+} as const;
 
 /** A system call failed. */
 export class KernelError extends Error {

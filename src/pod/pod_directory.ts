@@ -10,10 +10,10 @@
  * - After a lock was taken, the pod may have moved: its path is checked again, under the lock.
  */
 import { Failure } from "../failure.ts";
+import { createEmbryo, STAGES } from "./create_pod.ts";
 import { exists } from "../linux/exists.ts";
 import {
   closeDescriptor,
-  lockExclusive,
   lockShared,
   setCloseOnExec,
   tryLockExclusive,
@@ -21,16 +21,6 @@ import {
   tryOpenDirectory,
 } from "../linux/lock.ts";
 import { syncDirectory, syncFileSystem } from "../linux/sync.ts";
-
-/** The directories below `pods`, in the order in which a pod goes through them. */
-export const STAGES = [
-  "embryo",
-  "prepare",
-  "prepared",
-  "run",
-  "exited-garbage",
-  "garbage",
-] as const;
 
 /** One of the directories below `pods`. */
 export type PodStage = typeof STAGES[number];
@@ -65,12 +55,7 @@ export function podPath(dataDir: string, stage: PodStage, uuid: string): string 
   return `${dataDir}/pods/${stage}/${uuid}`;
 }
 
-/** Makes `pods` and its stages (0750) where they do not exist yet. */
-function makeStages(dataDir: string): void {
-  for (const stage of STAGES) {
-    Deno.mkdirSync(`${dataDir}/pods/${stage}`, { recursive: true, mode: 0o750 });
-  }
-}
+export { STAGES };
 
 /** A pod whose exclusive lock this process holds: it makes it, runs it or deletes it. */
 export class PodDirectory implements Disposable {
@@ -155,52 +140,14 @@ export class PodDirectory implements Disposable {
   }
 }
 
-/** A random UUID (version 4) in lower case with dashes. From the kernel: Deno's crypto loads slowly. */
-function randomUuid(): string {
-  return Deno.readTextFileSync("/proc/sys/kernel/random/uuid").trimEnd();
-}
-
 /**
  * Makes an empty pod directory (0750) in `embryo`, locked by this process.
  *
  * @throws {Failure} where the data directory cannot be written
  */
 export function createPod(dataDir: string): PodDirectory {
-  while (true) {
-    const uuid = randomUuid();
-    const path = podPath(dataDir, "embryo", uuid);
-    makePodDirectory(dataDir, path);
-    const fd = tryOpenDirectory(path, true);
-    if (fd < 0) continue; // A gc took the directory, which had no lock yet, for a dead one.
-    try {
-      lockExclusive(fd, path);
-      if (exists(path)) return new PodDirectory(dataDir, uuid, "embryo", fd);
-      closeDescriptor(fd);
-    } catch (error) {
-      closeDescriptor(fd);
-      throw error;
-    }
-  }
-}
-
-function makePodDirectory(dataDir: string, path: string): void {
-  try {
-    try {
-      Deno.mkdirSync(path, { mode: 0o750 });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      makeStages(dataDir);
-      Deno.mkdirSync(path, { mode: 0o750 });
-    }
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const why = error.message.replace(/,? mkdir '.*$|: mkdir '.*$/, "");
-    throw new Failure(
-      `cannot make a pod below "${dataDir}": ${why}; run as root, or choose another --dir`,
-      undefined,
-      { cause: error },
-    );
-  }
+  const { uuid, fd } = createEmbryo(dataDir);
+  return new PodDirectory(dataDir, uuid, "embryo", fd);
 }
 
 /** A pod as it was found: a value, not kept up to date. */

@@ -1,18 +1,6 @@
-/** What a pod's directory is filled with: a list, so that it can be made again for the same pod of tomorrow. */
+/** Fills a pod directory where the supervisor does not do it itself. */
+import type { PodEntry } from "../../stage1/pod.ts";
 import type { PodDirectory } from "./pod_directory.ts";
-
-/** A directory or file below a pod's directory. */
-export type PodEntry =
-  | { readonly kind: "directory"; readonly path: string; readonly mode: number }
-  | { readonly kind: "file"; readonly path: string; readonly text: string }
-  | {
-    /** An empty volume. */
-    readonly kind: "volume";
-    readonly path: string;
-    readonly mode: number;
-    readonly uid: number;
-    readonly gid: number;
-  };
 
 /** Makes the entries, in their order. */
 export function makeEntries(pod: PodDirectory, entries: readonly PodEntry[]): void {

@@ -1,7 +1,7 @@
 /** What stage1 wants to find in a pod's directory: the manifest, the images' manifests, places for what changes. */
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { podManifestJson } from "../appc/pod_manifest.ts";
-import type { PodEntry } from "./pod_entries.ts";
+import type { PodEntry } from "../../stage1/pod.ts";
 
 /** An app's image, as the store has it. */
 export interface AppImage {

@@ -7,7 +7,7 @@ import { syncDirectory, syncFileSystem } from "../linux/sync.ts";
 import { fullDisk } from "./full_disk.ts";
 import { type ImageGraph, imageGraph } from "./image_graph.ts";
 import { imagePath, treePath } from "./layout.ts";
-import type { RenderedTree, Store, StoredImage } from "./store.ts";
+import { fillSkeleton, type RenderedTree, type Store, type StoredImage } from "./store.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { treeIdOf } from "./tree_id.ts";
 
@@ -69,6 +69,7 @@ export async function renderCopy(store: Store, image: StoredImage, path: string)
   try {
     const tree = await renderInto(directory, await imageGraph(store, image));
     Deno.renameSync(`${tree}/rootfs`, path);
+    fillSkeleton(path);
   } catch (error) {
     throw fullDisk(error, `image "${image.manifest.name}"`, store.dataDir);
   }

@@ -42,6 +42,12 @@ export interface RenderedTree {
 
 const AT_FDCWD = -100; // include/uapi/linux/fcntl.h
 
+/** A lock of the store, until it is disposed. */
+export interface HeldLock extends Disposable {
+  /** The descriptor through which it is held; closed on exec. */
+  readonly fd: number;
+}
+
 /** The store below a data directory. It holds nothing open; locks are taken where they are needed. */
 export class Store {
   /** @param dataDir `--dir`, like /var/lib/rkt; need not exist */
@@ -157,16 +163,16 @@ export class Store {
    * Keeps `image gc` and `image rm` away until it is disposed or the process ends or execs. Held
    * from before an image is resolved until the pod directory names the tree that it uses.
    */
-  prepareLock(): Disposable {
+  prepareLock(): HeldLock {
     return this.#lock(lockShared);
   }
 
   /** Keeps everybody away who publishes an image or prepares a pod: for removing things. */
-  collectLock(): Disposable {
+  collectLock(): HeldLock {
     return this.#lock(lockExclusive);
   }
 
-  #lock(take: (fd: number, what: string) => void): Disposable {
+  #lock(take: (fd: number, what: string) => void): HeldLock {
     const path = `${this.dataDir}/locks/prepareLock`;
     const fd = openInNewDirectory(path);
     try {
@@ -175,7 +181,7 @@ export class Store {
       closeDescriptor(fd);
       throw error;
     }
-    return { [Symbol.dispose]: () => closeDescriptor(fd) };
+    return { fd, [Symbol.dispose]: () => closeDescriptor(fd) };
   }
 
   /**
@@ -237,6 +243,16 @@ const SKELETON: readonly (readonly [string, number])[] = [
   ["sys", 0o755],
   ["tmp", 0o1777],
 ];
+
+/** Makes the mount points that a root lacks; what the image has at their places stays. */
+export function fillSkeleton(root: string): void {
+  for (const [name, mode] of SKELETON) {
+    const path = `${root}/${name}`;
+    if (exists(path)) continue;
+    Deno.mkdirSync(path);
+    Deno.chmodSync(path, mode);
+  }
+}
 
 /** Not to be finished if a collector takes the temporary directory, which nobody locks, for rubbish. */
 function makeSkeleton(path: string, temporary: string): void {

@@ -2,37 +2,41 @@
  * Recipes: what `rkt run` worked out for a command line, kept to start the same pod again in a fraction of the time.
  *
  * Reading a command line, merging manifests, resolving users and assembling the plan give the same result every time, as
- * long as the words, the images, rkt and the kernel are the same; only the pod's UUID differs. So the first run writes
- * down the entries of the pod's directory and the program, and later ones copy them with another UUID. A recipe is
- * used only if all that it was made from is unchanged: it holds those words, and they are compared.
+ * long as the words, the images, rkt and the kernel are the same; only the pod's UUID and the supervisor's PID differ. So
+ * the first run writes the program down, and later ones run it with another UUID. A recipe is used only if all
+ * that it was made from is unchanged: it holds that, and it is compared.
  *
- * This module is all that such a start loads: it imports as little as it can.
+ * This module is all that such a start loads, so it imports as little as it can.
  */
-import { becomeProgram, type Piece } from "../../stage1/execute.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor, lockShared, openLockFile } from "../linux/lock.ts";
+import { createEmbryo } from "../pod/create_pod.ts";
 import { BUILD } from "../version.ts";
-import { createPod } from "./pod_directory.ts";
-import { makeEntries, type PodEntry } from "./pod_entries.ts";
+import { overwrite, pidText, startPod } from "./start_pod.ts";
 
-/** What a recipe consists of, beside the program. */
+/** A recipe, beside the bytes of the program. */
 export interface Recipe {
-  /** The words it was made from; see {@linkcode recipeKey}. */
+  /** What it was made from; see {@linkcode recipeKey}. */
   readonly key: string;
   /** The generation of the store: it changes when an image comes or goes. */
   readonly generation: string;
-  /** The UUID that stands in texts and program, to be replaced. */
-  readonly uuid: string;
-  /** What has to exist: trees and sources of volumes, with whether they are directories. */
-  readonly sources: readonly (readonly [path: string, directory: boolean])[];
   readonly trees: readonly string[];
   /** The blobs of the images, whose use is noted. */
   readonly blobs: readonly string[];
-  readonly entries: readonly PodEntry[];
+  /** The sources of volumes on the host, and whether they are directories. */
+  readonly sources: readonly (readonly [path: string, directory: boolean])[];
   readonly uuidFile?: string;
-  readonly pieces: readonly { readonly offset: number; readonly size: number }[];
-  /** Where the UUID stands in the program's bytes, counted through all pieces. */
+  /** The pieces of the executable: where in the file, where from in the program's bytes. */
+  readonly pieces: readonly {
+    readonly offset: number;
+    readonly from: number;
+    readonly to: number;
+  }[];
+  /** Where UUID and PID stand in the program's bytes. */
   readonly uuidAt: readonly number[];
+  readonly pidAt: readonly number[];
+  /** How many bytes the PID has, filled up with line feeds. */
+  readonly pidLength: number;
 }
 
 /** The data directory that a command line names; the recipe of another reading would not be found, that is all. */
@@ -62,25 +66,17 @@ export function recipePath(dataDir: string, key: string): string {
   return `${recipesPath(dataDir)}/${(hash >>> 0).toString(16)}`;
 }
 
-/** Reads a recipe: a line of JSON, then the program's bytes. */
-function readRecipe(
-  path: string,
-): { recipe: Recipe; program: Uint8Array<ArrayBuffer> } | undefined {
-  let bytes: Uint8Array<ArrayBuffer>;
+/** The generation of the store; absent while an image comes or goes. */
+export function storeGeneration(dataDir: string): string | undefined {
+  return readText(`${dataDir}/cas/generation`);
+}
+
+function readText(path: string): string | undefined {
   try {
-    bytes = Deno.readFileSync(path);
+    return Deno.readTextFileSync(path);
   } catch {
     return undefined;
   }
-  const end = bytes.indexOf(10);
-  const recipe: Recipe = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end)));
-  return { recipe, program: bytes.slice(end + 1) };
-}
-
-/** The generation of the store; absent while an image comes or goes. */
-export function storeGeneration(dataDir: string): string | undefined {
-  const path = `${dataDir}/cas/generation`;
-  return exists(path) ? Deno.readTextFileSync(path) : undefined;
 }
 
 function unchanged(recipe: Recipe, dataDir: string): boolean {
@@ -88,18 +84,6 @@ function unchanged(recipe: Recipe, dataDir: string): boolean {
     recipe.sources.every(([path, directory]) =>
       exists(path) && Deno.statSync(path).isDirectory === directory
     );
-}
-
-function pieces(recipe: Recipe, program: Uint8Array<ArrayBuffer>, uuid: string): readonly Piece[] {
-  for (const at of recipe.uuidAt) {
-    for (let i = 0; i < uuid.length; i++) program[at + i] = uuid.charCodeAt(i);
-  }
-  let from = 0;
-  return recipe.pieces.map(({ offset, size }) => {
-    const bytes = program.subarray(from, from + size);
-    from += size;
-    return { offset, bytes };
-  });
 }
 
 /**
@@ -113,25 +97,25 @@ export function runRecipe(argv: readonly string[]): void {
   if (BUILD === undefined || Deno.uid() !== 0) return;
   const key = recipeKey(argv);
   const path = recipePath(dataDir, key);
-  const found = readRecipe(path);
-  if (found === undefined || found.recipe.key !== key) return;
-  const { recipe, program } = found;
+  const text = readText(path);
+  if (text === undefined) return;
+  const recipe: Recipe = JSON.parse(text);
+  if (recipe.key !== key) return;
   // As every run: nobody collects images until the pod's directory names them.
   const lock = openLockFile(`${dataDir}/locks/prepareLock`);
   lockShared(lock, "prepareLock");
   if (!unchanged(recipe, dataDir)) return closeDescriptor(lock);
+  const program = Deno.readFileSync(`${path}.program`);
   const now = Date.now() / 1000;
   for (const blob of recipe.blobs) Deno.utimeSync(blob, now, now);
 
-  const pod = createPod(dataDir);
-  try {
-    if (recipe.uuidFile !== undefined) Deno.writeTextFileSync(recipe.uuidFile, pod.uuid);
-    pod.toPrepare();
-    makeEntries(pod, recipe.entries);
-    Deno.writeTextFileSync(`${pod.path}/ppid`, `${Deno.pid}`);
-    becomeProgram(pieces(recipe, program, pod.uuid), `rkt run ${pod.uuid}`, () => pod.toRun());
-  } catch (error) {
-    pod.toGarbage();
-    throw error;
-  }
+  const { uuid } = createEmbryo(dataDir);
+  if (recipe.uuidFile !== undefined) Deno.writeTextFileSync(recipe.uuidFile, uuid);
+  overwrite(program, recipe.uuidAt, uuid);
+  overwrite(program, recipe.pidAt, pidText(recipe.pidLength));
+  const pieces = recipe.pieces.map(({ offset, from, to }) => ({
+    offset,
+    bytes: program.subarray(from, to),
+  }));
+  startPod(pieces, uuid, lock);
 }

@@ -1,0 +1,40 @@
+/** The last step of `rkt run`: this process becomes the pod's supervisor. */
+import { syscall } from "../linux/syscall.ts";
+import { becomeProgram, type Piece } from "../../stage1/execute.ts";
+
+/**
+ * The descriptor under which the supervisor gets the lock against the collection of images: a number that is known
+ * when the plan is made, and far above those that are in use.
+ */
+export const PREPARE_LOCK = 200;
+
+/** Where a text of ASCII characters stands in bytes. */
+export function occurrences(bytes: Uint8Array, text: string): readonly number[] {
+  const all = new TextDecoder("latin1").decode(bytes);
+  const found: number[] = [];
+  for (let at = all.indexOf(text); at >= 0; at = all.indexOf(text, at + 1)) found.push(at);
+  return found;
+}
+
+/** Writes a text of ASCII characters over bytes. */
+export function overwrite(bytes: Uint8Array, places: readonly number[], text: string): void {
+  for (const at of places) {
+    for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
+  }
+}
+
+/** The PID of this process in a given length, filled up with line feeds. */
+export function pidText(length: number): string {
+  return `${Deno.pid}`.padEnd(length, "\n");
+}
+
+/**
+ * Replaces this process with the supervisor of a pod.
+ *
+ * @param pieces the supervisor's executable
+ * @param prepareLock the descriptor of the lock against the collection of images
+ */
+export function startPod(pieces: readonly Piece[], uuid: string, prepareLock: number): never {
+  syscall("keep the lock of the images", "dup3", prepareLock, PREPARE_LOCK, 0);
+  becomeProgram(pieces, `rkt run ${uuid}`);
+}
