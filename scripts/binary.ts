@@ -20,7 +20,7 @@ export type Packing = "compiled" | "packed";
 const BASE_ADDRESS = 0x400000;
 
 /** Modules off the hot path and as big as this, in bytes, are not read at every start. */
-const MAPPED_SIZE = 50_000;
+const MAPPED_SIZE = 100_000;
 
 /** How long `deno compile` may take, download of `denort` (about 40 MB) included. */
 const COMPILE_TIMEOUT_MS = 90_000;

@@ -1,6 +1,7 @@
 /**
  * Bundles the program: `deno bundle` (esbuild 0.25, which Deno takes from npm once and then from its cache)
- * turns the entry and each dynamically imported module into a chunk.
+ * turns the entry and each dynamically imported module into chunks, which merge_chunks.ts puts
+ * together.
  *
  * A newer esbuild then minifies the chunks: that of Deno 2.9.6 turns `using x = f(); x.g();` into
  * `f().g()`, so that nothing is closed (github.com/evanw/esbuild/issues/4482).
@@ -11,15 +12,10 @@
  */
 import * as esbuild from "esbuild";
 import { Failure } from "../src/failure.ts";
+import { closure } from "./chunk_groups.ts";
+import { type Chunk, merged } from "./merge_chunks.ts";
 
-/** A file of the bundle. */
-export interface Chunk {
-  /** Its name, like `run-4XAWJ2YB.js`. */
-  readonly name: string;
-  readonly source: Uint8Array<ArrayBuffer>;
-  /** It contains a CommonJS module. */
-  readonly commonJs?: boolean;
-}
+export type { Chunk };
 
 /** The chunks; the entry is the first, then the hot ones. */
 export type Bundle = readonly [Chunk, ...Chunk[]];
@@ -27,7 +23,7 @@ export type Bundle = readonly [Chunk, ...Chunk[]];
 /** The entry chunk and what it imports statically may have this many bytes together. */
 export const ENTRY_LIMIT = 150_000;
 
-/** Commands whose start is measured: the modules `src/cli/NAME.ts`, which the entry imports lazily. */
+/** Commands whose start is measured: the modules `src/cli/NAME.ts`, which are imported lazily. */
 export const HOT_COMMANDS: readonly string[] = ["run"];
 
 const HOT_NODE_MODULES: ReadonlySet<string> = new Set(["node:sqlite"]);
@@ -50,8 +46,9 @@ export async function bundle(entry: string): Promise<Bundle> {
     if (code !== 0) {
       throw new Failure(`bundle: ${entry}: ${new TextDecoder().decode(stderr).trim()}`);
     }
-    const chunks = withoutIdleImports(await readChunks(dir));
-    return ordered(await minified(chunks), entryName(entry));
+    const name = entryName(entry);
+    const chunks = await merged(withLazyRequire(await readChunks(dir)), name, HOT_COMMANDS);
+    return ordered(await minified(chunks), name);
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
@@ -76,19 +73,13 @@ const LAZY_REQUIRE = "var __require = (name) => " +
 
 /**
  * The chunk with the bundler's helpers imports node:module, which takes 35 ms, and every chunk imports
- * that one, needed or not. Here it asks for node:module when a CommonJS module does, and who does
- * not need it does not import it.
+ * that one, needed or not. Here it asks for node:module when a CommonJS module does.
  */
-function withoutIdleImports(chunks: readonly Chunk[]): Chunk[] {
-  const texts = chunks.map(({ name, source }) => ({
-    name,
-    text: new TextDecoder().decode(source),
-  }));
-  const helpers = texts.find(({ text }) => EAGER_REQUIRE.test(text))?.name;
-  return texts.map(({ name, text }) => {
-    const lazy = text.replace(EAGER_REQUIRE, LAZY_REQUIRE);
-    const source = new TextEncoder().encode(lazy.replaceAll(`import "./${helpers}";\n`, ""));
-    return { name, source, commonJs: /= __commonJS\(\{/.test(text) };
+function withLazyRequire(chunks: readonly Chunk[]): Chunk[] {
+  return chunks.map((chunk) => {
+    const text = new TextDecoder().decode(chunk.source);
+    const source = new TextEncoder().encode(text.replace(EAGER_REQUIRE, LAZY_REQUIRE));
+    return { ...chunk, source, commonJs: /= __commonJS\(\{/.test(text) };
   });
 }
 
@@ -113,34 +104,16 @@ function ordered(chunks: readonly Chunk[], entryName: string): Bundle {
   return [entry, ...rest.toSorted((a, b) => Number(hot.includes(b)) - Number(hot.includes(a)))];
 }
 
-/** What a chunk imports or re-exports statically: other chunks (`./x.js`) and `node:` modules. */
-export function staticImports(source: string): string[] {
-  const statement = /(?:^|[;}\n])\s*(?:import|export)\s*[\w$*{}\s,]*?(?:from)?\s*"([^"\n]+)"/g;
-  return Array.from(source.matchAll(statement), (match) => match[1]);
-}
-
-/** Some chunks and all that they import statically, directly or not. */
-function closure(bundle: Bundle, from: readonly Chunk[]): Chunk[] {
-  const pending = [...from], found = new Set<Chunk>();
-  for (let chunk = pending.pop(); chunk !== undefined; chunk = pending.pop()) {
-    if (found.has(chunk)) continue;
-    found.add(chunk);
-    const imports = staticImports(new TextDecoder().decode(chunk.source));
-    pending.push(...bundle.filter((other) => imports.includes(`./${other.name}`)));
-  }
-  return [...found];
-}
-
 /** The chunks that any command loads: the entry's and its static imports. */
 export function entryChunks(bundle: Bundle): Chunk[] {
-  return closure(bundle, [bundle[0]]);
+  return closure(bundle, bundle[0]);
 }
 
-/** The chunks that a hot command loads: the entry's, the commands', and their static imports. */
+/** The chunks that a hot command loads: the entry's and those on the way to the command. */
 export function hotChunks(bundle: Bundle): Chunk[] {
-  const isHotCommand = (name: string) =>
-    HOT_COMMANDS.some((command) => new RegExp(`^${command}-[A-Z0-9]{8}\\.js$`).test(name));
-  return closure(bundle, [bundle[0], ...bundle.filter((chunk) => isHotCommand(chunk.name))]);
+  return [
+    ...new Set(bundle.filter((chunk) => chunk.hot).flatMap((chunk) => closure(bundle, chunk))),
+  ];
 }
 
 /** The size of chunks together, in bytes. */
@@ -150,9 +123,8 @@ export function sizeOf(chunks: readonly Chunk[]): number {
 
 /** What is wrong with a bundle's start: one line each; none when all is well. */
 export function hotPathFaults(bundle: Bundle): string[] {
-  const faults = hotChunks(bundle).flatMap(({ name, source, commonJs }) => {
-    const text = new TextDecoder().decode(source);
-    const slow = staticImports(text).filter((specifier) =>
+  const faults = hotChunks(bundle).flatMap(({ name, imports = [], commonJs }) => {
+    const slow = imports.filter((specifier) =>
       specifier.startsWith("node:") && !HOT_NODE_MODULES.has(specifier)
     );
     const found = slow.map((specifier) => `${name} imports ${specifier}: import it lazily`);
@@ -161,6 +133,11 @@ export function hotPathFaults(bundle: Bundle): string[] {
     }
     return found;
   });
+  for (const command of HOT_COMMANDS) {
+    if (!bundle.some(({ name, hot }) => hot && name.startsWith(`${command}-`))) {
+      faults.push(`no chunk of the command ${command}: import src/cli/${command}.ts by import()`);
+    }
+  }
   const size = bundle[0].source.length;
   if (size > ENTRY_LIMIT) {
     faults.push(
