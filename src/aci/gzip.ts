@@ -48,7 +48,8 @@ export function gunzipped(source: ByteSource): ByteSource {
       last = undefined;
       try {
         const { value, done } = await chunks.next();
-        if (!done) return last = value;
+        // Not as a Buffer, whose slice() copies nothing: who keeps bytes must be able to copy them.
+        if (!done) return last = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
       } catch (error) {
         if (sourceError !== undefined) throw sourceError;
         const reason = error instanceof Error ? error.message : String(error);
