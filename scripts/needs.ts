@@ -1,5 +1,5 @@
 /**
- * What tests and benchmarks need of the system, installed by apt on Debian and Ubuntu, else named.
+ * What tests, benchmarks and the demo need of the system, installed by apt on Debian and Ubuntu, else named.
  */
 import { Failure } from "../src/failure.ts";
 
@@ -25,6 +25,7 @@ export const TEST_NEEDS: readonly Need[] = [
   { file: "bwrap", package: "bubblewrap", why: "start rkt on a read-only root without /tmp; compare with" },
   { file: "runc", package: "runc", why: "compare isolation and limits with" },
   { file: "gpg", package: "gnupg", why: "make keys and signatures, as users do" },
+  { file: "openssl", package: "openssl", why: "make certificates for web servers" },
   { file: "tmux", package: "tmux", why: "a real terminal for --interactive" },
   { file: "etcd", package: "etcd-server", why: "a real server to run" },
   { file: "etcdctl", package: "etcd-client", why: "a client to talk to it" },
@@ -43,6 +44,21 @@ export const BENCH_NEEDS: readonly Need[] = [
   { file: "busybox", package: "busybox-static", why: "the root file system" },
   { file: "runc", package: "runc", why: "compare with" },
   { file: "bwrap", package: "bubblewrap", why: "compare with" },
+];
+
+/** What the demo needs. */
+// deno-fmt-ignore
+export const DEMO_NEEDS: readonly Need[] = [
+  { file: "busybox", package: "busybox-static", why: "the files of the first image" },
+  { file: "gpg", package: "gnupg", why: "make a key and sign an image" },
+  { file: "openssl", package: "openssl", why: "make a certificate for a web server" },
+];
+
+/** What the demo's server needs; without it, that part is left out. */
+// deno-fmt-ignore
+export const SERVER_NEEDS: readonly Need[] = [
+  { file: "etcd", package: "etcd-server", why: "a real server to run" },
+  { file: "etcdctl", package: "etcd-client", why: "a client to talk to it" },
 ];
 
 async function exists(file: string): Promise<boolean> {
