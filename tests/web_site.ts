@@ -18,6 +18,8 @@ export interface SiteReply {
   readonly body?: Uint8Array | string;
   /** Close the connection after so many bytes of the body. */
   readonly cutAfter?: number;
+  /** Keep the connection open, silent, until this is settled. */
+  readonly hold?: Promise<unknown>;
 }
 
 /** An answer, or who makes it. */
@@ -173,6 +175,7 @@ export class WebSite implements Disposable {
     ];
     await writeAll(connection, encoder.encode(`${answer.join("\r\n")}\r\n\r\n`));
     await writeAll(connection, bytes.subarray(0, reply.cutAfter));
+    await reply.hold;
     return reply.cutAfter === undefined && reply.headers?.["content-length"] === undefined;
   }
 
