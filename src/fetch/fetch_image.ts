@@ -165,7 +165,12 @@ async function fetchUrl(session: FetchSession, request: Request): Promise<Stored
   const fetching = other ?? fetchRemote(session, request);
   if (other === undefined) underWay.set(request.location, fetching);
   const image = await fetching;
+  // It may come from the store, or be fetched for somebody who expected something else.
+  const { id } = request.expected;
   checkIdentity(request.location, image.manifest, request.expected);
+  if (id !== undefined && !id.startsWith(image.key) && !image.key.startsWith(id)) {
+    throw new Failure(`${request.location}: its ID is ${image.key}, but ${id} was asked for`);
+  }
   return image;
 }
 

@@ -64,6 +64,7 @@ async function unverifiedTransport(): Promise<Transport> {
   const [https, http] = [await import("node:https"), await import("node:http")];
   return {
     send: (url, headers, signal) => {
+      refuseProxy(new URL(url));
       const secure = url.startsWith("https:");
       return new Promise((resolve, reject) => {
         const get = secure ? https.get : http.get;
@@ -99,4 +100,19 @@ async function unverifiedTransport(): Promise<Transport> {
     },
     [Symbol.dispose]: () => {},
   };
+}
+
+/** Going around a proxy that is configured could go where nobody wanted it to. */
+function refuseProxy({ protocol, hostname }: URL): void {
+  const variable = (name: string) =>
+    Deno.env.get(name) || Deno.env.get(name.toUpperCase()) || undefined;
+  const proxy = variable(`${protocol.slice(0, -1)}_proxy`) ?? variable("all_proxy");
+  const direct = (variable("no_proxy") ?? "").split(",").map((each) => each.trim());
+  const isDirect = direct.some((each) =>
+    each === "*" || (each !== "" && `.${hostname}`.endsWith(`.${each.replace(/^\*?\.?/, "")}`))
+  );
+  if (proxy === undefined || isDirect) return;
+  throw new Failure(
+    `${hostname}: --insecure-options=tls can't go through the proxy; name the host in no_proxy`,
+  );
 }
