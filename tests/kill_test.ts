@@ -1,0 +1,213 @@
+/**
+ * rkt killed with KILL at hundreds of moments of starting and running a pod: no process of it lives on, nothing is
+ * mounted on the host, and the next command knows the pod for what it is.
+ */
+import assert from "node:assert/strict";
+import { BOX, list, World } from "./pod_world.ts";
+import { RKT } from "./rkt.ts";
+
+/** A pod of several processes that do not end by themselves, nor by signals that can be ignored. */
+const SCRIPT = "trap '' TERM HUP INT; sleep 10000 & sleep 10000 & echo up; wait";
+
+/** What `list` may say of a pod whose supervisor is dead. */
+const DEAD: ReadonlySet<string> = new Set(["embryo", "aborted prepare", "exited"]);
+
+const mounts = () => Deno.readTextFileSync("/proc/self/mountinfo");
+
+/** Time passes without a timer, whose grain would be a millisecond. */
+function busyUntil(moment: number): void {
+  while (performance.now() < moment);
+}
+
+/** Resolves when every process that has the stream as its standard error has ended. */
+async function ended(stream: ReadableStream<Uint8Array>): Promise<string> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("a process of the pod lives on")), 30_000);
+  });
+  try {
+    return await Promise.race([new Response(stream).text(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The processes whose environment or arguments have a word. */
+function processesWith(word: string): string[] {
+  const read = (path: string) => {
+    try {
+      return Deno.readTextFileSync(path);
+    } catch {
+      return ""; // It has ended.
+    }
+  };
+  return list("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== Deno.pid)
+    .filter((pid) =>
+      ["environ", "cmdline"].some((of) => read(`/proc/${pid}/${of}`).includes(word))
+    );
+}
+
+/** Runs of one kind, each killed a little later than the one before. */
+class Series {
+  readonly #marker = `KILLED_BY_TEST_${crypto.randomUUID()}`;
+  readonly #words: readonly string[];
+
+  constructor(
+    readonly world: World,
+    image: string,
+    global: readonly string[],
+    flags: readonly string[],
+  ) {
+    const pod = ["--net=none", `--set-env=MARKER=${this.#marker}`, ...flags];
+    this.#words = [...global, "run", ...pod, image, "--", "-c", SCRIPT];
+  }
+
+  #spawn(dataDir: string): Deno.ChildProcess {
+    const args = [`--dir=${dataDir}`, ...this.#words];
+    return new Deno.Command(RKT, { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+  }
+
+  /** Milliseconds until the app is up; the run is killed then. */
+  async untilUp(dataDir: string): Promise<number> {
+    const from = performance.now();
+    const child = this.#spawn(dataDir);
+    const reader = child.stdout.getReader();
+    const { value } = await reader.read();
+    const time = performance.now() - from;
+    child.kill("SIGKILL");
+    await reader.cancel();
+    const error = await ended(child.stderr);
+    assert.equal(new TextDecoder().decode(value), "up\n", error);
+    await child.status;
+    return time;
+  }
+
+  /** Kills a run so many milliseconds after its start; whether the app was up by then. */
+  async killAfter(delay: number, dataDir: string): Promise<boolean> {
+    const child = this.#spawn(dataDir);
+    busyUntil(performance.now() + delay);
+    child.kill("SIGKILL");
+    const [error, output] = await Promise.all([
+      ended(child.stderr),
+      new Response(child.stdout).text(),
+    ]);
+    assert.equal(error, "");
+    const { signal } = await child.status;
+    assert.equal(signal, "SIGKILL");
+    assert.deepEqual(processesWith(this.#marker), []);
+    return output === "up\n";
+  }
+}
+
+/** Every pod is known to be dead, and gc takes all of them. */
+async function collect(world: World, dataDir = world.dataDir): Promise<void> {
+  const listed = await world.rkt(`--dir=${dataDir}`, "list", "--format=json");
+  const pods: readonly { readonly name: string; readonly state: string }[] = JSON.parse(
+    listed.stdout,
+  );
+  for (const { name, state } of pods) assert.ok(DEAD.has(state), `${name} is ${state}`);
+  const { code, stderr } = await world.rkt(`--dir=${dataDir}`, "gc", "--grace-period=0s");
+  assert.equal(code, 0, stderr);
+  for (const stage of list(`${dataDir}/pods`)) {
+    assert.deepEqual(list(`${dataDir}/pods/${stage}`), [], stage);
+  }
+}
+
+/** Kills `count` runs at moments from `from` to `to`, as parts of the time that the app takes to be up. */
+async function killAll(
+  series: Series,
+  count: number,
+  from: number,
+  to: number,
+  dataDir: () => string,
+): Promise<{ up: number; not: number }> {
+  const before = mounts();
+  await series.untilUp(dataDir());
+  const times = [await series.untilUp(dataDir()), await series.untilUp(dataDir())];
+  const time = Math.min(...times);
+  const seen = { up: 0, not: 0 };
+  for (let i = 0; i < count; i++) {
+    const part = from + (to - from) * i / count;
+    if (await series.killAfter(time * part, dataDir())) seen.up += 1;
+    else seen.not += 1;
+    assert.equal(mounts(), before);
+    if (i % 40 === 39) await collect(series.world, dataDir());
+  }
+  await collect(series.world, dataDir());
+  return seen;
+}
+
+Deno.test("rkt killed at 300 moments of a start leaves no process, no mount, no pod that seems to run", async () => {
+  await using world = await World.make();
+  const series = new Series(world, BOX, [], []);
+  const dir = () => world.dataDir;
+  const whole = await killAll(series, 150, 0, 1.3, dir);
+  // The part of the supervisor and init is short, so it is looked at more closely.
+  const end = await killAll(series, 150, 0.6, 1.1, dir);
+  // Else the moments were not those of a start.
+  assert.ok(whole.up > 0 && whole.not > 50, JSON.stringify({ whole, end }));
+});
+
+Deno.test("the same with a copied root", async () => {
+  await using world = await World.make();
+  const series = new Series(world, BOX, [], ["--no-overlay"]);
+  const { up, not } = await killAll(series, 40, 0.2, 1.3, () => world.dataDir);
+  assert.ok(up > 0 && not > 0);
+});
+
+Deno.test("the same with an image that is yet to be stored", async () => {
+  await using world = await World.make();
+  const series = new Series(world, `${world.dir}/box.aci`, ["--insecure-options=image"], []);
+  const used: string[] = [];
+  const fresh = () => {
+    used.push(`${world.dir}/data-${used.length}`);
+    return used[used.length - 1];
+  };
+  const { not } = await killAll(series, 24, 0, 1.2, fresh);
+  assert.ok(not > 0);
+  for (const dataDir of used) {
+    await collect(world, dataDir);
+    // What was half stored is no image, or a whole one: the next run works.
+    const { code, stderr } = await world.rkt(
+      `--dir=${dataDir}`,
+      "--insecure-options=image",
+      "run",
+      "--net=none",
+      `${world.dir}/box.aci`,
+      "--",
+      "-c",
+      "exit 7",
+    );
+    assert.equal(code, 7, stderr);
+  }
+});
+
+Deno.test("a pod that runs is gone when its supervisor is, whatever it does", async () => {
+  await using world = await World.make();
+  const before = mounts();
+  const busy = [
+    "while :; do sh -c 'exit 1'; done",
+    "while :; do sleep 1000 & kill -9 $!; done",
+    "trap '' TERM; while :; do :; done",
+    "mkfifo /srv/f; while :; do (echo x > /srv/f &) ; read y < /srv/f; done",
+  ];
+  for (const script of busy) {
+    for (let i = 0; i < 5; i++) {
+      const child = new Deno.Command(RKT, {
+        args: world.words(`echo up; ${script}`),
+        stdin: "null",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      const reader = child.stdout.getReader();
+      await reader.read();
+      busyUntil(performance.now() + i);
+      child.kill("SIGKILL");
+      await reader.cancel();
+      await ended(child.stderr);
+      await child.status;
+      assert.equal(mounts(), before);
+    }
+  }
+  await collect(world);
+});
