@@ -1,5 +1,5 @@
 /** Programs of the engine as processes: {@linkcode becomeProgram} turns this process into one. */
-import { errnoText, KernelError } from "../src/linux/errno.ts";
+import { ERRNO, errnoText, KernelError } from "../src/linux/errno.ts";
 import { cstring, syscall, trySyscall } from "../src/linux/syscall.ts";
 
 // include/uapi/linux/memfd.h, fcntl.h
@@ -7,28 +7,20 @@ const MFD_CLOEXEC = 1;
 const MFD_EXEC = 0x10;
 const AT_EMPTY_PATH = 0x1000;
 
-/** A piece of an executable file; between the pieces the file is a hole. */
-export interface Piece {
-  readonly offset: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-}
-
 /**
  * An anonymous file with an executable in it.
  *
  * @returns its file descriptor, closed on exec
  * @throws {KernelError}
  */
-export function executableFile(pieces: readonly Piece[]): number {
+export function executableFile(bytes: Uint8Array<ArrayBuffer>): number {
   const doing = "make the executable of the pod's supervisor";
   const name = cstring("rkt");
   // Kernels before 6.3 do not know MFD_EXEC; later ones may insist on it (sysctl vm.memfd_noexec).
   let fd = trySyscall("memfd_create", name, MFD_CLOEXEC | MFD_EXEC);
   if (fd < 0) fd = syscall(doing, "memfd_create", name, MFD_CLOEXEC);
-  for (const { offset, bytes } of pieces) {
-    const written = syscall(doing, "pwrite64", fd, bytes, bytes.length, offset);
-    if (written !== bytes.length) throw new KernelError(28, doing);
-  }
+  const written = syscall(doing, "write", fd, bytes, bytes.length);
+  if (written !== bytes.length) throw new KernelError(ERRNO.ENOSPC, doing);
   return fd;
 }
 
@@ -38,8 +30,8 @@ export function executableFile(pieces: readonly Piece[]): number {
  * @param title what `ps` shows
  * @throws {KernelError} it does not return else
  */
-export function becomeProgram(pieces: readonly Piece[], title: string): never {
-  const fd = executableFile(pieces);
+export function becomeProgram(executable: Uint8Array<ArrayBuffer>, title: string): never {
+  const fd = executableFile(executable);
   const address = (buffer: Uint8Array<ArrayBuffer>) =>
     Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer));
   const argument = cstring(title);

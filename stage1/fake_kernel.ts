@@ -60,6 +60,7 @@ export function testPod(apps: readonly PodApp[], changes: Partial<Pod> = {}): Po
     dataDirectory: "/data",
     stage: "embryo",
     entries: [],
+    used: [],
     hostname: "pod",
     network: "none",
     interactive: false,

@@ -21,7 +21,7 @@ let engine: Run | undefined;
 
 function mappedEngine(): Run {
   const code = engineCode(ARCHITECTURE);
-  const fd = executableFile([{ offset: 0, bytes: code }]);
+  const fd = executableFile(code);
   const at = syscall(
     "map the engine",
     "mmap",

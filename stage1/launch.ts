@@ -1,6 +1,5 @@
-/** From a plan to the pieces of the executable that does it. */
+/** From a plan to the executable that does it. */
 import type { Architecture } from "./engine/engine.ts";
-import type { Piece } from "./execute.ts";
 import { assemble } from "./plan/assemble.ts";
 import { executable } from "./plan/elf.ts";
 import type { Plan } from "./plan/plan.ts";
@@ -8,7 +7,7 @@ import type { Plan } from "./plan/plan.ts";
 /** The engine's name for the machine that rkt runs on. */
 export const ARCHITECTURE: Architecture = Deno.build.arch;
 
-/** The program of a plan, for this machine. */
-export function program(plan: Plan): readonly Piece[] {
+/** The executable of a plan, for this machine. */
+export function program(plan: Plan): Uint8Array<ArrayBuffer> {
   return executable(assemble(plan, ARCHITECTURE), ARCHITECTURE);
 }

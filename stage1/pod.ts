@@ -9,6 +9,8 @@ export interface Pod {
   readonly stage: "embryo" | "prepare" | "prepared";
   /** What an empty directory is filled with. */
   readonly entries: readonly PodEntry[];
+  /** Files of the images, whose time of change tells when they were last used. */
+  readonly used: readonly string[];
   /** A descriptor to close when the pod's directory is complete: the lock against the collection of images. */
   readonly prepareLock?: number;
   readonly hostname: string;

@@ -16,6 +16,9 @@ export function makePodDirectory(steps: Section, pod: Pod): void {
   if (pod.stage === "embryo") move(steps, `pods/embryo/${pod.uuid}`, prepare);
   steps.must("enter the pod's directory", "chdir", [prepare]);
   for (const entry of pod.entries) makeEntry(steps, entry);
+  for (const path of pod.used) {
+    steps.try("note that the image is used", "utimensat", [k.AT_FDCWD, path, 0, 0]);
+  }
   // Not run/UUID/pid: that is for the PID of init, which only the kernel knows.
   makeEntry(steps, { kind: "file", path: "ppid", text: SUPERVISOR_PID });
   move(steps, `../../../${prepare}`, `../../../pods/run/${pod.uuid}`);

@@ -14,25 +14,17 @@ import { createEmbryo } from "../pod/create_pod.ts";
 import { BUILD } from "../version.ts";
 import { overwrite, pidText, startPod } from "./start_pod.ts";
 
-/** A recipe, beside the bytes of the program. */
+/** A recipe, beside the executable. */
 export interface Recipe {
   /** What it was made from; see {@linkcode recipeKey}. */
   readonly key: string;
-  /** The generation of the store: it changes when an image comes or goes. */
-  readonly generation: string;
+  /** The generation of the store, which changes when an image comes or goes; absent where no image was found by name. */
+  readonly generation?: string;
   readonly trees: readonly string[];
-  /** The blobs of the images, whose use is noted. */
-  readonly blobs: readonly string[];
   /** The sources of volumes on the host, and whether they are directories. */
   readonly sources: readonly (readonly [path: string, directory: boolean])[];
   readonly uuidFile?: string;
-  /** The pieces of the executable: where in the file, where from in the program's bytes. */
-  readonly pieces: readonly {
-    readonly offset: number;
-    readonly from: number;
-    readonly to: number;
-  }[];
-  /** Where UUID and PID stand in the program's bytes. */
+  /** Where UUID and PID stand in the executable. */
   readonly uuidAt: readonly number[];
   readonly pidAt: readonly number[];
   /** How many bytes the PID has, filled up with line feeds. */
@@ -50,8 +42,7 @@ export function dataDirectory(argv: readonly string[]): string {
 
 /** All that a run depends on beside the store: the words, where they are read, this very rkt, the kernel. */
 export function recipeKey(argv: readonly string[]): string {
-  const kernel = Deno.readTextFileSync("/proc/sys/kernel/osrelease").trim();
-  return [BUILD, kernel, Deno.cwd(), ...argv].join("\0");
+  return [BUILD, Deno.osRelease(), Deno.cwd(), ...argv].join("\0");
 }
 
 /** Where recipes are: not in the store, which may be open to the group of those who fetch. */
@@ -80,7 +71,9 @@ function readText(path: string): string | undefined {
 }
 
 function unchanged(recipe: Recipe, dataDir: string): boolean {
-  return storeGeneration(dataDir) === recipe.generation && recipe.trees.every(exists) &&
+  const { generation } = recipe;
+  return (generation === undefined || storeGeneration(dataDir) === generation) &&
+    recipe.trees.every(exists) &&
     recipe.sources.every(([path, directory]) =>
       exists(path) && Deno.statSync(path).isDirectory === directory
     );
@@ -105,17 +98,10 @@ export function runRecipe(argv: readonly string[]): void {
   const lock = openLockFile(`${dataDir}/locks/prepareLock`);
   lockShared(lock, "prepareLock");
   if (!unchanged(recipe, dataDir)) return closeDescriptor(lock);
-  const program = Deno.readFileSync(`${path}.program`);
-  const now = Date.now() / 1000;
-  for (const blob of recipe.blobs) Deno.utimeSync(blob, now, now);
-
+  const executable = Deno.readFileSync(`${path}.elf`);
   const { uuid } = createEmbryo(dataDir);
   if (recipe.uuidFile !== undefined) Deno.writeTextFileSync(recipe.uuidFile, uuid);
-  overwrite(program, recipe.uuidAt, uuid);
-  overwrite(program, recipe.pidAt, pidText(recipe.pidLength));
-  const pieces = recipe.pieces.map(({ offset, from, to }) => ({
-    offset,
-    bytes: program.subarray(from, to),
-  }));
-  startPod(pieces, uuid, lock);
+  overwrite(executable, recipe.uuidAt, uuid);
+  overwrite(executable, recipe.pidAt, pidText(recipe.pidLength));
+  startPod(executable, uuid, lock);
 }

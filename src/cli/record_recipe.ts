@@ -11,7 +11,6 @@ import {
 } from "./recipe.ts";
 import { occurrences } from "./start_pod.ts";
 import { BUILD } from "../version.ts";
-import type { Piece } from "../../stage1/execute.ts";
 import { type Pod, SUPERVISOR_PID } from "../../stage1/pod.ts";
 import type { Rendered } from "./run.ts";
 import type { RunRequest } from "./run_arguments.ts";
@@ -32,7 +31,7 @@ export function recordRecipe(
   dataDir: string,
   request: RunRequest,
   pod: Pod,
-  pieces: readonly Piece[],
+  executable: Uint8Array,
   images: readonly Rendered[],
 ): void {
   const argv = Deno.args;
@@ -42,42 +41,29 @@ export function recordRecipe(
     return;
   }
   if (images.some(({ image }) => image.manifest.dependencies.length > 0)) return;
-  const program = concatenated(pieces.map(({ bytes }) => bytes));
   const key = recipeKey(argv);
-  let from = 0;
+  const named = request.apps.some(({ image }) => parseImageArgument(image, exists).kind === "name");
   const recipe: Recipe = {
     key,
-    generation,
+    ...named && { generation },
     trees: images.map(({ tree }) => tree.rootfs),
     sources: pod.apps.flatMap(({ mounts }) =>
       mounts.filter(({ source }) => source.startsWith("/"))
         .map(({ source, directory }) => [source, directory] as const)
     ),
-    blobs: images.map(({ image }) => image.blobPath),
     ...request.pod.uuidFile !== undefined && { uuidFile: request.pod.uuidFile },
-    pieces: pieces.map(({ offset, bytes }) => ({ offset, from, to: from += bytes.length })),
-    uuidAt: occurrences(program, pod.uuid),
-    pidAt: occurrences(program, SUPERVISOR_PID),
+    uuidAt: occurrences(executable, pod.uuid),
+    pidAt: occurrences(executable, SUPERVISOR_PID),
     pidLength: SUPERVISOR_PID.length,
   };
   try {
-    write(dataDir, key, JSON.stringify(recipe), program);
+    write(dataDir, key, JSON.stringify(recipe), executable);
   } catch {
     // A full or read-only disk: the next run works everything out again.
   }
 }
 
-function concatenated(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((size, { length }) => size + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
-function write(dataDir: string, key: string, recipe: string, program: Uint8Array): void {
+function write(dataDir: string, key: string, recipe: string, executable: Uint8Array): void {
   const directory = recipesPath(dataDir);
   Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
   if ([...Deno.readDirSync(directory)].length >= LIMIT * 2) {
@@ -87,8 +73,8 @@ function write(dataDir: string, key: string, recipe: string, program: Uint8Array
   const path = recipePath(dataDir, key);
   // Two that start the same pod at the same time write the same; and the recipe names its program last.
   const temporary = `${directory}/.${Deno.pid}`;
-  Deno.writeFileSync(temporary, program, { mode: 0o600 });
-  Deno.renameSync(temporary, `${path}.program`);
+  Deno.writeFileSync(temporary, executable, { mode: 0o600 });
+  Deno.renameSync(temporary, `${path}.elf`);
   Deno.writeTextFileSync(temporary, recipe, { mode: 0o600 });
   Deno.renameSync(temporary, path);
 }

@@ -53,6 +53,7 @@ export default async function run(invocation: Invocation): Promise<number> {
     dataDirectory: absolute(global.dir),
     stage: "embryo",
     entries,
+    used: [],
     hostname: request.pod.hostname ?? `rkt-${uuid}`,
     network,
     // Without a terminal there is nothing to relay: the streams are passed on as they are.
@@ -82,22 +83,23 @@ export default async function run(invocation: Invocation): Promise<number> {
   const kind = await rootKind(store.dataDir, request.pod.overlay);
   const apps = resolve(manifest, rendered.map(({ tree }) => tree), kind, store.skeleton(), global);
   const entries = podEntries(manifest, rendered.map(appImage), kind);
-  for (const { image } of rendered) store.markUsed(image);
   const pod = createPod(store.dataDir);
   try {
     if (request.pod.uuidFile !== undefined) Deno.writeTextFileSync(request.pod.uuidFile, pod.uuid);
-    const planned = { ...describe(pod.uuid, apps, entries), prepareLock: PREPARE_LOCK };
+    const planned = {
+      ...describe(pod.uuid, apps, entries),
+      used: rendered.map(({ image }) => absolute(image.blobPath)),
+      prepareLock: PREPARE_LOCK,
+    };
     if (kind === "copy") await copyTrees(store, pod, manifest, entries, rendered);
-    const pieces = program(
+    const executable = program(
       podPlan(kind === "copy" ? { ...planned, stage: "prepare", entries: [] } : planned),
     );
     const { recordRecipe } = await import("./record_recipe.ts");
-    recordRecipe(store.dataDir, request, planned, pieces, rendered);
+    recordRecipe(store.dataDir, request, planned, executable, rendered);
     // From here on the pod runs, and this process is its supervisor.
-    for (const { bytes } of pieces) {
-      overwrite(bytes, occurrences(bytes, SUPERVISOR_PID), pidText(SUPERVISOR_PID.length));
-    }
-    startPod(pieces, pod.uuid, prepareLock.fd);
+    overwrite(executable, occurrences(executable, SUPERVISOR_PID), pidText(SUPERVISOR_PID.length));
+    startPod(executable, pod.uuid, prepareLock.fd);
   } catch (error) {
     await pod.discard();
     throw error;

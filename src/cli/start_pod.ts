@@ -1,6 +1,6 @@
 /** The last step of `rkt run`: this process becomes the pod's supervisor. */
 import { syscall } from "../linux/syscall.ts";
-import { becomeProgram, type Piece } from "../../stage1/execute.ts";
+import { becomeProgram } from "../../stage1/execute.ts";
 
 /**
  * The descriptor under which the supervisor gets the lock against the collection of images: a number that is known
@@ -31,10 +31,14 @@ export function pidText(length: number): string {
 /**
  * Replaces this process with the supervisor of a pod.
  *
- * @param pieces the supervisor's executable
+ * @param executable the supervisor's
  * @param prepareLock the descriptor of the lock against the collection of images
  */
-export function startPod(pieces: readonly Piece[], uuid: string, prepareLock: number): never {
+export function startPod(
+  executable: Uint8Array<ArrayBuffer>,
+  uuid: string,
+  prepareLock: number,
+): never {
   syscall("keep the lock of the images", "dup3", prepareLock, PREPARE_LOCK, 0);
-  becomeProgram(pieces, `rkt run ${uuid}`);
+  becomeProgram(executable, `rkt run ${uuid}`);
 }

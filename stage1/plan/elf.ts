@@ -1,17 +1,12 @@
 /** Makes the ELF executable that a program runs as: engine, instructions, constants, memory; nothing else. */
 import { type Architecture, engineCode, ENGINES } from "../engine/engine.ts";
-import type { Piece } from "../execute.ts";
 import type { Layout } from "./assemble.ts";
 
 /** Where the parts are in memory. Far enough from address 0 for any `vm.mmap_min_addr`. */
 export const ADDRESS = { text: 0x400000, data: 0x500000, setup: 0x600000 } as const;
 
-/** The setup part's place in memory and in the file: what a plan gives back when it is done with it. */
-export const SETUP = {
-  address: ADDRESS.setup,
-  offset: ADDRESS.setup - ADDRESS.text,
-  size: 0x100000,
-};
+/** The setup part's place in memory: what a plan gives back when it is done with it. */
+export const SETUP = { address: ADDRESS.setup, size: 0x100000 };
 
 const EHDR_SIZE = 64;
 const PHDR_SIZE = 56;
@@ -30,7 +25,7 @@ const PAGE: Readonly<Record<Architecture, number>> = { x86_64: 0x1000, aarch64: 
  *
  * Text and resident part share their pages, which are never writable; the setup part has pages of its own.
  */
-export function executable(layout: Layout, architecture: Architecture): readonly Piece[] {
+export function executable(layout: Layout, architecture: Architecture): Uint8Array<ArrayBuffer> {
   const code = engineCode(architecture);
   const codeAt = EHDR_SIZE + 4 * PHDR_SIZE;
   const residentAt = Math.ceil((codeAt + code.length) / 16) * 16;
@@ -39,9 +34,13 @@ export function executable(layout: Layout, architecture: Architecture): readonly
     throw new Error("the plan is larger than its place in memory");
   }
 
-  const text = new Uint8Array(residentAt + parts.resident.length);
-  const view = new DataView(text.buffer);
-  text.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]); // ELF, 64 bits, little-endian, version 1
+  const page = PAGE[architecture];
+  const textSize = residentAt + parts.resident.length;
+  const dataAt = Math.ceil(textSize / page) * page;
+  const setupAt = Math.ceil((dataAt + parts.data.length) / page) * page;
+  const file = new Uint8Array(setupAt + parts.setup.length);
+  const view = new DataView(file.buffer);
+  file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]); // ELF, 64 bits, little-endian, version 1
   view.setUint16(16, ET_EXEC, true);
   view.setUint16(18, EM[architecture], true);
   view.setUint32(20, 1, true);
@@ -50,30 +49,28 @@ export function executable(layout: Layout, architecture: Architecture): readonly
   view.setUint16(52, EHDR_SIZE, true);
   view.setUint16(54, PHDR_SIZE, true);
   view.setUint16(56, 4, true);
-  const segment = (i: number, flags: number, address: number, size: number): void => {
+  const segment = (i: number, flags: number, at: number, address: number, size: number): void => {
     const header = EHDR_SIZE + i * PHDR_SIZE;
     view.setUint32(header, PT_LOAD, true);
     view.setUint32(header + 4, flags, true);
-    view.setUint32(header + 8, address - ADDRESS.text, true);
+    view.setUint32(header + 8, at, true);
     view.setUint32(header + 16, address, true);
     view.setUint32(header + 24, address, true);
     view.setUint32(header + 32, size, true);
     view.setUint32(header + 40, size, true);
-    view.setUint32(header + 48, PAGE[architecture], true);
+    view.setUint32(header + 48, page, true);
   };
-  segment(0, PF_R | PF_X, ADDRESS.text, text.length);
-  segment(1, PF_R | PF_W, ADDRESS.data, parts.data.length);
-  segment(2, PF_R, ADDRESS.setup, parts.setup.length);
+  segment(0, PF_R | PF_X, 0, ADDRESS.text, textSize);
+  segment(1, PF_R | PF_W, dataAt, ADDRESS.data, parts.data.length);
+  segment(2, PF_R, setupAt, ADDRESS.setup, parts.setup.length);
   const stack = EHDR_SIZE + 3 * PHDR_SIZE;
   view.setUint32(stack, PT_GNU_STACK, true); // without it the kernel makes the stack executable
   view.setUint32(stack + 4, PF_R | PF_W, true);
 
-  text.set(code, codeAt);
+  file.set(code, codeAt);
   view.setUint32(codeAt + ENGINES[architecture].plan, ADDRESS.setup, true);
-  text.set(parts.resident, residentAt);
-  return [
-    { offset: 0, bytes: text },
-    { offset: ADDRESS.data - ADDRESS.text, bytes: parts.data },
-    { offset: SETUP.offset, bytes: parts.setup },
-  ];
+  file.set(parts.resident, residentAt);
+  file.set(parts.data, dataAt);
+  file.set(parts.setup, setupAt);
+  return file;
 }

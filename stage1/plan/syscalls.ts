@@ -75,6 +75,7 @@ export const SYSCALLS = {
   umask: call(95, 166, "octal"),
   umount2: call(166, 39, "pointer", "MNT_"),
   unlinkat: call(263, 35, "fd", "pointer", "AT_"),
+  utimensat: call(280, 88, "fd", "pointer", "pointer", "AT_"),
   wait4: call(61, 260, "pid", "pointer", "WNOHANG|__WALL", "pointer"),
   write: call(1, 64, "fd", "pointer", "size"),
   writev: call(20, 66, "fd", "pointer", "size"),
