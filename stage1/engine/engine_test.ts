@@ -351,7 +351,8 @@ for (const machine of MACHINES) {
       const { code } = runProcess(
         plan,
         machine,
-        (setup) => new DataView(setup.buffer).setInt32(INSTRUCTION_SIZE, MMAP, true),
+        (setup) =>
+          new DataView(setup.buffer, setup.byteOffset).setInt32(INSTRUCTION_SIZE, MMAP, true),
       );
       assert.equal(code, expected);
     }
