@@ -26,6 +26,7 @@ export const TEST_NEEDS: readonly Need[] = [
   { file: "runc", package: "runc", why: "compare isolation and limits with" },
   { file: "gpg", package: "gnupg", why: "make keys and signatures, as users do" },
   { file: "openssl", package: "openssl", why: "make certificates for web servers" },
+  { file: "script", package: "bsdutils", why: "a terminal to print on" },
   { file: "tmux", package: "tmux", why: "a real terminal for --interactive" },
   { file: "etcd", package: "etcd-server", why: "a real server to run" },
   { file: "etcdctl", package: "etcd-client", why: "a client to talk to it" },

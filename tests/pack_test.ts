@@ -95,6 +95,14 @@ Deno.test("a packed program ignores Deno's and Node's variables and knows them a
   deepStrictEqual(environment.toSorted(), expected.toSorted());
 });
 
+Deno.test("a packed program prints nothing of its own on a terminal", async () => {
+  const { code, stdout } = await run("script", ["-qec", `${probe} terminal`, "/dev/null"], {
+    stdin: "null",
+  });
+  strictEqual(code, 0);
+  deepStrictEqual(JSON.parse(stdout).args, ["terminal"]);
+});
+
 Deno.test("a packed program bears a big environment", async () => {
   const env = Object.fromEntries(
     Array.from({ length: 2000 }, (_, i) => [`VARIABLE_${i}`, "x".repeat(100)]),

@@ -74,6 +74,8 @@ const ESZIP_FLAG = "--eszip-internal-do-not-use";
 const ADDED_ENVIRONMENT = [
   "HOME=/proc/self/fdinfo/x",
   "DENO_DIR=/proc/self/fdinfo/x",
+  // Deno would say on every terminal that it found no place for its caches, --quiet or not.
+  "DENO_LOG=error,deno::cache::cache_db=off",
   "DENO_NO_UPDATE_CHECK=1",
   "DENO_NO_PACKAGE_JSON=1",
   "DENO_DISABLE_NODE_SHIM=1",
