@@ -3,7 +3,7 @@
  * mounted on the host, and the next command knows the pod for what it is.
  */
 import assert from "node:assert/strict";
-import { BOX, list, World } from "./pod_world.ts";
+import { BOX, children, list, World } from "./pod_world.ts";
 import { RKT } from "./rkt.ts";
 
 /** A pod of several processes that do not end by themselves, nor by signals that can be ignored. */
@@ -186,6 +186,55 @@ Deno.test("the same with an image that is yet to be stored", async () => {
     );
     assert.equal(code, 7, stderr);
   }
+});
+
+/** The system calls of the supervisor, each with how often the process had made it by then. */
+function supervisorCalls(log: string): (readonly [string, number])[] {
+  const counts = new Map<string, number>();
+  const calls = log.split("\n").flatMap((line) => /^([a-z_0-9]+)\(/.exec(line)?.[1] ?? [])
+    .map((name) => {
+      const count = (counts.get(name) ?? 0) + 1;
+      counts.set(name, count);
+      return [name, count] as const;
+    });
+  const begin = calls.findIndex(([name]) => name === "execveat");
+  const end = calls.findIndex(([name]) => name === "rt_sigtimedwait");
+  assert.ok(begin > 0 && end > begin);
+  return calls.slice(begin, end);
+}
+
+Deno.test("the same at each system call that the supervisor makes", async () => {
+  await using world = await World.make();
+  const before = mounts(world.dir);
+  /** Runs the pod under strace(1), and kills it when its app is up; whether it was. */
+  const trace = async (...options: string[]): Promise<boolean> => {
+    const child = new Deno.Command("strace", {
+      args: ["-qq", ...options, RKT, ...world.words(SCRIPT)],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const reader = child.stdout.getReader();
+    const { done } = await reader.read();
+    if (!done) Deno.kill(children(child.pid)[0], "SIGKILL");
+    await reader.cancel();
+    await ended(child.stderr);
+    await child.status;
+    return !done;
+  };
+  // The second run is one like all that follow: what the first one found out is remembered.
+  const log = `${world.dir}/strace`;
+  for (let i = 0; i < 2; i++) assert.ok(await trace("-o", log));
+  const calls = supervisorCalls(Deno.readTextFileSync(log));
+  let killed = 0;
+  for (const [name, count] of calls) {
+    const inject = `inject=${name}:signal=KILL:when=${count}`;
+    if (!await trace("-o", "/dev/null", "-e", `trace=${name}`, "-e", inject)) killed += 1;
+    assert.deepEqual(mounts(world.dir), before);
+  }
+  // Deno's part of the process does not always make the same number of calls.
+  assert.ok(killed > calls.length / 2, `${killed} of ${calls.length}`);
+  await collect(world);
 });
 
 Deno.test("a pod that runs is gone when its supervisor is, whatever it does", async () => {
