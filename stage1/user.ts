@@ -28,7 +28,10 @@ export class ImageRoot implements Disposable {
       return;
     }
     this.#fd = trySyscall("openat", AT_FDCWD, cstring(path), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-    if (this.#fd < 0) throw new Failure(`the image's tree ${path} is gone; fetch the image again`);
+    if (this.#fd < 0) {
+      const tree = path.replace(/\/rootfs$/, "");
+      throw new Failure(`the image's tree ${path} is gone; delete ${tree}, then it is made again`);
+    }
   }
 
   /**
