@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { SYSCALLS } from "../stage1/plan/syscalls.ts";
 import { testImage } from "./aci.ts";
 import { BOX, list, World } from "./pod_world.ts";
+import { RKT } from "./rkt.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -25,7 +26,9 @@ Deno.test.beforeAll(async () => {
   image("no-os", { app, labels: [{ name: "version", value: "1.0" }] });
   image("no-arch", { app, labels: [{ name: "os", value: "linux" }] });
   image("no-app", {});
-  image("dev-file", { app });
+  // What has to be found out once about the place is known from here on.
+  await world.output("true");
+  await world.rkt("gc", "--grace-period=0s");
 });
 Deno.test.afterAll(() => world[Symbol.asyncDispose]());
 
@@ -196,19 +199,73 @@ Deno.test("an image with something else at /dev is told of", async () => {
   await world.rkt("gc", "--grace-period=0s");
 });
 
-Deno.test("a tree that is gone is told of", async () => {
-  const file = await world.build("gone.aci", ["--name=example.com/gone", "--exec=/bin/true"]);
-  const run = ["--insecure-options=image", "run", "--net=none", file];
-  assert.equal((await world.rkt(...run)).code, 0);
-  await world.rkt("gc", "--grace-period=0s");
-  for (const id of list(`${world.dataDir}/cas/tree`)) {
-    Deno.removeSync(`${world.dataDir}/cas/tree/${id}/rootfs`, { recursive: true });
-  }
-  const { code, stderr } = await world.rkt("run", "--net=none", BOX, "--exec=/bin/true");
-  // Either it is rendered once more, or it is said what is gone.
-  if (code !== 0) assert.match(stderr, /^run: [^\n]*(tree|fetch)[^\n]*\n$/);
-  assert.ok(code === 0 || code === 254, stderr);
+Deno.test("a tree that is gone is told of, and made again where what is left of it is deleted", async () => {
+  await using place = await World.make();
+  assert.equal(await place.output("echo before"), "before\n");
+  const [id] = list(`${place.dataDir}/cas/tree`);
+  const tree = `${place.dataDir}/cas/tree/${id}`;
+  Deno.removeSync(`${tree}/rootfs`, { recursive: true });
+  const { code, stderr } = await place.run("true", "--user=www");
+  assert.equal(code, 254);
+  assert.equal(
+    stderr,
+    `run: the image's tree ${tree}/rootfs is gone; delete ${tree}, then it is made again\n`,
+  );
+  Deno.removeSync(tree, { recursive: true });
+  assert.equal(await place.output("echo after", "--user=www"), "after\n");
 });
+
+/** A system call that fails (strace(1) sees to it), and the line of stage1. */
+const INJECTED: readonly (readonly [string, string])[] = [
+  ["clone:error=ENOSPC", "make the pod's namespaces and init: ENOSPC (no space left on device)"],
+  ["sethostname:error=EPERM", "set the host name: EPERM (operation not permitted)"],
+  // The file systems before it: the overlay, init's root, the shared memory.
+  [
+    "fsopen:error=EPERM:when=4",
+    'mount proc on /proc in app "box": EPERM (operation not permitted)',
+  ],
+  [
+    "fsopen:error=ENODEV:when=1",
+    'mount the root of app "box": ENODEV (no such device or file system type)',
+  ],
+  ["mknodat:error=EPERM:when=1", 'make /dev/null in app "box": EPERM (operation not permitted)'],
+  ["pivot_root:error=EINVAL", "change the root to init's: EINVAL (invalid argument)"],
+  [
+    "setgroups:error=EPERM",
+    'set the supplementary groups in app "box": EPERM (operation not permitted)',
+  ],
+  [
+    "setresuid:error=EAGAIN",
+    'become user 7 in app "box": EAGAIN (resource temporarily unavailable)',
+  ],
+  ["capset:error=EPERM", 'set the capabilities in app "box": EPERM (operation not permitted)'],
+];
+
+for (const [inject, line] of INJECTED) {
+  Deno.test(`a failing ${inject.replace(/:when.*/, "")} is told of: ${line}`, async () => {
+    const [call] = inject.split(":");
+    const strace = [
+      "-f",
+      "-qq",
+      "-o",
+      "/dev/null",
+      "-e",
+      `trace=${call}`,
+      "-e",
+      `inject=${inject}`,
+    ];
+    const { code, stdout, stderr } = await new Deno.Command("strace", {
+      args: [...strace, RKT, ...world.words("echo up", "--user=7")],
+      stdin: "null",
+    }).output();
+    const decoder = new TextDecoder();
+    assert.equal(decoder.decode(stderr), `stage1: ${line}\n`);
+    assert.equal(decoder.decode(stdout), "");
+    assert.equal(code, 254);
+    await world.rkt("gc", "--grace-period=0s");
+    assert.deepEqual(world.pods(), []);
+  });
+}
 
 /** The arguments of a call as the printer shows them. */
 function split(shown: string): string[] {
