@@ -47,7 +47,11 @@ export async function bundle(entry: string): Promise<Bundle> {
       throw new Failure(`bundle: ${entry}: ${new TextDecoder().decode(stderr).trim()}`);
     }
     const name = entryName(entry);
-    const chunks = await merged(withLazyRequire(await readChunks(dir)), name, HOT_COMMANDS);
+    const chunks = await merged(
+      withLazyRequire(withoutDebugMode(await readChunks(dir))),
+      name,
+      HOT_COMMANDS,
+    );
     return ordered(await minified(chunks), name);
   } finally {
     await Deno.remove(dir, { recursive: true });
@@ -80,6 +84,22 @@ function withLazyRequire(chunks: readonly Chunk[]): Chunk[] {
     const text = new TextDecoder().decode(chunk.source);
     const source = new TextEncoder().encode(text.replace(EAGER_REQUIRE, LAZY_REQUIRE));
     return { ...chunk, source, commonJs: /= __commonJS\(\{/.test(text) };
+  });
+}
+
+/** openpgp's `process.env.NODE_ENV === "development"`, as Deno's bundler leaves it. */
+const DEBUG_MODE = /(var debugMode = \(\(\) => \{\s*try \{\s*return )true;/;
+
+/**
+ * Without `--minify`, Deno's bundler takes every program for one under development, and openpgp then
+ * prints a stack for each key that it can't read.
+ */
+function withoutDebugMode(chunks: readonly Chunk[]): Chunk[] {
+  return chunks.map((chunk) => {
+    const text = new TextDecoder().decode(chunk.source);
+    if (!text.includes("[OpenPGP.js debug]")) return chunk;
+    if (!DEBUG_MODE.test(text)) throw new Failure("bundle: openpgp's debug mode was not found");
+    return { ...chunk, source: new TextEncoder().encode(text.replace(DEBUG_MODE, "$1false;")) };
   });
 }
 
