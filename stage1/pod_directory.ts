@@ -1,7 +1,7 @@
 /** The supervisor's first steps: an empty pod directory is filled, and becomes that of a running pod. */
 import * as k from "./plan/constants.ts";
 import { type Section, slot } from "./plan/plan.ts";
-import { type Pod, type PodEntry, SUPERVISOR_PID } from "./pod.ts";
+import { type Pod, type PodEntry, supervisorPid } from "./pod.ts";
 
 /**
  * Fills the pod's directory and moves it to `run`. It is the working directory from then on, also of init.
@@ -20,7 +20,7 @@ export function makePodDirectory(steps: Section, pod: Pod): void {
     steps.try("note that the image is used", "utimensat", [k.AT_FDCWD, path, 0, 0]);
   }
   // Not run/UUID/pid: that is for the PID of init, which only the kernel knows.
-  makeEntry(steps, { kind: "file", path: "ppid", text: SUPERVISOR_PID });
+  makeEntry(steps, { kind: "file", path: "ppid", text: supervisorPid(pod.uuid) });
   move(steps, `../../../${prepare}`, `../../../pods/run/${pod.uuid}`);
   if (pod.prepareLock !== undefined) {
     steps.try("let images be collected again", "close", [pod.prepareLock]);

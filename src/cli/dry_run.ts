@@ -14,7 +14,7 @@ import type { RunRequest } from "./run_arguments.ts";
 import { findImage } from "./run_images.ts";
 import { podManifest } from "./run_manifest.ts";
 import { print } from "../../stage1/plan/print.ts";
-import type { Pod, PodApp, PodEntry } from "../../stage1/pod.ts";
+import { type Pod, type PodApp, type PodEntry, supervisorPid } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
 import { summary } from "../../stage1/summary.ts";
 import type { StoredImage } from "../store/store.ts";
@@ -102,7 +102,8 @@ function show(pod: Pod, images: readonly PlannedImage[]): void {
       ...summary(pod, app).map(([subject, text]) => `    ${subject.padEnd(16)}${text}`),
     ]),
   ];
-  console.log(lines.join("\n").replaceAll(pod.uuid, "UUID"));
+  const text = lines.join("\n").replaceAll(`"${supervisorPid(pod.uuid)}"`, '"PID"');
+  console.log(text.replaceAll(pod.uuid, "UUID"));
 }
 
 function imageSteps({ image, treeId, stored, rendered }: PlannedImage): readonly string[] {

@@ -29,6 +29,8 @@ export interface Recipe {
   readonly pidAt: readonly number[];
   /** How many bytes the PID has, filled up with line feeds. */
   readonly pidLength: number;
+  /** Bytes of the executable. */
+  readonly size: number;
 }
 
 /** The data directory that a command line names; the recipe of another reading would not be found, that is all. */
@@ -70,6 +72,24 @@ function readText(path: string): string | undefined {
   }
 }
 
+/** A recipe; undefined for what a crash of the machine has left of one. */
+function parseRecipe(text: string): Recipe | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function readExecutable(path: string, size: number): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    const bytes = Deno.readFileSync(path);
+    return bytes.length === size && bytes[0] === 0x7f ? bytes : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function unchanged(recipe: Recipe, dataDir: string): boolean {
   const { generation } = recipe;
   return (generation === undefined || storeGeneration(dataDir) === generation) &&
@@ -92,13 +112,14 @@ export function runRecipe(argv: readonly string[]): void {
   const path = recipePath(dataDir, key);
   const text = readText(path);
   if (text === undefined) return;
-  const recipe: Recipe = JSON.parse(text);
-  if (recipe.key !== key) return;
+  const recipe = parseRecipe(text);
+  if (recipe?.key !== key) return;
   // As every run: nobody collects images until the pod's directory names them.
   const lock = openLockFile(`${dataDir}/locks/prepareLock`);
   lockShared(lock, "prepareLock");
   if (!unchanged(recipe, dataDir)) return closeDescriptor(lock);
-  const executable = Deno.readFileSync(`${path}.elf`);
+  const executable = readExecutable(`${path}.elf`, recipe.size);
+  if (executable === undefined) return closeDescriptor(lock);
   const { uuid } = createEmbryo(dataDir);
   if (recipe.uuidFile !== undefined) Deno.writeTextFileSync(recipe.uuidFile, uuid);
   overwrite(executable, recipe.uuidAt, uuid);

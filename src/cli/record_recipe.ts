@@ -11,7 +11,7 @@ import {
 } from "./recipe.ts";
 import { occurrences } from "./start_pod.ts";
 import { BUILD } from "../version.ts";
-import { type Pod, SUPERVISOR_PID } from "../../stage1/pod.ts";
+import { type Pod, supervisorPid } from "../../stage1/pod.ts";
 import type { Rendered } from "./run.ts";
 import type { RunRequest } from "./run_arguments.ts";
 
@@ -53,8 +53,9 @@ export function recordRecipe(
     ),
     ...request.pod.uuidFile !== undefined && { uuidFile: request.pod.uuidFile },
     uuidAt: occurrences(executable, pod.uuid),
-    pidAt: occurrences(executable, SUPERVISOR_PID),
-    pidLength: SUPERVISOR_PID.length,
+    pidAt: occurrences(executable, supervisorPid(pod.uuid)),
+    pidLength: supervisorPid(pod.uuid).length,
+    size: executable.length,
   };
   try {
     write(dataDir, key, JSON.stringify(recipe), executable);

@@ -24,7 +24,7 @@ import {
   type PodApp,
   type PodEntry,
   type Root,
-  SUPERVISOR_PID,
+  supervisorPid,
 } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
 import { resolveApps } from "../../stage1/resolve.ts";
@@ -98,7 +98,8 @@ export default async function run(invocation: Invocation): Promise<number> {
     const { recordRecipe } = await import("./record_recipe.ts");
     recordRecipe(store.dataDir, request, planned, executable, rendered);
     // From here on the pod runs, and this process is its supervisor.
-    overwrite(executable, occurrences(executable, SUPERVISOR_PID), pidText(SUPERVISOR_PID.length));
+    const mark = supervisorPid(pod.uuid);
+    overwrite(executable, occurrences(executable, mark), pidText(mark.length));
     startPod(executable, pod.uuid, prepareLock.fd);
   } catch (error) {
     await pod.discard();
