@@ -8,7 +8,7 @@ import * as esbuild from "esbuild";
 import { type Bundle, hotChunks } from "./bundle.ts";
 import type { EszipModule } from "./pack/eszip.ts";
 import { type MappedModule, mappedModule } from "./pack/mapped_module.ts";
-import { MODULE_BASE, pack } from "./pack/pack.ts";
+import { MODULE_BASE, pack, V8_FLAGS } from "./pack/pack.ts";
 
 /** The version of Deno that rkt is built with; the packer relies on its internals. */
 export const DENO_VERSION = "2.9.6";
@@ -62,7 +62,7 @@ async function compile(bundle: Bundle, out: string): Promise<string | undefined>
     const [entry, ...others] = bundle.map((chunk) => `${dir}/${chunk.name}`);
     const command = new Deno.Command(Deno.execPath(), {
       args: ["compile", "--quiet", "--allow-all", "--no-check", "--no-config", "--no-lock"]
-        .concat(["--no-code-cache", "--output", out])
+        .concat(["--no-code-cache", V8_FLAGS, "--output", out])
         .concat(others.flatMap((chunk) => ["--include", chunk]), entry),
       env: { NO_COLOR: "1", RUST_BACKTRACE: "0" },
       signal: AbortSignal.timeout(COMPILE_TIMEOUT_MS),

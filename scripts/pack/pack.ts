@@ -49,6 +49,9 @@ import { STUBS } from "./stub_bytes.ts";
 /** Where the program's modules live, as far as `import.meta.url` can tell. */
 export const MODULE_BASE = "file:///app/";
 
+/** V8 starts with room for 16 MB of new objects, so that it does not collect garbage while it starts. */
+export const V8_FLAGS = "--v8-flags=--min-semi-space-size=16";
+
 /**
  * The arguments in front of the user's: run the archive with all permissions, and take nothing from
  * the working directory or the network. The script's name follows.
@@ -64,6 +67,7 @@ const ARGUMENTS = [
   "--no-npm",
   "--cached-only",
   "--no-code-cache",
+  V8_FLAGS,
 ];
 const ESZIP_FLAG = "--eszip-internal-do-not-use";
 
