@@ -41,19 +41,23 @@ Deno.test("deno task demo shows images, pods, a server and signatures, and leave
   assertRemoved(/; (\S+) is removed/.exec(out ?? "")?.[1] ?? "");
 });
 
-Deno.test("deno task demo cleans up when it is interrupted while its server runs", async () => {
-  const process = demo().spawn();
-  const errors = new Response(process.stderr).text();
-  const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let out = "";
-  while (!out.includes("ready to serve")) {
-    const { value, done } = await lines.read();
-    assert.ok(!done, out);
-    out += value;
-  }
-  process.kill("SIGTERM");
-  while (!(await lines.read()).done);
-  assert.equal((await process.status).code, 1);
-  assert.equal(await errors, "demo: interrupted\n");
-  assertRemoved(/--dir=(\S+)\/store/.exec(out)?.[1] ?? "");
-});
+for (
+  const moment of ["image fetch ./busybox.aci", "image run --net=host", "embed: ready to serve"]
+) {
+  Deno.test(`deno task demo cleans up when it is interrupted at "${moment}"`, async () => {
+    const process = demo().spawn();
+    const errors = new Response(process.stderr).text();
+    const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let out = "";
+    while (!out.includes(moment)) {
+      const { value, done } = await lines.read();
+      assert.ok(!done, out);
+      out += value;
+    }
+    process.kill("SIGTERM");
+    while (!(await lines.read()).done);
+    assert.equal((await process.status).code, 1);
+    assert.equal(await errors, "demo: interrupted\n");
+    assertRemoved(/--dir=(\S+)\/store/.exec(out)?.[1] ?? "");
+  });
+}

@@ -8,15 +8,12 @@ export class Shell {
   readonly directory: string;
   readonly #environment: Readonly<Record<string, string>>;
   #running: Deno.ChildProcess | undefined;
-  readonly #interruption = Promise.withResolvers<never>();
   #interrupted = false;
   /** How many commands were typed. */
   typed = 0;
 
   constructor(directory: string) {
     this.directory = directory;
-    // It may come when nobody waits.
-    this.#interruption.promise.catch(() => {});
     this.#environment = {
       PATH: `${directory}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
       GNUPGHOME: `${directory}/gnupg`,
@@ -45,8 +42,9 @@ export class Shell {
   async type(line: string, status = 0): Promise<void> {
     console.log(`$ ${line}`);
     this.typed++;
-    const process = this.#spawn(line, "inherit");
-    this.#running = process;
+    const process = this.#start(line);
+    // Until nobody can write any more: who was started by the shell may outlive it when it is interrupted.
+    for await (const bytes of process.stdout) await Deno.stdout.write(bytes);
     const { code } = await process.status;
     this.#running = undefined;
     this.#check();
@@ -64,12 +62,12 @@ export class Shell {
   async background(line: string, until: string): Promise<() => Promise<void>> {
     console.log(`$ ${line} &`);
     this.typed++;
-    const process = this.#spawn(line, "piped");
-    this.#running = process;
+    const process = this.#start(line);
     const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
     let output = "";
     while (!output.includes(until)) {
-      const { value, done } = await Promise.race([lines.read(), this.#interruption.promise]);
+      const { value, done } = await lines.read();
+      if (done) this.#check();
       if (done) throw new Failure(`demo: that ended before it said "${until}"`);
       await Deno.stdout.write(new TextEncoder().encode(value));
       output += value;
@@ -84,18 +82,19 @@ export class Shell {
 
   /** What a line prints, which nobody sees. */
   async quietly(line: string): Promise<string> {
-    const { stdout } = await this.#command(`${line} 2>/dev/null`, "piped").output();
+    const { stdout } = await this.#command(`{ ${line}\n} 2>/dev/null`, false).output();
     return new TextDecoder().decode(stdout);
   }
 
   /** Ends what runs; what was typed last fails. */
   interrupt(): void {
     this.#interrupted = true;
-    this.#interruption.reject(new Failure(INTERRUPTED));
+    if (this.#running === undefined) return;
     try {
-      this.#running?.kill("SIGTERM");
+      // The shell and all that it has started.
+      Deno.kill(-this.#running.pid, "SIGTERM");
     } catch {
-      // It has just ended.
+      // They have just ended.
     }
   }
 
@@ -103,19 +102,21 @@ export class Shell {
     if (this.#interrupted) throw new Failure(INTERRUPTED);
   }
 
-  #spawn(line: string, stdout: "inherit" | "piped"): Deno.ChildProcess {
+  #start(line: string): Deno.ChildProcess {
     this.#check();
-    return this.#command(`{ ${line}\n} 2>&1`, stdout).spawn();
+    this.#running = this.#command(`{ ${line}\n} 2>&1`, true).spawn();
+    return this.#running;
   }
 
-  #command(line: string, stdout: "inherit" | "piped"): Deno.Command {
+  #command(line: string, detached: boolean): Deno.Command {
     return new Deno.Command("sh", {
       args: ["-c", line],
       cwd: this.directory,
       clearEnv: true,
       env: this.#environment,
       stdin: "null",
-      stdout,
+      stdout: "piped",
+      detached,
     });
   }
 }
