@@ -176,7 +176,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
   {
     name: "image verify",
     group: "Images",
-    summary: "Check that images in the store are undamaged, and repair their trees",
+    summary: "Check archives, trees and signatures of images in the store, and repair trees",
     usage: "[flags] IMAGE ...",
     flags: [],
     arguments: [1, Infinity],

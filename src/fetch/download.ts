@@ -46,7 +46,7 @@ export async function startDownload(
   url: string,
   options: DownloadOptions,
 ): Promise<DownloadStart> {
-  const partial = await PartialFile.open(options.dataDir, url);
+  let partial = await PartialFile.open(options.dataDir, url);
   try {
     const left = partial?.left();
     const response = await client.get(url, {
@@ -55,7 +55,10 @@ export async function startDownload(
     });
     if (response.status === 304 && options.knownEtag !== undefined) {
       response.cancel();
+      // The store has the image, so nobody will ask for the rest of it.
+      partial?.remove();
       partial?.[Symbol.dispose]();
+      partial = undefined;
       const control = response.headers.get("cache-control");
       return { unchanged: true, freshUntil: freshUntil(control, Date.now()) };
     }
@@ -63,6 +66,7 @@ export async function startDownload(
       response.cancel();
       partial?.remove();
       partial?.[Symbol.dispose]();
+      partial = undefined;
       return await startDownload(client, url, options);
     }
     const start = response.status === 206 && left !== undefined ? left.size : 0;

@@ -115,7 +115,8 @@ export class PartialFile implements Disposable {
   }
 }
 
-function isStill(fd: number, path: string): boolean {
+/** Whether a path still is the file behind a descriptor: who held the lock may have removed it. */
+export function isStill(fd: number, path: string): boolean {
   try {
     return Deno.statSync(`/proc/self/fd/${fd}`).ino === Deno.statSync(path).ino;
   } catch (error) {

@@ -106,6 +106,7 @@ function storedSigner(signer: TrustSigner): Signer {
     fingerprint: signer.fingerprint,
     identity: signer.identities[0] ?? "",
     signedAt: signer.created.getTime(),
+    digest: signer.digest.toHex(),
   };
 }
 

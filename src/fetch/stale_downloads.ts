@@ -2,6 +2,7 @@
 import { imagePath } from "../store/layout.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor, openLockFile, tryLockExclusive } from "../linux/lock.ts";
+import { isStill } from "./partial_file.ts";
 
 /**
  * Removes downloads that nobody took up again, and records of URLs whose images are gone.
@@ -17,7 +18,7 @@ export function removeStaleDownloads(dataDir: string, gracePeriod: number): numb
     const path = `${directory}/${name}`;
     const lock = openLockFile(path);
     try {
-      if (tryLockExclusive(lock, path)) {
+      if (tryLockExclusive(lock, path) && isStill(lock, path)) {
         freed += removeDownload(path.slice(0, -".lock".length), gracePeriod);
       }
     } finally {

@@ -1,9 +1,11 @@
 /** Removing images and trees from the store. */
 import type { StoreKey } from "../appc/image_id.ts";
+import type { ImageManifest } from "../appc/image_manifest.ts";
 import { exists } from "../linux/exists.ts";
+import { dependencyQuery } from "./image_graph.ts";
 import { type ImageFileKind, imagePath, treePath } from "./layout.ts";
 import { changeIndex } from "./open_index.ts";
-import type { Store } from "./store.ts";
+import { hasLabels, type Store, type StoredImage } from "./store.ts";
 import { storedKeys } from "./stored_keys.ts";
 import { sweepTemp, TempDirectory } from "./temp_directory.ts";
 import { imagesInUse, treesInUse } from "./used_by_pods.ts";
@@ -18,8 +20,8 @@ export interface CollectImagesOptions {
 }
 
 /**
- * Removes the trees that no pod uses, and the images that nobody has used for some time and no
- * running pod uses.
+ * Removes the trees that no pod uses, and the images that nobody has used for some time, no running
+ * pod uses and no image that stays depends on.
  *
  * Under the lock that keeps runs and imports away things are only moved, and deleted afterwards: so
  * the others wait for milliseconds, however much there is to delete.
@@ -32,7 +34,7 @@ export function collectImages(store: Store, options: CollectImagesOptions): numb
   {
     using _lock = store.collectLock();
     moveTrees(store.dataDir, trash, options);
-    moveImages(store.dataDir, trash, options);
+    moveImages(store, trash, options);
     moveHalves(store.dataDir, trash);
     for (const { name } of Deno.readDirSync(`${store.dataDir}/cas/resolved`)) {
       trash.take(`${store.dataDir}/cas/resolved/${name}`);
@@ -60,15 +62,52 @@ function moveTrees(dataDir: string, trash: TempDirectory, options: CollectImages
   }
 }
 
-function moveImages(dataDir: string, trash: TempDirectory, options: CollectImagesOptions): void {
+function moveImages(store: Store, trash: TempDirectory, options: CollectImagesOptions): void {
+  const { dataDir } = store;
   const used = [...imagesInUse(dataDir)];
-  const old = storedKeys(dataDir, "imageManifest").filter((key) => {
+  const keys = storedKeys(dataDir, "imageManifest");
+  const stay = keys.filter((key) => {
     // Pod manifests may have whole image IDs, of which the key is the beginning, or cut ones.
     const inUse = used.some((id) => id.startsWith(key) || key.startsWith(id));
-    return !inUse && Date.now() - lastUsed(dataDir, key) >= options.gracePeriod;
+    return inUse || Date.now() - lastUsed(dataDir, key) < options.gracePeriod;
   });
+  const needed = stay.length < keys.length ? withDependencies(store, keys, stay) : new Set(stay);
+  const old = keys.filter((key) => !needed.has(key));
   removeImages(dataDir, old, trash);
   old.forEach(options.onImage);
+}
+
+/** Some images with all below them. Of several that a dependency may stand for, all count. */
+function withDependencies(
+  store: Store,
+  keys: readonly StoreKey[],
+  some: readonly StoreKey[],
+): Set<StoreKey> {
+  const images = keys.map((key) => store.read(key)).filter((image) => image !== undefined);
+  const needed = new Set(some);
+  // A set's iterator also comes to what is added meanwhile.
+  for (const key of needed) {
+    const image = images.find((each) => each.key === key);
+    for (const dependency of readableManifest(image)?.dependencies ?? []) {
+      const query = dependencyQuery(dependency);
+      const found = images.filter((each) => {
+        if ("id" in query) return query.id.startsWith(each.key) || each.key.startsWith(query.id);
+        const manifest = readableManifest(each);
+        return manifest?.name === query.name && hasLabels(manifest, query.labels);
+      });
+      for (const each of found) needed.add(each.key);
+    }
+  }
+  return needed;
+}
+
+/** A damaged manifest must not keep the rest of the store from being collected. */
+function readableManifest(image: StoredImage | undefined): ImageManifest | undefined {
+  try {
+    return image?.manifest;
+  } catch {
+    return undefined;
+  }
 }
 
 /** When an image was last used, in milliseconds since 1970: its import counts too. */

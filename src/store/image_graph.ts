@@ -12,6 +12,11 @@ import type { ImageQuery, Store, StoredImage } from "./store.ts";
 /** How many images may lie below one: a limit for hostile manifests. */
 const MAX_IMAGES = 1000;
 
+/** An image that another one depends on is not in the store: no damage, but nothing can be rendered. */
+export class MissingDependency extends Failure {
+  override readonly name: string = "MissingDependency";
+}
+
 /** An image and those below it. */
 export interface ImageGraph {
   readonly node: ImageNode;
@@ -22,7 +27,8 @@ export interface ImageGraph {
 /**
  * Finds everything an image depends on.
  *
- * @throws {Failure} where an image is missing, or depends on itself
+ * @throws {MissingDependency}
+ * @throws {Failure} where an image depends on itself
  */
 export async function imageGraph(store: Store, image: StoredImage): Promise<ImageGraph> {
   const keys: StoreKey[] = [];
@@ -66,7 +72,9 @@ async function find(store: Store, image: StoredImage, wanted: Dependency): Promi
     : imageNameText(query);
   if (found === undefined) {
     const { name } = image.manifest;
-    throw new Failure(`image "${name}" depends on "${what}", which is not in the store; fetch it`);
+    throw new MissingDependency(
+      `image "${name}" depends on "${what}", which is not in the store; fetch it`,
+    );
   }
   if (found.manifest.name !== wanted.imageName) {
     const { name } = found.manifest;

@@ -10,6 +10,8 @@ export interface Signer {
   readonly identity: string;
   /** When it was signed, in milliseconds since 1970, as the signature says. */
   readonly signedAt: number;
+  /** What the signature is over, in hexadecimal: it can be verified again without the archive. */
+  readonly digest?: string;
 }
 
 /** What is written down about an image when it is imported. */

@@ -366,6 +366,29 @@ Deno.test(
 );
 
 Deno.test(
+  "collectImages() keeps what an image that stays depends on",
+  inTemp(async (dir, store) => {
+    const make = (name: string, ...below: string[]) => {
+      const dependencies = below.map((imageName) => ({ imageName }));
+      return imported(store, testImage(dir, { name, manifest: { dependencies } }));
+    };
+    const base = await make("example.com/base");
+    const tools = await make("example.com/tools", "example.com/base");
+    const app = await make("example.com/app", "example.com/tools");
+    const other = await make("example.com/other", "example.com/base");
+    const long = new Date(Date.now() - 3_600_000);
+    for (const image of [base, tools, other]) Deno.utimeSync(image.blobPath, long, long);
+    collectImages(store, { gracePeriod: 600_000, ...quiet });
+    const keys = (await listImages(store)).map(({ key }) => key);
+    assert.deepEqual(keys, [base.key, tools.key, app.key]);
+    assert.ok(await store.tree(app));
+    Deno.utimeSync(app.blobPath, long, long);
+    collectImages(store, { gracePeriod: 600_000, ...quiet });
+    assert.deepEqual(await listImages(store), []);
+  }),
+);
+
+Deno.test(
   "sweepTemp() deletes what was abandoned and nothing else",
   inTemp(async (dir, store) => {
     await imported(store, testImage(dir, { name: "example.com/a" }));

@@ -144,6 +144,8 @@ export interface Signer {
   readonly signingKey: Fingerprint;
   readonly identities: readonly string[];
   readonly created: Date;
+  /** What the signature is over: the digest of the bytes and of the signature's own fields. */
+  readonly digest: Uint8Array;
 }
 
 function day(date: Date): string {
@@ -312,6 +314,7 @@ async function verifyOne(
     signingKey: parseFingerprint(signing?.getFingerprint() ?? candidate.key.fingerprint),
     identities: candidate.key.identities,
     created: candidate.signature.created,
+    digest,
   };
 }
 
