@@ -53,6 +53,32 @@ Deno.test("rkt trust --prefix discovers the key and keeps it", () =>
     assert.match(status.out, /its signer is not trusted now/);
   }));
 
+Deno.test("rkt image verify checks archive, tree, and the signature that was stored", () =>
+  inWorld(async (world) => {
+    const path = world.trust();
+    const fetched = await world.rkt("fetch", "--full", "example.com/app:1.0");
+    assert.equal(fetched.code, 0, fetched.err);
+    const verify = () => world.rkt("image", "verify", "example.com/app:1.0");
+    const good = await verify();
+    assert.deepEqual([good.code, good.err], [0, ""]);
+    const [info = ""] = world.stored("imageInfo");
+    const right = Deno.readTextFileSync(info);
+    Deno.writeTextFileSync(info, right.replace(/"digest":"../, '"digest":"ff'));
+    assert.match((await verify()).err, /these are not the bytes that key [0-9a-f]{40}/);
+    Deno.writeTextFileSync(info, right);
+    Deno.renameSync(path, `${world.directory}/key`);
+    const revoked = await verify();
+    assert.equal(revoked.code, 254);
+    assert.match(revoked.err, /signature refused: made by key ID .*not trusted for this name/);
+    const unasked = await world.rkt(
+      "--insecure-options=image",
+      "image",
+      "verify",
+      fetched.out.trim(),
+    );
+    assert.equal(unasked.code, 0, unasked.err);
+  }));
+
 Deno.test("rkt --trust-keys-from-https fetch trusts the keys that discovery finds", () =>
   inWorld(async (world) => {
     const { code, err } = await world.rkt(
