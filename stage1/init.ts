@@ -98,7 +98,7 @@ function dieWithSupervisor(setup: Section, supervisor: Supervisor): void {
   setup.must("die with the supervisor", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
   setup.compute("sum", [supervisor.alive, k.POLLIN * 2 ** 32], { store: value });
   setup.compute("put", [addressOf(poll), value]);
-  const now = struct("timespec", ["seconds", 8, 0], ["nanoseconds", 8, 0]);
+  const now = mutableStruct("timespec", ["seconds", 8, 0], ["nanoseconds", 8, 0]); // the kernel writes back what is left
   setup.try("see whether the supervisor lives", "ppoll", [poll, 1, now, 0, SIGSET_SIZE], {
     branch: { when: "equal", operand: 0, to: "supervised" },
   });

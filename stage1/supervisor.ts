@@ -133,7 +133,7 @@ export function supervise(
   }
   loop(resident, init, pod.stopTimeout, terminal);
   if (terminal === undefined) return { alive };
-  relay(resident, terminal, alive);
+  relay(resident, terminal, { pid, alive });
   return { alive, terminal };
 }
 

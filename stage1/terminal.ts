@@ -180,11 +180,15 @@ const without = (low: number, high: number): bigint =>
   (ALL_ONES & ~BigInt(low)) | ((ALL_ONES & ~BigInt(high)) << 32n);
 
 /** The relays, the guard, and what the supervisor's loop does about the terminal. */
-export function relay(steps: Section, terminal: Terminal, supervisor: Slot): void {
+export function relay(
+  steps: Section,
+  terminal: Terminal,
+  supervisor: { readonly pid: Slot; readonly alive: Slot },
+): void {
   rawMode(steps, terminal);
   resize(steps, terminal);
-  copy(steps, "terminal input", STDIN, terminal.master);
-  copy(steps, "terminal output", terminal.master, STDOUT);
+  copy(steps, "terminal input", STDIN, terminal.master, supervisor.pid);
+  copy(steps, "terminal output", terminal.master, STDOUT, supervisor.pid);
   steps.heading("guard: give the terminal back if the supervisor is killed");
   steps.label("terminal guard");
   const poll = mutableStruct("pollfd", ["fd", 4, 0], ["events", 2, k.POLLIN], ["revents", 2, 0]);
@@ -193,14 +197,30 @@ export function relay(steps: Section, terminal: Terminal, supervisor: Slot): voi
   // In the background by then: a mode change would stop the guard for good.
   const tty = struct("sigset", ["signals", 8, 2 ** (k.SIGTTOU - 1)]);
   steps.try("allow the change of modes", "rt_sigprocmask", [k.SIG_BLOCK, tty, 0, 8]);
-  steps.compute("sum", [supervisor, k.POLLIN * 2 ** 32], { store: value });
+  steps.compute("sum", [supervisor.alive, k.POLLIN * 2 ** 32], { store: value });
   steps.compute("put", [addressOf(poll), value]);
   steps.label("terminal guard waits");
   steps.try("wait for the supervisor's death", "ppoll", [poll, 1, 0, 0, 8], {
     branch: { when: "less", operand: 1, to: "terminal guard waits" },
   });
-  steps.try("restore the terminal", "ioctl", [STDIN, k.TCSETSW, terminal.saved]);
+  giveBack(steps, terminal);
   steps.try("end the guard", "exit_group", [0]);
+}
+
+/** The caller's shell may have been faster, and have set modes of its own: then it is not for the guard to change them. */
+function giveBack(steps: Section, terminal: Terminal): void {
+  const now = space("modes", 40);
+  const [own, raw] = [slot("modes"), slot("raw modes")];
+  steps.try("see the terminal's modes", "ioctl", [STDIN, k.TCGETS, now]);
+  steps.compute("load", [addressOf(now, 8)], { store: own });
+  steps.compute("load", [addressOf(terminal.saved, 8)], { store: raw });
+  steps.compute("and", [raw, without(0, RAW_LFLAG)], { store: raw });
+  steps.compute("difference", [own, raw], {
+    store: own,
+    branch: { when: "different", operand: 0, to: "terminal is the shell's" },
+  });
+  steps.try("restore the terminal", "ioctl", [STDIN, k.TCSETSW, terminal.saved]);
+  steps.label("terminal is the shell's");
 }
 
 function rawMode(steps: Section, terminal: Terminal): void {
@@ -232,16 +252,31 @@ function resize(steps: Section, terminal: Terminal): void {
 }
 
 /** A child that copies until the end of its input. */
-function copy(steps: Section, name: string, from: Slot | number, to: Slot | number): void {
+function copy(
+  steps: Section,
+  name: string,
+  from: Slot | number,
+  to: Slot | number,
+  supervisor: Slot,
+): void {
+  const parent = slot("parent");
   const buffer = space(name, BUFFER);
   const left = slot("left");
   const next = slot("next");
   const count = slot("count");
   steps.heading(`${name} relay`);
   steps.label(name);
+  // An input relay that survived would take what is typed to the shell.
+  steps.try("die with the supervisor", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
+  steps.try("see whether it lives", "getppid", [], { store: parent });
+  steps.compute("difference", [parent, supervisor], {
+    store: parent,
+    branch: { when: "different", operand: 0, to: `${name} ends` },
+  });
+  steps.label(`${name} reads`);
   steps.try("read", "read", [from, buffer, BUFFER], {
     store: left,
-    branch: { when: "equal", operand: -k.EINTR, to: name },
+    branch: { when: "equal", operand: -k.EINTR, to: `${name} reads` },
   });
   steps.compute("let", [left], { branch: { when: "less", operand: 1, to: `${name} ends` } });
   steps.set(next, addressOf(buffer));
@@ -256,7 +291,7 @@ function copy(steps: Section, name: string, from: Slot | number, to: Slot | numb
     store: left,
     branch: { when: "different", operand: 0, to: `${name} writes` },
   });
-  steps.goto(name);
+  steps.goto(`${name} reads`);
   steps.label(`${name} ends`);
   steps.try("end the relay", "exit_group", [0]);
 }

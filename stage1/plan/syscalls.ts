@@ -40,6 +40,7 @@ export const SYSCALLS = {
   fsmount: call(432, 432, "fd", "FSMOUNT_", "MOUNT_ATTR_"),
   fsopen: call(430, 430, "pointer", "FSOPEN_"),
   getpid: call(39, 172),
+  getppid: call(110, 173),
   ioctl: call(16, 29, "fd", "=TIOC|TCGETS|TCSETSW|SIOC", "pointer"),
   kill: call(62, 129, "pid", "signal"),
   mkdirat: call(258, 34, "fd", "pointer", "octal"),
