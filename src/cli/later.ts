@@ -1,7 +1,7 @@
 /** Why a command or flag can't be used yet; behind "not yet: ". */
 export const LATER = {
   images: "it comes with images by name",
-  pods: "it comes with pods of several apps and their life cycle",
+  pods: "it comes with the life cycle of pods",
   isolation: "it comes with the enforcement of isolators",
   networking: "it comes with networking; use --net=host or --net=none",
   metadata: "it comes with the metadata service",

@@ -36,6 +36,7 @@ import { findImage } from "./run_images.ts";
 import { occurrences, overwrite, pidText, PREPARE_LOCK, startPod } from "./start_pod.ts";
 import { podManifest } from "./run_manifest.ts";
 import { rootKind } from "./root_kind.ts";
+import { unenforcedIsolators } from "./unenforced.ts";
 
 /** An image of the pod with its tree. */
 export interface Rendered {
@@ -80,6 +81,8 @@ export default async function run(invocation: Invocation): Promise<number> {
     rendered.map(({ image }) => image),
     podEnvironment(request.pod),
   );
+  const warnings = unenforcedIsolators(manifest);
+  for (const warning of warnings) console.error(warning);
   const kind = await rootKind(store.dataDir, request.pod.overlay);
   const apps = resolve(manifest, rendered.map(({ tree }) => tree), kind, store.skeleton(), global);
   const entries = podEntries(manifest, rendered.map(appImage), kind);
@@ -95,8 +98,10 @@ export default async function run(invocation: Invocation): Promise<number> {
     const executable = program(
       podPlan(kind === "copy" ? { ...planned, stage: "prepare", entries: [] } : planned),
     );
-    const { recordRecipe } = await import("./record_recipe.ts");
-    recordRecipe(store.dataDir, request, planned, executable, rendered);
+    if (warnings.length === 0) { // they are to be said each time
+      const { recordRecipe } = await import("./record_recipe.ts");
+      recordRecipe(store.dataDir, request, planned, executable, rendered);
+    }
     // From here on the pod runs, and this process is its supervisor.
     const mark = supervisorPid(pod.uuid);
     overwrite(executable, occurrences(executable, mark), pidText(mark.length));

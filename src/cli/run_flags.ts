@@ -96,7 +96,7 @@ export const PLACE_FLAGS: readonly Flag[] = [
     name: "stop-timeout",
     kind: "duration",
     default: "10s",
-    help: "How long apps may take to stop after TERM or INT before they are killed",
+    help: "The grace time: a TERM or INT that comes so long after the first one kills the pod",
   },
 ];
 

@@ -9,6 +9,7 @@ import type { EmptyVolume, Volume } from "../appc/volume.ts";
 import { Failure } from "../failure.ts";
 import type { StoredImage } from "../store/store.ts";
 import { RKT_VERSION } from "../version.ts";
+import { LATER } from "./later.ts";
 import type { AppRequest, RunRequest } from "./run_arguments.ts";
 
 /** An app's environment in its parts, weakest first; see {@linkcode podManifest}. */
@@ -70,6 +71,14 @@ function runtimeApp(
   checkPlatform(image);
   const name = asked.name ?? defaultName(image);
   const base = manifest.app ?? appWithoutImage(image, asked);
+  const [handler] = base.eventHandlers;
+  if (handler !== undefined) {
+    throw new Failure(
+      `image "${manifest.name}": not yet: its event handler "${handler.name}" ${
+        LATER.pods.slice(3)
+      }`,
+    );
+  }
   const exec = asked.exec === undefined ? base.exec : [asked.exec];
   if (exec.length === 0) {
     throw new Failure(`image "${manifest.name}" does not say what to run; say it with --exec`);
