@@ -38,6 +38,13 @@ export const TEST_NEEDS: readonly Need[] = [
   { file: "zstd", package: "zstd", why: "the same" },
 ];
 
+/** What the tests against the reference implementation need; packages of Debian and Ubuntu only. */
+// deno-fmt-ignore
+export const ACTOOL_NEEDS: readonly Need[] = [
+  { file: "go", package: "golang-go", why: "build actool, the reference implementation's tool for images" },
+  { file: "/usr/share/gocode/src/github.com/appc/spec/actool", package: "golang-github-appc-spec-dev", why: "its sources" },
+];
+
 /** What the benchmark needs. podman is compared with where it is there, and not installed. */
 // deno-fmt-ignore
 export const BENCH_NEEDS: readonly Need[] = [
@@ -87,6 +94,33 @@ async function apt(...args: string[]): Promise<boolean> {
     stdin: "null",
   });
   return (await command.spawn().status).success;
+}
+
+/** Whether apt has all of the packages. */
+async function aptKnows(needs: readonly Need[]): Promise<boolean> {
+  if (!await exists("apt-cache")) return false;
+  const names = needs.map((need) => need.package);
+  const show = new Deno.Command("apt-cache", { args: ["show", ...names], stdout: "null" });
+  return (await show.output()).success;
+}
+
+/**
+ * Sees to it that needs are met where the system has packages for them; elsewhere says what is left out.
+ *
+ * @param leftOut what is left out, like `tests/actool_test.ts`
+ * @throws {Failure} where there are packages, but they can't be installed
+ */
+export async function provideIfPackaged(
+  who: string,
+  needs: readonly Need[],
+  leftOut: string,
+): Promise<void> {
+  try {
+    await provide(who, needs);
+  } catch (error) {
+    if (!(error instanceof Failure) || await aptKnows(needs)) throw error;
+    console.log(`SKIPPED: ${leftOut}: ${error.message}`);
+  }
 }
 
 /**

@@ -10,7 +10,7 @@
  */
 import { Failure } from "../src/failure.ts";
 import { aarch64Deno } from "./foreign_deno.ts";
-import { provide, TEST_NEEDS } from "./needs.ts";
+import { ACTOOL_NEEDS, provide, provideIfPackaged, TEST_NEEDS } from "./needs.ts";
 import { addCounts, type Counts, readCounts } from "./test_counts.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -87,7 +87,9 @@ async function prepare(group?: string): Promise<void> {
     );
   }
   await provide("test", TEST_NEEDS);
-  if (group !== "unit") await aarch64Deno();
+  if (group === "unit") return;
+  await provideIfPackaged("test", ACTOOL_NEEDS, "tests/actool_test.ts");
+  await aarch64Deno();
 }
 
 if (import.meta.main) {
