@@ -5,9 +5,8 @@
  */
 import { Failure } from "../src/failure.ts";
 import * as esbuild from "esbuild";
-import { type Bundle, hotChunks } from "./bundle.ts";
-import type { EszipModule } from "./pack/eszip.ts";
-import { type MappedModule, mappedModule } from "./pack/mapped_module.ts";
+import type { Bundle } from "./bundle.ts";
+import { mappedModules } from "./pack/mapped_modules.ts";
 import { MODULE_BASE, pack, V8_FLAGS } from "./pack/pack.ts";
 
 /** The version of Deno that rkt is built with; the packer relies on its internals. */
@@ -18,9 +17,6 @@ export type Packing = "compiled" | "packed";
 
 /** Where a packed executable is loaded: a page's start on every machine, and where linkers put programs. */
 const BASE_ADDRESS = 0x400000;
-
-/** Modules off the hot path and as big as this, in bytes, are not read at every start. */
-const MAPPED_SIZE = 100_000;
 
 /** How long `deno compile` may take, download of `denort` (about 40 MB) included. */
 const COMPILE_TIMEOUT_MS = 90_000;
@@ -83,25 +79,16 @@ function reason(stderr: string): string {
 
 async function packInto(bundle: Bundle, out: string): Promise<void> {
   const deno = await Deno.readFile(Deno.execPath());
-  const binary = pack({ deno, base: BASE_ADDRESS, ...await divided(bundle) });
-  const temporary = `${out}.new`;
-  await Deno.writeFile(temporary, binary, { mode: 0o755 });
-  await Deno.rename(temporary, out);
-}
-
-/** The modules that every start reads, and the big ones that few need. */
-async function divided(bundle: Bundle) {
-  const hot = hotChunks(bundle), modules: EszipModule[] = [], mapped: MappedModule[] = [];
+  const [entry, ...others] = bundle.map(({ name, source }) => {
+    return { specifier: MODULE_BASE + name, source };
+  });
   try {
-    for (const chunk of bundle) {
-      const module = { specifier: MODULE_BASE + chunk.name, source: chunk.source };
-      const big = chunk.source.length >= MAPPED_SIZE && !hot.includes(chunk);
-      const made = big ? await mappedModule(module) : undefined;
-      if (made === undefined) modules.push(module);
-      else mapped.push(made);
-    }
+    const mapped = others.length > 0 ? await mappedModules(entry, others) : undefined;
+    const binary = pack({ deno, base: BASE_ADDRESS, modules: [entry], mapped });
+    const temporary = `${out}.new`;
+    await Deno.writeFile(temporary, binary, { mode: 0o755 });
+    await Deno.rename(temporary, out);
   } finally {
     await esbuild.stop();
   }
-  return { modules, mapped };
 }

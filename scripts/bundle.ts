@@ -77,13 +77,17 @@ const LAZY_REQUIRE = "var __require = (name) => " +
 
 /**
  * The chunk with the bundler's helpers imports node:module, which takes 35 ms, and every chunk imports
- * that one, needed or not. Here it asks for node:module when a CommonJS module does.
+ * that one, needed or not. Here it asks for node:module when a CommonJS module does, and is imported
+ * by those that need it.
  */
 function withLazyRequire(chunks: readonly Chunk[]): Chunk[] {
-  return chunks.map((chunk) => {
-    const text = new TextDecoder().decode(chunk.source);
-    const source = new TextEncoder().encode(text.replace(EAGER_REQUIRE, LAZY_REQUIRE));
-    return { ...chunk, source, commonJs: /= __commonJS\(\{/.test(text) };
+  const texts = chunks.map((chunk) => new TextDecoder().decode(chunk.source));
+  const helpers = chunks.find((_, index) => EAGER_REQUIRE.test(texts[index]));
+  return chunks.map((chunk, index) => {
+    const text = texts[index].replace(EAGER_REQUIRE, LAZY_REQUIRE)
+      .replace(`import "./${helpers?.name}";`, "");
+    const commonJs = /= __commonJS\(\{/.test(text);
+    return { ...chunk, source: new TextEncoder().encode(text), commonJs };
   });
 }
 

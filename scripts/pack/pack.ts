@@ -6,8 +6,8 @@
  *     stub       machine code that the entry point is set to (stub_x86_64.S, stub_aarch64.S)
  *     header     {@linkcode HEADER}: what the stub has to know
  *     strings    arguments and environment that the stub inserts; prefixes of variables it drops
- *     texts      of modules that stay where they are until they are imported (mapped_module.ts)
- *     eszip      the other modules
+ *     texts      of modules that stay where they are until they are imported (mapped_modules.ts)
+ *     eszip      the entry, or all modules
  *
  * At start the stub copies the eszip into a memfd, puts `run … --eszip-internal-do-not-use
  * URL#/proc/self/fd/N` in front of the user's arguments, and goes on to Deno's own entry point.
@@ -42,7 +42,7 @@ import {
   word,
 } from "./elf.ts";
 import { concat, eszip, type EszipModule } from "./eszip.ts";
-import type { MappedModule } from "./mapped_module.ts";
+import type { MappedModules } from "./mapped_modules.ts";
 import { prelink } from "./prelink.ts";
 import { STUBS } from "./stub_bytes.ts";
 
@@ -128,8 +128,9 @@ export interface PackOptions {
   readonly deno: Uint8Array<ArrayBuffer>;
   /** The modules; the first is the entry. Deno loads them in this order. */
   readonly modules: readonly EszipModule[];
-  /** Modules that are not read at every start; only with `base`. Default: none. */
-  readonly mapped?: readonly MappedModule[];
+  /** The program's modules where not all are read at every start; only with `base`, and instead of those of
+   * the archive: `modules` has the entry alone. Default: none. */
+  readonly mapped?: MappedModules;
   /** Give the executable this fixed address (see prelink.ts). Default: leave it as it is. */
   readonly base?: number;
   /** More flags of `deno run`. Default: none. */
@@ -144,7 +145,7 @@ export interface PackOptions {
  */
 export function pack(options: PackOptions): Uint8Array<ArrayBuffer> {
   const pie = readElf(options.deno);
-  if (options.base === undefined && options.mapped?.length) {
+  if (options.base === undefined && options.mapped !== undefined) {
     throw new Error("modules can be mapped only at a fixed address");
   }
   const deno = options.base === undefined ? pie : prelink(pie, options.base);
@@ -202,23 +203,13 @@ function buildSegment(deno: Elf, vaddr: number, options: PackOptions): Uint8Arra
   header.setUint32(HEADER.variables, strings.put(...ADDED_ENVIRONMENT), true);
   header.setUint32(HEADER.prefixes, strings.put(...DROPPED_PREFIXES, ""), true);
 
-  const text = strings.bytes(), mapped = options.mapped ?? [];
-  const standIns = placeTexts(mapped, headerAddress + HEADER.size + text.length);
-  const payload = eszip([...options.modules, ...standIns]);
-  const texts = concat(mapped.map((module) => module.text));
+  const text = strings.bytes();
+  const mapped = options.mapped?.place(headerAddress + HEADER.size + text.length);
+  const payload = eszip(mapped === undefined ? options.modules : [mapped.entry]);
+  const texts = mapped?.bytes ?? new Uint8Array();
   setWord(header, HEADER.payload, HEADER.size + text.length + texts.length);
   setWord(header, HEADER.payloadSize, payload.length);
   return concat([stub, new Uint8Array(header.buffer), text, texts, payload]);
-}
-
-/** What stands in the archive for modules whose texts lie one after the other from an address on. */
-function placeTexts(mapped: readonly MappedModule[], from: number): EszipModule[] {
-  let address = from;
-  return mapped.map((module) => {
-    const source = new TextEncoder().encode(module.standIn(address));
-    address += module.text.length;
-    return { specifier: module.specifier, source };
-  });
 }
 
 /** The address of the GOT slot through which Deno reads libc's `environ`. */
