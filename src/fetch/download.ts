@@ -213,7 +213,10 @@ export class Download implements ByteSource {
     const etag = strongEtag(this.#response.headers);
     this.#response.cancel();
     // Without an ETag nothing shows that the rest would belong to the beginning.
-    if (etag === undefined) throw new ImageChanged(broken.message, { cause: broken });
+    if (etag === undefined) {
+      const text = this.#total === undefined ? broken.message : this.#shortText();
+      throw new ImageChanged(text, { cause: broken });
+    }
     const range = { range: `bytes=${this.#received}-`, "if-range": etag };
     const response = await this.#client.get(this.name, range);
     const part = contentRange(response.headers);
