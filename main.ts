@@ -19,4 +19,4 @@ async function start(argv: readonly string[]): Promise<number> {
 }
 
 // Not with `await`: in the built program, what is loaded later imports this module and would wait for its end.
-if (import.meta.main) start(Deno.args).then(Deno.exit);
+start(Deno.args).then(Deno.exit);

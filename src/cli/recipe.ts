@@ -52,11 +52,15 @@ export function recipesPath(dataDir: string): string {
   return `${dataDir}/recipes`;
 }
 
-/** Where the recipe of a key is: a name out of a hash (FNV-1a), which need not be more than a good guess. */
+/** Bytes of a file name that come from a key: names have at most 255. */
+const NAME_LENGTH = 200;
+
+/**
+ * Where the recipe of a key is. The name need not be more than a good guess, because the recipe holds its key; so it is
+ * not a hash, which takes 0.4 ms in code that V8 has not seen before.
+ */
 export function recipePath(dataDir: string, key: string): string {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  return `${recipesPath(dataDir)}/${(hash >>> 0).toString(16)}`;
+  return `${recipesPath(dataDir)}/${key.length}-${encodeURIComponent(key).slice(-NAME_LENGTH)}`;
 }
 
 /** The generation of the store; absent while an image comes or goes. */

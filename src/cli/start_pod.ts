@@ -18,9 +18,8 @@ export function occurrences(bytes: Uint8Array, text: string): readonly number[] 
 
 /** Writes a text of ASCII characters over bytes. */
 export function overwrite(bytes: Uint8Array, places: readonly number[], text: string): void {
-  for (const at of places) {
-    for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
-  }
+  const encoded = new TextEncoder().encode(text);
+  for (const at of places) bytes.set(encoded, at);
 }
 
 /** The PID of this process in a given length, filled up with line feeds. */

@@ -8,21 +8,29 @@
  */
 import { KernelError } from "./errno.ts";
 
-const arch = Deno.build.arch === "aarch64" ? 1 : 0;
-
+// arch/x86/entry/syscalls/syscall_64.tbl
 // deno-fmt-ignore
-const NUMBERS = {
-  // name: [x86_64, aarch64] — arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h
-  close: [3, 57], mmap: [9, 222], munmap: [11, 215], fcntl: [72, 25], flock: [73, 32],
-  ioctl: [16, 29], memfd_create: [319, 279], openat: [257, 56], openat2: [437, 437],
-  execveat: [322, 281], kill: [62, 129], pidfd_open: [434, 434], pidfd_send_signal: [424, 424],
-  setns: [308, 268], umount2: [166, 39], write: [1, 64], ppoll: [271, 73],
-  prlimit64: [302, 261], faccessat2: [439, 439], rt_sigprocmask: [14, 135], umask: [95, 166],
-  fsync: [74, 82], statx: [332, 291], linkat: [265, 37], renameat2: [316, 276], mkdirat: [258, 34],
-  unlinkat: [263, 35], dup3: [292, 24], close_range: [436, 436],
-  pwrite64: [18, 68], syncfs: [306, 267],
-  getdents64: [217, 61], utimensat: [280, 88],
-} as const satisfies Record<string, readonly [number, number]>;
+const X86_64 = {
+  close: 3, mmap: 9, munmap: 11, fcntl: 72, flock: 73, ioctl: 16, memfd_create: 319,
+  openat: 257, openat2: 437, execveat: 322, kill: 62, pidfd_open: 434, pidfd_send_signal: 424,
+  setns: 308, umount2: 166, write: 1, ppoll: 271, prlimit64: 302, faccessat2: 439,
+  rt_sigprocmask: 14, umask: 95, fsync: 74, statx: 332, linkat: 265, renameat2: 316,
+  mkdirat: 258, unlinkat: 263, dup3: 292, close_range: 436, pwrite64: 18, syncfs: 306,
+  getdents64: 217, utimensat: 280,
+};
+
+// include/uapi/asm-generic/unistd.h
+// deno-fmt-ignore
+const AARCH64: typeof X86_64 = {
+  close: 57, mmap: 222, munmap: 215, fcntl: 25, flock: 32, ioctl: 29, memfd_create: 279,
+  openat: 56, openat2: 437, execveat: 281, kill: 129, pidfd_open: 434, pidfd_send_signal: 424,
+  setns: 268, umount2: 39, write: 64, ppoll: 73, prlimit64: 261, faccessat2: 439,
+  rt_sigprocmask: 135, umask: 166, fsync: 82, statx: 291, linkat: 37, renameat2: 276,
+  mkdirat: 34, unlinkat: 35, dup3: 24, close_range: 436, pwrite64: 68, syncfs: 267,
+  getdents64: 61, utimensat: 88,
+};
+
+const NUMBERS = Deno.build.arch === "aarch64" ? AARCH64 : X86_64;
 
 /** A system call that this module knows by name. */
 export type SyscallName = keyof typeof NUMBERS;
@@ -56,7 +64,7 @@ function word(value: Word | undefined): bigint {
  */
 export function trySyscall(name: SyscallName, ...args: Word[]): number {
   const [a, b, c, d, e, f] = args;
-  const nr = NUMBERS[name][arch];
+  const nr = NUMBERS[name];
   const result = resultOf(libc.syscall(nr, word(a), word(b), word(c), word(d), word(e), word(f)));
   if (result !== -1n) return Number(result);
   const location = Deno.UnsafePointer.create(resultOf(libc.__errno_location()));
