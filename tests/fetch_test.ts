@@ -35,6 +35,20 @@ Deno.test("rkt fetch NAME: discovery, signature, store; then rkt knows it", () =
     assert.match(status.out, /verdict: trusted: signed by/);
   }));
 
+Deno.test("a DSA key is refused, and taken with --insecure-options=dsa", () =>
+  inWorld(async (world) => {
+    const key = world.gpg.key("Old <old@example.com>", "dsa2048");
+    world.trust("example.com", key);
+    world.serve("example.com/app", "1.0", world.app, world.gpg.sign(world.app, key));
+    const refused = await world.rkt("fetch", "example.com/app:1.0");
+    assert.equal(refused.code, 254);
+    assert.match(refused.err, /is a DSA key; .* or allow it with --insecure-options=dsa\n$/);
+    world.assertNothingStored();
+    const taken = await world.rkt("--insecure-options=dsa", "fetch", "example.com/app:1.0");
+    assert.equal(taken.code, 0, taken.err);
+    assert.match(taken.err, /signature verified:\nimage: {3}Old <old@example\.com>/);
+  }));
+
 Deno.test("rkt trust --prefix discovers the key and keeps it", () =>
   inWorld(async (world) => {
     const refused = await world.rkt("trust", "--prefix=example.com");

@@ -11,6 +11,7 @@ export type InsecureOption =
   | "ondisk"
   | "http"
   | "pubkey"
+  | "dsa"
   | "capabilities"
   | "paths"
   | "seccomp";
@@ -47,12 +48,13 @@ const INSECURE_OPTIONS: Readonly<Record<string, readonly InsecureOption[]>> = {
   ondisk: ["ondisk"],
   http: ["http"],
   pubkey: ["pubkey"],
+  dsa: ["dsa"],
   capabilities: ["capabilities"],
   paths: ["paths"],
   seccomp: ["seccomp"],
   "all-fetch": FETCH,
   "all-run": RUN,
-  all: [...FETCH, ...RUN, "ondisk"],
+  all: [...FETCH, ...RUN, "ondisk", "dsa"],
 };
 
 /** The table of global flags. */

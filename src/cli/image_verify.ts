@@ -52,5 +52,7 @@ async function verifySignature(
   const { store: { dataDir } } = session.settings;
   const info = readImageInfo(dataDir, image.key);
   const keys = info.signature === undefined ? [] : await session.trustedKeys(image.manifest.name);
-  await verifyStoredSignature(`image "${text}" (${image.key})`, info, keys);
+  await verifyStoredSignature(`image "${text}" (${image.key})`, info, keys, {
+    allowDsa: session.allows("dsa"),
+  });
 }

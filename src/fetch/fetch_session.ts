@@ -11,7 +11,7 @@ import { getSmall, HttpClient, type RetryPolicy } from "./http_client.ts";
 import type { Progress } from "./progress.ts";
 
 /** A safety measure that was switched off (`--insecure-options`). */
-export type InsecureOption = "image" | "tls" | "http" | "pubkey";
+export type InsecureOption = "image" | "tls" | "http" | "pubkey" | "dsa";
 
 /** A key that somebody is asked about. */
 export interface KeyInQuestion {

@@ -13,6 +13,7 @@ import {
   MAX_SIGNATURE_BYTES,
   readSignatures,
   type Signer as TrustSigner,
+  type TrustPolicy,
   verifySigned,
 } from "../trust/signature.ts";
 import type { FetchSession } from "./fetch_session.ts";
@@ -59,8 +60,9 @@ export async function openSignature(
   name: string | undefined,
 ): Promise<SignedImage> {
   const early = await readSignatureFile(session, location);
+  const policy = { allowDsa: session.allows("dsa") };
   const candidates = async (file: SignatureFile, of: string) =>
-    await signersAmong(what, of, file, await session.trustedKeys(of));
+    await signersAmong(what, of, file, await session.trustedKeys(of), policy);
   const known = early === undefined || name === undefined
     ? undefined
     : await candidates(early, name);
@@ -87,7 +89,7 @@ export async function openSignature(
       if (of === undefined) return [];
       file ??= await deferredFile(session, location);
       const signers = known ?? await candidates(file, of);
-      return (await verifySigned(what, signers, digests)).map(storedSigner);
+      return (await verifySigned(what, signers, digests, policy)).map(storedSigner);
     },
   };
 }
@@ -115,9 +117,10 @@ async function signersAmong(
   name: string,
   file: SignatureFile,
   keys: readonly PublicKey[],
+  policy: TrustPolicy,
 ): Promise<Candidate[]> {
   try {
-    return await acceptableSigners(what, file.signatures, keys);
+    return await acceptableSigners(what, file.signatures, keys, policy);
   } catch (error) {
     if (!(error instanceof Failure) || !error.message.includes("which is not trusted")) throw error;
     throw new Failure(`${error.message}; if it should be: rkt trust --prefix=${name} KEY`, 254, {

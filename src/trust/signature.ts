@@ -166,7 +166,9 @@ async function unfit(
   const now = policy.now ?? new Date();
   if (signature.refusal !== undefined) return signature.refusal;
   if (signature.packet.publicKeyAlgorithm === DSA && policy.allowDsa !== true) {
-    return `${keyText(key)} is a DSA key; use RSA, ECDSA or Ed25519`;
+    return `${
+      keyText(key)
+    } is a DSA key; use RSA, ECDSA or Ed25519, or allow it with --insecure-options=dsa`;
   }
   if (key.algorithm.endsWith("secp256k1")) {
     return `${keyText(key)} is on a curve that OpenPGP lacks`;
