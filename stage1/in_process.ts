@@ -10,6 +10,7 @@ import type { Plan, Slot } from "./plan/plan.ts";
 const PROT_READ = 1;
 const PROT_EXEC = 4;
 const MAP_PRIVATE = 2;
+const MAP_FIXED_NOREPLACE = 0x100000;
 
 const address = (bytes: Uint8Array<ArrayBuffer>): number =>
   Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
@@ -19,22 +20,19 @@ type Run = Deno.UnsafeFnPointer<typeof RUN>;
 
 let engine: Run | undefined;
 
+/** Where the engine is mapped: free in every layout of a 64-bit process. (The result of mmap(2) is no `int`.) */
+const ENGINE_ADDRESS = 0x2_0000_0000;
+
 function mappedEngine(): Run {
   const code = engineCode(ARCHITECTURE);
   const fd = executableFile(code);
-  const at = syscall(
-    "map the engine",
-    "mmap",
-    0,
-    code.length,
-    PROT_READ | PROT_EXEC,
-    MAP_PRIVATE,
-    fd,
-    0,
-  );
+  const how = MAP_PRIVATE | MAP_FIXED_NOREPLACE;
+  const access = PROT_READ | PROT_EXEC;
+  syscall("map the engine", "mmap", ENGINE_ADDRESS, code.length, access, how, fd, 0);
   syscall("close the engine's file", "close", fd);
-  const run = Deno.UnsafePointer.create<typeof RUN>(BigInt(at + ENGINES[ARCHITECTURE].run));
-  if (run === null) throw new Error("the kernel mapped the engine at address 0");
+  const at = BigInt(ENGINE_ADDRESS + ENGINES[ARCHITECTURE].run);
+  const run = Deno.UnsafePointer.create<typeof RUN>(at);
+  if (run === null) throw new Error("the engine is not at address 0");
   return new Deno.UnsafeFnPointer(run, RUN);
 }
 

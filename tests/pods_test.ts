@@ -79,7 +79,8 @@ Deno.test("list and status show a pod while it runs and after", async () => {
     running.stdout,
     /^state=running\ncreated=[^\n]+\nstarted=[^\n]+\nnetworks=\npid=\d+\nexited=false\n$/,
   );
-  assert.equal((await place.rkt("status", "--wait-ready=60s", uuid)).code, 0);
+  const ready = await place.rkt("status", "--wait-ready=60s", uuid);
+  assert.equal(ready.code, 0, ready.stderr);
   const patience = await place.rkt("status", "--wait=100ms", uuid);
   assert.equal(patience.code, 254);
   assert.match(patience.stderr, /^status: pod ".*" has not ended after 0.1 s\n$/);

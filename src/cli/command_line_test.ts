@@ -95,7 +95,7 @@ Deno.test("readInvocation() expands the words of --insecure-options", () => {
   assert.deepEqual(options("image,http"), ["http", "image"]);
   assert.deepEqual(options("all-run"), ["capabilities", "paths", "seccomp"]);
   assert.deepEqual(options("all-fetch"), ["http", "image", "pubkey", "tls"]);
-  assert.equal(options("all").length, 8);
+  assert.equal(options("all").length, 9);
   assert.throws(() => options("imgae"), {
     message: '--insecure-options: unknown word "imgae"; did you mean "image"?',
   });

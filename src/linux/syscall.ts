@@ -1,10 +1,12 @@
 /**
  * System calls by number, through libc's `syscall(2)`.
  *
- * Each FFI symbol costs 0.3 ms when it is loaded, because Deno compiles a trampoline for it, and the first one twice
- * that. So what lies on the way of `rkt run` goes through these two, whose results are declared as structures of one
- * word: for such symbols Deno compiles nothing (measured: 0.9 against 1.2 to 2 ms for both). A call is slower
- * then, 2 µs; code that makes thousands of them loads typed symbols of its own.
+ * Each FFI symbol costs 0.3 ms when it is loaded, because Deno compiles a trampoline for it. So what lies on the way
+ * of `rkt run` goes through one, and only code that makes thousands of calls loads typed symbols of its own.
+ *
+ * Between a call and the look at errno nothing may be allocated: a garbage collection in between makes system calls of
+ * its own, and errno is then theirs. That is why the result is an `i32`, which needs no memory, and why the place
+ * of errno is asked for once, by a symbol whose result is a structure: for such Deno compiles nothing.
  */
 import { KernelError } from "./errno.ts";
 
@@ -40,14 +42,19 @@ type Word = number | bigint | Uint8Array;
 const libc = Deno.dlopen("libc.so.6", {
   syscall: {
     parameters: ["i32", "usize", "usize", "usize", "usize", "usize", "usize"],
-    result: { struct: ["i64"] },
+    result: "i32",
   },
-  __errno_location: { parameters: [], result: { struct: ["i64"] } },
+  __errno_location: { parameters: [], result: { struct: ["u64"] } },
 }).symbols;
 
-/** A result as a structure of one word, which is returned in the same register. */
-function resultOf(structure: Uint8Array<ArrayBuffer>): bigint {
-  return new DataView(structure.buffer).getBigInt64(0, true);
+/** errno of this thread: its place does not change. */
+const errno = errnoView();
+
+function errnoView(): Deno.UnsafePointerView {
+  const place = new DataView(libc.__errno_location().buffer).getBigUint64(0, true);
+  const pointer = Deno.UnsafePointer.create(place);
+  if (pointer === null) throw new Error("libc has no errno");
+  return new Deno.UnsafePointerView(pointer);
 }
 
 function word(value: Word | undefined): bigint {
@@ -60,15 +67,14 @@ function word(value: Word | undefined): bigint {
 /**
  * Makes a system call. A buffer is passed as its address and must stay referenced until the kernel is done with it.
  *
- * @returns the call's result, or the negative error number
+ * @returns the call's result as an `int`, or the negative error number
  */
 export function trySyscall(name: SyscallName, ...args: Word[]): number {
   const [a, b, c, d, e, f] = args;
   const nr = NUMBERS[name];
-  const result = resultOf(libc.syscall(nr, word(a), word(b), word(c), word(d), word(e), word(f)));
-  if (result !== -1n) return Number(result);
-  const location = Deno.UnsafePointer.create(resultOf(libc.__errno_location()));
-  return location === null ? -1 : -new Deno.UnsafePointerView(location).getInt32();
+  const [u, v, w, x, y, z] = [word(a), word(b), word(c), word(d), word(e), word(f)];
+  const result = libc.syscall(nr, u, v, w, x, y, z);
+  return result === -1 ? -errno.getInt32() : result;
 }
 
 /**
