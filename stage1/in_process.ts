@@ -1,4 +1,5 @@
 /** Runs a plan inside this process: for what has to be done below Deno, in a child that shares its memory. */
+import { Failure } from "../src/failure.ts";
 import { syscall } from "../src/linux/syscall.ts";
 import { engineCode, ENGINES } from "./engine/engine.ts";
 import { executableFile } from "./execute.ts";
@@ -6,11 +7,10 @@ import { ARCHITECTURE } from "./launch.ts";
 import { assemble } from "./plan/assemble.ts";
 import type { Plan, Slot } from "./plan/plan.ts";
 
-// include/uapi/asm-generic/mman-common.h, mman.h
+// include/uapi/asm-generic/mman-common.h
 const PROT_READ = 1;
 const PROT_EXEC = 4;
 const MAP_PRIVATE = 2;
-const MAP_FIXED_NOREPLACE = 0x100000;
 
 const address = (bytes: Uint8Array<ArrayBuffer>): number =>
   Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
@@ -20,19 +20,23 @@ type Run = Deno.UnsafeFnPointer<typeof RUN>;
 
 let engine: Run | undefined;
 
-/** Where the engine is mapped: free in every layout of a 64-bit process. (The result of mmap(2) is no `int`.) */
-const ENGINE_ADDRESS = 0x2_0000_0000;
+/** `MAP_FAILED` of mmap(2). */
+const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 function mappedEngine(): Run {
   const code = engineCode(ARCHITECTURE);
   const fd = executableFile(code);
-  const how = MAP_PRIVATE | MAP_FIXED_NOREPLACE;
-  const access = PROT_READ | PROT_EXEC;
-  syscall("map the engine", "mmap", ENGINE_ADDRESS, code.length, access, how, fd, 0);
+  // A symbol of its own, because the result is an address and not an `int`.
+  const libc = Deno.dlopen("libc.so.6", {
+    mmap: { parameters: ["usize", "usize", "i32", "i32", "i32", "i64"], result: "usize" },
+  }).symbols;
+  const at = libc.mmap(0n, BigInt(code.length), PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0n);
+  if (at === MAP_FAILED) {
+    throw new Failure("the engine can't be mapped; is the kernel out of memory?");
+  }
   syscall("close the engine's file", "close", fd);
-  const at = BigInt(ENGINE_ADDRESS + ENGINES[ARCHITECTURE].run);
-  const run = Deno.UnsafePointer.create<typeof RUN>(at);
-  if (run === null) throw new Error("the engine is not at address 0");
+  const run = Deno.UnsafePointer.create<typeof RUN>(at + BigInt(ENGINES[ARCHITECTURE].run));
+  if (run === null) throw new Error("the kernel mapped the engine at address 0");
   return new Deno.UnsafeFnPointer(run, RUN);
 }
 
