@@ -198,9 +198,10 @@ function supervisorCalls(log: string): (readonly [string, number])[] {
       return [name, count] as const;
     });
   const begin = calls.findIndex(([name]) => name === "execveat");
+  assert.ok(begin > 0);
+  // The app may be up, and the supervisor be killed, before it comes to wait.
   const end = calls.findIndex(([name]) => name === "rt_sigtimedwait");
-  assert.ok(begin > 0 && end > begin);
-  return calls.slice(begin, end);
+  return calls.slice(begin, end < 0 ? calls.length : end);
 }
 
 Deno.test("the same at each system call that the supervisor makes", async () => {
