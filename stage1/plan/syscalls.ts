@@ -32,7 +32,6 @@ export const SYSCALLS = {
   dup3: call(292, 24, "fd", "fd", "O_"),
   execve: call(59, 221, "pointer", "pointer", "pointer"),
   exit_group: call(231, 94, "int"),
-  fallocate: call(285, 47, "fd", "FALLOC_FL_", "size", "size"),
   fchdir: call(81, 50, "fd"),
   fchmodat: call(268, 53, "fd", "pointer", "octal"),
   fchownat: call(260, 54, "fd", "pointer", "int", "int", "AT_"),
