@@ -80,7 +80,7 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
       0,
     ], { store: pid });
     setup.when(pid, 0, `app ${app.name}`);
-    noteStart(setup, statusDirectory, app);
+    noteStart(setup, statusDirectory, { app, pid });
   }
   setup.heading("init: the apps are on their way");
   setup.try("let go of the input", "close", [0]);
@@ -155,9 +155,20 @@ function leaveHost(setup: Section, pod: Pod): void {
   ]);
 }
 
-/** An empty file whose time of change says when the app started (what `rkt list` shows). */
-function noteStart(setup: Section, directory: Slot, app: PodApp): void {
+/**
+ * Two files: the main process's PID in the pod, four bytes little-endian, and an empty one whose time of change says
+ * when the app started (what `rkt list` shows). The PID is there first, and never half.
+ */
+function noteStart(setup: Section, directory: Slot, { app, pid }: Running): void {
   const file = slot("file");
+  setup.try(`note the PID of app "${app.name}"`, "openat", [
+    directory,
+    `${app.name}-pid`,
+    k.O_WRONLY | k.O_CREAT | k.O_CLOEXEC,
+    0o644,
+  ], { store: file });
+  setup.try("write its PID", "write", [file, addressOf(pid), 4]);
+  setup.try("close the file", "close", [file]);
   setup.try(`note the start of app "${app.name}"`, "openat", [
     directory,
     `${app.name}-started`,

@@ -201,3 +201,14 @@ Deno.test("init notes the start of each app", () => {
   const notes = opened.filter(([, , , how]) => how === flags).map(([, , name]) => name);
   assert.deepEqual(notes, ["one-started", "two-started"]);
 });
+
+Deno.test("init notes the PID of each app before its start, four bytes little-endian", () => {
+  const { calls } = init(TWO);
+  for (const [name, pid] of [["one", FIRST], ["two", SECOND]] as const) {
+    const opened = calls.findIndex(({ args }) => args[1] === `${name}-pid`);
+    const [, bytes, size] = calls[opened + 1].args;
+    assert.ok(bytes instanceof DataView);
+    assert.deepEqual([bytes.getUint32(0, true), size], [pid, 4]);
+    assert.ok(opened < calls.findIndex(({ args }) => args[1] === `${name}-started`));
+  }
+});
