@@ -1,0 +1,174 @@
+/**
+ * Finding the main process of an app from outside. What runs in a pod may be hostile: it may end at any moment, and
+ * make processes until one of them has a PID it likes. So nothing here depends on what an app can write, and every
+ * process is pinned by a pidfd before it is looked at:
+ *
+ * - The supervisor has the PID in `ppid`, and holds the pod's directory open, with the lock.
+ * - Init is the supervisor's child, and PID 1 of a PID namespace below the supervisor's.
+ * - The app's main process is in init's PID namespace, under the number that init has noted in `APP-pid`.
+ */
+import { exists } from "../linux/exists.ts";
+import { fileTimes } from "../linux/file_times.ts";
+import {
+  childrenOf,
+  namespacePids,
+  openProcess,
+  type Process,
+  processLink,
+  processState,
+} from "../linux/process.ts";
+import { Failure } from "../failure.ts";
+import { statusPath, supervisorPid } from "./pod_details.ts";
+import { type PodView, refreshed } from "./pod_directory.ts";
+
+/** The main process of an app, pinned together with the pod's init. */
+export interface AppProcess extends Disposable {
+  readonly main: Process;
+  readonly init: Process;
+}
+
+/** Why an app has no process: words that stand behind its name. */
+type Missing = "has not started yet" | "has ended";
+
+/** How often and how long one looks whether init is at rest, in milliseconds. */
+const LOOK_EVERY = 1;
+const LOOK_AT_MOST = 2000;
+
+/**
+ * Pins the main process of an app of a running pod.
+ *
+ * @throws {Failure} the pod does not run, or the app has not started or has ended
+ */
+export function pinApp(dataDir: string, pod: PodView, app: string): AppProcess {
+  const found = findApp(dataDir, pod, app);
+  if (typeof found === "object") return found;
+  if (refreshed(dataDir, pod)?.state !== "running") {
+    throw new Failure(`pod "${pod.uuid}" is not running`);
+  }
+  throw new Failure(`app "${app}" of pod "${pod.uuid}" ${found}`);
+}
+
+/** The PID of an app's main process as the host numbers it; undefined where it has none. */
+export function appPid(dataDir: string, pod: PodView, app: string): number | undefined {
+  const found = findApp(dataDir, pod, app);
+  if (typeof found !== "object") return undefined;
+  using process = found;
+  return process.main.pid;
+}
+
+/** Like {@linkcode pinApp}, but says why there is none. */
+export function findApp(dataDir: string, pod: PodView, app: string): AppProcess | Missing {
+  const init = pinInit(dataDir, pod);
+  if (init === undefined) return "has not started yet";
+  let found: AppProcess | Missing = "has ended";
+  try {
+    found = pinMain(pod, app, init);
+    return found;
+  } finally {
+    if (typeof found !== "object") init[Symbol.dispose]();
+  }
+}
+
+/** Pins the pod's init; undefined where the pod does not run, or not yet. */
+export function pinInit(dataDir: string, pod: PodView): Process | undefined {
+  const pid = supervisorPid(pod);
+  using supervisor = pid === undefined ? undefined : openProcess(pid);
+  if (supervisor === undefined || !holdsOpen(supervisor.pid, pod.path)) return undefined;
+  // Its terminal and its output may have helpers, which are children too, but in its own PID namespace.
+  const depth = namespacePids(supervisor.pid).length + 1;
+  const pids = childrenOf(supervisor.pid).filter((child) => isFirst(child, depth));
+  const init = pids.length === 1 ? openProcess(pids[0]) : undefined;
+  if (init === undefined) return undefined;
+  const isInit = isFirst(init.pid, depth) &&
+    processState(init.pid)?.parent === supervisor.pid && init.alive && supervisor.alive &&
+    refreshed(dataDir, pod)?.state === "running";
+  if (isInit) return init;
+  init[Symbol.dispose]();
+  return undefined;
+}
+
+/** Whether a process is PID 1 of a PID namespace of some depth. */
+function isFirst(pid: number, depth: number): boolean {
+  const pids = namespacePids(pid);
+  return pids.length === depth && pids[depth - 1] === 1;
+}
+
+/** Whether a process has a directory open. */
+function holdsOpen(pid: number, path: string): boolean {
+  try {
+    const directory = Deno.statSync(path);
+    for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
+      if (Number(name) < 3) continue; // the caller's, and may be anything
+      const file = processLink(pid, `fd/${name}`);
+      if (file?.ino === directory.ino && file.dev === directory.dev) return true;
+    }
+  } catch {
+    // The process or the directory is gone.
+  }
+  return false;
+}
+
+function pinMain(pod: PodView, app: string, init: Process): AppProcess | Missing {
+  const number = notedPid(pod, app);
+  if (number === undefined) return "has not started yet";
+  const depth = namespacePids(init.pid).length;
+  for (const pid of candidates(init.pid)) {
+    if (!hasNumber(pid, init.pid, number, depth)) continue;
+    const main = openProcess(pid);
+    if (main === undefined) continue;
+    // A number is free as soon as init has reaped its process. Init notes that before it sleeps again, so what is noted
+    // then is as true as it was when we pinned the process.
+    const same = hasNumber(pid, init.pid, number, depth) && main.alive && cameToRest(init) &&
+      !hasEnded(pod, app) && notedPid(pod, app) === number && init.alive;
+    if (same) {
+      return {
+        main,
+        init,
+        [Symbol.dispose]() {
+          main[Symbol.dispose]();
+          init[Symbol.dispose]();
+        },
+      };
+    }
+    main[Symbol.dispose]();
+  }
+  return "has ended";
+}
+
+/** The PIDs to look at: init's children, then all there are, because an app that was added later is no child of init. */
+function* candidates(init: number): Generator<number> {
+  yield* childrenOf(init);
+  for (const { name } of Deno.readDirSync("/proc")) if (/^\d+$/.test(name)) yield Number(name);
+}
+
+/** Whether a process is in init's PID namespace, and has a number there. Those of namespaces below have more numbers. */
+function hasNumber(pid: number, init: number, number: number, depth: number): boolean {
+  const pids = namespacePids(pid);
+  if (pids.length !== depth || pids[depth - 1] !== number) return false;
+  const inode = processLink(pid, "ns/pid")?.ino;
+  return inode !== null && inode !== undefined && inode === processLink(init, "ns/pid")?.ino;
+}
+
+/** The PID in the pod that init has noted when it started the app: four bytes, little-endian. */
+function notedPid(pod: PodView, app: string): number | undefined {
+  const path = `${statusPath(pod)}/${app}-pid`;
+  if (!exists(path)) return undefined;
+  const bytes = Deno.readFileSync(path);
+  return bytes.length === 4 ? new DataView(bytes.buffer).getUint32(0, true) : undefined;
+}
+
+/** Whether init has noted an end of the app since it has noted its last start. */
+function hasEnded(pod: PodView, app: string): boolean {
+  const end = fileTimes(`${statusPath(pod)}/${app}`);
+  const start = fileTimes(`${statusPath(pod)}/${app}-pid`);
+  return end !== undefined && start !== undefined && end.modified >= start.modified;
+}
+
+function cameToRest(init: Process): boolean {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  for (let waited = 0; waited < LOOK_AT_MOST; waited += LOOK_EVERY) {
+    if (processState(init.pid)?.state === "S") return init.alive;
+    Atomics.wait(sleeper, 0, 0, LOOK_EVERY);
+  }
+  return false;
+}
