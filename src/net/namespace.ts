@@ -1,0 +1,51 @@
+/**
+ * Network namespaces. Only the calling thread is in another one meanwhile, and JavaScript runs in one thread: so what is
+ * done there must be synchronous.
+ */
+import { cstring, syscall } from "../linux/syscall.ts";
+
+// include/uapi/linux/sched.h
+const CLONE_NEWNET = 0x40000000;
+// include/uapi/linux/fcntl.h, include/uapi/asm-generic/fcntl.h
+const AT_FDCWD = -100;
+const O_CLOEXEC = 0o2000000;
+
+/** The network namespace that this thread is in. */
+const OWN = "/proc/thread-self/ns/net";
+
+/** Opens a network namespace by its path; closed on exec. */
+export function openNamespace(path: string): number {
+  const doing = `open the network namespace ${path}`;
+  return syscall(doing, "openat", AT_FDCWD, cstring(path), O_CLOEXEC, 0);
+}
+
+/**
+ * Does something in another network namespace.
+ *
+ * @param namespace a descriptor of it
+ */
+export function inNamespace<T>(namespace: number, act: () => T): T {
+  return away(() => {
+    syscall("enter a network namespace", "setns", namespace, CLONE_NEWNET);
+    return act();
+  });
+}
+
+/** Makes a network namespace and returns a descriptor of it, closed on exec; it lives as long as that. */
+export function makeNamespace(): number {
+  return away(() => {
+    syscall("make a network namespace", "unshare", CLONE_NEWNET);
+    return openNamespace(OWN);
+  });
+}
+
+/** Lets this thread go to another namespace and brings it back. */
+function away<T>(act: () => T): T {
+  const own = openNamespace(OWN);
+  try {
+    return act();
+  } finally {
+    syscall("return to the own network namespace", "setns", own, CLONE_NEWNET);
+    syscall("close the own network namespace", "close", own);
+  }
+}
