@@ -16,6 +16,10 @@ export function makePodDirectory(steps: Section, pod: Pod): void {
   if (pod.stage === "embryo") move(steps, `pods/embryo/${pod.uuid}`, prepare);
   steps.must("enter the pod's directory", "chdir", [prepare]);
   for (const entry of pod.entries) makeEntry(steps, entry);
+  // Of a run-prepared that was killed before its pod ran.
+  if (pod.stage === "prepared") {
+    steps.try("remove an old ppid", "unlinkat", [k.AT_FDCWD, "ppid", 0]);
+  }
   for (const path of pod.used) {
     steps.try("note that the image is used", "utimensat", [k.AT_FDCWD, path, 0, 0]);
   }

@@ -9,12 +9,14 @@ import { treePath } from "../store/layout.ts";
 import { treeIdOf } from "../store/tree_id.ts";
 import type { Store } from "../store/store.ts";
 import type { GlobalFlags } from "./global_flags.ts";
-import { podEnvironment, resolve } from "./run.ts";
-import type { RunRequest } from "./run_arguments.ts";
+import { resolvePod } from "../pod/resolved_pod.ts";
+import { podEnvironment } from "./pod_parts.ts";
+import { describePod } from "./run.ts";
+import { checkPlace, type RunRequest } from "./run_arguments.ts";
 import { findImage } from "./run_images.ts";
 import { podManifest } from "./run_manifest.ts";
 import { print } from "../../stage1/plan/print.ts";
-import { type Pod, type PodApp, type PodEntry, supervisorPid } from "../../stage1/pod.ts";
+import { type Pod, supervisorPid } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
 import { summary } from "../../stage1/summary.ts";
 import type { StoredImage } from "../store/store.ts";
@@ -32,22 +34,17 @@ export async function planRun(
   store: Store,
   request: RunRequest,
   global: GlobalFlags,
-  describe: (uuid: string, apps: readonly PodApp[], entries: readonly PodEntry[]) => Pod,
 ): Promise<number> {
-  const images: PlannedImage[] = [];
-  for (const { image } of request.apps) images.push(await planImage(store, image, global));
-  const manifest = podManifest(
-    request,
-    images.map(({ image }) => image),
-    podEnvironment(request.pod),
-  );
-  const trees = images.map(({ treeId: id, rendered }) => ({
-    id,
-    rootfs: rendered ? `${treePath(store.dataDir, id)}/rootfs` : "",
-  }));
+  const { manifest, images } = await planManifest(store, request, global);
+  checkPlace(request.pod, manifest.apps.length, manifest.ports.length);
   const kind = request.pod.overlay ? "overlay" : "copy";
-  const skeleton = `${store.dataDir}/cas/skeleton`;
-  const apps = resolve(manifest, trees, kind, skeleton, global).map((app, i) => ({
+  const tree = (app: string) => {
+    const planned = images[manifest.apps.findIndex(({ name }) => name === app)];
+    return planned.rendered ? `${treePath(store.dataDir, planned.treeId)}/rootfs` : "";
+  };
+  const apps = resolvePod(manifest, { dataDir: store.dataDir, kind, tree }, {
+    allCapabilities: global.insecureOptions.has("capabilities"),
+  }).map((app, i) => ({
     ...app,
     root: app.root.kind === "overlay"
       ? { ...app.root, tree: `../../../cas/tree/${images[i].treeId}/rootfs` }
@@ -58,23 +55,41 @@ export async function planRun(
     images.map(({ image, treeId }) => ({ manifestText: image.manifestText, treeId })),
     kind,
   );
-  show(describe("00000000-0000-0000-0000-000000000000", apps, entries), images);
+  const pod = describePod(request.pod, global, "00000000-0000-0000-0000-000000000000", apps);
+  show({ ...pod, entries }, [
+    ...images.flatMap(imageSteps),
+    `    make ${pod.dataDirectory}/pods/embryo/UUID and lock it`,
+  ]);
   return 0;
+}
+
+async function planManifest(store: Store, request: RunRequest, global: GlobalFlags) {
+  const images: PlannedImage[] = [];
+  if (request.pod.podManifest !== undefined) {
+    const { givenManifest } = await import("./given_manifest.ts");
+    const given = await givenManifest(store, request.pod.podManifest);
+    images.push(...given.images.map((image) => plannedImage(store, image)));
+    return { manifest: given.manifest, images };
+  }
+  for (const { image } of request.apps) images.push(await planImage(store, image, global));
+  const manifest = podManifest(
+    request,
+    images.map(({ image }) => image),
+    podEnvironment(request.pod),
+  );
+  return { manifest, images };
+}
+
+/** An image that is in the store. */
+function plannedImage(store: Store, image: StoredImage): PlannedImage {
+  const tree = store.renderedTree(image);
+  return { image, treeId: tree?.id ?? "of its layers", stored: true, rendered: tree !== undefined };
 }
 
 /** An image as a run would find it; a file that is not in the store is read, and not stored. */
 async function planImage(store: Store, text: string, global: GlobalFlags): Promise<PlannedImage> {
   const asked = parseImageArgument(text, exists);
-  if (asked.kind !== "file") {
-    const image = await findImage(store, text, global);
-    const tree = store.renderedTree(image);
-    return {
-      image,
-      treeId: tree?.id ?? "of its layers",
-      stored: true,
-      rendered: tree !== undefined,
-    };
-  }
+  if (asked.kind !== "file") return plannedImage(store, await findImage(store, text, global));
   const { readAci } = await import("../aci/aci_reader.ts");
   const { imageId, manifestText } = await readAci(fileSource(asked.path));
   const key = storeKey(parseImageId(imageId));
@@ -89,11 +104,15 @@ async function planImage(store: Store, text: string, global: GlobalFlags): Promi
   };
 }
 
-function show(pod: Pod, images: readonly PlannedImage[]): void {
+/**
+ * Prints the plan of a pod, and what its apps are left with.
+ *
+ * @param before what rkt itself does first, a line each
+ */
+export function show(pod: Pod, before: readonly string[]): void {
   const lines = [
     "# stage0: what rkt prepares (UUID stands for the pod's UUID)",
-    ...images.flatMap(imageSteps),
-    `    make ${pod.dataDirectory}/pods/embryo/UUID and lock it`,
+    ...before,
     "    execve the plan below, as an executable in memory, in place of rkt",
     ...print(podPlan(pod)),
     ...pod.apps.flatMap((app) => [

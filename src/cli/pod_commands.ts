@@ -61,7 +61,7 @@ export const POD_COMMANDS: readonly Command[] = [
       "rkt prepare example.com/app:1.2",
       "rkt run-prepared $(rkt prepare ./app.aci --insecure-options=image)",
     ],
-    later: LATER.pods,
+    load: () => import("./prepare.ts"),
   },
   {
     name: "run-prepared",
@@ -74,7 +74,7 @@ export const POD_COMMANDS: readonly Command[] = [
       "rkt run-prepared 42029c62",
       "rkt run-prepared --net=host --hostname=db 42029c62",
     ],
-    later: LATER.pods,
+    load: () => import("./run_prepared.ts"),
   },
   {
     name: "list",

@@ -12,7 +12,7 @@ import {
 import { occurrences } from "./start_pod.ts";
 import { BUILD } from "../version.ts";
 import { type Pod, supervisorPid } from "../../stage1/pod.ts";
-import type { Rendered } from "./run.ts";
+import type { Rendered } from "./pod_parts.ts";
 import type { RunRequest } from "./run_arguments.ts";
 
 /** More recipes than this are not kept: whoever runs another command line each time has no use for them. */
@@ -20,6 +20,7 @@ const LIMIT = 256;
 
 /** Whether the same words mean the same pod, as long as the store stays the same. */
 function lasting({ pod, apps }: RunRequest): boolean {
+  if (pod.podManifest !== undefined) return false;
   if (pod.interactive || pod.inheritEnvironment || pod.environmentFiles.length > 0) return false;
   if (pod.pullPolicy === "update" || !pod.overlay) return false;
   // Files are read again, and their signatures verified, at every run.

@@ -106,6 +106,7 @@ function podRequest(flags: Flags, placed: boolean): PodRequest {
   const place = placed ? placeRequest(flags) : NO_PLACE;
   return {
     ...place,
+    uuidFile: placed ? filled(flags, "uuid-file-save") : undefined,
     ports: flags.all("port").map(parsePortForward),
     volumes: noneTwice("--volume", flags.all("volume").map(parseVolumeArgument), (v) => v.name),
     mounts: mounts(flags),
@@ -120,9 +121,9 @@ function podRequest(flags: Flags, placed: boolean): PodRequest {
 }
 
 /** What is asked for the running of a pod, as against its making. */
-type PlaceRequest = Pick<
+export type PlaceRequest = Pick<
   PodRequest,
-  "network" | "dns" | "hosts" | "hostname" | "interactive" | "uuidFile" | "dryRun" | "stopTimeout"
+  "network" | "dns" | "hosts" | "hostname" | "interactive" | "dryRun" | "stopTimeout"
 >;
 
 const NO_PLACE: PlaceRequest = {
@@ -134,14 +135,18 @@ const NO_PLACE: PlaceRequest = {
   stopTimeout: 0,
 };
 
-function placeRequest(flags: Flags): PlaceRequest {
+/**
+ * Reads the flags of `run` and `run-prepared` about the place where a pod runs.
+ *
+ * @throws {Failure} names the flag
+ */
+export function placeRequest(flags: Flags): PlaceRequest {
   return {
     network: parseNetworks(flags.all("net")),
     dns: parseDns(flags),
     hosts: parseHosts(flags.all("hosts-entry")),
     hostname: optional(filled(flags, "hostname"), "--hostname", parseHostname),
     interactive: flags.on("interactive"),
-    uuidFile: filled(flags, "uuid-file-save"),
     dryRun: flags.on("dry-run"),
     stopTimeout: flags.duration("stop-timeout") ?? 0,
   };
@@ -174,13 +179,22 @@ function appRequest({ image, flags, args }: AppArguments): AppRequest {
 function checkTogether({ pod, apps }: RunRequest, flags: Flags): void {
   if (pod.podManifest !== undefined) return checkWithManifest(apps, flags);
   if (apps.length === 0) throw new Failure("an image is needed: a file, a name, a URL or an ID");
-  if (pod.interactive && apps.length > 1) {
-    throw new Failure(`--interactive is for one app, and here are ${apps.length} images`);
-  }
+  checkPlace(pod, apps.length, pod.ports.length);
   const named = apps.flatMap((app) => app.name ?? []);
   noneTwice("--name", named, (name) => name);
-  if (pod.ports.length > 0 && (pod.network.kind === "none" || pod.network.kind === "host")) {
-    const { kind } = pod.network;
+}
+
+/**
+ * Whether a pod can be run at a place.
+ *
+ * @throws {Failure} names the flag
+ */
+export function checkPlace(place: PlaceRequest, apps: number, ports: number): void {
+  if (place.interactive && apps > 1) {
+    throw new Failure(`--interactive is for one app, and here are ${apps} images`);
+  }
+  if (ports > 0 && (place.network.kind === "none" || place.network.kind === "host")) {
+    const { kind } = place.network;
     const why = kind === "host"
       ? "the apps use the host's ports themselves"
       : "there is no network";

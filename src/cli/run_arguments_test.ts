@@ -109,7 +109,7 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ["a.aci --memory=1G", "--memory: not yet: it comes with the enforcement of isolators"],
   [
     "a.aci --pod-manifest=x",
-    "--pod-manifest: not yet: it comes with the life cycle of pods",
+    "--pod-manifest and images exclude each other",
   ],
   ["--set-env=A=1 --set-env=A=2 a.aci", '--set-env: "A" is there twice'],
   ["--set-env=A a.aci", '--set-env: "A" is not of the form NAME=VALUE'],

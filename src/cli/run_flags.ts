@@ -150,8 +150,7 @@ export const POD_FLAGS: readonly Flag[] = [
     name: "pod-manifest",
     kind: "text",
     value: "FILE",
-    help: "Take the whole pod from this manifest",
-    later: LATER.pods,
+    help: "Take the whole pod from this manifest; its images must be in the store",
   },
   ...STAGE1_FLAGS,
 ];

@@ -71,14 +71,7 @@ function runtimeApp(
   checkPlatform(image);
   const name = asked.name ?? defaultName(image);
   const base = manifest.app ?? appWithoutImage(image, asked);
-  const [handler] = base.eventHandlers;
-  if (handler !== undefined) {
-    throw new Failure(
-      `image "${manifest.name}": not yet: its event handler "${handler.name}" ${
-        LATER.pods.slice(3)
-      }`,
-    );
-  }
+  checkApp(base, image);
   const exec = asked.exec === undefined ? base.exec : [asked.exec];
   if (exec.length === 0) {
     throw new Failure(`image "${manifest.name}" does not say what to run; say it with --exec`);
@@ -116,8 +109,17 @@ function runtimeApp(
   };
 }
 
+/** Refuses what rkt can't do yet for an app. */
+export function checkApp({ eventHandlers }: App, { manifest }: StoredImage): void {
+  const [handler] = eventHandlers;
+  if (handler === undefined) return;
+  throw new Failure(
+    `image "${manifest.name}": not yet: its event handler "${handler.name}" ${LATER.pods.slice(3)}`,
+  );
+}
+
 /** rkt runs only images that say which system and machine they are for. */
-function checkPlatform({ manifest }: StoredImage): void {
+export function checkPlatform({ manifest }: StoredImage): void {
   const here: Readonly<Record<string, string>> = {
     os: "linux",
     arch: architectureLabel(Deno.build.arch),
@@ -193,17 +195,26 @@ function mounts(
 ): readonly Mount[] {
   const own = new Set(asked.mounts.map(({ path }) => path));
   const given = [...pod.mounts.filter(({ path }) => !own.has(path)), ...asked.mounts];
+  for (const { volume } of given) checkVolume(volume, pod.volumes);
+  return [...given, ...mountsForPoints(app, name, pod.volumes, given, implicit)];
+}
+
+/** Mounts for the mount points that none of the given ones serves; the volumes that have to be made go to `implicit`. */
+export function mountsForPoints(
+  app: App,
+  name: AcName,
+  volumes: readonly Volume[],
+  given: readonly Mount[],
+  implicit: EmptyVolume[],
+): readonly Mount[] {
   const served = new Set(given.map(({ path }) => path));
-  const fromPoints = app.mountPoints.filter(({ path }) => !served.has(path)).map((point): Mount => {
-    const volume = pod.volumes.find((volume) => volume.name === point.name);
+  return app.mountPoints.filter(({ path }) => !served.has(path)).map((point): Mount => {
+    const volume = volumes.find((volume) => volume.name === point.name);
     if (volume !== undefined) return { volume: volume.name, path: point.path };
     const made = parseAcName(`${name}-${point.name}`);
     implicit.push({ name: made, kind: "empty", mode: 0o755, uid: 0, gid: 0 });
     return { volume: made, path: point.path };
   });
-  const all = [...given, ...fromPoints];
-  for (const { volume } of given) checkVolume(volume, pod.volumes);
-  return all;
 }
 
 function checkVolume(name: AcName, volumes: readonly Volume[]): void {

@@ -31,13 +31,15 @@ export function pidText(length: number): string {
  * Replaces this process with the supervisor of a pod.
  *
  * @param executable the supervisor's
- * @param prepareLock the descriptor of the lock against the collection of images
+ * @param prepareLock the descriptor of the lock against the collection of images, where it is held
  */
 export function startPod(
   executable: Uint8Array<ArrayBuffer>,
   uuid: string,
-  prepareLock: number,
+  prepareLock?: number,
 ): never {
-  syscall("keep the lock of the images", "dup3", prepareLock, PREPARE_LOCK, 0);
+  if (prepareLock !== undefined) {
+    syscall("keep the lock of the images", "dup3", prepareLock, PREPARE_LOCK, 0);
+  }
   becomeProgram(executable, `rkt run ${uuid}`);
 }

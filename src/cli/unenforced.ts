@@ -9,9 +9,12 @@ const ENFORCED: ReadonlySet<string> = new Set([
 ]);
 
 /** A line about each isolator of a pod that has no effect. */
-export function unenforcedIsolators({ apps, isolators }: PodManifest): readonly string[] {
+export function unenforcedIsolators(
+  { apps, isolators }: PodManifest,
+  speaker = "run",
+): readonly string[] {
   const line = (where: string, name: string) =>
-    `run: warning: ${where}: isolator ${name} is not enforced by this version of rkt`;
+    `${speaker}: warning: ${where}: isolator ${name} is not enforced by this version of rkt`;
   return [
     ...isolators.map(({ name }) => line("the pod", name)),
     ...apps.flatMap(({ name: app, app: settings }) =>

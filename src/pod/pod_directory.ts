@@ -300,7 +300,7 @@ export function waitForPod(pod: PodView): void {
 }
 
 /** Reads a small file of a pod. Undefined where there is none, or the pod is being deleted. */
-export function readPodFile(pod: PodView, name: string): string | undefined {
+export function readPodFile(pod: Pick<PodView, "path">, name: string): string | undefined {
   try {
     return Deno.readTextFileSync(`${pod.path}/${name}`);
   } catch (error) {

@@ -1,0 +1,38 @@
+/** `rkt prepare`: makes a complete pod and leaves it for `rkt run-prepared`. */
+import { Failure } from "../failure.ts";
+import { createPod } from "../pod/pod_directory.ts";
+import { Store } from "../store/store.ts";
+import type { Invocation } from "./command.ts";
+import { printLine } from "./output.ts";
+import { fillPod, podParts } from "./pod_parts.ts";
+import { runRequest } from "./run_arguments.ts";
+import { unenforcedIsolators } from "./unenforced.ts";
+
+/**
+ * Prints the pod's UUID, and nothing else, on standard output. Killed on the way, it leaves an aborted prepare that
+ * `rkt gc` removes; once the UUID is printed, the pod is on the disk.
+ */
+export default async function prepare(invocation: Invocation): Promise<number> {
+  const { global } = invocation;
+  const request = runRequest(invocation);
+  if (Deno.uid() !== 0) throw new Failure("prepare needs root; try it with sudo");
+  const store = new Store(global.dir);
+  // Nobody collects the images until the pod's directory names them.
+  using _lock = store.prepareLock();
+  const parts = await podParts(store, request, global);
+  if (!request.pod.quiet) {
+    for (const warning of unenforcedIsolators(parts.manifest, "prepare")) console.error(warning);
+  }
+  using pod = createPod(store.dataDir);
+  pod.closeOnExec(true);
+  try {
+    await fillPod(store, pod, parts);
+    for (const { image } of parts.rendered) store.markUsed(image);
+    pod.toPrepared();
+  } catch (error) {
+    await pod.discard();
+    throw error;
+  }
+  printLine(pod.uuid);
+  return 0;
+}

@@ -1,0 +1,48 @@
+/** `rkt run-prepared`: runs a pod that `rkt prepare` made, in place of this process. */
+import { Failure } from "../failure.ts";
+import { claimPod, openPod, type PodView } from "../pod/pod_directory.ts";
+import { resolvedPod } from "../pod/resolved_pod.ts";
+import { program } from "../../stage1/launch.ts";
+import { type Pod } from "../../stage1/pod.ts";
+import { podPlan } from "../../stage1/pod_plan.ts";
+import type { Invocation } from "./command.ts";
+import type { GlobalFlags } from "./global_flags.ts";
+import { becomeSupervisor, describePod } from "./run.ts";
+import { checkPlace, type PlaceRequest, placeRequest } from "./run_arguments.ts";
+import { unenforcedIsolators } from "./unenforced.ts";
+
+/** Runs the command; it returns only with an error, or after `--dry-run`. */
+export default async function run({ flags, args, global }: Invocation): Promise<number> {
+  const place = placeRequest(flags);
+  const [uuid = ""] = args;
+  if (!place.dryRun && Deno.uid() !== 0) {
+    throw new Failure("run-prepared needs root; try it with sudo");
+  }
+  const view = openPod(global.dir, uuid);
+  if (view.state !== "prepared") {
+    throw new Failure(`pod "${view.uuid}" is not prepared: it is ${view.state}`);
+  }
+  if (place.dryRun) {
+    const { show } = await import("./dry_run.ts");
+    show(described(view, place, global).pod, [`    claim the prepared pod by its lock`]);
+    return 0;
+  }
+  // Not `using`: the lock is the supervisor's from the moment on that this process is it.
+  const claimed = claimPod(global.dir, view);
+  if (claimed === undefined) {
+    throw new Failure(`pod "${view.uuid}" is being run or removed by another rkt`);
+  }
+  const { pod, warnings } = described(view, place, global);
+  for (const warning of warnings) console.error(warning);
+  becomeSupervisor(program(podPlan(pod)), view.uuid);
+}
+
+/** The pod as it is to run here. Its directory is complete. */
+function described(view: PodView, place: PlaceRequest, global: GlobalFlags) {
+  const { manifest, apps } = resolvedPod(global.dir, view, {
+    allCapabilities: global.insecureOptions.has("capabilities"),
+  });
+  checkPlace(place, apps.length, manifest.ports.length);
+  const pod: Pod = { ...describePod(place, global, view.uuid, apps), stage: "prepared" };
+  return { pod, warnings: unenforcedIsolators(manifest, "run-prepared") };
+}
