@@ -21,23 +21,34 @@ export function startApp(steps: Section, pod: Pod, app: PodApp): void {
   steps.must(`detach init's root ${at}`, "umount2", [".", k.MNT_DETACH]);
   steps.must(`enter the new root ${at}`, "chdir", ["/"]);
   if (pod.interactive) takeTerminal(steps, at);
-  steps.must(`close all but the standard streams on exec ${at}`, "close_range", [
-    3,
-    0xffffffff,
-    k.CLOSE_RANGE_CLOEXEC,
-  ]);
-  steps.try("set the file mode mask", "umask", [0o022]);
-  dropPrivileges(steps, at, app);
+  confine(steps, at, app);
   steps.must(`enter the working directory ${app.workingDirectory} ${at}`, "chdir", [
     app.workingDirectory,
   ], { hint: "make it in the image, or choose another with --working-dir" });
+  releaseSignals(steps, at);
+  execute(steps, at, app);
+}
+
+/** What every process that starts in an app goes through, that of the app itself and those of `rkt enter`. */
+export function confine(steps: Section, at: string, app: PodApp): void {
+  closeDescriptors(steps, at);
+  steps.try("set the file mode mask", "umask", [0o022]);
+  dropPrivileges(steps, at, app);
+}
+
+/** Not on exec only: by /proc/self/fd the working directory, which the image chooses, could be one of them. */
+export function closeDescriptors(steps: Section, at: string): void {
+  steps.must(`close all but the standard streams ${at}`, "close_range", [3, 0xffffffff, 0]);
+}
+
+/** The last step before a program is executed: signals that came meanwhile have their effect now. */
+export function releaseSignals(steps: Section, at: string): void {
   steps.must(`let signals through ${at}`, "rt_sigprocmask", [
     k.SIG_SETMASK,
     signalSet([]),
     0,
     SIGSET_SIZE,
   ]);
-  execute(steps, at, app);
 }
 
 /**

@@ -4,11 +4,16 @@ import { cstring, syscall, trySyscall } from "../src/linux/syscall.ts";
 
 // include/uapi/linux/memfd.h, fcntl.h
 const MFD_CLOEXEC = 1;
+const MFD_ALLOW_SEALING = 2;
 const MFD_EXEC = 0x10;
+const F_ADD_SEALS = 1033;
+/** F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE. */
+const ALL_SEALS = 1 | 2 | 4 | 8;
 const AT_EMPTY_PATH = 0x1000;
 
 /**
- * An anonymous file with an executable in it.
+ * An anonymous file with an executable in it, which nobody can change: not even who gets hold of it by the
+ * /proc/PID/exe of a process that executes it.
  *
  * @returns its file descriptor, closed on exec
  * @throws {KernelError}
@@ -17,10 +22,11 @@ export function executableFile(bytes: Uint8Array<ArrayBuffer>): number {
   const doing = "make the executable of the pod's supervisor";
   const name = cstring("rkt");
   // Kernels before 6.3 do not know MFD_EXEC; later ones may insist on it (sysctl vm.memfd_noexec).
-  let fd = trySyscall("memfd_create", name, MFD_CLOEXEC | MFD_EXEC);
-  if (fd < 0) fd = syscall(doing, "memfd_create", name, MFD_CLOEXEC);
+  let fd = trySyscall("memfd_create", name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+  if (fd < 0) fd = syscall(doing, "memfd_create", name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   const written = syscall(doing, "write", fd, bytes, bytes.length);
   if (written !== bytes.length) throw new KernelError(ERRNO.ENOSPC, doing);
+  syscall(doing, "fcntl", fd, F_ADD_SEALS, ALL_SEALS);
   return fd;
 }
 

@@ -283,6 +283,14 @@ Deno.test("no descriptor but 0, 1 and 2 reaches the app, and those block", async
   }
 });
 
+Deno.test("the working directory can't be a descriptor of rkt's, which would lead out of the root", async () => {
+  for (let fd = 3; fd < 20; fd++) {
+    const { code, stdout, stderr } = await world.run("ls", `--working-dir=/proc/self/fd/${fd}`);
+    assert.equal(code, 254, stdout);
+    assert.match(stderr, /enter the working directory .* ENOENT/);
+  }
+});
+
 Deno.test("the soft limit of open files is 1024, the hard one the caller's", async () => {
   const { stdout } = await fromShell(
     "ulimit -Sn 3000; ulimit -Hn 5000;",

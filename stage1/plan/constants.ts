@@ -122,8 +122,5 @@ export const TIOCGWINSZ = 0x5413;
 export const TIOCSWINSZ = 0x5414;
 export const TIOCSPTLCK = 0x40045431;
 
-// include/uapi/linux/close_range.h
-export const CLOSE_RANGE_CLOEXEC = 4;
-
 // include/uapi/asm-generic/errno-base.h
 export const EINTR = 4;

@@ -28,7 +28,7 @@ export const SYSCALLS = {
   chdir: call(80, 49, "pointer"),
   clone: call(56, 220, "CLONE_|signal", "pointer", "pointer", "pointer", "pointer"),
   close: call(3, 57, "fd"),
-  close_range: call(436, 436, "int", "int", "CLOSE_RANGE_"),
+  close_range: call(436, 436, "int", "int", "int"),
   dup3: call(292, 24, "fd", "fd", "O_"),
   execve: call(59, 221, "pointer", "pointer", "pointer"),
   exit_group: call(231, 94, "int"),
