@@ -34,6 +34,7 @@ export function testApp(name: string, changes: Partial<PodApp> = {}): PodApp {
     name,
     root: {
       kind: "overlay",
+      durable: false,
       tree: "cas/tree/t/rootfs",
       skeleton: "cas/skeleton",
       layers: "overlay",

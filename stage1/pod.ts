@@ -77,6 +77,8 @@ export type Root =
     readonly skeleton: string;
     /** Where `upper` and `work` are. */
     readonly layers: string;
+    /** Whether what the app has synced outlives a crash of the machine. */
+    readonly durable: boolean;
   }
   | {
     /** A directory that is the app's alone, relative to the pod's. */

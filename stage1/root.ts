@@ -43,25 +43,25 @@ const attributes = (set: number) =>
 const READ_ONLY = attributes(k.MOUNT_ATTR_RDONLY);
 const MOUNT_ATTR_SIZE = 32;
 
+/** An option of a file system: a key and its value, or a key alone. */
+export type MountOption = readonly [key: string, value?: string];
+
 /** A new file system of a kind, not attached anywhere. */
 export function newMount(
   steps: Section,
   what: string,
   type: string,
-  options: readonly (readonly [string, string])[],
+  options: readonly MountOption[],
   attributes: number,
   mount: Slot,
 ): void {
   const context = slot("context");
   steps.must(what, "fsopen", [type, k.FSOPEN_CLOEXEC], { store: context });
   for (const [key, value] of options) {
-    steps.must(`${what} (${key}=${value})`, "fsconfig", [
-      context,
-      k.FSCONFIG_SET_STRING,
-      key,
-      value,
-      0,
-    ]);
+    const [said, command] = value === undefined
+      ? [key, k.FSCONFIG_SET_FLAG]
+      : [`${key}=${value}`, k.FSCONFIG_SET_STRING];
+    steps.must(`${what} (${said})`, "fsconfig", [context, command, key, value ?? 0, 0]);
   }
   steps.must(what, "fsconfig", [context, k.FSCONFIG_CMD_CREATE, 0, 0, 0]);
   steps.must(what, "fsmount", [context, k.FSMOUNT_CLOEXEC, attributes], { store: mount });
@@ -86,7 +86,9 @@ const escaped = (path: string): string => path.replaceAll("\\", "\\\\").replaceA
 export function openRoot(steps: Section, app: PodApp): OpenRoot {
   const root = slot(`root of ${app.name}`);
   if (app.root.kind === "overlay") {
-    const { tree, skeleton, layers } = app.root;
+    const { tree, skeleton, layers, durable } = app.root;
+    // Without it the end of every pod writes out all that the host's file system has not written yet (ovl_sync_fs).
+    const volatile: readonly MountOption[] = durable ? [] : [["volatile"]];
     // Device nodes of an image have no effect: what an app may use is in its /dev.
     newMount(
       steps,
@@ -96,6 +98,7 @@ export function openRoot(steps: Section, app: PodApp): OpenRoot {
         ["lowerdir", `${escaped(tree)}:${escaped(skeleton)}`],
         ["upperdir", `${layers}/upper`],
         ["workdir", `${layers}/work`],
+        ...volatile,
       ],
       k.MOUNT_ATTR_NODEV,
       root,

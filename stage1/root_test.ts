@@ -46,6 +46,7 @@ Deno.test("an overlay has the tree below, the pod's own layer above, and no devi
   const run = build({
     root: {
       kind: "overlay",
+      durable: false,
       tree: "cas/tree/a:b\\c/rootfs",
       skeleton: "cas/skeleton",
       layers: "o/app",

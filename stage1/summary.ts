@@ -64,8 +64,11 @@ function root(app: PodApp): string {
   const kind = app.root.kind === "overlay"
     ? `overlay over ${app.root.tree}`
     : "a copy of the image's files";
+  const durable = app.root.kind === "overlay" && !app.root.durable
+    ? ", lost in a crash of the machine"
+    : "";
   return `${kind}, ${
-    app.readOnlyRoot ? "read-only" : "changes are the pod's own"
+    app.readOnlyRoot ? "read-only" : `changes are the pod's own${durable}`
   }, device nodes have no effect`;
 }
 

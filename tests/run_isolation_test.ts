@@ -247,6 +247,37 @@ Deno.test("--readonly-rootfs makes the root read-only, and volumes stay as they 
   assert.match(stderr, /\/srv\/x: Read-only file system/);
 });
 
+Deno.test("the root is written out at the pod's end only with --durable-rootfs", async () => {
+  const options = async (...flags: string[]) =>
+    (await world.output("cat /proc/mounts", ...flags)).split("\n")
+      .filter((line) => line.startsWith("none / ")).join();
+  // Newer kernels say fsync=volatile.
+  assert.match(await options(), /\bvolatile\b/);
+  assert.doesNotMatch(await options("--durable-rootfs"), /\bvolatile\b/);
+});
+
+Deno.test("an image can't say how rkt is to run it", async () => {
+  const name = "coreos.com/rkt/stage2/durable-rootfs";
+  const file = await world.build("says.aci", [
+    "--name=example.com/says",
+    `--annotation=${name}=true`,
+    "--annotation=example.com/note=kept",
+    "--exec=/bin/true",
+  ]);
+  const uuidFile = `${world.dir}/says.uuid`;
+  const run = [
+    "--insecure-options=image",
+    "run",
+    "--net=none",
+    `--uuid-file-save=${uuidFile}`,
+    file,
+  ];
+  assert.equal((await world.rkt(...run)).code, 0);
+  const { stdout } = await world.rkt("cat-manifest", `--uuid-file=${uuidFile}`);
+  const { annotations } = JSON.parse(stdout).apps[0];
+  assert.deepEqual(annotations, [{ name: "example.com/note", value: "kept" }]);
+});
+
 /** Runs a shell of the host that execs rkt: with other descriptors, limits, masks. */
 function fromShell(prologue: string, script: string, stdin?: string) {
   const args = ["-c", `${prologue} exec "$@"`, "sh", RKT, ...world.words(script)];

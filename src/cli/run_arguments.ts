@@ -72,6 +72,7 @@ export interface AppRequest {
   readonly args: readonly string[];
   readonly workingDirectory?: string;
   readonly readOnlyRootFS: boolean;
+  readonly durableRoot: boolean;
   readonly user?: string;
   readonly group?: string;
   /** Absent means the image's. */
@@ -160,6 +161,7 @@ function appRequest({ image, flags, args }: AppArguments): AppRequest {
     args: args.map((argument, index) => string(argument, `argument ${index + 1}`)),
     workingDirectory: optional(filled(flags, "working-dir"), "--working-dir", absolutePath),
     readOnlyRootFS: flags.on("readonly-rootfs"),
+    durableRoot: flags.on("durable-rootfs"),
     user: filled(flags, "user"),
     group: filled(flags, "group"),
     supplementaryGIDs: flags.given("supplementary-gids")

@@ -213,6 +213,13 @@ export const APP_FLAGS: readonly Flag[] = [
     scope: "app",
   },
   {
+    name: "durable-rootfs",
+    kind: "switch",
+    help: "What the app has written to its root and synced outlives a crash of the machine; " +
+      "the pod's end waits for the disk then",
+    scope: "app",
+  },
+  {
     name: "user",
     kind: "text",
     value: "USER",

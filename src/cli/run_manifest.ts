@@ -1,10 +1,12 @@
 /** The pod manifest of a `rkt run`: what was asked for, and what the images say, made complete. */
+import type { Annotation } from "../appc/annotation.ts";
 import type { App } from "../appc/app.ts";
 import type { EnvironmentVariable } from "../appc/environment.ts";
 import { checkIsolators, type Isolator } from "../appc/isolator.ts";
 import { architectureLabel, labelValue } from "../appc/label.ts";
 import { type AcName, acNameFrom, parseAcName } from "../appc/name.ts";
 import type { Mount, PodManifest, RuntimeApp } from "../appc/pod_manifest.ts";
+import { isRktAnnotation, rktAnnotation } from "../appc/rkt_annotation.ts";
 import type { EmptyVolume, Volume } from "../appc/volume.ts";
 import { Failure } from "../failure.ts";
 import type { StoredImage } from "../store/store.ts";
@@ -102,10 +104,7 @@ function runtimeApp(
     app,
     readOnlyRootFS: asked.readOnlyRootFS,
     mounts: mounts(request, asked, app, name, implicit),
-    annotations: [
-      ...manifest.annotations.filter(({ name }) => !asked.annotations.some((a) => a.name === name)),
-      ...asked.annotations,
-    ],
+    annotations: annotations(asked, image),
   };
 }
 
@@ -116,6 +115,20 @@ export function checkApp({ eventHandlers }: App, { manifest }: StoredImage): voi
   throw new Failure(
     `image "${manifest.name}": not yet: its event handler "${handler.name}" ${LATER.pods.slice(3)}`,
   );
+}
+
+/** The image's, those of flags over them, and what rkt itself wants to find again. */
+function annotations(asked: AppRequest, { manifest }: StoredImage): readonly Annotation[] {
+  const given = [
+    ...asked.annotations,
+    ...rktAnnotation("durableRoot", asked.durableRoot ? "true" : undefined),
+  ];
+  return [
+    ...manifest.annotations.filter((annotation) =>
+      !isRktAnnotation(annotation) && !given.some(({ name }) => name === annotation.name)
+    ),
+    ...given,
+  ];
 }
 
 /** rkt runs only images that say which system and machine they are for. */

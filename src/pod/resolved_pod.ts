@@ -3,6 +3,7 @@
  * directory: `pod`, `appsinfo/APP/treeStoreID`, and `overlay` where trees are not copied.
  */
 import { parsePodManifest, type PodManifest, type RuntimeApp } from "../appc/pod_manifest.ts";
+import { rktAnnotationValue } from "../appc/rkt_annotation.ts";
 import { Failure } from "../failure.ts";
 import { exists } from "../linux/exists.ts";
 import { treePath } from "../store/layout.ts";
@@ -39,12 +40,13 @@ export function resolvePod(
   const relative = (path: string) => `../../..${path.slice(roots.dataDir.length)}`;
   return resolveApps(manifest, {
     tree: ({ name }: RuntimeApp) => roots.tree(name),
-    root: ({ name }): Root =>
+    root: ({ name, annotations }): Root =>
       roots.kind === "copy" ? { kind: "copy", path: copyPath(name) } : {
         kind: "overlay",
         tree: relative(roots.tree(name)),
         skeleton: relative(`${roots.dataDir}/cas/skeleton`),
         layers: overlayPath(name),
+        durable: rktAnnotationValue(annotations, "durableRoot") === "true",
       },
     emptyVolume: volumePath,
     allCapabilities: options.allCapabilities,

@@ -1,0 +1,35 @@
+/**
+ * The annotations by which a pod manifest says how rkt is to run a pod and its apps, where the specification has no
+ * field for it. rkt writes them from its flags; an image can't set them ({@linkcode isRktAnnotation}).
+ */
+import { type Annotation, annotationValue } from "./annotation.ts";
+import { parseAcIdentifier } from "./identifier.ts";
+
+const PREFIX = "coreos.com/rkt/";
+
+/** Their names, by what they say. */
+export const RKT_ANNOTATIONS = {
+  /** Of an app: `true` where what it has synced to its root is to outlive a crash of the machine. */
+  durableRoot: `${PREFIX}stage2/durable-rootfs`,
+} as const;
+
+/** What an annotation of rkt says. */
+export type RktAnnotation = keyof typeof RKT_ANNOTATIONS;
+
+/** An annotation of rkt's, as a list of one; of none where there is nothing to say. */
+export function rktAnnotation(name: RktAnnotation, value: string | undefined): Annotation[] {
+  return value === undefined ? [] : [{ name: parseAcIdentifier(RKT_ANNOTATIONS[name]), value }];
+}
+
+/** The value of an annotation of rkt's; `undefined` where the manifest does not have it. */
+export function rktAnnotationValue(
+  list: readonly Annotation[],
+  name: RktAnnotation,
+): string | undefined {
+  return annotationValue(list, RKT_ANNOTATIONS[name]);
+}
+
+/** Whether an annotation is for rkt, and so not for images to set. */
+export function isRktAnnotation({ name }: Annotation): boolean {
+  return name.startsWith(PREFIX);
+}
