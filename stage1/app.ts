@@ -1,14 +1,17 @@
 /** An app's process, from its birth as a copy of init to the `execve` of the app. */
-import { CAPABILITIES } from "./capabilities.ts";
+import { CAPABILITIES, capabilityNumber } from "./capabilities.ts";
 import * as k from "./plan/constants.ts";
 import { mutableStruct, type Section, slot, struct, vector } from "./plan/plan.ts";
 import type { Pod, PodApp } from "./pod.ts";
+import { filterSystemCalls, keepsAdmin } from "./seccomp.ts";
 import { signalSet, SIGSET_SIZE } from "./supervisor.ts";
 import { takeTerminal } from "./terminal.ts";
 
 // include/uapi/asm-generic/errno-base.h
 const ENOENT = 2;
 const ENOTDIR = 20;
+
+const CAP_SYS_ADMIN = capabilityNumber("CAP_SYS_ADMIN");
 
 /** The steps behind the label `app NAME`. Every one of them only takes away from what the process may do. */
 export function startApp(steps: Section, pod: Pod, app: PodApp): void {
@@ -26,6 +29,7 @@ export function startApp(steps: Section, pod: Pod, app: PodApp): void {
     app.workingDirectory,
   ], { hint: "make it in the image, or choose another with --working-dir" });
   releaseSignals(steps, at);
+  filterSystemCalls(steps, app);
   execute(steps, at, app);
 }
 
@@ -33,6 +37,8 @@ export function startApp(steps: Section, pod: Pod, app: PodApp): void {
 export function confine(steps: Section, at: string, app: PodApp): void {
   closeDescriptors(steps, at);
   steps.try("set the file mode mask", "umask", [0o022]);
+  // Else it would be the caller's, with the keys that are in it. Not every kernel has keyrings.
+  steps.try(`start with an empty keyring ${at}`, "keyctl", [k.KEYCTL_JOIN_SESSION_KEYRING, 0]);
   dropPrivileges(steps, at, app);
 }
 
@@ -41,7 +47,7 @@ export function closeDescriptors(steps: Section, at: string): void {
   steps.must(`close all but the standard streams ${at}`, "close_range", [3, 0xffffffff, 0]);
 }
 
-/** The last step before a program is executed: signals that came meanwhile have their effect now. */
+/** Signals that came meanwhile have their effect now. Only {@linkcode filterSystemCalls} and execve(2) come after it. */
 export function releaseSignals(steps: Section, at: string): void {
   steps.must(`let signals through ${at}`, "rt_sigprocmask", [
     k.SIG_SETMASK,
@@ -83,7 +89,11 @@ function dropPrivileges(steps: Section, at: string, app: PodApp): void {
     4,
     0,
   ]);
-  const allowed = app.uid === 0 ? app.capabilities : [];
+  const allowed = app.uid !== 0
+    ? []
+    : keepsAdmin(app)
+    ? [...new Set([...app.capabilities, CAP_SYS_ADMIN])]
+    : app.capabilities;
   const bits = (from: number) =>
     allowed.reduce((set, n) => n >= from && n < from + 32 ? set + 2 ** (n - from) : set, 0);
   const sets = struct(

@@ -175,3 +175,33 @@ Deno.test("each app of a pod starts in its own root as its own user", () => {
   assert.ok(indexOf(second, "chdir", "/two") > 0);
   assert.deepEqual(callsOf(second, "setresuid"), [["setresuid", 2, 2, 2]]);
 });
+
+const FILTER = { program: new Uint8Array(16), calls: "default", unknownNames: [] } as const;
+const ADMIN = 2 ** capabilityNumber("CAP_SYS_ADMIN");
+
+Deno.test("system calls are filtered last, so that nothing has to be allowed but what the app may do", () => {
+  for (const changes of [{ uid: 7, noNewPrivileges: true }, {}]) {
+    const run = start({ ...changes, systemCalls: FILTER });
+    const at = indexOf(run, "seccomp", k.SECCOMP_SET_MODE_FILTER, 0);
+    assert.deepEqual(run.calls.slice(at + 1).map(({ call }) => call), ["execve"]);
+    assert.equal(words(run.calls[at].args, 2)[0], FILTER.program.length / 8);
+  }
+});
+
+Deno.test("an app of root has CAP_SYS_ADMIN up to its execve, which takes it by the bounding set", () => {
+  const run = start({ systemCalls: FILTER });
+  const [effective, permitted, inheritable] = capabilitySets(run);
+  assert.equal(Math.floor(effective / ADMIN) % 2, 1);
+  assert.equal(permitted, effective);
+  assert.equal(inheritable, 0);
+  assert.ok(dropped(run).includes("CAP_SYS_ADMIN"));
+  const forbidden = start({ systemCalls: FILTER, noNewPrivileges: true });
+  assert.equal(Math.floor(capabilitySets(forbidden)[0] / ADMIN) % 2, 0);
+  assert.equal(Math.floor(capabilitySets(start())[0] / ADMIN) % 2, 0, "without a filter");
+});
+
+Deno.test("an app starts with an empty keyring of its own, while it is root", () => {
+  const run = start({ uid: 7 });
+  const at = indexOf(run, "keyctl", k.KEYCTL_JOIN_SESSION_KEYRING, 0);
+  assert.ok(at >= 0 && at < indexOf(run, "setresuid", 7, 7, 7));
+});

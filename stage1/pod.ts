@@ -1,4 +1,5 @@
 /** What stage1 gets to know of a pod: everything is decided, nothing is looked up any more. */
+import type { SystemCallFilter } from "./seccomp/filter.ts";
 
 /** A pod that is ready to run. Paths are of the host unless they say otherwise. */
 export interface Pod {
@@ -65,6 +66,8 @@ export interface PodApp {
   /** Numbers of the capabilities that the app may have at all, from include/uapi/linux/capability.h. */
   readonly capabilities: readonly number[];
   readonly noNewPrivileges: boolean;
+  /** Absent: all system calls are allowed. */
+  readonly systemCalls?: SystemCallFilter;
   readonly mounts: readonly AppMount[];
 }
 

@@ -8,7 +8,9 @@ import type { PodManifest, RuntimeApp } from "../src/appc/pod_manifest.ts";
 import type { Volume } from "../src/appc/volume.ts";
 import { Failure } from "../src/failure.ts";
 import { CAPABILITIES, capabilityNumber, DEFAULT_CAPABILITIES } from "./capabilities.ts";
+import { ARCHITECTURE } from "./launch.ts";
 import type { AppMount, PodApp, Root } from "./pod.ts";
+import { systemCallFilter } from "./seccomp/filter.ts";
 import { ImageRoot, resolveGroup, resolveUser, type User } from "./user.ts";
 
 /** What of the pod is not in its manifest. */
@@ -21,6 +23,8 @@ export interface Surroundings {
   emptyVolume(name: string): string;
   /** Whether apps keep all capabilities. */
   readonly allCapabilities: boolean;
+  /** Whether apps may make all system calls. */
+  readonly allSystemCalls: boolean;
 }
 
 /**
@@ -28,11 +32,18 @@ export interface Surroundings {
  *
  * @throws {Failure} names the app, what it lacks, and the flag that helps
  */
-export function resolveApps(manifest: PodManifest, around: Surroundings): readonly PodApp[] {
-  return manifest.apps.map((app) => resolveApp(app, manifest, around));
+export function resolveApps(
+  manifest: PodManifest,
+  around: Surroundings,
+): Promise<readonly PodApp[]> {
+  return Promise.all(manifest.apps.map((app) => resolveApp(app, manifest, around)));
 }
 
-function resolveApp(runtime: RuntimeApp, manifest: PodManifest, around: Surroundings): PodApp {
+async function resolveApp(
+  runtime: RuntimeApp,
+  manifest: PodManifest,
+  around: Surroundings,
+): Promise<PodApp> {
   const { name, app } = runtime;
   if (app === undefined) {
     throw new Failure(`app "${name}" has no "app" section in the pod manifest`);
@@ -54,6 +65,12 @@ function resolveApp(runtime: RuntimeApp, manifest: PodManifest, around: Surround
   const executables = candidates(command, workingDirectory, app);
   checkExecutable(root, name, command, executables, mounts);
   checkWorkingDirectory(root, name, workingDirectory, mounts);
+  const allowed = around.allCapabilities
+    ? [...CAPABILITIES.keys()]
+    : capabilities(name, app.isolators);
+  const filter = around.allSystemCalls
+    ? undefined
+    : await systemCallFilter(name, app.isolators, allowed, ARCHITECTURE);
   return {
     name,
     root: around.root(runtime),
@@ -65,10 +82,9 @@ function resolveApp(runtime: RuntimeApp, manifest: PodManifest, around: Surround
     uid: user.uid,
     gid,
     supplementaryGids: app.supplementaryGIDs,
-    capabilities: around.allCapabilities
-      ? [...CAPABILITIES.keys()]
-      : capabilities(name, app.isolators),
-    noNewPrivileges: noNewPrivileges(app.isolators, user.uid),
+    capabilities: allowed,
+    noNewPrivileges: noNewPrivileges(app.isolators) || (filter !== undefined && user.uid !== 0),
+    systemCalls: filter,
     mounts,
   };
 }
@@ -229,8 +245,7 @@ function capabilities(app: string, isolators: readonly Isolator[]): readonly num
   return defaults;
 }
 
-/** By the isolator; and for every user but root, as rkt has it wherever system calls are filtered. */
-function noNewPrivileges(isolators: readonly Isolator[], uid: number): boolean {
-  const isolator = isolators.find((each) => each.kind === "os/linux/no-new-privileges");
-  return isolator?.kind === "os/linux/no-new-privileges" ? isolator.on || uid !== 0 : uid !== 0;
+/** What the isolator says; where system calls are filtered, users other than root have it anyway. */
+function noNewPrivileges(isolators: readonly Isolator[]): boolean {
+  return isolators.some((each) => each.kind === "os/linux/no-new-privileges" && each.on);
 }

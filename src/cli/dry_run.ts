@@ -8,9 +8,9 @@ import { exists } from "../linux/exists.ts";
 import { treePath } from "../store/layout.ts";
 import { treeIdOf } from "../store/tree_id.ts";
 import type { Store } from "../store/store.ts";
-import type { GlobalFlags } from "./global_flags.ts";
+import { confinement, type GlobalFlags } from "./global_flags.ts";
 import { resolvePod } from "../pod/resolved_pod.ts";
-import { podEnvironment } from "./pod_parts.ts";
+import { checkSystemCalls, podEnvironment } from "./pod_parts.ts";
 import { describePod } from "./run.ts";
 import { checkPlace, type RunRequest } from "./run_arguments.ts";
 import { findImage } from "./run_images.ts";
@@ -42,9 +42,8 @@ export async function planRun(
     const planned = images[manifest.apps.findIndex(({ name }) => name === app)];
     return planned.rendered ? `${treePath(store.dataDir, planned.treeId)}/rootfs` : "";
   };
-  const apps = resolvePod(manifest, { dataDir: store.dataDir, kind, tree }, {
-    allCapabilities: global.insecureOptions.has("capabilities"),
-  }).map((app, i) => ({
+  const roots = { dataDir: store.dataDir, kind, tree } as const;
+  const apps = (await resolvePod(manifest, roots, confinement(global))).map((app, i) => ({
     ...app,
     root: app.root.kind === "overlay"
       ? { ...app.root, tree: `../../../cas/tree/${images[i].treeId}/rootfs` }
@@ -71,6 +70,7 @@ async function planManifest(store: Store, request: RunRequest, global: GlobalFla
     images.push(...given.images.map((image) => plannedImage(store, image)));
     return { manifest: given.manifest, images };
   }
+  await checkSystemCalls(request.apps);
   for (const { image } of request.apps) images.push(await planImage(store, image, global));
   const manifest = podManifest(
     request,

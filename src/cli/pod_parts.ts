@@ -6,11 +6,12 @@ import type { PodDirectory } from "../pod/pod_directory.ts";
 import { type AppImage, copyPath, podEntries, type RootKind } from "../pod/prepare_pod.ts";
 import { resolvePod } from "../pod/resolved_pod.ts";
 import type { RenderedTree, Store, StoredImage } from "../store/store.ts";
+import { systemCalls } from "../../stage1/seccomp/filter.ts";
 import type { PodApp, PodEntry } from "../../stage1/pod.ts";
 import { parseAssignment, parseEnvironmentFile } from "./environment_file.ts";
-import type { GlobalFlags } from "./global_flags.ts";
+import { confinement, type GlobalFlags } from "./global_flags.ts";
 import { rootKind } from "./root_kind.ts";
-import type { PodRequest, RunRequest } from "./run_arguments.ts";
+import type { AppRequest, PodRequest, RunRequest } from "./run_arguments.ts";
 import { findImage } from "./run_images.ts";
 import { podManifest } from "./run_manifest.ts";
 
@@ -52,10 +53,10 @@ export async function podParts(
   const trees = new Map<string, string>(
     manifest.apps.map(({ name }, i) => [name, rendered[i].tree.rootfs]),
   );
-  const apps = resolvePod(
+  const apps = await resolvePod(
     manifest,
     { dataDir: store.dataDir, kind, tree: (app) => trees.get(app) ?? "" },
-    { allCapabilities: global.insecureOptions.has("capabilities") },
+    confinement(global),
   );
   return {
     manifest,
@@ -78,6 +79,7 @@ async function askedPod(
   global: GlobalFlags,
 ): Promise<ManifestAndImages> {
   const { pullPolicy } = request.pod;
+  await checkSystemCalls(request.apps);
   const images: StoredImage[] = [];
   for (const { image, signature } of request.apps) {
     images.push(await findImage(store, image, global, { pullPolicy, signature }));
@@ -88,6 +90,22 @@ async function askedPod(
 async function givenPod(store: Store, path: string): Promise<ManifestAndImages> {
   const { givenManifest } = await import("./given_manifest.ts");
   return await givenManifest(store, path);
+}
+
+/**
+ * Refuses names in `--seccomp` that are those of no system call. (In images they are only warned of, because an image may
+ * know more than this rkt.)
+ */
+export async function checkSystemCalls(apps: readonly AppRequest[]): Promise<void> {
+  const asked = apps.map(({ isolators }) => systemCalls(isolators));
+  if (asked.every((calls) => calls === "default")) return;
+  const { unknownNames } = await import("../../stage1/seccomp/policy.ts");
+  for (const calls of asked) {
+    const [name] = calls === "default" ? [] : unknownNames(calls);
+    if (name === undefined) continue;
+    const what = name.startsWith("@") ? "group of system calls" : "system call";
+    throw new Failure(`--seccomp: there is no ${what} "${name}"`);
+  }
 }
 
 /** What of the apps' environment comes from outside the images and flags. */

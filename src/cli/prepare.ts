@@ -21,7 +21,8 @@ export default async function prepare(invocation: Invocation): Promise<number> {
   using _lock = store.prepareLock();
   const parts = await podParts(store, request, global);
   if (!request.pod.quiet) {
-    for (const warning of unenforcedIsolators(parts.manifest, "prepare")) console.error(warning);
+    const warnings = unenforcedIsolators(parts.manifest, parts.apps, "prepare");
+    for (const warning of warnings) console.error(warning);
   }
   using pod = createPod(store.dataDir);
   pod.closeOnExec(true);

@@ -35,7 +35,7 @@ export async function runPod(request: RunRequest, global: GlobalFlags): Promise<
   using prepareLock = store.prepareLock();
   const parts = await podParts(store, request, global);
   checkPlace(request.pod, parts.manifest.apps.length, parts.manifest.ports.length);
-  const warnings = unenforcedIsolators(parts.manifest);
+  const warnings = unenforcedIsolators(parts.manifest, parts.apps);
   for (const warning of warnings) console.error(warning);
   const pod = createPod(store.dataDir);
   try {

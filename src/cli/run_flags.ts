@@ -304,7 +304,6 @@ export const APP_FLAGS: readonly Flag[] = [
     value: "mode=retain|remove,[errno=NAME,]CALL,...",
     help: "System calls that the app may (retain) or may not (remove) make",
     scope: "app",
-    later: LATER.isolation,
   },
   {
     name: "memory",

@@ -6,7 +6,7 @@ import { program } from "../../stage1/launch.ts";
 import { type Pod } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
 import type { Invocation } from "./command.ts";
-import type { GlobalFlags } from "./global_flags.ts";
+import { confinement, type GlobalFlags } from "./global_flags.ts";
 import { becomeSupervisor, describePod } from "./run.ts";
 import { checkPlace, type PlaceRequest, placeRequest } from "./run_arguments.ts";
 import { unenforcedIsolators } from "./unenforced.ts";
@@ -24,7 +24,7 @@ export default async function run({ flags, args, global }: Invocation): Promise<
   }
   if (place.dryRun) {
     const { show } = await import("./dry_run.ts");
-    show(described(view, place, global).pod, [`    claim the prepared pod by its lock`]);
+    show((await described(view, place, global)).pod, [`    claim the prepared pod by its lock`]);
     return 0;
   }
   // Not `using`: the lock is the supervisor's from the moment on that this process is it.
@@ -32,17 +32,15 @@ export default async function run({ flags, args, global }: Invocation): Promise<
   if (claimed === undefined) {
     throw new Failure(`pod "${view.uuid}" is being run or removed by another rkt`);
   }
-  const { pod, warnings } = described(view, place, global);
+  const { pod, warnings } = await described(view, place, global);
   for (const warning of warnings) console.error(warning);
   becomeSupervisor(program(podPlan(pod)), view.uuid);
 }
 
 /** The pod as it is to run here. Its directory is complete. */
-function described(view: PodView, place: PlaceRequest, global: GlobalFlags) {
-  const { manifest, apps } = resolvedPod(global.dir, view, {
-    allCapabilities: global.insecureOptions.has("capabilities"),
-  });
+async function described(view: PodView, place: PlaceRequest, global: GlobalFlags) {
+  const { manifest, apps } = await resolvedPod(global.dir, view, confinement(global));
   checkPlace(place, apps.length, manifest.ports.length);
   const pod: Pod = { ...describePod(place, global, view.uuid, apps), stage: "prepared" };
-  return { pod, warnings: unenforcedIsolators(manifest, "run-prepared") };
+  return { pod, warnings: unenforcedIsolators(manifest, apps, "run-prepared") };
 }

@@ -1,4 +1,5 @@
 /** Isolators that this version of rkt does not enforce: an executor may ignore them, but has to say so (appc specification). */
+import type { PodApp } from "../../stage1/pod.ts";
 import type { PodManifest } from "../appc/pod_manifest.ts";
 
 /** The isolators that stage1 sees to, and those that are only a request. */
@@ -6,16 +7,25 @@ const ENFORCED: ReadonlySet<string> = new Set([
   "os/linux/capabilities-retain-set",
   "os/linux/capabilities-remove-set",
   "os/linux/no-new-privileges",
+  "os/linux/seccomp-retain-set",
+  "os/linux/seccomp-remove-set",
 ]);
 
-/** A line about each isolator of a pod that has no effect. */
+/** A line about each isolator of a pod that has no effect, or not the whole that it asks for. */
 export function unenforcedIsolators(
   { apps, isolators }: PodManifest,
+  resolved: readonly PodApp[],
   speaker = "run",
 ): readonly string[] {
+  const warning = (where: string, text: string) => `${speaker}: warning: ${where}: ${text}`;
   const line = (where: string, name: string) =>
-    `${speaker}: warning: ${where}: isolator ${name} is not enforced by this version of rkt`;
+    warning(where, `isolator ${name} is not enforced by this version of rkt`);
   return [
+    ...resolved.flatMap(({ name: app, systemCalls }) =>
+      (systemCalls?.unknownNames ?? []).map((name) =>
+        warning(`app "${app}"`, `seccomp: there is no system call ${name}, so it changes nothing`)
+      )
+    ),
     ...isolators.map(({ name }) => line("the pod", name)),
     ...apps.flatMap(({ name: app, app: settings }) =>
       (settings?.isolators ?? []).filter(({ name }) => !ENFORCED.has(name))

@@ -24,6 +24,8 @@ export interface PodRoots {
 export interface ResolveOptions {
   /** Whether apps keep all capabilities: `--insecure-options=capabilities`. */
   readonly allCapabilities: boolean;
+  /** Whether apps may make all system calls: `--insecure-options=seccomp`. */
+  readonly allSystemCalls: boolean;
 }
 
 /**
@@ -35,7 +37,7 @@ export function resolvePod(
   manifest: PodManifest,
   roots: PodRoots,
   options: ResolveOptions,
-): readonly PodApp[] {
+): Promise<readonly PodApp[]> {
   // The kernel takes at most 255 bytes for an option of a mount, so these are relative to the pod's directory.
   const relative = (path: string) => `../../..${path.slice(roots.dataDir.length)}`;
   return resolveApps(manifest, {
@@ -49,7 +51,7 @@ export function resolvePod(
         durable: rktAnnotationValue(annotations, "durableRoot") === "true",
       },
     emptyVolume: volumePath,
-    allCapabilities: options.allCapabilities,
+    ...options,
   });
 }
 
@@ -66,18 +68,18 @@ export interface ResolvedPod {
  *
  * @throws {Failure} where it is not complete, or what it needs of the host or the store is gone
  */
-export function resolvedPod(
+export async function resolvedPod(
   dataDir: string,
   pod: Pick<PodView, "path" | "uuid">,
   options: ResolveOptions,
-): ResolvedPod {
+): Promise<ResolvedPod> {
   const manifest = completeManifest(pod);
   const kind = rootKindOf(pod);
   const tree = (app: string) =>
     kind === "copy"
       ? `${pod.path}/${copyPath(app)}`
       : `${treePath(dataDir, treeIdOfApp(pod, app))}/rootfs`;
-  return { manifest, kind, apps: resolvePod(manifest, { dataDir, kind, tree }, options) };
+  return { manifest, kind, apps: await resolvePod(manifest, { dataDir, kind, tree }, options) };
 }
 
 /**

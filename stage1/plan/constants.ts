@@ -87,6 +87,12 @@ export const PR_SET_NO_NEW_PRIVS = 38;
 export const PR_CAP_AMBIENT = 47;
 export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 
+// include/uapi/linux/seccomp.h
+export const SECCOMP_SET_MODE_FILTER = 1;
+
+// include/uapi/linux/keyctl.h
+export const KEYCTL_JOIN_SESSION_KEYRING = 1;
+
 // include/uapi/linux/capability.h
 export const _LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 

@@ -1,0 +1,72 @@
+/**
+ * What the default filter asks of arguments. The kernel takes each of these as 32 bits, so only those are compared: a
+ * comparison of all 64 could be passed by setting bits that the kernel does not see (as in CVE-2019-10063).
+ */
+import type { CheckName } from "./syscall_table.ts";
+
+/** A condition on one argument, under which a call is allowed. */
+export interface ArgumentCheck {
+  /** Which argument, from 0. */
+  readonly argument: number;
+  /** `in`: one of the values; `not in`: none of them; `without`: none of the bits of the only value. */
+  readonly test: "in" | "not in" | "without";
+  readonly values: readonly number[];
+  /** What a call that does not pass returns. */
+  readonly errno: "EPERM" | "EAFNOSUPPORT";
+  /** Capabilities of which each makes the check unnecessary. */
+  readonly lifted: readonly string[];
+  /** What passes, for people. */
+  readonly allows: string;
+}
+
+// include/uapi/linux/sched.h: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
+const NAMESPACES = 0x7e020000;
+/** Which only unshare(2) takes; for clone(2) the bit is part of a signal's number. */
+const CLONE_NEWTIME = 0x80;
+
+/** The checks by name. */
+export const ARGUMENT_CHECKS: Readonly<Record<CheckName, ArgumentCheck>> = {
+  clone: {
+    argument: 0,
+    test: "without",
+    values: [NAMESPACES],
+    errno: "EPERM",
+    lifted: ["CAP_SYS_ADMIN"],
+    allows: "without namespaces",
+  },
+  unshare: {
+    argument: 0,
+    test: "without",
+    values: [NAMESPACES | CLONE_NEWTIME],
+    errno: "EPERM",
+    lifted: ["CAP_SYS_ADMIN"],
+    allows: "without namespaces",
+  },
+  // include/uapi/linux/personality.h: PER_LINUX, PER_LINUX32, each also with UNAME26; and the question what is set
+  personality: {
+    argument: 0,
+    test: "in",
+    values: [0, 8, 0x20000, 0x20008, 0xffffffff],
+    errno: "EPERM",
+    lifted: ["CAP_SYS_PTRACE"], // a debugger switches the randomisation of addresses off
+    allows: "Linux, Linux32, UNAME26",
+  },
+  // include/linux/socket.h: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET
+  socket: {
+    argument: 0,
+    test: "in",
+    values: [1, 2, 10, 16, 17],
+    errno: "EAFNOSUPPORT",
+    lifted: ["CAP_SYS_ADMIN"],
+    allows: "unix, inet, inet6, netlink, packet",
+  },
+  // include/uapi/asm-generic/ioctls.h: TIOCSTI, TIOCLINUX, TIOCSETD
+  ioctl: {
+    argument: 1,
+    test: "not in",
+    values: [0x5412, 0x541c, 0x5423],
+    errno: "EPERM",
+    lifted: ["CAP_SYS_ADMIN"],
+    allows: "all but TIOCSTI, TIOCLINUX, TIOCSETD",
+  },
+};
