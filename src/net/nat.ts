@@ -1,10 +1,41 @@
 /**
- * Masquerading and port forwarding of pods, in the nftables table `inet rkt` of the host.
+ * Masquerading and port forwarding of pods, in the nftables table `inet rkt` of the host (nat_table.ts).
  *
- * Called in the host's network namespace.
+ * A pod has elements in the table's sets, each with a comment that names the pod; so all that a pod has comes and goes in
+ * one batch. Called in the host's network namespace.
  */
+import { ERRNO } from "../linux/errno.ts";
 import type { IpAddress, IpPrefix } from "./address.ts";
-import type { Bytes } from "./message.ts";
+import { forgetConnections } from "./conntrack.ts";
+import { checkListeners } from "./listeners.ts";
+import type { PROTOCOLS } from "./ports.ts";
+import { closeLoopback, openLoopback, reopenLoopback } from "./loopback_access.ts";
+import type { Bytes, Message } from "./message.ts";
+import { displaced } from "./nat_conflicts.ts";
+import {
+  deletion,
+  elementMessages,
+  forwardElements,
+  insertion,
+  linkElements,
+  linkOf,
+  masqueradeElements,
+  ownerOf,
+  type Placed,
+  shortened,
+} from "./nat_elements.ts";
+import { LINKS_SET, SETS, TABLE, tableMessages } from "./nat_table.ts";
+import { NETLINK_NETFILTER, NetlinkError, NetlinkSocket } from "./netlink.ts";
+import {
+  batchBegin,
+  batchEnd,
+  deleteTable,
+  elementsOf,
+  encodedBatch,
+  generationOf,
+  getElements,
+  getGeneration,
+} from "./nft.ts";
 
 /** Where a pod's forwards go to: one of its networks. */
 export interface ForwardTarget {
@@ -22,19 +53,23 @@ export interface ForwardTarget {
 export interface Forward {
   /** For messages: the port's name in the image. */
   readonly name: string;
-  readonly protocol: "tcp" | "udp";
-  /** Absent, or all zeros: every address of the host. */
+  readonly protocol: keyof typeof PROTOCOLS;
+  /** Absent: every address of the host. All zeros: every one of its family. */
   readonly hostIp?: IpAddress;
   readonly hostPort: number;
   readonly podPort: number;
   readonly count: number;
 }
 
-/** What a pod needs. */
-export interface NatRequest {
+/** A pod that has rules. */
+export interface NatOwner {
   readonly uuid: string;
   /** Absolute; pods of other data directories are none of ours. */
   readonly dataDir: string;
+}
+
+/** What a pod needs. */
+export interface NatRequest extends NatOwner {
   /** The pod's addresses whose packets leave with the host's address, each in its network, to which they go as they are. */
   readonly masqueraded: readonly IpPrefix[];
   readonly forwards: readonly Forward[];
@@ -42,33 +77,146 @@ export interface NatRequest {
   readonly target?: ForwardTarget;
 }
 
-/** A pod that has rules. */
-export interface NatOwner {
-  readonly uuid: string;
-  readonly dataDir: string;
-}
+// include/linux/errno.h
+const ERESTART = 85;
+
+/** How often a batch is tried anew where somebody else has changed rules meanwhile. */
+const ATTEMPTS = 10_000;
 
 /**
  * Sets a pod's rules, all or none. Ports that others have are found here; of two pods that want one, exactly one gets it.
  *
- * @param alive whether a pod that has a port still runs; what a dead one has left gives way
+ * @param alive whether a pod that has a port or address still runs; what a dead one has left gives way
  * @returns the messages for a `NETLINK_NETFILTER` socket that take the rules down, to be sent by one `sendto` each, without
  * waiting for an answer
  * @throws {Failure} who has a port
  */
 export function setUpNat(
-  _request: NatRequest,
-  _alive: (owner: NatOwner) => boolean,
+  request: NatRequest,
+  alive: (owner: NatOwner) => boolean,
 ): readonly Bytes[] {
-  throw new Error("not implemented");
+  const { forwards, target } = request;
+  const wanted = [...masqueradeElements(request), ...forwardElements(request)];
+  if (wanted.length === 0) return [];
+  if (target !== undefined && forwards.length > 0) checkListeners(forwards, target);
+  // Behind a bridge there are other pods, so the element of its link stays.
+  const shared = target?.switched === true && forwards.length > 0 ? linkElements(target) : [];
+  insert([...wanted, ...shared], request, alive);
+  if (target !== undefined && forwards.length > 0) {
+    openLoopback(target.link, target.addresses.map(({ address }) => address));
+    forgetConnections(forwards);
+  }
+  return [encodedBatch(elementMessages(wanted, deletion))];
+}
+
+/**
+ * Inserts elements, into a table that may not be there.
+ *
+ * What stands in their way is looked at where the kernel has refused them; but where there are ports at once, because
+ * what is forwarded from one address conflicts with what is forwarded from all, and that are elements of
+ * different sets. The batch fails where the rules have changed since that look.
+ */
+function insert(
+  wanted: readonly Placed[],
+  request: NatRequest,
+  alive: (owner: NatOwner) => boolean,
+): void {
+  using socket = new NetlinkSocket(NETLINK_NETFILTER);
+  const insertions = elementMessages(wanted, insertion);
+  let look = request.forwards.length > 0;
+  let make = false;
+  attempts(() => {
+    try {
+      const generation = look ? currentGeneration(socket) : undefined;
+      const read = (set: string) =>
+        elementsOf(socket.dump(`read set ${set}`, getElements(TABLE, set)));
+      const inTheWay = look && !make ? displaced(wanted, request, read, alive) : [];
+      const deletions = elementMessages(inTheWay, deletion);
+      commit(socket, [...make ? tableMessages() : [], ...deletions, ...insertions], generation);
+    } catch (error) {
+      const errno = error instanceof NetlinkError ? error.errno : 0;
+      if (errno === ERRNO.ENOENT) make = true;
+      else if (errno === ERRNO.EEXIST || errno === ERRNO.ENOTEMPTY) {
+        // The table is there by now, or what is wanted is somebody's.
+        make = false;
+        look = true;
+      } else if (errno !== ERESTART) throw error;
+      return false;
+    }
+    return true;
+  });
+}
+
+/** Tries something until it is done. */
+function attempts(done: () => boolean): void {
+  for (let i = 0; i < ATTEMPTS; i++) if (done()) return;
+  throw new Error(`the rules of nftables changed ${ATTEMPTS} times while rkt was changing them`);
+}
+
+const currentGeneration = (socket: NetlinkSocket): number =>
+  generationOf(socket.request("ask for the generation of the rules", getGeneration()));
+
+/** Applies messages all or none; with a generation only if the rules still are of that. */
+function commit(socket: NetlinkSocket, messages: readonly Message[], generation?: number): void {
+  const requests = messages.map((message) => ({ doing: "change the rules of nftables", message }));
+  socket.batch(batchBegin(generation), requests, batchEnd());
 }
 
 /** Takes a pod's rules down. No error where it has none. */
-export function tearDownNat(_uuid: string): void {
-  throw new Error("not implemented");
+export function tearDownNat(uuid: string): void {
+  remove((owner) => owner.uuid === uuid);
 }
 
 /** Takes down the rules of a data directory's pods that don't run any more, and the table where nothing is left in it. */
-export function collectNat(_dataDir: string, _alive: (uuid: string) => boolean): void {
-  throw new Error("not implemented");
+export function collectNat(dataDir: string, alive: (uuid: string) => boolean): void {
+  const ours = shortened(dataDir);
+  remove((owner) => owner.dataDir === ours && !alive(owner.uuid));
+}
+
+/** Removes the elements of some owners, and the table if nobody else has any. */
+function remove(gone: (owner: NatOwner) => boolean): void {
+  using socket = new NetlinkSocket(NETLINK_NETFILTER);
+  attempts(() => {
+    try {
+      const generation = currentGeneration(socket);
+      const all = SETS.flatMap(({ name: set }) =>
+        elementsOf(socket.dump(`read set ${set}`, getElements(TABLE, set)))
+          .map((element): Placed => ({ set, element }))
+      );
+      removeFrom(all, gone, (messages) => commit(socket, messages, generation));
+    } catch (error) {
+      const errno = error instanceof NetlinkError ? error.errno : 0;
+      if (errno === ERESTART) return false;
+      if (errno !== ERRNO.ENOENT) throw error; // there is no table
+    }
+    return true;
+  });
+}
+
+function removeFrom(
+  all: readonly Placed[],
+  gone: (owner: NatOwner) => boolean,
+  commit: (messages: readonly Message[]) => void,
+): void {
+  const shared = all.filter(({ set, element }) =>
+    set === LINKS_SET && ownerOf(element) === undefined
+  );
+  const doomed = all.filter(({ element }) => {
+    const owner = ownerOf(element);
+    return owner !== undefined && gone(owner);
+  });
+  const links = shared.map(({ element }) => linkOf(element));
+  if (doomed.length + shared.length < all.length) {
+    if (doomed.length > 0) commit(elementMessages(doomed, deletion));
+    return;
+  }
+  // While the rule that guards them is there.
+  links.forEach(closeLoopback);
+  try {
+    commit([deleteTable(TABLE)]);
+  } catch (error) {
+    // A pod has just come; it has opened its link before, or does so now.
+    links.forEach(reopenLoopback);
+    throw error;
+  }
 }
