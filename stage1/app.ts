@@ -5,6 +5,7 @@ import { mutableStruct, type Section, slot, struct, vector } from "./plan/plan.t
 import type { Pod, PodApp } from "./pod.ts";
 import { filterSystemCalls, keepsAdmin } from "./seccomp.ts";
 import { signalSet, SIGSET_SIZE } from "./supervisor.ts";
+import { takeStreams } from "./streams.ts";
 import { takeTerminal } from "./terminal.ts";
 
 // include/uapi/asm-generic/errno-base.h
@@ -24,7 +25,7 @@ export function startApp(steps: Section, pod: Pod, app: PodApp): void {
   steps.must(`detach init's root ${at}`, "umount2", [".", k.MNT_DETACH]);
   steps.must(`enter the new root ${at}`, "chdir", ["/"]);
   if (pod.interactive) takeTerminal(steps, at);
-  confine(steps, at, app);
+  confine(steps, at, app, takeStreams(steps, pod, app));
   steps.must(`enter the working directory ${app.workingDirectory} ${at}`, "chdir", [
     app.workingDirectory,
   ], { hint: "make it in the image, or choose another with --working-dir" });
@@ -33,9 +34,13 @@ export function startApp(steps: Section, pod: Pod, app: PodApp): void {
   execute(steps, at, app);
 }
 
-/** What every process that starts in an app goes through, that of the app itself and those of `rkt enter`. */
-export function confine(steps: Section, at: string, app: PodApp): void {
-  closeDescriptors(steps, at);
+/**
+ * What every process that starts in an app goes through, that of the app itself and those of `rkt enter`.
+ *
+ * @param first the first descriptor that is not needed any more
+ */
+export function confine(steps: Section, at: string, app: PodApp, first = 3): void {
+  closeDescriptors(steps, at, first);
   steps.try("set the file mode mask", "umask", [0o022]);
   // Else it would be the caller's, with the keys that are in it. Not every kernel has keyrings.
   steps.try(`start with an empty keyring ${at}`, "keyctl", [k.KEYCTL_JOIN_SESSION_KEYRING, 0]);
@@ -43,8 +48,8 @@ export function confine(steps: Section, at: string, app: PodApp): void {
 }
 
 /** Not on exec only: by /proc/self/fd the working directory, which the image chooses, could be one of them. */
-export function closeDescriptors(steps: Section, at: string): void {
-  steps.must(`close all but the standard streams ${at}`, "close_range", [3, 0xffffffff, 0]);
+export function closeDescriptors(steps: Section, at: string, first = 3): void {
+  steps.must(`close all but the standard streams ${at}`, "close_range", [first, 0xffffffff, 0]);
 }
 
 /** Signals that came meanwhile have their effect now. Only {@linkcode filterSystemCalls} and execve(2) come after it. */

@@ -50,6 +50,8 @@ export function testApp(name: string, changes: Partial<PodApp> = {}): PodApp {
     capabilities: DEFAULT_CAPABILITIES.map((each) => CAPABILITIES.indexOf(each)),
     noNewPrivileges: false,
     mounts: [],
+    streams: { stdin: "inherit", stdout: "inherit", stderr: "inherit" },
+    logSize: 10 * 1024 ** 2,
     ...changes,
   };
 }
@@ -65,6 +67,7 @@ export function testPod(apps: readonly PodApp[], changes: Partial<Pod> = {}): Po
     hostname: "pod",
     network: "none",
     interactive: false,
+    named: [],
     stopTimeout: 10,
     protectPaths: true,
     apps,

@@ -8,6 +8,7 @@ import { SETUP } from "./plan/elf.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot, struct } from "./plan/plan.ts";
 import type { Pod, PodApp } from "./pod.ts";
 import { attachRoot, makeCovers, makeHostname, newMount, openRoot } from "./root.ts";
+import { leaveStreams } from "./streams.ts";
 import { alarm, exitCode, SIGSET_SIZE, type Supervisor, WAITED_FOR } from "./supervisor.ts";
 
 /** An app and what init remembers of it. */
@@ -25,6 +26,7 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
   setup.heading("init: PID 1 of the pod");
   setup.label("init");
   dieWithSupervisor(setup, supervisor);
+  leaveStreams(setup, pod);
   setup.must("leave the caller's session", "setsid", []);
   setup.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-init"]);
   setup.must("keep the apps from tracing init", "prctl", [k.PR_SET_DUMPABLE, 0]);
@@ -52,7 +54,7 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
 
   leaveHost(setup, pod);
   for (const [i, app] of pod.apps.entries()) {
-    attachRoot(setup, pod, app, roots[i], supervisor.terminal);
+    attachRoot(setup, pod, app, roots[i], supervisor.terminals);
   }
   setup.must("make init's root read-only", "mount_setattr", [
     k.AT_FDCWD,

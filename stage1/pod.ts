@@ -18,6 +18,11 @@ export interface Pod {
   readonly network: "host" | "none";
   /** The first app gets a terminal of its own, relayed to the caller's. */
   readonly interactive: boolean;
+  /**
+   * The caller's streams that are terminals, where several apps share them: what an app writes there gets its name in
+   * front.
+   */
+  readonly named: readonly ("stdout" | "stderr")[];
   /** Seconds from the first TERM or INT until another one kills the pod. */
   readonly stopTimeout: number;
   readonly protectPaths: boolean;
@@ -69,6 +74,22 @@ export interface PodApp {
   /** Absent: all system calls are allowed. */
   readonly systemCalls?: SystemCallFilter;
   readonly mounts: readonly AppMount[];
+  readonly streams: Streams;
+  /** The most bytes that its logs take. */
+  readonly logSize: number;
+}
+
+/**
+ * What one of an app's standard streams is: the caller's, nothing, kept in the pod, sent to the host's journal, a
+ * terminal to attach to, or a pipe to attach to.
+ */
+export type StreamMode = "inherit" | "null" | "log" | "journal" | "tty" | "stream";
+
+/** An app's standard streams. */
+export interface Streams {
+  readonly stdin: StreamMode;
+  readonly stdout: StreamMode;
+  readonly stderr: StreamMode;
 }
 
 /** How a rendered tree becomes an app's root. */

@@ -10,6 +10,7 @@ import { Failure } from "../src/failure.ts";
 import { CAPABILITIES, capabilityNumber, DEFAULT_CAPABILITIES } from "./capabilities.ts";
 import { ARCHITECTURE } from "./launch.ts";
 import type { AppMount, PodApp, Root } from "./pod.ts";
+import { appLogSize, appStreams, checkStreams } from "./resolve_streams.ts";
 import { systemCallFilter } from "./seccomp/filter.ts";
 import { ImageRoot, resolveGroup, resolveUser, type User } from "./user.ts";
 
@@ -32,11 +33,13 @@ export interface Surroundings {
  *
  * @throws {Failure} names the app, what it lacks, and the flag that helps
  */
-export function resolveApps(
+export async function resolveApps(
   manifest: PodManifest,
   around: Surroundings,
 ): Promise<readonly PodApp[]> {
-  return Promise.all(manifest.apps.map((app) => resolveApp(app, manifest, around)));
+  const apps = await Promise.all(manifest.apps.map((app) => resolveApp(app, manifest, around)));
+  checkStreams(apps);
+  return apps;
 }
 
 async function resolveApp(
@@ -86,6 +89,8 @@ async function resolveApp(
     noNewPrivileges: noNewPrivileges(app.isolators) || (filter !== undefined && user.uid !== 0),
     systemCalls: filter,
     mounts,
+    streams: appStreams(runtime),
+    logSize: appLogSize(runtime),
   };
 }
 

@@ -5,7 +5,7 @@
 import * as k from "./plan/constants.ts";
 import { type Section, type Slot, slot, struct } from "./plan/plan.ts";
 import type { AppMount, Pod, PodApp } from "./pod.ts";
-import { makePty, type Terminal } from "./terminal.ts";
+import { makeTerminals, type Terminals } from "./streams.ts";
 
 /** Mounts that are made and not yet attached, because init still stands in the host's root. */
 export interface OpenRoot {
@@ -147,7 +147,7 @@ export function attachRoot(
   pod: Pod,
   app: PodApp,
   open: OpenRoot,
-  terminal?: Terminal,
+  terminals: Terminals,
 ): void {
   const at = `in app "${app.name}"`;
   steps.heading(`init: the root of app "${app.name}"`);
@@ -163,7 +163,7 @@ export function attachRoot(
   steps.try("close the place", "close", [place]);
   mountProc(steps, pod, at, open.root);
   mountSys(steps, pod, at, open.root);
-  mountDev(steps, at, app, open.root, terminal);
+  mountDev(steps, at, pod, app, open.root, terminals);
   hostnameFile(steps, at, open.root);
   app.mounts.forEach((mount, i) => attachVolume(steps, at, mount, open.volumes[i], open.root));
   // After the volumes: their targets may have to be made.
@@ -335,7 +335,14 @@ const DEVICE_LINKS = [
 /** `dev_t` as mknod(2) takes it, for small numbers. */
 const device = (major: number, minor: number): number => (major << 8) | minor;
 
-function mountDev(steps: Section, at: string, app: PodApp, root: Slot, terminal?: Terminal): void {
+function mountDev(
+  steps: Section,
+  at: string,
+  pod: Pod,
+  app: PodApp,
+  root: Slot,
+  terminals: Terminals,
+): void {
   const dev = slot("dev");
   const target = ownDirectory(steps, at, root, "dev");
   newMount(
@@ -393,7 +400,7 @@ function mountDev(steps: Section, at: string, app: PodApp, root: Slot, terminal?
     "pts",
     k.MOVE_MOUNT_F_EMPTY_PATH,
   ]);
-  if (terminal !== undefined) makePty(steps, at, pts, dev, app, terminal);
+  makeTerminals(steps, at, pts, dev, pod, app, terminals);
   steps.try("close /dev/pts", "close", [pts]);
 
   const shm = slot("shm");

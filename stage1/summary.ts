@@ -1,7 +1,7 @@
 /** What an app is left with once it runs, in words. */
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from "./capabilities.ts";
 import * as k from "./plan/constants.ts";
-import type { Pod, PodApp } from "./pod.ts";
+import type { Pod, PodApp, StreamMode } from "./pod.ts";
 import { namespaces } from "./pod_plan.ts";
 import { PROTECTED } from "./root.ts";
 
@@ -47,9 +47,30 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
     ),
     ["kernel files", protection(pod)],
     ["devices", "null zero full random urandom tty net/tun, a /dev/pts and a /dev/shm of the pod"],
+    ...output(pod, app),
     ["open files", "1024 (soft limit), the caller's hard limit"],
     ["environment", app.environment.map((each) => each.split("=")[0]).join(" ")],
   ];
+}
+
+const STREAMS: Readonly<Record<StreamMode, string>> = {
+  inherit: "the caller's",
+  null: "/dev/null",
+  log: "kept in the pod, for `rkt logs`",
+  journal: "the host's journal",
+  tty: "a terminal, for `rkt attach`",
+  stream: "a pipe, for `rkt attach`",
+};
+
+function output(pod: Pod, app: PodApp): readonly (readonly [string, string])[] {
+  return (["stdin", "stdout", "stderr"] as const).map((name) => {
+    const mode = app.streams[name];
+    const terminal = pod.interactive && mode === "inherit" ? "a terminal, relayed to " : "";
+    const named = mode === "inherit" && name !== "stdin" && pod.named.includes(name)
+      ? ", with the app's name in front of each line"
+      : "";
+    return [name, `${terminal}${STREAMS[mode]}${named}`];
+  });
 }
 
 function capabilities(app: PodApp): string {

@@ -13,8 +13,17 @@ import {
   type Struct,
   struct,
 } from "./plan/plan.ts";
+import {
+  awaitOutput,
+  openOutput,
+  type Output,
+  outputEnded,
+  runOutput,
+  startOutput,
+} from "./output.ts";
 import type { Pod } from "./pod.ts";
 import { makePodDirectory } from "./pod_directory.ts";
+import type { Terminals } from "./streams.ts";
 import { closeTerminal, openTerminal, relay, startRelay, type Terminal } from "./terminal.ts";
 
 /** The signals that reach the apps. */
@@ -89,8 +98,7 @@ export function exitCode(steps: Section, status: Slot, code: Slot, to: string): 
 export interface Supervisor {
   /** A pidfd of the supervisor, for init to see whether it still lives. */
   readonly alive: Slot;
-  /** With `--interactive`. */
-  readonly terminal?: Terminal;
+  readonly terminals: Terminals;
 }
 
 /**
@@ -119,11 +127,13 @@ export function supervise(
   setup.try("get the own PID", "getpid", [], { store: pid });
   setup.must("refer to the supervisor", "pidfd_open", [pid, 0], { store: alive });
   const terminal = pod.interactive ? openTerminal(setup) : undefined;
+  const output = openOutput(setup, pod);
   setup.must("make the pod's namespaces and init", "clone", [namespaces | k.SIGCHLD, 0, 0, 0, 0], {
     store: init,
   });
   setup.when(init, 0, "init");
   setup.heading("supervisor: the pod is on its way");
+  startOutput(setup, pod, output, init);
   if (terminal !== undefined) startRelay(setup, terminal);
   else {
     // Whoever reads the app's output or feeds its input must not wait for us.
@@ -131,10 +141,10 @@ export function supervise(
     setup.try("let go of the output", "close", [1]);
     setup.goto("supervise");
   }
-  loop(resident, init, pod.stopTimeout, terminal);
-  if (terminal === undefined) return { alive };
-  relay(resident, terminal, { pid, alive });
-  return { alive, terminal };
+  loop(resident, init, pod.stopTimeout, output, terminal);
+  runOutput(resident, output);
+  if (terminal !== undefined) relay(resident, terminal, { pid, alive });
+  return { alive, terminals: { interactive: terminal, passage: output.passage } };
 }
 
 /** Deno raised the soft limit to the hard one; programs that use select(2) break above 1024. */
@@ -146,7 +156,13 @@ function limitOpenFiles(setup: Section): void {
   setup.try("limit open files", "prlimit64", [0, k.RLIMIT_NOFILE, limit, 0]);
 }
 
-function loop(steps: Section, init: Slot, stopTimeout: number, terminal?: Terminal): void {
+function loop(
+  steps: Section,
+  init: Slot,
+  stopTimeout: number,
+  output: Output,
+  terminal?: Terminal,
+): void {
   const signal = slot("signal");
   const child = slot("child");
   const status = slot("status");
@@ -197,6 +213,7 @@ function loop(steps: Section, init: Slot, stopTimeout: number, terminal?: Termin
   });
   const other = slot("difference");
   if (terminal !== undefined) relayEnded(steps, child, terminal);
+  outputEnded(steps, output, child, "reap");
   steps.compute("difference", [child, init], {
     store: other,
     branch: { when: "different", operand: 0, to: "reap" },
@@ -204,6 +221,7 @@ function loop(steps: Section, init: Slot, stopTimeout: number, terminal?: Termin
   exitCode(steps, status, code, "end");
   steps.label("end");
   if (terminal !== undefined) closeTerminal(steps, terminal);
+  awaitOutput(steps, output);
   steps.try("end as the pod ended", "exit_group", [code]);
 }
 

@@ -18,13 +18,13 @@ import {
   space,
   struct,
 } from "./plan/plan.ts";
+import { openPassage, type Passage, receiveDescriptor, sendDescriptor } from "./passage.ts";
 import type { PodApp } from "./pod.ts";
 
 /** The terminal's part of a plan. */
 export interface Terminal {
-  /** The supervisor's and init's end of the socket that the master goes through. */
-  readonly receiver: Slot;
-  readonly sender: Slot;
+  /** What the master goes through, from init to the supervisor. */
+  readonly passage: Passage;
   readonly master: Slot;
   /** The caller's modes: `struct termios` of include/uapi/asm-generic/termbits.h, 36 bytes. */
   readonly saved: Space;
@@ -38,69 +38,31 @@ const STDOUT = 1;
 
 /** Before init is born: remember the caller's modes, and make the socket. */
 export function openTerminal(setup: Section): Terminal {
-  const terminal: Terminal = {
-    receiver: slot("receiver"),
-    sender: slot("sender"),
+  const saved = space("the caller's modes", 40);
+  setup.must("read the terminal's modes", "ioctl", [STDIN, k.TCGETS, saved]);
+  return {
+    passage: openPassage(setup, "make a socket for the terminal"),
     master: slot("master"),
-    saved: space("the caller's modes", 40),
+    saved,
     input: slot("input relay"),
     output: slot("output relay"),
     guard: slot("guard"),
   };
-  const pair = space("sockets", 8);
-  const both = slot("sockets");
-  setup.must("read the terminal's modes", "ioctl", [STDIN, k.TCGETS, terminal.saved]);
-  setup.must("make a socket for the terminal", "socketpair", [
-    k.AF_UNIX,
-    k.SOCK_SEQPACKET | k.SOCK_CLOEXEC,
-    0,
-    pair,
-  ]);
-  setup.compute("load", [addressOf(pair)], { store: both });
-  setup.compute("and", [both, 0xffffffff], { store: terminal.receiver });
-  setup.compute("shiftRight", [both, 32], { store: terminal.sender });
-  return terminal;
 }
 
-/** `struct msghdr` (include/linux/socket.h) with one byte, and room for one descriptor. */
-function message(): { header: ReturnType<typeof struct>; control: ReturnType<typeof struct> } {
-  const control = mutableStruct(
-    "cmsghdr",
-    ["len", 8, 20],
-    ["level", 4, k.SOL_SOCKET],
-    [
-      "type",
-      4,
-      k.SCM_RIGHTS,
-    ],
-    ["fd", 4, 0],
-    ["", 4, 0],
-  );
-  const iovec = struct("iovec", ["base", 8, addressOf(space("byte", 8))], ["len", 8, 1]);
-  const header = mutableStruct(
-    "msghdr",
-    ["name", 8, 0],
-    ["namelen", 8, 0],
-    ["iov", 8, addressOf(iovec)],
-    ["iovlen", 8, 1],
-    ["control", 8, addressOf(control)],
-    ["controllen", 8, 24],
-    ["flags", 8, 0],
-  );
-  return { header, control };
-}
-
-/** Init: make the pty, in the devpts just mounted, and send its master to the supervisor. */
+/**
+ * Init: makes the first pty of a devpts that was just mounted; it is the app's /dev/console too.
+ *
+ * @param master where its master goes
+ */
 export function makePty(
   steps: Section,
   at: string,
   pts: Slot,
   dev: Slot,
   app: PodApp,
-  terminal: Terminal,
+  master: Slot,
 ): void {
-  const master = slot("ptmx");
-  const { header, control } = message();
   const unlocked = struct("int", ["locked", 4, 0], ["", 4, 0]);
   steps.must(`open the master of a terminal ${at}`, "openat", [
     pts,
@@ -123,14 +85,16 @@ export function makePty(
     "console",
     k.MOVE_MOUNT_F_EMPTY_PATH,
   ]);
-  steps.compute("put", [addressOf(control, 16), master]);
-  steps.must("send the master to the supervisor", "sendmsg", [terminal.sender, header, 0]);
-  // Only the supervisor may hold it: its end is then the end of the terminal.
+}
+
+/** Init: hands a master to the supervisor. Only that may hold it: its end is then the end of the terminal. */
+export function handMaster(steps: Section, passage: Passage, master: Slot): void {
+  sendDescriptor(steps, "send the master to the supervisor", passage, master);
   steps.must("close the master", "close", [master]);
 }
 
-/** The app, as the leader of its session: its terminal becomes its streams. */
-export function takeTerminal(steps: Section, at: string): void {
+/** The app, as the leader of its session, opens the first pty of its devpts, which becomes its controlling terminal. */
+export function openSlave(steps: Section, at: string): Slot {
   const slave = slot("slave");
   steps.must(`open the terminal ${at}`, "openat", [
     k.AT_FDCWD,
@@ -139,6 +103,12 @@ export function takeTerminal(steps: Section, at: string): void {
     0,
   ], { store: slave });
   steps.must(`take the terminal ${at}`, "ioctl", [slave, k.TIOCSCTTY, 0]);
+  return slave;
+}
+
+/** The app: its terminal becomes its streams. */
+export function takeTerminal(steps: Section, at: string): void {
+  const slave = openSlave(steps, at);
   for (const stream of [0, 1, 2]) {
     steps.must(`make the terminal stream ${stream} ${at}`, "dup3", [slave, stream, 0]);
   }
@@ -146,16 +116,11 @@ export function takeTerminal(steps: Section, at: string): void {
 
 /** The supervisor, when init is born: receive the master, start guard and relays. */
 export function startRelay(setup: Section, terminal: Terminal): void {
-  const { header, control } = message();
   setup.heading("supervisor: relay the terminal");
-  setup.must("leave init its end of the socket", "close", [terminal.sender]);
-  setup.try("receive the master of the app's terminal", "recvmsg", [
-    terminal.receiver,
-    header,
-    k.MSG_CMSG_CLOEXEC,
-  ], { branch: { when: "less", operand: 1, to: "supervise" } }); // init has failed, and said so
-  setup.compute("load", [addressOf(control, 16)], { store: terminal.master });
-  setup.compute("and", [terminal.master, 0xffffffff], { store: terminal.master });
+  setup.must("leave init its end of the socket", "close", [terminal.passage.sender]);
+  const what = "receive the master of the app's terminal";
+  // Where it fails, init has failed, and said so.
+  receiveDescriptor(setup, what, terminal.passage, terminal.master, "supervise");
   for (
     const [name, child] of [["guard", terminal.guard], ["output", terminal.output], [
       "input",

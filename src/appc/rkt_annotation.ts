@@ -11,6 +11,12 @@ const PREFIX = "coreos.com/rkt/";
 export const RKT_ANNOTATIONS = {
   /** Of an app: `true` where what it has synced to its root is to outlive a crash of the machine. */
   durableRoot: `${PREFIX}stage2/durable-rootfs`,
+  /** Of an app: what its standard streams are; see `StreamMode` of stage1. */
+  stdin: `${PREFIX}stage2/stdin`,
+  stdout: `${PREFIX}stage2/stdout`,
+  stderr: `${PREFIX}stage2/stderr`,
+  /** Of an app: the most bytes that its logs take. */
+  logSize: `${PREFIX}stage2/log-size`,
 } as const;
 
 /** What an annotation of rkt says. */

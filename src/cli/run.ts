@@ -85,10 +85,19 @@ export function describePod(
     network: supportedNetwork(place),
     // Without a terminal there is nothing to relay: the streams are passed on as they are.
     interactive: place.interactive && Deno.stdin.isTerminal(),
+    named: apps.length > 1 ? terminals() : [],
     stopTimeout: place.stopTimeout / 1000,
     protectPaths: !global.insecureOptions.has("paths"),
     apps,
   };
+}
+
+/** The caller's streams that are terminals. */
+function terminals(): Pod["named"] {
+  return [
+    ...Deno.stdout.isTerminal() ? ["stdout"] as const : [],
+    ...Deno.stderr.isTerminal() ? ["stderr"] as const : [],
+  ];
 }
 
 /** Replaces this process with the supervisor of a pod, into which its PID is written. */

@@ -17,6 +17,7 @@ import { parseAssignment } from "./environment_file.ts";
 import type { Flags } from "./flags.ts";
 import { noneTwice, splitPair, wholeNumber } from "./key_values.ts";
 import { type NetworkRequest, parseNetworks, parsePortForward } from "./network_arguments.ts";
+import { parseLogSize } from "../../stage1/resolve_streams.ts";
 import { parseMountArgument, parseVolumeArgument } from "./volume_arguments.ts";
 
 /** What a person asks of `rkt run`. */
@@ -85,6 +86,12 @@ export interface AppRequest {
   /** Each replaces the image's of the same name; a retain set replaces a remove set and vice versa. */
   readonly isolators: readonly Isolator[];
   readonly signature?: string;
+  /** What the app's streams are; absent means the caller's. */
+  readonly stdin?: string;
+  readonly stdout?: string;
+  readonly stderr?: string;
+  /** The most bytes that its logs take. */
+  readonly logSize?: number;
 }
 
 /** `__NEW_UTS_LEN` (include/uapi/linux/utsname.h): bytes of a host name. */
@@ -174,6 +181,12 @@ function appRequest({ image, flags, args }: AppArguments): AppRequest {
     userLabels: stringMap("--user-label", flags.all("user-label")),
     isolators: isolators(flags),
     signature: filled(flags, "signature"),
+    stdin: stream(flags, "stdin"),
+    stdout: stream(flags, "stdout"),
+    stderr: stream(flags, "stderr"),
+    logSize: flags.given("log-size")
+      ? parseLogSize(flags.text("log-size") ?? "", "--log-size")
+      : undefined,
   };
 }
 
@@ -297,6 +310,12 @@ export function parseSeccompArgument(argument: string): Isolator {
   if (stranger !== undefined) throw new Failure(`--seccomp: ${stranger} is not mode or errno`);
   const set = words.filter((word) => !word.includes("="));
   return isolator(`os/linux/seccomp-${mode}-set`, { set, errno }, "--seccomp");
+}
+
+/** Which of the streams' modes; absent for the caller's stream. */
+function stream(flags: Flags, name: string): string | undefined {
+  const mode = flags.text(name);
+  return mode === "inherit" ? undefined : mode;
 }
 
 /** A flag's text; absent where it was not given, refused where it is empty. */

@@ -180,7 +180,6 @@ const STREAM_FLAGS: readonly Flag[] = [
   default: "inherit",
   help: `What the app's ${name} is`,
   scope: "app",
-  later: LATER.pods,
 }));
 
 /** Flags behind an image: of that app alone. */
@@ -337,6 +336,14 @@ export const APP_FLAGS: readonly Flag[] = [
     later: LATER.isolation,
   },
   ...STREAM_FLAGS,
+  {
+    name: "log-size",
+    kind: "text",
+    value: "BYTES",
+    default: "10Mi",
+    help: "The most that is kept of what the app logs; older lines go first",
+    scope: "app",
+  },
   {
     name: "restart",
     kind: "text",

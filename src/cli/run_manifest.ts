@@ -122,6 +122,10 @@ function annotations(asked: AppRequest, { manifest }: StoredImage): readonly Ann
   const given = [
     ...asked.annotations,
     ...rktAnnotation("durableRoot", asked.durableRoot ? "true" : undefined),
+    ...rktAnnotation("stdin", asked.stdin),
+    ...rktAnnotation("stdout", asked.stdout),
+    ...rktAnnotation("stderr", asked.stderr),
+    ...rktAnnotation("logSize", asked.logSize?.toString()),
   ];
   return [
     ...manifest.annotations.filter((annotation) =>

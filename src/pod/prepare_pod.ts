@@ -1,7 +1,10 @@
 /** What stage1 wants to find in a pod's directory: the manifest, the images' manifests, places for what changes. */
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { podManifestJson } from "../appc/pod_manifest.ts";
+import { LOGS } from "../../stage1/logger.ts";
 import type { PodEntry } from "../../stage1/pod.ts";
+import { appStreams } from "../../stage1/resolve_streams.ts";
+import { isLogged } from "../../stage1/streams.ts";
 
 /** An app's image, as the store has it. */
 export interface AppImage {
@@ -50,6 +53,7 @@ export function podEntries(
       directory(`${overlayPath(name)}/work`),
     ],
   ]);
+  const logged = manifest.apps.some((app) => isLogged(appStreams(app)));
   const empty = manifest.volumes.filter((volume) => volume.kind === "empty");
   return [
     directory("stage1"),
@@ -59,6 +63,7 @@ export function podEntries(
     directory("appsinfo", 0o750),
     ...kind === "copy" ? [] : [directory("overlay")],
     ...apps,
+    ...logged ? [directory(LOGS, 0o750)] : [],
     ...empty.length === 0 ? [] : [directory("sharedVolumes")],
     ...empty.map(({ name, mode, uid, gid }): PodEntry => ({
       kind: "volume",

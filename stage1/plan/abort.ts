@@ -16,6 +16,9 @@ import {
 /** What rkt returns when it itself could not do its job. */
 export const EXIT_FAILURE = 254;
 
+/** The descriptor that failures are told on; another one where standard error has become an app's. */
+export const TOLD_ON: Struct = mutableStruct("told on", ["fd", 8, 2]);
+
 /** Bytes of a text of the table below, with the eight that hold its length. */
 const RECORD = 64;
 
@@ -78,7 +81,8 @@ function abortSteps(): readonly Item[] {
   steps.compute("put", [addressOf(line, 40), value]);
 
   addError(steps, error, line);
-  steps.try("say what failed", "writev", [2, line, 3]);
+  steps.compute("load", [addressOf(TOLD_ON)], { store: value });
+  steps.try("say what failed", "writev", [value, line, 3]);
   steps.try("give up", "exit_group", [EXIT_FAILURE]);
   return steps.items;
 }

@@ -24,10 +24,15 @@ export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 export const O_NOCTTY = 0o400;
 export const O_TRUNC = 0o1000;
+export const O_NONBLOCK = 0o4000;
 export const O_DIRECTORY = arm ? 0o40000 : 0o200000;
 export const O_NOFOLLOW = arm ? 0o100000 : 0o400000;
 export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;
+
+export const F_SETFL = 4;
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
 
 // include/uapi/linux/fcntl.h
 export const AT_FDCWD = -100;
@@ -105,6 +110,7 @@ export const __WALL = 0x40000000;
 
 // include/uapi/linux/time.h
 export const ITIMER_REAL = 0;
+export const CLOCK_REALTIME = 0;
 
 // include/uapi/asm-generic/poll.h
 export const POLLIN = 1;
@@ -112,6 +118,7 @@ export const POLLIN = 1;
 // include/linux/socket.h, include/uapi/linux/{sockios,if}.h
 export const AF_UNIX = 1;
 export const AF_INET = 2;
+export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_CLOEXEC = O_CLOEXEC;
@@ -120,6 +127,7 @@ export const IFF_UP = 1;
 export const SOL_SOCKET = 1;
 export const SCM_RIGHTS = 1;
 export const MSG_CMSG_CLOEXEC = 0x40000000;
+export const SHUT_RD = 0;
 
 // include/uapi/asm-generic/ioctls.h
 export const TCGETS = 0x5401;
@@ -131,3 +139,4 @@ export const TIOCSPTLCK = 0x40045431;
 
 // include/uapi/asm-generic/errno-base.h
 export const EINTR = 4;
+export const EAGAIN = 11;
