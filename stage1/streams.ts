@@ -161,7 +161,9 @@ export function makeTerminals(
   app: PodApp,
   { interactive, passage }: Terminals,
 ): void {
-  const channel = podChannels(pod).find((each) => each.app.name === app.name && each.kind === "tty");
+  const channel = podChannels(pod).find((each) =>
+    each.app.name === app.name && each.kind === "tty"
+  );
   const through = interactive?.passage ?? passage;
   if (through === undefined || (interactive === undefined && channel === undefined)) return;
   const master = slot("ptmx");
