@@ -64,6 +64,8 @@ export interface CniResult {
   readonly ips: readonly CniIp[];
   readonly routes: readonly CniRoute[];
   readonly dns: CniDns;
+  /** The object as an external plugin wrote it, with what is not understood here. */
+  readonly json?: JsonObject;
 }
 
 /** The pod, as plugins get to know it. */
