@@ -1,5 +1,6 @@
 /** An app's process, from its birth as a copy of init to the `execve` of the app. */
 import { CAPABILITIES, capabilityNumber } from "./capabilities.ts";
+import { labelProgram, scoreForMemory } from "./own_settings.ts";
 import * as k from "./plan/constants.ts";
 import { mutableStruct, type Section, slot, struct, vector } from "./plan/plan.ts";
 import type { Pod, PodApp } from "./pod.ts";
@@ -25,6 +26,7 @@ export function startApp(steps: Section, pod: Pod, app: PodApp): void {
   steps.must(`detach init's root ${at}`, "umount2", [".", k.MNT_DETACH]);
   steps.must(`enter the new root ${at}`, "chdir", ["/"]);
   if (pod.interactive) takeTerminal(steps, at);
+  scoreForMemory(steps, at, app);
   confine(steps, at, app, takeStreams(steps, pod, app));
   steps.must(`enter the working directory ${app.workingDirectory} ${at}`, "chdir", [
     app.workingDirectory,
@@ -44,6 +46,7 @@ export function confine(steps: Section, at: string, app: PodApp, first = 3): voi
   steps.try("set the file mode mask", "umask", [0o022]);
   // Else it would be the caller's, with the keys that are in it. Not every kernel has keyrings.
   steps.try(`start with an empty keyring ${at}`, "keyctl", [k.KEYCTL_JOIN_SESSION_KEYRING, 0]);
+  labelProgram(steps, at, app);
   dropPrivileges(steps, at, app);
 }
 

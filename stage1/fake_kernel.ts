@@ -66,6 +66,8 @@ export function testPod(apps: readonly PodApp[], changes: Partial<Pod> = {}): Po
     used: [],
     hostname: "pod",
     network: "none",
+    ipc: "private",
+    settings: [],
     interactive: false,
     named: [],
     stopTimeout: 10,

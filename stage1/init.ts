@@ -7,9 +7,18 @@ import * as k from "./plan/constants.ts";
 import { SETUP } from "./plan/elf.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot, struct } from "./plan/plan.ts";
 import type { Pod, PodApp } from "./pod.ts";
-import { attachRoot, makeCovers, makeHostname, newMount, openRoot } from "./root.ts";
+import {
+  attachRoot,
+  attributes,
+  makeCovers,
+  makeHostname,
+  MOUNT_ATTR_SIZE,
+  newMount,
+  openRoot,
+} from "./root.ts";
 import { leaveStreams } from "./streams.ts";
 import { alarm, exitCode, SIGSET_SIZE, type Supervisor, WAITED_FOR } from "./supervisor.ts";
+import { applySettings } from "./sysctl.ts";
 
 /** An app and what init remembers of it. */
 interface Running {
@@ -36,6 +45,8 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
   ]);
   if (pod.network === "none") loopbackUp(setup);
 
+  applySettings(setup, pod);
+
   setup.heading("init: what comes from the host");
   setup.must("keep mounts from reaching the host", "mount", [
     "none",
@@ -52,7 +63,9 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
   ], { store: statusDirectory });
   const roots = pod.apps.map((app) => openRoot(setup, app));
 
-  leaveHost(setup, pod);
+  const shm = pod.ipc === "parent" ? hostSharedMemory(setup) : undefined;
+
+  leaveHost(setup, pod, shm);
   for (const [i, app] of pod.apps.entries()) {
     attachRoot(setup, pod, app, roots[i], supervisor.terminals);
   }
@@ -60,16 +73,8 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
     k.AT_FDCWD,
     "/",
     0,
-    struct("mount_attr", ["attr_set", 8, k.MOUNT_ATTR_RDONLY], ["attr_clr", 8, 0], [
-      "propagation",
-      8,
-      0,
-    ], [
-      "userns_fd",
-      8,
-      0,
-    ]),
-    32,
+    attributes(k.MOUNT_ATTR_RDONLY),
+    MOUNT_ATTR_SIZE,
   ]);
 
   for (const { app, pid } of running) {
@@ -124,10 +129,23 @@ function loopbackUp(setup: Section): void {
 
 const INERT = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC;
 
-/** Init's own root becomes an empty tmpfs: nothing of the host's is left in its mount namespace. */
-function leaveHost(setup: Section, pod: Pod): void {
-  const root = slot("init's root");
+/** With `--ipc=parent`, what belongs to the IPC namespace that the pod shares. */
+function hostSharedMemory(setup: Section): Slot {
   const shm = slot("shm");
+  const what = "share the host's shared memory";
+  setup.must(what, "open_tree", [
+    k.AT_FDCWD,
+    "/dev/shm",
+    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
+  ], { store: shm });
+  setup.must(what, "mount_setattr", [shm, "", k.AT_EMPTY_PATH, attributes(INERT), MOUNT_ATTR_SIZE]);
+  return shm;
+}
+
+/** Init's own root becomes an empty tmpfs: nothing of the host's is left in its mount namespace. */
+function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
+  const root = slot("init's root");
+  const shm = hostShm ?? slot("shm");
   const place = "stage1/rootfs";
   const attached = k.MOVE_MOUNT_F_EMPTY_PATH;
   setup.heading("init: leave the host's root");
@@ -147,7 +165,9 @@ function leaveHost(setup: Section, pod: Pod): void {
   makeHostname(setup, pod);
   setup.must("make a place for shared memory", "mkdirat", [k.AT_FDCWD, "/.shm", 0o755]);
   const options = [["mode", "1777"], ["size", "64m"]] as const;
-  newMount(setup, "make the pod's shared memory", "tmpfs", options, INERT, shm);
+  if (hostShm === undefined) {
+    newMount(setup, "make the pod's shared memory", "tmpfs", options, INERT, shm);
+  }
   setup.must("mount the pod's shared memory", "move_mount", [
     shm,
     "",

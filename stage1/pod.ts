@@ -1,5 +1,7 @@
 /** What stage1 gets to know of a pod: everything is decided, nothing is looked up any more. */
 import type { SystemCallFilter } from "./seccomp/filter.ts";
+import type { SecurityLabel } from "./security_label.ts";
+import type { Setting } from "./sysctl.ts";
 
 /** A pod that is ready to run. Paths are of the host unless they say otherwise. */
 export interface Pod {
@@ -16,6 +18,10 @@ export interface Pod {
   readonly prepareLock?: number;
   readonly hostname: string;
   readonly network: "host" | "none";
+  /** Whose IPC namespace and /dev/shm the pod has. */
+  readonly ipc: "private" | "parent";
+  /** Settings of the kernel, paths below /proc/sys. */
+  readonly settings: readonly Setting[];
   /** The first app gets a terminal of its own, relayed to the caller's. */
   readonly interactive: boolean;
   /**
@@ -73,6 +79,9 @@ export interface PodApp {
   readonly noNewPrivileges: boolean;
   /** Absent: all system calls are allowed. */
   readonly systemCalls?: SystemCallFilter;
+  readonly label?: SecurityLabel;
+  /** −1000 to 1000; absent means that of rkt. */
+  readonly oomScoreAdj?: number;
   readonly mounts: readonly AppMount[];
   readonly streams: Streams;
   /** The most bytes that its logs take. */

@@ -88,6 +88,8 @@ async function resolveApp(
     capabilities: allowed,
     noNewPrivileges: noNewPrivileges(app.isolators) || (filter !== undefined && user.uid !== 0),
     systemCalls: filter,
+    label: await label(name, app.isolators, manifest.isolators),
+    oomScoreAdj: app.isolators.find((each) => each.kind === "os/linux/oom-score-adj")?.score,
     mounts,
     streams: appStreams(runtime),
     logSize: appLogSize(runtime),
@@ -249,6 +251,17 @@ function capabilities(app: string, isolators: readonly Isolator[]): readonly num
   }
   return defaults;
 }
+
+async function label(app: string, own: readonly Isolator[], pods: readonly Isolator[]) {
+  if (![...own, ...pods].some(({ name }) => LABELS.has(name))) return undefined;
+  const { securityLabel } = await import("./security_label.ts");
+  return securityLabel(app, own, pods);
+}
+
+const LABELS: ReadonlySet<string> = new Set([
+  "os/linux/selinux-context",
+  "os/linux/apparmor-profile",
+]);
 
 /** What the isolator says; where system calls are filtered, users other than root have it anyway. */
 function noNewPrivileges(isolators: readonly Isolator[]): boolean {

@@ -34,14 +34,16 @@ const REAL_DIRECTORY = struct(
   ["resolve", 8, k.RESOLVE_BENEATH | k.RESOLVE_NO_SYMLINKS],
 );
 
-const attributes = (set: number) =>
+/** `struct mount_attr` that sets some flags. */
+export const attributes = (set: number) =>
   struct("mount_attr", ["attr_set", 8, set], ["attr_clr", 8, 0], ["propagation", 8, 0], [
     "userns_fd",
     8,
     0,
   ]);
 const READ_ONLY = attributes(k.MOUNT_ATTR_RDONLY);
-const MOUNT_ATTR_SIZE = 32;
+/** Bytes of it. */
+export const MOUNT_ATTR_SIZE = 32;
 
 /** An option of a file system: a key and its value, or a key alone. */
 export type MountOption = readonly [key: string, value?: string];

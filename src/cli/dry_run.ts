@@ -54,7 +54,8 @@ export async function planRun(
     images.map(({ image, treeId }) => ({ manifestText: image.manifestText, treeId })),
     kind,
   );
-  const pod = describePod(request.pod, global, "00000000-0000-0000-0000-000000000000", apps);
+  const uuid = "00000000-0000-0000-0000-000000000000";
+  const pod = describePod(request.pod, global, uuid, apps, manifest);
   show({ ...pod, entries }, [
     ...images.flatMap(imageSteps),
     `    make ${pod.dataDirectory}/pods/embryo/UUID and lock it`,

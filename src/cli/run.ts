@@ -5,12 +5,14 @@
  *
  * Each step is one function; what can be wrong with an image or a flag is found before there is a pod.
  */
+import type { PodManifest } from "../appc/pod_manifest.ts";
 import { Failure } from "../failure.ts";
 import { createPod } from "../pod/pod_directory.ts";
 import { Store } from "../store/store.ts";
 import { program } from "../../stage1/launch.ts";
 import { type Pod, type PodApp, supervisorPid } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
+import { podSettings } from "../../stage1/sysctl.ts";
 import type { Invocation } from "./command.ts";
 import type { GlobalFlags } from "./global_flags.ts";
 import { fillPod, podParts } from "./pod_parts.ts";
@@ -41,7 +43,7 @@ export async function runPod(request: RunRequest, global: GlobalFlags): Promise<
   try {
     if (request.pod.uuidFile !== undefined) Deno.writeTextFileSync(request.pod.uuidFile, pod.uuid);
     const planned: Pod = {
-      ...describePod(request.pod, global, pod.uuid, parts.apps),
+      ...describePod(request.pod, global, pod.uuid, parts.apps, parts.manifest),
       entries: parts.entries,
       used: parts.rendered.map(({ image }) => absolute(image.blobPath)),
       prepareLock: PREPARE_LOCK,
@@ -74,7 +76,10 @@ export function describePod(
   global: GlobalFlags,
   uuid: string,
   apps: readonly PodApp[],
+  { isolators }: Pick<PodManifest, "isolators">,
 ): Pod {
+  const network = supportedNetwork(place);
+  const ipc = place.ipc === "parent" ? "parent" : "private";
   return {
     uuid,
     dataDirectory: absolute(global.dir),
@@ -82,7 +87,9 @@ export function describePod(
     entries: [],
     used: [],
     hostname: place.hostname ?? `rkt-${uuid}`,
-    network: supportedNetwork(place),
+    network,
+    ipc,
+    settings: podSettings(isolators, { network, ipc }),
     // Without a terminal there is nothing to relay: the streams are passed on as they are.
     interactive: place.interactive && Deno.stdin.isTerminal(),
     named: apps.length > 1 ? terminals() : [],

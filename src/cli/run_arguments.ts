@@ -39,6 +39,8 @@ export interface PodRequest {
   /** The pod's host name; absent means the default. */
   readonly hostname?: string;
   readonly interactive: boolean;
+  /** Whose IPC namespace the pod has; auto means private. */
+  readonly ipc: "auto" | "private" | "parent";
   readonly volumes: readonly Volume[];
   /** Mounts of all apps; one of an app at the same path goes before. */
   readonly mounts: readonly Mount[];
@@ -131,7 +133,7 @@ function podRequest(flags: Flags, placed: boolean): PodRequest {
 /** What is asked for the running of a pod, as against its making. */
 export type PlaceRequest = Pick<
   PodRequest,
-  "network" | "dns" | "hosts" | "hostname" | "interactive" | "dryRun" | "stopTimeout"
+  "network" | "dns" | "hosts" | "hostname" | "interactive" | "ipc" | "dryRun" | "stopTimeout"
 >;
 
 const NO_PLACE: PlaceRequest = {
@@ -139,6 +141,7 @@ const NO_PLACE: PlaceRequest = {
   dns: { kind: "default" },
   hosts: { kind: "default" },
   interactive: false,
+  ipc: "auto",
   dryRun: false,
   stopTimeout: 0,
 };
@@ -155,10 +158,14 @@ export function placeRequest(flags: Flags): PlaceRequest {
     hosts: parseHosts(flags.all("hosts-entry")),
     hostname: optional(filled(flags, "hostname"), "--hostname", parseHostname),
     interactive: flags.on("interactive"),
+    ipc: ipc(flags.text("ipc")),
     dryRun: flags.on("dry-run"),
     stopTimeout: flags.duration("stop-timeout") ?? 0,
   };
 }
+
+const ipc = (word?: string): PlaceRequest["ipc"] =>
+  word === "private" || word === "parent" ? word : "auto";
 
 function appRequest({ image, flags, args }: AppArguments): AppRequest {
   return {

@@ -85,7 +85,6 @@ export const PLACE_FLAGS: readonly Flag[] = [
     oneOf: ["auto", "private", "parent"],
     default: "auto",
     help: "Whose IPC the pod shares: private is its own, parent is the host's",
-    later: LATER.isolation,
   },
   {
     name: "dry-run",
@@ -333,7 +332,6 @@ export const APP_FLAGS: readonly Flag[] = [
     value: "NUMBER",
     help: "How soon the app is killed where memory is short, -1000 to 1000",
     scope: "app",
-    later: LATER.isolation,
   },
   ...STREAM_FLAGS,
   {

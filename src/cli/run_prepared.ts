@@ -41,6 +41,6 @@ export default async function run({ flags, args, global }: Invocation): Promise<
 async function described(view: PodView, place: PlaceRequest, global: GlobalFlags) {
   const { manifest, apps } = await resolvedPod(global.dir, view, confinement(global));
   checkPlace(place, apps.length, manifest.ports.length);
-  const pod: Pod = { ...describePod(place, global, view.uuid, apps), stage: "prepared" };
+  const pod: Pod = { ...describePod(place, global, view.uuid, apps, manifest), stage: "prepared" };
   return { pod, warnings: unenforcedIsolators(manifest, apps, "run-prepared") };
 }

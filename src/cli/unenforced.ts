@@ -9,6 +9,10 @@ const ENFORCED: ReadonlySet<string> = new Set([
   "os/linux/no-new-privileges",
   "os/linux/seccomp-retain-set",
   "os/linux/seccomp-remove-set",
+  "os/linux/selinux-context",
+  "os/linux/apparmor-profile",
+  "os/linux/oom-score-adj",
+  "os/unix/sysctl",
 ]);
 
 /** A line about each isolator of a pod that has no effect, or not the whole that it asks for. */
@@ -26,7 +30,7 @@ export function unenforcedIsolators(
         warning(`app "${app}"`, `seccomp: there is no system call ${name}, so it changes nothing`)
       )
     ),
-    ...isolators.map(({ name }) => line("the pod", name)),
+    ...isolators.filter(({ name }) => !ENFORCED.has(name)).map(({ name }) => line("the pod", name)),
     ...apps.flatMap(({ name: app, app: settings }) =>
       (settings?.isolators ?? []).filter(({ name }) => !ENFORCED.has(name))
         .map(({ name }) => line(`app "${app}"`, name))
