@@ -33,7 +33,7 @@ export function startApp(steps: Section, pod: Pod, app: PodApp): void {
   ], { hint: "make it in the image, or choose another with --working-dir" });
   releaseSignals(steps, at);
   filterSystemCalls(steps, app);
-  execute(steps, at, app);
+  executeApp(steps, at, app);
 }
 
 /**
@@ -121,18 +121,43 @@ function dropPrivileges(steps: Section, at: string, app: PodApp): void {
   }
 }
 
-function execute(steps: Section, at: string, app: PodApp): void {
-  const argv = vector(app.arguments);
-  const envp = vector(app.environment);
-  const last = app.executables.length - 1;
-  app.executables.forEach((path, i) => {
+/** A program that may be there. */
+export interface Program {
+  /** Absolute path in the app's root. */
+  readonly path: string;
+  readonly arguments: readonly string[];
+}
+
+function executeApp(steps: Section, at: string, app: PodApp): void {
+  const [command] = app.arguments;
+  const programs = app.executables.map((path) => ({ path, arguments: app.arguments }));
+  execute(steps, at, programs, app.environment, {
+    what: programs.length === 1 ? programs[0].path : `"${command}" (found in no directory of PATH)`,
+    hint:
+      "the image, or --exec, must name a program that is there, with its interpreter and libraries, for this machine",
+  });
+}
+
+/**
+ * Executes the first of some programs that is there.
+ *
+ * @param said how a failure of the last one is told
+ */
+export function execute(
+  steps: Section,
+  at: string,
+  programs: readonly Program[],
+  environment: readonly string[],
+  said: { readonly what: string; readonly hint: string },
+): void {
+  const envp = vector(environment);
+  const last = programs.length - 1;
+  programs.forEach((program, i) => {
+    const { path } = program;
+    const argv = vector(program.arguments);
     const next = `executable ${i + 1} ${at}`;
     if (i === last) {
-      const shown = last === 0 ? path : `"${app.arguments[0]}" (found in no directory of PATH)`;
-      steps.must(`execute ${shown} ${at}`, "execve", [path, argv, envp], {
-        hint:
-          "the image, or --exec, must name a program that is there, with its interpreter and libraries, for this machine",
-      });
+      steps.must(`execute ${said.what} ${at}`, "execve", [path, argv, envp], { hint: said.hint });
       return;
     }
     // As execvp(3) does: go on where there is no such file, stop at any other error.

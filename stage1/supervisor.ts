@@ -148,7 +148,7 @@ export function supervise(
 }
 
 /** Deno raised the soft limit to the hard one; programs that use select(2) break above 1024. */
-function limitOpenFiles(setup: Section): void {
+export function limitOpenFiles(setup: Section): void {
   const limit = mutableStruct("rlimit64", ["soft", 8, 0], ["hard", 8, 0]);
   setup.must("read the limit of open files", "prlimit64", [0, k.RLIMIT_NOFILE, 0, limit]);
   setup.compute("put", [addressOf(limit), 1024]);
@@ -226,7 +226,7 @@ function loop(
 }
 
 /** A relay or the guard has ended by itself. Without its output relay the app would be stuck, so the pod ends. */
-function relayEnded(steps: Section, child: Slot, { input, output, guard }: Terminal): void {
+export function relayEnded(steps: Section, child: Slot, { input, output, guard }: Terminal): void {
   for (const [name, process] of [["input", input], ["guard", guard], ["output", output]] as const) {
     const other = slot("difference");
     steps.compute("difference", [child, process], {

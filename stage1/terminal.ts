@@ -63,14 +63,7 @@ export function makePty(
   app: PodApp,
   master: Slot,
 ): void {
-  const unlocked = struct("int", ["locked", 4, 0], ["", 4, 0]);
-  steps.must(`open the master of a terminal ${at}`, "openat", [
-    pts,
-    "ptmx",
-    k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC,
-    0,
-  ], { store: master });
-  steps.must(`unlock the terminal ${at}`, "ioctl", [master, k.TIOCSPTLCK, unlocked]);
+  openMaster(steps, at, pts, "ptmx", master);
   steps.must(`give the terminal to user ${app.uid} ${at}`, "fchownat", [pts, "0", app.uid, -1, 0]);
   const clone = slot("clone");
   steps.must(`mount the terminal on /dev/console ${at}`, "open_tree", [
@@ -85,6 +78,23 @@ export function makePty(
     "console",
     k.MOVE_MOUNT_F_EMPTY_PATH,
   ]);
+}
+
+function openMaster(
+  steps: Section,
+  at: string,
+  directory: Slot | number,
+  path: string,
+  master: Slot,
+): void {
+  const unlocked = struct("int", ["locked", 4, 0], ["", 4, 0]);
+  steps.must(`open the master of a terminal ${at}`, "openat", [
+    directory,
+    path,
+    k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC,
+    0,
+  ], { store: master });
+  steps.must(`unlock the terminal ${at}`, "ioctl", [master, k.TIOCSPTLCK, unlocked]);
 }
 
 /** Init: hands a master to the supervisor. Only that may hold it: its end is then the end of the terminal. */
@@ -108,7 +118,28 @@ export function openSlave(steps: Section, at: string): Slot {
 
 /** The app: its terminal becomes its streams. */
 export function takeTerminal(steps: Section, at: string): void {
-  const slave = openSlave(steps, at);
+  becomeStreams(steps, at, openSlave(steps, at));
+}
+
+/**
+ * Makes a terminal for a process that has entered an app, and takes it. The other end comes from the master itself:
+ * the app may have put something else at the path of its name.
+ */
+export function takeNewTerminal(steps: Section, at: string, terminal: Terminal): void {
+  const master = slot("ptmx");
+  const slave = slot("slave");
+  openMaster(steps, at, k.AT_FDCWD, "/dev/pts/ptmx", master);
+  steps.must(`open the terminal ${at}`, "ioctl", [
+    master,
+    k.TIOCGPTPEER,
+    k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC,
+  ], { store: slave });
+  handMaster(steps, terminal.passage, master);
+  steps.must(`take the terminal ${at}`, "ioctl", [slave, k.TIOCSCTTY, 0]);
+  becomeStreams(steps, at, slave);
+}
+
+function becomeStreams(steps: Section, at: string, slave: Slot): void {
   for (const stream of [0, 1, 2]) {
     steps.must(`make the terminal stream ${stream} ${at}`, "dup3", [slave, stream, 0]);
   }
@@ -144,16 +175,21 @@ const ALL_ONES = 0xffffffffn;
 const without = (low: number, high: number): bigint =>
   (ALL_ONES & ~BigInt(low)) | ((ALL_ONES & ~BigInt(high)) << 32n);
 
-/** The relays, the guard, and what the supervisor's loop does about the terminal. */
+/**
+ * The relays, the guard, and what the supervisor's loop does about the terminal.
+ *
+ * @param until a pidfd: the output ends with this process, and not with the last one that has the terminal open
+ */
 export function relay(
   steps: Section,
   terminal: Terminal,
   supervisor: { readonly pid: Slot; readonly alive: Slot },
+  until?: Slot,
 ): void {
   rawMode(steps, terminal);
   resize(steps, terminal);
   copy(steps, "terminal input", STDIN, terminal.master, supervisor.pid);
-  copy(steps, "terminal output", terminal.master, STDOUT, supervisor.pid);
+  copy(steps, "terminal output", terminal.master, STDOUT, supervisor.pid, until);
   steps.heading("guard: give the terminal back if the supervisor is killed");
   steps.label("terminal guard");
   const poll = mutableStruct("pollfd", ["fd", 4, 0], ["events", 2, k.POLLIN], ["revents", 2, 0]);
@@ -223,6 +259,7 @@ function copy(
   from: Slot | number,
   to: Slot | number,
   supervisor: Slot,
+  until?: Slot,
 ): void {
   const parent = slot("parent");
   const buffer = space(name, BUFFER);
@@ -239,6 +276,7 @@ function copy(
     branch: { when: "different", operand: 0, to: `${name} ends` },
   });
   steps.label(`${name} reads`);
+  if (until !== undefined) waitForInput(steps, name, from, until);
   steps.try("read", "read", [from, buffer, BUFFER], {
     store: left,
     branch: { when: "equal", operand: -k.EINTR, to: `${name} reads` },
@@ -259,6 +297,28 @@ function copy(
   steps.goto(`${name} reads`);
   steps.label(`${name} ends`);
   steps.try("end the relay", "exit_group", [0]);
+}
+
+/** Goes on when there is something to read; ends the relay when there is nothing, and a process has ended. */
+function waitForInput(steps: Section, name: string, from: Slot | number, until: Slot): void {
+  const polls = mutableStruct(
+    "pollfds",
+    ...[["fd", 4, 0], ["events", 2, k.POLLIN], ["revents", 2, 0]] as const,
+    ...[["fd", 4, 0], ["events", 2, k.POLLIN], ["revents", 2, 0]] as const,
+  );
+  const value = slot("value");
+  [from, until].forEach((descriptor, i) => {
+    steps.compute("sum", [descriptor, k.POLLIN * 2 ** 32], { store: value });
+    steps.compute("put", [addressOf(polls, i * 8), value]);
+  });
+  steps.try("wait for output, or the end of the program", "ppoll", [polls, 2, 0, 0, 8], {
+    branch: { when: "less", operand: 1, to: `${name} reads` },
+  });
+  steps.compute("load", [addressOf(polls)], { store: value });
+  steps.compute("shiftRight", [value, 48], {
+    store: value,
+    branch: { when: "equal", operand: 0, to: `${name} ends` },
+  });
 }
 
 /** Bytes that a relay copies at once. */

@@ -123,7 +123,7 @@ export function list(path: string): string[] {
 }
 
 /** A pod that runs. */
-export class Pod {
+export class Pod implements AsyncDisposable {
   readonly #lines: ReadableStreamDefaultReader<string>;
   #rest = "";
 
@@ -172,6 +172,10 @@ export class Pod {
     }
     await this.#lines.cancel();
     await this.child.status;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.end();
   }
 }
 

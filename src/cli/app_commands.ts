@@ -1,6 +1,6 @@
 import type { Command } from "./command.ts";
 import { LATER } from "./later.ts";
-import { FORMAT, NO_LEGEND, UUID_FILE } from "./output_flags.ts";
+import { APP_CHOICE, FORMAT, NO_LEGEND, PRIVILEGED, UUID_FILE } from "./output_flags.ts";
 import { APP_FLAGS, PLACE_FLAGS, POD_FLAGS, UUID_FILE_SAVE } from "./run_flags.ts";
 
 const APP_FLAG = {
@@ -91,12 +91,12 @@ export const APP_COMMANDS: readonly Command[] = [
   {
     name: "app exec",
     group: "Apps of a running pod",
-    summary: "Run a command in an app",
+    summary: "Run a command in an app, as enter does",
     usage: "[--app=APP] UUID [COMMAND [ARGUMENT ...]]",
     grammar: "command",
-    flags: [APP_FLAG],
+    flags: [APP_CHOICE, PRIVILEGED],
     arguments: [1, Infinity],
-    examples: ["rkt app exec --app=web 42029c62", "rkt app exec --app=web 42029c62 /bin/ps"],
-    later: LATER.pods,
+    examples: ["rkt app exec --app=web 42029c62", "rkt app exec --app=web 42029c62 -- /bin/ps"],
+    load: () => import("./enter.ts"),
   },
 ];

@@ -44,3 +44,18 @@ export const OVERWRITE: Flag = {
   kind: "switch",
   help: "Replace what is there already",
 };
+
+/** For commands that are about one app. */
+export const APP_CHOICE = {
+  name: "app",
+  kind: "text",
+  value: "APP",
+  help: "Which app; needed if there are several",
+} as const;
+
+/** Of `enter` and `app exec`. */
+export const PRIVILEGED = {
+  name: "privileged",
+  kind: "switch",
+  help: "Let the command do what root may do, and not only what the app may do",
+} as const;

@@ -1,6 +1,15 @@
 import type { Command } from "./command.ts";
 import { LATER } from "./later.ts";
-import { FORMAT, FULL, NO_LEGEND, OVERWRITE, PRETTY_PRINT, UUID_FILE } from "./output_flags.ts";
+import {
+  APP_CHOICE,
+  FORMAT,
+  FULL,
+  NO_LEGEND,
+  OVERWRITE,
+  PRETTY_PRINT,
+  PRIVILEGED,
+  UUID_FILE,
+} from "./output_flags.ts";
 import { APP_FLAGS, OLD_PULL_FLAGS, PLACE_FLAGS, POD_FLAGS, UUID_FILE_SAVE } from "./run_flags.ts";
 
 const APPS_USAGE = "[pod flags] IMAGE [app flags] [-- ARGUMENTS] [--- IMAGE ...]";
@@ -166,14 +175,17 @@ export const POD_COMMANDS: readonly Command[] = [
     group: "Pods",
     summary: "Run a command in an app of a running pod",
     usage: "[--app=APP] UUID [COMMAND [ARGUMENT ...]]",
-    about: ["Without a command: /bin/bash. What stands behind COMMAND belongs to it."],
-    grammar: "command",
-    flags: [
-      { name: "app", kind: "text", value: "APP", help: "Which app; needed if there are several" },
+    about: [
+      "Without a command: /bin/bash, or /bin/sh where the app has no bash. What stands behind COMMAND " +
+      "belongs to it. It runs as root with the app's environment, in the app's namespaces, cgroups and " +
+      "root, and may do what the app may do.",
+      "Where input and output are a terminal, the command gets a terminal of its own in the app.",
     ],
+    grammar: "command",
+    flags: [APP_CHOICE, PRIVILEGED],
     arguments: [1, Infinity],
     examples: ["rkt enter 42029c62", "rkt enter --app=db 42029c62 /bin/ls -l /data"],
-    later: LATER.pods,
+    load: () => import("./enter.ts"),
   },
   {
     name: "logs",
@@ -195,7 +207,7 @@ export const POD_COMMANDS: readonly Command[] = [
     summary: "Connect the terminal to an app of a running pod",
     usage: "[flags] UUID",
     flags: [
-      { name: "app", kind: "text", value: "APP", help: "Which app; needed if there are several" },
+      APP_CHOICE,
       {
         name: "mode",
         kind: "text",
@@ -214,7 +226,7 @@ export const POD_COMMANDS: readonly Command[] = [
     summary: "Copy files between the host and an app of a pod",
     usage: "[--app=APP] UUID:PATH PATH | PATH UUID:PATH",
     flags: [
-      { name: "app", kind: "text", value: "APP", help: "Which app; needed if there are several" },
+      APP_CHOICE,
     ],
     arguments: [2, 2],
     examples: ["rkt cp 42029c62:/var/log/app.log .", "rkt cp app.conf 42029c62:/etc/app.conf"],
@@ -226,7 +238,7 @@ export const POD_COMMANDS: readonly Command[] = [
     summary: "Write the files of an app of an ended pod as an image",
     usage: "[flags] UUID FILE.aci",
     flags: [
-      { name: "app", kind: "text", value: "APP", help: "Which app; needed if there are several" },
+      APP_CHOICE,
       OVERWRITE,
     ],
     arguments: [2, 2],

@@ -36,7 +36,7 @@ export function openProcess(pid: number): Process | undefined {
 }
 
 /** Reads a file below /proc/PID; undefined where the process is gone. */
-export function processFile(pid: number, name: string): string | undefined {
+export function processFile(pid: number | "self", name: string): string | undefined {
   try {
     return Deno.readTextFileSync(`/proc/${pid}/${name}`);
   } catch {
@@ -45,7 +45,7 @@ export function processFile(pid: number, name: string): string | undefined {
 }
 
 /** What a file below /proc/PID is, links followed; undefined where the process is gone. */
-export function processLink(pid: number, name: string): Deno.FileInfo | undefined {
+export function processLink(pid: number | "self", name: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(`/proc/${pid}/${name}`);
   } catch {

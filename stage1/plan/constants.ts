@@ -135,6 +135,7 @@ export const TCSETSW = 0x5403;
 export const TIOCSCTTY = 0x540e;
 export const TIOCGWINSZ = 0x5413;
 export const TIOCSWINSZ = 0x5414;
+export const TIOCGPTPEER = 0x5441;
 export const TIOCSPTLCK = 0x40045431;
 
 // include/uapi/asm-generic/errno-base.h

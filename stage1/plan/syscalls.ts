@@ -75,6 +75,7 @@ export const SYSCALLS = {
   sendmsg: call(46, 211, "fd", "pointer", "MSG_"),
   setgroups: call(116, 159, "size", "pointer"),
   sethostname: call(170, 161, "pointer", "size"),
+  setns: call(308, 268, "fd", "CLONE_"),
   setitimer: call(38, 103, "=ITIMER_", "pointer", "pointer"),
   setresgid: call(119, 149, "int", "int", "int"),
   setresuid: call(117, 147, "int", "int", "int"),
