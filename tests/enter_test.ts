@@ -111,7 +111,16 @@ Deno.test("an entered command is in the app's namespaces and root, wherever the 
   assert.equal(inside, `rkt-init\n${app("cgroup")}${app("oom_score_adj")}`);
 });
 
-const CONFINEMENT = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp"];
+const CONFINEMENT = [
+  "CapInh",
+  "CapPrm",
+  "CapEff",
+  "CapBnd",
+  "CapAmb",
+  "NoNewPrivs",
+  "Seccomp",
+  "Seccomp_filters",
+];
 
 /** Lines of /proc/PID/status. */
 function confinement(status: string, names = CONFINEMENT): string[] {
