@@ -1,4 +1,5 @@
 /** An app's process, from its birth as a copy of init to the `execve` of the app. */
+import { label } from "./app_table.ts";
 import { CAPABILITIES, capabilityNumber } from "./capabilities.ts";
 import { labelProgram, scoreForMemory } from "./own_settings.ts";
 import * as k from "./plan/constants.ts";
@@ -15,14 +16,29 @@ const ENOTDIR = 20;
 
 const CAP_SYS_ADMIN = capabilityNumber("CAP_SYS_ADMIN");
 
-/** The steps behind the label `app NAME`. Every one of them only takes away from what the process may do. */
+/** The steps of the app's main process and of its event handlers, each behind its label. */
 export function startApp(steps: Section, pod: Pod, app: PodApp): void {
-  const at = `in app "${app.name}"`;
-  steps.heading(`app "${app.name}": a child of init`);
-  steps.label(`app ${app.name}`);
+  startProcess(steps, pod, app, label.main(app), `in app "${app.name}"`);
+  const handlers = [["pre-start", app.preStart, label.preStart(app)], [
+    "post-stop",
+    app.postStop,
+    label.postStop(app),
+  ]] as const;
+  for (const [event, command, name] of handlers) {
+    if (command === undefined) continue;
+    // As the app, but for the user (spec, "Executor: event handlers").
+    const handler = { ...app, ...command, uid: 0, gid: 0, supplementaryGids: [] };
+    startProcess(steps, pod, handler, name, `in the ${event} of app "${app.name}"`);
+  }
+}
+
+/** Every step only takes away from what the process may do. */
+function startProcess(steps: Section, pod: Pod, app: PodApp, name: string, at: string): void {
+  steps.heading(`${name}: a child of init`);
+  steps.label(name);
   steps.must(`start a session ${at}`, "setsid", []);
-  steps.must(`enter the root of app "${app.name}"`, "chdir", [`/${app.name}`]);
-  steps.must(`change the root to that of app "${app.name}"`, "pivot_root", [".", "."]);
+  steps.must(`enter the root ${at}`, "chdir", [`/${app.name}`]);
+  steps.must(`change the root ${at}`, "pivot_root", [".", "."]);
   steps.must(`detach init's root ${at}`, "umount2", [".", k.MNT_DETACH]);
   steps.must(`enter the new root ${at}`, "chdir", ["/"]);
   if (pod.interactive) takeTerminal(steps, at);

@@ -1,7 +1,15 @@
 /** A pod, and a kernel that lets its processes live by a script: for tests of what plans decide. */
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from "./capabilities.ts";
+import { PLAIN_LIFE } from "./life.ts";
 import * as k from "./plan/constants.ts";
-import { type Call, type Given, interpret, type Kernel, type Run } from "./plan/interpret.ts";
+import {
+  type Call,
+  type Given,
+  interpret,
+  type Kernel,
+  type Memory,
+  type Run,
+} from "./plan/interpret.ts";
 import type { SyscallName } from "./plan/syscalls.ts";
 import type { Pod, PodApp } from "./pod.ts";
 import { podPlan } from "./pod_plan.ts";
@@ -9,10 +17,23 @@ import { podPlan } from "./pod_plan.ts";
 /** The PID that clone(2) gives to init, in the supervisor's eyes. */
 export const INIT = 100;
 
-/** What happens while a process waits for signals: a signal, or children that end with a wait status. */
-export type Event = number | {
-  readonly ended: readonly (readonly [pid: number, status: number])[];
-};
+/** What happens while a process waits for signals: a signal, children that end with a wait status, a timer. */
+export type Event =
+  | number
+  | { readonly ended: readonly (readonly [pid: number, status: number])[] }
+  | { readonly ranOut: number };
+
+/** A run, and what else the kernel has seen of it. */
+export interface PodRun extends Run {
+  /** The names of the files that were opened by openat(2). */
+  readonly opened: readonly string[];
+  /** What was written to files: their names and the bytes. */
+  readonly written: readonly (readonly [name: string, bytes: Uint8Array])[];
+  /** What was written by writev(2), which is only for messages. */
+  readonly said: readonly string[];
+  /** The times that timers were set to, in milliseconds, each behind the number of its timer. */
+  readonly timers: readonly (readonly [timer: number, milliseconds: number])[];
+}
 
 /** The wait status of `exit(code)` and of death by a signal (wait(2)). */
 export const exited = (code: number): number => code << 8;
@@ -52,6 +73,7 @@ export function testApp(name: string, changes: Partial<PodApp> = {}): PodApp {
     mounts: [],
     streams: { stdin: "inherit", stdout: "inherit", stderr: "inherit" },
     logSize: 10 * 1024 ** 2,
+    life: PLAIN_LIFE,
     ...changes,
   };
 }
@@ -78,8 +100,17 @@ export function testPod(apps: readonly PodApp[], changes: Partial<Pod> = {}): Po
 }
 
 /** Runs one process of a pod's plan by a script. */
-export function runPod(pod: Pod, script: Script): Run {
-  return interpret(podPlan(pod), scripted(script));
+export function runPod(pod: Pod, script: Script): PodRun {
+  const seen = { opened: [], written: [], said: [], timers: [] };
+  return { ...interpret(podPlan(pod), scripted(script, seen)), ...seen };
+}
+
+/** The parts of {@linkcode PodRun} that the kernel fills. */
+interface Seen {
+  readonly opened: string[];
+  readonly written: (readonly [string, Uint8Array])[];
+  readonly said: string[];
+  readonly timers: (readonly [number, number])[];
 }
 
 /** Calls that return a new descriptor. */
@@ -104,26 +135,41 @@ const TAKING: Partial<Record<SyscallName, readonly number[]>> = {
 const bad = (descriptor: Given): boolean =>
   typeof descriptor === "number" && descriptor < 0 && descriptor !== k.AT_FDCWD;
 
-function scripted({ clones, events = [], answer }: Script): Kernel {
+function scripted({ clones, events = [], answer }: Script, seen: Seen): Kernel {
   const births = [...clones];
   const coming = [...events];
   const ended: (readonly [number, number])[] = [];
+  const timers = new Timers(seen);
+  const files = new Map<number, string>();
   let descriptor = 3;
   return (call, args, memory) => {
     const special = answer?.(call, args);
     if (special !== undefined) return special;
     if ((TAKING[call] ?? []).some((i) => bad(args[i]))) return -9; // EBADF
     if (call === "clone") return births.shift() ?? 1000;
+    if (call === "openat") {
+      files.set(descriptor, textAt(args[1], memory));
+      seen.opened.push(textAt(args[1], memory));
+    }
     if (OPENING.has(call)) return descriptor++;
     if (call === "prlimit64" && args[3] instanceof DataView) {
       args[3].setBigUint64(0, 4096n, true);
       args[3].setBigUint64(8, 4096n, true);
     }
-    if (call === "write") return Number(args[2]);
+    if (call === "write") {
+      const bytes = bytesAt(args[1], Number(args[2]), memory);
+      seen.written.push([files.get(Number(args[0])) ?? "", bytes]);
+      return bytes.length;
+    }
+    if (call === "writev" && args[1] instanceof DataView) {
+      seen.said.push(gathered(args[1], Number(args[2]), memory));
+    }
+    if (call.startsWith("timer_")) return timers.call(call, args, memory);
     if (call === "rt_sigtimedwait") {
       const event = coming.shift();
       if (event === undefined || typeof event === "number") return event;
-      ended.push(...event.ended);
+      if ("ended" in event) ended.push(...event.ended);
+      else timers.runOut(event.ranOut);
       return k.SIGCHLD;
     }
     if (call !== "wait4") return 0;
@@ -136,6 +182,61 @@ function scripted({ clones, events = [], answer }: Script): Kernel {
     return child[0];
   };
 }
+
+const textAt = (given: Given, memory: Memory): string =>
+  typeof given === "number" ? memory.text(given) : String(given);
+
+function bytesAt(given: Given, size: number, memory: Memory): Uint8Array {
+  if (typeof given === "string") return new TextEncoder().encode(given).slice(0, size);
+  const view = given instanceof DataView ? given : memory.view(Number(given), size);
+  return new Uint8Array(view.buffer, view.byteOffset, size).slice();
+}
+
+/** The text that an array of `struct iovec` is of. */
+function gathered(parts: DataView, count: number, memory: Memory): string {
+  let text = "";
+  for (let i = 0; i < count; i++) {
+    const address = Number(parts.getBigUint64(i * 16, true));
+    const size = Number(parts.getBigUint64(i * 16 + 8, true));
+    text += new TextDecoder().decode(bytesAt(address, size, memory));
+  }
+  return text;
+}
+
+/** POSIX timers, numbered from 0, that run out when the test wants. */
+class Timers {
+  readonly #left: number[] = [];
+
+  constructor(readonly seen: Seen) {}
+
+  runOut(timer: number): void {
+    this.#left[timer] = 0;
+  }
+
+  call(call: SyscallName, args: readonly Given[], memory: Memory): number {
+    if (call === "timer_create") {
+      viewAt(args[2], 4, memory).setInt32(0, this.#left.length, true);
+      this.#left.push(0);
+      return 0;
+    }
+    const timer = Number(args[0]);
+    if (call === "timer_settime") {
+      const time = viewAt(args[2], 32, memory);
+      const [seconds, nanoseconds] = [16, 24].map((at) => Number(time.getBigInt64(at, true)));
+      this.#left[timer] = seconds * 1000 + nanoseconds / 1e6;
+      this.seen.timers.push([timer, this.#left[timer]]);
+      return 0;
+    }
+    const left = this.#left[timer];
+    const time = viewAt(args[1], 32, memory);
+    time.setBigInt64(16, BigInt(Math.floor(left / 1000)), true);
+    time.setBigInt64(24, BigInt(Math.round((left % 1000) * 1e6)), true);
+    return 0;
+  }
+}
+
+const viewAt = (given: Given, size: number, memory: Memory): DataView =>
+  given instanceof DataView ? given : memory.view(Number(given), size);
 
 /** The calls of some names, as `[name, ...arguments]`. */
 export function callsOf(run: Run, ...names: readonly SyscallName[]): (readonly Given[])[] {

@@ -1,12 +1,13 @@
 /**
  * The pod's init: PID 1 of the pod's PID namespace. It builds the apps' roots, starts the apps, reaps what
- * they leave behind, notes how they ended, and ends with the pod's exit status.
+ * they leave behind, notes how they ended, and ends with the pod's exit status. This is what it does until the apps
+ * start; the rest is in init_loop.ts.
  */
 import { startApp } from "./app.ts";
+import { appTable, initLoop, makeTimers } from "./init_loop.ts";
 import * as k from "./plan/constants.ts";
-import { SETUP } from "./plan/elf.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot, struct } from "./plan/plan.ts";
-import type { Pod, PodApp } from "./pod.ts";
+import type { Pod } from "./pod.ts";
 import {
   attachRoot,
   attributes,
@@ -17,20 +18,13 @@ import {
   openRoot,
 } from "./root.ts";
 import { leaveStreams } from "./streams.ts";
-import { alarm, exitCode, SIGSET_SIZE, type Supervisor, WAITED_FOR } from "./supervisor.ts";
+import { SIGSET_SIZE, type Supervisor } from "./supervisor.ts";
 import { applySettings } from "./sysctl.ts";
-
-/** An app and what init remembers of it. */
-interface Running {
-  readonly app: PodApp;
-  /** Its PID in the pod; 0 when it does not run. */
-  readonly pid: Slot;
-}
 
 /** Init's part of the plan, from its birth under the label `init`. */
 export function init(setup: Section, resident: Section, pod: Pod, supervisor: Supervisor): void {
   const statusDirectory = slot("status directory");
-  const running = pod.apps.map((app) => ({ app, pid: slot(`pid of ${app.name}`) }));
+  const table = appTable(pod);
 
   setup.heading("init: PID 1 of the pod");
   setup.label("init");
@@ -77,25 +71,11 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
     MOUNT_ATTR_SIZE,
   ]);
 
-  for (const { app, pid } of running) {
-    setup.heading(`init: start app "${app.name}"`);
-    setup.must(`make a process for app "${app.name}"`, "clone", [
-      k.CLONE_NEWNS | k.SIGCHLD,
-      0,
-      0,
-      0,
-      0,
-    ], { store: pid });
-    setup.when(pid, 0, `app ${app.name}`);
-    noteStart(setup, statusDirectory, { app, pid });
-  }
-  setup.heading("init: the apps are on their way");
-  setup.try("let go of the input", "close", [0]);
-  setup.try("let go of the output", "close", [1]);
+  makeTimers(setup, table);
   setup.goto("init ready");
 
-  for (const { app } of running) startApp(setup, pod, app);
-  loop(resident, running, statusDirectory, pod.stopTimeout);
+  for (const app of pod.apps) startApp(setup, pod, app);
+  initLoop(resident, table, pod, statusDirectory);
 }
 
 /** The kernel kills init, and with it the pod, when the supervisor dies; also if it died before we could ask for it. */
@@ -175,138 +155,4 @@ function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
     "/.shm",
     attached,
   ]);
-}
-
-/**
- * Two files: the main process's PID in the pod, four bytes little-endian, and an empty one whose time of change says
- * when the app started (what `rkt list` shows). The PID is there first, and never half.
- */
-function noteStart(setup: Section, directory: Slot, { app, pid }: Running): void {
-  const file = slot("file");
-  setup.try(`note the PID of app "${app.name}"`, "openat", [
-    directory,
-    `${app.name}-pid`,
-    k.O_WRONLY | k.O_CREAT | k.O_CLOEXEC,
-    0o644,
-  ], { store: file });
-  setup.try("write its PID", "write", [file, addressOf(pid), 4]);
-  setup.try("close the file", "close", [file]);
-  setup.try(`note the start of app "${app.name}"`, "openat", [
-    directory,
-    `${app.name}-started`,
-    k.O_WRONLY | k.O_CREAT | k.O_TRUNC | k.O_CLOEXEC,
-    0o644,
-  ], { store: file });
-  setup.try("close the file", "close", [file]);
-}
-
-/** The exit codes as text, four bytes each: no division is needed to write a number. */
-const CODE_TEXTS = Array.from({ length: 256 }, (_, code) => `${code}`.padEnd(4)).join("");
-
-function loop(
-  steps: Section,
-  running: readonly Running[],
-  statusDirectory: Slot,
-  stopTimeout: number,
-): void {
-  const signal = slot("signal");
-  const child = slot("child");
-  const status = slot("status");
-  const code = slot("code");
-  const podCode = slot("exit status of the pod");
-  const left = slot("apps that run");
-
-  steps.heading("init: wait");
-  steps.label("init ready");
-  steps.try("give the plan's memory back", "munmap", [SETUP.address, SETUP.size]);
-  steps.set(left, running.length);
-  steps.label("init wait");
-  steps.try("wait for a signal", "rt_sigtimedwait", [WAITED_FOR, 0, 0, SIGSET_SIZE], {
-    store: signal,
-    branch: { when: "error", to: "init wait" },
-  });
-  steps.when(signal, k.SIGCHLD, "init reap");
-  steps.when(signal, k.SIGPIPE, "init wait");
-  steps.compute("let", [signal], {
-    branch: { when: "different", operand: k.SIGALRM, to: "init forward" },
-  });
-  steps.try("kill all of the pod", "kill", [-1, k.SIGKILL]);
-  steps.goto("init wait");
-
-  steps.label("init forward");
-  for (const { app, pid } of running) {
-    steps.when(pid, 0, `after forward ${app.name}`);
-    steps.try(`pass the signal on to app "${app.name}"`, "kill", [pid, signal]);
-    steps.label(`after forward ${app.name}`);
-  }
-  steps.goto("init wait");
-
-  steps.label("init reap");
-  steps.try("see which child ended", "wait4", [-1, addressOf(status), k.WNOHANG | k.__WALL, 0], {
-    store: child,
-    branch: { when: "less", operand: 1, to: "init wait" },
-  });
-  for (const { app, pid } of running) {
-    const rest = slot("difference");
-    steps.compute("difference", [child, pid], {
-      store: rest,
-      branch: { when: "equal", operand: 0, to: `ended ${app.name}` },
-    });
-  }
-  steps.goto("init reap"); // an orphan that had become ours
-
-  for (const { app, pid } of running) {
-    steps.label(`ended ${app.name}`);
-    steps.set(pid, 0);
-    exitCode(steps, status, code, `code of ${app.name}`);
-    steps.label(`code of ${app.name}`);
-    noteEnd(steps, statusDirectory, app, code);
-    steps.goto("one app less");
-  }
-
-  steps.label("one app less");
-  steps.compute("difference", [left, 1], {
-    store: left,
-    branch: { when: "different", operand: 0, to: "others run" },
-  });
-  steps.compute("let", [podCode], { branch: { when: "different", operand: 0, to: "init end" } });
-  steps.set(podCode, code);
-  steps.label("init end");
-  steps.try("end the pod", "exit_group", [podCode]);
-
-  // An app that fails ends the pod (spec, "Executor: app lifecycle"); one that succeeds leaves the others running.
-  steps.label("others run");
-  steps.when(code, 0, "init reap");
-  steps.compute("let", [podCode], { branch: { when: "different", operand: 0, to: "init reap" } });
-  steps.set(podCode, code);
-  alarm(steps, stopTimeout);
-  for (const { app, pid } of running) {
-    steps.when(pid, 0, `after stop ${app.name}`);
-    steps.try(`stop app "${app.name}"`, "kill", [pid, k.SIGTERM]);
-    steps.label(`after stop ${app.name}`);
-  }
-  steps.goto("init reap");
-}
-
-function noteEnd(steps: Section, directory: Slot, app: PodApp, code: Slot): void {
-  const file = slot("file");
-  const text = slot("text");
-  const length = slot("length");
-  steps.try(`note the end of app "${app.name}"`, "openat", [
-    directory,
-    app.name,
-    k.O_WRONLY | k.O_CREAT | k.O_TRUNC | k.O_CLOEXEC,
-    0o644,
-  ], { store: file });
-  steps.compute("shiftLeft", [code, 2], { store: text });
-  steps.compute("sum", [text, CODE_TEXTS], { store: text });
-  const sized = `write ${app.name}`;
-  for (const [digits, limit] of [[1, 10], [2, 100]]) {
-    steps.set(length, digits);
-    steps.compute("let", [code], { branch: { when: "less", operand: limit, to: sized } });
-  }
-  steps.set(length, 3);
-  steps.label(sized);
-  steps.try("write its exit status", "write", [file, text, length]);
-  steps.try("close the file", "close", [file]);
 }

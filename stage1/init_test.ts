@@ -5,14 +5,12 @@ import {
   exited,
   indexOf,
   killedBy,
+  type PodRun,
   runPod,
   testApp,
   testPod,
 } from "./fake_kernel.ts";
 import * as k from "./plan/constants.ts";
-import type { Memory } from "./plan/interpret.ts";
-import { interpret } from "./plan/interpret.ts";
-import { podPlan } from "./pod_plan.ts";
 import { FORWARDED } from "./supervisor.ts";
 
 const ONE = testPod([testApp("one")]);
@@ -160,55 +158,28 @@ Deno.test("two apps that end at once both count, and the first failure is the po
   assert.deepEqual(callsOf(both, "kill"), [["kill", FIRST, k.SIGTERM]]);
 });
 
-/** What init writes into files of the status directory, by the file's name. */
-function notes(status: number): string[] {
-  const files = new Map<number, string>();
-  const written: string[] = [];
-  let fd = 10;
-  let started = false;
-  interpret(podPlan(ONE), (call, args, memory: Memory) => {
-    if (call === "clone") return args[0] === (k.CLONE_NEWNS | k.SIGCHLD) ? FIRST : 0;
-    if (call === "rt_sigtimedwait") {
-      if (started) return undefined;
-      started = true;
-      return k.SIGCHLD;
-    }
-    if (call === "wait4") {
-      const [, out] = args;
-      assert.ok(out instanceof DataView);
-      out.setInt32(0, status, true);
-      return FIRST;
-    }
-    if (call === "openat") files.set(++fd, String(args[1]));
-    if (call === "openat") return fd;
-    if (call === "write" && typeof args[1] === "number") {
-      const text = memory.text(args[1]).slice(0, Number(args[2]));
-      written.push(`${files.get(Number(args[0]))}: ${text}`);
-    }
-    return 0;
+/** The exit statuses that init writes down. */
+const notes = (run: PodRun): readonly (readonly [string, string])[] =>
+  run.written.filter(([name]) => /^(one|two)$/.test(name))
+    .map(([name, bytes]) => [name, new TextDecoder().decode(bytes)]);
+
+/** The numbers that init writes into files of some ending. */
+const numbers = (run: PodRun, ending: string): readonly (readonly [string, number])[] =>
+  run.written.filter(([name]) => name.endsWith(ending)).map(([name, bytes]) => {
+    assert.equal(bytes.length, 4);
+    return [name, new DataView(bytes.buffer).getUint32(0, true)];
   });
-  return written;
-}
 
 Deno.test("init notes the exit status of an app as text without anything around it", () => {
-  for (let code = 0; code < 256; code++) assert.deepEqual(notes(exited(code)), [`one: ${code}`]);
-  assert.deepEqual(notes(killedBy(9)), ["one: 137"]);
-});
-
-Deno.test("init notes the start of each app", () => {
-  const flags = k.O_WRONLY | k.O_CREAT | k.O_TRUNC | k.O_CLOEXEC;
-  const opened = callsOf(init(TWO), "openat");
-  const notes = opened.filter(([, , , how]) => how === flags).map(([, , name]) => name);
-  assert.deepEqual(notes, ["one-started", "two-started"]);
-});
-
-Deno.test("init notes the PID of each app before its start, four bytes little-endian", () => {
-  const { calls } = init(TWO);
-  for (const [name, pid] of [["one", FIRST], ["two", SECOND]] as const) {
-    const opened = calls.findIndex(({ args }) => args[1] === `${name}-pid`);
-    const [, bytes, size] = calls[opened + 1].args;
-    assert.ok(bytes instanceof DataView);
-    assert.deepEqual([bytes.getUint32(0, true), size], [pid, 4]);
-    assert.ok(opened < calls.findIndex(({ args }) => args[1] === `${name}-started`));
+  for (let code = 0; code < 256; code++) {
+    assert.deepEqual(notes(init(ONE, ends([FIRST, exited(code)]))), [["one", `${code}`]]);
   }
+  assert.deepEqual(notes(init(ONE, ends([FIRST, killedBy(9)]))), [["one", "137"]]);
+});
+
+Deno.test("init notes the start of each app, and before that its PID", () => {
+  const run = init(TWO);
+  assert.deepEqual(numbers(run, "-pid"), [["one-pid", FIRST], ["two-pid", SECOND]]);
+  const opened = run.opened.filter((name) => /^(one|two)-/.test(name));
+  assert.deepEqual(opened, ["one-pid", "one-started", "two-pid", "two-started"]);
 });

@@ -1,4 +1,5 @@
 /** What stage1 gets to know of a pod: everything is decided, nothing is looked up any more. */
+import type { Life } from "./life.ts";
 import type { SystemCallFilter } from "./seccomp/filter.ts";
 import type { SecurityLabel } from "./security_label.ts";
 import type { Setting } from "./sysctl.ts";
@@ -59,14 +60,10 @@ export function supervisorPid(uuid: string): string {
 }
 
 /** An app of a pod. */
-export interface PodApp {
+export interface PodApp extends Command {
   readonly name: string;
   readonly root: Root;
   readonly readOnlyRoot: boolean;
-  /** Absolute paths in the app's root to try one after the other: one, or one for each directory of PATH. */
-  readonly executables: readonly string[];
-  /** `argv`, with the command's name as it was given. */
-  readonly arguments: readonly string[];
   /** `NAME=value` */
   readonly environment: readonly string[];
   /** Absolute path in the app's root. */
@@ -86,6 +83,10 @@ export interface PodApp {
   readonly streams: Streams;
   /** The most bytes that its logs take. */
   readonly logSize: number;
+  readonly life: Life;
+  /** Event handlers, which run as root. */
+  readonly preStart?: Command;
+  readonly postStop?: Command;
 }
 
 /**
@@ -99,6 +100,14 @@ export interface Streams {
   readonly stdin: StreamMode;
   readonly stdout: StreamMode;
   readonly stderr: StreamMode;
+}
+
+/** What a process of an app executes. */
+export interface Command {
+  /** Absolute paths in the app's root to try one after the other: one, or one for each directory of PATH. */
+  readonly executables: readonly string[];
+  /** `argv`, with the command's name as it was given. */
+  readonly arguments: readonly string[];
 }
 
 /** How a rendered tree becomes an app's root. */

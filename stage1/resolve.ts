@@ -3,13 +3,15 @@
  * What would fail only when the pod is half up is found here, before there is a pod.
  */
 import type { App } from "../src/appc/app.ts";
+import type { EventHandler } from "../src/appc/event_handler.ts";
 import type { Isolator } from "../src/appc/isolator.ts";
 import type { PodManifest, RuntimeApp } from "../src/appc/pod_manifest.ts";
 import type { Volume } from "../src/appc/volume.ts";
 import { Failure } from "../src/failure.ts";
 import { CAPABILITIES, capabilityNumber, DEFAULT_CAPABILITIES } from "./capabilities.ts";
 import { ARCHITECTURE } from "./launch.ts";
-import type { AppMount, PodApp, Root } from "./pod.ts";
+import { parseLife, startOrder } from "./life.ts";
+import type { AppMount, Command, PodApp, Root } from "./pod.ts";
 import { appLogSize, appStreams, checkStreams } from "./resolve_streams.ts";
 import { systemCallFilter } from "./seccomp/filter.ts";
 import { ImageRoot, resolveGroup, resolveUser, type User } from "./user.ts";
@@ -37,9 +39,25 @@ export async function resolveApps(
   manifest: PodManifest,
   around: Surroundings,
 ): Promise<readonly PodApp[]> {
+  checkNames(manifest.apps);
   const apps = await Promise.all(manifest.apps.map((app) => resolveApp(app, manifest, around)));
   checkStreams(apps);
+  startOrder(apps); // circles and unknown names are found here
   return apps;
+}
+
+/** Beside the file APP, which holds the app's exit status, stand files with these endings. */
+const STATUS_FILES = ["pid", "started", "created", "restarts"];
+
+function checkNames(apps: readonly RuntimeApp[]): void {
+  const names = new Set<string>(apps.map(({ name }) => name));
+  for (const name of names) {
+    const other = STATUS_FILES.map((ending) => `${name}-${ending}`).find((each) => names.has(each));
+    if (other === undefined) continue;
+    throw new Failure(
+      `the apps "${name}" and "${other}" can't be told apart; give one another --name`,
+    );
+  }
 }
 
 async function resolveApp(
@@ -64,9 +82,15 @@ async function resolveApp(
   checkMounts(name, mounts);
   const environment = appEnvironment(app, name, user);
   const workingDirectory = app.workingDirectory ?? "/";
-  const command = app.exec[0];
-  const executables = candidates(command, workingDirectory, app);
-  checkExecutable(root, name, command, executables, mounts);
+  const command = (exec: readonly string[], hint: string): Command => {
+    const executables = candidates(exec[0], workingDirectory, app);
+    checkExecutable(root, name, exec[0], executables, mounts, hint);
+    return { executables, arguments: exec };
+  };
+  const handler = (event: EventHandler["name"]): Command | undefined => {
+    const found = app.eventHandlers.find(({ name }) => name === event);
+    return found && command(found.exec, `it is the ${event} event handler of the manifest`);
+  };
   checkWorkingDirectory(root, name, workingDirectory, mounts);
   const allowed = around.allCapabilities
     ? [...CAPABILITIES.keys()]
@@ -78,8 +102,7 @@ async function resolveApp(
     name,
     root: around.root(runtime),
     readOnlyRoot: runtime.readOnlyRootFS,
-    executables,
-    arguments: app.exec,
+    ...command(app.exec, "name another program with --exec"),
     environment,
     workingDirectory,
     uid: user.uid,
@@ -93,6 +116,9 @@ async function resolveApp(
     mounts,
     streams: appStreams(runtime),
     logSize: appLogSize(runtime),
+    life: parseLife(runtime.annotations, `app "${name}"`),
+    preStart: handler("pre-start"),
+    postStop: handler("post-stop"),
   };
 }
 
@@ -144,6 +170,7 @@ function checkExecutable(
   command: string,
   paths: readonly string[],
   mounts: readonly AppMount[],
+  hint: string,
 ): void {
   if (!root.known) return;
   let what = `is not in the image${
@@ -157,7 +184,7 @@ function checkExecutable(
     what = found.isFile ? "is not executable in the image" : "is not a file in the image";
     break;
   }
-  throw new Failure(`app "${app}": exec "${command}" ${what}; name another program with --exec`);
+  throw new Failure(`app "${app}": exec "${command}" ${what}; ${hint}`);
 }
 
 function checkWorkingDirectory(

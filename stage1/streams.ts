@@ -11,6 +11,7 @@
  * {@linkcode APP_SIDE} + n of init. What comes after knows them so, `rkt attach` too.
  */
 import { connectJournal } from "./journal.ts";
+import { bornLater } from "./life.ts";
 import { openPassage, type Passage, receiveDescriptor, splitPair } from "./passage.ts";
 import { TOLD_ON } from "./plan/abort.ts";
 import * as k from "./plan/constants.ts";
@@ -168,17 +169,18 @@ export function makeTerminals(
   if (through === undefined || (interactive === undefined && channel === undefined)) return;
   const master = slot("ptmx");
   makePty(steps, at, pts, dev, app, master);
-  if (channel !== undefined) keepSlave(steps, at, pts, channel);
+  if (channel !== undefined) keepSlave(steps, at, pts, APP_SIDE + channel.number);
+  else if (bornLater(app)) keepSlave(steps, at, pts, APP_SIDE);
   handMaster(steps, through, master);
 }
 
 /** Init keeps the terminal open, so that its master does not see its end between two starts of the app. */
-function keepSlave(steps: Section, at: string, pts: Slot, channel: Channel): void {
+function keepSlave(steps: Section, at: string, pts: Slot, number: number): void {
   const slave = slot("slave");
   const what = `keep the terminal ${at}`;
   const flags = k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC;
   steps.must(what, "openat", [pts, "0", flags, 0], { store: slave });
-  move(steps, what, slave, APP_SIDE + channel.number);
+  move(steps, what, slave, number);
 }
 
 /** The supervisor, after init's birth: closes the apps' ends, and receives the masters of the terminals. */

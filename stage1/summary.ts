@@ -46,6 +46,7 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
       ] as const
     ),
     ["kernel files", protection(pod)],
+    ...lifeLines(pod, app),
     ["devices", "null zero full random urandom tty net/tun, a /dev/pts and a /dev/shm of the pod"],
     ...output(pod, app),
     ["open files", "1024 (soft limit), the caller's hard limit"],
@@ -101,4 +102,25 @@ function protection(pod: Pod): string {
   return `read-only: /sys ${proc.readOnly.map((path) => `/proc/${path}`).join(" ")}; hidden: ${
     [...paths("/proc", proc.hidden), ...paths("/sys", sys.hidden)].join(" ")
   }`;
+}
+
+/** When the app starts, what its end means, and what runs beside it. */
+function lifeLines(pod: Pod, app: PodApp): readonly (readonly [string, string])[] {
+  const { restart, keep, after } = app.life;
+  const most = restart.most === Infinity ? "" : `, at most ${restart.most} times`;
+  const again = restart.when === "always" ? "always" : `when it fails${most}`;
+  const lines: (readonly [string, string])[] = [];
+  for (
+    const [event, command] of [["pre-start", app.preStart], ["post-stop", app.postStop]] as const
+  ) {
+    if (command !== undefined) lines.push([event, `${JSON.stringify(command.arguments)}, as root`]);
+  }
+  if (after.length > 0) lines.push(["starts after", after.join(", ")]);
+  if (restart.when !== "no") {
+    lines.push(["started again", `${again}; after ${restart.delay} ms, each time twice as long`]);
+  }
+  if (pod.apps.length > 1) {
+    lines.push(["failure", keep ? "leaves the other apps running" : "ends the pod"]);
+  }
+  return lines;
 }

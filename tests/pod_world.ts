@@ -1,5 +1,6 @@
 /** A place to run pods in: a data directory, images of busybox, and pods that are watched from outside. */
 import assert from "node:assert/strict";
+import { architectureLabel } from "../src/appc/label.ts";
 import { syscall, trySyscall } from "../src/linux/syscall.ts";
 import { type Outcome, RKT, rkt } from "./rkt.ts";
 
@@ -56,6 +57,35 @@ export class World implements AsyncDisposable {
     const built = await rkt("image", "build", ...flags, "--compression=none", root, path);
     assert.equal(built.code, 0, built.stderr);
     return path;
+  }
+
+  /**
+   * Builds an image `example.com/NAME` of the same files.
+   *
+   * @param app fields of the manifest's `app`, which runs /bin/true as root by default
+   * @returns the path of the file
+   */
+  async image(name: string, app: Readonly<Record<string, unknown>>): Promise<string> {
+    const manifest = {
+      acKind: "ImageManifest",
+      acVersion: "0.8.11",
+      name: `example.com/${name}`,
+      labels: [
+        { name: "os", value: "linux" },
+        { name: "arch", value: architectureLabel(Deno.build.arch) },
+      ],
+      app: { exec: ["/bin/true"], user: "0", group: "0", ...app },
+    };
+    const path = `${this.dir}/${name}.json`;
+    Deno.writeTextFileSync(path, JSON.stringify(manifest));
+    return await this.build(`${name}.aci`, ["--manifest", path]);
+  }
+
+  /** Builds an image as {@linkcode image} does, and brings it into the store. */
+  async store(name: string, app: Readonly<Record<string, unknown>>): Promise<void> {
+    const file = await this.image(name, app);
+    const fetched = await this.rkt("--insecure-options=image", "fetch", file);
+    assert.equal(fetched.code, 0, fetched.stderr);
   }
 
   /** Runs a command of rkt. */

@@ -1,6 +1,5 @@
 /** What `rkt run` can't do: one line that says what to do, exit status 254, nothing left behind. And `--dry-run`. */
 import assert from "node:assert/strict";
-import { architectureLabel } from "../src/appc/label.ts";
 import { SYSCALLS } from "../stage1/plan/syscalls.ts";
 import { testImage } from "./aci.ts";
 import { BOX, list, World } from "./pod_world.ts";
@@ -342,25 +341,10 @@ Deno.test("--dry-run shows every flag by its name", async () => {
   assert.ok(seen > 150, `${seen} calls`);
 });
 
-Deno.test("an isolator that is not enforced is warned of at every run, and event handlers are refused", async () => {
+Deno.test("an isolator that is not enforced is warned of at every run", async () => {
   await using world = await World.make();
-  const manifest = (app: Record<string, unknown>) =>
-    JSON.stringify({
-      acKind: "ImageManifest",
-      acVersion: "0.8.11",
-      name: "example.com/limited",
-      labels: [{ name: "os", value: "linux" }, {
-        name: "arch",
-        value: architectureLabel(Deno.build.arch),
-      }],
-      app: { exec: ["/bin/true"], user: "0", group: "0", ...app },
-    });
-  const image = async (file: string, app: Record<string, unknown>) => {
-    Deno.writeTextFileSync(`${world.dir}/${file}.json`, manifest(app));
-    return await world.build(`${file}.aci`, ["--manifest", `${world.dir}/${file}.json`]);
-  };
   const memory = { name: "resource/memory", value: { limit: "1Gi" } };
-  const limited = await image("limited", { isolators: [memory] });
+  const limited = await world.image("limited", { isolators: [memory] });
   const fetched = await world.rkt("--insecure-options=image", "fetch", "--full", limited);
   for (let i = 0; i < 2; i++) {
     const { code, stderr } = await world.rkt("run", "--net=none", fetched.stdout.trim());
@@ -370,13 +354,4 @@ Deno.test("an isolator that is not enforced is warned of at every run, and event
       'run: warning: app "limited": isolator resource/memory is not enforced by this version of rkt\n',
     );
   }
-  const handled = await image("handled", {
-    eventHandlers: [{ name: "pre-start", exec: ["/bin/true"] }],
-  });
-  const refused = await world.rkt("--insecure-options=image", "run", "--net=none", handled);
-  assert.equal(refused.code, 254);
-  assert.match(
-    refused.stderr,
-    /^run: image "example.com\/limited": not yet: its event handler "pre-start" comes .*\n$/,
-  );
 });

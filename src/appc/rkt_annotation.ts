@@ -17,6 +17,11 @@ export const RKT_ANNOTATIONS = {
   stderr: `${PREFIX}stage2/stderr`,
   /** Of an app: the most bytes that its logs take. */
   logSize: `${PREFIX}stage2/log-size`,
+  /** Of an app: when it is started again; see stage1/life.ts for this and the next three. */
+  restart: `${PREFIX}stage2/restart`,
+  restartDelay: `${PREFIX}stage2/restart-delay`,
+  onExit: `${PREFIX}stage1/on-exit`,
+  after: `${PREFIX}stage2/after`,
 } as const;
 
 /** What an annotation of rkt says. */

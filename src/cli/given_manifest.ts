@@ -9,7 +9,7 @@ import { Failure } from "../failure.ts";
 import type { Store, StoredImage } from "../store/store.ts";
 import { RKT_VERSION } from "../version.ts";
 import type { ManifestAndImages } from "./pod_parts.ts";
-import { checkApp, checkPlatform, mountsForPoints } from "./run_manifest.ts";
+import { checkPlatform, mountsForPoints } from "./run_manifest.ts";
 
 /**
  * Reads a pod manifest, and completes it as `rkt run` completes what it is asked for: an app without an `app` section
@@ -95,7 +95,6 @@ function completed(
   }
   const app: App = { ...base, workingDirectory: base.workingDirectory ?? "/" };
   checkIsolators(app.isolators, `app "${name}"`);
-  checkApp(app, stored);
   return {
     ...given,
     image: { id: stored.key, name: manifest.name, labels: manifest.labels },

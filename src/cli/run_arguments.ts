@@ -11,6 +11,8 @@ import { type AcName, parseAcName } from "../appc/name.ts";
 import type { ExposedPort, Mount } from "../appc/pod_manifest.ts";
 import { parseId, type Volume } from "../appc/volume.ts";
 import { Failure } from "../failure.ts";
+import { rktAnnotation } from "../appc/rkt_annotation.ts";
+import { parseRestart } from "../../stage1/life.ts";
 import type { AppArguments, Invocation } from "./command.ts";
 import { type DnsRequest, type HostsRequest, parseDns, parseHosts } from "./dns_arguments.ts";
 import { parseAssignment } from "./environment_file.ts";
@@ -94,6 +96,8 @@ export interface AppRequest {
   readonly stderr?: string;
   /** The most bytes that its logs take. */
   readonly logSize?: number;
+  /** Annotations that say when the app starts, and what its end means. */
+  readonly life: readonly Annotation[];
 }
 
 /** `__NEW_UTS_LEN` (include/uapi/linux/utsname.h): bytes of a host name. */
@@ -194,6 +198,7 @@ function appRequest({ image, flags, args }: AppArguments): AppRequest {
     logSize: flags.given("log-size")
       ? parseLogSize(flags.text("log-size") ?? "", "--log-size")
       : undefined,
+    life: life(flags),
   };
 }
 
@@ -323,6 +328,20 @@ export function parseSeccompArgument(argument: string): Isolator {
 function stream(flags: Flags, name: string): string | undefined {
   const mode = flags.text(name);
   return mode === "inherit" ? undefined : mode;
+}
+
+/** Annotations from the flags `--restart` and so on, as far as they were given. */
+function life(flags: Flags): readonly Annotation[] {
+  const restart = filled(flags, "restart");
+  if (restart !== undefined) parseRestart(restart, "--restart");
+  const delay = flags.given("restart-delay") ? flags.duration("restart-delay") ?? 0 : undefined;
+  const after = flags.all("after").map((name) => parseAcName(name, "--after"));
+  return [
+    ...rktAnnotation("restart", flags.given("restart") ? restart : undefined),
+    ...rktAnnotation("restartDelay", delay === undefined ? undefined : `${Math.round(delay)}ms`),
+    ...rktAnnotation("onExit", flags.given("on-exit") ? flags.text("on-exit") : undefined),
+    ...rktAnnotation("after", after.length > 0 ? after.join(",") : undefined),
+  ];
 }
 
 /** A flag's text; absent where it was not given, refused where it is empty. */

@@ -349,7 +349,13 @@ export const APP_FLAGS: readonly Flag[] = [
     default: "no",
     help: "When the app is started again after its end",
     scope: "app",
-    later: LATER.pods,
+  },
+  {
+    name: "restart-delay",
+    kind: "duration",
+    default: "100ms",
+    help: "How long it waits then; twice as long each further time, up to 10 seconds",
+    scope: "app",
   },
   {
     name: "on-exit",
@@ -358,14 +364,12 @@ export const APP_FLAGS: readonly Flag[] = [
     default: "pod",
     help: "Whether a failure of the app ends the pod, or the other apps are kept",
     scope: "app",
-    later: LATER.pods,
   },
   {
     name: "after",
     kind: "list",
     value: "APP",
-    help: "Start the app after these",
+    help: "Start the app when these have started, and their pre-start handlers are done",
     scope: "app",
-    later: LATER.pods,
   },
 ];

@@ -11,7 +11,6 @@ import type { EmptyVolume, Volume } from "../appc/volume.ts";
 import { Failure } from "../failure.ts";
 import type { StoredImage } from "../store/store.ts";
 import { RKT_VERSION } from "../version.ts";
-import { LATER } from "./later.ts";
 import type { AppRequest, RunRequest } from "./run_arguments.ts";
 
 /** An app's environment in its parts, weakest first; see {@linkcode podManifest}. */
@@ -73,7 +72,6 @@ function runtimeApp(
   checkPlatform(image);
   const name = asked.name ?? defaultName(image);
   const base = manifest.app ?? appWithoutImage(image, asked);
-  checkApp(base, image);
   const exec = asked.exec === undefined ? base.exec : [asked.exec];
   if (exec.length === 0) {
     throw new Failure(`image "${manifest.name}" does not say what to run; say it with --exec`);
@@ -108,15 +106,6 @@ function runtimeApp(
   };
 }
 
-/** Refuses what rkt can't do yet for an app. */
-export function checkApp({ eventHandlers }: App, { manifest }: StoredImage): void {
-  const [handler] = eventHandlers;
-  if (handler === undefined) return;
-  throw new Failure(
-    `image "${manifest.name}": not yet: its event handler "${handler.name}" ${LATER.pods.slice(3)}`,
-  );
-}
-
 /** The image's, those of flags over them, and what rkt itself wants to find again. */
 function annotations(asked: AppRequest, { manifest }: StoredImage): readonly Annotation[] {
   const given = [
@@ -126,6 +115,7 @@ function annotations(asked: AppRequest, { manifest }: StoredImage): readonly Ann
     ...rktAnnotation("stdout", asked.stdout),
     ...rktAnnotation("stderr", asked.stderr),
     ...rktAnnotation("logSize", asked.logSize?.toString()),
+    ...asked.life,
   ];
   return [
     ...manifest.annotations.filter((annotation) =>

@@ -111,6 +111,13 @@ export const __WALL = 0x40000000;
 // include/uapi/linux/time.h
 export const ITIMER_REAL = 0;
 export const CLOCK_REALTIME = 0;
+export const CLOCK_MONOTONIC = 1;
+
+// include/uapi/asm-generic/siginfo.h
+export const SIGEV_SIGNAL = 0;
+
+// include/uapi/asm-generic/mman-common.h
+export const MADV_DONTNEED = 4;
 
 // include/uapi/asm-generic/poll.h
 export const POLLIN = 1;
