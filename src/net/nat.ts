@@ -41,8 +41,11 @@ import {
 export interface ForwardTarget {
   /** The pod's addresses there, each in its network; of each family the first counts. */
   readonly addresses: readonly IpPrefix[];
-  /** The link on the host behind which the pod is: the veth's other end, or the bridge. */
-  readonly link: string;
+  /**
+   * The link on the host behind which the pod is: the veth's other end, or the bridge. Absent where the host itself can't
+   * reach the pod, as with macvlan and ipvlan.
+   */
+  readonly link?: string;
   /** Whether pods of this network reach each other without the host routing between them, as on a bridge. */
   readonly switched: boolean;
   /** Whether the pod has a default route to the host, so that its answers find everybody. */
@@ -102,10 +105,10 @@ export function setUpNat(
   // Behind a bridge there are other pods, so the element of its link stays.
   const shared = target?.switched === true && forwards.length > 0 ? linkElements(target) : [];
   insert([...wanted, ...shared], request, alive);
-  if (target !== undefined && forwards.length > 0) {
+  if (target?.link !== undefined && forwards.length > 0) {
     openLoopback(target.link, target.addresses.map(({ address }) => address));
-    forgetConnections(forwards);
   }
+  forgetConnections(forwards);
   return [encodedBatch(elementMessages(wanted, deletion))];
 }
 

@@ -169,9 +169,10 @@ const LOOPBACK: Readonly<Record<4 | 6, IpPrefix>> = {
 
 /** The element of the link through which answers to 127.0.0.1 come in. */
 export function linkElements(target: ForwardTarget): readonly Placed[] {
-  if (!targets(target).some(({ address }) => address.length === 4)) return [];
+  const { link } = target;
+  if (link === undefined || targets(target).every(({ address }) => address.length !== 4)) return [];
   const key = new Uint8Array(16);
-  key.set(new TextEncoder().encode(target.link));
+  key.set(new TextEncoder().encode(link));
   return [{ set: LINKS_SET, element: { key } }];
 }
 
