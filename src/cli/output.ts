@@ -5,9 +5,16 @@
  * `head` does: with 141, the status of a death by SIGPIPE, which Deno ignores.
  */
 export function print(text: string): void {
-  const bytes = new TextEncoder().encode(text);
+  printBytes(new TextEncoder().encode(text));
+}
+
+/** Writes bytes, as {@linkcode print} writes text. */
+export function printBytes(
+  bytes: Uint8Array,
+  to: Pick<typeof Deno.stdout, "writeSync"> = Deno.stdout,
+): void {
   try {
-    for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+    for (let done = 0; done < bytes.length;) done += to.writeSync(bytes.subarray(done));
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) Deno.exit(141);
     throw error;

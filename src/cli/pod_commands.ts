@@ -196,10 +196,26 @@ export const POD_COMMANDS: readonly Command[] = [
       { name: "app", kind: "text", value: "APP", help: "Of this app only" },
       { name: "follow", kind: "switch", short: "f", help: "Go on as more is logged" },
       { name: "since", kind: "duration", help: "Of this last time only" },
+      {
+        name: "timestamps",
+        kind: "switch",
+        help: "Put the time in front of each line, in UTC",
+      },
+      {
+        name: "format",
+        kind: "text",
+        oneOf: ["json"],
+        help: "Print a JSON object for each line: json",
+      },
+    ],
+    about: [
+      "That is what was written to streams that are log, tty or stream (--stdout, --stderr). " +
+      "The lines of several apps come in the order of their times, with the app's name in front. " +
+      "To a terminal, control characters but those of colours are shown as \\xNN.",
     ],
     arguments: [1, 1],
-    examples: ["rkt logs 42029c62", "rkt logs -f --app=web 42029c62"],
-    later: LATER.pods,
+    examples: ["rkt logs 42029c62", "rkt logs -f --app=web --since=10m 42029c62"],
+    load: () => import("./logs.ts"),
   },
   {
     name: "attach",

@@ -24,6 +24,8 @@ export interface Recipe {
   /** The sources of volumes on the host, and whether they are directories. */
   readonly sources: readonly (readonly [path: string, directory: boolean])[];
   readonly uuidFile?: string;
+  /** Whether there are several apps: on a terminal their lines get names, and this recipe has none. */
+  readonly several?: true;
   /** Where UUID and PID stand in the executable. */
   readonly uuidAt: readonly number[];
   readonly pidAt: readonly number[];
@@ -118,6 +120,7 @@ export function runRecipe(argv: readonly string[]): void {
   if (text === undefined) return;
   const recipe = parseRecipe(text);
   if (recipe?.key !== key) return;
+  if (recipe.several && (Deno.stdout.isTerminal() || Deno.stderr.isTerminal())) return;
   // As every run: nobody collects images until the pod's directory names them.
   const lock = openLockFile(`${dataDir}/locks/prepareLock`);
   lockShared(lock, "prepareLock");

@@ -41,6 +41,9 @@ export function recordRecipe(
   if (pod.apps.some(({ root }) => root.kind !== "overlay") || dataDirectory(argv) !== dataDir) {
     return;
   }
+  // The journal is looked for at every run, to say well where there is none.
+  const journal = pod.apps.some(({ streams }) => Object.values(streams).includes("journal"));
+  if (journal || pod.named.length > 0) return;
   if (images.some(({ image }) => image.manifest.dependencies.length > 0)) return;
   const key = recipeKey(argv);
   const named = request.apps.some(({ image }) => parseImageArgument(image, exists).kind === "name");
@@ -53,6 +56,7 @@ export function recordRecipe(
         .map(({ source, directory }) => [source, directory] as const)
     ),
     ...request.pod.uuidFile !== undefined && { uuidFile: request.pod.uuidFile },
+    ...pod.apps.length > 1 && { several: true },
     uuidAt: occurrences(executable, pod.uuid),
     pidAt: occurrences(executable, supervisorPid(pod.uuid)),
     pidLength: supervisorPid(pod.uuid).length,

@@ -40,15 +40,15 @@ export async function podEnded(dataDir: string, pod: PodView): Promise<void> {
     view !== undefined;
     view = refreshed(dataDir, pod)
   ) {
-    if (HELD.includes(view.state)) await lockReleased(view);
+    if (HELD.includes(view.state)) await lockReleased(view.path);
     else if (view.state === "prepared") await leftPrepared(dataDir, view);
     else return;
   }
 }
 
-/** Waits in another thread until nobody holds the pod's lock. */
-async function lockReleased(pod: PodView): Promise<void> {
-  const fd = tryOpenDirectory(pod.path);
+/** Waits in another thread until nobody holds the lock of a directory. */
+export async function lockReleased(path: string): Promise<void> {
+  const fd = tryOpenDirectory(path);
   if (fd < 0) return;
   const libc = Deno.dlopen("libc.so.6", {
     flock: { parameters: ["i32", "i32"], result: "i32", nonblocking: true },

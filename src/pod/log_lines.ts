@@ -1,0 +1,83 @@
+/** Lines out of the chunks in which apps have written them. */
+import type { LogRecord } from "./log_records.ts";
+
+/** A line of an app's log. */
+export interface LogLine {
+  readonly app: string;
+  /** The record in which it begins. */
+  readonly record: LogRecord;
+  /** Its bytes without the line feed. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** A line that is longer comes in pieces: what an app writes must not fill the reader's memory. */
+const LONGEST = 64 * 1024;
+
+const LINE_FEED = 10;
+
+interface Begun {
+  readonly app: string;
+  readonly record: LogRecord;
+  readonly parts: Uint8Array<ArrayBuffer>[];
+  length: number;
+}
+
+/** Puts lines together: a line of one stream may be interrupted by those of others. */
+export class LogLines {
+  readonly #begun = new Map<string, Begun>();
+
+  /** The lines that end with a record. */
+  *add(app: string, record: LogRecord): Generator<LogLine, void> {
+    const key = `${app} ${record.stream}`;
+    let from = 0;
+    while (from < record.content.length) {
+      const end = record.content.indexOf(LINE_FEED, from);
+      const piece = record.content.subarray(from, end < 0 ? undefined : end);
+      const line = this.#begun.get(key) ?? { app, record, parts: [], length: 0 };
+      line.parts.push(piece);
+      line.length += piece.length;
+      from += piece.length + 1;
+      if (end < 0 && line.length < LONGEST) {
+        this.#begun.set(key, line);
+        return;
+      }
+      this.#begun.delete(key);
+      yield whole(line);
+    }
+  }
+
+  /** What was written without a line feed at its end, when nothing can follow. */
+  *rest(): Generator<LogLine, void> {
+    for (const line of this.#begun.values()) yield whole(line);
+    this.#begun.clear();
+  }
+}
+
+function whole({ app, record, parts, length }: Begun): LogLine {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return { app, record, bytes };
+}
+
+/**
+ * Text of an app for a person's terminal: no control characters but tabs and changes of colour, so that it can't
+ * move the cursor, change the title or type for the reader.
+ */
+export function harmless(text: string): string {
+  return text.replace(/\r+$/, "").replace(
+    // deno-lint-ignore no-control-regex
+    /(\x1b\[[0-9;]{0,40}m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    (character: string, colour: string | undefined) => colour ?? escaped(character),
+  );
+}
+
+function escaped(character: string): string {
+  const code = character.charCodeAt(0);
+  return code < 256
+    ? `\\x${code.toString(16).padStart(2, "0")}`
+    : `\\u${code.toString(16).padStart(4, "0")}`;
+}
