@@ -211,7 +211,7 @@ async function errorText(
 ): Promise<string> {
   const error = parseError(stdout);
   if (error === undefined) {
-    const words = stderr.trim().split("\n").at(-1) ?? "";
+    const words = (stderr.trim() || stdout.trim()).split("\n").at(-1) ?? "";
     return `${command} failed${words === "" ? " and said nothing" : `: ${oneLine(words)}`}`;
   }
   if (error.code === INCOMPATIBLE_VERSION) {

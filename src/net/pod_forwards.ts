@@ -1,5 +1,5 @@
 /** What a pod manifest says of ports, as forwards. */
-import type { ExposedPort, PodManifest } from "../appc/pod_manifest.ts";
+import type { ExposedPort, RuntimeApp } from "../appc/pod_manifest.ts";
 import { LAST_PORT, type Port } from "../appc/port.ts";
 import { Failure } from "../failure.ts";
 import { parseIp, sameIp } from "./address.ts";
@@ -7,12 +7,18 @@ import type { Forward } from "./nat.ts";
 import { flagText } from "./nat_elements.ts";
 import { isAny, PROTOCOLS } from "./ports.ts";
 
+/** What of a pod manifest counts here. */
+interface Ports {
+  readonly apps: readonly Pick<RuntimeApp, "app">[];
+  readonly ports: readonly ExposedPort[];
+}
+
 /**
  * The forwards of a pod: its `ports`, with protocol, number and count from the ports of the apps.
  *
  * @throws {Failure} a name that no app has, or several have; a protocol that can't be forwarded; a port wanted twice
  */
-export function podForwards(manifest: Pick<PodManifest, "apps" | "ports">): readonly Forward[] {
+export function podForwards(manifest: Ports): readonly Forward[] {
   const forwards = manifest.ports.map((exposed) => podForward(exposed, manifest));
   for (const [i, forward] of forwards.entries()) {
     const other = forwards.slice(0, i).find((each) => overlap(each, forward));
@@ -22,7 +28,7 @@ export function podForwards(manifest: Pick<PodManifest, "apps" | "ports">): read
   return forwards;
 }
 
-function podForward(exposed: ExposedPort, manifest: Pick<PodManifest, "apps">): Forward {
+function podForward(exposed: ExposedPort, manifest: Ports): Forward {
   const { name, hostPort } = exposed;
   const flag = `--port=${name}:${hostPort}`;
   const { protocol, port, count } = exposed.podPort ?? podPort(flag, exposed, manifest);
@@ -47,7 +53,7 @@ const isForwarded = (protocol: string): protocol is Forward["protocol"] =>
   Object.hasOwn(PROTOCOLS, protocol);
 
 /** The port of an app that has the name. */
-function podPort(flag: string, { name }: ExposedPort, { apps }: Pick<PodManifest, "apps">): Port {
+function podPort(flag: string, { name }: ExposedPort, { apps }: Ports): Port {
   const ports = apps.flatMap(({ app }) => app?.ports ?? []);
   const [port, ...others] = ports.filter((port) => port.name === name);
   if (port === undefined) {
