@@ -1,6 +1,7 @@
 /** An app's process, from its birth as a copy of init to the `execve` of the app. */
 import { label } from "./app_table.ts";
 import { CAPABILITIES, capabilityNumber } from "./capabilities.ts";
+import { type Cgroups, enterCgroup } from "./cgroup.ts";
 import { labelProgram, scoreForMemory } from "./own_settings.ts";
 import * as k from "./plan/constants.ts";
 import { mutableStruct, type Section, slot, struct, vector } from "./plan/plan.ts";
@@ -17,8 +18,8 @@ const ENOTDIR = 20;
 const CAP_SYS_ADMIN = capabilityNumber("CAP_SYS_ADMIN");
 
 /** The steps of the app's main process and of its event handlers, each behind its label. */
-export function startApp(steps: Section, pod: Pod, app: PodApp): void {
-  startProcess(steps, pod, app, label.main(app), `in app "${app.name}"`);
+export function startApp(steps: Section, pod: Pod, app: PodApp, cgroups?: Cgroups): void {
+  startProcess(steps, pod, app, label.main(app), `in app "${app.name}"`, cgroups);
   const handlers = [["pre-start", app.preStart, label.preStart(app)], [
     "post-stop",
     app.postStop,
@@ -28,14 +29,22 @@ export function startApp(steps: Section, pod: Pod, app: PodApp): void {
     if (command === undefined) continue;
     // As the app, but for the user (spec, "Executor: event handlers").
     const handler = { ...app, ...command, uid: 0, gid: 0, supplementaryGids: [] };
-    startProcess(steps, pod, handler, name, `in the ${event} of app "${app.name}"`);
+    startProcess(steps, pod, handler, name, `in the ${event} of app "${app.name}"`, cgroups);
   }
 }
 
 /** Every step only takes away from what the process may do. */
-function startProcess(steps: Section, pod: Pod, app: PodApp, name: string, at: string): void {
+function startProcess(
+  steps: Section,
+  pod: Pod,
+  app: PodApp,
+  name: string,
+  at: string,
+  cgroups: Cgroups | undefined,
+): void {
   steps.heading(`${name}: a child of init`);
   steps.label(name);
+  enterCgroup(steps, at, app, cgroups);
   steps.must(`start a session ${at}`, "setsid", []);
   steps.must(`enter the root ${at}`, "chdir", [`/${app.name}`]);
   steps.must(`change the root ${at}`, "pivot_root", [".", "."]);

@@ -62,6 +62,8 @@ const WORDS = [
   "pre-start",
   "main",
   "post-stop",
+  /** A descriptor of the cgroup that its processes are born in, where they are. */
+  "cgroup",
   /** The name of the app and of its file in the status directory. */
   "name",
   "name length",
@@ -137,6 +139,7 @@ export class AppTable {
       "pre-start": entry(app.preStart, label.preStart(app)),
       "main": instructionAt(label.main(app)),
       "post-stop": entry(app.postStop, label.postStop(app)),
+      "cgroup": 0,
       "name": app.name,
       "name length": new TextEncoder().encode(app.name).length,
       "pid file": `${app.name}-pid`,

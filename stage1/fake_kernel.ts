@@ -74,6 +74,7 @@ export function testApp(name: string, changes: Partial<PodApp> = {}): PodApp {
     streams: { stdin: "inherit", stdout: "inherit", stderr: "inherit" },
     logSize: 10 * 1024 ** 2,
     life: PLAIN_LIFE,
+    limits: {},
     ...changes,
   };
 }
@@ -94,6 +95,7 @@ export function testPod(apps: readonly PodApp[], changes: Partial<Pod> = {}): Po
     named: [],
     stopTimeout: 10,
     protectPaths: true,
+    limits: {},
     apps,
     ...changes,
   };
@@ -146,7 +148,7 @@ function scripted({ clones, events = [], answer }: Script, seen: Seen): Kernel {
     const special = answer?.(call, args);
     if (special !== undefined) return special;
     if ((TAKING[call] ?? []).some((i) => bad(args[i]))) return -9; // EBADF
-    if (call === "clone") return births.shift() ?? 1000;
+    if (call === "clone" || call === "clone3") return births.shift() ?? 1000;
     if (call === "openat") {
       files.set(descriptor, textAt(args[1], memory));
       seen.opened.push(textAt(args[1], memory));

@@ -4,6 +4,7 @@
  * start; the rest is in init_loop.ts.
  */
 import { startApp } from "./app.ts";
+import { rememberCgroups } from "./cgroup.ts";
 import { appTable, initLoop, makeTimers } from "./init_loop.ts";
 import * as k from "./plan/constants.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot, struct } from "./plan/plan.ts";
@@ -72,10 +73,11 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
   ]);
 
   makeTimers(setup, table);
+  rememberCgroups(setup, table, supervisor.cgroups);
   setup.goto("init ready");
 
-  for (const app of pod.apps) startApp(setup, pod, app);
-  initLoop(resident, table, pod, statusDirectory);
+  for (const app of pod.apps) startApp(setup, pod, app, supervisor.cgroups);
+  initLoop(resident, table, pod, statusDirectory, supervisor.cgroups);
 }
 
 /** The kernel kills init, and with it the pod, when the supervisor dies; also if it died before we could ask for it. */

@@ -10,6 +10,7 @@
  * init goes through the table, and starts what is to be started.
  */
 import { AppTable, GOOD_RUN, PHASE, RESTART, TIMER_SIZE } from "./app_table.ts";
+import { bornInside, type Cgroups, cloneArguments } from "./cgroup.ts";
 import { noteEnd, noteRestart, noteStart, type Noting, say } from "./init_notes.ts";
 import { EXIT_FAILURE } from "./plan/abort.ts";
 import { bornLater, startOrder } from "./life.ts";
@@ -29,6 +30,7 @@ import { alarm, exitCode, SIGSET_SIZE, WAITED_FOR } from "./supervisor.ts";
 
 /** What the parts of the loop share. */
 interface Loop extends Noting {
+  readonly cgroups?: Cgroups;
   readonly pod: Pod;
   /** Whether any app may be started again; what no app of the pod needs is not in the plan. */
   readonly again: boolean;
@@ -86,9 +88,11 @@ export function initLoop(
   table: AppTable,
   pod: Pod,
   statusDirectory: Slot,
+  cgroups?: Cgroups,
 ): void {
   const loop: Loop = {
     steps,
+    cgroups,
     table,
     pod,
     statusDirectory,
@@ -403,6 +407,21 @@ function mayStart({ steps, table, handlers }: Loop, next: string): void {
   steps.goto(handlers ? "start pre-start" : "start main");
 }
 
+/** A process of an app, in the app's cgroup where that is possible; see enterCgroup(). */
+function cloneApp({ steps, table, cgroups }: Loop): void {
+  const what = "make a process for the app";
+  const options = { store: PID, branch: { when: "error", to: "no process" } } as const;
+  if (!bornInside(cgroups)) {
+    steps.try(what, "clone", [k.CLONE_NEWNS | k.SIGCHLD, 0, 0, 0, 0], options);
+    return;
+  }
+  const cgroup = slot("cgroup");
+  const { args, size, cgroupAt } = cloneArguments(k.CLONE_NEWNS);
+  table.get(steps, APP, "cgroup", cgroup);
+  steps.compute("put", [addressOf(args, cgroupAt), cgroup]);
+  steps.try(what, "clone3", [args, size], options);
+}
+
 /** The births of processes. */
 function start(loop: Loop): void {
   const { steps, table, again, handlers } = loop;
@@ -431,10 +450,7 @@ function start(loop: Loop): void {
   steps.set(bearing, PHASE.running);
   table.get(steps, APP, "main", entry);
   steps.label("start process");
-  steps.try("make a process for the app", "clone", [k.CLONE_NEWNS | k.SIGCHLD, 0, 0, 0, 0], {
-    store: PID,
-    branch: { when: "error", to: "no process" },
-  });
+  cloneApp(loop);
   steps.compute("let", [PID], { branch: { when: "different", operand: 0, to: "process made" } });
   steps.compute("goto", [entry]);
   steps.label("process made");

@@ -1,4 +1,7 @@
 /** What stage1 gets to know of a pod: everything is decided, nothing is looked up any more. */
+import type { CgroupPlace } from "../src/cgroup/place.ts";
+import type { Limits } from "../src/cgroup/limits.ts";
+import type { DeviceRule } from "./devices.ts";
 import type { Life } from "./life.ts";
 import type { SystemCallFilter } from "./seccomp/filter.ts";
 import type { SecurityLabel } from "./security_label.ts";
@@ -33,6 +36,10 @@ export interface Pod {
   /** Seconds from the first TERM or INT until another one kills the pod. */
   readonly stopTimeout: number;
   readonly protectPaths: boolean;
+  /** Where the cgroups of the pod and its apps are made; absent where there are none on this system. */
+  readonly cgroups?: CgroupPlace;
+  /** What all apps together may use. */
+  readonly limits: Limits;
   readonly apps: readonly PodApp[];
 }
 
@@ -84,6 +91,7 @@ export interface PodApp extends Command {
   /** The most bytes that its logs take. */
   readonly logSize: number;
   readonly life: Life;
+  readonly limits: Limits;
   /** Event handlers, which run as root. */
   readonly preStart?: Command;
   readonly postStop?: Command;
@@ -140,4 +148,6 @@ export interface AppMount {
   readonly recursive: boolean;
   /** Whether the source is a directory; the target is made accordingly. */
   readonly directory: boolean;
+  /** Where the source is a device: what the app may do with it. */
+  readonly device?: DeviceRule;
 }

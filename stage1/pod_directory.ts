@@ -53,7 +53,8 @@ function makeEntry(steps: Section, entry: PodEntry): void {
   steps.must(what, "fchmodat", [k.AT_FDCWD, entry.path, entry.mode]);
 }
 
-function makeFile(steps: Section, what: string, path: string, text: string): void {
+/** Makes a file with a text; the path is relative to the working directory. */
+export function makeFile(steps: Section, what: string, path: string, text: string): void {
   const file = slot("file");
   const written = slot("written");
   const length = new TextEncoder().encode(text).length;

@@ -7,6 +7,7 @@ import type { EventHandler } from "../src/appc/event_handler.ts";
 import type { Isolator } from "../src/appc/isolator.ts";
 import type { PodManifest, RuntimeApp } from "../src/appc/pod_manifest.ts";
 import type { Volume } from "../src/appc/volume.ts";
+import { LEAST_MEMORY, type Limits, limitsOf } from "../src/cgroup/limits.ts";
 import { Failure } from "../src/failure.ts";
 import { CAPABILITIES, capabilityNumber, DEFAULT_CAPABILITIES } from "./capabilities.ts";
 import { ARCHITECTURE } from "./launch.ts";
@@ -119,6 +120,7 @@ async function resolveApp(
     life: parseLife(runtime.annotations, `app "${name}"`),
     preStart: handler("pre-start"),
     postStop: handler("post-stop"),
+    limits: limits(name, app.isolators),
   };
 }
 
@@ -215,13 +217,15 @@ function appMount(
     const source = around.emptyVolume(volume.name);
     return { volume: volume.name, source, target, readOnly, recursive: false, directory: true };
   }
+  const source = hostSource(name, volume.name, volume.source);
   return {
     volume: volume.name,
     source: volume.source,
     target,
     readOnly,
     recursive: volume.recursive ?? true,
-    directory: hostSource(name, volume.name, volume.source).isDirectory,
+    directory: source.isDirectory,
+    ...deviceOf(source, readOnly),
   };
 }
 
@@ -233,6 +237,17 @@ function hostSource(app: string, volume: string, source: string): Deno.FileInfo 
       `app "${app}": volume "${volume}": there is no ${source} on the host; make it, or name another source`,
     );
   }
+}
+
+/** What the app may do with a device that was given to it. `rdev` is laid out as in include/linux/kdev_t.h. */
+function deviceOf(
+  { isCharDevice, isBlockDevice, rdev }: Deno.FileInfo,
+  readOnly: boolean,
+): Pick<AppMount, "device"> {
+  if (rdev === null || !(isCharDevice || isBlockDevice)) return {};
+  const type = isCharDevice ? "char" : "block";
+  const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
+  return { device: { type, major: (rdev >>> 8) & 0xfff, minor, access: readOnly ? "r" : "rw" } };
 }
 
 /** Mounts in each other would hide parts of volumes, in an order that nobody chose. */
@@ -277,6 +292,16 @@ function capabilities(app: string, isolators: readonly Isolator[]): readonly num
     }
   }
   return defaults;
+}
+
+function limits(app: string, isolators: readonly Isolator[]): Limits {
+  const limits = limitsOf(isolators);
+  if (limits.memory !== undefined && limits.memory < LEAST_MEMORY) {
+    throw new Failure(
+      `app "${app}": ${limits.memory} bytes of memory are too few to start; give it at least ${LEAST_MEMORY}`,
+    );
+  }
+  return limits;
 }
 
 async function label(app: string, own: readonly Isolator[], pods: readonly Isolator[]) {

@@ -1,5 +1,7 @@
 /** What an app is left with once it runs, in words. */
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from "./capabilities.ts";
+import type { Limits } from "../src/cgroup/limits.ts";
+import { settings } from "./cgroup_settings.ts";
 import * as k from "./plan/constants.ts";
 import type { Pod, PodApp, StreamMode } from "./pod.ts";
 import { namespaces } from "./pod_plan.ts";
@@ -17,7 +19,7 @@ const NAMESPACES: readonly (readonly [number, string])[] = [
 
 /** The lines about one app, each a subject and what there is to say. */
 export function summary(pod: Pod, app: PodApp): readonly (readonly [string, string])[] {
-  const own = namespaces(pod);
+  const own = namespaces(pod) | (pod.cgroups === undefined ? 0 : k.CLONE_NEWCGROUP);
   const names = (has: boolean) =>
     NAMESPACES.filter(([flag]) => ((own & flag) !== 0) === has).map(([, name]) => name).join(", ");
   return [
@@ -47,7 +49,8 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
     ),
     ["kernel files", protection(pod)],
     ...lifeLines(pod, app),
-    ["devices", "null zero full random urandom tty net/tun, a /dev/pts and a /dev/shm of the pod"],
+    ["devices", devices(pod, app)],
+    ["limits", limits(pod, app)],
     ...output(pod, app),
     ["open files", "1024 (soft limit), the caller's hard limit"],
     ["environment", app.environment.map((each) => each.split("=")[0]).join(" ")],
@@ -80,6 +83,24 @@ function capabilities(app: PodApp): string {
   const list = names.join(" ") || "none";
   const who = app.uid === 0 ? "" : " (as a limit: the user is not root and has none by itself)";
   return `${list}${who}${beyond.length > 0 ? `; beyond the default: ${beyond.join(" ")}` : ""}`;
+}
+
+function devices(pod: Pod, app: PodApp): string {
+  const more = app.mounts.flatMap(({ device, target }) => device === undefined ? [] : [target]);
+  const list = ["null zero full random urandom tty net/tun", ...more].join(" ");
+  return `${list}, a /dev/pts and a /dev/shm of the pod${
+    pod.cgroups === undefined ? "" : "; no other can be opened"
+  }`;
+}
+
+function limits({ cgroups, limits: ofPod }: Pod, app: PodApp): string {
+  if (cgroups === undefined) return "none: this system has no cgroups for it";
+  const files = (limits: Limits, who: string) => {
+    const all = cgroups.bases.flatMap((base) => settings(cgroups, base, limits));
+    return all.map(({ file, text }) => `${file}=${text.replaceAll(" ", ",")}${who}`);
+  };
+  const list = [...files(app.limits, ""), ...files(ofPod, " (all apps together)")];
+  return `${list.join(" ") || "none"}, by cgroups of version ${cgroups.version}`;
 }
 
 function root(app: PodApp): string {

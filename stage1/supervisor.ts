@@ -2,6 +2,7 @@
  * The supervisor: what `rkt run` becomes. It makes the pod's init, passes signals on to it, and ends as the pod
  * ended. It runs in the namespaces of its caller and holds the pod's lock.
  */
+import { type Cgroups, makeCgroups, removeCgroups } from "./cgroup.ts";
 import * as k from "./plan/constants.ts";
 import { SETUP } from "./plan/elf.ts";
 import {
@@ -99,6 +100,7 @@ export interface Supervisor {
   /** A pidfd of the supervisor, for init to see whether it still lives. */
   readonly alive: Slot;
   readonly terminals: Terminals;
+  readonly cgroups?: Cgroups;
 }
 
 /**
@@ -123,6 +125,7 @@ export function supervise(
   setup.must("hold signals back", "rt_sigprocmask", [k.SIG_SETMASK, WAITED_FOR, 0, SIGSET_SIZE]);
   limitOpenFiles(setup);
   makePodDirectory(setup, pod);
+  const cgroups = makeCgroups(setup, pod);
   setup.heading("supervisor: the pod");
   setup.try("get the own PID", "getpid", [], { store: pid });
   setup.must("refer to the supervisor", "pidfd_open", [pid, 0], { store: alive });
@@ -141,10 +144,17 @@ export function supervise(
     setup.try("let go of the output", "close", [1]);
     setup.goto("supervise");
   }
-  loop(resident, init, pod.stopTimeout, output, terminal);
+  loop(
+    resident,
+    init,
+    pod.stopTimeout,
+    output,
+    () => removeCgroups(resident, pod, cgroups),
+    terminal,
+  );
   runOutput(resident, output);
   if (terminal !== undefined) relay(resident, terminal, { pid, alive });
-  return { alive, terminals: { interactive: terminal, passage: output.passage } };
+  return { alive, cgroups, terminals: { interactive: terminal, passage: output.passage } };
 }
 
 /** Deno raised the soft limit to the hard one; programs that use select(2) break above 1024. */
@@ -161,6 +171,7 @@ function loop(
   init: Slot,
   stopTimeout: number,
   output: Output,
+  cleanUp: () => void,
   terminal?: Terminal,
 ): void {
   const signal = slot("signal");
@@ -222,6 +233,7 @@ function loop(
   steps.label("end");
   if (terminal !== undefined) closeTerminal(steps, terminal);
   awaitOutput(steps, output);
+  cleanUp();
   steps.try("end as the pod ended", "exit_group", [code]);
 }
 

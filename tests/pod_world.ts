@@ -1,7 +1,9 @@
 /** A place to run pods in: a data directory, images of busybox, and pods that are watched from outside. */
 import assert from "node:assert/strict";
 import { architectureLabel } from "../src/appc/label.ts";
+import { removeCgroupsSoon } from "../src/cgroup/pod_cgroups.ts";
 import { syscall, trySyscall } from "../src/linux/syscall.ts";
+import { listPods } from "../src/pod/pod_directory.ts";
 import { type Outcome, RKT, rkt } from "./rkt.ts";
 
 /** The image that {@linkcode World} has in its store: busybox, some users, some files with owners. */
@@ -138,6 +140,7 @@ export class World implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const pod of this.#pods) await pod.end();
+    for (const pod of listPods(this.dataDir)) removeCgroupsSoon(pod);
     Deno.removeSync(this.dir, { recursive: true });
   }
 }

@@ -14,7 +14,10 @@ Deno.test.afterAll(() => world[Symbol.asyncDispose]());
 const NAMESPACES = ["mnt", "pid", "uts", "ipc", "net", "user", "cgroup"] as const;
 
 Deno.test("a pod has its own namespaces, and shares the network only with --net=host", async () => {
-  const own = { none: ["mnt", "pid", "uts", "ipc", "net"], host: ["mnt", "pid", "uts", "ipc"] };
+  const own = {
+    none: ["mnt", "pid", "uts", "ipc", "net", "cgroup"],
+    host: ["mnt", "pid", "uts", "ipc", "cgroup"],
+  };
   for (const net of ["none", "host"] as const) {
     const pod = await world.start("sleep 1000", `--net=${net}`);
     const { app } = pod;

@@ -343,15 +343,15 @@ Deno.test("--dry-run shows every flag by its name", async () => {
 
 Deno.test("an isolator that is not enforced is warned of at every run", async () => {
   await using world = await World.make();
-  const memory = { name: "resource/memory", value: { limit: "1Gi" } };
-  const limited = await world.image("limited", { isolators: [memory] });
+  const network = { name: "resource/network-bandwidth", value: { default: true, limit: "1M" } };
+  const limited = await world.image("limited", { isolators: [network] });
   const fetched = await world.rkt("--insecure-options=image", "fetch", "--full", limited);
   for (let i = 0; i < 2; i++) {
     const { code, stderr } = await world.rkt("run", "--net=none", fetched.stdout.trim());
     assert.equal(code, 0, stderr);
     assert.equal(
       stderr,
-      'run: warning: app "limited": isolator resource/memory is not enforced by this version of rkt\n',
+      'run: warning: app "limited": isolator resource/network-bandwidth is not enforced by this version of rkt\n',
     );
   }
 });

@@ -50,6 +50,24 @@ export interface CpuShares {
   readonly shares: number;
 }
 
+/** The most processes and threads. */
+export interface PidsLimit {
+  readonly kind: "os/linux/pids-limit";
+  readonly processes: number;
+}
+
+/** The weight where disks are busy, 1 to 10000; 100 is usual. */
+export interface IoWeight {
+  readonly kind: "os/linux/io-weight";
+  readonly weight: number;
+}
+
+/** Bytes of swap beyond the limit of memory. */
+export interface MemorySwap {
+  readonly kind: "os/linux/memory-swap";
+  readonly limit: Quantity;
+}
+
 /** The SELinux context of the app's processes. */
 export interface SelinuxContext {
   readonly kind: "os/linux/selinux-context";
@@ -98,6 +116,9 @@ export type IsolatorValue =
   | NoNewPrivileges
   | OomScoreAdj
   | CpuShares
+  | PidsLimit
+  | IoWeight
+  | MemorySwap
   | SelinuxContext
   | ApparmorProfile
   | Sysctl
@@ -121,6 +142,12 @@ const READERS: { readonly [K in Kind]: (value: unknown, at: string, kind: K) => 
   "os/linux/no-new-privileges": noNewPrivileges,
   "os/linux/oom-score-adj": (value, at, kind) => ({ kind, score: integer(value, at, -1000, 1000) }),
   "os/linux/cpu-shares": (value, at, kind) => ({ kind, shares: integer(value, at, 2, 262144) }),
+  "os/linux/pids-limit": (value, at, kind) => ({ kind, processes: integer(value, at, 1, 4194304) }),
+  "os/linux/io-weight": (value, at, kind) => ({ kind, weight: integer(value, at, 1, 10000) }),
+  "os/linux/memory-swap": (value, at, kind) => ({
+    kind,
+    limit: positiveQuantity(object(value, at).limit, field(at, "limit")),
+  }),
   "os/linux/selinux-context": selinuxContext,
   "os/linux/apparmor-profile": (value, at, kind) => ({
     kind,

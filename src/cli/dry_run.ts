@@ -10,6 +10,7 @@ import { treeIdOf } from "../store/tree_id.ts";
 import type { Store } from "../store/store.ts";
 import { confinement, type GlobalFlags } from "./global_flags.ts";
 import { resolvePod } from "../pod/resolved_pod.ts";
+import { podCgroups } from "./pod_cgroups.ts";
 import { checkSystemCalls, podEnvironment } from "./pod_parts.ts";
 import { describePod } from "./run.ts";
 import { checkPlace, type RunRequest } from "./run_arguments.ts";
@@ -55,7 +56,9 @@ export async function planRun(
     kind,
   );
   const uuid = "00000000-0000-0000-0000-000000000000";
-  const pod = describePod(request.pod, global, uuid, apps, manifest);
+  const cgroups = podCgroups("run", manifest, apps);
+  for (const warning of cgroups.warnings) console.error(warning);
+  const pod = describePod(request.pod, global, uuid, cgroups, manifest);
   show({ ...pod, entries }, [
     ...images.flatMap(imageSteps),
     `    make ${pod.dataDirectory}/pods/embryo/UUID and lock it`,

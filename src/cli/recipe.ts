@@ -44,9 +44,11 @@ export function dataDirectory(argv: readonly string[]): string {
   return "/var/lib/rkt";
 }
 
-/** All that a run depends on beside the store: the words, where they are read, this very rkt, the kernel. */
+/** All that a run depends on beside the store: the words, where they are read, this very rkt, the kernel, the caller's cgroup. */
 export function recipeKey(argv: readonly string[]): string {
-  return [BUILD, Deno.osRelease(), Deno.cwd(), ...argv].join("\0");
+  // Pods' cgroups are made below that of who starts them.
+  const cgroups = readText("/proc/self/cgroup") ?? "";
+  return [BUILD, Deno.osRelease(), cgroups, Deno.cwd(), ...argv].join("\0");
 }
 
 /** Where recipes are: not in the store, which may be open to the group of those who fetch. */

@@ -27,6 +27,13 @@ function lasting({ pod, apps }: RunRequest): boolean {
   return apps.every(({ image }) => ["id", "name"].includes(parseImageArgument(image, exists).kind));
 }
 
+/** Limits of version 2 depend on what other processes are in the caller's cgroup; those of disks, on the disks. */
+function lastingCgroups({ cgroups, apps }: Pod): boolean {
+  if (apps.some(({ mounts }) => mounts.some(({ device }) => device !== undefined))) return false;
+  if (cgroups === undefined || cgroups.disks.length > 0) return cgroups === undefined;
+  return cgroups.version === 1 || cgroups.bases[0].controllers.every((name) => name === "devices");
+}
+
 /** Records a recipe where one can be made. Failing at it is no failure of the run. */
 export function recordRecipe(
   dataDir: string,
@@ -38,6 +45,7 @@ export function recordRecipe(
   const argv = Deno.args;
   const generation = storeGeneration(dataDir);
   if (BUILD === undefined || generation === undefined || !lasting(request)) return;
+  if (!lastingCgroups(pod)) return;
   if (pod.apps.some(({ root }) => root.kind !== "overlay") || dataDirectory(argv) !== dataDir) {
     return;
   }

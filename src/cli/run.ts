@@ -10,11 +10,12 @@ import { Failure } from "../failure.ts";
 import { createPod } from "../pod/pod_directory.ts";
 import { Store } from "../store/store.ts";
 import { program } from "../../stage1/launch.ts";
-import { type Pod, type PodApp, supervisorPid } from "../../stage1/pod.ts";
+import { type Pod, supervisorPid } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
 import { podSettings } from "../../stage1/sysctl.ts";
 import type { Invocation } from "./command.ts";
 import type { GlobalFlags } from "./global_flags.ts";
+import { type PodCgroups, podCgroups } from "./pod_cgroups.ts";
 import { fillPod, podParts } from "./pod_parts.ts";
 import { checkPlace, type PlaceRequest, type RunRequest, runRequest } from "./run_arguments.ts";
 import { occurrences, overwrite, pidText, PREPARE_LOCK, startPod } from "./start_pod.ts";
@@ -37,13 +38,14 @@ export async function runPod(request: RunRequest, global: GlobalFlags): Promise<
   using prepareLock = store.prepareLock();
   const parts = await podParts(store, request, global);
   checkPlace(request.pod, parts.manifest.apps.length, parts.manifest.ports.length);
-  const warnings = unenforcedIsolators(parts.manifest, parts.apps);
+  const cgroups = podCgroups("run", parts.manifest, parts.apps);
+  const warnings = [...unenforcedIsolators(parts.manifest, parts.apps), ...cgroups.warnings];
   for (const warning of warnings) console.error(warning);
   const pod = createPod(store.dataDir);
   try {
     if (request.pod.uuidFile !== undefined) Deno.writeTextFileSync(request.pod.uuidFile, pod.uuid);
     const planned: Pod = {
-      ...describePod(request.pod, global, pod.uuid, parts.apps, parts.manifest),
+      ...describePod(request.pod, global, pod.uuid, cgroups, parts.manifest),
       entries: parts.entries,
       used: parts.rendered.map(({ image }) => absolute(image.blobPath)),
       prepareLock: PREPARE_LOCK,
@@ -75,7 +77,7 @@ export function describePod(
   place: PlaceRequest,
   global: GlobalFlags,
   uuid: string,
-  apps: readonly PodApp[],
+  { apps, limits, place: cgroups }: PodCgroups,
   { isolators }: Pick<PodManifest, "isolators">,
 ): Pod {
   const network = supportedNetwork(place);
@@ -95,6 +97,8 @@ export function describePod(
     named: apps.length > 1 ? terminals() : [],
     stopTimeout: place.stopTimeout / 1000,
     protectPaths: !global.insecureOptions.has("paths"),
+    cgroups,
+    limits,
     apps,
   };
 }

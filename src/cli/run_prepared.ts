@@ -7,6 +7,7 @@ import { type Pod } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
 import type { Invocation } from "./command.ts";
 import { confinement, type GlobalFlags } from "./global_flags.ts";
+import { podCgroups } from "./pod_cgroups.ts";
 import { becomeSupervisor, describePod } from "./run.ts";
 import { checkPlace, type PlaceRequest, placeRequest } from "./run_arguments.ts";
 import { unenforcedIsolators } from "./unenforced.ts";
@@ -41,6 +42,11 @@ export default async function run({ flags, args, global }: Invocation): Promise<
 async function described(view: PodView, place: PlaceRequest, global: GlobalFlags) {
   const { manifest, apps } = await resolvedPod(global.dir, view, confinement(global));
   checkPlace(place, apps.length, manifest.ports.length);
-  const pod: Pod = { ...describePod(place, global, view.uuid, apps, manifest), stage: "prepared" };
-  return { pod, warnings: unenforcedIsolators(manifest, apps, "run-prepared") };
+  const cgroups = podCgroups("run-prepared", manifest, apps);
+  const pod: Pod = {
+    ...describePod(place, global, view.uuid, cgroups, manifest),
+    stage: "prepared",
+  };
+  const warnings = [...unenforcedIsolators(manifest, apps, "run-prepared"), ...cgroups.warnings];
+  return { pod, warnings };
 }

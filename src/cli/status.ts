@@ -1,3 +1,4 @@
+import { oomKills } from "../cgroup/pod_cgroups.ts";
 import { Failure } from "../failure.ts";
 import { openPod, type PodView, refreshed } from "../pod/pod_directory.ts";
 import {
@@ -79,8 +80,17 @@ function statusText(pod: PodView): string {
     if (pid !== undefined) lines.push(`pid=${pid}`);
     lines.push(`exited=${pod.state !== "running"}`);
     if (pod.state !== "running") lines.push(...exitLines(pod));
+    lines.push(...oomLines(pod));
   }
   return lines.map((line) => line + "\n").join("");
+}
+
+/** Apps that ran out of memory: how many of their processes the kernel has killed for it. */
+function oomLines(pod: PodView): string[] {
+  return (podContents(pod)?.apps ?? [])
+    .map(({ name }) => [name, oomKills(pod, name) ?? 0] as const)
+    .filter(([, kills]) => kills > 0)
+    .map(([name, kills]) => `oom-${name}=${kills}`);
 }
 
 function exitLines(pod: PodView): string[] {

@@ -1,6 +1,12 @@
 /** Isolators that this version of rkt does not enforce: an executor may ignore them, but has to say so (appc specification). */
 import type { PodApp } from "../../stage1/pod.ts";
 import type { PodManifest } from "../appc/pod_manifest.ts";
+import { SOURCES } from "../cgroup/limits.ts";
+
+/** Those that may be a whole pod's too. */
+const RESOURCES: ReadonlySet<string> = new Set(
+  Object.values(SOURCES).map(({ isolator }) => isolator),
+);
 
 /** The isolators that stage1 sees to, and those that are only a request. */
 const ENFORCED: ReadonlySet<string> = new Set([
@@ -13,6 +19,7 @@ const ENFORCED: ReadonlySet<string> = new Set([
   "os/linux/apparmor-profile",
   "os/linux/oom-score-adj",
   "os/unix/sysctl",
+  ...RESOURCES,
 ]);
 
 /** A line about each isolator of a pod that has no effect, or not the whole that it asks for. */

@@ -65,6 +65,7 @@ export const ERRNO = {
   EISDIR: 21,
   EINVAL: 22,
   ENOSPC: 28,
+  EROFS: 30,
   ENAMETOOLONG: 36,
   ENOTEMPTY: 39,
   ELOOP: 40,

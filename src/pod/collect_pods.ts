@@ -1,4 +1,5 @@
 /** Collecting pods that have ended: marking, and deleting what was marked. */
+import { removeCgroups, removeCgroupsSoon } from "../cgroup/pod_cgroups.ts";
 import { deleteTree } from "../linux/delete_tree.ts";
 import { fileTimes } from "../linux/file_times.ts";
 import { claimPod, listPods, movePod, type PodStage, type PodView } from "./pod_directory.ts";
@@ -60,7 +61,10 @@ function mark(dataDir: string, pod: PodView, options: CollectOptions): void {
   const move = MOVES[pod.state];
   if (move === undefined) return;
   // An embryo whose lock is held is somebody's work; movePod() finds that out.
-  if (movePod(dataDir, pod, move.to) !== undefined) options.onMove(move.said(pod.uuid));
+  const moved = movePod(dataDir, pod, move.to);
+  if (moved === undefined) return;
+  options.onMove(move.said(pod.uuid));
+  if (moved.stage === "exited-garbage") removeCgroups(moved);
 }
 
 /**
@@ -78,8 +82,14 @@ function deletePod(dataDir: string, pod: PodView, options: CollectOptions): numb
   if (claimed === undefined) return undefined;
   claimed.closeOnExec(true);
   options.onDelete(`Garbage collecting pod "${pod.uuid}"`);
+  const busy = removeCgroupsSoon(pod);
   // From now on a part of it may be missing: never again an exited pod that one can look into.
   if (claimed.stage !== "garbage") claimed.toGarbage();
+  if (busy !== undefined) {
+    const why = `${busy} still has processes`;
+    options.onLeft(`pod "${pod.uuid}" stays in the garbage until the next gc: ${why}`);
+    return 0;
+  }
   const { freed, left } = deleteTree(claimed.path, "unmount");
   if (left !== undefined) {
     options.onLeft(`pod "${pod.uuid}" stays in the garbage until the next gc: ${left}`);

@@ -15,6 +15,7 @@ export const CLONE_NEWIPC = 0x8000000;
 export const CLONE_NEWUSER = 0x10000000;
 export const CLONE_NEWPID = 0x20000000;
 export const CLONE_NEWNET = 0x40000000;
+export const CLONE_INTO_CGROUP = 0x200000000;
 
 // include/uapi/asm-generic/fcntl.h, arch/arm64/include/uapi/asm/fcntl.h
 export const O_RDONLY = 0;
@@ -36,6 +37,7 @@ export const LOCK_NB = 4;
 
 // include/uapi/linux/fcntl.h
 export const AT_FDCWD = -100;
+export const AT_REMOVEDIR = 0x200;
 export const AT_EMPTY_PATH = 0x1000;
 export const AT_RECURSIVE = 0x8000;
 
@@ -103,6 +105,13 @@ export const _LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 
 // include/uapi/asm-generic/resource.h
 export const RLIMIT_NOFILE = 7;
+
+// include/uapi/linux/bpf.h
+export const BPF_PROG_LOAD = 5;
+export const BPF_PROG_ATTACH = 8;
+export const BPF_PROG_TYPE_CGROUP_DEVICE = 15;
+export const BPF_CGROUP_DEVICE = 6;
+export const BPF_F_ALLOW_MULTI = 2;
 
 // include/uapi/linux/wait.h
 export const WNOHANG = 1;

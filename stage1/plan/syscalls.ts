@@ -24,10 +24,12 @@ const call = (x86_64: number, aarch64: number, ...parameters: Parameter[]): Sysc
 
 // deno-fmt-ignore
 export const SYSCALLS = {
+  bpf: call(321, 280, "=BPF_PROG_LOAD|BPF_PROG_ATTACH", "pointer", "size"),
   capset: call(126, 91, "pointer", "pointer"),
   chdir: call(80, 49, "pointer"),
   clock_gettime: call(228, 113, "=CLOCK_", "pointer"),
   clone: call(56, 220, "CLONE_|signal", "pointer", "pointer", "pointer", "pointer"),
+  clone3: call(435, 435, "pointer", "size"),
   close: call(3, 57, "fd"),
   close_range: call(436, 436, "int", "int", "int"),
   connect: call(42, 203, "fd", "pointer", "size"),
@@ -91,6 +93,7 @@ export const SYSCALLS = {
   umask: call(95, 166, "octal"),
   umount2: call(166, 39, "pointer", "MNT_"),
   unlinkat: call(263, 35, "fd", "pointer", "AT_"),
+  unshare: call(272, 97, "CLONE_"),
   utimensat: call(280, 88, "fd", "pointer", "pointer", "AT_"),
   wait4: call(61, 260, "pid", "pointer", "WNOHANG|__WALL", "pointer"),
   write: call(1, 64, "fd", "pointer", "size"),
