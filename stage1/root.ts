@@ -131,12 +131,15 @@ function openVolume(steps: Section, app: PodApp, mount: AppMount): Slot {
     mount.source,
     k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC | recursive,
   ], { store: volume });
-  if (mount.readOnly) {
-    steps.must(`make volume "${mount.volume}" read-only`, "mount_setattr", [
+  // An app with CAP_MKNOD could make itself a device of the host in a directory; a device that is given is meant.
+  const closed = mount.directory ? k.MOUNT_ATTR_NODEV : 0;
+  const set = closed | (mount.readOnly ? k.MOUNT_ATTR_RDONLY : 0);
+  if (set !== 0) {
+    steps.must(`restrict volume "${mount.volume}"`, "mount_setattr", [
       volume,
       "",
       k.AT_EMPTY_PATH | recursive,
-      READ_ONLY,
+      attributes(set),
       MOUNT_ATTR_SIZE,
     ]);
   }
@@ -385,6 +388,7 @@ function mountDev(
   ]);
   attach(steps, `attach /dev ${at}`, dev, target);
   steps.try("close the target", "close", [target]);
+  closeDevices(steps, at, dev);
 
   const pts = slot("pts");
   newMount(
@@ -420,6 +424,36 @@ function mountDev(
   ]);
   steps.try("close /dev/shm", "close", [shm]);
   steps.try("close /dev", "close", [dev]);
+}
+
+/**
+ * Leaves the nodes of /dev, and no others that an app with CAP_MKNOD may add: each node is mounted on itself, and the
+ * mount around them lets no device be opened. So it needs no cgroup for devices, which not every host has.
+ */
+function closeDevices(steps: Section, at: string, dev: Slot): void {
+  const node = slot("node");
+  for (const name of [...DEVICES.map(([name]) => name), "net/tun", "console"]) {
+    steps.must(`keep /dev/${name} ${at}`, "open_tree", [
+      dev,
+      name,
+      k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
+    ], { store: node });
+    steps.must(`keep /dev/${name} ${at}`, "move_mount", [
+      node,
+      "",
+      dev,
+      name,
+      k.MOVE_MOUNT_F_EMPTY_PATH,
+    ]);
+    steps.try("close it", "close", [node]);
+  }
+  steps.must(`let no other device be opened ${at}`, "mount_setattr", [
+    dev,
+    "",
+    k.AT_EMPTY_PATH,
+    attributes(k.MOUNT_ATTR_NODEV),
+    MOUNT_ATTR_SIZE,
+  ]);
 }
 
 /** /etc/hostname, where the root has a place for it. */

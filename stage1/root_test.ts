@@ -189,21 +189,36 @@ Deno.test("an app has the devices of the spec and no others", () => {
   ]);
 });
 
-Deno.test("a volume is read-only as far down as it goes", () => {
+Deno.test("a volume is read-only as far down as it goes, and no device in a directory can be opened", () => {
   const modes = (changes: Partial<AppMount>) => {
     const run = build({ mounts: [mount(changes)] });
     const at = indexOf(run, "open_tree", k.AT_FDCWD, "/source");
     const [next] = run.calls.slice(at + 1);
-    const deep = (Number(run.calls[at].args[2]) & k.AT_RECURSIVE) !== 0;
-    if (next.call !== "mount_setattr") return [deep, "writable"];
+    const deep = (flags: Given) => (Number(flags) & k.AT_RECURSIVE) !== 0;
+    if (next.call !== "mount_setattr") return [deep(run.calls[at].args[2]), 0];
     assert.equal(next.args[0], run.calls[at].result);
-    assert.equal(attributesSet(next.args), BigInt(k.MOUNT_ATTR_RDONLY));
-    return [deep, (Number(next.args[2]) & k.AT_RECURSIVE) !== 0 ? "deeply" : "at its root"];
+    assert.equal(deep(next.args[2]), deep(run.calls[at].args[2]));
+    return [deep(next.args[2]), Number(attributesSet(next.args))];
   };
-  assert.deepEqual(modes({}), [true, "writable"]);
-  assert.deepEqual(modes({ recursive: false }), [false, "writable"]);
-  assert.deepEqual(modes({ readOnly: true }), [true, "deeply"]);
-  assert.deepEqual(modes({ readOnly: true, recursive: false }), [false, "at its root"]);
+  const [readOnly, noDevices] = [k.MOUNT_ATTR_RDONLY, k.MOUNT_ATTR_NODEV];
+  assert.deepEqual(modes({ recursive: true }), [true, noDevices]);
+  assert.deepEqual(modes({ recursive: false, readOnly: true }), [false, readOnly | noDevices]);
+  assert.deepEqual(modes({ directory: false, readOnly: true }), [true, readOnly]);
+  assert.deepEqual(modes({ directory: false }), [true, 0], "a device that is a volume is meant");
+});
+
+Deno.test("the nodes of /dev are the only devices that can be opened there", () => {
+  const run = build();
+  const nodes = callsOf(run, "mknodat").map(([, , name]) => name);
+  const [[, dev]] = callsOf(run, "mknodat");
+  const kept = callsOf(run, "open_tree").filter(([, on]) => on === dev).map(([, , name]) => name);
+  assert.deepEqual(kept.toSorted(), nodes.toSorted());
+  const closed = run.calls.findIndex(({ call, args }) =>
+    call === "mount_setattr" && args[0] === dev
+  );
+  assert.equal(attributesSet(run.calls[closed].args), BigInt(k.MOUNT_ATTR_NODEV));
+  const last = run.calls.findLastIndex(({ call, args }) => call === "open_tree" && args[0] === dev);
+  assert.ok(last < closed, "a node that is kept later would be closed too");
 });
 
 Deno.test("a volume of the pod lies below the pod's directory", () => {
