@@ -47,7 +47,7 @@ export function awaitOutput(steps: Section, output: Output): void {
 }
 
 /** The processes themselves. */
-export function runOutput(resident: Section, output: Output): void {
-  if (output.logger !== undefined) runLogger(resident, output.logger);
-  if (output.namer !== undefined) runNamer(resident, output.namer);
+export function runOutput(steps: Section, output: Output): void {
+  if (output.logger !== undefined) runLogger(steps, output.logger);
+  if (output.namer !== undefined) runNamer(steps, output.namer);
 }

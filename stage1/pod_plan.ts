@@ -1,5 +1,6 @@
 /** The plan of a pod: pure, from what is known of the pod to the steps of its three kinds of processes. */
 import { init } from "./init.ts";
+import { runOutput } from "./output.ts";
 import * as k from "./plan/constants.ts";
 import { type Plan, Section } from "./plan/plan.ts";
 import type { Pod } from "./pod.ts";
@@ -17,6 +18,14 @@ export function podPlan(pod: Pod): Plan {
   const setup = new Section();
   const resident = new Section();
   const supervisor = supervise(setup, resident, pod, namespaces(pod));
-  init(setup, resident, pod, supervisor);
-  return { setup: setup.items, resident: resident.items };
+  const ofInit = new Section();
+  init(setup, ofInit, pod, supervisor);
+  const ofOutput = new Section();
+  runOutput(ofOutput, supervisor.output);
+  return {
+    setup: setup.items,
+    resident: resident.items,
+    init: ofInit.items,
+    output: ofOutput.items,
+  };
 }

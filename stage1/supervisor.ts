@@ -14,14 +14,7 @@ import {
   type Struct,
   struct,
 } from "./plan/plan.ts";
-import {
-  awaitOutput,
-  openOutput,
-  type Output,
-  outputEnded,
-  runOutput,
-  startOutput,
-} from "./output.ts";
+import { awaitOutput, openOutput, type Output, outputEnded, startOutput } from "./output.ts";
 import type { Pod } from "./pod.ts";
 import { makePodDirectory } from "./pod_directory.ts";
 import type { Terminals } from "./streams.ts";
@@ -101,6 +94,8 @@ export interface Supervisor {
   readonly alive: Slot;
   readonly terminals: Terminals;
   readonly cgroups?: Cgroups;
+  /** The processes of the apps' output. */
+  readonly output: Output;
 }
 
 /**
@@ -152,9 +147,8 @@ export function supervise(
     () => removeCgroups(resident, pod, cgroups),
     terminal,
   );
-  runOutput(resident, output);
   if (terminal !== undefined) relay(resident, terminal, { pid, alive });
-  return { alive, cgroups, terminals: { interactive: terminal, passage: output.passage } };
+  return { alive, output, cgroups, terminals: { interactive: terminal, passage: output.passage } };
 }
 
 /** Deno raised the soft limit to the hard one; programs that use select(2) break above 1024. */

@@ -6,18 +6,19 @@
  */
 import { type Architecture, INSTRUCTION_SIZE } from "../engine/engine.ts";
 import { ABORT } from "./abort.ts";
-import type {
-  Address,
-  Argument,
-  Field,
-  Item,
-  Plan,
-  SectionName,
-  Slot,
-  Space,
-  Step,
-  Struct,
-  Vector,
+import {
+  type Address,
+  type Argument,
+  type Field,
+  type Item,
+  type Plan,
+  type SectionName,
+  SECTIONS,
+  type Slot,
+  type Space,
+  type Step,
+  type Struct,
+  type Vector,
 } from "./plan.ts";
 import { callNumber } from "./syscalls.ts";
 
@@ -28,20 +29,18 @@ const CONDITION = { never: 0, error: 1, equal: 2, different: 3, less: 4, always:
 export interface Bases {
   readonly setup: number;
   readonly resident: number;
+  readonly init?: number;
+  readonly output?: number;
   readonly data: number;
 }
 
 /** The bytes of the parts of a program. */
-export interface Images {
-  readonly setup: Uint8Array<ArrayBuffer>;
-  readonly resident: Uint8Array<ArrayBuffer>;
-  readonly data: Uint8Array<ArrayBuffer>;
-}
+export type Images = Readonly<Record<SectionName | "data", Uint8Array<ArrayBuffer>>>;
 
 /** A program, laid out but without addresses. */
 export interface Layout {
   /** Bytes of each part. */
-  readonly size: { readonly setup: number; readonly resident: number; readonly data: number };
+  readonly size: Readonly<Record<SectionName | "data", number>>;
   /** Offset of a slot, a space or a changing structure in the data part. */
   offsetOf(memory: Slot | Space | Struct): number;
   /** The bytes of each part, for memory at these addresses. */
@@ -126,9 +125,11 @@ export function failureText(step: Step): string {
 /** Lays a plan out. Throws on a label that is missing or stands twice: both are bugs of the plan's author. */
 export function assemble(plan: Plan, architecture: Architecture): Layout {
   const assembly = new Assembly(architecture);
-  for (const item of plan.setup) assembly.add(item, "setup");
+  // Setup comes last: what others use too is to be where they are.
+  for (const section of SECTIONS.toReversed()) {
+    for (const item of plan[section] ?? []) assembly.add(item, section);
+  }
   for (const item of ABORT) assembly.add(item, "setup");
-  for (const item of plan.resident) assembly.add(item, "resident");
   return assembly.layout();
 }
 
@@ -136,10 +137,13 @@ class Assembly {
   readonly #parts: Readonly<Record<SectionName, Part>> = {
     setup: new Part(),
     resident: new Part(),
+    init: new Part(),
+    output: new Part(),
   };
   readonly #labels = new Map<string, readonly [SectionName, number]>();
   readonly #data = new Map<Memory, number>();
-  #dataSize = 0;
+  /** The sections that have the texts of structures in memory. */
+  readonly #homes = new Map<Struct, SectionName>();
   #bases: Bases = { setup: 0, resident: 0, data: 0 };
 
   constructor(readonly architecture: Architecture) {}
@@ -148,8 +152,8 @@ class Assembly {
     const part = this.#parts[section];
     if (item.kind === "step") {
       part.steps.push(item);
-      for (const argument of item.arguments) this.#addValue(argument, part);
-      if (item.store !== undefined) this.#addMemory(item.store);
+      for (const argument of item.arguments) this.#addValue(argument, section);
+      if (item.store !== undefined) this.#addMemory(item.store, section);
       if (item.fatal) part.texts.add(failureText(item));
     } else if (item.kind === "label") {
       if (this.#labels.has(item.name)) throw new Error(`label ${item.name} stands twice`);
@@ -157,40 +161,60 @@ class Assembly {
     }
   }
 
-  #addMemory(memory: Memory): void {
+  #addMemory(memory: Memory, section: SectionName): void {
     if (this.#data.has(memory)) return;
-    this.#data.set(memory, this.#dataSize);
-    if (memory.kind === "slot") this.#dataSize += 8;
-    else if (memory.kind === "space") this.#dataSize += align(memory.size);
-    else {
-      this.#dataSize += structureSize(memory);
-      this.#addFields(memory.fields, this.#parts.resident);
+    this.#data.set(memory, NaN);
+    if (memory.kind === "struct") {
+      const home = section === "setup" ? "resident" : section;
+      this.#homes.set(memory, home);
+      this.#addFields(memory.fields, home);
     }
   }
 
-  #addFields(fields: readonly Field[], part: Part): void {
+  #addFields(fields: readonly Field[], section: SectionName): void {
     for (const [, , value] of fields) {
-      if (typeof value !== "number" && !(value instanceof Uint8Array)) this.#addValue(value, part);
+      if (typeof value === "number" || value instanceof Uint8Array) continue;
+      this.#addValue(value, section);
     }
   }
 
-  #addValue(value: Argument, part: Part): void {
+  #addValue(value: Argument, section: SectionName): void {
     if (typeof value === "number" || typeof value === "bigint") return;
+    const part = this.#parts[section];
     if (typeof value === "string") return part.texts.add(value);
-    if (value.kind === "slot" || value.kind === "space") return this.#addMemory(value);
+    if (value.kind === "slot" || value.kind === "space") return this.#addMemory(value, section);
     if (value.kind === "address") {
-      if (value.of.kind !== "label") this.#addValue(value.of, part);
+      if (value.of.kind !== "label") this.#addValue(value.of, section);
     } else if (value.kind === "vector") {
       if (part.addStructure(value)) { for (const item of value.items) part.texts.add(item); }
-    } else if (value.mutable) this.#addMemory(value);
-    else if (part.addStructure(value)) this.#addFields(value.fields, part);
+    } else if (value.mutable) this.#addMemory(value, section);
+    else if (part.addStructure(value)) this.#addFields(value.fields, section);
+  }
+
+  /** Buffers stand behind all else, so that who uses none has one page of this. */
+  #placeData(): number {
+    let end = 0;
+    for (const spaces of [false, true]) {
+      for (const memory of this.#data.keys()) {
+        if ((memory.kind === "space") !== spaces) continue;
+        this.#data.set(memory, end);
+        end += memory.kind === "slot"
+          ? 8
+          : memory.kind === "space"
+          ? align(memory.size)
+          : structureSize(memory);
+      }
+    }
+    return end;
   }
 
   layout(): Layout {
     const size = {
       setup: this.#parts.setup.close(),
       resident: this.#parts.resident.close(),
-      data: this.#dataSize,
+      init: this.#parts.init.close(),
+      output: this.#parts.output.close(),
+      data: this.#placeData(),
     };
     return {
       size,
@@ -200,6 +224,8 @@ class Assembly {
         return {
           setup: this.#emitPart("setup", size.setup),
           resident: this.#emitPart("resident", size.resident),
+          init: this.#emitPart("init", size.init),
+          output: this.#emitPart("output", size.output),
           data: this.#emitData(size.data),
         };
       },
@@ -269,7 +295,8 @@ class Assembly {
     const bytes = new Uint8Array(size);
     const view = new DataView(bytes.buffer);
     for (const [memory, at] of this.#data) {
-      if (memory.kind === "struct") this.#emitFields(view, at, memory.fields, "resident");
+      if (memory.kind !== "struct") continue;
+      this.#emitFields(view, at, memory.fields, this.#homes.get(memory) ?? "resident");
     }
     return bytes;
   }
@@ -280,7 +307,7 @@ class Assembly {
     if (value.kind === "slot" || value.kind === "space") return this.#dataAddress(value);
     if (value.kind === "address") return this.#address(value, section);
     if (value.kind === "struct" && value.mutable) return this.#dataAddress(value);
-    return this.#bases[section] + this.#parts[section].offset(value);
+    return this.#base(section) + this.#parts[section].offset(value);
   }
 
   #address({ of, offset }: Address, section: SectionName): number {
@@ -290,7 +317,7 @@ class Assembly {
 
   #textAddress(text: string, section: SectionName): number {
     const part = this.#parts[section];
-    return this.#bases[section] + part.textsAt + part.texts.offset(text);
+    return this.#base(section) + part.textsAt + part.texts.offset(text);
   }
 
   #dataAddress(memory: Memory): number {
@@ -300,7 +327,11 @@ class Assembly {
   #labelAddress(name: string): number {
     const label = this.#labels.get(name);
     if (label === undefined) throw new Error(`no label ${name}`);
-    return this.#bases[label[0]] + label[1] * INSTRUCTION_SIZE;
+    return this.#base(label[0]) + label[1] * INSTRUCTION_SIZE;
+  }
+
+  #base(section: SectionName): number {
+    return this.#bases[section] ?? NaN;
   }
 }
 

@@ -3,7 +3,13 @@ import { type Architecture, engineCode, ENGINES } from "../engine/engine.ts";
 import type { Layout } from "./assemble.ts";
 
 /** Where the parts are in memory. Far enough from address 0 for any `vm.mmap_min_addr`. */
-export const ADDRESS = { text: 0x400000, data: 0x500000, setup: 0x600000 } as const;
+export const ADDRESS = {
+  text: 0x400000,
+  data: 0x500000,
+  setup: 0x600000,
+  init: 0x700000,
+  output: 0x800000,
+} as const;
 
 /** The setup part's place in memory: what a plan gives back when it is done with it. */
 export const SETUP = { address: ADDRESS.setup, size: 0x100000 };
@@ -23,22 +29,30 @@ const PAGE: Readonly<Record<Architecture, number>> = { x86_64: 0x1000, aarch64: 
 /**
  * The executable of a program (elf(5)).
  *
- * Text and resident part share their pages, which are never writable; the setup part has pages of its own.
+ * Text and resident part share their pages, which are never writable; the other parts have pages of their own.
  */
 export function executable(layout: Layout, architecture: Architecture): Uint8Array<ArrayBuffer> {
   const code = engineCode(architecture);
-  const codeAt = EHDR_SIZE + 4 * PHDR_SIZE;
+  const others = (["setup", "init", "output"] as const).filter((name) => layout.size[name] > 0);
+  const headers = 3 + others.length;
+  const codeAt = EHDR_SIZE + headers * PHDR_SIZE;
   const residentAt = Math.ceil((codeAt + code.length) / 16) * 16;
   const parts = layout.emit({ ...ADDRESS, resident: ADDRESS.text + residentAt });
-  if (parts.setup.length > SETUP.size) {
-    throw new Error("the plan is larger than its place in memory");
-  }
 
   const page = PAGE[architecture];
+  const paged = (size: number): number => Math.ceil(size / page) * page;
   const textSize = residentAt + parts.resident.length;
-  const dataAt = Math.ceil(textSize / page) * page;
-  const setupAt = Math.ceil((dataAt + parts.data.length) / page) * page;
-  const file = new Uint8Array(setupAt + parts.setup.length);
+  const dataAt = paged(textSize);
+  let end = dataAt + parts.data.length;
+  const places = others.map((name) => {
+    const at = paged(end);
+    end = at + parts[name].length;
+    if (parts[name].length > SETUP.size) {
+      throw new Error("the plan is larger than its place in memory");
+    }
+    return [name, at] as const;
+  });
+  const file = new Uint8Array(end);
   const view = new DataView(file.buffer);
   file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]); // ELF, 64 bits, little-endian, version 1
   view.setUint16(16, ET_EXEC, true);
@@ -48,7 +62,7 @@ export function executable(layout: Layout, architecture: Architecture): Uint8Arr
   view.setUint32(32, EHDR_SIZE, true);
   view.setUint16(52, EHDR_SIZE, true);
   view.setUint16(54, PHDR_SIZE, true);
-  view.setUint16(56, 4, true);
+  view.setUint16(56, headers, true);
   const segment = (i: number, flags: number, at: number, address: number, size: number): void => {
     const header = EHDR_SIZE + i * PHDR_SIZE;
     view.setUint32(header, PT_LOAD, true);
@@ -62,8 +76,11 @@ export function executable(layout: Layout, architecture: Architecture): Uint8Arr
   };
   segment(0, PF_R | PF_X, 0, ADDRESS.text, textSize);
   segment(1, PF_R | PF_W, dataAt, ADDRESS.data, parts.data.length);
-  segment(2, PF_R, setupAt, ADDRESS.setup, parts.setup.length);
-  const stack = EHDR_SIZE + 3 * PHDR_SIZE;
+  for (const [i, [name, at]] of places.entries()) {
+    segment(2 + i, PF_R, at, ADDRESS[name], parts[name].length);
+    file.set(parts[name], at);
+  }
+  const stack = EHDR_SIZE + (headers - 1) * PHDR_SIZE;
   view.setUint32(stack, PT_GNU_STACK, true); // without it the kernel makes the stack executable
   view.setUint32(stack + 4, PF_R | PF_W, true);
 
@@ -71,6 +88,5 @@ export function executable(layout: Layout, architecture: Architecture): Uint8Arr
   view.setUint32(codeAt + ENGINES[architecture].plan, ADDRESS.setup, true);
   file.set(parts.resident, residentAt);
   file.set(parts.data, dataAt);
-  file.set(parts.setup, setupAt);
   return file;
 }

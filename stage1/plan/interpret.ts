@@ -4,18 +4,19 @@
  */
 import { EXIT_FAILURE } from "./abort.ts";
 import { SETUP } from "./elf.ts";
-import type {
-  Argument,
-  Branch,
-  Item,
-  Plan,
-  SectionName,
-  Slot,
-  Space,
-  Step,
-  Struct,
-  Value,
-  Vector,
+import {
+  type Argument,
+  type Branch,
+  type Item,
+  type Plan,
+  type SectionName,
+  SECTIONS,
+  type Slot,
+  type Space,
+  type Step,
+  type Struct,
+  type Value,
+  type Vector,
 } from "./plan.ts";
 import { type OperationName, OPERATIONS, type SyscallName } from "./syscalls.ts";
 
@@ -109,6 +110,8 @@ class Machine implements Memory {
   readonly #texts: Readonly<Record<SectionName, Map<string, Piece>>> = {
     setup: new Map(),
     resident: new Map(),
+    init: new Map(),
+    output: new Map(),
   };
   readonly #calls: Call[] = [];
   #setupGone = false;
@@ -117,8 +120,9 @@ class Machine implements Memory {
   #next = 0;
 
   constructor(plan: Plan, readonly kernel: Kernel) {
-    for (const item of plan.setup) this.#add(item, "setup");
-    for (const item of plan.resident) this.#add(item, "resident");
+    for (const section of SECTIONS) {
+      for (const item of plan[section] ?? []) this.#add(item, section);
+    }
   }
 
   #add(item: Item, section: SectionName): void {
@@ -276,6 +280,8 @@ class Machine implements Memory {
   readonly #keys: Readonly<Record<SectionName, Map<Struct | Vector, symbol>>> = {
     setup: new Map(),
     resident: new Map(),
+    init: new Map(),
+    output: new Map(),
   };
 
   #keyOf(memory: Struct | Vector, section: SectionName): symbol {

@@ -86,10 +86,13 @@ export interface Heading {
 }
 
 /**
- * Where steps and constants live: `setup` is given back to the kernel once a pod is up, `resident` stays as
+ * Where steps and constants live: `setup` is given back to the kernel once a pod is up, the others stay as
  * long as the process.
  */
-export type SectionName = "setup" | "resident";
+export type SectionName = typeof SECTIONS[number];
+
+/** All sections: `resident` is what stays of the first process, the others are of processes that it makes. */
+export const SECTIONS = ["setup", "resident", "init", "output"] as const;
 
 /** What stands in a section. */
 export type Item = Step | Label | Heading;
@@ -98,6 +101,9 @@ export type Item = Step | Label | Heading;
 export interface Plan {
   readonly setup: readonly Item[];
   readonly resident: readonly Item[];
+  /** In pages of its own, so that only the process that executes it has it in its memory. */
+  readonly init?: readonly Item[];
+  readonly output?: readonly Item[];
 }
 
 /** A slot, to store a result in and to use it. */

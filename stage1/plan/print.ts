@@ -2,7 +2,16 @@
 import { errnoName } from "../../src/linux/errno.ts";
 import { CAPABILITIES } from "../capabilities.ts";
 import * as constants from "./constants.ts";
-import type { Address, Argument, Item, Plan, Step, Struct, Value } from "./plan.ts";
+import {
+  type Address,
+  type Argument,
+  type Item,
+  type Plan,
+  SECTIONS,
+  type Step,
+  type Struct,
+  type Value,
+} from "./plan.ts";
 import { type Parameter, type SyscallName, SYSCALLS } from "./syscalls.ts";
 
 /** The shorter name first: what is a value of an option is longer than the option. */
@@ -33,7 +42,8 @@ const PRCTL: Readonly<Record<number, Parameter>> = {
  * @param width columns; what a step is for stands behind it where there is room, else in the next line
  */
 export function print(plan: Plan, width = 100): string[] {
-  return [...plan.setup, ...plan.resident].flatMap((item) => printItem(item, width));
+  return SECTIONS.flatMap((section) => plan[section] ?? [])
+    .flatMap((item) => printItem(item, width));
 }
 
 function printItem(item: Item, width: number): string[] {
