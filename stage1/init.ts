@@ -4,10 +4,12 @@
  * start; the rest is in init_loop.ts.
  */
 import { startApp } from "./app.ts";
+import { makeEtcFiles, openEtcFiles } from "./etc_files.ts";
 import { rememberCgroups } from "./cgroup.ts";
 import { appTable, initLoop, makeTimers } from "./init_loop.ts";
+import { enterNetwork } from "./network.ts";
 import * as k from "./plan/constants.ts";
-import { addressOf, mutableStruct, type Section, type Slot, slot, struct } from "./plan/plan.ts";
+import { addressOf, mutableStruct, type Section, type Slot, slot } from "./plan/plan.ts";
 import type { Pod } from "./pod.ts";
 import {
   attachRoot,
@@ -38,7 +40,7 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
     pod.hostname,
     new TextEncoder().encode(pod.hostname).length,
   ]);
-  if (pod.network === "none") loopbackUp(setup);
+  enterNetwork(setup, pod);
 
   applySettings(setup, pod);
 
@@ -57,12 +59,13 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
     0,
   ], { store: statusDirectory });
   const roots = pod.apps.map((app) => openRoot(setup, app));
+  const etc = openEtcFiles(setup, pod);
 
   const shm = pod.ipc === "parent" ? hostSharedMemory(setup) : undefined;
 
   leaveHost(setup, pod, shm);
   for (const [i, app] of pod.apps.entries()) {
-    attachRoot(setup, pod, app, roots[i], supervisor.terminals);
+    attachRoot(setup, pod, app, roots[i], supervisor.terminals, etc);
   }
   setup.must("make init's root read-only", "mount_setattr", [
     k.AT_FDCWD,
@@ -93,20 +96,6 @@ function dieWithSupervisor(setup: Section, supervisor: Supervisor): void {
   });
   setup.try("the supervisor is dead", "exit_group", [128 + k.SIGKILL]);
   setup.label("supervised");
-}
-
-function loopbackUp(setup: Section): void {
-  const socket = slot("socket");
-  const request = struct("ifreq", ["name", 16, new TextEncoder().encode("lo")], [
-    "flags",
-    2,
-    k.IFF_UP,
-  ], ["", 22, new Uint8Array(22)]);
-  setup.must("open a socket", "socket", [k.AF_INET, k.SOCK_DGRAM | k.SOCK_CLOEXEC, 0], {
-    store: socket,
-  });
-  setup.must("bring the loopback interface up", "ioctl", [socket, k.SIOCSIFFLAGS, request]);
-  setup.try("close the socket", "close", [socket]);
 }
 
 const INERT = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC;
@@ -145,6 +134,7 @@ function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
   setup.must("enter the new root", "chdir", ["/"]);
   makeCovers(setup);
   makeHostname(setup, pod);
+  makeEtcFiles(setup, pod);
   setup.must("make a place for shared memory", "mkdirat", [k.AT_FDCWD, "/.shm", 0o755]);
   const options = [["mode", "1777"], ["size", "64m"]] as const;
   if (hostShm === undefined) {

@@ -71,7 +71,7 @@ Deno.test("init sets the host name, in bytes, and brings the loopback interface 
   const run = init(testPod([testApp("one")], { hostname: "bücher" }));
   assert.deepEqual(callsOf(run, "sethostname"), [["sethostname", "bücher", 7]]);
   assert.equal(callsOf(run, "ioctl")[0][2], k.SIOCSIFFLAGS);
-  const shared = init(testPod([testApp("one")], { network: "host" }));
+  const shared = init(testPod([testApp("one")], { network: { kind: "host" } }));
   assert.deepEqual(callsOf(shared, "socket", "ioctl"), []);
 });
 

@@ -21,11 +21,13 @@ export interface Pod {
   /** A descriptor to close when the pod's directory is complete: the lock against the collection of images. */
   readonly prepareLock?: number;
   readonly hostname: string;
-  readonly network: "host" | "none";
   /** Whose IPC namespace and /dev/shm the pod has. */
   readonly ipc: "private" | "parent";
   /** Settings of the kernel, paths below /proc/sys. */
   readonly settings: readonly Setting[];
+  readonly network: PodNetwork;
+  /** What is mounted over the apps' own files. */
+  readonly etc: EtcFiles;
   /** The first app gets a terminal of its own, relayed to the caller's. */
   readonly interactive: boolean;
   /**
@@ -41,6 +43,39 @@ export interface Pod {
   /** What all apps together may use. */
   readonly limits: Limits;
   readonly apps: readonly PodApp[];
+}
+
+/** Files in /etc; what is absent is left to volumes and images. */
+export interface EtcFiles {
+  readonly resolvConf?: EtcFile;
+  readonly hosts?: EtcFile;
+}
+
+/** A file: the host's own, or one with this text. */
+export type EtcFile = { readonly kind: "host" } | { readonly kind: "text"; readonly text: string };
+
+/** Where the pod's network is. */
+export type PodNetwork =
+  /** The caller's own, or one with nothing but the loopback interface. */
+  | { readonly kind: "host" | "none" }
+  | {
+    /** A namespace that has been set up. */
+    readonly kind: "joined";
+    /** Its descriptor. */
+    readonly namespace: number;
+    /** What the pod is part of, for people: `default (eth0, 172.16.28.2)`. */
+    readonly networks: string;
+    readonly tearDown: NetworkTearDown;
+  };
+
+/** What the supervisor does about the network at the pod's end. */
+export interface NetworkTearDown {
+  /** Messages of nfnetlink, each a datagram; nobody waits for the answers. */
+  readonly messages: readonly Uint8Array<ArrayBuffer>[];
+  /** Files to remove, in this order. */
+  readonly files: readonly string[];
+  /** In place of these: a program to run, which does it; it may use the namespace's descriptor. */
+  readonly command?: readonly string[];
 }
 
 /** A directory or file of a pod's directory, by its path below that. */

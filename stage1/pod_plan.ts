@@ -8,7 +8,8 @@ import { supervise } from "./supervisor.ts";
 
 /** The namespaces of a pod: flags of clone(2). */
 export function namespaces(pod: Pod): number {
-  const network = pod.network === "host" ? 0 : k.CLONE_NEWNET;
+  // One that has been set up is entered by init.
+  const network = pod.network.kind === "none" ? k.CLONE_NEWNET : 0;
   const ipc = pod.ipc === "parent" ? 0 : k.CLONE_NEWIPC;
   return k.CLONE_NEWNS | k.CLONE_NEWPID | k.CLONE_NEWUTS | ipc | network;
 }

@@ -2,6 +2,7 @@
  * An app's root: the overlay over its tree, /proc, /sys and /dev, the volumes. All of it by the mount calls that take
  * file descriptors: the image chooses what stands below its root, so no path of it is ever followed out of it.
  */
+import { mountEtcFiles } from "./etc_files.ts";
 import * as k from "./plan/constants.ts";
 import { type Section, type Slot, slot, struct } from "./plan/plan.ts";
 import type { AppMount, Pod, PodApp } from "./pod.ts";
@@ -14,7 +15,7 @@ export interface OpenRoot {
   readonly volumes: readonly Slot[];
 }
 
-const OPEN_HOW_SIZE = 24;
+export const OPEN_HOW_SIZE = 24;
 
 /** `struct open_how` for a path below an app's root; links in it mean what they mean to the app. */
 const inRoot = (flags: number) =>
@@ -24,8 +25,8 @@ const inRoot = (flags: number) =>
     ["mode", 8, 0],
     ["resolve", 8, k.RESOLVE_IN_ROOT | k.RESOLVE_NO_MAGICLINKS],
   );
-const ANYTHING = inRoot(k.O_PATH | k.O_CLOEXEC);
-const DIRECTORY = inRoot(k.O_PATH | k.O_CLOEXEC | k.O_DIRECTORY);
+export const ANYTHING = inRoot(k.O_PATH | k.O_CLOEXEC);
+export const DIRECTORY = inRoot(k.O_PATH | k.O_CLOEXEC | k.O_DIRECTORY);
 /** For what only rkt itself can have put there: a link is an attack. */
 const REAL_DIRECTORY = struct(
   "open_how",
@@ -41,7 +42,7 @@ export const attributes = (set: number) =>
     8,
     0,
   ]);
-const READ_ONLY = attributes(k.MOUNT_ATTR_RDONLY);
+export const READ_ONLY = attributes(k.MOUNT_ATTR_RDONLY);
 /** Bytes of it. */
 export const MOUNT_ATTR_SIZE = 32;
 
@@ -153,6 +154,7 @@ export function attachRoot(
   app: PodApp,
   open: OpenRoot,
   terminals: Terminals,
+  etc: ReadonlyMap<string, Slot>,
 ): void {
   const at = `in app "${app.name}"`;
   steps.heading(`init: the root of app "${app.name}"`);
@@ -171,7 +173,9 @@ export function attachRoot(
   mountDev(steps, at, pod, app, open.root, terminals);
   hostnameFile(steps, at, open.root);
   app.mounts.forEach((mount, i) => attachVolume(steps, at, mount, open.volumes[i], open.root));
-  // After the volumes: their targets may have to be made.
+  // After the volumes: these go before them.
+  mountEtcFiles(steps, pod, app, open.root, etc);
+  // Then: the targets may have to be made.
   if (app.readOnlyRoot) {
     steps.must(`make the root of app "${app.name}" read-only`, "mount_setattr", [
       open.root,

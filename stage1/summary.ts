@@ -19,7 +19,9 @@ const NAMESPACES: readonly (readonly [number, string])[] = [
 
 /** The lines about one app, each a subject and what there is to say. */
 export function summary(pod: Pod, app: PodApp): readonly (readonly [string, string])[] {
-  const own = namespaces(pod) | (pod.cgroups === undefined ? 0 : k.CLONE_NEWCGROUP);
+  const own = namespaces(pod) |
+    (pod.network.kind === "joined" ? k.CLONE_NEWNET : 0) |
+    (pod.cgroups === undefined ? 0 : k.CLONE_NEWCGROUP);
   const names = (has: boolean) =>
     NAMESPACES.filter(([flag]) => ((own & flag) !== 0) === has).map(([, name]) => name).join(", ");
   return [
@@ -32,6 +34,7 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
     ],
     ["own namespaces", names(true)],
     ["the host's", names(false)],
+    ["networks", networks(pod)],
     ["host name", pod.hostname],
     ["capabilities", capabilities(app)],
     [
@@ -101,6 +104,11 @@ function limits({ cgroups, limits: ofPod }: Pod, app: PodApp): string {
   };
   const list = [...files(app.limits, ""), ...files(ofPod, " (all apps together)")];
   return `${list.join(" ") || "none"}, by cgroups of version ${cgroups.version}`;
+}
+
+function networks({ network }: Pod): string {
+  if (network.kind === "joined") return network.networks;
+  return network.kind === "host" ? "the host's own" : "none but the loopback interface";
 }
 
 function root(app: PodApp): string {

@@ -3,6 +3,7 @@
  * ended. It runs in the namespaces of its caller and holds the pod's lock.
  */
 import { type Cgroups, makeCgroups, removeCgroups } from "./cgroup.ts";
+import { leaveNamespaceToInit, tearDownNetwork } from "./network.ts";
 import * as k from "./plan/constants.ts";
 import { SETUP } from "./plan/elf.ts";
 import {
@@ -131,6 +132,7 @@ export function supervise(
   });
   setup.when(init, 0, "init");
   setup.heading("supervisor: the pod is on its way");
+  leaveNamespaceToInit(setup, pod);
   startOutput(setup, pod, output, init);
   if (terminal !== undefined) startRelay(setup, terminal);
   else {
@@ -144,7 +146,10 @@ export function supervise(
     init,
     pod.stopTimeout,
     output,
-    () => removeCgroups(resident, pod, cgroups),
+    () => {
+      tearDownNetwork(resident, pod);
+      removeCgroups(resident, pod, cgroups);
+    },
     terminal,
   );
   if (terminal !== undefined) relay(resident, terminal, { pid, alive });

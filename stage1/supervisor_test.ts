@@ -149,8 +149,8 @@ Deno.test("the supervisor keeps nothing but its standard error and the pod's loc
 
 Deno.test("a pod has its own namespaces, and the host's network only if asked for", () => {
   const own = k.CLONE_NEWNS | k.CLONE_NEWPID | k.CLONE_NEWUTS | k.CLONE_NEWIPC | k.SIGCHLD;
-  const flags = (network: "host" | "none") =>
-    supervisor([], testPod([testApp("app")], { network })).calls
+  const flags = (kind: "host" | "none") =>
+    supervisor([], testPod([testApp("app")], { network: { kind } })).calls
       .find(({ call }) => call === "clone")?.args[0];
   assert.equal(flags("host"), own);
   assert.equal(flags("none"), own | k.CLONE_NEWNET);

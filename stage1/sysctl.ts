@@ -27,7 +27,7 @@ const NAMESPACED: readonly (readonly [form: RegExp, namespace: "network" | "IPC"
  */
 export function podSettings(
   isolators: readonly Isolator[],
-  { network, ipc }: Pick<Pod, "ipc"> & { readonly network: unknown },
+  { network, ipc }: { readonly network: string; readonly ipc: Pod["ipc"] },
 ): readonly Setting[] {
   const own = { network: network !== "host", IPC: ipc === "private", UTS: true };
   return isolators.flatMap((isolator) =>

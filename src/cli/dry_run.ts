@@ -2,6 +2,7 @@
 import { podEntries } from "../pod/prepare_pod.ts";
 import { fileSource } from "../aci/source.ts";
 import { parseImageId, storeKey } from "../appc/image_id.ts";
+import type { PodManifest } from "../appc/pod_manifest.ts";
 import { parseImageManifest } from "../appc/image_manifest.ts";
 import { parseImageArgument } from "../fetch/image_argument.ts";
 import { exists } from "../linux/exists.ts";
@@ -13,7 +14,7 @@ import { resolvePod } from "../pod/resolved_pod.ts";
 import { podCgroups } from "./pod_cgroups.ts";
 import { checkSystemCalls, podEnvironment } from "./pod_parts.ts";
 import { describePod } from "./run.ts";
-import { checkPlace, type RunRequest } from "./run_arguments.ts";
+import { checkPlace, type PlaceRequest, type RunRequest } from "./run_arguments.ts";
 import { findImage } from "./run_images.ts";
 import { podManifest } from "./run_manifest.ts";
 import { print } from "../../stage1/plan/print.ts";
@@ -59,10 +60,11 @@ export async function planRun(
   const cgroups = podCgroups("run", manifest, apps);
   for (const warning of cgroups.warnings) console.error(warning);
   const pod = describePod(request.pod, global, uuid, cgroups, manifest);
-  show({ ...pod, entries }, [
+  const before = [
     ...images.flatMap(imageSteps),
     `    make ${pod.dataDirectory}/pods/embryo/UUID and lock it`,
-  ]);
+  ];
+  await show({ ...pod, entries }, before, request.pod, global, manifest);
   return 0;
 }
 
@@ -113,10 +115,18 @@ async function planImage(store: Store, text: string, global: GlobalFlags): Promi
  *
  * @param before what rkt itself does first, a line each
  */
-export function show(pod: Pod, before: readonly string[]): void {
+export async function show(
+  described: Pod,
+  before: readonly string[],
+  place: PlaceRequest,
+  global: GlobalFlags,
+  manifest: PodManifest,
+): Promise<void> {
+  const { pod, steps } = await withNetworks(described, place, global, manifest);
   const lines = [
     "# stage0: what rkt prepares (UUID stands for the pod's UUID)",
     ...before,
+    ...steps,
     "    execve the plan below, as an executable in memory, in place of rkt",
     ...print(podPlan(pod)),
     ...pod.apps.flatMap((app) => [
@@ -127,6 +137,19 @@ export function show(pod: Pod, before: readonly string[]): void {
   ];
   const text = lines.join("\n").replaceAll(`"${supervisorPid(pod.uuid)}"`, '"PID"');
   console.log(text.replaceAll(pod.uuid, "UUID"));
+}
+
+/** The pod as it would be with its networks, and how they would be set up. */
+async function withNetworks(
+  pod: Pod,
+  { network }: PlaceRequest,
+  global: GlobalFlags,
+  manifest: PodManifest,
+): Promise<{ readonly pod: Pod; readonly steps: readonly string[] }> {
+  if (network.kind !== "networks") return { pod, steps: [] };
+  const { networkSteps, plannedPod, wantedNetworks } = await import("./pod_network.ts");
+  const wanted = wantedNetworks(network, global, manifest);
+  return { pod: plannedPod(pod, wanted), steps: networkSteps(wanted) };
 }
 
 function imageSteps({ image, treeId, stored, rendered }: PlannedImage): readonly string[] {

@@ -5,7 +5,7 @@ import { printLine } from "./output.ts";
 import { shownSize } from "./size.ts";
 
 /** `rkt gc`: marks pods that have ended, removes those that were marked some time ago. */
-export default function run({ flags, global }: Invocation): Promise<number> {
+export default async function run({ flags, global }: Invocation): Promise<number> {
   const say = (line: string) => console.error(`gc: ${line}`);
   const markOnly = flags.on("mark-only");
   let freed = collectPods(global.dir, {
@@ -16,11 +16,15 @@ export default function run({ flags, global }: Invocation): Promise<number> {
     onDelete: printLine,
     onLeft: say,
   });
+  if (Deno.uid() === 0) {
+    const { collectNetworks } = await import("../net/take_down.ts");
+    await collectNetworks(global.dir, { localConfig: global.localConfig, onLeft: say });
+  }
   if (!markOnly) {
     const sweep = sweepTemp(global.dir);
     freed += sweep.freed;
     for (const line of sweep.left) say(`stays until the next gc: ${line}`);
   }
   if (freed > 0) say(`freed ${shownSize(freed)}`);
-  return Promise.resolve(0);
+  return 0;
 }

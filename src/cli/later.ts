@@ -3,7 +3,6 @@ export const LATER = {
   images: "it comes with images by name",
   pods: "it comes with the life cycle of pods",
   isolation: "it comes with the enforcement of isolators",
-  networking: "it comes with networking; use --net=host or --net=none",
   metadata: "it comes with the metadata service",
   flavors: "it comes with other flavors of stage1",
   api: "it comes with the API service",

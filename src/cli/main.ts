@@ -11,6 +11,7 @@ import { AppcError } from "../appc/error.ts";
 import type { Invocation } from "./command.ts";
 import { findCommand, readInvocation } from "./command_line.ts";
 import { COMMANDS } from "./commands.ts";
+import { internalCommands } from "./internal_commands.ts";
 import { Failure } from "../failure.ts";
 import { KernelError } from "../linux/errno.ts";
 
@@ -27,7 +28,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   let speaker = "rkt";
   let debug = argv.includes("--debug");
   try {
-    const found = findCommand(argv, COMMANDS);
+    const internal = internalCommands(argv);
+    const found = findCommand(argv, internal.length > 0 ? internal : COMMANDS);
     speaker = found.command.name.split(" ").at(-1) ?? speaker;
     const invocation = readInvocation(found);
     debug = invocation.global.debug;

@@ -133,5 +133,5 @@ export function runRecipe(argv: readonly string[]): void {
   if (recipe.uuidFile !== undefined) Deno.writeTextFileSync(recipe.uuidFile, uuid);
   overwrite(executable, recipe.uuidAt, uuid);
   overwrite(executable, recipe.pidAt, pidText(recipe.pidLength));
-  startPod(executable, uuid, lock);
+  startPod(executable, uuid, undefined, lock);
 }

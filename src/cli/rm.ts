@@ -1,12 +1,15 @@
 import { Failure } from "../failure.ts";
 import { removePod } from "../pod/collect_pods.ts";
 import { openPod } from "../pod/pod_directory.ts";
+import { exists } from "../linux/exists.ts";
+import { readRecord, recordPath } from "../net/net_info.ts";
 import type { Invocation } from "./command.ts";
+import type { GlobalFlags } from "./global_flags.ts";
 import { printLine } from "./output.ts";
 import { podArguments } from "./pod_arguments.ts";
 
 /** `rkt rm`: removes pods that don't run. */
-export default function run(invocation: Invocation): Promise<number> {
+export default async function run(invocation: Invocation): Promise<number> {
   const say = (line: string) => console.error(`rm: ${line}`);
   let failed = false;
   for (const uuid of podArguments(invocation)) {
@@ -14,6 +17,7 @@ export default function run(invocation: Invocation): Promise<number> {
       const pod = openPod(invocation.global.dir, uuid);
       const refusal = removePod(invocation.global.dir, pod, { onMove: say, onLeft: say });
       if (refusal !== undefined) throw new Failure(`pod "${pod.uuid}" ${refusal}`);
+      await removeNetworks(pod.uuid, invocation.global, say);
       printLine(`"${pod.uuid}"`);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
@@ -22,5 +26,19 @@ export default function run(invocation: Invocation): Promise<number> {
     }
   }
   if (failed) throw new Failure("failed to remove one or more pods");
-  return Promise.resolve(0);
+  return 0;
+}
+
+/** Takes down what a pod that was killed has left in the host's network. */
+async function removeNetworks(
+  uuid: string,
+  { dir: dataDir, localConfig }: GlobalFlags,
+  say: (line: string) => void,
+): Promise<void> {
+  const place = { uuid, dataDir, localConfig };
+  if (!exists(recordPath(place))) return;
+  const { takeDownNetworks } = await import("../net/take_down.ts");
+  for (const line of await takeDownNetworks(place, readRecord(place))) {
+    say(`networks of pod "${uuid}" stay until the next gc: ${line}`);
+  }
 }

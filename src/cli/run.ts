@@ -13,6 +13,7 @@ import { program } from "../../stage1/launch.ts";
 import { type Pod, supervisorPid } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
 import { podSettings } from "../../stage1/sysctl.ts";
+import { etcFiles } from "./etc_files.ts";
 import type { Invocation } from "./command.ts";
 import type { GlobalFlags } from "./global_flags.ts";
 import { type PodCgroups, podCgroups } from "./pod_cgroups.ts";
@@ -42,10 +43,13 @@ export async function runPod(request: RunRequest, global: GlobalFlags): Promise<
   const warnings = [...unenforcedIsolators(parts.manifest, parts.apps), ...cgroups.warnings];
   for (const warning of warnings) console.error(warning);
   const pod = createPod(store.dataDir);
+  let here: Pod | undefined;
   try {
     if (request.pod.uuidFile !== undefined) Deno.writeTextFileSync(request.pod.uuidFile, pod.uuid);
+    const described = describePod(request.pod, global, pod.uuid, cgroups, parts.manifest);
+    here = await joinedPod(described, pod.path, request.pod, global, parts.manifest);
     const planned: Pod = {
-      ...describePod(request.pod, global, pod.uuid, cgroups, parts.manifest),
+      ...here,
       entries: parts.entries,
       used: parts.rendered.map(({ image }) => absolute(image.blobPath)),
       prepareLock: PREPARE_LOCK,
@@ -60,16 +64,43 @@ export async function runPod(request: RunRequest, global: GlobalFlags): Promise<
       recordRecipe(store.dataDir, request, planned, executable, parts.rendered);
     }
     // From here on the pod runs, and this process is its supervisor.
-    becomeSupervisor(executable, pod.uuid, prepareLock.fd);
+    becomeSupervisor(executable, planned, prepareLock.fd);
   } catch (error) {
+    if (here !== undefined) await leftNetworks(here, pod.path, global);
     await pod.discard();
     throw error;
   }
 }
 
 /**
+ * Sets up the networks of a pod, where it is to have any.
+ *
+ * @param path its directory
+ * @returns the pod as it is then
+ */
+export async function joinedPod(
+  pod: Pod,
+  path: string,
+  place: PlaceRequest,
+  global: GlobalFlags,
+  manifest: PodManifest,
+): Promise<Pod> {
+  if (place.network.kind !== "networks") return pod;
+  const { joinNetworks, wantedNetworks } = await import("./pod_network.ts");
+  const wanted = wantedNetworks(place.network, global, manifest);
+  return await joinNetworks(pod, path, wanted, place, global);
+}
+
+/** Takes back what {@linkcode joinedPod} did. */
+export async function leftNetworks(pod: Pod, path: string, global: GlobalFlags): Promise<void> {
+  if (pod.network.kind !== "joined") return;
+  const { leaveNetworks } = await import("./pod_network.ts");
+  await leaveNetworks(pod, path, global);
+}
+
+/**
  * A pod as it is to run here: what the flags of `run` and `run-prepared` say of the place, and its apps. Its directory
- * is an empty one.
+ * is an empty one, and networks are not set up yet; see {@linkcode joinedPod}.
  *
  * @throws {Failure} where a flag asks for what can't be done
  */
@@ -80,7 +111,7 @@ export function describePod(
   { apps, limits, place: cgroups }: PodCgroups,
   { isolators }: Pick<PodManifest, "isolators">,
 ): Pod {
-  const network = supportedNetwork(place);
+  const { kind } = place.network;
   const ipc = place.ipc === "parent" ? "parent" : "private";
   return {
     uuid,
@@ -89,9 +120,10 @@ export function describePod(
     entries: [],
     used: [],
     hostname: place.hostname ?? `rkt-${uuid}`,
-    network,
+    network: { kind: kind === "host" ? kind : "none" },
+    etc: etcFiles(place),
     ipc,
-    settings: podSettings(isolators, { network, ipc }),
+    settings: podSettings(isolators, { network: kind, ipc }),
     // Without a terminal there is nothing to relay: the streams are passed on as they are.
     interactive: place.interactive && Deno.stdin.isTerminal(),
     named: apps.length > 1 ? terminals() : [],
@@ -114,18 +146,13 @@ function terminals(): Pod["named"] {
 /** Replaces this process with the supervisor of a pod, into which its PID is written. */
 export function becomeSupervisor(
   executable: Uint8Array<ArrayBuffer>,
-  uuid: string,
+  { uuid, network }: Pod,
   prepareLock?: number,
 ): never {
   const mark = supervisorPid(uuid);
   overwrite(executable, occurrences(executable, mark), pidText(mark.length));
-  startPod(executable, uuid, prepareLock);
+  const namespace = network.kind === "joined" ? network.namespace : undefined;
+  startPod(executable, uuid, namespace, prepareLock);
 }
 
 const absolute = (path: string): string => path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
-
-function supportedNetwork({ network }: PlaceRequest): "host" | "none" {
-  if (network.kind !== "networks") return network.kind;
-  const names = network.networks.map(({ name }) => name).join(",");
-  throw new Failure(`not yet: --net=${names} comes with networking; use --net=host or --net=none`);
-}

@@ -8,7 +8,7 @@ import { podPlan } from "../../stage1/pod_plan.ts";
 import type { Invocation } from "./command.ts";
 import { confinement, type GlobalFlags } from "./global_flags.ts";
 import { podCgroups } from "./pod_cgroups.ts";
-import { becomeSupervisor, describePod } from "./run.ts";
+import { becomeSupervisor, describePod, joinedPod, leftNetworks } from "./run.ts";
 import { checkPlace, type PlaceRequest, placeRequest } from "./run_arguments.ts";
 import { unenforcedIsolators } from "./unenforced.ts";
 
@@ -25,7 +25,8 @@ export default async function run({ flags, args, global }: Invocation): Promise<
   }
   if (place.dryRun) {
     const { show } = await import("./dry_run.ts");
-    show((await described(view, place, global)).pod, [`    claim the prepared pod by its lock`]);
+    const { pod, manifest } = await described(view, place, global);
+    await show(pod, [`    claim the prepared pod by its lock`], place, global, manifest);
     return 0;
   }
   // Not `using`: the lock is the supervisor's from the moment on that this process is it.
@@ -33,9 +34,15 @@ export default async function run({ flags, args, global }: Invocation): Promise<
   if (claimed === undefined) {
     throw new Failure(`pod "${view.uuid}" is being run or removed by another rkt`);
   }
-  const { pod, warnings } = await described(view, place, global);
+  const { pod: here, manifest, warnings } = await described(view, place, global);
   for (const warning of warnings) console.error(warning);
-  becomeSupervisor(program(podPlan(pod)), view.uuid);
+  const pod = await joinedPod(here, claimed.path, place, global, manifest);
+  try {
+    becomeSupervisor(program(podPlan(pod)), pod);
+  } catch (error) {
+    await leftNetworks(pod, claimed.path, global);
+    throw error;
+  }
 }
 
 /** The pod as it is to run here. Its directory is complete. */
@@ -48,5 +55,5 @@ async function described(view: PodView, place: PlaceRequest, global: GlobalFlags
     stage: "prepared",
   };
   const warnings = [...unenforcedIsolators(manifest, apps, "run-prepared"), ...cgroups.warnings];
-  return { pod, warnings };
+  return { pod, manifest, warnings };
 }

@@ -1,4 +1,5 @@
 /** The last step of `rkt run`: this process becomes the pod's supervisor. */
+import { setCloseOnExec } from "../linux/lock.ts";
 import { syscall } from "../linux/syscall.ts";
 import { becomeProgram } from "../../stage1/execute.ts";
 
@@ -31,15 +32,18 @@ export function pidText(length: number): string {
  * Replaces this process with the supervisor of a pod.
  *
  * @param executable the supervisor's
+ * @param namespace the descriptor of the pod's network namespace, where one was set up
  * @param prepareLock the descriptor of the lock against the collection of images, where it is held
  */
 export function startPod(
   executable: Uint8Array<ArrayBuffer>,
   uuid: string,
+  namespace?: number,
   prepareLock?: number,
 ): never {
   if (prepareLock !== undefined) {
     syscall("keep the lock of the images", "dup3", prepareLock, PREPARE_LOCK, 0);
   }
+  if (namespace !== undefined) setCloseOnExec(namespace, false);
   becomeProgram(executable, `rkt run ${uuid}`);
 }

@@ -2,6 +2,7 @@
  * Network namespaces. Only the calling thread is in another one meanwhile, and JavaScript runs in one thread: so what is
  * done there must be synchronous.
  */
+import { closeDescriptor, lockExclusive, lockShared } from "../linux/lock.ts";
 import { cstring, syscall } from "../linux/syscall.ts";
 
 // include/uapi/linux/sched.h
@@ -37,6 +38,21 @@ export function makeNamespace(): number {
     syscall("make a network namespace", "unshare", CLONE_NEWNET);
     return openNamespace(OWN);
   });
+}
+
+/**
+ * Does something while a lock is held that belongs to the network namespace of this thread, whoever has it: that no bridge
+ * goes while a port is on its way to it.
+ */
+export function withNamespaceLock<T>(how: "shared" | "exclusive", act: () => T): T {
+  const own = openNamespace(OWN);
+  try {
+    // Namespaces are files of nsfs, and those can be locked like others.
+    (how === "shared" ? lockShared : lockExclusive)(own, OWN);
+    return act();
+  } finally {
+    closeDescriptor(own);
+  }
 }
 
 /** Lets this thread go to another namespace and brings it back. */

@@ -219,7 +219,7 @@ Deno.test("batch() does all or nothing", () => {
 
 Deno.test("batch() throws where the batch itself is refused", () => {
   using socket = socketThere(NETLINK_NETFILTER);
-  const wrong = request(0x10, 0, joined(u8(0), u8(0), be16(0)));
+  const wrong = request(0x10, 0, joined(u8(0), u8(0), be16(1)));
   const table = {
     doing: "add table a",
     message: request(0x0a00, 0, joined(u8(1), u8(0), be16(0))),

@@ -244,6 +244,9 @@ const SKELETON: readonly (readonly [string, number])[] = [
   ["tmp", 0o1777],
 ];
 
+/** What an app finds in /etc/hosts where nobody says anything else (hosts(5)). */
+export const HOSTS_STUB = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+
 /** Makes the mount points that a root lacks; what the image has at their places stays. */
 export function fillSkeleton(root: string): void {
   for (const [name, mode] of SKELETON) {
@@ -252,6 +255,15 @@ export function fillSkeleton(root: string): void {
     Deno.mkdirSync(path);
     Deno.chmodSync(path, mode);
   }
+  // A link there may lead out of the root.
+  if (!Deno.lstatSync(`${root}/etc`).isDirectory || exists(`${root}/etc/hosts`)) return;
+  writeHostsStub(root);
+}
+
+function writeHostsStub(root: string): void {
+  const path = `${root}/etc/hosts`;
+  Deno.writeTextFileSync(path, HOSTS_STUB, { createNew: true });
+  Deno.chmodSync(path, 0o644);
 }
 
 /** Not to be finished if a collector takes the temporary directory, which nobody locks, for rubbish. */
@@ -264,6 +276,7 @@ function makeSkeleton(path: string, temporary: string): void {
       // Not by mkdir's mode: the umask takes bits away from that.
       Deno.chmodSync(`${temporary}/${name}`, mode);
     }
+    writeHostsStub(temporary);
     Deno.renameSync(temporary, path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;

@@ -134,10 +134,12 @@ export const POLLIN = 1;
 // include/linux/socket.h, include/uapi/linux/{sockios,if}.h
 export const AF_UNIX = 1;
 export const AF_INET = 2;
+export const AF_NETLINK = 16;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_CLOEXEC = O_CLOEXEC;
+export const NETLINK_NETFILTER = 12;
 export const SIOCSIFFLAGS = 0x8914;
 export const IFF_UP = 1;
 export const SOL_SOCKET = 1;
@@ -155,5 +157,6 @@ export const TIOCGPTPEER = 0x5441;
 export const TIOCSPTLCK = 0x40045431;
 
 // include/uapi/asm-generic/errno-base.h
+export const ENOENT = 2;
 export const EINTR = 4;
 export const EAGAIN = 11;

@@ -1,0 +1,16 @@
+import { Failure } from "../failure.ts";
+import { readRecord } from "../net/net_info.ts";
+import { POD_NAMESPACE } from "../net/set_up.ts";
+import { takeDownNetworks } from "../net/take_down.ts";
+import type { Invocation } from "./command.ts";
+
+/** `rkt net-teardown`: run by the supervisor of a pod that has ended, which still holds its lock and namespace. */
+export default async function run({ args, global }: Invocation): Promise<number> {
+  const [uuid = ""] = args;
+  const place = { uuid, dataDir: global.dir, localConfig: global.localConfig };
+  const netns = `/proc/${Deno.ppid}/fd/${POD_NAMESPACE}`;
+  const [first, ...others] = await takeDownNetworks(place, readRecord(place), netns);
+  if (first === undefined) return 0;
+  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+  throw new Failure(`pod "${uuid}": ${first}${more}; \`rkt gc\` tries again`);
+}

@@ -1,0 +1,55 @@
+/** Network type `ptp`: a veth for each pod, and the host routes between them. */
+import { AppcError } from "../appc/error.ts";
+import { boolean } from "../appc/json_value.ts";
+import type { Allocation } from "./ipam.ts";
+import {
+  type Attached,
+  enableForwarding,
+  findLink,
+  hostLinkName,
+  macText,
+  mtuField,
+  type Place,
+  setUpPodLink,
+} from "./pod_link.ts";
+import { addAddress, addLink, addRoute, RT_SCOPE_HOST, veth } from "./rtnetlink.ts";
+
+/** Joins a pod to a `ptp` network. */
+export function attachPtp(place: Place, allocation: Allocation): Attached {
+  const { host, namespace, attachment, plugin: { json } } = place;
+  const mtu = mtuField(json);
+  const masqueraded = boolean(json.ipMasq, "ipMasq", false);
+  const { ips } = allocation;
+  if (ips.length === 0) throw new AppcError("ipam", "gives no address, and ptp needs one");
+  enableForwarding(ips.map(({ address }) => address.address));
+  const name = hostLinkName(attachment);
+  const size = mtu === undefined ? {} : { mtu };
+  const peer = { name: attachment.ifName, namespace, ...size };
+  host.requests([addLink("veth", { name, up: true, ...size }, veth(peer))]);
+  const hostLink = findLink(host, name);
+  const podLink = setUpPodLink(place, allocation, { pointToPoint: true });
+  host.requests(ips.flatMap(({ address: { address }, gateway }) => {
+    const to = { address, length: address.length * 8 };
+    // A link that is just going away may still have a route to the address; it gives way.
+    const route = addRoute({
+      to,
+      link: hostLink.index,
+      ...address.length === 4 && { scope: RT_SCOPE_HOST },
+    }, true);
+    if (gateway === undefined) return [route];
+    return [addAddress(hostLink.index, { address: gateway, length: to.length }), route];
+  }));
+  return {
+    result: {
+      ...allocation,
+      interfaces: [
+        { name, mac: macText(hostLink.mac) },
+        { name: attachment.ifName, mac: macText(podLink.mac), sandbox: attachment.netns },
+      ],
+      ips: ips.map((ip) => ({ ...ip, interface: 1 })),
+    },
+    hostLink: name,
+    switched: false,
+    masqueraded,
+  };
+}

@@ -1,0 +1,274 @@
+/**
+ * Setting up a pod's networks, in the host's network namespace: the pod's namespace, an interface in it for each network,
+ * addresses, rules. All of it or nothing: what fails takes back what was done.
+ */
+import { Failure } from "../failure.ts";
+import { syscall, trySyscall } from "../linux/syscall.ts";
+import { podIsHeld } from "../pod/pod_held.ts";
+import type { NetworkTearDown } from "../../stage1/pod.ts";
+import type { Attachment, CniDns, CniResult, NetworkConf, PluginConf } from "./cni.ts";
+import { inNamespace, makeNamespace } from "./namespace.ts";
+import type { Forward, ForwardTarget } from "./nat.ts";
+import { completedInfo, linkRecord, type NetInfo, recordPath, writeRecord } from "./net_info.ts";
+import { NETLINK_ROUTE, NetlinkSocket } from "./netlink.ts";
+import { inFile } from "./network_conf.ts";
+import type { ChosenNetwork } from "./networks.ts";
+import {
+  allocate,
+  allocationsOf,
+  attachBuiltIn,
+  externalIpam,
+  isEmpty,
+  isExternal,
+  standsFor,
+} from "./plugins.ts";
+import type { Attached } from "./pod_link.ts";
+import { setLink } from "./rtnetlink.ts";
+
+/**
+ * The descriptor of the pod's network namespace: a number that is known when the plan is made, and by which external
+ * plugins find the namespace (`/proc/PID/fd/201`) as long as the supervisor, which is this process, lives.
+ */
+export const POD_NAMESPACE = 201;
+
+// include/uapi/asm-generic/fcntl.h
+const O_CLOEXEC = 0o2000000;
+
+/** A pod that is to join networks. */
+export interface NetworkRequest {
+  readonly uuid: string;
+  /** Absolute. */
+  readonly dataDir: string;
+  /** The pod's directory, where it is now. */
+  readonly podPath: string;
+  readonly localConfig: string;
+  readonly networks: readonly ChosenNetwork[];
+  readonly forwards: readonly Forward[];
+  /**
+   * Makes the pod's namespace. By default it belongs to the user namespace of the host; a pod with user IDs of its own
+   * needs one that was made inside its user namespace.
+   */
+  readonly makeNamespace?: () => number;
+}
+
+/** A pod's networks, set up. {@linkcode POD_NAMESPACE} is open then, to be closed on exec. */
+export interface SetUpNetworks {
+  readonly infos: readonly NetInfo[];
+  /** What the networks say for resolv.conf; of several the first that says something. */
+  readonly dns?: CniDns;
+  readonly tearDown: NetworkTearDown;
+}
+
+/** A network that a pod has joined. */
+interface Joined extends Attached {
+  readonly info: NetInfo;
+  /** What says that its addresses are taken. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Sets up all networks of a pod.
+ *
+ * @throws {Failure} one line, and nothing is left of what was done
+ */
+export async function setUpNetworks(request: NetworkRequest): Promise<SetUpNetworks> {
+  const plans: Plan[] = [];
+  for (const [i, chosen] of request.networks.entries()) {
+    plans.push(await planNetwork(chosen, `eth${i}`, request));
+  }
+  const namespace = (request.makeNamespace ?? makeNamespace)();
+  syscall("keep the pod's network namespace", "dup3", namespace, POD_NAMESPACE, O_CLOEXEC);
+  trySyscall("close", namespace);
+  writeRecord(request, plans.map(({ info }) => info));
+  try {
+    return await setUp(plans, request);
+  } catch (error) {
+    const { takeDownNetworks } = await import("./take_down.ts");
+    await takeDownNetworks(request, plans.map(({ info }) => info));
+    trySyscall("close", POD_NAMESPACE);
+    throw error;
+  }
+}
+
+/** The loopback interface is the first of every namespace. */
+const LOOPBACK = 1;
+
+async function setUp(plans: readonly Plan[], request: NetworkRequest): Promise<SetUpNetworks> {
+  using host = new NetlinkSocket(NETLINK_ROUTE);
+  using pod = inNamespace(POD_NAMESPACE, () => new NetlinkSocket(NETLINK_ROUTE));
+  pod.requests([setLink(LOOPBACK, { up: true }, "lo")]);
+  const joined: Joined[] = [];
+  for (const plan of plans) joined.push(await join(plan, { host, pod }));
+  const infos = joined.map(({ info }) => info);
+  const messages = await setUpRules(joined, request);
+  writeRecord(request, infos);
+  linkRecord(request, request.podPath);
+  const dns = joined.map(({ result }) => result.dns).find((each) => !isEmpty(each));
+  const plugins = infos.some(({ called }) => called.length > 0);
+  return {
+    infos,
+    ...dns && { dns },
+    tearDown: {
+      messages,
+      files: [...joined.flatMap(({ files }) => files.map(padded)), recordPath(request)],
+      ...plugins && { command: tearDownCommand(request) },
+    },
+  };
+}
+
+/** External plugins are programs, which the supervisor does not call itself. */
+function tearDownCommand({ dataDir, localConfig, uuid }: NetworkRequest): readonly string[] {
+  const flags = [`--dir=${dataDir}`, `--local-config=${localConfig}`];
+  return [Deno.execPath(), ...flags, "net-teardown", uuid];
+}
+
+/** Characters of the longest address. */
+const ADDRESS_LENGTH = { 4: 15, 6: 39 } as const;
+
+/** The path of an address' file with as many slashes that it is as long for every address; see recipe.ts. */
+function padded(file: string): string {
+  const slash = file.lastIndexOf("/");
+  const name = file.slice(slash + 1);
+  const missing = ADDRESS_LENGTH[name.includes(":") ? 6 : 4] - name.length;
+  return file.slice(0, slash) + "/".repeat(missing + 1) + name;
+}
+
+/** A network before the pod joins it. */
+interface Plan {
+  readonly network: NetworkConf;
+  /** With what `flannel` stands for. */
+  readonly plugins: readonly PluginConf[];
+  readonly attachment: Attachment;
+  readonly info: NetInfo;
+  readonly localConfig: string;
+  /** What external plugins are to forward. */
+  readonly forwards: readonly Forward[];
+}
+
+async function planNetwork(
+  { network, args }: ChosenNetwork,
+  ifName: string,
+  request: NetworkRequest,
+): Promise<Plan> {
+  const netns = `/proc/${Deno.pid}/fd/${POD_NAMESPACE}`;
+  const attachment = { containerId: request.uuid, netns, ifName, args };
+  const [first, ...others] = network.plugins;
+  const ours = others.find((plugin) => !isExternal(plugin));
+  if (ours !== undefined) {
+    throw new Failure(`${ours.at}: type: "${ours.type}" can be the first plugin of a network only`);
+  }
+  return await about(first, async () => {
+    const plugins = [await standsFor(first), ...others];
+    const ipam = externalIpam(plugins[0]);
+    const called = [...ipam === undefined ? [] : [ipam], ...plugins.filter(isExternal)];
+    const allocations = allocationsOf(network, plugins[0]);
+    const info: NetInfo = {
+      netName: network.name,
+      netConf: network.path ?? "",
+      pluginPath: plugins[0].type,
+      ifName,
+      ip: "",
+      args,
+      mask: "",
+      ips: [],
+      ...allocations !== undefined && { allocations },
+      cniVersion: network.cniVersion,
+      called,
+    };
+    const { localConfig, forwards } = request;
+    return { network, plugins, attachment, info, localConfig, forwards };
+  });
+}
+
+/** Names the configuration in errors about it. */
+async function about<T>(plugin: PluginConf, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw inFile(error, plugin.at);
+  }
+}
+
+/** rtnetlink of the host's namespace, and of the pod's. */
+interface Sockets {
+  readonly host: NetlinkSocket;
+  readonly pod: NetlinkSocket;
+}
+
+/** Joins a pod to a network: the first plugin makes the interface, the others add to it. */
+async function join(plan: Plan, sockets: Sockets): Promise<Joined> {
+  const [first, ...others] = plan.plugins;
+  const { files, ...attached } = await about(first, () => joinFirst(first, plan, sockets));
+  let { result } = attached;
+  for (const plugin of others) result = await callExternal(plugin, plan, result);
+  return { ...attached, result, files, info: completedInfo(plan.info, result) };
+}
+
+async function joinFirst(
+  plugin: PluginConf,
+  plan: Plan,
+  sockets: Sockets,
+): Promise<Attached & { readonly files: readonly string[] }> {
+  const { network, attachment } = plan;
+  if (isExternal(plugin)) {
+    const result = await callExternal(plugin, plan);
+    const hostLink = result.interfaces.find(({ sandbox }) => (sandbox ?? "") === "")?.name;
+    return { result, ...hostLink && { hostLink }, switched: false, masqueraded: false, files: [] };
+  }
+  const ipam = externalIpam(plugin);
+  const allocation = ipam === undefined
+    ? allocate(network, plugin, attachment)
+    : { ...await callExternal(ipam, plan), files: [] };
+  const place = { ...sockets, namespace: POD_NAMESPACE, network, plugin, attachment };
+  return { ...await attachBuiltIn(place, allocation), files: allocation.files };
+}
+
+async function callExternal(
+  plugin: PluginConf,
+  plan: Plan,
+  previous?: CniResult,
+): Promise<CniResult> {
+  const { callPlugin } = await import("./external.ts");
+  const result = await callPlugin("ADD", plugin, plan, previous);
+  if (result === undefined) throw new Failure(`${plugin.at}: "${plugin.type}" gave no result`);
+  return result;
+}
+
+/** Masquerading, and the forwards: to the first network that is masqueraded, else to the last. */
+async function setUpRules(
+  joined: readonly Joined[],
+  request: NetworkRequest,
+): Promise<NetworkTearDown["messages"]> {
+  const { uuid, dataDir } = request;
+  const masqueraded = joined.filter((each) => each.masqueraded)
+    .flatMap(({ result }) => result.ips.map(({ address }) => address));
+  const to = joined.find((each) => each.masqueraded) ?? joined.at(-1);
+  const forwards = to === undefined || await forwardedByPlugins(to) ? [] : request.forwards;
+  if (masqueraded.length + forwards.length === 0) return [];
+  const { setUpNat } = await import("./nat.ts");
+  const target = to === undefined || forwards.length === 0 ? {} : { target: forwardTarget(to) };
+  const nat = { uuid, dataDir, masqueraded, forwards, ...target };
+  return setUpNat(nat, (owner) => podIsHeld(owner.dataDir, owner.uuid));
+}
+
+async function forwardedByPlugins({ info: { called } }: Joined): Promise<boolean> {
+  if (called.length === 0) return false;
+  const { forwardsPorts } = await import("./external.ts");
+  return called.some(forwardsPorts);
+}
+
+function forwardTarget({ info, result, hostLink, switched }: Joined): ForwardTarget {
+  const { netName, pluginPath } = info;
+  if (hostLink === undefined) {
+    throw new Failure(
+      `--port: the host reaches no port of a pod in network "${netName}", whose type is ${pluginPath}; ` +
+        "add a network like default, or leave --port out",
+    );
+  }
+  return {
+    addresses: result.ips.map(({ address }) => address),
+    link: hostLink,
+    switched,
+    routed: result.routes.some(({ to }) => to.length === 0),
+  };
+}
