@@ -2,6 +2,7 @@
 import { label } from "./app_table.ts";
 import { CAPABILITIES, capabilityNumber } from "./capabilities.ts";
 import { type Cgroups, enterCgroup } from "./cgroup.ts";
+import { enterDomain } from "./landlock.ts";
 import { labelProgram, scoreForMemory } from "./own_settings.ts";
 import * as k from "./plan/constants.ts";
 import { mutableStruct, type Section, slot, struct, vector } from "./plan/plan.ts";
@@ -52,6 +53,7 @@ function startProcess(
   steps.must(`enter the new root ${at}`, "chdir", ["/"]);
   if (pod.interactive) takeTerminal(steps, at);
   scoreForMemory(steps, at, app);
+  enterDomain(steps, at, app);
   confine(steps, at, app, takeStreams(steps, pod, app));
   steps.must(`enter the working directory ${app.workingDirectory} ${at}`, "chdir", [
     app.workingDirectory,

@@ -205,3 +205,13 @@ Deno.test("an app starts with an empty keyring of its own, while it is root", ()
   const at = indexOf(run, "keyctl", k.KEYCTL_JOIN_SESSION_KEYRING, 0);
   assert.ok(at >= 0 && at < indexOf(run, "setresuid", 7, 7, 7));
 });
+
+Deno.test("an app keeps to its own processes, unless it may mount", () => {
+  const restricted = indexOf(start(), "landlock_restrict_self");
+  assert.ok(restricted >= 0 && restricted < indexOf(start(), "setresuid"));
+  const admin = start({ capabilities: [capabilityNumber("CAP_SYS_ADMIN")] });
+  assert.equal(indexOf(admin, "landlock_restrict_self"), -1);
+  const without = start({}, (call) => call === "landlock_create_ruleset" ? -38 : undefined);
+  assert.equal(indexOf(without, "landlock_restrict_self"), -1);
+  assert.deepEqual(without.end, { kind: "execve", path: "/bin/app" }, "not every kernel has it");
+});

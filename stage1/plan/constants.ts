@@ -97,6 +97,11 @@ export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 // include/uapi/linux/seccomp.h
 export const SECCOMP_SET_MODE_FILTER = 1;
 
+// include/uapi/linux/landlock.h
+export const LANDLOCK_RULE_PATH_BENEATH = 1;
+export const LANDLOCK_ACCESS_FS_MAKE_BLOCK = 0x800;
+export const LANDLOCK_ACCESS_FS_REFER = 0x2000;
+
 // include/uapi/linux/keyctl.h
 export const KEYCTL_JOIN_SESSION_KEYRING = 1;
 

@@ -25,6 +25,8 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, Parameter>>>> = {
   sigset: { signals: "signal set" },
   ifreq: { name: "text", flags: "IFF_" },
   pollfd: { fd: "fd", events: "POLL" },
+  landlock_ruleset_attr: { handled_access_fs: "LANDLOCK_ACCESS_FS_" },
+  landlock_path_beneath_attr: { allowed_access: "LANDLOCK_ACCESS_FS_", parent_fd: "fd" },
   cap_header: { version: "hexadecimal" },
   cap_data: { effective: "hexadecimal", permitted: "hexadecimal", inheritable: "hexadecimal" },
 };
