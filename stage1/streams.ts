@@ -121,7 +121,7 @@ function openPipe(setup: Section, channel: Channel): void {
   move(setup, what, toApp ? input : output, ours);
   move(setup, what, toApp ? output : input, APP_SIDE + channel.number);
   // An app that reads its own pipe must not make the logger wait for what is gone.
-  if (!toApp) setup.must("never wait for it", "fcntl", [ours, k.F_SETFL, k.O_NONBLOCK]);
+  setup.must("never wait for it", "fcntl", [ours, k.F_SETFL, k.O_NONBLOCK]);
   giveToApp(setup, what, channel);
 }
 

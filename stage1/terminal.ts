@@ -204,23 +204,23 @@ export function relay(
   steps.try("wait for the supervisor's death", "ppoll", [poll, 1, 0, 0, 8], {
     branch: { when: "less", operand: 1, to: "terminal guard waits" },
   });
-  giveBack(steps, terminal);
+  giveBack(steps, terminal.saved);
   steps.try("end the guard", "exit_group", [0]);
 }
 
 /** The caller's shell may have been faster, and have set modes of its own: then it is not for the guard to change them. */
-function giveBack(steps: Section, terminal: Terminal): void {
+export function giveBack(steps: Section, saved: Space): void {
   const now = space("modes", 40);
   const [own, raw] = [slot("modes"), slot("raw modes")];
   steps.try("see the terminal's modes", "ioctl", [STDIN, k.TCGETS, now]);
   steps.compute("load", [addressOf(now, 8)], { store: own });
-  steps.compute("load", [addressOf(terminal.saved, 8)], { store: raw });
+  steps.compute("load", [addressOf(saved, 8)], { store: raw });
   steps.compute("and", [raw, without(0, RAW_LFLAG)], { store: raw });
   steps.compute("difference", [own, raw], {
     store: own,
     branch: { when: "different", operand: 0, to: "terminal is the shell's" },
   });
-  steps.try("restore the terminal", "ioctl", [STDIN, k.TCSETSW, terminal.saved]);
+  steps.try("restore the terminal", "ioctl", [STDIN, k.TCSETSW, saved]);
   steps.label("terminal is the shell's");
 }
 

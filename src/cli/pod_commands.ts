@@ -233,8 +233,14 @@ export const POD_COMMANDS: readonly Command[] = [
       },
     ],
     arguments: [1, 1],
+    about: [
+      "An app can be attached to where its streams are tty or stream (--stdin, --stdout, --stderr). " +
+      "What nobody was attached for is shown first, up to 64 KiB.",
+      "Ctrl-P Ctrl-Q detaches from a terminal, Ctrl-C from streams; the app goes on. When the pod " +
+      "ends, attach ends with the exit status of the app.",
+    ],
     examples: ["rkt attach 42029c62", "rkt attach --app=web --mode=stdout,stderr 42029c62"],
-    later: LATER.pods,
+    load: () => import("./attach.ts"),
   },
   {
     name: "cp",

@@ -57,6 +57,7 @@ export const ERRNO = {
   ENOENT: 2,
   ESRCH: 3,
   EINTR: 4,
+  EBADF: 9,
   EAGAIN: 11,
   EBUSY: 16,
   EEXIST: 17,

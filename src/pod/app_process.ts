@@ -69,11 +69,19 @@ export function findApp(dataDir: string, pod: PodView, app: string): AppProcess 
   }
 }
 
+/** Pins the pod's supervisor; undefined where the pod does not run, or not yet. */
+export function pinSupervisor(pod: PodView): Process | undefined {
+  const pid = supervisorPid(pod);
+  const supervisor = pid === undefined ? undefined : openProcess(pid);
+  if (supervisor === undefined || holdsOpen(supervisor.pid, pod.path)) return supervisor;
+  supervisor[Symbol.dispose]();
+  return undefined;
+}
+
 /** Pins the pod's init; undefined where the pod does not run, or not yet. */
 export function pinInit(dataDir: string, pod: PodView): Process | undefined {
-  const pid = supervisorPid(pod);
-  using supervisor = pid === undefined ? undefined : openProcess(pid);
-  if (supervisor === undefined || !holdsOpen(supervisor.pid, pod.path)) return undefined;
+  using supervisor = pinSupervisor(pod);
+  if (supervisor === undefined) return undefined;
   // Its terminal and its output may have helpers, which are children too, but in its own PID namespace.
   const depth = namespacePids(supervisor.pid).length + 1;
   const pids = childrenOf(supervisor.pid).filter((child) => isFirst(child, depth));

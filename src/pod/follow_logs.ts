@@ -7,6 +7,8 @@ import { podPath, type PodView, refreshed } from "./pod_directory.ts";
 /**
  * Calls `more` whenever there may be more to read, the last time when all is written: when the pod has ended, and
  * the logger, which outlives a killed supervisor, too.
+ *
+ * @param stop ends it before that
  */
 export async function followLogs(
   dataDir: string,
@@ -17,10 +19,11 @@ export async function followLogs(
   // A pod that is prepared has to move to `run` first.
   const directory = `${refreshed(dataDir, pod)?.path ?? pod.path}/${LOGS}`;
   using watcher = Deno.watchFs(directory, { recursive: false });
-  const end = Promise.race([podEnded(dataDir, pod), stop]).finally(() => watcher.close());
+  const end = Promise.race([podEnded(dataDir, pod).then(() => true), stop.then(() => false)])
+    .finally(() => watcher.close());
   more();
   for await (const _ of watcher) more();
-  await end;
+  if (!await end) return;
   for (const stage of ["run", "exited-garbage"] as const) {
     const path = `${podPath(dataDir, stage, pod.uuid)}/${LOGS}`;
     if (exists(path)) await lockReleased(path);

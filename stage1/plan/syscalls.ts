@@ -82,6 +82,7 @@ export const SYSCALLS = {
   setgroups: call(116, 159, "size", "pointer"),
   sethostname: call(170, 161, "pointer", "size"),
   setitimer: call(38, 103, "=ITIMER_", "pointer", "pointer"),
+  setpgid: call(109, 154, "pid", "pid"),
   setresgid: call(119, 149, "int", "int", "int"),
   setresuid: call(117, 147, "int", "int", "int"),
   setsid: call(112, 157),
