@@ -37,6 +37,8 @@ export interface Pod {
   readonly named: readonly ("stdout" | "stderr")[];
   /** Seconds from the first TERM or INT until another one kills the pod. */
   readonly stopTimeout: number;
+  /** The command that removes the pod when it has ended, with the program's path in front; absent: it is kept. */
+  readonly removal?: readonly string[];
   readonly protectPaths: boolean;
   /** Where the cgroups of the pod and its apps are made; absent where there are none on this system. */
   readonly cgroups?: CgroupPlace;

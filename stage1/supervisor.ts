@@ -19,6 +19,7 @@ import { awaitOutput, openOutput, type Output, outputEnded, startOutput } from "
 import type { Pod } from "./pod.ts";
 import { makePodDirectory } from "./pod_directory.ts";
 import type { Terminals } from "./streams.ts";
+import { removePod } from "./removal.ts";
 import { closeTerminal, openTerminal, relay, startRelay, type Terminal } from "./terminal.ts";
 
 /** The signals that reach the apps. */
@@ -149,6 +150,7 @@ export function supervise(
     () => {
       tearDownNetwork(resident, pod);
       removeCgroups(resident, pod, cgroups);
+      removePod(resident, pod);
     },
     terminal,
   );

@@ -330,7 +330,7 @@ export function closeTerminal(steps: Section, terminal: Terminal): void {
     const gone = `no terminal ${name}`;
     steps.when(child, 0, gone); // kill(0) would be for all of the process group
     steps.try(`end the ${name}`, "kill", [child, k.SIGKILL]);
-    if (name === "guard") steps.try("wait for the guard's end", "wait4", [child, 0, 0, 0]);
+    steps.try(`wait for the ${name}'s end`, "wait4", [child, 0, 0, 0]);
     steps.label(gone);
   }
   steps.when(terminal.output, 0, "no terminal output");

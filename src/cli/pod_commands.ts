@@ -38,12 +38,6 @@ export const POD_COMMANDS: readonly Command[] = [
       ...POD_FLAGS,
       ...PLACE_FLAGS,
       UUID_FILE_SAVE,
-      {
-        name: "rm",
-        kind: "switch",
-        help: "Remove the pod when it has ended",
-        later: LATER.pods,
-      },
       ...OLD_PULL_FLAGS,
       ...APP_FLAGS,
     ],

@@ -21,7 +21,7 @@ export interface Recipe {
   /** The generation of the store, which changes when an image comes or goes; absent where no image was found by name. */
   readonly generation?: string;
   readonly trees: readonly string[];
-  /** The sources of volumes on the host, and whether they are directories. */
+  /** What the pod needs of the host, like the sources of volumes, and whether they are directories. */
   readonly sources: readonly (readonly [path: string, directory: boolean])[];
   readonly uuidFile?: string;
   /** Whether there are several apps: on a terminal their lines get names, and this recipe has none. */

@@ -60,10 +60,14 @@ export function recordRecipe(
     key,
     ...named && { generation },
     trees: images.map(({ tree }) => tree.rootfs),
-    sources: pod.apps.flatMap(({ mounts }) =>
-      mounts.filter(({ source }) => source.startsWith("/"))
-        .map(({ source, directory }) => [source, directory] as const)
-    ),
+    sources: [
+      ...pod.apps.flatMap(({ mounts }) =>
+        mounts.filter(({ source }) => source.startsWith("/"))
+          .map(({ source, directory }) => [source, directory] as const)
+      ),
+      // The program that removes the pod.
+      ...pod.removal === undefined ? [] : [[pod.removal[0], false] as const],
+    ],
     ...request.pod.uuidFile !== undefined && { uuidFile: request.pod.uuidFile },
     ...pod.apps.length > 1 && { several: true },
     uuidAt: occurrences(executable, pod.uuid),

@@ -9,6 +9,7 @@ import type { PodManifest } from "../appc/pod_manifest.ts";
 import { Failure } from "../failure.ts";
 import { createPod } from "../pod/pod_directory.ts";
 import { Store } from "../store/store.ts";
+import { BUILD } from "../version.ts";
 import { program } from "../../stage1/launch.ts";
 import { type Pod, supervisorPid } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
@@ -128,6 +129,9 @@ export function describePod(
     interactive: place.interactive && Deno.stdin.isTerminal(),
     named: apps.length > 1 ? terminals() : [],
     stopTimeout: place.stopTimeout / 1000,
+    removal: place.remove
+      ? [...ownCommand(), `--dir=${absolute(global.dir)}`, "rm", uuid]
+      : undefined,
     protectPaths: !global.insecureOptions.has("paths"),
     cgroups,
     limits,
@@ -153,6 +157,12 @@ export function becomeSupervisor(
   overwrite(executable, occurrences(executable, mark), pidText(mark.length));
   const namespace = network.kind === "joined" ? network.namespace : undefined;
   startPod(executable, uuid, namespace, prepareLock);
+}
+
+/** How rkt itself is called. */
+function ownCommand(): readonly string[] {
+  const sources = BUILD === undefined ? ["run", "-A", Deno.mainModule] : [];
+  return [Deno.execPath(), ...sources];
 }
 
 const absolute = (path: string): string => path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;

@@ -61,6 +61,8 @@ export interface PodRequest {
   readonly dryRun: boolean;
   /** Milliseconds between the first TERM or INT and the kill. */
   readonly stopTimeout: number;
+  /** Whether the pod is removed when it has ended. */
+  readonly remove: boolean;
   /** `prepare --quiet`. */
   readonly quiet: boolean;
 }
@@ -137,7 +139,15 @@ function podRequest(flags: Flags, placed: boolean): PodRequest {
 /** What is asked for the running of a pod, as against its making. */
 export type PlaceRequest = Pick<
   PodRequest,
-  "network" | "dns" | "hosts" | "hostname" | "interactive" | "ipc" | "dryRun" | "stopTimeout"
+  | "network"
+  | "dns"
+  | "hosts"
+  | "hostname"
+  | "interactive"
+  | "ipc"
+  | "dryRun"
+  | "stopTimeout"
+  | "remove"
 >;
 
 const NO_PLACE: PlaceRequest = {
@@ -148,6 +158,7 @@ const NO_PLACE: PlaceRequest = {
   ipc: "auto",
   dryRun: false,
   stopTimeout: 0,
+  remove: false,
 };
 
 /**
@@ -165,6 +176,7 @@ export function placeRequest(flags: Flags): PlaceRequest {
     ipc: ipc(flags.text("ipc")),
     dryRun: flags.on("dry-run"),
     stopTimeout: flags.duration("stop-timeout") ?? 0,
+    remove: flags.on("rm"),
   };
 }
 

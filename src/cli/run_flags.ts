@@ -92,6 +92,11 @@ export const PLACE_FLAGS: readonly Flag[] = [
     default: "10s",
     help: "The grace time: a TERM or INT that comes so long after the first one kills the pod",
   },
+  {
+    name: "rm",
+    kind: "switch",
+    help: "Remove the pod when it has ended",
+  },
 ];
 
 /** Flags of what the pod is made of. */
