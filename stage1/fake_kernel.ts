@@ -10,6 +10,7 @@ import {
   type Memory,
   type Run,
 } from "./plan/interpret.ts";
+import type { Plan } from "./plan/plan.ts";
 import type { SyscallName } from "./plan/syscalls.ts";
 import type { Pod, PodApp } from "./pod.ts";
 import { podPlan } from "./pod_plan.ts";
@@ -104,8 +105,13 @@ export function testPod(apps: readonly PodApp[], changes: Partial<Pod> = {}): Po
 
 /** Runs one process of a pod's plan by a script. */
 export function runPod(pod: Pod, script: Script): PodRun {
+  return runPlan(podPlan(pod), script);
+}
+
+/** Runs one process of a plan by a script. */
+export function runPlan(plan: Plan, script: Script): PodRun {
   const seen = { opened: [], written: [], said: [], timers: [] };
-  return { ...interpret(podPlan(pod), scripted(script, seen)), ...seen };
+  return { ...interpret(plan, scripted(script, seen)), ...seen };
 }
 
 /** The parts of {@linkcode PodRun} that the kernel fills. */

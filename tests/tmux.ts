@@ -8,7 +8,6 @@ const PATIENCE = 20_000;
 export class Tmux implements Disposable {
   readonly #socket = `/tmp/rkt-tmux-${crypto.randomUUID()}`;
 
-  /** @param env variables of the shell */
   constructor(columns = 80, rows = 24) {
     const size = ["-x", `${columns}`, "-y", `${rows}`];
     const shell = ["env", "PS1=host\\$ ", "HISTFILE=/dev/null", "bash", "--norc", "--noprofile"];
@@ -55,11 +54,9 @@ export class Tmux implements Disposable {
     }
   }
 
-  /** Empties the screen: what is seen afterwards is new. */
-  async clear(prompt: RegExp): Promise<void> {
-    this.press("C-l");
-    await this.see(new RegExp(`^${prompt.source}$`));
-    this.#tmux("clear-history");
+  /** The PID of the host's shell. */
+  get shell(): number {
+    return Number(this.#tmux("display-message", "-p", "#{pane_pid}"));
   }
 
   resize(columns: number, rows: number): void {
