@@ -53,7 +53,7 @@ function startProcess(
   steps.must(`enter the new root ${at}`, "chdir", ["/"]);
   if (pod.interactive) takeTerminal(steps, at);
   scoreForMemory(steps, at, app);
-  enterDomain(steps, at, app);
+  labelProgram(steps, at, app);
   confine(steps, at, app, takeStreams(steps, pod, app));
   steps.must(`enter the working directory ${app.workingDirectory} ${at}`, "chdir", [
     app.workingDirectory,
@@ -69,11 +69,11 @@ function startProcess(
  * @param first the first descriptor that is not needed any more
  */
 export function confine(steps: Section, at: string, app: PodApp, first = 3): void {
+  enterDomain(steps, at, app);
   closeDescriptors(steps, at, first);
   steps.try("set the file mode mask", "umask", [0o022]);
   // Else it would be the caller's, with the keys that are in it. Not every kernel has keyrings.
   steps.try(`start with an empty keyring ${at}`, "keyctl", [k.KEYCTL_JOIN_SESSION_KEYRING, 0]);
-  labelProgram(steps, at, app);
   dropPrivileges(steps, at, app);
 }
 

@@ -8,6 +8,7 @@
  * Nothing of the app is found by a name that the app could change: the namespaces come from one pidfd, all at once.
  */
 import { confine, execute, type Program, releaseSignals } from "./app.ts";
+import { labelProgram, scoreForMemory } from "./own_settings.ts";
 import * as k from "./plan/constants.ts";
 import { SETUP } from "./plan/elf.ts";
 import { addressOf, type Plan, Section, type Slot, slot } from "./plan/plan.ts";
@@ -38,7 +39,7 @@ export interface Entering {
   readonly process: number;
   /** Which of its namespaces are others than ours: flags `CLONE_NEW*`. */
   readonly namespaces: number;
-  /** Files `cgroup.procs` of its cgroups, where these are others than ours. */
+  /** Files of its cgroups to write to, where these are others than ours. */
   readonly cgroups: readonly number[];
   /** Whether the program gets a terminal of its own, relayed to the caller's. */
   readonly terminal: boolean;
@@ -110,10 +111,12 @@ function startProgram(steps: Section, entering: Entering, terminal?: Terminal): 
   steps.heading(`enter: the program in app "${app.name}"`);
   steps.label("program");
   steps.must(`start a session ${at}`, "setsid", []);
-  // By descriptors that were opened outside, where the app has no say.
+  // By the host's files, where the app has no say.
   for (const cgroup of entering.cgroups) {
     steps.must(`join the cgroup of app "${app.name}"`, "write", [cgroup, "0", 1], { hint });
   }
+  scoreForMemory(steps, at, app);
+  labelProgram(steps, at, app);
   // The root and the working directory become those of the mount namespace: the app's root.
   steps.must(`join the namespaces of app "${app.name}"`, "setns", [
     entering.process,

@@ -100,15 +100,29 @@ Deno.test("an entered command is in the app's namespaces and root, wherever the 
     const own = Deno.readLinkSync(`/proc/${pod.app}/ns/${kind}`);
     assert.equal((await entered(pod, "readlink", `/proc/self/ns/${kind}`)).trim(), own);
   }
-  const inside = await entered(
-    pod,
-    "cat",
-    "/proc/1/comm",
-    "/proc/self/cgroup",
-    "/proc/self/oom_score_adj",
+  assert.equal(await entered(pod, "cat", "/proc/1/comm"), "rkt-init\n");
+});
+
+Deno.test("an entered command is in the app's cgroups, with its limits and its devices", async () => {
+  await using pod = await world.start(
+    IDLE,
+    "--memory=64Mi",
+    "--pids-limit=20",
+    "--oom-score-adj=300",
   );
-  const app = (file: string) => Deno.readTextFileSync(`/proc/${pod.app}/${file}`);
-  assert.equal(inside, `rkt-init\n${app("cgroup")}${app("oom_score_adj")}`);
+  await using process = await enter(pod, "sleep 1000; true");
+  const [program] = children(process.pid);
+  for (const file of ["cgroup", "oom_score_adj"]) {
+    const app = Deno.readTextFileSync(`/proc/${pod.app}/${file}`);
+    assert.equal(Deno.readTextFileSync(`/proc/${program}/${file}`), app);
+  }
+  assert.notEqual(
+    Deno.readTextFileSync(`/proc/${process.pid}/cgroup`),
+    Deno.readTextFileSync(`/proc/${program}/cgroup`),
+  );
+  const many = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21; do sleep 9 & done";
+  const { stderr } = await world.rkt("enter", uuidOf(pod), "sh", "-c", many);
+  assert.match(stderr, /can't fork/);
 });
 
 const CONFINEMENT = [

@@ -1,6 +1,7 @@
 /** `rkt enter` and `rkt app exec`: this process becomes the parent of a program in an app. */
 import { Failure } from "../failure.ts";
 import { setCloseOnExec } from "../linux/lock.ts";
+import { openCgroups } from "../pod/app_cgroups.ts";
 import { pinApp } from "../pod/app_process.ts";
 import { enteredApp, otherNamespaces, privilegedApp } from "../pod/entered_app.ts";
 import { chosenApp } from "../pod/pod_app.ts";
@@ -38,13 +39,14 @@ export default async function run(
   const app = flags.on("privileged") ? privilegedApp(confined) : confined;
   // Where only the input is a terminal, a program's output is to come out as it is.
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-  setCloseOnExec(process.main.fd, false);
+  const cgroups = openCgroups(process.main);
+  for (const fd of [process.main.fd, ...cgroups]) setCloseOnExec(fd, false);
   becomeProgram(
     program(enterPlan({
       app: terminal ? withTerminal(app) : app,
       process: process.main.fd,
       namespaces: otherNamespaces(process.main),
-      cgroups: [],
+      cgroups,
       terminal,
       programs: programs(words, app),
       command: words.length > 0 ? words[0] : SHELLS.join(" or "),

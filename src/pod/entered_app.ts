@@ -40,6 +40,7 @@ export async function enteredApp(
     ...manifest,
     apps: manifest.apps.filter((each) => each.name === name).map((each) => ({
       ...each,
+      annotations: [],
       mounts: [],
       ...each.app !== undefined && {
         app: {
@@ -49,6 +50,7 @@ export async function enteredApp(
           group: "0",
           supplementaryGIDs: [],
           workingDirectory: "/",
+          eventHandlers: [],
         },
       },
     })),
@@ -69,7 +71,7 @@ export async function enteredApp(
 /** An app without what keeps it from being root: only the namespaces and cgroups are left. */
 export function privilegedApp(app: PodApp): PodApp {
   const capabilities = [...CAPABILITIES.keys()];
-  return { ...app, capabilities, noNewPrivileges: false, systemCalls: undefined };
+  return { ...app, capabilities, noNewPrivileges: false, systemCalls: undefined, label: undefined };
 }
 
 function confinementOf(pid: number | "self"): Confinement | undefined {
