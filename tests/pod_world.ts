@@ -122,9 +122,14 @@ export class World implements AsyncDisposable {
 
   /** Starts rkt with any words. */
   spawn(...words: string[]): Pod {
-    const pod = new Pod(
+    return this.adopt(
       new Deno.Command(RKT, { args: words, stdin: "null", stdout: "piped" }).spawn(),
     );
+  }
+
+  /** Takes a pod that was started elsewhere, to end it when the world ends. */
+  adopt(child: Deno.ChildProcess): Pod {
+    const pod = new Pod(child);
     this.#pods.push(pod);
     return pod;
   }
@@ -194,6 +199,13 @@ export class Pod implements AsyncDisposable {
   /** Sends a signal to the supervisor. */
   kill(signal: Deno.Signal): void {
     this.child.kill(signal);
+  }
+
+  /** Asks the pod to end, and waits until it has. */
+  async stop(): Promise<void> {
+    this.kill("SIGTERM");
+    await this.#lines.cancel();
+    await this.child.status;
   }
 
   /** Kills the pod where it still runs. */

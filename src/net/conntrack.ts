@@ -23,6 +23,7 @@ import {
 import type { Forward } from "./nat.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkError, NetlinkSocket } from "./netlink.ts";
 import { isAny, PROTOCOLS } from "./ports.ts";
+import { GET_ADDRESSES, readAddress } from "./rtnetlink.ts";
 
 const NFNL_SUBSYS_CTNETLINK = 1;
 const IPCTNL_MSG_CT_GET = 1;
@@ -40,11 +41,6 @@ const CTA_PROTO_NUM = 1;
 const CTA_PROTO_DST_PORT = 3;
 /** `CTA_FILTER_FLAG(CTA_PROTO_NUM)` (net/netfilter/nf_internals.h): compare the protocol only. */
 const FILTER_PROTOCOL = 1 << 3;
-
-// include/uapi/linux/rtnetlink.h, if_addr.h
-const RTM_GETADDR = 22;
-const IFA_ADDRESS = 1;
-const IFA_LOCAL = 2;
 
 const message = (type: number, family: number, ...parts: readonly Bytes[]) =>
   request(NFNL_SUBSYS_CTNETLINK << 8 | type, 0, joined(u8(family), u8(0), be16(0)), ...parts);
@@ -124,10 +120,7 @@ function forget(socket: NetlinkSocket, family: number, { identity }: Flow): void
 /** The addresses of the links of this thread's network namespace. */
 function hostAddresses(): readonly IpAddress[] {
   using socket = new NetlinkSocket(NETLINK_ROUTE);
-  const ifaddrmsg = new Uint8Array(8);
-  return socket.dump("list addresses", request(RTM_GETADDR, 0, ifaddrmsg)).flatMap(({ body }) => {
-    const found = attributes(body.subarray(ifaddrmsg.length));
-    const address = found.get(IFA_LOCAL) ?? found.get(IFA_ADDRESS);
-    return address === undefined ? [] : [address];
-  });
+  return socket.dump("list addresses", GET_ADDRESSES).map((each) =>
+    readAddress(each).prefix.address
+  );
 }

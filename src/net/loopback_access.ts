@@ -10,38 +10,18 @@
  *   (`ip6_rcv_core()`), so nothing is open by this. Its metric is worse than that of the route over `lo`.
  */
 import { ERRNO } from "../linux/errno.ts";
-import { AF_INET6, type IpAddress } from "./address.ts";
-import {
-  attribute,
-  type Bytes,
-  joined,
-  type Message,
-  NLM_F_CREATE,
-  NLM_F_EXCL,
-  readU32,
-  request,
-  text,
-  u32,
-  u8,
-} from "./message.ts";
+import type { IpAddress } from "./address.ts";
 import { NETLINK_ROUTE, NetlinkError, NetlinkSocket } from "./netlink.ts";
+import { addRoute, deleteRoute, getLink, readLink, RT_TABLE_LOCAL } from "./rtnetlink.ts";
 
-// include/uapi/linux/rtnetlink.h
-const RTM_GETLINK = 18;
-const RTM_NEWROUTE = 24;
-const RTM_DELROUTE = 25;
-const RT_TABLE_LOCAL = 255;
-const RTPROT_STATIC = 4;
-const RTN_LOCAL = 2;
-const RTA_DST = 1;
-const RTA_OIF = 4;
-const RTA_PRIORITY = 6;
-const IFLA_IFNAME = 3;
-
-/** That of the kernel's own route is 0. */
-const METRIC = 1024;
-
-const LOOPBACK_V6 = new Uint8Array([...Array(15).fill(0), 1]);
+/** The route to ::1 over a link; the metric of the kernel's own is 0. */
+const answers = (link: number) => ({
+  to: { address: new Uint8Array([...Array(15).fill(0), 1]), length: 128 },
+  link,
+  table: RT_TABLE_LOCAL,
+  priority: 1024,
+  local: true,
+});
 
 /**
  * Lets answers in by a link.
@@ -80,40 +60,17 @@ function routeLocalnet(link: string, value: "0" | "1"): void {
   });
 }
 
+// include/uapi/asm-generic/errno-base.h
+const ENODEV = 19;
+
 /** Adds or deletes the local route to ::1; no error where it is there, or not. */
 function changeRoute(link: string, add: boolean): void {
   using socket = new NetlinkSocket(NETLINK_ROUTE);
-  const what = `the route of answers to ::1 over ${link}`;
   try {
-    const index = linkIndex(socket, link);
-    socket.request(`${add ? "add" : "delete"} ${what}`, routeMessage(index, add));
+    const { index } = readLink(socket.requests([getLink(link)])[0]);
+    socket.requests([add ? addRoute(answers(index)) : deleteRoute(answers(index))]);
   } catch (error) {
     const harmless = add ? [ERRNO.EEXIST] : [ERRNO.ESRCH, ENODEV];
     if (!(error instanceof NetlinkError && harmless.includes(error.errno))) throw error;
   }
-}
-
-// include/uapi/asm-generic/errno-base.h
-const ENODEV = 19;
-
-function linkIndex(socket: NetlinkSocket, link: string): number {
-  const name = attribute(IFLA_IFNAME, text(link));
-  const answers = socket.request(`find link ${link}`, request(RTM_GETLINK, 0, ifinfomsg, name));
-  return readU32(answers[0].body.subarray(4, 8)); // ifi_index
-}
-
-/** `struct ifinfomsg` */
-const ifinfomsg: Bytes = new Uint8Array(16);
-
-function routeMessage(link: number, add: boolean): Message {
-  // struct rtmsg: family, lengths, type of service, table, protocol, scope, type, flags
-  const fields = [AF_INET6, 128, 0, 0, RT_TABLE_LOCAL, RTPROT_STATIC, 0, RTN_LOCAL];
-  return request(
-    add ? RTM_NEWROUTE : RTM_DELROUTE,
-    add ? NLM_F_CREATE | NLM_F_EXCL : 0,
-    joined(...fields.map(u8), u32(0)),
-    attribute(RTA_DST, LOOPBACK_V6),
-    attribute(RTA_OIF, u32(link)),
-    attribute(RTA_PRIORITY, u32(METRIC)),
-  );
 }

@@ -9,6 +9,7 @@ import type { IpAddress, IpPrefix } from "./address.ts";
 import { forgetConnections } from "./conntrack.ts";
 import { checkListeners } from "./listeners.ts";
 import type { PROTOCOLS } from "./ports.ts";
+import { getLink, readLink, setHairpin } from "./rtnetlink.ts";
 import { closeLoopback, openLoopback, reopenLoopback } from "./loopback_access.ts";
 import type { Bytes, Message } from "./message.ts";
 import { displaced } from "./nat_conflicts.ts";
@@ -25,7 +26,7 @@ import {
   shortened,
 } from "./nat_elements.ts";
 import { LINKS_SET, SETS, TABLE, tableMessages } from "./nat_table.ts";
-import { NETLINK_NETFILTER, NetlinkError, NetlinkSocket } from "./netlink.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkError, NetlinkSocket } from "./netlink.ts";
 import {
   batchBegin,
   batchEnd,
@@ -48,6 +49,8 @@ export interface ForwardTarget {
   readonly link?: string;
   /** Whether pods of this network reach each other without the host routing between them, as on a bridge. */
   readonly switched: boolean;
+  /** The pod's port of the bridge, where rkt has made it. */
+  readonly port?: string;
   /** Whether the pod has a default route to the host, so that its answers find everybody. */
   readonly routed: boolean;
 }
@@ -105,11 +108,19 @@ export function setUpNat(
   // Behind a bridge there are other pods, so the element of its link stays.
   const shared = target?.switched === true && forwards.length > 0 ? linkElements(target) : [];
   insert([...wanted, ...shared], request, alive);
-  if (target?.link !== undefined && forwards.length > 0) {
-    openLoopback(target.link, target.addresses.map(({ address }) => address));
-  }
+  if (target !== undefined && forwards.length > 0) openWays(target);
   forgetConnections(forwards);
   return [encodedBatch(elementMessages(wanted, deletion))];
+}
+
+/** What rules alone can't do for those who are near to the pod. */
+function openWays({ link, port, addresses }: ForwardTarget): void {
+  if (link !== undefined) openLoopback(link, addresses.map(({ address }) => address));
+  if (port === undefined) return;
+  // With br_netfilter, a bridge itself sends on what is forwarded to one of its ports, and not back by the same port.
+  using socket = new NetlinkSocket(NETLINK_ROUTE);
+  const { index } = readLink(socket.requests([getLink(port)])[0]);
+  socket.requests([setHairpin(index, true)]);
 }
 
 /**

@@ -40,8 +40,10 @@ const RTM_NEWNEIGH = 28;
 const RTM_NEWRULE = 32;
 const RT_TABLE_UNSPEC = 0;
 const RT_TABLE_MAIN = 254;
+export const RT_TABLE_LOCAL = 255;
 const RTPROT_BOOT = 3;
 const RTN_UNICAST = 1;
+const RTN_LOCAL = 2;
 const FR_ACT_TO_TBL = 1;
 
 /** How far away what a route leads to is. */
@@ -319,6 +321,8 @@ export interface Route {
   readonly source?: IpAddress;
   readonly priority?: number;
   readonly table?: number;
+  /** Whether what is sent there is for this host. */
+  readonly local?: boolean;
 }
 
 /**
@@ -358,7 +362,7 @@ function routeMessage(type: number, flags: number, route: Route): Message {
       u8(wide ? RT_TABLE_UNSPEC : table ?? RT_TABLE_MAIN),
       u8(type === RTM_DELROUTE ? 0 : RTPROT_BOOT),
       u8(scope),
-      u8(type === RTM_DELROUTE ? 0 : RTN_UNICAST),
+      u8(type === RTM_DELROUTE ? 0 : route.local === true ? RTN_LOCAL : RTN_UNICAST),
       u32(0),
     ),
     ...to.length === 0 ? [] : [attribute(RTA_DST, to.address)],

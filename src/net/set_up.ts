@@ -22,7 +22,7 @@ import {
   isExternal,
   standsFor,
 } from "./plugins.ts";
-import type { Attached } from "./pod_link.ts";
+import { type Attached, hostLinkName } from "./pod_link.ts";
 import { setLink } from "./rtnetlink.ts";
 
 /**
@@ -213,7 +213,8 @@ async function joinFirst(
   if (isExternal(plugin)) {
     const result = await callExternal(plugin, plan);
     const hostLink = result.interfaces.find(({ sandbox }) => (sandbox ?? "") === "")?.name;
-    return { result, ...hostLink && { hostLink }, switched: false, masqueraded: false, files: [] };
+    // What it has made is not known; as if of a bridge, connections to ports work in any case.
+    return { result, ...hostLink && { hostLink }, switched: true, masqueraded: false, files: [] };
   }
   const ipam = externalIpam(plugin);
   const allocation = ipam === undefined
@@ -246,7 +247,9 @@ async function setUpRules(
   const forwards = to === undefined || await forwardedByPlugins(to) ? [] : request.forwards;
   if (masqueraded.length + forwards.length === 0) return [];
   const { setUpNat } = await import("./nat.ts");
-  const target = to === undefined || forwards.length === 0 ? {} : { target: forwardTarget(to) };
+  const target = to === undefined || forwards.length === 0
+    ? {}
+    : { target: forwardTarget(to, uuid) };
   const nat = { uuid, dataDir, masqueraded, forwards, ...target };
   return setUpNat(nat, (owner) => podIsHeld(owner.dataDir, owner.uuid));
 }
@@ -257,8 +260,9 @@ async function forwardedByPlugins({ info: { called } }: Joined): Promise<boolean
   return called.some(forwardsPorts);
 }
 
-function forwardTarget({ info, result, hostLink, switched }: Joined): ForwardTarget {
-  const { netName, pluginPath } = info;
+function forwardTarget({ info, result, hostLink, switched }: Joined, uuid: string): ForwardTarget {
+  const { netName, pluginPath, ifName } = info;
+  const port = hostLinkName({ containerId: uuid, ifName });
   if (hostLink === undefined) {
     throw new Failure(
       `--port: the host reaches no port of a pod in network "${netName}", whose type is ${pluginPath}; ` +
@@ -269,6 +273,7 @@ function forwardTarget({ info, result, hostLink, switched }: Joined): ForwardTar
     addresses: result.ips.map(({ address }) => address),
     link: hostLink,
     switched,
+    ...switched && result.interfaces.some(({ name }) => name === port) && { port },
     routed: result.routes.some(({ to }) => to.length === 0),
   };
 }
