@@ -5,7 +5,7 @@
  * All of it is in tables, so its code is the same for any number of apps.
  */
 import * as k from "./plan/constants.ts";
-import { SETUP } from "./plan/elf.ts";
+import { DATA, SETUP, STACK } from "./plan/elf.ts";
 import {
   addressOf,
   type Field,
@@ -40,6 +40,8 @@ export interface Pump {
   readonly pid: Slot;
   /** The descriptors: that of init first. */
   readonly polls: Struct;
+  /** A pidfd of init. */
+  readonly init: Slot;
 }
 
 /** What of a chunk is known to who handles it. */
@@ -64,7 +66,7 @@ export function pump(name: string, channels: readonly Channel[]): Pump | undefin
     ...entry(0),
     ...channels.flatMap(({ number }) => entry(SUPERVISOR_SIDE + number)),
   );
-  return { name, channels, pid: slot(name), polls };
+  return { name, channels, pid: slot(name), polls, init: slot("init's pidfd") };
 }
 
 /**
@@ -72,10 +74,8 @@ export function pump(name: string, channels: readonly Channel[]): Pump | undefin
  *
  * @param pidfd a pidfd of init
  */
-export function startPump(setup: Section, { name, pid, polls }: Pump, pidfd: Slot): void {
-  const value = slot("value");
-  setup.compute("sum", [pidfd, k.POLLIN * 2 ** 32], { store: value });
-  setup.compute("put", [addressOf(polls), value]);
+export function startPump(setup: Section, { name, pid, init }: Pump, pidfd: Slot): void {
+  setup.set(init, pidfd);
   setup.must(`make the process ${name}`, "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: pid });
   setup.when(pid, 0, name);
 }
@@ -113,7 +113,7 @@ export function awaitPump(steps: Section, { name, pid }: Pump): void {
  */
 export function runPump(
   steps: Section,
-  { name, channels, polls }: Pump,
+  { name, channels, polls, init }: Pump,
   options: {
     readonly table: Struct;
     readonly recordSize: number;
@@ -136,9 +136,13 @@ export function runPump(
   steps.try("name the process", "prctl", [k.PR_SET_NAME, name]);
   // Neither Ctrl-Z nor the end of the caller's session may stop the apps' output.
   steps.try("leave the caller's session", "setsid", []);
-  steps.try("give the plan's memory back", "munmap", [SETUP.address, SETUP.size]);
-  closeOthers(steps, polls, standardStreams);
+  steps.compute("sum", [init, k.POLLIN * 2 ** 32], { store: value });
+  steps.compute("put", [addressOf(polls), value]);
+  closeOthers(steps, init, standardStreams);
   options.begin();
+  for (const { address, size } of [SETUP, DATA, STACK]) {
+    steps.try("give back memory of the others", "munmap", [address, size]);
+  }
   steps.set(rounds, LAST_ROUNDS);
 
   steps.label(`${name} waits`);
@@ -193,13 +197,10 @@ export function runPump(
 }
 
 /** All but the channels and the pidfd, the pod's lock among them. */
-function closeOthers(steps: Section, polls: Struct, standardStreams: boolean): void {
-  const pidfd = slot("pidfd");
+function closeOthers(steps: Section, pidfd: Slot, standardStreams: boolean): void {
   const before = slot("before");
   const after = slot("after");
   const what = "close what is not needed";
-  steps.compute("load", [addressOf(polls)], { store: pidfd });
-  steps.compute("and", [pidfd, 0xffffffff], { store: pidfd });
   steps.compute("difference", [pidfd, 1], { store: before });
   steps.compute("sum", [pidfd, 1], { store: after });
   const first = standardStreams ? 3 : 0;

@@ -122,9 +122,17 @@ export function failureText(step: Step): string {
   return `stage1: ${step.what}: \n${step.hint === undefined ? "" : `; ${step.hint}`}\n`;
 }
 
-/** Lays a plan out. Throws on a label that is missing or stands twice: both are bugs of the plan's author. */
-export function assemble(plan: Plan, architecture: Architecture): Layout {
-  const assembly = new Assembly(architecture);
+/** Sections that can have the memory that only they use behind their own bytes. */
+const APART: readonly SectionName[] = ["setup", "output"];
+
+/**
+ * Lays a plan out. Throws on a label that is missing or stands twice: both are bugs of the plan's author.
+ *
+ * @param apart whether memory that only the setup section or only the output section uses is in that part, which must
+ * be writable then: so it is given back with it, or counts for nobody else
+ */
+export function assemble(plan: Plan, architecture: Architecture, apart = false): Layout {
+  const assembly = new Assembly(architecture, apart ? APART : []);
   // Setup comes last: what others use too is to be where they are.
   for (const section of SECTIONS.toReversed()) {
     for (const item of plan[section] ?? []) assembly.add(item, section);
@@ -142,11 +150,15 @@ class Assembly {
   };
   readonly #labels = new Map<string, readonly [SectionName, number]>();
   readonly #data = new Map<Memory, number>();
+  /** The only section that uses some memory; undefined where there are several. */
+  readonly #owners = new Map<Memory, SectionName | undefined>();
+  /** Where the data of each part begins, behind its other bytes. */
+  readonly #dataAt = new Map<SectionName, number>();
   /** The sections that have the texts of structures in memory. */
   readonly #homes = new Map<Struct, SectionName>();
   #bases: Bases = { setup: 0, resident: 0, data: 0 };
 
-  constructor(readonly architecture: Architecture) {}
+  constructor(readonly architecture: Architecture, readonly apart: readonly SectionName[]) {}
 
   add(item: Item, section: SectionName): void {
     const part = this.#parts[section];
@@ -162,10 +174,14 @@ class Assembly {
   }
 
   #addMemory(memory: Memory, section: SectionName): void {
-    if (this.#data.has(memory)) return;
+    if (this.#data.has(memory)) {
+      if (this.#owners.get(memory) !== section) this.#owners.set(memory, undefined);
+      return;
+    }
     this.#data.set(memory, NaN);
+    this.#owners.set(memory, section);
     if (memory.kind === "struct") {
-      const home = section === "setup" ? "resident" : section;
+      const home = section === "setup" && !this.apart.includes("setup") ? "resident" : section;
       this.#homes.set(memory, home);
       this.#addFields(memory.fields, home);
     }
@@ -191,12 +207,22 @@ class Assembly {
     else if (part.addStructure(value)) this.#addFields(value.fields, section);
   }
 
-  /** Buffers stand behind all else, so that who uses none has one page of this. */
-  #placeData(): number {
+  /** The section that has memory for itself; undefined where it is in the data part. */
+  #home(memory: Memory): SectionName | undefined {
+    return this.apart.find((section) => section === this.#owners.get(memory));
+  }
+
+  /**
+   * Places the memory of a section, or of the data part. Buffers stand behind all else, so that who uses none has
+   * one page of this.
+   *
+   * @returns its bytes
+   */
+  #placeData(section?: SectionName): number {
     let end = 0;
     for (const spaces of [false, true]) {
       for (const memory of this.#data.keys()) {
-        if ((memory.kind === "space") !== spaces) continue;
+        if ((memory.kind === "space") !== spaces || this.#home(memory) !== section) continue;
         this.#data.set(memory, end);
         end += memory.kind === "slot"
           ? 8
@@ -209,11 +235,16 @@ class Assembly {
   }
 
   layout(): Layout {
+    const close = (section: SectionName): number => {
+      const own = this.#parts[section].close();
+      this.#dataAt.set(section, own);
+      return own + (this.apart.includes(section) ? this.#placeData(section) : 0);
+    };
     const size = {
-      setup: this.#parts.setup.close(),
-      resident: this.#parts.resident.close(),
-      init: this.#parts.init.close(),
-      output: this.#parts.output.close(),
+      setup: close("setup"),
+      resident: close("resident"),
+      init: close("init"),
+      output: close("output"),
       data: this.#placeData(),
     };
     return {
@@ -222,11 +253,11 @@ class Assembly {
       emit: (bases) => {
         this.#bases = bases;
         return {
-          setup: this.#emitPart("setup", size.setup),
+          setup: this.#emitData("setup", this.#emitPart("setup", size.setup)),
           resident: this.#emitPart("resident", size.resident),
           init: this.#emitPart("init", size.init),
-          output: this.#emitPart("output", size.output),
-          data: this.#emitData(size.data),
+          output: this.#emitData("output", this.#emitPart("output", size.output)),
+          data: this.#emitData(undefined, new Uint8Array(size.data)),
         };
       },
     };
@@ -291,12 +322,16 @@ class Assembly {
     }
   }
 
-  #emitData(size: number): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(size);
+  /** Writes the structures among the memory of a section, or of the data part. */
+  #emitData(
+    section: SectionName | undefined,
+    bytes: Uint8Array<ArrayBuffer>,
+  ): Uint8Array<ArrayBuffer> {
     const view = new DataView(bytes.buffer);
+    const from = section === undefined ? 0 : this.#dataAt.get(section) ?? NaN;
     for (const [memory, at] of this.#data) {
-      if (memory.kind !== "struct") continue;
-      this.#emitFields(view, at, memory.fields, this.#homes.get(memory) ?? "resident");
+      if (memory.kind !== "struct" || this.#home(memory) !== section) continue;
+      this.#emitFields(view, from + at, memory.fields, this.#homes.get(memory) ?? "resident");
     }
     return bytes;
   }
@@ -321,7 +356,10 @@ class Assembly {
   }
 
   #dataAddress(memory: Memory): number {
-    return this.#bases.data + (this.#data.get(memory) ?? NaN);
+    const offset = this.#data.get(memory) ?? NaN;
+    const home = this.#home(memory);
+    if (home === undefined) return this.#bases.data + offset;
+    return this.#base(home) + (this.#dataAt.get(home) ?? NaN) + offset;
   }
 
   #labelAddress(name: string): number {

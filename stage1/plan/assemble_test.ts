@@ -124,6 +124,36 @@ Deno.test("assemble() keeps structures behind the instructions, and aligned", ()
   assert.deepEqual([...setup.subarray(at, at + 16)], bytes);
 });
 
+Deno.test("assemble() can keep what only setup or only output uses apart", () => {
+  const shared = slot("shared");
+  const [ofSetup, ofOutput, ofResident] = ["setup", "output", "resident"].map(slot);
+  const table = mutableStruct("table", ["number", 8, 7], ["text", 8, "text"]);
+  const bases = { ...BASES, init: 0x40_0000, output: 0x50_0000 };
+  const setup = new Section();
+  setup.compute("sum", [ofSetup, shared]);
+  const resident = new Section();
+  resident.compute("sum", [ofResident, shared]);
+  const output = new Section();
+  output.try("use", "read", [ofOutput, table, shared]);
+  const each = { setup: setup.items, resident: resident.items, output: output.items };
+  const layout = assemble(each, "x86_64", true);
+  const images = layout.emit(bases);
+  const part = (address: bigint) =>
+    (["setup", "resident", "data", "output"] as const).find((name) =>
+      Number(address) >= bases[name] && Number(address) < bases[name] + layout.size[name]
+    );
+  const [first, second, third] = [images.setup, images.resident, images.output]
+    .map((image) => instruction(image, 0).args);
+  assert.deepEqual(first.slice(0, 2).map(part), ["setup", "data"]);
+  assert.deepEqual(second.slice(0, 2).map(part), ["data", "data"]);
+  assert.deepEqual(third.slice(0, 3).map(part), ["output", "output", "data"]);
+  assert.equal(layout.size.data, 16);
+  const at = Number(third[1]) - bases.output;
+  const view = new DataView(images.output.buffer);
+  assert.equal(view.getBigInt64(at, true), 7n);
+  assert.equal(text(images.output, bases.output, view.getBigInt64(at + 8, true)), "text");
+});
+
 Deno.test("assemble() keeps what changes in the data part, which starts as zeros", () => {
   const room = space("room", 9);
   const fd = slot("fd");

@@ -11,6 +11,15 @@ export const ADDRESS = {
   output: 0x800000,
 } as const;
 
+/** The place of the data part. */
+export const DATA = { address: ADDRESS.data, size: 0x100000 };
+
+/** All above the parts: the stack, which no step needs, and what the kernel maps to read clocks from. */
+export const STACK = {
+  address: 0x1000000,
+  size: (Deno.build.arch === "aarch64" ? 2 ** 48 : 2 ** 47 - 0x1000) - 0x1000000,
+};
+
 /** The setup part's place in memory: what a plan gives back when it is done with it. */
 export const SETUP = { address: ADDRESS.setup, size: 0x100000 };
 
@@ -29,7 +38,8 @@ const PAGE: Readonly<Record<Architecture, number>> = { x86_64: 0x1000, aarch64: 
 /**
  * The executable of a program (elf(5)).
  *
- * Text and resident part share their pages, which are never writable; the other parts have pages of their own.
+ * Text and resident part share their pages, which are never writable; the other parts have pages of their own, which
+ * are writable where there may be memory among them ({@linkcode assemble}'s `apart`).
  */
 export function executable(layout: Layout, architecture: Architecture): Uint8Array<ArrayBuffer> {
   const code = engineCode(architecture);
@@ -77,7 +87,7 @@ export function executable(layout: Layout, architecture: Architecture): Uint8Arr
   segment(0, PF_R | PF_X, 0, ADDRESS.text, textSize);
   segment(1, PF_R | PF_W, dataAt, ADDRESS.data, parts.data.length);
   for (const [i, [name, at]] of places.entries()) {
-    segment(2 + i, PF_R, at, ADDRESS[name], parts[name].length);
+    segment(2 + i, name === "init" ? PF_R : PF_R | PF_W, at, ADDRESS[name], parts[name].length);
     file.set(parts[name], at);
   }
   const stack = EHDR_SIZE + (headers - 1) * PHDR_SIZE;
