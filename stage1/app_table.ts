@@ -205,7 +205,7 @@ export class AppTable {
     const next = `${name}: next app`;
     const one = `${name}: app`;
     steps.label(name);
-    if (this.apps.length === 0) return;
+    if (this.apps.length === 0) return steps.label(next);
     steps.set(app, this.#address(0));
     steps.label(one);
     body(next);

@@ -84,6 +84,43 @@ export function makeCgroups(steps: Section, pod: Pod): Cgroups | undefined {
   return { version: place.version, apps, directories };
 }
 
+/**
+ * `rkt app start` makes the cgroups of an app below those of its pod. In a hierarchy where the pod has none yet, because
+ * no app needed it, it gets one.
+ */
+export function addCgroups(steps: Section, pod: Pod, app: PodApp): Cgroups | undefined {
+  const { cgroups: place } = pod;
+  if (place === undefined) return undefined;
+  steps.heading(`app start: the cgroups of app "${app.name}"`);
+  const directories = new Map<CgroupBase, Slot>();
+  const apps = new Map<string, Slot[]>([[app.name, []]]);
+  for (const base of place.bases) {
+    const directory = slot(`cgroup in ${base.path}`);
+    const path = `${base.path}/${podCgroup(pod.uuid)}`;
+    directories.set(base, directory);
+    steps.try(`make the pod's cgroup ${path}`, "mkdirat", [k.AT_FDCWD, path, 0o755]);
+    steps.must(`open the pod's cgroup ${path}`, "openat", [
+      k.AT_FDCWD,
+      path,
+      k.O_RDONLY | k.O_DIRECTORY | k.O_CLOEXEC,
+      0,
+    ], { store: directory });
+    const controllers = secondControllers(place, base);
+    if (controllers !== "") {
+      const what = `give controllers to the cgroups of the apps`;
+      writeAt(steps, what, directory, "cgroup.subtree_control", controllers);
+    }
+    steps.try("remove what an earlier start has left", "unlinkat", [
+      directory,
+      app.name,
+      k.AT_REMOVEDIR,
+    ]);
+    // Processes that the app has left behind keep it busy.
+    makeAppCgroup(steps, place, base, directory, app, apps, "try");
+  }
+  return { version: place.version, apps, directories };
+}
+
 function secondControllers({ version }: CgroupPlace, { controllers }: CgroupBase): string {
   if (version === 1) return "";
   const names = controllers.filter((name) => name !== "devices");
@@ -109,11 +146,12 @@ function makeAppCgroup(
   pod: Slot,
   app: PodApp,
   handles: ReadonlyMap<string, Slot[]>,
+  again: "try" | "must" = "must",
 ): void {
   const who = `app "${app.name}"`;
   const handle = slot(`cgroup of ${app.name} in ${base.path}`);
   handles.get(app.name)?.push(handle);
-  steps.must(`make a cgroup for ${who}`, "mkdirat", [pod, app.name, 0o755]);
+  steps[again](`make a cgroup for ${who}`, "mkdirat", [pod, app.name, 0o755]);
   for (const setting of settings(place, base, app.limits)) {
     writeSetting(steps, who, pod, `${app.name}/`, setting);
   }

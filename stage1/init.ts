@@ -9,6 +9,7 @@ import { rememberCgroups } from "./cgroup.ts";
 import { appTable, initLoop, makeTimers } from "./init_loop.ts";
 import { enterNetwork } from "./network.ts";
 import * as k from "./plan/constants.ts";
+import { Mutable } from "./mutable.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot } from "./plan/plan.ts";
 import type { Pod } from "./pod.ts";
 import {
@@ -58,6 +59,7 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
     k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC,
     0,
   ], { store: statusDirectory });
+  const mutable = pod.mutable ? new Mutable(setup) : undefined;
   const roots = pod.apps.map((app) => openRoot(setup, app));
   const etc = openEtcFiles(setup, pod);
 
@@ -80,7 +82,7 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
   setup.goto("init ready");
 
   for (const app of pod.apps) startApp(setup, pod, app, supervisor.cgroups);
-  initLoop(resident, table, pod, statusDirectory, supervisor.cgroups);
+  initLoop(resident, table, pod, statusDirectory, supervisor.cgroups, mutable?.role);
 }
 
 /** The kernel kills init, and with it the pod, when the supervisor dies; also if it died before we could ask for it. */

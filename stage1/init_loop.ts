@@ -23,15 +23,35 @@ import {
   type Section,
   type Slot,
   slot,
+  type Struct,
   struct,
 } from "./plan/plan.ts";
 import type { Pod, PodApp } from "./pod.ts";
 import { alarm, exitCode, SIGSET_SIZE, WAITED_FOR } from "./supervisor.ts";
 
+/** What is different where the loop is not that of a pod whose apps are there from the beginning. */
+export interface Role {
+  /** Whether it goes on when no app is left, until `walked` says that none is: `LEFT` is 0. */
+  readonly stays?: boolean;
+  /** The signals that it waits for. */
+  readonly waitsFor?: Struct;
+  /** Flags of clone(2) for the apps' processes, beside those that each has. */
+  readonly births?: number;
+  /** What a process of an app does first. */
+  born?(steps: Section): void;
+  /** When the apps are on their way. */
+  up?(steps: Section): void;
+  /** When a signal has come that is not about a child. */
+  signal?(steps: Section, signal: Slot): void;
+  /** When all that is to be started is started. */
+  walked?(steps: Section, state: { readonly stopping: Slot; readonly left: Slot }): void;
+}
+
 /** What the parts of the loop share. */
 interface Loop extends Noting {
   readonly cgroups?: Cgroups;
   readonly pod: Pod;
+  readonly role: Role;
   /** Whether any app may be started again; what no app of the pod needs is not in the plan. */
   readonly again: boolean;
   /** Whether any app has event handlers. */
@@ -89,8 +109,10 @@ export function initLoop(
   pod: Pod,
   statusDirectory: Slot,
   cgroups?: Cgroups,
+  role: Role = {},
 ): void {
   const loop: Loop = {
+    role,
     steps,
     cgroups,
     table,
@@ -118,10 +140,10 @@ export function birthsLater(apps: readonly PodApp[]): boolean {
   return apps.some(bornLater);
 }
 
-function ready({ steps, table }: Loop): void {
+function ready({ steps, table, role }: Loop): void {
   steps.heading("init: start the apps");
   steps.label("init ready");
-  steps.set(LEFT, table.apps.length);
+  steps.set(LEFT, table.apps.length + (role.stays ? 1 : 0));
   steps.set(AFTER_WALK, instructionAt("init up"));
   steps.goto("walk");
   steps.heading("init: the apps are on their way");
@@ -139,17 +161,24 @@ function ready({ steps, table }: Loop): void {
     steps.try("let go of the input", "close", [0]);
     steps.try("let go of the output", "close", [1]);
   }
+  role.up?.(steps);
 }
 
-function wait({ steps, pod }: Loop): void {
+function wait({ steps, pod, role }: Loop): void {
   steps.heading("init: wait");
   steps.label("init wait");
-  steps.try("wait for a signal", "rt_sigtimedwait", [WAITED_FOR, 0, 0, SIGSET_SIZE], {
+  steps.try("wait for a signal", "rt_sigtimedwait", [
+    role.waitsFor ?? WAITED_FOR,
+    0,
+    0,
+    SIGSET_SIZE,
+  ], {
     store: SIGNAL,
     branch: { when: "error", to: "init wait" },
   });
   steps.when(SIGNAL, k.SIGCHLD, "init reap");
   steps.when(SIGNAL, k.SIGPIPE, "init wait");
+  role.signal?.(steps, SIGNAL);
   steps.compute("let", [SIGNAL], {
     branch: { when: "different", operand: k.SIGALRM, to: "init forward" },
   });
@@ -347,7 +376,7 @@ function stopAll({ steps, table, pod }: Loop): void {
 
 /** Goes through all apps, and starts what is to be started; when the pod stops, that is nothing but post-stops. */
 function walk(loop: Loop): void {
-  const { steps, table, again, handlers } = loop;
+  const { steps, table, again, handlers, role } = loop;
   steps.heading("init: see which apps are to start");
   steps.label("walk");
   steps.set(AGAIN, 0);
@@ -367,6 +396,7 @@ function walk(loop: Loop): void {
     mayStart(loop, next);
   });
   steps.when(AGAIN, 1, "walk");
+  role.walked?.(steps, { stopping: STOPPING, left: LEFT });
   steps.when(LEFT, 0, "init end");
   steps.compute("goto", [AFTER_WALK]);
   steps.label("init end");
@@ -408,15 +438,16 @@ function mayStart({ steps, table, handlers }: Loop, next: string): void {
 }
 
 /** A process of an app, in the app's cgroup where that is possible; see enterCgroup(). */
-function cloneApp({ steps, table, cgroups }: Loop): void {
+function cloneApp({ steps, table, cgroups, role }: Loop): void {
+  const flags = k.CLONE_NEWNS | (role.births ?? 0);
   const what = "make a process for the app";
   const options = { store: PID, branch: { when: "error", to: "no process" } } as const;
   if (!bornInside(cgroups)) {
-    steps.try(what, "clone", [k.CLONE_NEWNS | k.SIGCHLD, 0, 0, 0, 0], options);
+    steps.try(what, "clone", [flags | k.SIGCHLD, 0, 0, 0, 0], options);
     return;
   }
   const cgroup = slot("cgroup");
-  const { args, size, cgroupAt } = cloneArguments(k.CLONE_NEWNS);
+  const { args, size, cgroupAt } = cloneArguments(flags);
   table.get(steps, APP, "cgroup", cgroup);
   steps.compute("put", [addressOf(args, cgroupAt), cgroup]);
   steps.try(what, "clone3", [args, size], options);
@@ -424,7 +455,7 @@ function cloneApp({ steps, table, cgroups }: Loop): void {
 
 /** The births of processes. */
 function start(loop: Loop): void {
-  const { steps, table, again, handlers } = loop;
+  const { steps, table, again, handlers, role } = loop;
   const entry = slot("where it begins");
   const bearing = slot("phase to come");
   steps.heading("init: start a process of an app");
@@ -452,6 +483,7 @@ function start(loop: Loop): void {
   steps.label("start process");
   cloneApp(loop);
   steps.compute("let", [PID], { branch: { when: "different", operand: 0, to: "process made" } });
+  role.born?.(steps);
   steps.compute("goto", [entry]);
   steps.label("process made");
   table.put(steps, APP, "pid", PID);

@@ -45,6 +45,8 @@ export interface Pod {
   /** What all apps together may use. */
   readonly limits: Limits;
   readonly apps: readonly PodApp[];
+  /** Apps are added later; the pod ends when it is told to, and not with its last app. */
+  readonly mutable?: boolean;
 }
 
 /** Files in /etc; what is absent is left to volumes and images. */

@@ -22,6 +22,8 @@ export const RKT_ANNOTATIONS = {
   restartDelay: `${PREFIX}stage2/restart-delay`,
   onExit: `${PREFIX}stage1/on-exit`,
   after: `${PREFIX}stage2/after`,
+  /** Of a pod: `true` where its apps come and go while it runs. */
+  mutable: `${PREFIX}stage1/mutable`,
 } as const;
 
 /** What an annotation of rkt says. */

@@ -211,8 +211,12 @@ const AT_FDCWD = -100;
 const AT_EACCESS = 0x200;
 const W_OK = 2;
 
-/** The system that rkt runs on. */
-function thisSystem(): System {
+/**
+ * The system that rkt runs on.
+ *
+ * @param process whose cgroups are the own ones; a PID
+ */
+export function thisSystem(process: number | "self" = "self"): System {
   const read = (path: string): string => {
     try {
       return Deno.readTextFileSync(path);
@@ -221,7 +225,7 @@ function thisSystem(): System {
     }
   };
   return {
-    hierarchies: findHierarchies(read("/proc/self/cgroup"), read("/proc/self/mountinfo")),
+    hierarchies: findHierarchies(read(`/proc/${process}/cgroup`), read("/proc/self/mountinfo")),
     words: (path) => read(path).split(/\s+/).filter((word) => word !== ""),
     exists,
     writable: (path) => -trySyscall("faccessat2", AT_FDCWD, cstring(path), W_OK, AT_EACCESS),

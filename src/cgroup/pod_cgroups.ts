@@ -66,6 +66,11 @@ export function removeCgroups(pod: PodView): string | undefined {
   });
 }
 
+/** Removes the cgroups of an app that has ended in a pod that runs; what is still busy is left to the pod's end. */
+export function removeAppCgroups(pod: PodView, app: string): void {
+  for (const path of cgroupsOf(pod)) removeDirectory(`${path}/${app}`);
+}
+
 /** How often and how long, in milliseconds, {@linkcode removeCgroupsSoon} waits. */
 const PATIENCE = { times: 100, each: 20 };
 

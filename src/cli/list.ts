@@ -16,7 +16,7 @@ export default function run({ flags, global }: Invocation): Promise<number> {
   const pods = listPods(global.dir).filter(({ stage }) => stage !== "garbage");
   const format = flags.text("format");
   if (format !== undefined) {
-    printLine(jsonText(pods.map(podJson), format === "json-pretty"));
+    printLine(jsonText(pods.map((pod) => podJson(global.dir, pod)), format === "json-pretty"));
     return Promise.resolve(0);
   }
   const full = flags.on("full");

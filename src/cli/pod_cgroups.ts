@@ -30,6 +30,17 @@ export function podCgroups(
     { who: "the pod", limits },
     ...apps.map(({ name, limits }) => ({ who: `app "${name}"`, limits })),
   ]);
+  const lines = warnings.map((warning) => `${command}: warning: ${warning}`);
+  return podCgroupsAt(place, lines, apps, limits);
+}
+
+/** The cgroups of a pod at a place. Where none keeps apps from devices, they can make no nodes for them. */
+export function podCgroupsAt(
+  place: CgroupPlace | undefined,
+  warnings: readonly string[],
+  apps: readonly PodApp[],
+  limits: Limits = {},
+): PodCgroups {
   const closed = place?.bases.some(({ controllers }) => controllers.includes("devices")) === true;
   const mknod = capabilityNumber("CAP_MKNOD");
   const harmless = apps.map((app) => ({
@@ -40,6 +51,6 @@ export function podCgroups(
     place,
     limits,
     apps: closed ? apps : harmless,
-    warnings: warnings.map((warning) => `${command}: warning: ${warning}`),
+    warnings,
   };
 }

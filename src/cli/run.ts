@@ -8,10 +8,11 @@
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { Failure } from "../failure.ts";
 import { createPod } from "../pod/pod_directory.ts";
+import { isMutable } from "../pod/mutable.ts";
 import { Store } from "../store/store.ts";
 import { BUILD } from "../version.ts";
 import { program } from "../../stage1/launch.ts";
-import { type Pod, supervisorPid } from "../../stage1/pod.ts";
+import { type EtcFile, type EtcFiles, type Pod, supervisorPid } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
 import { podSettings } from "../../stage1/sysctl.ts";
 import { etcFiles } from "./etc_files.ts";
@@ -49,6 +50,7 @@ export async function runPod(request: RunRequest, global: GlobalFlags): Promise<
     if (request.pod.uuidFile !== undefined) Deno.writeTextFileSync(request.pod.uuidFile, pod.uuid);
     const described = describePod(request.pod, global, pod.uuid, cgroups, parts.manifest);
     here = await joinedPod(described, pod.path, request.pod, global, parts.manifest);
+    if (here.mutable) here = { ...here, etc: ownFiles(here.etc) };
     const planned: Pod = {
       ...here,
       entries: parts.entries,
@@ -110,7 +112,7 @@ export function describePod(
   global: GlobalFlags,
   uuid: string,
   { apps, limits, place: cgroups }: PodCgroups,
-  { isolators }: Pick<PodManifest, "isolators">,
+  manifest: Pick<PodManifest, "isolators" | "annotations">,
 ): Pod {
   const { kind } = place.network;
   const ipc = place.ipc === "parent" ? "parent" : "private";
@@ -124,7 +126,7 @@ export function describePod(
     network: { kind: kind === "host" ? kind : "none" },
     etc: etcFiles(place),
     ipc,
-    settings: podSettings(isolators, { network: kind, ipc }),
+    settings: podSettings(manifest.isolators, { network: kind, ipc }),
     // Without a terminal there is nothing to relay: the streams are passed on as they are.
     interactive: place.interactive && Deno.stdin.isTerminal(),
     named: apps.length > 1 ? terminals() : [],
@@ -136,6 +138,17 @@ export function describePod(
     cgroups,
     limits,
     apps,
+    mutable: isMutable(manifest),
+  };
+}
+
+/** Files of the host's as copies, for apps that are added when the host's root is out of sight. */
+function ownFiles(etc: EtcFiles): EtcFiles {
+  const own = (file: EtcFile | undefined, path: string): EtcFile | undefined =>
+    file?.kind === "host" ? { kind: "text", text: Deno.readTextFileSync(path) } : file;
+  return {
+    resolvConf: own(etc.resolvConf, "/etc/resolv.conf"),
+    hosts: own(etc.hosts, "/etc/hosts"),
   };
 }
 

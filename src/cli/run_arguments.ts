@@ -63,6 +63,8 @@ export interface PodRequest {
   readonly stopTimeout: number;
   /** Whether the pod is removed when it has ended. */
   readonly remove: boolean;
+  /** Whether apps come and go while the pod runs: `rkt app sandbox`. */
+  readonly mutable?: boolean;
   /** `prepare --quiet`. */
   readonly quiet: boolean;
 }
@@ -118,18 +120,74 @@ export function runRequest({ flags, apps, command }: Invocation): RunRequest {
   return request;
 }
 
+/**
+ * Checks the flags of `app sandbox`: a pod without apps.
+ *
+ * @throws {Failure} names the flag
+ */
+export function sandboxRequest(flags: Flags): RunRequest {
+  const place = placeRequest(flags);
+  checkPlace(place, 0, flags.all("port").length);
+  if (place.interactive) throw new Failure("--interactive is for a pod with an app");
+  const pod: PodRequest = {
+    ...place,
+    ...volumesAndPorts(flags),
+    uuidFile: filled(flags, "uuid-file-save"),
+    mounts: [],
+    inheritEnvironment: false,
+    environment: [],
+    environmentFiles: [],
+    pullPolicy: "new",
+    quiet: false,
+    mutable: true,
+  };
+  return { pod, apps: [] };
+}
+
+/** What every pod can have. */
+function volumesAndPorts(flags: Flags): Pick<PodRequest, "ports" | "volumes" | "overlay"> {
+  return {
+    ports: flags.all("port").map(parsePortForward),
+    volumes: noneTwice("--volume", flags.all("volume").map(parseVolumeArgument), (v) => v.name),
+    overlay: !flags.on("no-overlay"),
+  };
+}
+
+/**
+ * Checks the flags of `app add`, for an app of a pod that has volumes already.
+ *
+ * @throws {Failure} names the flag
+ */
+export function addedAppRequest(
+  app: AppArguments,
+  pullPolicy: PullPolicy,
+  volumes: readonly Volume[],
+): RunRequest {
+  const pod: PodRequest = {
+    ...NO_PLACE,
+    ports: [],
+    volumes,
+    mounts: [],
+    inheritEnvironment: false,
+    environment: [],
+    environmentFiles: [],
+    overlay: true,
+    pullPolicy,
+    quiet: false,
+  };
+  return { pod, apps: [appRequest(app)] };
+}
+
 function podRequest(flags: Flags, placed: boolean): PodRequest {
   const place = placed ? placeRequest(flags) : NO_PLACE;
   return {
     ...place,
     uuidFile: placed ? filled(flags, "uuid-file-save") : undefined,
-    ports: flags.all("port").map(parsePortForward),
-    volumes: noneTwice("--volume", flags.all("volume").map(parseVolumeArgument), (v) => v.name),
+    ...volumesAndPorts(flags),
     mounts: mounts(flags),
     inheritEnvironment: flags.on("inherit-env"),
     environment: environment("--set-env", flags.all("set-env")),
     environmentFiles: flags.all("set-env-file"),
-    overlay: !flags.on("no-overlay"),
     pullPolicy: pullPolicy(flags),
     podManifest: filled(flags, "pod-manifest"),
     quiet: !placed && flags.on("quiet"),
@@ -150,7 +208,8 @@ export type PlaceRequest = Pick<
   | "remove"
 >;
 
-const NO_PLACE: PlaceRequest = {
+/** The place of a pod that is not run. */
+export const NO_PLACE: PlaceRequest = {
   network: { kind: "none" },
   dns: { kind: "default" },
   hosts: { kind: "default" },
@@ -252,7 +311,8 @@ function checkWithManifest(apps: readonly AppRequest[], flags: Flags): void {
   }
 }
 
-function pullPolicy(flags: Flags): PullPolicy {
+/** When to fetch, in old and new words. */
+export function pullPolicy(flags: Flags): PullPolicy {
   if (flags.on("store-only") && flags.on("no-store")) {
     throw new Failure("--store-only and --no-store exclude each other");
   }

@@ -40,7 +40,7 @@ export function podManifest(
     apps,
     volumes: [...request.pod.volumes, ...implicit],
     isolators: [],
-    annotations: [],
+    annotations: rktAnnotation("mutable", request.pod.mutable ? "true" : undefined),
     ports: request.pod.ports,
     userAnnotations: {},
     userLabels: {},

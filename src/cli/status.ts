@@ -33,7 +33,7 @@ export default async function run(invocation: Invocation): Promise<number> {
   }
   const format = flags.text("format");
   if (format === undefined) print(statusText(pod));
-  else printLine(jsonText(podJson(pod), format === "json-pretty"));
+  else printLine(jsonText(podJson(global.dir, pod), format === "json-pretty"));
   return 0;
 }
 

@@ -27,6 +27,24 @@ export interface AppProcess extends Disposable {
   readonly init: Process;
 }
 
+/**
+ * Pins what has the PID of the keeper of an added app (stage1/added_app.ts), which it is as long as the app is kept;
+ * undefined where there is no such process.
+ */
+export function pinKeeper(dataDir: string, pod: PodView, app: string): Process | undefined {
+  using init = pinInit(dataDir, pod);
+  const number = notedPid(pod, `${app}-keeper`);
+  if (init === undefined || number === undefined) return undefined;
+  const depth = namespacePids(init.pid).length;
+  for (const pid of candidates(init.pid)) {
+    if (!hasNumber(pid, init.pid, number, depth)) continue;
+    const keeper = openProcess(pid);
+    if (keeper !== undefined && hasNumber(pid, init.pid, number, depth)) return keeper;
+    keeper?.[Symbol.dispose]();
+  }
+  return undefined;
+}
+
 /** Why an app has no process: words that stand behind its name. */
 type Missing = "has not started yet" | "has ended";
 
@@ -117,7 +135,7 @@ function holdsOpen(pid: number, path: string): boolean {
 }
 
 function pinMain(pod: PodView, app: string, init: Process): AppProcess | Missing {
-  const number = notedPid(pod, app);
+  const number = notedPid(pod, `${app}-pid`);
   if (number === undefined) return "has not started yet";
   const depth = namespacePids(init.pid).length;
   for (const pid of candidates(init.pid)) {
@@ -127,7 +145,7 @@ function pinMain(pod: PodView, app: string, init: Process): AppProcess | Missing
     // A number is free as soon as init has reaped its process. Init notes that before it sleeps again, so what is noted
     // then is as true as it was when we pinned the process.
     const same = hasNumber(pid, init.pid, number, depth) && main.alive && cameToRest(init) &&
-      !hasEnded(pod, app) && notedPid(pod, app) === number && init.alive;
+      !hasEnded(pod, app) && notedPid(pod, `${app}-pid`) === number && init.alive;
     if (same) {
       return {
         main,
@@ -157,9 +175,9 @@ function hasNumber(pid: number, init: number, number: number, depth: number): bo
   return inode !== null && inode !== undefined && inode === processLink(init, "ns/pid")?.ino;
 }
 
-/** The PID in the pod that init has noted when it started the app: four bytes, little-endian. */
-function notedPid(pod: PodView, app: string): number | undefined {
-  const path = `${statusPath(pod)}/${app}-pid`;
+/** A PID in the pod that was noted in the status directory: four bytes, little-endian. */
+function notedPid(pod: PodView, file: string): number | undefined {
+  const path = `${statusPath(pod)}/${file}`;
   if (!exists(path)) return undefined;
   const bytes = Deno.readFileSync(path);
   return bytes.length === 4 ? new DataView(bytes.buffer).getUint32(0, true) : undefined;

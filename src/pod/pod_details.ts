@@ -1,4 +1,5 @@
 /** What a pod directory tells about its pod: apps, times, exit statuses, networks, processes. */
+import { RKT_ANNOTATIONS } from "../appc/rkt_annotation.ts";
 import { exists } from "../linux/exists.ts";
 import { fileTimes } from "../linux/file_times.ts";
 import { type PodState, type PodView, readPodFile } from "./pod_directory.ts";
@@ -29,6 +30,8 @@ export interface PodContents {
   readonly apps: readonly PodApp[];
   readonly userAnnotations: Readonly<Record<string, string>>;
   readonly userLabels: Readonly<Record<string, string>>;
+  /** Whether apps come and go while the pod runs. */
+  readonly mutable: boolean;
 }
 
 /** How far an app has come. */
@@ -74,6 +77,9 @@ export function podContents(pod: PodView): PodContents | undefined {
     apps: records(manifest.apps).map((app) => podApp(app, volumes)),
     userAnnotations: strings(manifest.userAnnotations),
     userLabels: strings(manifest.userLabels),
+    mutable: records(manifest.annotations).some(({ name, value }) =>
+      name === RKT_ANNOTATIONS.mutable && value === "true"
+    ),
   };
 }
 
@@ -138,6 +144,11 @@ export function startedAt(pod: PodView): number | undefined {
 /** Where stage1 writes what the apps do. */
 export function statusPath(pod: PodView): string {
   return `${pod.path}/stage1/rootfs/rkt/status`;
+}
+
+/** When an app was added to a pod that ran already, in milliseconds since 1970. */
+export function appCreatedAt(pod: PodView, app: string): number | undefined {
+  return modified(`${statusPath(pod)}/${app}-created`);
 }
 
 /** The exit status of an app. Undefined where it has not ended, or was killed with the pod. */

@@ -3,7 +3,7 @@ import type { PodEntry } from "../../stage1/pod.ts";
 import type { PodDirectory } from "./pod_directory.ts";
 
 /** Makes the entries, in their order. */
-export function makeEntries(pod: PodDirectory, entries: readonly PodEntry[]): void {
+export function makeEntries(pod: Pick<PodDirectory, "path">, entries: readonly PodEntry[]): void {
   const base = pod.path;
   for (const entry of entries) {
     const path = `${base}/${entry.path}`;

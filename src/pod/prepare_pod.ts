@@ -2,6 +2,7 @@
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { podManifestJson } from "../appc/pod_manifest.ts";
 import { LOGS } from "../../stage1/logger.ts";
+import type { Volume } from "../appc/volume.ts";
 import type { PodEntry } from "../../stage1/pod.ts";
 import { appStreams } from "../../stage1/resolve_streams.ts";
 import { isLogged } from "../../stage1/streams.ts";
@@ -31,6 +32,9 @@ export function volumePath(name: string): string {
   return `sharedVolumes/${name}`;
 }
 
+const directory = (path: string, mode = 0o755): PodEntry => ({ kind: "directory", path, mode });
+const file = (path: string, text: string): PodEntry => ({ kind: "file", path, text });
+
 /**
  * The files and directories of a pod. The manifest comes last: a pod without one was never complete.
  *
@@ -41,20 +45,8 @@ export function podEntries(
   images: readonly AppImage[],
   kind: RootKind,
 ): readonly PodEntry[] {
-  const directory = (path: string, mode = 0o755): PodEntry => ({ kind: "directory", path, mode });
-  const file = (path: string, text: string): PodEntry => ({ kind: "file", path, text });
-  const apps = manifest.apps.flatMap(({ name }, i) => [
-    directory(`appsinfo/${name}`, 0o750),
-    file(`appsinfo/${name}/manifest`, images[i].manifestText),
-    file(`appsinfo/${name}/treeStoreID`, images[i].treeId),
-    ...kind === "copy" ? [] : [
-      directory(overlayPath(name)),
-      directory(`${overlayPath(name)}/upper`),
-      directory(`${overlayPath(name)}/work`),
-    ],
-  ]);
   const logged = manifest.apps.some((app) => isLogged(appStreams(app)));
-  const empty = manifest.volumes.filter((volume) => volume.kind === "empty");
+  const volumes = manifest.volumes.flatMap(volumeEntries);
   return [
     directory("stage1"),
     directory("stage1/rootfs"),
@@ -62,16 +54,31 @@ export function podEntries(
     directory("stage1/rootfs/rkt/status"), // where init notes how apps started and ended
     directory("appsinfo", 0o750),
     ...kind === "copy" ? [] : [directory("overlay")],
-    ...apps,
+    ...manifest.apps.flatMap(({ name }, i) => appEntries(name, images[i], kind)),
     ...logged ? [directory(LOGS, 0o750)] : [],
-    ...empty.length === 0 ? [] : [directory("sharedVolumes")],
-    ...empty.map(({ name, mode, uid, gid }): PodEntry => ({
-      kind: "volume",
-      path: volumePath(name),
-      mode,
-      uid,
-      gid,
-    })),
+    ...volumes.length === 0 ? [] : [directory("sharedVolumes")],
+    ...volumes,
     file("pod", podManifestJson(manifest)),
   ];
+}
+
+/** What of a pod's directory is one app's alone. */
+export function appEntries(name: string, image: AppImage, kind: RootKind): readonly PodEntry[] {
+  return [
+    directory(`appsinfo/${name}`, 0o750),
+    file(`appsinfo/${name}/manifest`, image.manifestText),
+    file(`appsinfo/${name}/treeStoreID`, image.treeId),
+    ...kind === "copy" ? [] : [
+      directory(overlayPath(name)),
+      directory(`${overlayPath(name)}/upper`),
+      directory(`${overlayPath(name)}/work`),
+    ],
+  ];
+}
+
+/** The directory of an empty volume; none for others. */
+export function volumeEntries(volume: Volume): readonly PodEntry[] {
+  if (volume.kind !== "empty") return [];
+  const { name, mode, uid, gid } = volume;
+  return [{ kind: "volume", path: volumePath(name), mode, uid, gid }];
 }

@@ -46,7 +46,7 @@ export async function podEnded(dataDir: string, pod: PodView): Promise<void> {
   }
 }
 
-/** Waits in another thread until nobody holds the lock of a directory. */
+/** Waits in another thread until nobody holds the lock of a directory: a pod's, or an app's. */
 export async function lockReleased(path: string): Promise<void> {
   const fd = tryOpenDirectory(path);
   if (fd < 0) return;

@@ -34,10 +34,12 @@ const ERROR_TEXTS = Array.from({ length: LAST_ERRNO + 1 }, (_, errno) => {
 /** The line feed of {@linkcode failureText}. */
 const LINE_FEED = 10;
 
+/** The error of the step that failed: zero as long as none has. */
+export const FAILED_WITH: Slot = slot("error");
+
 function abortSteps(): readonly Item[] {
   const steps = new Section();
   const at = slot("at");
-  const error = slot("error");
   const text = slot("text");
   const end = slot("end");
   const byte = slot("byte");
@@ -63,7 +65,7 @@ function abortSteps(): readonly Item[] {
   steps.heading("a step failed: say which and why");
   steps.label("abort");
   // Both at once: the next branch makes the engine forget this one.
-  steps.compute("cause", [], { store: error });
+  steps.compute("cause", [], { store: FAILED_WITH });
   steps.compute("brancher", [], { store: at });
   // The operand of a step that must succeed is the address of its text.
   steps.compute("sum", [at, 64], { store: at });
@@ -80,7 +82,7 @@ function abortSteps(): readonly Item[] {
   steps.compute("sum", [value, 1], { store: value });
   steps.compute("put", [addressOf(line, 40), value]);
 
-  addError(steps, error, line);
+  addError(steps, FAILED_WITH, line);
   steps.compute("load", [addressOf(TOLD_ON)], { store: value });
   steps.try("say what failed", "writev", [value, line, 3]);
   steps.try("give up", "exit_group", [EXIT_FAILURE]);

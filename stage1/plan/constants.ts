@@ -32,6 +32,7 @@ export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;
 
 export const F_SETFL = 4;
+export const LOCK_SH = 1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 
@@ -81,6 +82,7 @@ export const SIGTERM = 15;
 export const SIGCHLD = 17;
 export const SIGCONT = 18;
 export const SIGTTOU = 22;
+export const SIGURG = 23;
 export const SIGWINCH = 28;
 export const SIG_BLOCK = 0;
 export const SIG_SETMASK = 2;

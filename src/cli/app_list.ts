@@ -1,0 +1,22 @@
+import { openPod } from "../pod/pod_directory.ts";
+import type { Invocation } from "./command.ts";
+import { jsonText } from "./json.ts";
+import { print, printLine } from "./output.ts";
+import { podArguments } from "./pod_arguments.ts";
+import { appsJson } from "./pod_json.ts";
+import { table } from "./table.ts";
+
+/** `rkt app list`: the apps of a pod with their states. */
+export default function list(invocation: Invocation): Promise<number> {
+  const { flags, global } = invocation;
+  const [uuid] = podArguments(invocation);
+  const apps = appsJson(global.dir, openPod(global.dir, uuid)) ?? [];
+  const format = flags.text("format");
+  if (format !== undefined) {
+    printLine(jsonText(apps, format === "json-pretty"));
+    return Promise.resolve(0);
+  }
+  const rows = apps.map(({ name, state }) => [name, state]);
+  print(table(flags.on("no-legend") ? rows : [["NAME", "STATE"], ...rows]));
+  return Promise.resolve(0);
+}

@@ -1,0 +1,83 @@
+/** `rkt app start`: starts an app that was added to a running pod, or has ended there. */
+import { parseAcName } from "../appc/name.ts";
+import { findAddedPlace, joinCgroups, noteCgroups } from "../cgroup/added_place.ts";
+import { Failure } from "../failure.ts";
+import { deleteTree } from "../linux/delete_tree.ts";
+import { exists } from "../linux/exists.ts";
+import { syscall } from "../linux/syscall.ts";
+import { pinInit } from "../pod/app_process.ts";
+import { appOf, claimApp, isStopping, openMutablePod } from "../pod/mutable_pod.ts";
+import type { PodView } from "../pod/pod_directory.ts";
+import { overlayPath } from "../pod/prepare_pod.ts";
+import { completeManifest, resolvedPod } from "../pod/resolved_pod.ts";
+import { addedAppPlan, POD_ERRORS, POD_INIT } from "../../stage1/added_app.ts";
+import { becomeProgram } from "../../stage1/execute.ts";
+import type { EtcFile, EtcFiles } from "../../stage1/pod.ts";
+import { program } from "../../stage1/launch.ts";
+import { appArgument } from "./app_argument.ts";
+import type { Invocation } from "./command.ts";
+import { confinement, type GlobalFlags } from "./global_flags.ts";
+import { printLine } from "./output.ts";
+import { podCgroupsAt } from "./pod_cgroups.ts";
+import { describePod } from "./run.ts";
+import { NO_PLACE } from "./run_arguments.ts";
+import { stopLeftover } from "./app_stop.ts";
+
+/** Returns only with an error, or after `--dry-run`: this process becomes the one that starts the app. */
+export default async function start(invocation: Invocation): Promise<number> {
+  const { flags, global } = invocation;
+  const { uuid, app } = appArgument(invocation);
+  if (Deno.uid() !== 0) throw new Failure("app start needs root; try it with sudo");
+  const pod = openMutablePod(global.dir, uuid);
+  const init = pinInit(global.dir, pod);
+  if (init === undefined) {
+    throw new Failure(`pod "${pod.uuid}" is not running, or just being started`);
+  }
+  appOf(completeManifest(pod), pod, app);
+  if (flags.on("dry-run")) {
+    const { print } = await import("../../stage1/plan/print.ts");
+    const { plan } = await planned(pod, app, init.pid, global);
+    for (const line of print(plan)) printLine(line);
+    return 0;
+  }
+  const claimed = claimApp(pod, parseAcName(app), true);
+  if (claimed === undefined) throw new Failure(`app "${app}" runs already, or is being started`);
+  await stopLeftover(global.dir, pod, app);
+  renewWorkDirectory(pod, app);
+  // While the app is claimed, nobody removes it.
+  const { plan, place, warnings } = await planned(pod, app, init.pid, global);
+  for (const warning of warnings) console.error(`start: warning: ${warning}`);
+  if (isStopping(pod)) throw new Failure(`pod "${pod.uuid}" is ending`);
+  joinCgroups(init.pid);
+  if (place !== undefined) noteCgroups(pod, place);
+  syscall("keep the pod's init", "dup3", init.fd, POD_INIT, 0);
+  const errors = syscall("get the pod's standard error", "pidfd_getfd", init.fd, 2, 0);
+  syscall("keep the pod's standard error", "dup3", errors, POD_ERRORS, 0);
+  becomeProgram(program(plan), `rkt app start ${pod.uuid} ${app}`);
+}
+
+/** overlayfs refuses to mount what was mounted without syncing before, which it notes in this directory. */
+function renewWorkDirectory(pod: PodView, app: string): void {
+  const path = `${pod.path}/${overlayPath(app)}/work`;
+  if (!exists(path)) return;
+  deleteTree(path);
+  Deno.mkdirSync(path, { mode: 0o755 });
+}
+
+async function planned(view: PodView, name: string, init: number, global: GlobalFlags) {
+  const { manifest, apps } = await resolvedPod(global.dir, view, confinement(global));
+  const app = apps.find((each) => each.name === name);
+  if (app === undefined) throw new Failure(`pod "${view.uuid}" has no app "${name}"`);
+  const who = `app "${name}"`;
+  const { place, warnings } = findAddedPlace(view, init, { who, limits: app.limits });
+  const cgroups = podCgroupsAt(place, warnings, [app]);
+  const pod = describePod(NO_PLACE, global, view.uuid, cgroups, manifest);
+  return { plan: addedAppPlan({ ...pod, etc: etcOf(init) }, cgroups.apps[0]), place, warnings };
+}
+
+/** The files that init has made for all apps; the text is in them already. */
+function etcOf(init: number): EtcFiles {
+  const file = (name: string): EtcFile | undefined =>
+    exists(`/proc/${init}/root/.${name}`) ? { kind: "text", text: "" } : undefined;
+  return { resolvConf: file("resolv.conf"), hosts: file("hosts") };
+}

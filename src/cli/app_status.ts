@@ -1,0 +1,45 @@
+import { Failure } from "../failure.ts";
+import { openPod } from "../pod/pod_directory.ts";
+import type { Invocation } from "./command.ts";
+import { appArgument } from "./app_argument.ts";
+import { jsonText } from "./json.ts";
+import { print, printLine } from "./output.ts";
+import { type AppJson, appsJson } from "./pod_json.ts";
+import { fullTime } from "./time.ts";
+
+/** `rkt app status`: one app, as lines of `name=value` for scripts. */
+export default function status(invocation: Invocation): Promise<number> {
+  const { flags, global } = invocation;
+  const { uuid, app: name } = appArgument(invocation);
+  const pod = openPod(global.dir, uuid);
+  const app = appsJson(global.dir, pod)?.find((each) => each.name === name);
+  if (app === undefined) throw new Failure(`pod "${pod.uuid}" has no app "${name}"`);
+  const format = flags.text("format");
+  if (format === undefined) print(lines(app).map((line) => `${line}\n`).join(""));
+  else printLine(jsonText(app, format === "json-pretty"));
+  return Promise.resolve(0);
+}
+
+function lines(app: AppJson): readonly string[] {
+  const time = (name: string, at: bigint | undefined) =>
+    at === undefined ? [] : [`${name}=${fullTime(Number(at / 1_000_000n))}`];
+  const pairs = (name: string, map: Readonly<Record<string, string>> = {}) => {
+    const list = Object.entries(map).map(([key, value]) => `${key}:${value}`);
+    return list.length === 0 ? [] : [`${name}=${list.join(",")}`];
+  };
+  const mounts = (app.mounts ?? []).map((mount) =>
+    `${mount.host_path}:${mount.container_path}:(read_only:${mount.read_only})`
+  );
+  return [
+    `name=${app.name}`,
+    `state=${app.state}`,
+    `image_id=${app.image_id}`,
+    ...time("created_at", app.created_at),
+    ...time("started_at", app.started_at),
+    ...time("finished_at", app.finished_at),
+    ...app.exit_code === undefined ? [] : [`exit_code=${app.exit_code}`],
+    ...mounts.length === 0 ? [] : [`mounts=${mounts.join(",")}`],
+    ...pairs("user_annotations", app.user_annotations),
+    ...pairs("user_labels", app.user_labels),
+  ];
+}

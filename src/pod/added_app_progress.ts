@@ -1,0 +1,26 @@
+/** How far the apps of pods have come whose apps come and go. On the way of `rkt list`. */
+import { closeDescriptor, tryLockShared, tryOpenDirectory } from "../linux/lock.ts";
+import { appPid } from "./app_process.ts";
+import { type AppProgress, appProgress } from "./pod_details.ts";
+import type { PodView } from "./pod_directory.ts";
+
+/** Whether an app of a mutable pod has a keeper, or somebody is starting or removing it. */
+export function isKept(pod: PodView, name: string): boolean {
+  const path = `${pod.path}/appsinfo/${name}`;
+  const fd = tryOpenDirectory(path);
+  if (fd < 0) return false;
+  try {
+    return !tryLockShared(fd, path);
+  } finally {
+    closeDescriptor(fd);
+  }
+}
+
+/** How far an app of a running mutable pod has come: what its files say may be from before its keeper was killed. */
+export function addedAppProgress(dataDir: string, pod: PodView, name: string): AppProgress {
+  const progress = appProgress(pod, name);
+  if (pod.state !== "running" || progress.state !== "running" || isKept(pod, name)) return progress;
+  const again = appProgress(pod, name);
+  if (again.state !== "running") return again;
+  return appPid(dataDir, pod, name) === undefined ? { ...again, state: "exited" } : again;
+}
