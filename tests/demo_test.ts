@@ -27,7 +27,7 @@ Deno.test("deno task demo shows images, pods, a server and signatures, and leave
   const expected = [
     /^\$ rkt run --net=none --hostname=demo example\.com\/busybox:1\ndemo$/m,
     /\n# \(exit status 7\)\n/,
-    /\n {4}own namespaces {2}mount, PID, UTS, IPC, network\n/,
+    /\n {4}own namespaces {2}mount, PID, UTS, IPC, network, cgroup\n/,
     /ready to serve client requests/,
     /\ngreeting\nhello\n/,
     /\n\w{8}\tetcd\texample\.com\/etcd\trunning\t/,
