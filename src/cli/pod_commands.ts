@@ -122,10 +122,19 @@ export const POD_COMMANDS: readonly Command[] = [
     summary: "Stop running pods",
     usage: "[flags] UUID ...",
     flags: [
-      { name: "force", kind: "switch", help: "Kill the apps at once" },
+      { name: "force", kind: "switch", help: "Kill the apps: at once, or after --timeout" },
+      {
+        name: "timeout",
+        kind: "duration",
+        default: "10s",
+        help: "How long the apps have to end after TERM, before rkt gives up",
+      },
       UUID_FILE,
     ],
-    examples: ["rkt stop 42029c62", "rkt stop --force 42029c62 e127f3b8"],
+    examples: [
+      "rkt stop --timeout=1m 42029c62 e127f3b8",
+      "rkt stop --timeout=5s --force 42029c62",
+    ],
     load: () => import("./stop.ts"),
   },
   {

@@ -3,20 +3,33 @@ import { openPod, type PodView, refreshed } from "../pod/pod_directory.ts";
 import { signalPod } from "../pod/stop_pod.ts";
 import { podEnded, TimedOut, within } from "../pod/wait_for_pod.ts";
 import type { Invocation } from "./command.ts";
+import type { Flags } from "./flags.ts";
 import { printLine } from "./output.ts";
 import { podArguments } from "./pod_arguments.ts";
 
-/** How long apps get to end after TERM, in milliseconds, before `rkt stop` gives up. */
-const PATIENCE = 10_000;
+/** How to stop pods. */
+interface Manner {
+  /** Milliseconds from TERM until `rkt stop` gives up, or kills; 0 for a kill at once. */
+  readonly patience: number;
+  /** Whether what does not end is killed. */
+  readonly kill: boolean;
+}
+
+/** `--force` alone kills at once, with `--timeout` it kills what has not ended by then. */
+function manner(flags: Flags): Manner {
+  const kill = flags.on("force");
+  const patience = flags.duration("timeout") ?? 0;
+  return { kill, patience: kill && !flags.given("timeout") ? 0 : patience };
+}
 
 /** `rkt stop`: ends running pods, and returns when they have ended. */
 export default async function run(invocation: Invocation): Promise<number> {
   const uuids = podArguments(invocation);
-  const force = invocation.flags.on("force");
+  const how = manner(invocation.flags);
   let failed = 0;
   for (const uuid of uuids) {
     try {
-      await stop(invocation.global.dir, openPod(invocation.global.dir, uuid), force);
+      await stop(invocation.global.dir, openPod(invocation.global.dir, uuid), how);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       console.error(`stop: ${error.message}`);
@@ -36,23 +49,30 @@ const ENDED: readonly PodView["state"][] = [
   "deleting",
 ];
 
-async function stop(dataDir: string, pod: PodView, force: boolean): Promise<void> {
+async function stop(dataDir: string, pod: PodView, { patience, kill }: Manner): Promise<void> {
   if (ENDED.includes(pod.state)) return printLine(`pod "${pod.uuid}" is already stopped`);
   if (pod.state !== "running") throw new Failure(`pod "${pod.uuid}" is not running`);
-  if (!signalPod(dataDir, pod, force ? "SIGKILL" : "SIGTERM")) {
+  if (!signalPod(dataDir, pod, patience === 0 && kill ? "SIGKILL" : "SIGTERM")) {
     if (refreshed(dataDir, pod)?.state === "running") {
       throw new Failure(`pod "${pod.uuid}" is just being started; try again`);
     }
     return printLine(`pod "${pod.uuid}" is already stopped`);
   }
   try {
-    await within(PATIENCE, podEnded(dataDir, pod));
+    await within(patience === 0 && kill ? KILLED_WITHIN : patience, podEnded(dataDir, pod));
   } catch (error) {
     if (!(error instanceof TimedOut)) throw error;
+    if (kill && patience > 0) return await stop(dataDir, pod, { patience: 0, kill });
+    const got = kill ? "SIGKILL" : "SIGTERM";
+    const help = kill ? "is the kernel stuck in one of its processes?" : "--force kills it";
     throw new Failure(
-      `pod "${pod.uuid}" has got SIGTERM, but has not ended after ${PATIENCE / 1000} s; ` +
-        "--force kills it",
+      `pod "${pod.uuid}" has got ${got}, but has not ended after ${
+        (kill ? KILLED_WITHIN : patience) / 1000
+      } s; ${help}`,
     );
   }
   printLine(`"${pod.uuid}"`);
 }
+
+/** Milliseconds that the kernel gets to kill a pod. */
+const KILLED_WITHIN = 30_000;
