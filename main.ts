@@ -9,7 +9,7 @@ import { runRecipe } from "./src/cli/recipe.ts";
 
 async function start(argv: readonly string[]): Promise<number> {
   try {
-    if (argv.includes("run")) runRecipe(argv);
+    if (argv.includes("run")) await runRecipe(argv);
   } catch (error) {
     const { report } = await import("./src/cli/main.ts");
     return report("run", error, argv.includes("--debug"));

@@ -8,6 +8,7 @@
  *
  * This module is all that such a start loads, so it imports as little as it can.
  */
+import type { NetworkRecipe } from "../net/network_recipe.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor, lockShared, openLockFile } from "../linux/lock.ts";
 import { createEmbryo } from "../pod/create_pod.ts";
@@ -33,6 +34,8 @@ export interface Recipe {
   readonly pidLength: number;
   /** Bytes of the executable. */
   readonly size: number;
+  /** Where the pod joins networks. */
+  readonly network?: NetworkRecipe;
 }
 
 /** The data directory that a command line names; the recipe of another reading would not be found, that is all. */
@@ -113,7 +116,7 @@ function unchanged(recipe: Recipe, dataDir: string): boolean {
  *
  * @param argv the whole command line
  */
-export function runRecipe(argv: readonly string[]): void {
+export async function runRecipe(argv: readonly string[]): Promise<void> {
   const dataDir = dataDirectory(argv);
   if (BUILD === undefined || Deno.uid() !== 0) return;
   const key = recipeKey(argv);
@@ -129,9 +132,37 @@ export function runRecipe(argv: readonly string[]): void {
   if (!unchanged(recipe, dataDir)) return closeDescriptor(lock);
   const executable = readExecutable(`${path}.elf`, recipe.size);
   if (executable === undefined) return closeDescriptor(lock);
-  const { uuid } = createEmbryo(dataDir);
+  const join = recipe.network && await networksAgain(recipe.network, dataDir);
+  if (recipe.network !== undefined && join === undefined) return closeDescriptor(lock);
+  const { uuid, fd } = createEmbryo(dataDir);
   if (recipe.uuidFile !== undefined) Deno.writeTextFileSync(recipe.uuidFile, uuid);
   overwrite(executable, recipe.uuidAt, uuid);
+  const namespace = await join?.(uuid, executable);
+  if (namespace === false) { // every other step is to be done anew, with another pod
+    closeDescriptor(fd);
+    return closeDescriptor(lock);
+  }
   overwrite(executable, recipe.pidAt, pidText(recipe.pidLength));
-  startPod(executable, uuid, undefined, lock);
+  startPod(executable, uuid, namespace, lock);
+}
+
+/** Sets up a new pod's networks; gives the descriptor of their namespace, or false where the program does not fit. */
+type Join = (uuid: string, program: Uint8Array) => Promise<number | false>;
+
+/** How the networks of a recipe are joined again; undefined where their configuration has changed. */
+async function networksAgain(recipe: NetworkRecipe, dataDir: string): Promise<Join | undefined> {
+  const { joinAgain, POD_NAMESPACE, sameNetworks } = await import("../net/network_recipe.ts");
+  const networks = sameNetworks(recipe);
+  if (networks === undefined) return undefined;
+  const absolute = dataDir.startsWith("/") ? dataDir : `${Deno.cwd()}/${dataDir}`;
+  return async (uuid, program) => {
+    const podPath = `${absolute}/pods/embryo/${uuid}`;
+    try {
+      const pod = { uuid, dataDir: absolute, podPath };
+      return await joinAgain(recipe, networks, pod, program) && POD_NAMESPACE;
+    } catch (error) {
+      Deno.removeSync(podPath, { recursive: true });
+      throw error;
+    }
+  };
 }

@@ -1,5 +1,8 @@
 /** Writes down how a pod was started, for recipe.ts to start it again. */
 import { parseImageArgument } from "../fetch/image_argument.ts";
+import type { PodManifest } from "../appc/pod_manifest.ts";
+import type { NetworkRecipe } from "../net/network_recipe.ts";
+import type { GlobalFlags } from "./global_flags.ts";
 import { exists } from "../linux/exists.ts";
 import {
   dataDirectory,
@@ -21,7 +24,6 @@ const LIMIT = 256;
 /** Whether the same words mean the same pod, as long as the store stays the same. */
 function lasting({ pod, apps }: RunRequest): boolean {
   if (pod.podManifest !== undefined || pod.mutable) return false;
-  if (pod.network.kind === "networks") return false;
   if (pod.interactive || pod.inheritEnvironment || pod.environmentFiles.length > 0) return false;
   if (pod.pullPolicy === "update" || !pod.overlay) return false;
   // Files are read again, and their signatures verified, at every run.
@@ -36,13 +38,15 @@ function lastingCgroups({ cgroups, apps }: Pod): boolean {
 }
 
 /** Records a recipe where one can be made. Failing at it is no failure of the run. */
-export function recordRecipe(
+export async function recordRecipe(
   dataDir: string,
   request: RunRequest,
   pod: Pod,
   executable: Uint8Array,
   images: readonly Rendered[],
-): void {
+  { localConfig }: Pick<GlobalFlags, "localConfig">,
+  manifest: PodManifest,
+): Promise<void> {
   const argv = Deno.args;
   const generation = storeGeneration(dataDir);
   if (BUILD === undefined || generation === undefined || !lasting(request)) return;
@@ -55,6 +59,8 @@ export function recordRecipe(
   if (journal || pod.named.length > 0) return;
   if (images.some(({ image }) => image.manifest.dependencies.length > 0)) return;
   const key = recipeKey(argv);
+  const network = await networks(localConfig, request, pod, manifest, executable);
+  if (network === "none can be made") return;
   const named = request.apps.some(({ image }) => parseImageArgument(image, exists).kind === "name");
   const recipe: Recipe = {
     key,
@@ -74,12 +80,30 @@ export function recordRecipe(
     pidAt: occurrences(executable, supervisorPid(pod.uuid)),
     pidLength: supervisorPid(pod.uuid).length,
     size: executable.length,
+    ...network && { network },
   };
   try {
     write(dataDir, key, JSON.stringify(recipe), executable);
   } catch {
     // A full or read-only disk: the next run works everything out again.
   }
+}
+
+/** The part about networks; undefined where the pod joins none. */
+async function networks(
+  localConfig: string,
+  { pod: { network: asked } }: RunRequest,
+  { network }: Pod,
+  manifest: PodManifest,
+  executable: Uint8Array,
+): Promise<NetworkRecipe | undefined | "none can be made"> {
+  if (asked.kind !== "networks" || network.kind !== "joined") return undefined;
+  const { networkRecipe } = await import("../net/network_recipe.ts");
+  const { podForwards } = await import("../net/pod_forwards.ts");
+  const { tearDown } = network;
+  const forwards = podForwards(manifest);
+  return networkRecipe(localConfig, asked.networks, forwards, tearDown, executable) ??
+    "none can be made";
 }
 
 function write(dataDir: string, key: string, recipe: string, executable: Uint8Array): void {

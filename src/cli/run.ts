@@ -64,7 +64,16 @@ export async function runPod(request: RunRequest, global: GlobalFlags): Promise<
     );
     if (warnings.length === 0) { // they are to be said each time
       const { recordRecipe } = await import("./record_recipe.ts");
-      recordRecipe(store.dataDir, request, planned, executable, parts.rendered);
+      const { rendered, manifest } = parts;
+      await recordRecipe(
+        store.dataDir,
+        request,
+        planned,
+        executable,
+        rendered,
+        global,
+        manifest,
+      );
     }
     // From here on the pod runs, and this process is its supervisor.
     becomeSupervisor(executable, planned, prepareLock.fd);

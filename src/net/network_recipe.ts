@@ -1,0 +1,117 @@
+/**
+ * The part of a recipe (src/cli/recipe.ts) that is about networks: how a pod joins the same networks as an earlier one,
+ * and where what takes them down stands in the program of its supervisor.
+ *
+ * Messages and paths have the same length for every pod of a command line; only UUIDs and addresses in them differ.
+ */
+import { closeDescriptor } from "../linux/lock.ts";
+import type { NetworkTearDown } from "../../stage1/pod.ts";
+import type { Forward } from "./nat.ts";
+import { allNetworks, chooseNetworks, type ChosenNetwork } from "./networks.ts";
+import { isExternal } from "./plugins.ts";
+import { POD_NAMESPACE, setUpNetworks } from "./set_up.ts";
+import { takeDownNetworks } from "./take_down.ts";
+
+export { POD_NAMESPACE };
+
+/** What was asked for, and what came of it. */
+export interface NetworkRecipe {
+  readonly localConfig: string;
+  readonly asked: readonly { readonly name: string; readonly args: string }[];
+  /** The configurations; see {@linkcode confKey}. */
+  readonly key: string;
+  readonly forwards: readonly StoredForward[];
+  /** Where in the program each message and each path stands. */
+  readonly parts: readonly { readonly at: readonly number[]; readonly length: number }[];
+}
+
+type StoredForward = Omit<Forward, "hostIp"> & { readonly hostIp?: readonly number[] };
+
+/** All that configurations say. */
+function confKey(chosen: readonly ChosenNetwork[]): string {
+  return JSON.stringify(chosen.map(({ network, args }) => [network.path, network.text, args]));
+}
+
+/** Whether a network is set up from its configuration alone: no programs, and no files of others. */
+function isPlain({ network: { plugins: [plugin, ...others] } }: ChosenNetwork): boolean {
+  const { ipam } = plugin.json;
+  const type = typeof ipam === "object" && ipam !== null && "type" in ipam ? ipam.type : undefined;
+  return others.length === 0 && !isExternal(plugin) && plugin.type !== "flannel" &&
+    (type === "host-local" || type === "static" || type === undefined);
+}
+
+/** The bytes of a tear-down in the order in which {@linkcode NetworkRecipe.parts} has them. */
+function partsOf({ messages, files }: NetworkTearDown): readonly Uint8Array[] {
+  const encoder = new TextEncoder();
+  return [...messages, ...files.map((file) => encoder.encode(file))];
+}
+
+/** Where bytes stand in others. */
+function places(program: string, part: Uint8Array): readonly number[] {
+  const text = new TextDecoder("latin1").decode(part);
+  const found: number[] = [];
+  for (let at = program.indexOf(text); at >= 0; at = program.indexOf(text, at + 1)) found.push(at);
+  return found;
+}
+
+/** The recipe for a pod that has joined networks; undefined where there can be none. */
+export function networkRecipe(
+  localConfig: string,
+  asked: NetworkRecipe["asked"],
+  forwards: readonly Forward[],
+  tearDown: NetworkTearDown,
+  program: Uint8Array,
+): NetworkRecipe | undefined {
+  const chosen = chooseNetworks(asked, allNetworks(localConfig));
+  if (!chosen.every(isPlain) || tearDown.command !== undefined) return undefined;
+  // windows-1252, which this label means, maps every byte to a character of its own.
+  const text = new TextDecoder("latin1").decode(program);
+  const parts = partsOf(tearDown).map((part) => ({ at: places(text, part), length: part.length }));
+  if (parts.some(({ at }) => at.length === 0)) return undefined;
+  return {
+    localConfig,
+    asked,
+    key: confKey(chosen),
+    forwards: forwards.map(({ hostIp, ...forward }) => ({
+      ...forward,
+      ...hostIp && { hostIp: [...hostIp] },
+    })),
+    parts,
+  };
+}
+
+/** The networks of a recipe, as they are configured now; undefined where that has changed. */
+export function sameNetworks(recipe: NetworkRecipe): readonly ChosenNetwork[] | undefined {
+  const chosen = chooseNetworks(recipe.asked, allNetworks(recipe.localConfig));
+  return confKey(chosen) === recipe.key ? chosen : undefined;
+}
+
+/**
+ * Sets up the networks of a pod, and writes what takes them down into its program.
+ *
+ * @returns whether the program fits; if not, nothing is set up
+ * @throws {Failure} as `setUpNetworks()` does
+ */
+export async function joinAgain(
+  recipe: NetworkRecipe,
+  networks: readonly ChosenNetwork[],
+  pod: { readonly uuid: string; readonly dataDir: string; readonly podPath: string },
+  program: Uint8Array,
+): Promise<boolean> {
+  const { localConfig } = recipe;
+  const forwards = recipe.forwards.map(({ hostIp, ...forward }) => ({
+    ...forward,
+    ...hostIp && { hostIp: new Uint8Array(hostIp) },
+  }));
+  const { infos, tearDown } = await setUpNetworks({ ...pod, localConfig, networks, forwards });
+  const parts = partsOf(tearDown);
+  const fits = parts.length === recipe.parts.length &&
+    parts.every((part, i) => part.length === recipe.parts[i].length);
+  if (!fits) {
+    await takeDownNetworks({ ...pod, localConfig }, infos);
+    closeDescriptor(POD_NAMESPACE);
+    return false;
+  }
+  recipe.parts.forEach(({ at }, i) => at.forEach((place) => program.set(parts[i], place)));
+  return true;
+}
