@@ -26,6 +26,9 @@ export const ENTRY_LIMIT = 150_000;
 /** Commands whose start is measured: the modules `src/cli/NAME.ts`, which are imported lazily. */
 export const HOT_COMMANDS: readonly string[] = ["run"];
 
+/** What the entry imports lazily in place of a command: a recipe's networks (src/cli/recipe.ts). */
+const SHORTCUTS: readonly string[] = ["network_recipe"];
+
 const HOT_NODE_MODULES: ReadonlySet<string> = new Set(["node:sqlite"]);
 
 /**
@@ -51,6 +54,7 @@ export async function bundle(entry: string): Promise<Bundle> {
       withLazyRequire(withoutDebugMode(await readChunks(dir))),
       name,
       HOT_COMMANDS,
+      SHORTCUTS,
     );
     return ordered(await minified(chunks), name);
   } finally {

@@ -41,21 +41,34 @@ const HOT_WEIGHT = 20;
  * command, what that needs beyond the groups before it. Of the rest, what the same lazy imports need
  * is one group; then two become one as long as that gains more than it costs.
  *
+ * A shortcut is what the entry imports lazily in place of a command. It is one group with all that it needs; what it shares
+ * with the hot commands goes to the entry, so that the one does not load the other.
+ *
  * @param hot names of commands: `run` is a module called `run-4XAWJ2YB.js`
+ * @param shortcuts names of modules, likewise
  */
 export function chunkGroups(
   modules: readonly Module[],
   entry: Module,
   hot: readonly string[],
+  shortcuts: readonly string[] = [],
 ): Group[] {
   const ways = hot.map((command) => lazyWay(modules, entry, command));
   const commands = ways.flatMap((way) => way.slice(-1));
+  const short = shortcuts.flatMap((name) => lazyWay(modules, entry, name).slice(-1));
+  const inShort = new Set(short.flatMap((module) => closure(modules, module)));
+  const inHot = new Set(ways.flat().flatMap((module) => closure(modules, module)));
   const placed = new Set<Module>();
-  const stages = [entry, ...ways.flatMap((way) => way.slice(0, -1))].map((from) => {
-    const stage = closure(modules, from).filter((module) => !placed.has(module));
+  const stage = (members: readonly Module[]) => {
+    const stage = members.filter((module) => !placed.has(module));
     stage.forEach((module) => placed.add(module));
     return { modules: stage, hot: true };
-  });
+  };
+  const stages = [
+    stage([...closure(modules, entry), ...inShort.intersection(inHot)]),
+    ...[...short, ...ways.flatMap((way) => way.slice(0, -1))]
+      .map((from) => stage(closure(modules, from))),
+  ];
   const rest = modules.filter((module) => !placed.has(module));
   const lazy = new Set(modules.flatMap((module) => named(rest, module.lazyImports)));
   const groups = merge(rest, lazy, commands).map(({ modules }) => {

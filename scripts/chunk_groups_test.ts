@@ -24,6 +24,29 @@ Deno.test("chunkGroups() puts what the entry imports with the entry", () => {
   );
 });
 
+Deno.test("chunkGroups() gives a shortcut one chunk, and the entry what it shares with commands", () => {
+  const short = "short-ABCDEFGH.js";
+  const entry = module("main", 100, { lazyImports: [short, "cli"] });
+  const made = chunkGroups(
+    [
+      entry,
+      module("cli", 90_000, { imports: ["shared"], lazyImports: [RUN] }),
+      module(RUN, 100, { lazyImports: ["other"] }),
+      module(short, 100, { imports: ["shared", "own"] }),
+      module("own", 90_000),
+      module("shared", 100),
+      module("other", 90_000, { imports: ["own"] }),
+    ],
+    entry,
+    ["run"],
+    ["short"],
+  );
+  deepStrictEqual(
+    made.map((group) => group.modules.map(({ name }) => name).toSorted()),
+    [["main", "shared"], ["own", short], ["cli"], [RUN], ["other"]],
+  );
+});
+
 Deno.test("chunkGroups() keeps what one command needs out of another's way", () => {
   deepStrictEqual(
     groups(

@@ -25,11 +25,13 @@ export interface Chunk {
  * The same program in few chunks. The entry's and the hot commands' keep their names.
  *
  * @param hot names of commands: `run` is a chunk called `run-4XAWJ2YB.js`
+ * @param shortcuts names of modules that the entry loads in place of a command
  */
 export async function merged(
   chunks: readonly Chunk[],
   entryName: string,
   hot: readonly string[],
+  shortcuts: readonly string[] = [],
 ): Promise<Chunk[]> {
   const sources = new Map(chunks.map((chunk) => [chunk.name, chunk]));
   await using graph = await rollup({
@@ -45,7 +47,7 @@ export async function merged(
   const grouped = (all: readonly Module[]) => {
     const modules = all.filter(({ name }) => sources.has(name));
     return modules.filter(({ name }) => name === entryName)
-      .flatMap((entry) => chunkGroups(modules, entry, hot));
+      .flatMap((entry) => chunkGroups(modules, entry, hot, shortcuts));
   };
   let groups: readonly Group[] = [];
   const { output } = await graph.generate({

@@ -10,7 +10,6 @@ import type { Forward } from "./nat.ts";
 import { allNetworks, chooseNetworks, type ChosenNetwork } from "./networks.ts";
 import { isExternal } from "./plugins.ts";
 import { POD_NAMESPACE, setUpNetworks } from "./set_up.ts";
-import { takeDownNetworks } from "./take_down.ts";
 
 export { POD_NAMESPACE };
 
@@ -108,6 +107,7 @@ export async function joinAgain(
   const fits = parts.length === recipe.parts.length &&
     parts.every((part, i) => part.length === recipe.parts[i].length);
   if (!fits) {
+    const { takeDownNetworks } = await import("./take_down.ts");
     await takeDownNetworks({ ...pod, localConfig }, infos);
     closeDescriptor(POD_NAMESPACE);
     return false;

@@ -6,15 +6,16 @@ import type { Attachment, CniResult, NetworkConf, PluginConf } from "./cni.ts";
 import { allocateHostLocal, allocationDirectory } from "./host_local.ts";
 import { allocateStatic, type Allocation, cniArgs, dnsField, ipField, NO_DNS } from "./ipam.ts";
 import type { Attached, Place } from "./pod_link.ts";
+import { attachPtp } from "./ptp.ts";
 
-/** Joins a pod to a network. Modules are loaded when they are needed: a pod has one type of network mostly. */
+/** Joins a pod to a network. What the default network does not need is loaded when it is needed. */
 type Attach = (place: Place, allocation: Allocation) => Attached | Promise<Attached>;
 
 const parentLink: Attach = async (place, allocation) =>
   (await import("./parent_links.ts")).attachParentLink(place, allocation);
 
 const BUILT_IN: Readonly<Record<string, Attach>> = {
-  ptp: async (place, allocation) => (await import("./ptp.ts")).attachPtp(place, allocation),
+  ptp: attachPtp,
   bridge: async (place, allocation) =>
     (await import("./bridge.ts")).attachBridge(place, allocation),
   macvlan: parentLink,

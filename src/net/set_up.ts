@@ -8,7 +8,7 @@ import { podIsHeld } from "../pod/pod_held.ts";
 import type { NetworkTearDown } from "../../stage1/pod.ts";
 import type { Attachment, CniDns, CniResult, NetworkConf, PluginConf } from "./cni.ts";
 import { inNamespace, makeNamespace } from "./namespace.ts";
-import type { Forward, ForwardTarget } from "./nat.ts";
+import { type Forward, type ForwardTarget, setUpNat } from "./nat.ts";
 import { completedInfo, linkRecord, type NetInfo, recordPath, writeRecord } from "./net_info.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "./netlink.ts";
 import { inFile } from "./network_conf.ts";
@@ -246,7 +246,6 @@ async function setUpRules(
   const to = joined.find((each) => each.masqueraded) ?? joined.at(-1);
   const forwards = to === undefined || await forwardedByPlugins(to) ? [] : request.forwards;
   if (masqueraded.length + forwards.length === 0) return [];
-  const { setUpNat } = await import("./nat.ts");
   const target = to === undefined || forwards.length === 0
     ? {}
     : { target: forwardTarget(to, uuid) };
