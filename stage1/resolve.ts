@@ -95,7 +95,7 @@ async function resolveApp(
   checkWorkingDirectory(root, name, workingDirectory, mounts);
   const allowed = around.allCapabilities
     ? [...CAPABILITIES.keys()]
-    : capabilities(name, app.isolators);
+    : allowedCapabilities(name, app.isolators);
   const filter = around.allSystemCalls
     ? undefined
     : await systemCallFilter(name, app.isolators, allowed, ARCHITECTURE);
@@ -276,7 +276,11 @@ function normalized(app: string, target: string): string {
   return path;
 }
 
-function capabilities(app: string, isolators: readonly Isolator[]): readonly number[] {
+/** The numbers of the capabilities that an app may have. */
+export function allowedCapabilities(
+  app: string,
+  isolators: readonly Isolator[],
+): readonly number[] {
   const numbers = (names: readonly string[]): readonly number[] =>
     names.map((name) => {
       const number = capabilityNumber(name);
@@ -316,6 +320,6 @@ const LABELS: ReadonlySet<string> = new Set([
 ]);
 
 /** What the isolator says; where system calls are filtered, users other than root have it anyway. */
-function noNewPrivileges(isolators: readonly Isolator[]): boolean {
+export function noNewPrivileges(isolators: readonly Isolator[]): boolean {
   return isolators.some((each) => each.kind === "os/linux/no-new-privileges" && each.on);
 }

@@ -2,7 +2,8 @@
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from "./capabilities.ts";
 import type { Limits } from "../src/cgroup/limits.ts";
 import { settings } from "./cgroup_settings.ts";
-import { shifted } from "./private_users.ts";
+import { type Confinement, differenceLines, differences } from "./confinement.ts";
+import { hasDomain } from "./landlock.ts";
 import * as k from "./plan/constants.ts";
 import type { Pod, PodApp, StreamMode } from "./pod.ts";
 import { namespaces } from "./pod_plan.ts";
@@ -20,8 +21,7 @@ const NAMESPACES: readonly (readonly [number, string])[] = [
 
 /** The lines about one app, each a subject and what there is to say. */
 export function summary(pod: Pod, app: PodApp): readonly (readonly [string, string])[] {
-  const users = pod.privateUsers;
-  const own = namespaces(pod) | (users === undefined ? 0 : k.CLONE_NEWUSER) |
+  const own = namespaces(pod) |
     (pod.network.kind === "joined" ? k.CLONE_NEWNET : 0) |
     (pod.cgroups === undefined ? 0 : k.CLONE_NEWCGROUP);
   const names = (has: boolean) =>
@@ -34,14 +34,6 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
       "user",
       `${app.uid}, group ${app.gid}, other groups: ${app.supplementaryGids.join(", ") || "none"}`,
     ],
-    ...users === undefined ? [] : [
-      [
-        "on the host",
-        `user ${shifted(app.uid, users)}, group ${
-          shifted(app.gid, users)
-        }; root is user ${users.shift}`,
-      ] as const,
-    ],
     ["own namespaces", names(true)],
     ["the host's", names(false)],
     ["networks", networks(pod)],
@@ -51,6 +43,15 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
       "new privileges",
       app.noNewPrivileges ? "never (no_new_privs)" : "by setuid files and file capabilities",
     ],
+    ["system calls", calls(app)],
+    [
+      "processes",
+      hasDomain(app)
+        ? "the pod's are seen; only the app's own can be traced (by Landlock, where there is one)"
+        : "the pod's are seen, and can be traced as far as the capabilities reach",
+    ],
+    ...pod.settings.map(([path, value]) => [`/proc/sys/${path}`, value] as const),
+    ...app.oomScoreAdj === undefined ? [] : [["oom score", `${app.oomScoreAdj}`] as const],
     ["root", root(app)],
     ...app.mounts.map((mount) =>
       [
@@ -67,7 +68,34 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
     ...output(pod, app),
     ["open files", "1024 (soft limit), the caller's hard limit"],
     ["environment", app.environment.map((each) => each.split("=")[0]).join(" ")],
+    ...differenceLines(differences(confinement(pod, app))),
   ];
+}
+
+function calls({ systemCalls }: PodApp): string {
+  if (systemCalls === undefined) return "all";
+  if (systemCalls.calls === "default") return "the default's; others return EPERM or ENOSYS";
+  const { kind, set, errno } = systemCalls.calls;
+  const others = errno === undefined ? "kill the app (SIGSYS)" : `return ${errno}`;
+  return kind === "os/linux/seccomp-retain-set"
+    ? `only ${set.join(" ")}; others ${others}`
+    : `all but ${set.join(" ")}, which ${others}`;
+}
+
+function confinement(pod: Pod, app: PodApp): Confinement {
+  return {
+    capabilities: app.capabilities.map((number) => CAPABILITIES[number]),
+    calls: app.systemCalls?.calls ?? "all",
+    noNewPrivileges: app.noNewPrivileges,
+    protectPaths: pod.protectPaths,
+    readOnlyRoot: app.readOnlyRoot,
+    user: `${app.uid}`,
+    shared: [
+      ...pod.network.kind === "host" ? ["network"] : [],
+      ...pod.ipc === "parent" ? ["IPC, with /dev/shm"] : [],
+    ],
+    labels: app.label === undefined ? [] : [`confined by ${app.label.module} as ${app.label.name}`],
+  };
 }
 
 const STREAMS: Readonly<Record<StreamMode, string>> = {

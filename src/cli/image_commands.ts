@@ -1,5 +1,4 @@
 import type { Command } from "./command.ts";
-import { LATER } from "./later.ts";
 import { FORMAT, FULL, NO_LEGEND, OVERWRITE, PRETTY_PRINT } from "./output_flags.ts";
 import { OLD_PULL_FLAGS } from "./run_flags.ts";
 
@@ -165,13 +164,12 @@ export const IMAGE_COMMANDS: readonly Command[] = [
         name: "security",
         kind: "switch",
         help: "What the app may do beyond the default, and what less",
-        later: LATER.isolation,
       },
       FORMAT,
     ],
     arguments: [1, 1],
     examples: ["rkt image inspect ./app.aci", "rkt image inspect --security example.com/app"],
-    later: LATER.images,
+    load: () => import("./image_inspect.ts"),
   },
   {
     name: "image verify",

@@ -5,12 +5,6 @@ import { LOGS } from "../../stage1/logger.ts";
 import type { Volume } from "../appc/volume.ts";
 import type { PodEntry } from "../../stage1/pod.ts";
 import { appStreams } from "../../stage1/resolve_streams.ts";
-import {
-  PRIVATE_USERS,
-  type PrivateUsers,
-  privateUsersText,
-  shifted,
-} from "../../stage1/private_users.ts";
 import { isLogged } from "../../stage1/streams.ts";
 
 /** An app's image, as the store has it. */
@@ -50,10 +44,9 @@ export function podEntries(
   manifest: PodManifest,
   images: readonly AppImage[],
   kind: RootKind,
-  privateUsers?: PrivateUsers,
 ): readonly PodEntry[] {
   const logged = manifest.apps.some((app) => isLogged(appStreams(app)));
-  const volumes = manifest.volumes.flatMap((volume) => volumeEntries(volume, privateUsers));
+  const volumes = manifest.volumes.flatMap(volumeEntries);
   return [
     directory("stage1"),
     directory("stage1/rootfs"),
@@ -65,7 +58,6 @@ export function podEntries(
     ...logged ? [directory(LOGS, 0o750)] : [],
     ...volumes.length === 0 ? [] : [directory("sharedVolumes")],
     ...volumes,
-    ...privateUsers === undefined ? [] : [file(PRIVATE_USERS, privateUsersText(privateUsers))],
     file("pod", podManifestJson(manifest)),
   ];
 }
@@ -85,14 +77,8 @@ export function appEntries(name: string, image: AppImage, kind: RootKind): reado
 }
 
 /** The directory of an empty volume; none for others. */
-export function volumeEntries(volume: Volume, users?: PrivateUsers): readonly PodEntry[] {
+export function volumeEntries(volume: Volume): readonly PodEntry[] {
   if (volume.kind !== "empty") return [];
   const { name, mode, uid, gid } = volume;
-  return [{
-    kind: "volume",
-    path: volumePath(name),
-    mode,
-    uid: shifted(uid, users),
-    gid: shifted(gid, users),
-  }];
+  return [{ kind: "volume", path: volumePath(name), mode, uid, gid }];
 }
