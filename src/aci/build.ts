@@ -1,29 +1,16 @@
 /** Writes App Container Images from a root file system directory. */
 import type { Gzip } from "node:zlib";
 import { Failure } from "../failure.ts";
-import { type ByteString, byteStringOfText, shown } from "../linux/byte_string.ts";
-import { DirectoryReader, type FileStatus } from "../linux/directory_reader.ts";
-import { KernelError } from "../linux/errno.ts";
-import {
-  S_IFBLK,
-  S_IFCHR,
-  S_IFDIR,
-  S_IFIFO,
-  S_IFLNK,
-  S_IFMT,
-  S_IFREG,
-  S_IFSOCK,
-} from "../linux/files.ts";
 import { syncDirectory } from "../linux/sync.ts";
 import { MANIFEST, MAX_MANIFEST, ROOTFS } from "./structure.ts";
-import { MAX_NAME, type TarKind } from "./tar.ts";
 import { padding } from "./tar_field.ts";
-import { ARCHIVE_END, type HeaderFields, tarHeader } from "./tar_writer.ts";
+import { archived, tarHeader } from "./tar_writer.ts";
+import { TreeEntries } from "./tree_entries.ts";
 
 /** What to build. */
 export interface BuildOptions {
-  /** The directory that becomes `rootfs`. */
-  readonly rootfs: string;
+  /** The directory that becomes `rootfs`: its path, or a descriptor and what it is called in messages. */
+  readonly rootfs: string | { readonly fd: number; readonly name: string };
   /** The manifest's text, exactly as it is to stand in the image. */
   readonly manifest: string;
   /** The file to write. */
@@ -32,20 +19,13 @@ export interface BuildOptions {
   readonly compression?: "gzip" | "none";
   /** Replace an existing file. Default: false. */
   readonly overwrite?: boolean;
+  /** Maps owners and groups to those that the image is to have. Default: as they are. */
+  readonly mapId?: (id: number) => number;
 }
 
 /** Within 2 % of the size of level 6 (the default), in three quarters of its time. */
 const GZIP_LEVEL = 4;
 const READ_SIZE = 1 << 18;
-
-const KINDS: Readonly<Record<number, TarKind>> = {
-  [S_IFREG]: "file",
-  [S_IFDIR]: "directory",
-  [S_IFLNK]: "symlink",
-  [S_IFCHR]: "character device",
-  [S_IFBLK]: "block device",
-  [S_IFIFO]: "fifo",
-};
 
 /**
  * Builds an image; the same input gives the same image ID. Input are names, contents, types, modes,
@@ -76,8 +56,14 @@ export async function buildAci(options: BuildOptions): Promise<string> {
   }
 }
 
-function checkPlaces(out: string, directory: string, rootfs: string, overwrite: boolean): void {
+function checkPlaces(
+  out: string,
+  directory: string,
+  rootfs: BuildOptions["rootfs"],
+  overwrite: boolean,
+): void {
   if (!overwrite && exists(out)) throw new Failure(`${out}: exists; --overwrite replaces it`);
+  if (typeof rootfs !== "string") return void realDirectory(directory);
   const root = realDirectory(rootfs);
   const place = realDirectory(directory) + "/";
   if (place.startsWith(root === "/" ? "/" : root + "/")) {
@@ -210,120 +196,10 @@ function* aciChunks(options: BuildOptions): Generator<Uint8Array> {
   });
   yield manifest;
   yield new Uint8Array(padding(manifest.length));
-  yield* new TreeChunks(options.rootfs).chunks();
-  yield ARCHIVE_END;
+  const { rootfs, mapId } = options;
+  yield* archived(
+    typeof rootfs === "string"
+      ? new TreeEntries(rootfs, ROOTFS, mapId).root()
+      : new TreeEntries(rootfs.name, ROOTFS, mapId).below(rootfs.fd, "."),
+  );
 }
-
-/** Reads a tree as the entries of an archive. */
-class TreeChunks {
-  readonly #root: string;
-  readonly #reader = new DirectoryReader();
-  readonly #buffer = new Uint8Array(READ_SIZE);
-  /** Files with several names, by file system and inode: the first name. */
-  readonly #firstNames = new Map<string, ByteString>();
-
-  constructor(root: string) {
-    this.#root = root;
-  }
-
-  *chunks(): Generator<Uint8Array> {
-    const fd = this.#naming(ROOTFS, () => this.#reader.openRoot(byteStringOfText(this.#root)));
-    try {
-      yield* this.#directory(fd, ROOTFS);
-    } finally {
-      this.#reader.close(fd);
-    }
-  }
-
-  *#directory(fd: number, path: ByteString): Generator<Uint8Array> {
-    const status = this.#naming(path, () => this.#reader.status(fd, ""));
-    yield this.#naming(path, () => tarHeader(this.#fields(path, "directory", status, fd)));
-    for (const name of this.#naming(path, () => this.#reader.names(fd))) {
-      yield* this.#member(fd, name, `${path}/${name}`);
-    }
-  }
-
-  *#member(directory: number, name: ByteString, path: ByteString): Generator<Uint8Array> {
-    const reader = this.#reader;
-    const status = this.#naming(path, () => reader.status(directory, name));
-    const type = status.mode & S_IFMT;
-    if (type === S_IFSOCK) return;
-    const kind = KINDS[type];
-    if (kind === undefined) throw new Failure(`${this.#shown(path)}: a file of an unknown type`);
-    if (path.length > MAX_NAME) throw new Failure(`${this.#shown(path)}: its name is too long`);
-    if (kind !== "directory" && status.links > 1) {
-      const key = `${status.device}:${status.inode}`;
-      const first = this.#firstNames.get(key);
-      if (first !== undefined) {
-        yield tarHeader({ ...this.#fields(path, "hardlink", status), link: first, size: 0 });
-        return;
-      }
-      this.#firstNames.set(key, path);
-    }
-    if (kind === "symlink") {
-      const link = this.#naming(path, () => reader.link(directory, name));
-      yield tarHeader({ ...this.#fields(path, kind, status), link });
-    } else if (kind === "file" || kind === "directory") {
-      const fd = this.#naming(path, () => reader.open(directory, name));
-      try {
-        if (kind === "directory") yield* this.#directory(fd, path);
-        else yield* this.#file(fd, path);
-      } finally {
-        reader.close(fd);
-      }
-    } else yield tarHeader(this.#fields(path, kind, status));
-  }
-
-  *#file(fd: number, path: ByteString): Generator<Uint8Array> {
-    // Of what was opened, not of what had the name before.
-    const status = this.#naming(path, () => this.#reader.status(fd, ""));
-    if ((status.mode & S_IFMT) !== S_IFREG) this.#changed(path);
-    yield this.#naming(path, () => tarHeader(this.#fields(path, "file", status, fd)));
-    let left = status.size;
-    while (left > 0) {
-      const n = this.#naming(path, () => this.#reader.read(fd, this.#buffer));
-      if (n === 0 || n > left) this.#changed(path);
-      left -= n;
-      yield this.#buffer.subarray(0, n);
-    }
-    const rest = padding(status.size);
-    if (rest > 0) yield new Uint8Array(rest);
-  }
-
-  #fields(path: ByteString, kind: TarKind, status: FileStatus, fd?: number): HeaderFields {
-    const isNode = kind === "character device" || kind === "block device";
-    return {
-      kind,
-      path,
-      link: "",
-      mode: status.mode & 0o7777,
-      uid: status.uid,
-      gid: status.gid,
-      size: kind === "file" ? status.size : 0,
-      mtime: status.mtime,
-      major: isNode ? status.major : 0,
-      minor: isNode ? status.minor : 0,
-      xattrs: fd === undefined ? new Map() : this.#reader.xattrs(fd, isKept),
-    };
-  }
-
-  #changed(path: ByteString): never {
-    throw new Failure(`${this.#shown(path)}: changed while it was read; try again`);
-  }
-
-  #shown(path: ByteString): string {
-    return `${this.#root}: ${shown(path.slice(ROOTFS.length + 1))}`;
-  }
-
-  #naming<T>(path: ByteString, step: () => T): T {
-    try {
-      return step();
-    } catch (error) {
-      if (!(error instanceof KernelError)) throw error;
-      throw new Failure(`${this.#shown(path)}: ${error.message}`, undefined, { cause: error });
-    }
-  }
-}
-
-const isKept = (name: ByteString): boolean =>
-  name === "security.capability" || name.startsWith("user.");

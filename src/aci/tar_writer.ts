@@ -22,8 +22,26 @@ export type HeaderFields = Omit<TarEntry, "sparse" | "offset" | "mtimeNs">;
 /** Two zero blocks end an archive. */
 export const ARCHIVE_END = new Uint8Array(2 * BLOCK_SIZE);
 
+/** Entries and their data as the blocks of an archive, up to its end. A chunk is valid until the next one. */
+export function* archived(
+  items: Iterable<TarEntry | Uint8Array<ArrayBuffer>>,
+): Generator<Uint8Array<ArrayBuffer>> {
+  let rest = 0;
+  for (const item of items) {
+    if (item instanceof Uint8Array) {
+      yield item;
+      continue;
+    }
+    if (rest > 0) yield new Uint8Array(rest);
+    yield tarHeader(item);
+    rest = item.kind === "file" ? padding(item.size) : 0;
+  }
+  if (rest > 0) yield new Uint8Array(rest);
+  yield ARCHIVE_END;
+}
+
 /** The headers of one entry: one block, or a PAX header, its data and one block. */
-export function tarHeader(entry: HeaderFields): Uint8Array {
+export function tarHeader(entry: HeaderFields): Uint8Array<ArrayBuffer> {
   const pax: [ByteString, ByteString | Uint8Array][] = [];
   const [prefix, name] = splitName(entry.path) ?? ["", entry.path.slice(0, 100)];
   if (splitName(entry.path) === undefined) pax.push(["path", entry.path]);
@@ -68,7 +86,7 @@ interface BlockFields extends HeaderFields {
   readonly prefix: ByteString;
 }
 
-function block(fields: BlockFields): Uint8Array {
+function block(fields: BlockFields): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(BLOCK_SIZE);
   const text = (value: ByteString, [at, length]: Field) => {
     bytes.set(bytesOf(value.slice(0, length)), at);

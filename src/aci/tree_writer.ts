@@ -21,7 +21,9 @@ import {
   O_DIRECTORY,
   O_EXCL,
   O_NOFOLLOW,
+  O_NONBLOCK,
   O_RDONLY,
+  O_TRUNC,
   O_WRONLY,
   OPEN_HOW_SIZE,
   openHow,
@@ -35,6 +37,7 @@ import {
   TimesBuffer,
 } from "../linux/files.ts";
 import { bytesOf, type ByteString, byteStringOfText } from "../linux/byte_string.ts";
+import { trySyscall } from "../linux/syscall.ts";
 import { type TarEntry } from "./tar.ts";
 
 /** Whose files the tree gets. */
@@ -44,6 +47,16 @@ export interface Ownership {
   readonly mapGid?: (gid: number) => number;
   /** false: owners, device nodes and `security.*` are left out (callers without root). Default: true. */
   readonly privileged?: boolean;
+}
+
+/** How a tree is written. */
+export interface WriteOptions extends Ownership {
+  /**
+   * Whether the directory has contents already, which may also lie on other file systems: directories stay as they are,
+   * everything else is replaced. Others may write to it too. The process must have no file mode mask (umask(2)).
+   * Default: what exists stays, and nothing is on another file system.
+   */
+  readonly merge?: boolean;
 }
 
 /** `exists`: something has that name; `blocked`: a parent is something else than a directory. */
@@ -56,6 +69,16 @@ const PRIVATE_DIRECTORY = 0o700;
 const PRIVATE_FILE = 0o600;
 /** appc: parents that the archive does not list. */
 const PARENT_MODE = 0o755;
+
+const STATX_ATTR_MOUNT_ROOT = 0x2000;
+const status = new Uint8Array(256);
+
+/** Whether a name in a directory is where something is mounted (statx(2), since Linux 5.8). */
+function isMounted(parent: number, name: Uint8Array<ArrayBuffer>): boolean {
+  if (trySyscall("statx", parent, name, AT_SYMLINK_NOFOLLOW, 0, status) < 0) return false;
+  const attributes = new DataView(status.buffer).getUint32(8, true);
+  return (attributes & STATX_ATTR_MOUNT_ROOT) !== 0;
+}
 
 const NODE_TYPES: Readonly<Record<string, number>> = {
   "character device": S_IFCHR,
@@ -70,10 +93,8 @@ export class TreeWriter implements Disposable {
   readonly #privileged: boolean;
   readonly #mapUid: (uid: number) => number;
   readonly #mapGid: (gid: number) => number;
-  readonly #how = openHow(
-    O_RDONLY | O_DIRECTORY | O_CLOEXEC,
-    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-  );
+  readonly #merge: boolean;
+  readonly #how: Uint8Array<ArrayBuffer>;
   readonly #name = new NameBuffer();
   readonly #otherName = new NameBuffer();
   readonly #times = new TimesBuffer();
@@ -89,7 +110,13 @@ export class TreeWriter implements Disposable {
    * @param directory the root of the tree; it exists
    * @throws {KernelError}
    */
-  constructor(directory: string, ownership: Ownership = {}) {
+  constructor(directory: string, ownership: WriteOptions = {}) {
+    this.#merge = ownership.merge ?? false;
+    this.#how = openHow(
+      O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
+        (this.#merge ? 0 : RESOLVE_NO_XDEV),
+    );
     this.#privileged = ownership.privileged ?? true;
     this.#mapUid = ownership.mapUid ?? ((uid) => uid);
     this.#mapGid = ownership.mapGid ?? ((gid) => gid);
@@ -154,8 +181,8 @@ export class TreeWriter implements Disposable {
     if (targetParent < 0) throw new KernelError(ERRNO.ENOTDIR, "link to its target");
     const name = this.#name.of(path.slice(path.lastIndexOf("/") + 1));
     const targetName = this.#otherName.of(target.slice(target.lastIndexOf("/") + 1));
-    if (this.#calls.linkat(targetParent, targetName, parent, name, 0) === 0) return "created";
-    return this.#existsOr("link to its target");
+    const link = () => this.#calls.linkat(targetParent, targetName, parent, name, 0);
+    return this.#creating(link, parent, name, "link to its target");
   }
 
   /** Keeps a name for a link whose target is still to come. */
@@ -198,6 +225,7 @@ export class TreeWriter implements Disposable {
 
   #createDirectory(path: ByteString, entry: TarEntry): Creation {
     if (this.#directories.has(path)) return "exists";
+    if (path === "" && this.#merge) return "exists";
     if (path !== "") {
       const parent = this.#parent(path);
       if (parent < 0) return "blocked";
@@ -205,7 +233,8 @@ export class TreeWriter implements Disposable {
       if (this.#calls.mkdirat(parent, name, PRIVATE_DIRECTORY) < 0) {
         this.#existsOr("make the directory");
         // Made as a parent before: then this entry says what it is to be like.
-        if (this.#directory(path) < 0) return "exists";
+        if (this.#directory(path) < 0) return this.#merge ? "blocked" : "exists";
+        if (this.#merge) return "exists";
       }
     }
     this.#directories.set(path, entry);
@@ -214,28 +243,53 @@ export class TreeWriter implements Disposable {
 
   #createFile(parent: number, name: Uint8Array<ArrayBuffer>): Creation {
     const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    const fd = this.#calls.openat(parent, name, flags, PRIVATE_FILE);
-    if (fd < 0) return this.#existsOr("create the file");
-    this.#file = fd;
+    let fd = -1;
+    const open = () => fd = this.#calls.openat(parent, name, flags, PRIVATE_FILE);
+    if (this.#merge && isMounted(parent, name)) return this.#overwriteFile(parent, name);
+    const created = this.#creating(open, parent, name, "create the file");
+    if (created === "created") this.#file = fd;
+    return created;
+  }
+
+  /** What is mounted somewhere keeps its inode: to remove its name would take the mount away. */
+  #overwriteFile(parent: number, name: Uint8Array<ArrayBuffer>): Creation {
+    const flags = O_WRONLY | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    this.#file = this.#calls.openat(parent, name, flags, 0);
+    this.#check(this.#file, "open what is mounted there");
+    return "created";
+  }
+
+  /** Creates something; where that has to be replaced, what has its name is removed first. */
+  #creating(
+    create: () => number,
+    parent: number,
+    name: Uint8Array<ArrayBuffer>,
+    doing: string,
+  ): Creation {
+    if (create() >= 0) return "created";
+    const found = this.#existsOr(doing);
+    if (!this.#merge) return found;
+    this.#check(this.#calls.unlinkat(parent, name, 0), "replace what is there");
+    this.#check(create(), doing);
     return "created";
   }
 
   #createSymlink(parent: number, name: Uint8Array<ArrayBuffer>, entry: TarEntry): Creation {
     const target = this.#otherName.of(entry.link);
-    if (this.#calls.symlinkat(target, parent, name) < 0) return this.#existsOr("make the symlink");
-    this.#applyByName(parent, name, entry);
-    return "created";
+    const create = () => this.#calls.symlinkat(target, parent, name);
+    const created = this.#creating(create, parent, name, "make the symlink");
+    if (created === "created") this.#applyByName(parent, name, entry);
+    return created;
   }
 
   #createNode(parent: number, name: Uint8Array<ArrayBuffer>, entry: TarEntry): Creation {
     if (!this.#privileged && entry.kind !== "fifo") return "created";
-    const mode = NODE_TYPES[entry.kind] | PRIVATE_FILE;
+    const mode = NODE_TYPES[entry.kind] | (this.#merge ? entry.mode & 0o777 : PRIVATE_FILE);
     const device = makedev(entry.major, entry.minor);
-    if (this.#calls.mknodat(NR.mknodat, parent, name, mode, device) < 0) {
-      return this.#existsOr(`make the ${entry.kind}`);
-    }
-    this.#applyByName(parent, name, entry);
-    return "created";
+    const create = () => this.#calls.mknodat(NR.mknodat, parent, name, mode, device);
+    const created = this.#creating(create, parent, name, `make the ${entry.kind}`);
+    if (created === "created") this.#applyByName(parent, name, entry);
+    return created;
   }
 
   /** Owner, mode and times of what has been created just now and cannot be opened without side effects. */
@@ -245,7 +299,8 @@ export class TreeWriter implements Disposable {
       const [uid, gid] = [this.#mapUid(entry.uid), this.#mapGid(entry.gid)];
       this.#check(calls.fchownat(parent, name, uid, gid, AT_SYMLINK_NOFOLLOW), "change its owner");
     }
-    if (entry.kind !== "symlink") {
+    // By its name it could be a link by now, if others write to the directory too; so it was made with its mode then.
+    if (entry.kind !== "symlink" && !this.#merge) {
       this.#check(calls.fchmodat(parent, name, entry.mode, 0), "change its mode");
     }
     const times = this.#times.of(entry.mtime, entry.mtimeNs);

@@ -1,5 +1,4 @@
 import type { Command } from "./command.ts";
-import { LATER } from "./later.ts";
 import {
   APP_CHOICE,
   FORMAT,
@@ -250,12 +249,16 @@ export const POD_COMMANDS: readonly Command[] = [
     group: "Pods",
     summary: "Copy files between the host and an app of a pod",
     usage: "[--app=APP] UUID:PATH PATH | PATH UUID:PATH",
-    flags: [
-      APP_CHOICE,
+    about: [
+      "PATH is a file or a directory. A directory that exists gets the copy with its name, a path that ends with " +
+      "/. means what is in it. - is a tar archive on standard input or output.",
+      "Owners, modes, times and links are kept. From a pod come no setuid bits, and device nodes and sockets stay " +
+      "where they are.",
     ],
+    flags: [APP_CHOICE],
     arguments: [2, 2],
     examples: ["rkt cp 42029c62:/var/log/app.log .", "rkt cp app.conf 42029c62:/etc/app.conf"],
-    later: LATER.pods,
+    load: () => import("./cp.ts"),
   },
   {
     name: "export",
@@ -268,7 +271,7 @@ export const POD_COMMANDS: readonly Command[] = [
     ],
     arguments: [2, 2],
     examples: ["rkt export 42029c62 app.aci", "rkt export --app=db --overwrite 42029c62 db.aci"],
-    later: LATER.pods,
+    load: () => import("./export.ts"),
   },
   {
     name: "cat-manifest",

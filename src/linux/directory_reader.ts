@@ -28,6 +28,8 @@ export interface FileStatus {
   readonly size: number;
   /** Seconds since the epoch, rounded down. */
   readonly mtime: number;
+  /** Nanoseconds beyond {@linkcode mtime}. */
+  readonly mtimeNs: number;
   readonly major: number;
   readonly minor: number;
   /** The file system it is on. */
@@ -86,6 +88,7 @@ export class DirectoryReader {
       inode: view.getBigUint64(32, true),
       size: Number(view.getBigUint64(40, true)),
       mtime: Number(view.getBigInt64(112, true)),
+      mtimeNs: view.getUint32(120, true),
       major: view.getUint32(128, true),
       minor: view.getUint32(132, true),
       device: `${view.getUint32(136, true)}:${view.getUint32(140, true)}`,

@@ -100,7 +100,7 @@ export function rootKindOf(pod: Pick<PodView, "path">): RootKind {
   return exists(`${pod.path}/overlay`) ? "overlay" : "copy";
 }
 
-function treeIdOfApp(pod: Pick<PodView, "path" | "uuid">, app: string): string {
+export function treeIdOfApp(pod: Pick<PodView, "path" | "uuid">, app: string): string {
   const id = readPodFile(pod, `appsinfo/${app}/treeStoreID`)?.trim();
   if (id !== undefined && /^[0-9a-z-]+$/.test(id)) return id;
   throw new Failure(`pod "${pod.uuid}" does not say which tree its app "${app}" has`);

@@ -7,6 +7,7 @@ const arm = Deno.build.arch === "aarch64";
 
 // include/uapi/linux/sched.h
 export const CLONE_VM = 0x100;
+export const CLONE_FILES = 0x400;
 export const CLONE_VFORK = 0x4000;
 export const CLONE_NEWNS = 0x20000;
 export const CLONE_NEWCGROUP = 0x2000000;
