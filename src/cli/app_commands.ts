@@ -11,7 +11,7 @@ const APP_FLAG = {
 
 /** What of a pod's flags is not about its images. */
 const SANDBOX_FLAGS = POD_FLAGS.filter(({ name }) =>
-  ["volume", "port", "no-overlay", "private-users"].includes(name)
+  ["pod-name", "volume", "port", "no-overlay", "private-users"].includes(name)
 );
 const ADD_FLAGS = POD_FLAGS.filter(({ name }) => name === "pull-policy");
 

@@ -3,14 +3,15 @@ import type { Invocation } from "./command.ts";
 import { jsonText } from "./json.ts";
 import { print, printLine } from "./output.ts";
 import { podArguments } from "./pod_arguments.ts";
-import { appsJson } from "./pod_json.ts";
+import { podSummary } from "../pod/pod_summary.ts";
+import { appJson } from "./pod_json.ts";
 import { table } from "./table.ts";
 
 /** `rkt app list`: the apps of a pod with their states. */
 export default function list(invocation: Invocation): Promise<number> {
   const { flags, global } = invocation;
   const [uuid] = podArguments(invocation);
-  const apps = appsJson(global.dir, openPod(global.dir, uuid)) ?? [];
+  const apps = (podSummary(global.dir, openPod(global.dir, uuid)).apps ?? []).map(appJson);
   const format = flags.text("format");
   if (format !== undefined) {
     printLine(jsonText(apps, format === "json-pretty"));

@@ -4,7 +4,8 @@ import type { Invocation } from "./command.ts";
 import { appArgument } from "./app_argument.ts";
 import { jsonText } from "./json.ts";
 import { print, printLine } from "./output.ts";
-import { type AppJson, appsJson } from "./pod_json.ts";
+import { podSummary } from "../pod/pod_summary.ts";
+import { type AppJson, appJson } from "./pod_json.ts";
 import { fullTime } from "./time.ts";
 
 /** `rkt app status`: one app, as lines of `name=value` for scripts. */
@@ -12,8 +13,9 @@ export default function status(invocation: Invocation): Promise<number> {
   const { flags, global } = invocation;
   const { uuid, app: name } = appArgument(invocation);
   const pod = openPod(global.dir, uuid);
-  const app = appsJson(global.dir, pod)?.find((each) => each.name === name);
-  if (app === undefined) throw new Failure(`pod "${pod.uuid}" has no app "${name}"`);
+  const found = podSummary(global.dir, pod).apps?.find((each) => each.name === name);
+  if (found === undefined) throw new Failure(`pod "${pod.uuid}" has no app "${name}"`);
+  const app = appJson(found);
   const format = flags.text("format");
   if (format === undefined) print(lines(app).map((line) => `${line}\n`).join(""));
   else printLine(jsonText(app, format === "json-pretty"));
@@ -38,6 +40,8 @@ function lines(app: AppJson): readonly string[] {
     ...time("started_at", app.started_at),
     ...time("finished_at", app.finished_at),
     ...app.exit_code === undefined ? [] : [`exit_code=${app.exit_code}`],
+    ...app.restarts === undefined ? [] : [`restarts=${app.restarts}`],
+    ...app.oom_kills === undefined ? [] : [`oom_kills=${app.oom_kills}`],
     ...mounts.length === 0 ? [] : [`mounts=${mounts.join(",")}`],
     ...pairs("user_annotations", app.user_annotations),
     ...pairs("user_labels", app.user_labels),

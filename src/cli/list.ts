@@ -1,5 +1,6 @@
+import { keepEndedPods, readEndedPods } from "../pod/ended_pods.ts";
 import { listPods, type PodView } from "../pod/pod_directory.ts";
-import { createdAt, type PodApp, podContents, podNetworks, startedAt } from "../pod/pod_details.ts";
+import { type AppSummary, type PodSummary, podSummary } from "../pod/pod_summary.ts";
 import type { Invocation } from "./command.ts";
 import { jsonText } from "./json.ts";
 import { print, printLine } from "./output.ts";
@@ -11,12 +12,16 @@ import { fullTime, timeAgo } from "./time.ts";
 const SHORT_UUID = 8;
 const SHORT_IMAGE_ID = 19;
 
+/** A pod and what there is to show of it. */
+type Listed = readonly [pod: PodView, summary: PodSummary];
+
 /** `rkt list`: all pods but those in the garbage, one line an app. */
 export default function run({ flags, global }: Invocation): Promise<number> {
-  const pods = listPods(global.dir).filter(({ stage }) => stage !== "garbage");
+  const pods = listedPods(global.dir);
   const format = flags.text("format");
   if (format !== undefined) {
-    printLine(jsonText(pods.map((pod) => podJson(global.dir, pod)), format === "json-pretty"));
+    const json = pods.map(([pod, summary]) => podJson(pod, summary));
+    printLine(jsonText(json, format === "json-pretty"));
     return Promise.resolve(0);
   }
   const full = flags.on("full");
@@ -25,21 +30,36 @@ export default function run({ flags, global }: Invocation): Promise<number> {
   return Promise.resolve(0);
 }
 
+function listedPods(dataDir: string): readonly Listed[] {
+  const known = readEndedPods(dataDir);
+  const ended = new Map<string, PodSummary>();
+  const pods: Listed[] = [];
+  for (const pod of listPods(dataDir, known)) {
+    if (pod.stage === "garbage") continue;
+    const over = pod.state === "exited" || pod.state === "exited garbage";
+    const summary = (over ? known.get(pod.uuid) : undefined) ?? podSummary(dataDir, pod);
+    // One without a manifest is just being deleted.
+    if (over && summary.apps !== undefined) ended.set(pod.uuid, summary);
+    pods.push([pod, summary]);
+  }
+  keepEndedPods(dataDir, known, ended);
+  return pods;
+}
+
 function legend(full: boolean): string[] {
   const imageId = full ? ["IMAGE ID"] : [];
   return ["UUID", "APP", "IMAGE NAME", ...imageId, "STATE", "CREATED", "STARTED", "NETWORKS"];
 }
 
-function podRows(pod: PodView, full: boolean): string[][] {
-  const contents = podContents(pod);
+function podRows([pod, summary]: Listed, full: boolean): string[][] {
   const uuid = full ? pod.uuid : pod.uuid.slice(0, SHORT_UUID);
   const columns = [
     pod.state,
-    shownTime(createdAt(pod), full),
-    shownTime(startedAt(pod), full),
-    networksText(podNetworks(pod)),
+    shownTime(summary.createdAt, full),
+    shownTime(summary.startedAt, full),
+    networksText(summary.networks),
   ];
-  const [first, ...others] = contents?.apps ?? [];
+  const [first, ...others] = summary.apps ?? [];
   if (first === undefined) return [[uuid, "-", "-", ...full ? ["-"] : [], ...columns]];
   // What is true of the whole pod stands in its first line only.
   const blank = columns.map(() => "");
@@ -49,7 +69,7 @@ function podRows(pod: PodView, full: boolean): string[][] {
   ];
 }
 
-function appCells(app: PodApp, full: boolean): string[] {
+function appCells(app: AppSummary, full: boolean): string[] {
   const version = app.imageVersion === undefined ? "" : `:${app.imageVersion}`;
   const imageId = full ? [app.imageId.slice(0, SHORT_IMAGE_ID)] : [];
   return [app.name, app.imageName + version, ...imageId];

@@ -1,18 +1,8 @@
 /** Pods as `rkt list` and `rkt status` show them: in JSON, and in single cells. */
+import type { AppProgress, PodMount, PodNetwork } from "../pod/pod_details.ts";
+import type { AppSummary, PodSummary } from "../pod/pod_summary.ts";
+import type { PodUsage } from "../pod/pod_usage.ts";
 import type { PodView } from "../pod/pod_directory.ts";
-import { addedAppProgress } from "../pod/added_app_progress.ts";
-import {
-  appCreatedAt,
-  type AppProgress,
-  appProgress,
-  createdAt,
-  type PodContents,
-  podContents,
-  type PodMount,
-  type PodNetwork,
-  podNetworks,
-  startedAt,
-} from "../pod/pod_details.ts";
 
 /** A volume in an app, in JSON. */
 interface MountJson {
@@ -34,54 +24,52 @@ export interface AppJson {
   readonly mounts?: readonly MountJson[];
   readonly user_annotations?: Readonly<Record<string, string>>;
   readonly user_labels?: Readonly<Record<string, string>>;
+  /** Only where there were any. */
+  readonly restarts?: number;
+  readonly oom_kills?: number;
 }
 
-/** The apps of a pod; undefined where it has no manifest. */
-export function appsJson(dataDir: string, pod: PodView): readonly AppJson[] | undefined {
-  const contents = podContents(pod);
-  return contents === undefined ? undefined : contentsJson(dataDir, pod, contents);
+/** An app in the form that rkt's `--format=json` has always had, and what is new behind it. */
+export function appJson(app: AppSummary): AppJson {
+  return {
+    name: app.name,
+    state: app.state,
+    created_at: nanoseconds(app.createdAt),
+    started_at: nanoseconds(app.startedAt),
+    finished_at: nanoseconds(app.finishedAt),
+    exit_code: app.exitCode,
+    image_id: app.imageId,
+    mounts: filled(app.mounts.map(mountJson)),
+    user_annotations: filledRecord(app.userAnnotations),
+    user_labels: filledRecord(app.userLabels),
+    restarts: app.restarts === 0 ? undefined : app.restarts,
+    oom_kills: app.oomKills === 0 ? undefined : app.oomKills,
+  };
 }
 
-function contentsJson(
-  dataDir: string,
+/** A pod in the form that rkt's `--format=json` has always had, and what is new behind it. */
+export function podJson(
   pod: PodView,
-  { apps, mutable }: PodContents,
-): readonly AppJson[] {
-  const created = createdAt(pod);
-  const started = startedAt(pod);
-  return apps.map((app) => {
-    const progress = mutable
-      ? addedAppProgress(dataDir, pod, app.name)
-      : appProgress(pod, app.name);
-    return {
-      name: app.name,
-      state: progress.state,
-      created_at: nanoseconds(mutable ? appCreatedAt(pod, app.name) ?? created : created),
-      started_at: nanoseconds(progress.startedAt ?? (mutable ? undefined : started)),
-      finished_at: nanoseconds(progress.finishedAt),
-      exit_code: progress.exitCode,
-      image_id: app.imageId,
-      mounts: filled(app.mounts.map(mountJson)),
-      user_annotations: filledRecord(app.userAnnotations),
-      user_labels: filledRecord(app.userLabels),
-    };
-  });
-}
-
-/** A pod in the form that rkt's `--format=json` has always had. */
-export function podJson(dataDir: string, pod: PodView): Record<string, unknown> {
-  const contents = podContents(pod);
-  const apps = contents === undefined ? undefined : contentsJson(dataDir, pod, contents);
+  summary: PodSummary,
+  usage?: PodUsage,
+): Record<string, unknown> {
+  const apps = summary.apps?.map(appJson);
   return {
     name: pod.uuid,
     state: pod.state,
-    networks: filled(podNetworks(pod)),
+    networks: filled(summary.networks),
     app_names: apps?.map(({ name }) => name),
     apps,
-    created_at: seconds(createdAt(pod)),
-    started_at: seconds(startedAt(pod)),
-    user_annotations: filledRecord(contents?.userAnnotations ?? {}),
-    user_labels: filledRecord(contents?.userLabels ?? {}),
+    created_at: seconds(summary.createdAt),
+    started_at: seconds(summary.startedAt),
+    user_annotations: filledRecord(summary.userAnnotations),
+    user_labels: filledRecord(summary.userLabels),
+    pod_name: summary.name,
+    usage: usage === undefined ? undefined : {
+      processes: usage.processes,
+      memory_bytes: usage.memory,
+      cpu_nanoseconds: usage.cpu * 1e6,
+    },
   };
 }
 

@@ -63,6 +63,8 @@ export interface PodRequest {
   readonly stopTimeout: number;
   /** Whether the pod is removed when it has ended. */
   readonly remove: boolean;
+  /** `--pod-name`. */
+  readonly name?: AcName;
   /** Whether apps come and go while the pod runs: `rkt app sandbox`. */
   readonly mutable?: boolean;
   /** `prepare --quiet`. */
@@ -145,8 +147,11 @@ export function sandboxRequest(flags: Flags): RunRequest {
 }
 
 /** What every pod can have. */
-function volumesAndPorts(flags: Flags): Pick<PodRequest, "ports" | "volumes" | "overlay"> {
+function volumesAndPorts(
+  flags: Flags,
+): Pick<PodRequest, "name" | "ports" | "volumes" | "overlay"> {
   return {
+    name: optional(filled(flags, "pod-name"), "--pod-name", parseAcName),
     ports: flags.all("port").map(parsePortForward),
     volumes: noneTwice("--volume", flags.all("volume").map(parseVolumeArgument), (v) => v.name),
     overlay: !flags.on("no-overlay"),

@@ -114,6 +114,12 @@ export const POD_FLAGS: readonly Flag[] = [
     value: "NAME:[ADDRESS:]PORT",
     help: "Lead a port of the host to the port NAME of an app",
   },
+  {
+    name: "pod-name",
+    kind: "text",
+    value: "NAME",
+    help: "A name for the pod, to be used in place of its UUID",
+  },
   { name: "inherit-env", kind: "switch", help: "Pass the environment of rkt on to the apps" },
   {
     name: "set-env",

@@ -40,7 +40,10 @@ export function podManifest(
     apps,
     volumes: [...request.pod.volumes, ...implicit],
     isolators: [],
-    annotations: rktAnnotation("mutable", request.pod.mutable ? "true" : undefined),
+    annotations: [
+      ...rktAnnotation("mutable", request.pod.mutable ? "true" : undefined),
+      ...rktAnnotation("podName", request.pod.name),
+    ],
     ports: request.pod.ports,
     userAnnotations: {},
     userLabels: {},

@@ -1,19 +1,14 @@
-import { oomKills } from "../cgroup/pod_cgroups.ts";
 import { Failure } from "../failure.ts";
 import { openPod, type PodView, refreshed } from "../pod/pod_directory.ts";
-import {
-  createdAt,
-  exitCode,
-  podContents,
-  podNetworks,
-  podPid,
-  startedAt,
-} from "../pod/pod_details.ts";
+import { podPid } from "../pod/pod_details.ts";
+import { type AppSummary, podSummary } from "../pod/pod_summary.ts";
+import { type PodUsage, podUsage } from "../pod/pod_usage.ts";
 import type { Invocation } from "./command.ts";
 import { jsonText } from "./json.ts";
 import { print, printLine } from "./output.ts";
 import { podArguments } from "./pod_arguments.ts";
 import { networksText, podJson } from "./pod_json.ts";
+import { shownSize } from "./size.ts";
 import { fullTime } from "./time.ts";
 
 /** `rkt status`: one pod, as lines of `name=value` for scripts. */
@@ -32,8 +27,13 @@ export default async function run(invocation: Invocation): Promise<number> {
     pod = now;
   }
   const format = flags.text("format");
-  if (format === undefined) print(statusText(pod));
-  else printLine(jsonText(podJson(global.dir, pod), format === "json-pretty"));
+  if (format === undefined) print(statusText(global.dir, pod));
+  else {printLine(
+      jsonText(
+        podJson(pod, podSummary(global.dir, pod), podUsage(global.dir, pod)),
+        format === "json-pretty",
+      ),
+    );}
   return 0;
 }
 
@@ -68,34 +68,35 @@ const RUN: readonly PodView["state"][] = [
   "garbage",
 ];
 
-function statusText(pod: PodView): string {
+function statusText(dataDir: string, pod: PodView): string {
+  const summary = podSummary(dataDir, pod);
   const lines = [`state=${pod.state}`];
-  const created = createdAt(pod);
-  if (created !== undefined) lines.push(`created=${fullTime(created)}`);
-  const started = startedAt(pod);
-  if (started !== undefined) lines.push(`started=${fullTime(started)}`);
+  if (summary.name !== undefined) lines.push(`name=${summary.name}`);
+  if (summary.createdAt !== undefined) lines.push(`created=${fullTime(summary.createdAt)}`);
+  if (summary.startedAt !== undefined) lines.push(`started=${fullTime(summary.startedAt)}`);
   if (RUN.includes(pod.state)) {
-    lines.push(`networks=${networksText(podNetworks(pod))}`);
+    lines.push(`networks=${networksText(summary.networks)}`);
     const pid = podPid(pod);
     if (pid !== undefined) lines.push(`pid=${pid}`);
     lines.push(`exited=${pod.state !== "running"}`);
-    if (pod.state !== "running") lines.push(...exitLines(pod));
-    lines.push(...oomLines(pod));
+    lines.push(...appLines(pod, summary.apps ?? []), ...usageLines(podUsage(dataDir, pod)));
   }
   return lines.map((line) => line + "\n").join("");
 }
 
-/** Apps that ran out of memory: how many of their processes the kernel has killed for it. */
-function oomLines(pod: PodView): string[] {
-  return (podContents(pod)?.apps ?? [])
-    .map(({ name }) => [name, oomKills(pod, name) ?? 0] as const)
-    .filter(([, kills]) => kills > 0)
-    .map(([name, kills]) => `oom-${name}=${kills}`);
+function appLines(pod: PodView, apps: readonly AppSummary[]): string[] {
+  const codes = pod.state === "running" ? [] : apps.filter(({ exitCode }) => exitCode !== undefined)
+    .map(({ name, exitCode }) => `app-${name}=${exitCode}`);
+  const counts = (what: "restarts" | "oomKills", prefix: string) =>
+    apps.filter((app) => app[what] > 0).map((app) => `${prefix}-${app.name}=${app[what]}`);
+  return [...codes, ...counts("restarts", "restarts"), ...counts("oomKills", "oom")];
 }
 
-function exitLines(pod: PodView): string[] {
-  return (podContents(pod)?.apps ?? [])
-    .map(({ name }) => [name, exitCode(pod, name)] as const)
-    .filter(([, code]) => code !== undefined)
-    .map(([name, code]) => `app-${name}=${code}`);
+function usageLines(usage: PodUsage | undefined): string[] {
+  if (usage === undefined) return [];
+  return [
+    `processes=${usage.processes}`,
+    `memory=${shownSize(usage.memory)}`,
+    `cpu=${usage.cpu / 1000}s`,
+  ];
 }

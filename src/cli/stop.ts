@@ -26,15 +26,21 @@ function manner(flags: Flags): Manner {
 export default async function run(invocation: Invocation): Promise<number> {
   const uuids = podArguments(invocation);
   const how = manner(invocation.flags);
-  let failed = 0;
-  for (const uuid of uuids) {
+  // All at the same time: each waits for its own apps.
+  const stops = uuids.map(async (uuid) => {
     try {
-      await stop(invocation.global.dir, openPod(invocation.global.dir, uuid), how);
+      return await stop(invocation.global.dir, openPod(invocation.global.dir, uuid), how);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      console.error(`stop: ${error.message}`);
-      failed += 1;
+      return error;
     }
+  });
+  let failed = 0;
+  for (const said of await Promise.all(stops)) {
+    if (said instanceof Failure) {
+      console.error(`stop: ${said.message}`);
+      failed += 1;
+    } else printLine(said);
   }
   if (failed > 0) throw new Failure(`failed to stop ${failed} pod(s)`);
   return 0;
@@ -49,14 +55,15 @@ const ENDED: readonly PodView["state"][] = [
   "deleting",
 ];
 
-async function stop(dataDir: string, pod: PodView, { patience, kill }: Manner): Promise<void> {
-  if (ENDED.includes(pod.state)) return printLine(`pod "${pod.uuid}" is already stopped`);
+/** Returns what there is to say of a pod that has ended. */
+async function stop(dataDir: string, pod: PodView, { patience, kill }: Manner): Promise<string> {
+  if (ENDED.includes(pod.state)) return `pod "${pod.uuid}" is already stopped`;
   if (pod.state !== "running") throw new Failure(`pod "${pod.uuid}" is not running`);
   if (!signalPod(dataDir, pod, patience === 0 && kill ? "SIGKILL" : "SIGTERM")) {
     if (refreshed(dataDir, pod)?.state === "running") {
       throw new Failure(`pod "${pod.uuid}" is just being started; try again`);
     }
-    return printLine(`pod "${pod.uuid}" is already stopped`);
+    return `pod "${pod.uuid}" is already stopped`;
   }
   try {
     await within(patience === 0 && kill ? KILLED_WITHIN : patience, podEnded(dataDir, pod));
@@ -71,7 +78,7 @@ async function stop(dataDir: string, pod: PodView, { patience, kill }: Manner): 
       } s; ${help}`,
     );
   }
-  printLine(`"${pod.uuid}"`);
+  return `"${pod.uuid}"`;
 }
 
 /** Milliseconds that the kernel gets to kill a pod. */

@@ -24,12 +24,15 @@ function line(row: readonly string[], widths: readonly number[]): string {
   }).join("");
 }
 
+const ASCII = /^[\x20-\x7e]*$/;
+
 function width(cell: string): number {
-  return Array.from(cell).length;
+  return ASCII.test(cell) ? cell.length : Array.from(cell).length;
 }
 
 /** What others have written must not break a line or reach the terminal as a command. */
 function printable(cell: string): string {
+  if (ASCII.test(cell)) return cell;
   // deno-lint-ignore no-control-regex
   return cell.replace(/[\x00-\x1f\x7f-\x9f]/g, "\ufffd");
 }

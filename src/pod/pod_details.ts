@@ -30,6 +30,8 @@ export interface PodContents {
   readonly apps: readonly PodApp[];
   readonly userAnnotations: Readonly<Record<string, string>>;
   readonly userLabels: Readonly<Record<string, string>>;
+  /** `--pod-name`. */
+  readonly name: string | undefined;
   /** Whether apps come and go while the pod runs. */
   readonly mutable: boolean;
 }
@@ -77,10 +79,14 @@ export function podContents(pod: PodView): PodContents | undefined {
     apps: records(manifest.apps).map((app) => podApp(app, volumes)),
     userAnnotations: strings(manifest.userAnnotations),
     userLabels: strings(manifest.userLabels),
-    mutable: records(manifest.annotations).some(({ name, value }) =>
-      name === RKT_ANNOTATIONS.mutable && value === "true"
-    ),
+    name: annotation(manifest, RKT_ANNOTATIONS.podName),
+    mutable: annotation(manifest, RKT_ANNOTATIONS.mutable) === "true",
   };
+}
+
+function annotation(manifest: Json, name: string): string | undefined {
+  const found = records(manifest.annotations).find((each) => each.name === name);
+  return found === undefined ? undefined : string(found.value);
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -149,6 +155,14 @@ export function statusPath(pod: PodView): string {
 /** When an app was added to a pod that ran already, in milliseconds since 1970. */
 export function appCreatedAt(pod: PodView, app: string): number | undefined {
   return modified(`${statusPath(pod)}/${app}-created`);
+}
+
+/** How often an app was started again. */
+export function restarts(pod: PodView, app: string): number {
+  const path = `${statusPath(pod)}/${app}-restarts`;
+  if (!exists(path)) return 0;
+  const bytes = Deno.readFileSync(path);
+  return bytes.length === 4 ? new DataView(bytes.buffer).getUint32(0, true) : 0;
 }
 
 /** The exit status of an app. Undefined where it has not ended, or was killed with the pod. */

@@ -11,6 +11,7 @@
  */
 import { Failure } from "../failure.ts";
 import { createEmbryo, STAGES } from "./create_pod.ts";
+import { fileTimes } from "../linux/file_times.ts";
 import { exists } from "../linux/exists.ts";
 import {
   closeDescriptor,
@@ -200,12 +201,21 @@ function find(dataDir: string, uuid: string): PodView | undefined {
   return undefined;
 }
 
-/** All pods, sorted by UUID. One that is moved or deleted meanwhile is seen once or not at all. */
-export function listPods(dataDir: string): PodView[] {
+/**
+ * All pods, sorted by UUID. One that is moved or deleted meanwhile is seen once or not at all.
+ *
+ * @param ended pods that are known to have ended: in `run` their locks need no look
+ */
+export function listPods(
+  dataDir: string,
+  ended: { has(uuid: string): boolean } = new Set(),
+): PodView[] {
   const views = new Map<string, PodView>();
   for (const stage of STAGES) {
     for (const uuid of uuidsIn(dataDir, stage)) {
-      const view = viewAt(dataDir, stage, uuid) ?? find(dataDir, uuid);
+      const view = stage === "run" && ended.has(uuid)
+        ? { uuid, stage, state: STATES.run.free, path: podPath(dataDir, stage, uuid) }
+        : viewAt(dataDir, stage, uuid) ?? find(dataDir, uuid);
       if (view !== undefined) views.set(uuid, view);
     }
   }
@@ -213,18 +223,22 @@ export function listPods(dataDir: string): PodView[] {
 }
 
 /**
- * Finds a pod by its UUID or an unambiguous prefix of it.
+ * Finds a pod by its UUID, its name, or an unambiguous prefix of its UUID; see {@linkcode podNamed}.
  *
  * @throws {Failure} where there is none, or several
  */
 export function openPod(dataDir: string, uuidPrefix: string): PodView {
   const prefix = uuidPrefix.trim().toLowerCase();
-  if (!/^[0-9a-f][0-9a-f-]{0,35}$/.test(prefix)) {
-    throw new Failure(`"${uuidPrefix}" is not a pod UUID; \`rkt list --full\` shows them`);
-  }
   if (UUID.test(prefix)) {
     const view = find(dataDir, prefix);
     if (view !== undefined) return view;
+  }
+  const named = podNamed(dataDir, uuidPrefix.trim());
+  if (named !== undefined) return named;
+  if (!/^[0-9a-f][0-9a-f-]{0,35}$/.test(prefix)) {
+    throw new Failure(
+      `"${uuidPrefix}" is not a pod UUID, and no pod has that name; \`rkt list --full\` shows UUIDs`,
+    );
   }
   const matching = new Set(STAGES.flatMap((s) => uuidsIn(dataDir, s)).filter(startsWith(prefix)));
   const [uuid, ...others] = matching;
@@ -240,6 +254,37 @@ export function openPod(dataDir: string, uuidPrefix: string): PodView {
     throw new Failure(`no pod "${uuidPrefix}"; \`rkt list\` shows the pods there are`);
   }
   return view;
+}
+
+/** The file in a pod's directory that has its name. */
+export const NAME_FILE = "pod-name";
+
+/** States in which a pod is more than a memory. */
+const ALIVE: readonly PodState[] = ["preparing", "prepared", "running"];
+
+/**
+ * Finds a pod by its name: the one that runs or will, or if there is none, the newest of those that have ended.
+ *
+ * @throws {Failure} where several run or will
+ */
+function podNamed(dataDir: string, name: string): PodView | undefined {
+  if (!/^[a-z0-9][a-z0-9-]*$/.test(name)) return undefined;
+  const pods: PodView[] = [];
+  for (const stage of STAGES) {
+    for (const uuid of uuidsIn(dataDir, stage)) {
+      const path = podPath(dataDir, stage, uuid);
+      if (!exists(`${path}/${NAME_FILE}`) || readPodFile({ path }, NAME_FILE) !== name) continue;
+      const view = find(dataDir, uuid);
+      if (view !== undefined && !pods.some((each) => each.uuid === uuid)) pods.push(view);
+    }
+  }
+  const alive = pods.filter(({ state }) => ALIVE.includes(state));
+  if (alive.length > 1) {
+    const uuids = alive.map(({ uuid }) => uuid.slice(0, 8)).join(", ");
+    throw new Failure(`${alive.length} pods are called "${name}" (${uuids}); give a UUID`);
+  }
+  const age = (pod: PodView) => fileTimes(`${pod.path}/${NAME_FILE}`)?.modified ?? 0;
+  return alive[0] ?? pods.sort((a, b) => age(b) - age(a))[0];
 }
 
 function startsWith(prefix: string): (uuid: string) => boolean {

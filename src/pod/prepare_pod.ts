@@ -1,6 +1,8 @@
 /** What stage1 wants to find in a pod's directory: the manifest, the images' manifests, places for what changes. */
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { podManifestJson } from "../appc/pod_manifest.ts";
+import { rktAnnotationValue } from "../appc/rkt_annotation.ts";
+import { NAME_FILE } from "./pod_directory.ts";
 import { LOGS } from "../../stage1/logger.ts";
 import type { Volume } from "../appc/volume.ts";
 import type { PodEntry } from "../../stage1/pod.ts";
@@ -45,6 +47,7 @@ export function podEntries(
   images: readonly AppImage[],
   kind: RootKind,
 ): readonly PodEntry[] {
+  const name = rktAnnotationValue(manifest.annotations, "podName");
   const logged = manifest.apps.some((app) => isLogged(appStreams(app)));
   const volumes = manifest.volumes.flatMap(volumeEntries);
   return [
@@ -58,6 +61,7 @@ export function podEntries(
     ...logged ? [directory(LOGS, 0o750)] : [],
     ...volumes.length === 0 ? [] : [directory("sharedVolumes")],
     ...volumes,
+    ...name === undefined ? [] : [file(NAME_FILE, name)],
     file("pod", podManifestJson(manifest)),
   ];
 }
