@@ -77,7 +77,7 @@ Deno.test("list and status show a pod while it runs and after", async () => {
   const running = await place.rkt("status", uuid.slice(0, 8));
   assert.match(
     running.stdout,
-    /^state=running\ncreated=[^\n]+\nstarted=[^\n]+\nnetworks=\npid=\d+\nexited=false\n$/,
+    /^state=running\ncreated=[^\n]+\nstarted=[^\n]+\nnetworks=\npid=\d+\nexited=false\nprocesses=\d+\nmemory=\S+\ncpu=[\d.]+s\n$/,
   );
   const ready = await place.rkt("status", "--wait-ready=60s", uuid);
   assert.equal(ready.code, 0, ready.stderr);
