@@ -48,6 +48,15 @@ export const ACTOOL_NEEDS: readonly Need[] = [
   { file: "/usr/share/gocode/src/github.com/appc/spec/actool", package: "golang-github-appc-spec-dev", why: "its sources" },
 ];
 
+/** What the tests in a virtual machine need; it is a Debian, made of the sources that apt has. */
+// deno-fmt-ignore
+export const QEMU_NEEDS: readonly Need[] = [
+  { file: "qemu-system-x86_64", package: "qemu-system-x86", why: "a machine with a systemd of its own" },
+  { file: "mmdebstrap", package: "mmdebstrap", why: "its disk" },
+  { file: "mke2fs", package: "e2fsprogs", why: "the same" },
+  { file: "busybox", package: "busybox-static", why: "the pods' root file system" },
+];
+
 /** What the benchmark needs. podman is compared with where it is there, and not installed. */
 // deno-fmt-ignore
 export const BENCH_NEEDS: readonly Need[] = [

@@ -174,7 +174,7 @@ function keeper(
   ], { store: keepers });
   steps.must("lock it", "flock", [keepers, k.LOCK_SH | k.LOCK_NB], { hint: "the pod is ending" });
   noteKeeper(steps, statusDirectory, app);
-  const root = openRoot(steps, app);
+  const root = openRoot(steps, pod, app);
   steps.must("join the pod's mount namespace", "setns", [POD_INIT, k.CLONE_NEWNS]);
   steps.must("copy it for this app", "unshare", [k.CLONE_NEWNS]);
   setReadOnly(steps, "make the copy's root writable", false);

@@ -52,6 +52,12 @@ function startProcess(
   steps.must(`detach init's root ${at}`, "umount2", [".", k.MNT_DETACH]);
   steps.must(`enter the new root ${at}`, "chdir", ["/"]);
   if (pod.interactive) takeTerminal(steps, at);
+  if (
+    pod.privateUsers !== undefined && (app.oomScoreAdj !== undefined || app.label !== undefined)
+  ) {
+    // The files of a process that can't be traced are those of the host's root.
+    steps.try(`own the process's files in /proc ${at}`, "prctl", [k.PR_SET_DUMPABLE, 1]);
+  }
   scoreForMemory(steps, at, app);
   labelProgram(steps, at, app);
   confine(steps, at, app, takeStreams(steps, pod, app));

@@ -34,7 +34,12 @@ export const memoryEventsFile = (app: string): string => `${app}-memory-events`;
 /** Descriptors of cgroups, as all processes of the pod inherit them. */
 export interface Cgroups {
   readonly version: 1 | 2;
-  /** By the app's name: version 2: the directory; version 1: the files to write to. */
+  /**
+   * Whether the processes of apps are born in their cgroups: to move a process takes a lock that waits for all others.
+   * Version 1 has no such call, and no such lock for single threads; and it takes the host's root.
+   */
+  readonly inside: boolean;
+  /** By the app's name: the directory where processes are born there, else the files to write to. */
   readonly apps: ReadonlyMap<string, readonly Slot[]>;
   /** The directories of the pod's cgroups, by base. */
   readonly directories: ReadonlyMap<CgroupBase, Slot>;
@@ -58,6 +63,7 @@ export function makeCgroups(steps: Section, pod: Pod): Cgroups | undefined {
     // Where it fails, the file of the limit will be missing, and that is the error to report.
     write(steps, `turn controllers on in ${file}`, file, text);
   }
+  const inside = place.version === 2 && pod.privateUsers === undefined;
   const directories = new Map<CgroupBase, Slot>();
   const apps = new Map<string, Slot[]>(pod.apps.map(({ name }) => [name, []]));
   for (const base of place.bases) {
@@ -79,9 +85,12 @@ export function makeCgroups(steps: Section, pod: Pod): Cgroups | undefined {
       const what = `give controllers to the cgroups of the apps`;
       writeAt(steps, what, directory, "cgroup.subtree_control", controllers);
     }
-    for (const app of pod.apps) makeAppCgroup(steps, place, base, directory, app, apps);
+    for (const app of pod.apps) {
+      const handle = makeAppCgroup(steps, place, base, directory, app, inside);
+      apps.get(app.name)?.push(handle);
+    }
   }
-  return { version: place.version, apps, directories };
+  return { version: place.version, inside, apps, directories };
 }
 
 /**
@@ -92,6 +101,7 @@ export function addCgroups(steps: Section, pod: Pod, app: PodApp): Cgroups | und
   const { cgroups: place } = pod;
   if (place === undefined) return undefined;
   steps.heading(`app start: the cgroups of app "${app.name}"`);
+  const inside = place.version === 2 && pod.privateUsers === undefined;
   const directories = new Map<CgroupBase, Slot>();
   const apps = new Map<string, Slot[]>([[app.name, []]]);
   for (const base of place.bases) {
@@ -116,9 +126,10 @@ export function addCgroups(steps: Section, pod: Pod, app: PodApp): Cgroups | und
       k.AT_REMOVEDIR,
     ]);
     // Processes that the app has left behind keep it busy.
-    makeAppCgroup(steps, place, base, directory, app, apps, "try");
+    const handle = makeAppCgroup(steps, place, base, directory, app, inside, "try");
+    apps.get(app.name)?.push(handle);
   }
-  return { version: place.version, apps, directories };
+  return { version: place.version, inside, apps, directories };
 }
 
 function secondControllers({ version }: CgroupPlace, { controllers }: CgroupBase): string {
@@ -145,12 +156,11 @@ function makeAppCgroup(
   base: CgroupBase,
   pod: Slot,
   app: PodApp,
-  handles: ReadonlyMap<string, Slot[]>,
+  inside: boolean,
   again: "try" | "must" = "must",
-): void {
+): Slot {
   const who = `app "${app.name}"`;
   const handle = slot(`cgroup of ${app.name} in ${base.path}`);
-  handles.get(app.name)?.push(handle);
   steps[again](`make a cgroup for ${who}`, "mkdirat", [pod, app.name, 0o755]);
   for (const setting of settings(place, base, app.limits)) {
     writeSetting(steps, who, pod, `${app.name}/`, setting);
@@ -166,19 +176,20 @@ function makeAppCgroup(
       0,
     ], { store: handle });
     if (devices) attachDeviceProgram(steps, closed, rules, handle);
-    return;
-  }
-  if (devices) {
+    if (inside) return handle;
+    steps.try("close it", "close", [handle]);
+  } else if (devices) {
     writeAt(steps, closed, pod, `${app.name}/devices.deny`, "a");
     writeAt(steps, closed, pod, `${app.name}/devices.allow`, ...rules.map(deviceLine));
   }
-  // Not cgroup.procs: to move a process takes a lock that waits for all others, to move one thread does not.
+  const file = place.version === 2 ? "cgroup.procs" : "tasks";
   steps.must(`open the cgroup of ${who}`, "openat", [
     pod,
-    `${app.name}/tasks`,
+    `${app.name}/${file}`,
     k.O_WRONLY | k.O_CLOEXEC,
     0,
   ], { store: handle });
+  return handle;
 }
 
 /** Writes texts to a file, one after the other; all must be taken. */
@@ -232,14 +243,6 @@ function writeSetting(
   steps.label(done);
 }
 
-/**
- * Whether the processes of apps are born in their cgroups: to move a process takes a lock that waits for all others.
- * Version 1 has no such call, and no such lock for single threads.
- */
-export function bornInside(cgroups: Cgroups | undefined): boolean {
-  return cgroups?.version === 2;
-}
-
 /** `struct clone_args` (include/uapi/linux/sched.h) for a birth in a cgroup, whose descriptor is to be put into it. */
 export function cloneArguments(
   flags: number,
@@ -261,7 +264,7 @@ export function rememberCgroups(
   table: AppTable,
   cgroups: Cgroups | undefined,
 ): void {
-  if (cgroups === undefined || !bornInside(cgroups)) return;
+  if (cgroups?.inside !== true) return;
   for (const app of table.apps) {
     const [handle] = cgroups.apps.get(app.name) ?? [];
     steps.compute("put", [table.wordOf(app, "cgroup"), handle]);
@@ -277,7 +280,7 @@ export function enterCgroup(
 ): void {
   const handles = cgroups?.apps.get(app.name);
   if (handles === undefined) return;
-  if (!bornInside(cgroups)) {
+  if (cgroups?.inside !== true) {
     for (const handle of handles) {
       steps.must(`enter the app's cgroup ${at}`, "write", [handle, "0", 1]);
     }

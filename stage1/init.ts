@@ -12,6 +12,7 @@ import * as k from "./plan/constants.ts";
 import { Mutable } from "./mutable.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot } from "./plan/plan.ts";
 import type { Pod } from "./pod.ts";
+import { bearInit } from "./private_users.ts";
 import {
   attachRoot,
   attributes,
@@ -19,16 +20,44 @@ import {
   makeHostname,
   MOUNT_ATTR_SIZE,
   newMount,
+  openKernelFiles,
+  type OpenRoot,
   openRoot,
 } from "./root.ts";
 import { leaveStreams } from "./streams.ts";
 import { SIGSET_SIZE, type Supervisor } from "./supervisor.ts";
 import { applySettings } from "./sysctl.ts";
 
-/** Init's part of the plan, from its birth under the label `init`. */
-export function init(setup: Section, resident: Section, pod: Pod, supervisor: Supervisor): void {
-  const statusDirectory = slot("status directory");
+/** What comes from the host: opened while the host's root is still there, and by who may. */
+interface FromHost {
+  readonly statusDirectory: Slot;
+  /** In the order of the apps. */
+  readonly roots: readonly OpenRoot[];
+  readonly etc: ReadonlyMap<string, Slot>;
+  /** With `--ipc=parent`. */
+  readonly shm?: Slot;
+}
+
+/**
+ * Init's part of the plan, from its birth under the label `init`.
+ *
+ * @param namespaces the `CLONE_NEW*` flags of the pod
+ */
+export function init(
+  setup: Section,
+  resident: Section,
+  pod: Pod,
+  supervisor: Supervisor,
+  namespaces: number,
+): void {
   const table = appTable(pod);
+  let host: FromHost | undefined;
+  if (pod.privateUsers !== undefined) {
+    setup.heading("the way: a child of the supervisor, that opens what comes from the host");
+    setup.label("on the way");
+    host = openHost(setup, pod);
+    bearInit(setup, namespaces, supervisor.init);
+  }
 
   setup.heading("init: PID 1 of the pod");
   setup.label("init");
@@ -53,21 +82,16 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
     k.MS_REC | k.MS_PRIVATE,
     0,
   ]);
-  setup.must("open the pod's status directory", "openat", [
-    k.AT_FDCWD,
-    "stage1/rootfs/rkt/status",
-    k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC,
-    0,
-  ], { store: statusDirectory });
+  const { statusDirectory, roots, etc, shm } = host ?? openHost(setup, pod);
   const mutable = pod.mutable ? new Mutable(setup) : undefined;
-  const roots = pod.apps.map((app) => openRoot(setup, app));
-  const etc = openEtcFiles(setup, pod);
-
-  const shm = pod.ipc === "parent" ? hostSharedMemory(setup) : undefined;
+  // With users of its own init may mount these only where it sees those of the host.
+  const kernelFiles = pod.privateUsers === undefined
+    ? []
+    : roots.map((root, i) => openKernelFiles(setup, pod, pod.apps[i], root));
 
   leaveHost(setup, pod, shm);
   for (const [i, app] of pod.apps.entries()) {
-    attachRoot(setup, pod, app, roots[i], supervisor.terminals, etc);
+    attachRoot(setup, pod, app, { ...roots[i], ...kernelFiles[i] }, supervisor.terminals, etc);
   }
   setup.must("make init's root read-only", "mount_setattr", [
     k.AT_FDCWD,
@@ -83,6 +107,27 @@ export function init(setup: Section, resident: Section, pod: Pod, supervisor: Su
 
   for (const app of pod.apps) startApp(setup, pod, app, supervisor.cgroups);
   initLoop(resident, table, pod, statusDirectory, supervisor.cgroups, mutable?.role);
+}
+
+function openHost(setup: Section, pod: Pod): FromHost {
+  const statusDirectory = slot("status directory");
+  const path = "stage1/rootfs/rkt/status";
+  setup.must("open the pod's status directory", "openat", [
+    k.AT_FDCWD,
+    path,
+    k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC,
+    0,
+  ], { store: statusDirectory });
+  if (pod.privateUsers !== undefined) {
+    const { shift } = pod.privateUsers;
+    setup.must("let init write there", "fchownat", [k.AT_FDCWD, path, shift, shift, 0]);
+  }
+  return {
+    statusDirectory,
+    roots: pod.apps.map((app) => openRoot(setup, pod, app)),
+    etc: openEtcFiles(setup, pod),
+    shm: pod.ipc === "parent" ? hostSharedMemory(setup) : undefined,
+  };
 }
 
 /** The kernel kills init, and with it the pod, when the supervisor dies; also if it died before we could ask for it. */
@@ -119,7 +164,7 @@ function hostSharedMemory(setup: Section): Slot {
 function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
   const root = slot("init's root");
   const shm = hostShm ?? slot("shm");
-  const place = "stage1/rootfs";
+  const place = pod.privateUsers === undefined ? "stage1/rootfs" : ".";
   const attached = k.MOVE_MOUNT_F_EMPTY_PATH;
   setup.heading("init: leave the host's root");
   newMount(setup, "make init's root", "tmpfs", [["mode", "0755"], ["size", "1m"]], INERT, root);

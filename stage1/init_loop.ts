@@ -10,7 +10,7 @@
  * init goes through the table, and starts what is to be started.
  */
 import { AppTable, GOOD_RUN, PHASE, RESTART, TIMER_SIZE } from "./app_table.ts";
-import { bornInside, type Cgroups, cloneArguments } from "./cgroup.ts";
+import { type Cgroups, cloneArguments } from "./cgroup.ts";
 import { noteEnd, noteRestart, noteStart, type Noting, say } from "./init_notes.ts";
 import { EXIT_FAILURE } from "./plan/abort.ts";
 import { bornLater, startOrder } from "./life.ts";
@@ -442,7 +442,7 @@ function cloneApp({ steps, table, cgroups, role }: Loop): void {
   const flags = k.CLONE_NEWNS | (role.births ?? 0);
   const what = "make a process for the app";
   const options = { store: PID, branch: { when: "error", to: "no process" } } as const;
-  if (!bornInside(cgroups)) {
+  if (cgroups?.inside !== true) {
     steps.try(what, "clone", [flags | k.SIGCHLD, 0, 0, 0, 0], options);
     return;
   }

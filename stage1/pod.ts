@@ -2,6 +2,7 @@
 import type { CgroupPlace } from "../src/cgroup/place.ts";
 import type { Limits } from "../src/cgroup/limits.ts";
 import type { DeviceRule } from "./devices.ts";
+import type { PrivateUsers } from "./private_users.ts";
 import type { Life } from "./life.ts";
 import type { SystemCallFilter } from "./seccomp/filter.ts";
 import type { SecurityLabel } from "./security_label.ts";
@@ -42,6 +43,8 @@ export interface Pod {
   readonly protectPaths: boolean;
   /** Where the cgroups of the pod and its apps are made; absent where there are none on this system. */
   readonly cgroups?: CgroupPlace;
+  /** With users of its own; absent where its users are the host's. */
+  readonly privateUsers?: PrivateUsers;
   /** What all apps together may use. */
   readonly limits: Limits;
   readonly apps: readonly PodApp[];

@@ -20,7 +20,7 @@ export function podPlan(pod: Pod): Plan {
   const resident = new Section();
   const supervisor = supervise(setup, resident, pod, namespaces(pod));
   const ofInit = new Section();
-  init(setup, ofInit, pod, supervisor);
+  init(setup, ofInit, pod, supervisor, namespaces(pod));
   const ofOutput = new Section();
   runOutput(ofOutput, supervisor.output);
   return {

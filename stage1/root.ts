@@ -5,12 +5,17 @@
 import { mountEtcFiles } from "./etc_files.ts";
 import * as k from "./plan/constants.ts";
 import { type Section, type Slot, slot, struct } from "./plan/plan.ts";
-import type { AppMount, Pod, PodApp } from "./pod.ts";
+import { type PrivateUsers, shiftLayer } from "./private_users.ts";
+import type { AppMount, Pod, PodApp, Root } from "./pod.ts";
 import { makeTerminals, type Terminals } from "./streams.ts";
 
 /** Mounts that are made and not yet attached, because init still stands in the host's root. */
 export interface OpenRoot {
   readonly root: Slot;
+  /** With users of the pod's own: what is made outside of their namespace. */
+  readonly dev?: Slot;
+  readonly proc?: Slot;
+  readonly sys?: Slot;
   /** In the order of {@linkcode PodApp.mounts}. */
   readonly volumes: readonly Slot[];
 }
@@ -86,10 +91,11 @@ export function attach(steps: Section, what: string, mount: Slot, target: Slot):
 const escaped = (path: string): string => path.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
 
 /** What of an app's root comes from the host: opened while the host's root is still there. */
-export function openRoot(steps: Section, app: PodApp): OpenRoot {
+export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
   const root = slot(`root of ${app.name}`);
   if (app.root.kind === "overlay") {
-    const { tree, skeleton, layers, durable } = app.root;
+    const { layers, durable } = app.root;
+    const lower = lowerLayers(steps, pod, app, app.root);
     // Without it the end of every pod writes out all that the host's file system has not written yet (ovl_sync_fs).
     const volatile: readonly MountOption[] = durable ? [] : [["volatile"]];
     // Device nodes of an image have no effect: what an app may use is in its /dev.
@@ -98,7 +104,7 @@ export function openRoot(steps: Section, app: PodApp): OpenRoot {
       `mount the root of app "${app.name}"`,
       "overlay",
       [
-        ["lowerdir", `${escaped(tree)}:${escaped(skeleton)}`],
+        ["lowerdir", lower],
         ["upperdir", `${layers}/upper`],
         ["workdir", `${layers}/work`],
         ...volatile,
@@ -121,7 +127,48 @@ export function openRoot(steps: Section, app: PodApp): OpenRoot {
       MOUNT_ATTR_SIZE,
     ]);
   }
-  return { root, volumes: app.mounts.map((mount) => openVolume(steps, app, mount)) };
+  const volumes = app.mounts.map((mount) => openVolume(steps, app, mount));
+  if (pod.privateUsers === undefined) return { root, volumes };
+  const at = `in app "${app.name}"`;
+  const dev = makeDev(steps, at, pod.privateUsers);
+  if (pod.network.kind !== "host") return { root, volumes, dev };
+  // The host's network is not the pod's to show, so there can be no sysfs of its own.
+  const sys = slot("sys");
+  const what = `mount the host's /sys ${at}`;
+  const whole = k.AT_EMPTY_PATH | k.AT_RECURSIVE;
+  steps.must(what, "open_tree", [
+    k.AT_FDCWD,
+    "/sys",
+    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC | k.AT_RECURSIVE,
+  ], { store: sys });
+  steps.must(what, "mount_setattr", [sys, "", whole, READ_ONLY, MOUNT_ATTR_SIZE]);
+  return { root, volumes, dev, sys };
+}
+
+/** The lower layers of an app's overlay, with the users that the pod has. */
+function lowerLayers(
+  steps: Section,
+  { privateUsers }: Pod,
+  app: PodApp,
+  { tree, skeleton, layers }: Extract<Root, { readonly kind: "overlay" }>,
+): string {
+  if (privateUsers === undefined) return `${escaped(tree)}:${escaped(skeleton)}`;
+  const { shift } = privateUsers;
+  const what = `open the files of app "${app.name}" for the pod's users`;
+  // The directory is that of the app's root, so its owner is.
+  steps.must(what, "fchownat", [k.AT_FDCWD, `${layers}/upper`, shift, shift, 0]);
+  return [tree, skeleton].map((path, i) => shiftLayer(steps, what, path, i)).join(":");
+}
+
+/** What init itself mounts of the kernel's, where it has to do so before it leaves the host's root. */
+export function openKernelFiles(
+  steps: Section,
+  pod: Pod,
+  app: PodApp,
+  { sys }: OpenRoot,
+): Pick<OpenRoot, "proc" | "sys"> {
+  const at = `in app "${app.name}"`;
+  return { proc: newProc(steps, at), sys: sys ?? newSys(steps, pod, at) };
 }
 
 function openVolume(steps: Section, app: PodApp, mount: AppMount): Slot {
@@ -168,9 +215,9 @@ export function attachRoot(
   ], { store: place });
   attach(steps, `attach the root of app "${app.name}"`, open.root, place);
   steps.try("close the place", "close", [place]);
-  mountProc(steps, pod, at, open.root);
-  mountSys(steps, pod, at, open.root);
-  mountDev(steps, at, pod, app, open.root, terminals);
+  mountProc(steps, pod, at, open);
+  mountSys(steps, pod, at, open);
+  mountDev(steps, at, pod, app, open, terminals);
   hostnameFile(steps, at, open.root);
   app.mounts.forEach((mount, i) => attachVolume(steps, at, mount, open.volumes[i], open.root));
   // After the volumes: these go before them.
@@ -201,10 +248,23 @@ function ownDirectory(steps: Section, at: string, root: Slot, name: string): Slo
 
 const KERNEL_FILES = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC;
 
-function mountProc(steps: Section, pod: Pod, at: string, root: Slot): void {
+function newProc(steps: Section, at: string): Slot {
   const proc = slot("proc");
-  const target = ownDirectory(steps, at, root, "proc");
   newMount(steps, `mount proc on /proc ${at}`, "proc", [], KERNEL_FILES, proc);
+  return proc;
+}
+
+function newSys(steps: Section, pod: Pod, at: string): Slot {
+  const sys = slot("sys");
+  // Read-only as a whole covers what the spec protects of /sys one by one.
+  const readOnly = pod.protectPaths ? k.MOUNT_ATTR_RDONLY : 0;
+  newMount(steps, `mount sysfs on /sys ${at}`, "sysfs", [], KERNEL_FILES | readOnly, sys);
+  return sys;
+}
+
+function mountProc(steps: Section, pod: Pod, at: string, open: OpenRoot): void {
+  const target = ownDirectory(steps, at, open.root, "proc");
+  const proc = open.proc ?? newProc(steps, at);
   attach(steps, `attach /proc ${at}`, proc, target);
   steps.try("close the target", "close", [target]);
   if (pod.protectPaths) {
@@ -214,12 +274,9 @@ function mountProc(steps: Section, pod: Pod, at: string, root: Slot): void {
   steps.try("close /proc", "close", [proc]);
 }
 
-function mountSys(steps: Section, pod: Pod, at: string, root: Slot): void {
-  const sys = slot("sys");
-  const target = ownDirectory(steps, at, root, "sys");
-  // Read-only as a whole covers what the spec protects of /sys one by one.
-  const readOnly = pod.protectPaths ? k.MOUNT_ATTR_RDONLY : 0;
-  newMount(steps, `mount sysfs on /sys ${at}`, "sysfs", [], KERNEL_FILES | readOnly, sys);
+function mountSys(steps: Section, pod: Pod, at: string, open: OpenRoot): void {
+  const target = ownDirectory(steps, at, open.root, "sys");
+  const sys = open.sys ?? newSys(steps, pod, at);
   attach(steps, `attach /sys ${at}`, sys, target);
   steps.try("close the target", "close", [target]);
   if (pod.protectPaths) hide(steps, at, sys, "/sys", PROTECTED.sys.hidden);
@@ -349,47 +406,11 @@ function mountDev(
   at: string,
   pod: Pod,
   app: PodApp,
-  root: Slot,
+  open: OpenRoot,
   terminals: Terminals,
 ): void {
-  const dev = slot("dev");
-  const target = ownDirectory(steps, at, root, "dev");
-  newMount(
-    steps,
-    `mount tmpfs on /dev ${at}`,
-    "tmpfs",
-    [["mode", "0755"], ["size", "64k"]],
-    k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC,
-    dev,
-  );
-  for (const [name, major, minor] of DEVICES) {
-    steps.must(`make /dev/${name} ${at}`, "mknodat", [
-      dev,
-      name,
-      k.S_IFCHR | 0o666,
-      device(major, minor),
-    ]);
-  }
-  steps.must(`make /dev/net ${at}`, "mkdirat", [dev, "net", 0o755]);
-  steps.must(`make /dev/net/tun ${at}`, "mknodat", [
-    dev,
-    "net/tun",
-    k.S_IFCHR | 0o666,
-    device(10, 200),
-  ]);
-  for (const name of ["pts", "shm"]) {
-    steps.must(`make /dev/${name} ${at}`, "mkdirat", [dev, name, 0o755]);
-  }
-  for (const [name, to] of DEVICE_LINKS) {
-    steps.must(`make /dev/${name} ${at}`, "symlinkat", [to, dev, name]);
-  }
-  // The host's console is nothing for an app; writing to one must work all the same (spec, "Filesystem setup").
-  steps.must(`make /dev/console ${at}`, "mknodat", [
-    dev,
-    "console",
-    k.S_IFCHR | 0o666,
-    device(1, 3),
-  ]);
+  const target = ownDirectory(steps, at, open.root, "dev");
+  const dev = open.dev ?? makeDev(steps, at);
   attach(steps, `attach /dev ${at}`, dev, target);
   steps.try("close the target", "close", [target]);
   closeDevices(steps, at, dev);
@@ -428,6 +449,63 @@ function mountDev(
   ]);
   steps.try("close /dev/shm", "close", [shm]);
   steps.try("close /dev", "close", [dev]);
+}
+
+/** A /dev that is not attached yet. Only the host's root can make nodes. */
+function makeDev(steps: Section, at: string, users?: PrivateUsers): Slot {
+  const dev = slot("dev");
+  newMount(
+    steps,
+    `mount tmpfs on /dev ${at}`,
+    "tmpfs",
+    [["mode", "0755"], ["size", "64k"]],
+    k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC,
+    dev,
+  );
+  for (const [name, major, minor] of DEVICES) {
+    steps.must(`make /dev/${name} ${at}`, "mknodat", [
+      dev,
+      name,
+      k.S_IFCHR | 0o666,
+      device(major, minor),
+    ]);
+  }
+  steps.must(`make /dev/net ${at}`, "mkdirat", [dev, "net", 0o755]);
+  steps.must(`make /dev/net/tun ${at}`, "mknodat", [
+    dev,
+    "net/tun",
+    k.S_IFCHR | 0o666,
+    device(10, 200),
+  ]);
+  for (const name of ["pts", "shm"]) {
+    steps.must(`make /dev/${name} ${at}`, "mkdirat", [dev, name, 0o755]);
+  }
+  for (const [name, to] of DEVICE_LINKS) {
+    steps.must(`make /dev/${name} ${at}`, "symlinkat", [to, dev, name]);
+  }
+  // The host's console is nothing for an app; writing to one must work all the same (spec, "Filesystem setup").
+  steps.must(`make /dev/console ${at}`, "mknodat", [
+    dev,
+    "console",
+    k.S_IFCHR | 0o666,
+    device(1, 3),
+  ]);
+  if (users !== undefined) giveDev(steps, at, dev, users);
+  return dev;
+}
+
+/** Gives a /dev to the pod's root. */
+function giveDev(steps: Section, at: string, dev: Slot, { shift }: PrivateUsers): void {
+  const nodes = [...DEVICES.map(([name]) => name), "net/tun", "console"];
+  for (const name of [...nodes, "net", "pts", "shm", ""]) {
+    steps.must(`give /dev/${name} to the pod's root ${at}`, "fchownat", [
+      dev,
+      name,
+      shift,
+      shift,
+      k.AT_EMPTY_PATH,
+    ]);
+  }
 }
 
 /**

@@ -2,6 +2,7 @@
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from "./capabilities.ts";
 import type { Limits } from "../src/cgroup/limits.ts";
 import { settings } from "./cgroup_settings.ts";
+import { shifted } from "./private_users.ts";
 import { type Confinement, differenceLines, differences } from "./confinement.ts";
 import { hasDomain } from "./landlock.ts";
 import * as k from "./plan/constants.ts";
@@ -21,7 +22,8 @@ const NAMESPACES: readonly (readonly [number, string])[] = [
 
 /** The lines about one app, each a subject and what there is to say. */
 export function summary(pod: Pod, app: PodApp): readonly (readonly [string, string])[] {
-  const own = namespaces(pod) |
+  const users = pod.privateUsers;
+  const own = namespaces(pod) | (users === undefined ? 0 : k.CLONE_NEWUSER) |
     (pod.network.kind === "joined" ? k.CLONE_NEWNET : 0) |
     (pod.cgroups === undefined ? 0 : k.CLONE_NEWCGROUP);
   const names = (has: boolean) =>
@@ -33,6 +35,14 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
     [
       "user",
       `${app.uid}, group ${app.gid}, other groups: ${app.supplementaryGids.join(", ") || "none"}`,
+    ],
+    ...users === undefined ? [] : [
+      [
+        "on the host",
+        `user ${shifted(app.uid, users)}, group ${
+          shifted(app.gid, users)
+        }; root is user ${users.shift}`,
+      ] as const,
     ],
     ["own namespaces", names(true)],
     ["the host's", names(false)],

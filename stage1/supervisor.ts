@@ -5,6 +5,7 @@
 import { type Cgroups, makeCgroups, removeCgroups } from "./cgroup.ts";
 import { leaveNamespaceToInit, tearDownNetwork } from "./network.ts";
 import * as k from "./plan/constants.ts";
+import { bearOnTheWay } from "./private_users.ts";
 import { SETUP } from "./plan/elf.ts";
 import {
   addressOf,
@@ -92,6 +93,8 @@ export function exitCode(steps: Section, status: Slot, code: Slot, to: string): 
 
 /** What the supervisor hands on to init. */
 export interface Supervisor {
+  /** Where the supervisor has init's PID. */
+  readonly init: Slot;
   /** A pidfd of the supervisor, for init to see whether it still lives. */
   readonly alive: Slot;
   readonly terminals: Terminals;
@@ -128,10 +131,17 @@ export function supervise(
   setup.must("refer to the supervisor", "pidfd_open", [pid, 0], { store: alive });
   const terminal = pod.interactive ? openTerminal(setup) : undefined;
   const output = openOutput(setup, pod);
-  setup.must("make the pod's namespaces and init", "clone", [namespaces | k.SIGCHLD, 0, 0, 0, 0], {
-    store: init,
-  });
-  setup.when(init, 0, "init");
+  if (pod.privateUsers !== undefined) bearOnTheWay(setup, init);
+  else {
+    setup.must("make the pod's namespaces and init", "clone", [
+      namespaces | k.SIGCHLD,
+      0,
+      0,
+      0,
+      0,
+    ], { store: init });
+    setup.when(init, 0, "init");
+  }
   setup.heading("supervisor: the pod is on its way");
   leaveNamespaceToInit(setup, pod);
   startOutput(setup, pod, output, init);
@@ -155,7 +165,13 @@ export function supervise(
     terminal,
   );
   if (terminal !== undefined) relay(resident, terminal, { pid, alive });
-  return { alive, output, cgroups, terminals: { interactive: terminal, passage: output.passage } };
+  return {
+    init,
+    alive,
+    output,
+    cgroups,
+    terminals: { interactive: terminal, passage: output.passage },
+  };
 }
 
 /** Deno raised the soft limit to the hard one; programs that use select(2) break above 1024. */

@@ -67,7 +67,7 @@ export function findPlace(wanting: readonly Limited[], system: System = thisSyst
     ? placeInFirst(wanted, system)
     : placeInSecond(wanted, system);
   const has = new Set<string>(place?.bases.flatMap(({ controllers }) => controllers));
-  const lacking = (name: Controller | "devices") =>
+  const lacking = (name: Controller) =>
     why(name) ??
       `this system has no controller for it (${version === 2 ? secondName(name) : name})`;
   const warnings = wanting.flatMap(({ who, limits }) =>
@@ -77,10 +77,7 @@ export function findPlace(wanting: readonly Limited[], system: System = thisSyst
         return `${who}: isolator ${isolator} has no effect: ${lacking(controller)}`;
       })
   );
-  const open = has.has("devices") ? [] : [
-    `no cgroup keeps apps from devices, so they lose CAP_MKNOD: ${lacking("devices")}`,
-  ];
-  return { place, warnings: [...open, ...warnings] };
+  return { place, warnings };
 }
 
 interface Placed {

@@ -129,9 +129,8 @@ Deno.test("a controller that was not delegated is missed", () => {
 Deno.test("a read-only hierarchy is as none", () => {
   const { place, warnings } = findPlace(memory, second("/x", {}, { errno: 30 }));
   assert.equal(place, undefined);
-  assert.equal(warnings.length, 2);
-  assert.match(warnings[0], /so they lose CAP_MKNOD: .* is mounted read-only$/);
-  assert.match(warnings[1], /resource\/memory has no effect: .* is mounted read-only$/);
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0], /resource\/memory has no effect: .* is mounted read-only$/);
 });
 
 /** A system of version 1. */
@@ -163,15 +162,14 @@ Deno.test("version 1: what is not mounted or not rkt's to write has no effect", 
   const { place, warnings } = findPlace(both, first({ memory: "/m", cpu: "/c" }, ["/c"]));
   assert.deepEqual(place?.bases, [{ path: "/m", controllers: ["memory"] }]);
   assert.deepEqual(warnings, [
-    "no cgroup keeps apps from devices, so they lose CAP_MKNOD: " +
-    "this system has no controller for it (devices)",
     'app "a": isolator resource/cpu has no effect: rkt may not write to /c',
   ]);
 });
 
-Deno.test("no cgroups at all: one line for each thing without effect", () => {
+Deno.test("no cgroups at all: a line for each limit without effect", () => {
   const system = { ...first({}), hierarchies: { version: 0 as const, own: new Map() } };
-  const { place, warnings } = findPlace(none, system);
-  assert.equal(place, undefined);
-  assert.equal(warnings.length, 1);
+  assert.deepEqual(findPlace(none, system), { place: undefined, warnings: [] });
+  assert.deepEqual(findPlace(memory, system).warnings, [
+    'app "a": isolator resource/memory has no effect: no cgroup file system is mounted',
+  ]);
 });

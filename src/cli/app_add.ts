@@ -110,7 +110,7 @@ async function makeApp(
   if (volumes.length > 0) makeDirectory(`${pod.path}/sharedVolumes`, 0o755);
   makeEntries(pod, [
     ...appEntries(name, { manifestText: image.manifestText, treeId: tree.id }, kind),
-    ...volumes.flatMap(volumeEntries),
+    ...volumes.flatMap((volume) => volumeEntries(volume)),
   ]);
   if (kind === "copy") await renderCopy(store, image, `${pod.path}/${copyPath(name)}`);
   Deno.writeTextFileSync(`${statusPath(pod)}/${name}-created`, "", { mode: 0o644 });

@@ -19,6 +19,7 @@ import { findImage } from "./run_images.ts";
 import { podManifest } from "./run_manifest.ts";
 import { print } from "../../stage1/plan/print.ts";
 import { type Pod, supervisorPid } from "../../stage1/pod.ts";
+import { newPrivateUsers, USER_NAMESPACE } from "../../stage1/private_users.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
 import { summary } from "../../stage1/summary.ts";
 import type { StoredImage } from "../store/store.ts";
@@ -40,6 +41,7 @@ export async function planRun(
   const { manifest, images } = await planManifest(store, request, global);
   checkPlace(request.pod, manifest.apps.length, manifest.ports.length);
   const kind = request.pod.overlay ? "overlay" : "copy";
+  const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
   const tree = (app: string) => {
     const planned = images[manifest.apps.findIndex(({ name }) => name === app)];
     return planned.rendered ? `${treePath(store.dataDir, planned.treeId)}/rootfs` : "";
@@ -55,6 +57,7 @@ export async function planRun(
     manifest,
     images.map(({ image, treeId }) => ({ manifestText: image.manifestText, treeId })),
     kind,
+    privateUsers,
   );
   const uuid = "00000000-0000-0000-0000-000000000000";
   const cgroups = podCgroups("run", manifest, apps);
@@ -63,8 +66,11 @@ export async function planRun(
   const before = [
     ...images.flatMap(imageSteps),
     `    make ${pod.dataDirectory}/pods/embryo/UUID and lock it`,
+    ...privateUsers === undefined ? [] : [
+      `    make a user namespace with the host's users from ${privateUsers.shift} on, another range each time, as descriptor ${USER_NAMESPACE}`,
+    ],
   ];
-  await show({ ...pod, entries }, before, request.pod, global, manifest);
+  await show({ ...pod, entries, privateUsers }, before, request.pod, global, manifest);
   return 0;
 }
 

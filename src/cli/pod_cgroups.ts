@@ -2,10 +2,9 @@
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { type Limits, limitsOf } from "../cgroup/limits.ts";
 import { type CgroupPlace, findPlace } from "../cgroup/place.ts";
-import { capabilityNumber } from "../../stage1/capabilities.ts";
 import type { PodApp } from "../../stage1/pod.ts";
 
-/** The cgroups of a pod, and its apps as they can be run with them. */
+/** The cgroups of a pod. */
 export interface PodCgroups {
   readonly place?: CgroupPlace;
   /** What all apps together may use. */
@@ -31,26 +30,20 @@ export function podCgroups(
     ...apps.map(({ name, limits }) => ({ who: `app "${name}"`, limits })),
   ]);
   const lines = warnings.map((warning) => `${command}: warning: ${warning}`);
-  return podCgroupsAt(place, lines, apps, limits);
+  return { place, limits, apps, warnings: lines };
 }
 
-/** The cgroups of a pod at a place. Where none keeps apps from devices, they can make no nodes for them. */
+/** The cgroups of a pod at a place. */
 export function podCgroupsAt(
   place: CgroupPlace | undefined,
   warnings: readonly string[],
   apps: readonly PodApp[],
   limits: Limits = {},
 ): PodCgroups {
-  const closed = place?.bases.some(({ controllers }) => controllers.includes("devices")) === true;
-  const mknod = capabilityNumber("CAP_MKNOD");
-  const harmless = apps.map((app) => ({
-    ...app,
-    capabilities: app.capabilities.filter((number) => number !== mknod),
-  }));
   return {
     place,
     limits,
-    apps: closed ? apps : harmless,
+    apps,
     warnings,
   };
 }

@@ -82,6 +82,7 @@ export async function joinNetworks(
     podPath: path,
     localConfig,
     ...wanted,
+    ...await ownedNamespace(pod),
   });
   const networks = infos.map(({ netName, ifName, ips }) =>
     `${netName} (${[ifName, ...ips].join(", ")})`
@@ -91,6 +92,13 @@ export async function joinNetworks(
     network: { kind: "joined", namespace: POD_NAMESPACE, networks, tearDown },
     etc: etcFiles(place, dns),
   };
+}
+
+/** With users of its own the pod's network belongs to their namespace. */
+async function ownedNamespace({ privateUsers }: Pod) {
+  if (privateUsers === undefined) return {};
+  const { makeUserNamespace } = await import("../pod/private_users.ts");
+  return { makeNamespace: () => makeUserNamespace(privateUsers, true) };
 }
 
 /** Takes back what {@linkcode joinNetworks} did. */

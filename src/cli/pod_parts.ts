@@ -8,6 +8,7 @@ import { resolvePod } from "../pod/resolved_pod.ts";
 import type { RenderedTree, Store, StoredImage } from "../store/store.ts";
 import { systemCalls } from "../../stage1/seccomp/filter.ts";
 import type { PodApp, PodEntry } from "../../stage1/pod.ts";
+import { newPrivateUsers, type PrivateUsers, shifted } from "../../stage1/private_users.ts";
 import { parseAssignment, parseEnvironmentFile } from "./environment_file.ts";
 import { confinement, type GlobalFlags } from "./global_flags.ts";
 import { rootKind } from "./root_kind.ts";
@@ -27,6 +28,8 @@ export interface PodParts {
   /** One for each app, in the manifest's order. */
   readonly rendered: readonly Rendered[];
   readonly kind: RootKind;
+  /** With `--private-users`. */
+  readonly privateUsers?: PrivateUsers;
   readonly apps: readonly PodApp[];
   /** What the pod's directory is filled with. */
   readonly entries: readonly PodEntry[];
@@ -48,8 +51,9 @@ export async function podParts(
     : await givenPod(store, request.pod.podManifest);
   const rendered: Rendered[] = [];
   for (const image of images) rendered.push({ image, tree: await store.tree(image) });
-  const kind = await rootKind(store.dataDir, request.pod.overlay);
+  const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
   store.skeleton();
+  const kind = await rootKind(store.dataDir, request.pod.overlay, privateUsers);
   const trees = new Map<string, string>(
     manifest.apps.map(({ name }, i) => [name, rendered[i].tree.rootfs]),
   );
@@ -62,8 +66,9 @@ export async function podParts(
     manifest,
     rendered,
     kind,
+    privateUsers,
     apps,
-    entries: podEntries(manifest, rendered.map(appImage), kind),
+    entries: podEntries(manifest, rendered.map(appImage), kind, privateUsers),
   };
 }
 
@@ -137,9 +142,11 @@ export async function fillPod(store: Store, pod: PodDirectory, parts: PodParts):
   const { makeEntries } = await import("../pod/pod_entries.ts");
   pod.toPrepare();
   makeEntries(pod, parts.entries);
-  if (parts.kind !== "copy") return;
+  const { kind, privateUsers } = parts;
+  if (kind !== "copy") return;
   const { renderCopy } = await import("../store/render_tree.ts");
   for (const [i, { name }] of parts.manifest.apps.entries()) {
-    await renderCopy(store, parts.rendered[i].image, `${pod.path}/${copyPath(name)}`);
+    const path = `${pod.path}/${copyPath(name)}`;
+    await renderCopy(store, parts.rendered[i].image, path, (id) => shifted(id, privateUsers));
   }
 }

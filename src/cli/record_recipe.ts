@@ -24,6 +24,7 @@ const LIMIT = 256;
 /** Whether the same words mean the same pod, as long as the store stays the same. */
 function lasting({ pod, apps }: RunRequest): boolean {
   if (pod.podManifest !== undefined || pod.mutable) return false;
+  if (pod.privateUsers) return false; // others each time
   if (pod.interactive || pod.inheritEnvironment || pod.environmentFiles.length > 0) return false;
   if (pod.pullPolicy === "update" || !pod.overlay) return false;
   // Files are read again, and their signatures verified, at every run.

@@ -1,4 +1,5 @@
 /** How trees become the roots of apps here. */
+import type { PrivateUsers } from "../../stage1/private_users.ts";
 import type { RootKind } from "../pod/prepare_pod.ts";
 
 /**
@@ -6,9 +7,18 @@ import type { RootKind } from "../pod/prepare_pod.ts";
  * remembered there, for as long as the kernel stays the same.
  *
  * @param wanted false after `--no-overlay`
+ * @param users those of the pod, where it has its own
  */
-export async function rootKind(dataDirectory: string, wanted: boolean): Promise<RootKind> {
+export async function rootKind(
+  dataDirectory: string,
+  wanted: boolean,
+  users?: PrivateUsers,
+): Promise<RootKind> {
   if (!wanted) return "copy";
+  if (users !== undefined) {
+    const { shiftWorks } = await import("../pod/private_users.ts");
+    if (!shiftWorks(`${dataDirectory}/cas/skeleton`, users)) return "copy";
+  }
   const path = `${dataDirectory}/cas/root-kind`;
   const kernel = Deno.readTextFileSync("/proc/sys/kernel/osrelease");
   try {

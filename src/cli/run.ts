@@ -7,6 +7,7 @@
  */
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { Failure } from "../failure.ts";
+import { setCloseOnExec } from "../linux/lock.ts";
 import { createPod } from "../pod/pod_directory.ts";
 import { isMutable } from "../pod/mutable.ts";
 import { Store } from "../store/store.ts";
@@ -14,6 +15,7 @@ import { BUILD } from "../version.ts";
 import { program } from "../../stage1/launch.ts";
 import { type EtcFile, type EtcFiles, type Pod, supervisorPid } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
+import { USER_NAMESPACE } from "../../stage1/private_users.ts";
 import { podSettings } from "../../stage1/sysctl.ts";
 import { etcFiles } from "./etc_files.ts";
 import type { Invocation } from "./command.ts";
@@ -48,7 +50,10 @@ export async function runPod(request: RunRequest, global: GlobalFlags): Promise<
   let here: Pod | undefined;
   try {
     if (request.pod.uuidFile !== undefined) Deno.writeTextFileSync(request.pod.uuidFile, pod.uuid);
-    const described = describePod(request.pod, global, pod.uuid, cgroups, parts.manifest);
+    const described = {
+      ...describePod(request.pod, global, pod.uuid, cgroups, parts.manifest),
+      privateUsers: parts.privateUsers,
+    };
     here = await joinedPod(described, pod.path, request.pod, global, parts.manifest);
     if (here.mutable) here = { ...here, etc: ownFiles(here.etc) };
     const planned: Pod = {
@@ -85,7 +90,7 @@ export async function runPod(request: RunRequest, global: GlobalFlags): Promise<
 }
 
 /**
- * Sets up the networks of a pod, where it is to have any.
+ * Sets up the networks of a pod, where it is to have any, and its users.
  *
  * @param path its directory
  * @returns the pod as it is then
@@ -97,7 +102,13 @@ export async function joinedPod(
   global: GlobalFlags,
   manifest: PodManifest,
 ): Promise<Pod> {
-  if (place.network.kind !== "networks") return pod;
+  if (place.network.kind !== "networks") {
+    if (pod.privateUsers !== undefined) {
+      const { makeUserNamespace } = await import("../pod/private_users.ts");
+      makeUserNamespace(pod.privateUsers, false);
+    }
+    return pod;
+  }
   const { joinNetworks, wantedNetworks } = await import("./pod_network.ts");
   const wanted = wantedNetworks(place.network, global, manifest);
   return await joinNetworks(pod, path, wanted, place, global);
@@ -172,12 +183,13 @@ function terminals(): Pod["named"] {
 /** Replaces this process with the supervisor of a pod, into which its PID is written. */
 export function becomeSupervisor(
   executable: Uint8Array<ArrayBuffer>,
-  { uuid, network }: Pod,
+  { uuid, network, privateUsers }: Pod,
   prepareLock?: number,
 ): never {
   const mark = supervisorPid(uuid);
   overwrite(executable, occurrences(executable, mark), pidText(mark.length));
   const namespace = network.kind === "joined" ? network.namespace : undefined;
+  if (privateUsers !== undefined) setCloseOnExec(USER_NAMESPACE, false);
   startPod(executable, uuid, namespace, prepareLock);
 }
 

@@ -53,6 +53,8 @@ export interface PodRequest {
   readonly environmentFiles: readonly string[];
   /** Whether overlayfs may be used; false means that trees are copied. */
   readonly overlay: boolean;
+  /** Whether the pod has users of its own. */
+  readonly privateUsers: boolean;
   readonly pullPolicy: PullPolicy;
   readonly podManifest?: string;
   /** Where the UUID is written before anything else is done. */
@@ -131,9 +133,13 @@ export function sandboxRequest(flags: Flags): RunRequest {
   const place = placeRequest(flags);
   checkPlace(place, 0, flags.all("port").length);
   if (place.interactive) throw new Failure("--interactive is for a pod with an app");
+  if (flags.on("private-users")) {
+    throw new Failure("not yet: --private-users is for pods whose apps are known when they start");
+  }
   const pod: PodRequest = {
     ...place,
     ...volumesAndPorts(flags),
+    privateUsers: false,
     uuidFile: filled(flags, "uuid-file-save"),
     mounts: [],
     inheritEnvironment: false,
@@ -177,6 +183,7 @@ export function addedAppRequest(
     environment: [],
     environmentFiles: [],
     overlay: true,
+    privateUsers: false,
     pullPolicy,
     quiet: false,
   };
@@ -193,6 +200,7 @@ function podRequest(flags: Flags, placed: boolean): PodRequest {
     inheritEnvironment: flags.on("inherit-env"),
     environment: environment("--set-env", flags.all("set-env")),
     environmentFiles: flags.all("set-env-file"),
+    privateUsers: flags.on("private-users"),
     pullPolicy: pullPolicy(flags),
     podManifest: filled(flags, "pod-manifest"),
     quiet: !placed && flags.on("quiet"),

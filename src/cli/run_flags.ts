@@ -142,7 +142,6 @@ export const POD_FLAGS: readonly Flag[] = [
     name: "private-users",
     kind: "switch",
     help: "Give the pod user IDs of its own",
-    later: LATER.isolation,
   },
   {
     name: "pull-policy",

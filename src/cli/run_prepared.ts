@@ -1,6 +1,7 @@
 /** `rkt run-prepared`: runs a pod that `rkt prepare` made, in place of this process. */
 import { Failure } from "../failure.ts";
 import { claimPod, openPod, type PodView } from "../pod/pod_directory.ts";
+import { privateUsersOf } from "../pod/private_users.ts";
 import { resolvedPod } from "../pod/resolved_pod.ts";
 import { program } from "../../stage1/launch.ts";
 import { type Pod } from "../../stage1/pod.ts";
@@ -52,6 +53,7 @@ async function described(view: PodView, place: PlaceRequest, global: GlobalFlags
   const cgroups = podCgroups("run-prepared", manifest, apps);
   const pod: Pod = {
     ...describePod(place, global, view.uuid, cgroups, manifest),
+    privateUsers: privateUsersOf(view),
     stage: "prepared",
   };
   const warnings = [...unenforcedIsolators(manifest, apps, "run-prepared"), ...cgroups.warnings];

@@ -7,6 +7,12 @@ import { LOGS } from "../../stage1/logger.ts";
 import type { Volume } from "../appc/volume.ts";
 import type { PodEntry } from "../../stage1/pod.ts";
 import { appStreams } from "../../stage1/resolve_streams.ts";
+import {
+  PRIVATE_USERS,
+  type PrivateUsers,
+  privateUsersText,
+  shifted,
+} from "../../stage1/private_users.ts";
 import { isLogged } from "../../stage1/streams.ts";
 
 /** An app's image, as the store has it. */
@@ -46,10 +52,11 @@ export function podEntries(
   manifest: PodManifest,
   images: readonly AppImage[],
   kind: RootKind,
+  privateUsers?: PrivateUsers,
 ): readonly PodEntry[] {
   const name = rktAnnotationValue(manifest.annotations, "podName");
   const logged = manifest.apps.some((app) => isLogged(appStreams(app)));
-  const volumes = manifest.volumes.flatMap(volumeEntries);
+  const volumes = manifest.volumes.flatMap((volume) => volumeEntries(volume, privateUsers));
   return [
     directory("stage1"),
     directory("stage1/rootfs"),
@@ -62,6 +69,7 @@ export function podEntries(
     ...volumes.length === 0 ? [] : [directory("sharedVolumes")],
     ...volumes,
     ...name === undefined ? [] : [file(NAME_FILE, name)],
+    ...privateUsers === undefined ? [] : [file(PRIVATE_USERS, privateUsersText(privateUsers))],
     file("pod", podManifestJson(manifest)),
   ];
 }
@@ -81,8 +89,14 @@ export function appEntries(name: string, image: AppImage, kind: RootKind): reado
 }
 
 /** The directory of an empty volume; none for others. */
-export function volumeEntries(volume: Volume): readonly PodEntry[] {
+export function volumeEntries(volume: Volume, users?: PrivateUsers): readonly PodEntry[] {
   if (volume.kind !== "empty") return [];
   const { name, mode, uid, gid } = volume;
-  return [{ kind: "volume", path: volumePath(name), mode, uid, gid }];
+  return [{
+    kind: "volume",
+    path: volumePath(name),
+    mode,
+    uid: shifted(uid, users),
+    gid: shifted(gid, users),
+  }];
 }

@@ -1,5 +1,6 @@
 /** Rendering an image and what it depends on into one tree, once. */
 import { renderImage } from "../aci/render.ts";
+import type { Ownership } from "../aci/tree_writer.ts";
 import type { StoreKey } from "../appc/image_id.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor, lockExclusive, openToLock } from "../linux/lock.ts";
@@ -51,25 +52,38 @@ async function renderLocked(
 }
 
 /** Renders into a new directory `tree` of a temporary one. Returns its path. */
-export async function renderInto(temp: string, graph: ImageGraph): Promise<string> {
+export async function renderInto(
+  temp: string,
+  graph: ImageGraph,
+  ownership: Ownership = {},
+): Promise<string> {
   const tree = `${temp}/tree`;
   Deno.mkdirSync(tree, { mode: 0o755 });
-  await renderImage(graph.node, tree, { privileged: Deno.uid() === 0 });
+  await renderImage(graph.node, tree, { privileged: Deno.uid() === 0, ...ownership });
   return tree;
 }
 
 /**
  * Renders an image once more, for a pod alone: its root file system becomes `path`, which does not exist yet.
  *
+ * @param users maps owners to those of the pod's user namespace
  * @throws {Failure} where a dependency is missing, or the disk is full
  */
-export async function renderCopy(store: Store, image: StoredImage, path: string): Promise<void> {
+export async function renderCopy(
+  store: Store,
+  image: StoredImage,
+  path: string,
+  users: (id: number) => number = (id) => id,
+): Promise<void> {
   const directory = path.slice(0, path.lastIndexOf("/"));
   Deno.mkdirSync(directory, { recursive: true, mode: 0o755 });
   try {
-    const tree = await renderInto(directory, await imageGraph(store, image));
+    const tree = await renderInto(directory, await imageGraph(store, image), {
+      mapUid: users,
+      mapGid: users,
+    });
     Deno.renameSync(`${tree}/rootfs`, path);
-    fillSkeleton(path);
+    fillSkeleton(path, users(0));
   } catch (error) {
     throw fullDisk(error, `image "${image.manifest.name}"`, store.dataDir);
   }

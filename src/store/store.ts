@@ -248,16 +248,18 @@ const SKELETON: readonly (readonly [string, number])[] = [
 export const HOSTS_STUB = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
 
 /** Makes the mount points that a root lacks; what the image has at their places stays. */
-export function fillSkeleton(root: string): void {
+export function fillSkeleton(root: string, owner = 0): void {
   for (const [name, mode] of SKELETON) {
     const path = `${root}/${name}`;
     if (exists(path)) continue;
     Deno.mkdirSync(path);
+    Deno.chownSync(path, owner, owner);
     Deno.chmodSync(path, mode);
   }
   // A link there may lead out of the root.
   if (!Deno.lstatSync(`${root}/etc`).isDirectory || exists(`${root}/etc/hosts`)) return;
   writeHostsStub(root);
+  Deno.chownSync(`${root}/etc/hosts`, owner, owner);
 }
 
 function writeHostsStub(root: string): void {

@@ -9,6 +9,7 @@ const arm = Deno.build.arch === "aarch64";
 export const CLONE_VM = 0x100;
 export const CLONE_FILES = 0x400;
 export const CLONE_VFORK = 0x4000;
+export const CLONE_PARENT = 0x8000;
 export const CLONE_NEWNS = 0x20000;
 export const CLONE_NEWCGROUP = 0x2000000;
 export const CLONE_NEWUTS = 0x4000000;
@@ -66,6 +67,7 @@ export const MOUNT_ATTR_RDONLY = 1;
 export const MOUNT_ATTR_NOSUID = 2;
 export const MOUNT_ATTR_NODEV = 4;
 export const MOUNT_ATTR_NOEXEC = 8;
+export const MOUNT_ATTR_IDMAP = 0x100000;
 
 // include/uapi/linux/stat.h
 export const S_IFCHR = 0o20000;

@@ -1,0 +1,26 @@
+/**
+ * Runs test scripts of tests/vm in a virtual machine that has a real systemd and cgroups of version 2, with dist/rkt;
+ * prints how each went.
+ *
+ *     deno run -A scripts/vm.ts [NAME …]       all of them by default
+ */
+import { Failure } from "../src/failure.ts";
+import { provide, QEMU_NEEDS } from "./needs.ts";
+import { runInMachine } from "./vm/machine.ts";
+import { machineFiles, machineScripts } from "./vm/scripts.ts";
+
+if (import.meta.main) {
+  try {
+    await provide("vm", QEMU_NEEDS);
+    const all = machineScripts();
+    const chosen = all.filter(({ name }) => Deno.args.length === 0 || Deno.args.includes(name));
+    await using files = await machineFiles();
+    const results = await runInMachine(files.path, chosen);
+    for (const [name, { code, output }] of results) console.log(`=== ${name}: ${code}\n${output}`);
+    if ([...results.values()].some(({ code }) => code !== 0)) Deno.exit(1);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    console.error(error.message);
+    Deno.exit(1);
+  }
+}

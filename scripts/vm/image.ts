@@ -1,0 +1,176 @@
+/**
+ * The disk of the virtual machine for tests: a small Debian with systemd, and its kernel. It is made once, of the
+ * packages of the sources that apt is set up with here, and kept in .cache/vm.
+ */
+import { Failure } from "../../src/failure.ts";
+
+/** What a machine starts from. */
+export interface Image {
+  readonly kernel: string;
+  /** An ext4 file system; machines do not change it. */
+  readonly disk: string;
+}
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+const CACHE = `${ROOT}.cache/vm`;
+
+/** Has NVMe disks and ext4 built in, so that there is no need of an initrd. */
+const KERNEL = "linux-image-cloud-amd64";
+
+// deno-fmt-ignore
+const PACKAGES = [
+  "systemd", "systemd-sysv", "dbus", "kmod", "procps", "iproute2", "nftables", "util-linux", "mount",
+];
+
+/** What a test machine is quicker without. */
+// deno-fmt-ignore
+const MASKED = [
+  "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
+  "fstrim.timer", "systemd-tmpfiles-clean.timer", "getty@tty1.service", "serial-getty@ttyS0.service",
+  "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service", "systemd-firstboot.service",
+  "systemd-pstore.service", "systemd-random-seed.service", "systemd-timesyncd.service", "ldconfig.service",
+  "modprobe@drm.service", "modprobe@efi_pstore.service", "modprobe@fuse.service", "modprobe@configfs.service",
+  "systemd-udevd.service", "systemd-udev-trigger.service", "systemd-udevd-control.socket",
+  "systemd-udevd-kernel.socket", "systemd-network-generator.service", "systemd-networkd.service",
+];
+
+/** Runs the tests that the second disk brings, and ends the machine. */
+const UNIT = `[Unit]
+Description=Tests of rkt
+After=multi-user.target
+[Service]
+Type=exec
+ExecStart=/bin/bash /work/main.sh
+Environment=HOME=/root
+Delegate=yes
+TasksMax=infinity
+OOMPolicy=continue
+`;
+
+/** Raise it when what is made of the packages changes. */
+const FORMAT = 1;
+
+async function run(command: string, ...args: string[]): Promise<string> {
+  const process = new Deno.Command(command, { args, stdin: "null" });
+  const { success, stdout, stderr } = await process.output();
+  const decoder = new TextDecoder();
+  if (!success) throw new Failure(`vm: ${command} failed: ${decoder.decode(stderr).trim()}`);
+  return decoder.decode(stdout);
+}
+
+/** Lines of sources.list(5) with the sources of Debian that apt has here. */
+async function sources(): Promise<string> {
+  const format = "$(ORIGIN)|$(RELEASE)|$(REPO_URI)|$(COMPONENT)";
+  const list = () =>
+    run("apt-get", "indextargets", "--format", format, "Created-By: Packages")
+      .then((text) => text.split("\n").filter((line) => line.startsWith("Debian|")));
+  let lines = await list();
+  if (lines.length === 0) {
+    await run("apt-get", "update", "-q");
+    lines = await list();
+  }
+  if (lines.length === 0) throw new Failure("vm: apt has no source of Debian here");
+  return lines.map((line) => {
+    const [, release, uri, component] = line.split("|");
+    return `deb ${uri} ${release} ${component}\n`;
+  }).join("");
+}
+
+async function suite(): Promise<string> {
+  const release = await Deno.readTextFile("/etc/os-release");
+  const name = /^VERSION_CODENAME=(\w+)$/m.exec(release)?.[1];
+  if (name === undefined) {
+    throw new Failure("vm: /etc/os-release does not say which Debian this is");
+  }
+  return name;
+}
+
+/** The image; made where there is none yet, which takes a minute. */
+export async function image(): Promise<Image> {
+  const name = await suite();
+  const recipe = JSON.stringify([FORMAT, name, KERNEL, PACKAGES, MASKED, UNIT]);
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(recipe));
+  const key = new Uint8Array(hash).toHex().slice(0, 12);
+  const directory = `${CACHE}/${name}-${key}`;
+  const made: Image = { kernel: `${directory}/vmlinuz`, disk: `${directory}/disk` };
+  try {
+    await Deno.lstat(directory);
+    return made;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  console.log(`vm: making ${directory}, once`);
+  await Deno.mkdir(CACHE, { recursive: true });
+  const temporary = await Deno.makeTempDir({ dir: CACHE, prefix: "making-" });
+  try {
+    await make(temporary, name);
+    await Deno.rename(temporary, directory);
+  } finally {
+    await Deno.remove(temporary, { recursive: true }).catch(() => {});
+  }
+  return made;
+}
+
+/** The kernel is only unpacked: its package would make an initrd. */
+const KERNEL_HOOK = `set -e; cd "$1/tmp"; export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
+deb=$(apt-cache depends ${KERNEL} | sed -n 's/ *Depends: *\\(linux-image-[0-9].*\\)/\\1/p')
+apt-get -qq -o APT::Sandbox::User=root download "$deb"
+mkdir kernel; dpkg-deb -x linux-image*.deb kernel
+mkdir -p "$1/boot" "$1/usr/lib/modules"
+cp kernel/boot/vmlinuz-* "$1/boot/vmlinuz"; cp -a kernel/lib/modules/. "$1/usr/lib/modules"
+rm -r kernel linux-image*.deb
+chroot "$1" depmod "$(ls "$1/usr/lib/modules")"`;
+
+async function make(directory: string, suite: string): Promise<void> {
+  const root = `${directory}/root`;
+  await Deno.writeTextFile(`${directory}/sources.list`, await sources());
+  const acquire = (await run("apt-config", "dump")).split("\n")
+    .filter((line) => /^Acquire::(http|https|Check)/.test(line) && !line.endsWith(' "";'));
+  const excluded = ["doc", "man", "locale", "info"].map((name) =>
+    `--dpkgopt=path-exclude=/usr/share/${name}/*`
+  );
+  await run(
+    "mmdebstrap",
+    ...["--quiet", "--mode=root", "--variant=minbase", "--format=directory"],
+    ...[`--include=${PACKAGES.join(",")}`, ...excluded, "--skip=cleanup/apt/lists"],
+    ...acquire.map((option) => `--aptopt=${option}`),
+    `--customize-hook=${KERNEL_HOOK}`,
+    ...[suite, root, `${directory}/sources.list`],
+  );
+  await run("mv", `${root}/boot/vmlinuz`, `${directory}/vmlinuz`);
+  await setUp(root);
+  const size = ["-m", "0", "-L", "vm"];
+  await run("mke2fs", "-q", "-t", "ext4", "-F", ...size, "-d", root, `${directory}/disk`, "3G");
+  await run("rm", "-rf", "--one-file-system", root);
+}
+
+async function setUp(root: string): Promise<void> {
+  const units = `${root}/etc/systemd/system`;
+  for (const name of MASKED) {
+    await Deno.remove(`${units}/${name}`).catch(() => {});
+    await Deno.symlink("/dev/null", `${units}/${name}`);
+  }
+  const files: Readonly<Record<string, string>> = {
+    "etc/systemd/system/rkt-tests.service": UNIT,
+    "etc/fstab": "/dev/nvme1n1 /work ext4 defaults 0 0\n",
+    "etc/hostname": "vm\n",
+    "etc/hosts": "127.0.0.1 localhost vm\n",
+    "etc/machine-id": `${crypto.randomUUID().replaceAll("-", "")}\n`,
+  };
+  await Deno.mkdir(`${units}/multi-user.target.wants`, { recursive: true });
+  for (const [path, text] of Object.entries(files)) {
+    await Deno.writeTextFile(`${root}/${path}`, text);
+  }
+  const wants = `${units}/multi-user.target.wants/rkt-tests.service`;
+  await Deno.symlink("../rkt-tests.service", wants);
+  await Deno.remove(`${units}/default.target`).catch(() => {});
+  await Deno.symlink("/lib/systemd/system/multi-user.target", `${units}/default.target`);
+  await Deno.mkdir(`${root}/work`);
+  // A journal on the disk of a machine that does not last only takes time.
+  await Deno.remove(`${root}/var/log/journal`, { recursive: true }).catch(() => {});
+  await run(
+    "rm",
+    "-rf",
+    ...["var/lib/apt/lists", "var/cache/apt", "boot"].map((d) => `${root}/${d}`),
+  );
+}

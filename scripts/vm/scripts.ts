@@ -1,0 +1,35 @@
+/** What the virtual machine gets: the scripts of tests/vm, rkt, an image of busybox. */
+import { Failure } from "../../src/failure.ts";
+import type { Script } from "./machine.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+const SCRIPTS = `${ROOT}tests/vm`;
+
+/** The test scripts, sorted by name: every `NAME_test.sh` in tests/vm. */
+export function machineScripts(): readonly Script[] {
+  return [...Deno.readDirSync(SCRIPTS)].map(({ name }) => name)
+    .filter((name) => name.endsWith("_test.sh")).sort()
+    .map((name) => ({ name, text: Deno.readTextFileSync(`${SCRIPTS}/${name}`) }));
+}
+
+/** A directory for the machine; it is deleted at the end. */
+export async function machineFiles(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await Deno.makeTempDir({ prefix: "rkt-vm-files-" });
+  const root = `${path}/root`;
+  const script = `
+    cp ${Deno.env.get("RKT") ?? `${ROOT}dist/rkt`} ${path}/rkt
+    cp ${SCRIPTS}/lib.sh ${path}/lib.sh
+    mkdir -p ${root}/bin ${root}/etc
+    cp "$(command -v busybox)" ${root}/bin/busybox
+    for name in $(${root}/bin/busybox --list | grep -v busybox); do ln -s busybox ${root}/bin/$name; done
+    ${path}/rkt image build --compression=none --name=example.com/box --exec=/bin/sh ${root} ${path}/box.aci
+    rm -r ${root}`;
+  const made = await new Deno.Command("sh", { args: ["-ec", script], stdin: "null" }).output();
+  if (!made.success) {
+    throw new Failure(`vm: files for the machine: ${new TextDecoder().decode(made.stderr).trim()}`);
+  }
+  return {
+    path,
+    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+  };
+}

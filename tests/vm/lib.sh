@@ -1,0 +1,28 @@
+# Read before each script: bash -e, as root, in /work of the machine.
+
+rkt() { /work/rkt --dir=/var/lib/rkt "$@"; }
+
+# The store is filled by the first script that runs.
+[ -e /var/lib/rkt/cas ] || {
+  modprobe overlay
+  rkt --insecure-options=image fetch /work/box.aci >/dev/null
+}
+
+# fail TEXT: says why, and ends the script.
+fail() { echo "FAILED: $*"; exit 1; }
+
+# equal WHAT IS SHOULD
+equal() { [ "$2" = "$3" ] || fail "$1 is \"$2\", not \"$3\""; }
+
+# until_true COMMAND...: waits for something that the system will do.
+until_true() {
+  for _ in {1..300}; do if "$@"; then return 0; fi; sleep 0.1; done
+  fail "not in 30 s: $*"
+}
+
+# start UNIT [PROPERTY...] -- WORDS...: rkt run WORDS in a unit of its own.
+start() {
+  local unit=$1 properties=(); shift
+  while [ "$1" != -- ]; do properties+=(-p "$1"); shift; done; shift
+  systemd-run -q --unit="$unit" "${properties[@]}" /work/rkt --dir=/var/lib/rkt run --net=none "$@"
+}
