@@ -50,10 +50,9 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Whether a plugin of the network has a capability, like `portMappings`. */
-export function hasCapability({ plugins }: NetworkConf, capability: string): boolean {
-  return plugins.some((plugin) => capabilityNames(plugin).includes(capability));
-}
+/** Whether a plugin has a capability, like `portMappings`. */
+export const hasCapability = (plugin: PluginConf, capability: string): boolean =>
+  capabilityNames(plugin).includes(capability);
 
 function capabilityNames({ json: { capabilities } }: PluginConf): readonly string[] {
   const given = typeof capabilities === "object" && capabilities !== null ? capabilities : {};

@@ -182,10 +182,10 @@ Deno.test("findPlugin() finds programs only, and in the directories only", () =>
 
 Deno.test("hasCapability() wants true", () => {
   using fake = new Fake("");
-  const { network } = fake.call({}, { capabilities: { portMappings: true, mac: false } });
-  assert.ok(hasCapability(network, "portMappings"));
-  assert.ok(!hasCapability(network, "mac"));
-  assert.ok(!hasCapability(fake.call().network, "ips"));
+  const { plugin } = fake.call({}, { capabilities: { portMappings: true, mac: false } });
+  assert.ok(hasCapability(plugin, "portMappings"));
+  assert.ok(!hasCapability(plugin, "mac"));
+  assert.ok(!hasCapability(fake.call().plugin, "ips"));
 });
 
 Deno.test("portMappings() has one for each port", () => {

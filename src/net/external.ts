@@ -1,9 +1,14 @@
 /** Calls of external plugins for a pod's networks. */
-import type { JsonObject } from "../appc/json_value.ts";
-import { ipText } from "./address.ts";
+import { Failure } from "../failure.ts";
+import { trySyscall } from "../linux/syscall.ts";
 import type { Attachment, CniResult, NetworkConf, PluginConf } from "./cni.ts";
-import { execPlugin, pluginDirectories } from "./cni_plugin.ts";
+import { execPlugin, hasCapability, pluginDirectories, portMappings } from "./cni_plugin.ts";
+import { parseResult, resultJson } from "./cni_result.ts";
+import { inNamespace, makeNamespace } from "./namespace.ts";
 import type { Forward } from "./nat.ts";
+import type { NetInfo } from "./net_info.ts";
+import { NETLINK_ROUTE, NetlinkSocket } from "./netlink.ts";
+import { addLink } from "./rtnetlink.ts";
 
 /** For whom plugins are called. */
 export interface ExternalPlace {
@@ -14,38 +19,69 @@ export interface ExternalPlace {
   readonly forwards: readonly Forward[];
 }
 
-/** Calls a plugin. */
-export async function callPlugin(
-  command: "ADD" | "DEL",
+/** Calls a plugin for a pod that starts. */
+export async function callAdd(
   plugin: PluginConf,
   { network, attachment, localConfig, forwards }: ExternalPlace,
   previous?: CniResult,
-): Promise<CniResult | undefined> {
-  return await execPlugin({
-    command,
+): Promise<CniResult> {
+  const result = await execPlugin({
+    command: "ADD",
     network,
     plugin,
     attachment,
     ...previous && { previous },
     directories: pluginDirectories(localConfig),
-    capabilities: { portMappings: forwards.flatMap(portMappings) },
+    capabilities: { portMappings: portMappings(forwards) },
   });
+  if (result === undefined) throw new Failure(`${plugin.at}: "${plugin.type}" gave no result`);
+  return result;
 }
 
 /** Whether a plugin is told about the ports, and forwards them. */
-export function forwardsPorts({ json }: PluginConf): boolean {
-  const { capabilities } = json;
-  return typeof capabilities === "object" && capabilities !== null &&
-    "portMappings" in capabilities && capabilities.portMappings === true;
+export const forwardsPorts = (plugin: PluginConf): boolean => hasCapability(plugin, "portMappings");
+
+/** What is written down of a network whose plugins are called again at the pod's end: what DEL gets. */
+export function recordedCall(
+  result: CniResult,
+  { network: { cniVersion }, forwards }: ExternalPlace,
+): Pick<NetInfo, "result" | "portMappings"> {
+  return { result: resultJson(result, cniVersion), portMappings: portMappings(forwards) };
 }
 
-/** CNI has no ranges of ports. */
-function portMappings(forward: Forward): readonly JsonObject[] {
-  const { protocol, hostIp, hostPort, podPort, count } = forward;
-  return Array.from({ length: count }, (_, i) => ({
-    hostPort: hostPort + i,
-    containerPort: podPort + i,
-    protocol,
-    ...hostIp && { hostIP: ipText(hostIp) },
-  }));
+/**
+ * Calls a plugin for a pod that has ended, as far as it is known how it was called for ADD.
+ *
+ * @param netns the pod's namespace; empty where it is gone
+ */
+export async function callDelete(
+  plugin: PluginConf,
+  { netName, cniVersion, ifName, args, result, portMappings = [] }: NetInfo,
+  { uuid, localConfig }: { readonly uuid: string; readonly localConfig: string },
+  netns: string,
+): Promise<void> {
+  const call = (netns: string) =>
+    execPlugin({
+      command: "DEL",
+      network: { name: netName, cniVersion, plugins: [plugin], text: "" },
+      plugin,
+      attachment: { containerId: uuid, netns, ifName, args },
+      ...result && { previous: parseResult(JSON.stringify(result)) },
+      directories: pluginDirectories(localConfig),
+      capabilities: { portMappings },
+    });
+  try {
+    await call(netns);
+  } catch (error) {
+    if (netns !== "") throw error;
+    // The specification wants DEL to work without a namespace. Not every plugin does: `sbr` wants to see the link.
+    const standIn = makeNamespace();
+    try {
+      using socket = inNamespace(standIn, () => new NetlinkSocket(NETLINK_ROUTE));
+      socket.requests([addLink("bridge", { name: ifName })]);
+      await call(`/proc/${Deno.pid}/fd/${standIn}`);
+    } finally {
+      trySyscall("close", standIn);
+    }
+  }
 }

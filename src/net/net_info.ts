@@ -28,8 +28,9 @@ export interface NetInfo {
   readonly cniVersion: string;
   /** The external plugins, in the order in which they are called. */
   readonly called: readonly PluginConf[];
-  /** What the last plugin answered. */
+  /** With external plugins, what the last plugin answered; and the ports that they were told. */
   readonly result?: JsonObject;
+  readonly portMappings?: readonly JsonObject[];
 }
 
 /** A pod, and where what it has is written down. */

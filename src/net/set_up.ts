@@ -158,7 +158,7 @@ async function planNetwork(
     throw new Failure(`${ours.at}: type: "${ours.type}" can be the first plugin of a network only`);
   }
   return await about(first, async () => {
-    const plugins = [await standsFor(first), ...others];
+    const plugins = [await asProgram(await standsFor(first), request.localConfig), ...others];
     const ipam = externalIpam(plugins[0]);
     const called = [...ipam === undefined ? [] : [ipam], ...plugins.filter(isExternal)];
     const allocations = allocationsOf(network, plugins[0]);
@@ -178,6 +178,17 @@ async function planNetwork(
     const { localConfig, forwards } = request;
     return { network, plugins, attachment, info, localConfig, forwards };
   });
+}
+
+/**
+ * A built-in plugin that gets its addresses from an external one is a program itself, where there is one: that of
+ * `dhcp`, for one, is asked when the pod has its link already.
+ */
+async function asProgram(plugin: PluginConf, localConfig: string): Promise<PluginConf> {
+  if (externalIpam(plugin) === undefined) return plugin;
+  const { findPlugin, pluginDirectories } = await import("./cni_plugin.ts");
+  const path = findPlugin(plugin.type, pluginDirectories(localConfig));
+  return path === undefined ? plugin : { ...plugin, json: { ...plugin.json, plugin: path } };
 }
 
 /** Names the configuration in errors about it. */
@@ -201,7 +212,10 @@ async function join(plan: Plan, sockets: Sockets): Promise<Joined> {
   const { files, ...attached } = await about(first, () => joinFirst(first, plan, sockets));
   let { result } = attached;
   for (const plugin of others) result = await callExternal(plugin, plan, result);
-  return { ...attached, result, files, info: completedInfo(plan.info, result) };
+  const info = completedInfo(plan.info, result);
+  if (info.called.length === 0) return { ...attached, result, files, info };
+  const { recordedCall } = await import("./external.ts");
+  return { ...attached, result, files, info: { ...info, ...recordedCall(result, plan) } };
 }
 
 async function joinFirst(
@@ -229,10 +243,8 @@ async function callExternal(
   plan: Plan,
   previous?: CniResult,
 ): Promise<CniResult> {
-  const { callPlugin } = await import("./external.ts");
-  const result = await callPlugin("ADD", plugin, plan, previous);
-  if (result === undefined) throw new Failure(`${plugin.at}: "${plugin.type}" gave no result`);
-  return result;
+  const { callAdd } = await import("./external.ts");
+  return await callAdd(plugin, plan, previous);
 }
 
 /** Masquerading, and the forwards: to the first network that is masqueraded, else to the last. */

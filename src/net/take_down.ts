@@ -1,7 +1,6 @@
 /** Taking down what a pod has on the host: after a failure, after its end, and when `rkt gc` finds it. */
 import { KernelError } from "../linux/errno.ts";
 import { podIsHeld } from "../pod/pod_held.ts";
-import type { PluginConf } from "./cni.ts";
 import { OUR_BRIDGE } from "./bridge.ts";
 import { releaseHostLocal } from "./host_local.ts";
 import { collectNat, tearDownNat } from "./nat.ts";
@@ -48,7 +47,10 @@ export async function takeDownNetworks(
   };
   for (const info of infos.toReversed()) {
     for (const plugin of info.called.toReversed()) {
-      await attempt(() => deletePlugin(plugin, info, place, netns));
+      await attempt(async () => {
+        const { callDelete } = await import("./external.ts");
+        await callDelete(plugin, info, place, netns);
+      });
     }
   }
   await attempt(() => tearDownNat(place.uuid));
@@ -59,18 +61,6 @@ export async function takeDownNetworks(
   }
   if (wrong.length === 0) removeRecord(place);
   return wrong;
-}
-
-async function deletePlugin(
-  plugin: PluginConf,
-  { netName, cniVersion, ifName, args }: NetInfo,
-  { uuid, localConfig }: TakeDownPlace,
-  netns: string,
-): Promise<void> {
-  const { callPlugin } = await import("./external.ts");
-  const network = { name: netName, cniVersion, plugins: [plugin], text: "" };
-  const attachment = { containerId: uuid, netns, ifName, args };
-  await callPlugin("DEL", plugin, { network, attachment, localConfig, forwards: [] });
 }
 
 /** A pod's links go with its namespace; one that is held from outside would keep them. */
