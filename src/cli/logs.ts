@@ -1,5 +1,6 @@
 import { Failure } from "../failure.ts";
 import { podContents } from "../pod/pod_details.ts";
+import { chosenApp } from "../pod/pod_app.ts";
 import { openPod, podPath, type PodView } from "../pod/pod_directory.ts";
 import { harmless, type LogLine, LogLines } from "../pod/log_lines.ts";
 import { LogReader, merged } from "../pod/log_reader.ts";
@@ -40,16 +41,18 @@ export default async function run({ flags, args, global }: Invocation): Promise<
 }
 
 function loggingApps(pod: PodView, wanted: string | undefined): readonly string[] {
-  const apps = (podContents(pod)?.apps ?? []).map(({ name }) => name);
-  if (wanted !== undefined && !apps.includes(wanted)) {
-    throw new Failure(`pod "${pod.uuid}" has no app "${wanted}"; it has ${apps.join(", ")}`);
+  const apps = wanted === undefined
+    ? (podContents(pod)?.apps ?? []).map(({ name }) => name)
+    : [chosenApp(pod, wanted)];
+  if (pod.state === "embryo" || pod.state === "preparing") {
+    throw new Failure(`pod "${pod.uuid}" is not complete yet; try again`);
   }
   if (!exists(`${pod.path}/${LOGS}`)) {
     throw new Failure(
       `pod "${pod.uuid}" keeps no output; --stdout=log and --stderr=log of \`rkt run\` do that`,
     );
   }
-  return wanted === undefined ? apps : [wanted];
+  return apps;
 }
 
 /** Where logs are, or will be: a pod that is prepared moves when it is run. */
