@@ -15,7 +15,7 @@ import { noteEnd, noteRestart, noteStart, type Noting, say } from "./init_notes.
 import { EXIT_FAILURE } from "./plan/abort.ts";
 import { bornLater, startOrder } from "./life.ts";
 import * as k from "./plan/constants.ts";
-import { SETUP } from "./plan/elf.ts";
+import { SETUP, STACK } from "./plan/elf.ts";
 import {
   addressOf,
   instructionAt,
@@ -158,6 +158,7 @@ function ready({ steps, table, role }: Loop): void {
     ]);
   } else {
     steps.try("give the plan's memory back", "munmap", [SETUP.address, SETUP.size]);
+    steps.try("give back what no step needs", "munmap", [STACK.address, STACK.size]);
     steps.try("let go of the input", "close", [0]);
     steps.try("let go of the output", "close", [1]);
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { callsOf, type Event, exited, killedBy, runPod, testApp, testPod } from "./fake_kernel.ts";
 import { type Life, PLAIN_LIFE, type Restart } from "./life.ts";
 import * as k from "./plan/constants.ts";
-import { SETUP } from "./plan/elf.ts";
+import { SETUP, STACK } from "./plan/elf.ts";
 import type { Pod, PodApp } from "./pod.ts";
 
 /** The PIDs of the processes that init makes, in their order. */
@@ -313,10 +313,10 @@ Deno.test("a process that can't be made counts as a failure, and is told of", ()
 
 Deno.test("init keeps what later births need, and gives it back where there will be none", () => {
   const released = (app: PodApp) =>
-    callsOf(init([app]), "munmap", "madvise", "close").slice(-3).map((
+    callsOf(init([app]), "munmap", "madvise", "close").slice(-4).map((
       [call, what],
     ) => [call, what]);
-  const all = [["munmap", SETUP.address], ["close", 0], ["close", 1]];
+  const all = [["munmap", SETUP.address], ["munmap", STACK.address], ["close", 0], ["close", 1]];
   assert.deepEqual(released(testApp("one")), all);
   assert.deepEqual(released(testApp("one", { life: living({ keep: true }) })), all);
   for (const app of [always("one"), testApp("one", { postStop: command("clean") })]) {

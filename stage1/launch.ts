@@ -9,5 +9,5 @@ export const ARCHITECTURE: Architecture = Deno.build.arch;
 
 /** The executable of a plan, for this machine. */
 export function program(plan: Plan): Uint8Array<ArrayBuffer> {
-  return executable(assemble(plan, ARCHITECTURE, true), ARCHITECTURE);
+  return executable(assemble(plan, ARCHITECTURE), ARCHITECTURE);
 }

@@ -1,5 +1,6 @@
 /** The plan of a pod: pure, from what is known of the pod to the steps of its three kinds of processes. */
 import { init } from "./init.ts";
+import { birthsLater } from "./init_loop.ts";
 import { runOutput } from "./output.ts";
 import * as k from "./plan/constants.ts";
 import { type Plan, Section } from "./plan/plan.ts";
@@ -28,5 +29,7 @@ export function podPlan(pod: Pod): Plan {
     resident: resident.items,
     init: ofInit.items,
     output: ofOutput.items,
+    // What setup has found out must outlast its pages where processes are born from it later.
+    apart: birthsLater(pod.apps) ? ["init", "output"] : ["setup", "init", "output"],
   };
 }

@@ -122,17 +122,9 @@ export function failureText(step: Step): string {
   return `stage1: ${step.what}: \n${step.hint === undefined ? "" : `; ${step.hint}`}\n`;
 }
 
-/** Sections that can have the memory that only they use behind their own bytes. */
-const APART: readonly SectionName[] = ["setup", "output"];
-
-/**
- * Lays a plan out. Throws on a label that is missing or stands twice: both are bugs of the plan's author.
- *
- * @param apart whether memory that only the setup section or only the output section uses is in that part, which must
- * be writable then: so it is given back with it, or counts for nobody else
- */
-export function assemble(plan: Plan, architecture: Architecture, apart = false): Layout {
-  const assembly = new Assembly(architecture, apart ? APART : []);
+/** Lays a plan out. Throws on a label that is missing or stands twice: both are bugs of the plan's author. */
+export function assemble(plan: Plan, architecture: Architecture): Layout {
+  const assembly = new Assembly(architecture, plan.apart ?? []);
   // Setup comes last: what others use too is to be where they are.
   for (const section of SECTIONS.toReversed()) {
     for (const item of plan[section] ?? []) assembly.add(item, section);
@@ -255,7 +247,7 @@ class Assembly {
         return {
           setup: this.#emitData("setup", this.#emitPart("setup", size.setup)),
           resident: this.#emitPart("resident", size.resident),
-          init: this.#emitPart("init", size.init),
+          init: this.#emitData("init", this.#emitPart("init", size.init)),
           output: this.#emitData("output", this.#emitPart("output", size.output)),
           data: this.#emitData(undefined, new Uint8Array(size.data)),
         };

@@ -124,34 +124,38 @@ Deno.test("assemble() keeps structures behind the instructions, and aligned", ()
   assert.deepEqual([...setup.subarray(at, at + 16)], bytes);
 });
 
-Deno.test("assemble() can keep what only setup or only output uses apart", () => {
+Deno.test("assemble() can keep the memory that only one section uses with it", () => {
   const shared = slot("shared");
-  const [ofSetup, ofOutput, ofResident] = ["setup", "output", "resident"].map(slot);
-  const table = mutableStruct("table", ["number", 8, 7], ["text", 8, "text"]);
+  const ofResident = slot("resident");
   const bases = { ...BASES, init: 0x40_0000, output: 0x50_0000 };
-  const setup = new Section();
-  setup.compute("sum", [ofSetup, shared]);
+  const APART = ["setup", "init", "output"] as const;
+  const sections = APART.map((name) => {
+    const section = new Section();
+    const table = mutableStruct("table", ["number", 8, 7], ["text", 8, `text of ${name}`]);
+    section.try("use", "read", [slot(name), table, shared]);
+    return [name, section.items] as const;
+  });
   const resident = new Section();
   resident.compute("sum", [ofResident, shared]);
-  const output = new Section();
-  output.try("use", "read", [ofOutput, table, shared]);
-  const each = { setup: setup.items, resident: resident.items, output: output.items };
-  const layout = assemble(each, "x86_64", true);
+  const parts: Plan = { setup: [], resident: resident.items, ...Object.fromEntries(sections) };
+  const layout = assemble({ ...parts, apart: APART }, "x86_64");
   const images = layout.emit(bases);
   const part = (address: bigint) =>
-    (["setup", "resident", "data", "output"] as const).find((name) =>
+    ([...APART, "resident", "data"] as const).find((name) =>
       Number(address) >= bases[name] && Number(address) < bases[name] + layout.size[name]
     );
-  const [first, second, third] = [images.setup, images.resident, images.output]
-    .map((image) => instruction(image, 0).args);
-  assert.deepEqual(first.slice(0, 2).map(part), ["setup", "data"]);
-  assert.deepEqual(second.slice(0, 2).map(part), ["data", "data"]);
-  assert.deepEqual(third.slice(0, 3).map(part), ["output", "output", "data"]);
+  for (const name of APART) {
+    const { args } = instruction(images[name], 0);
+    assert.deepEqual(args.slice(0, 3).map(part), [name, name, "data"]);
+    const at = Number(args[1]) - bases[name];
+    const view = new DataView(images[name].buffer);
+    assert.equal(view.getBigInt64(at, true), 7n);
+    const address = view.getBigInt64(at + 8, true);
+    assert.equal(text(images[name], bases[name], address), `text of ${name}`);
+  }
+  const { args } = instruction(images.resident, 0);
+  assert.deepEqual(args.slice(0, 2).map(part), ["data", "data"]);
   assert.equal(layout.size.data, 16);
-  const at = Number(third[1]) - bases.output;
-  const view = new DataView(images.output.buffer);
-  assert.equal(view.getBigInt64(at, true), 7n);
-  assert.equal(text(images.output, bases.output, view.getBigInt64(at + 8, true)), "text");
 });
 
 Deno.test("assemble() keeps what changes in the data part, which starts as zeros", () => {

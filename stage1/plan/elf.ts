@@ -9,6 +9,7 @@ export const ADDRESS = {
   setup: 0x600000,
   init: 0x700000,
   output: 0x800000,
+  resident: 0x900000,
 } as const;
 
 /** The place of the data part. */
@@ -38,20 +39,20 @@ const PAGE: Readonly<Record<Architecture, number>> = { x86_64: 0x1000, aarch64: 
 /**
  * The executable of a program (elf(5)).
  *
- * Text and resident part share their pages, which are never writable; the other parts have pages of their own, which
- * are writable where there may be memory among them ({@linkcode assemble}'s `apart`).
+ * The text is the engine. Each part has pages of its own, so that only those who use it have it in their memory: the
+ * kernel maps all pages of a mapping that are at hand when one is touched. What may have memory among it is writable.
  */
 export function executable(layout: Layout, architecture: Architecture): Uint8Array<ArrayBuffer> {
   const code = engineCode(architecture);
-  const others = (["setup", "init", "output"] as const).filter((name) => layout.size[name] > 0);
+  const others = (["setup", "init", "output", "resident"] as const)
+    .filter((name) => layout.size[name] > 0);
   const headers = 3 + others.length;
   const codeAt = EHDR_SIZE + headers * PHDR_SIZE;
-  const residentAt = Math.ceil((codeAt + code.length) / 16) * 16;
-  const parts = layout.emit({ ...ADDRESS, resident: ADDRESS.text + residentAt });
+  const parts = layout.emit(ADDRESS);
 
   const page = PAGE[architecture];
   const paged = (size: number): number => Math.ceil(size / page) * page;
-  const textSize = residentAt + parts.resident.length;
+  const textSize = codeAt + code.length;
   const dataAt = paged(textSize);
   let end = dataAt + parts.data.length;
   const places = others.map((name) => {
@@ -87,7 +88,7 @@ export function executable(layout: Layout, architecture: Architecture): Uint8Arr
   segment(0, PF_R | PF_X, 0, ADDRESS.text, textSize);
   segment(1, PF_R | PF_W, dataAt, ADDRESS.data, parts.data.length);
   for (const [i, [name, at]] of places.entries()) {
-    segment(2 + i, name === "init" ? PF_R : PF_R | PF_W, at, ADDRESS[name], parts[name].length);
+    segment(2 + i, name === "resident" ? PF_R : PF_R | PF_W, at, ADDRESS[name], parts[name].length);
     file.set(parts[name], at);
   }
   const stack = EHDR_SIZE + (headers - 1) * PHDR_SIZE;
@@ -96,7 +97,6 @@ export function executable(layout: Layout, architecture: Architecture): Uint8Arr
 
   file.set(code, codeAt);
   view.setUint32(codeAt + ENGINES[architecture].plan, ADDRESS.setup, true);
-  file.set(parts.resident, residentAt);
   file.set(parts.data, dataAt);
   return file;
 }

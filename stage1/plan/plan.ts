@@ -104,6 +104,11 @@ export interface Plan {
   /** In pages of its own, so that only the process that executes it has it in its memory. */
   readonly init?: readonly Item[];
   readonly output?: readonly Item[];
+  /**
+   * Sections whose pages have the memory too that no other section uses: it counts for nobody else, and is given back
+   * with them. None by default; `resident` can't be one.
+   */
+  readonly apart?: readonly Exclude<SectionName, "resident">[];
 }
 
 /** A slot, to store a result in and to use it. */
