@@ -11,7 +11,7 @@
  */
 import { AppTable, GOOD_RUN, PHASE, RESTART, TIMER_SIZE } from "./app_table.ts";
 import { type Cgroups, cloneArguments } from "./cgroup.ts";
-import { noteEnd, noteRestart, noteStart, type Noting, say } from "./init_notes.ts";
+import { noteEnd, noteMainEnd, noteRestart, noteStart, type Noting, say } from "./init_notes.ts";
 import { EXIT_FAILURE } from "./plan/abort.ts";
 import { bornLater, startOrder } from "./life.ts";
 import * as k from "./plan/constants.ts";
@@ -247,8 +247,10 @@ function reap({ steps, table }: Loop): void {
   });
 }
 
-function mainEnded({ steps, table, again, handlers }: Loop): void {
+function mainEnded(loop: Loop): void {
+  const { steps, table, again, handlers } = loop;
   const delay = slot("delay");
+  noteMainEnd(loop);
   table.put(steps, APP, "code", CODE);
   if (again) {
     table.when(steps, APP, "restart", RESTART.no, "main ended");

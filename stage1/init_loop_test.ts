@@ -257,6 +257,7 @@ Deno.test("an app that is started again goes through pre-start, main and post-st
   assert.deepEqual(run.opened.filter((name) => name.startsWith("one")), [
     "one-pid",
     "one-started",
+    "one-pid",
     "one-restarts",
     "one-pid",
     "one-started",

@@ -3,7 +3,7 @@
  *
  *     APP            its exit status as text, once it has ended for good
  *     APP-started    empty; its time of change is that of the last start
- *     APP-pid        the PID of its main process in the pod: four bytes, little-endian
+ *     APP-pid        the PID of its main process in the pod, 0 after its end: four bytes, little-endian
  *     APP-restarts   how often it was started again: four bytes, little-endian; only if it was
  */
 import type { AppTable } from "./app_table.ts";
@@ -60,6 +60,11 @@ export function noteStart(noting: Noting): void {
   noteNumber(noting, "the app's PID", "pid file", "pid");
   open(noting, "note the start of the app", "start file", "truncate");
   noting.steps.try("close the file", "close", [FILE]);
+}
+
+/** The app's main has ended, and somebody else may get its PID. */
+export function noteMainEnd(noting: Noting): void {
+  noteNumber(noting, "that the app's PID is free", "pid file", "pid");
 }
 
 /** The app is about to be started once more. */

@@ -59,3 +59,21 @@ Deno.test("pinApp() takes no other process of the pod for an app that has ended"
   assert.ok(watch.ends());
   assert.equal(appPid(world.dataDir, view, "two"), undefined);
 });
+
+Deno.test("pinApp() finds no process of an app that rests until it is started again", async () => {
+  await using world = await World.make();
+  const app = (name: string, ...flags: string[]) => [BOX, `--name=${name}`, ...flags, "--", "-c"];
+  const rests = app("one", "--restart=always", "--restart-delay=1h");
+  await using pod = world.spawn(
+    ...[`--dir=${world.dataDir}`, "run", "--net=none"],
+    ...[...rests, "exit 3", "---", ...app("two"), "echo up; sleep 1000; true"],
+  );
+  assert.equal(await pod.line(), "up");
+  const view = onlyPod(world);
+  // Its status is not noted before its last end, so only its PID tells.
+  const noted = `${view.path}/stage1/rootfs/rkt/status/one-pid`;
+  while (new Uint32Array(Deno.readFileSync(noted).buffer)[0] !== 0) {
+    await new Promise((done) => setTimeout(done, 5));
+  }
+  assert.equal(findApp(world.dataDir, view, "one"), "has ended");
+});

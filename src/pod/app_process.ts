@@ -48,7 +48,7 @@ export function pinKeeper(dataDir: string, pod: PodView, app: string): Process |
 /** Why an app has no process: words that stand behind its name. */
 type Missing = "has not started yet" | "has ended";
 
-/** How often and how long one looks whether init is at rest, in milliseconds. */
+/** How often and how long one looks whether init (or a keeper) is at rest, in milliseconds. */
 const LOOK_EVERY = 1;
 const LOOK_AT_MOST = 2000;
 
@@ -137,14 +137,17 @@ function holdsOpen(pid: number, path: string): boolean {
 function pinMain(pod: PodView, app: string, init: Process): AppProcess | Missing {
   const number = notedPid(pod, `${app}-pid`);
   if (number === undefined) return "has not started yet";
+  if (number === 0) return "has ended";
   const depth = namespacePids(init.pid).length;
   for (const pid of candidates(init.pid)) {
     if (!hasNumber(pid, init.pid, number, depth)) continue;
     const main = openProcess(pid);
     if (main === undefined) continue;
-    // A number is free as soon as init has reaped its process. Init notes that before it sleeps again, so what is noted
-    // then is as true as it was when we pinned the process.
-    const same = hasNumber(pid, init.pid, number, depth) && main.alive && cameToRest(init) &&
+    // A number is free as soon as init, or the app's keeper, has reaped its process. That is noted before they sleep
+    // again, so what is noted then is as true as it was when we pinned the process.
+    const noter = noterOf(pod, app, pid, init, depth);
+    const same = hasNumber(pid, init.pid, number, depth) && main.alive &&
+      noter !== undefined && cameToRest(noter) &&
       !hasEnded(pod, app) && notedPid(pod, `${app}-pid`) === number && init.alive;
     if (same) {
       return {
@@ -159,6 +162,20 @@ function pinMain(pod: PodView, app: string, init: Process): AppProcess | Missing
     main[Symbol.dispose]();
   }
   return "has ended";
+}
+
+/** Who has made an app's main process, and notes its end: init, or the keeper of an app that was added later. */
+function noterOf(
+  pod: PodView,
+  app: string,
+  main: number,
+  init: Process,
+  depth: number,
+): number | undefined {
+  const parent = processState(main)?.parent;
+  const keeper = notedPid(pod, `${app}-keeper`);
+  if (parent === undefined || keeper === undefined) return parent === init.pid ? parent : undefined;
+  return hasNumber(parent, init.pid, keeper, depth) ? parent : undefined;
 }
 
 /** The PIDs to look at: init's children, then all there are, because an app that was added later is no child of init. */
@@ -190,10 +207,11 @@ function hasEnded(pod: PodView, app: string): boolean {
   return end !== undefined && start !== undefined && end.modified >= start.modified;
 }
 
-function cameToRest(init: Process): boolean {
+function cameToRest(pid: number): boolean {
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
   for (let waited = 0; waited < LOOK_AT_MOST; waited += LOOK_EVERY) {
-    if (processState(init.pid)?.state === "S") return init.alive;
+    const state = processState(pid)?.state;
+    if (state === "S" || state === undefined) return state === "S";
     Atomics.wait(sleeper, 0, 0, LOOK_EVERY);
   }
   return false;
