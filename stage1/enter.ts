@@ -122,6 +122,11 @@ function startProgram(steps: Section, entering: Entering, terminal?: Terminal): 
     entering.process,
     entering.namespaces,
   ], { hint });
+  if ((entering.namespaces & k.CLONE_NEWUSER) !== 0) {
+    // Else the terminal would be that of a user whom the app does not have.
+    steps.must(`become root's group ${at}`, "setresgid", [0, 0, 0]);
+    steps.must(`become root ${at}`, "setresuid", [0, 0, 0]);
+  }
   if (terminal !== undefined) takeNewTerminal(steps, at, terminal);
   confine(steps, at, app);
   dieWithParent(steps, at);

@@ -224,3 +224,36 @@ Deno.test("the files of an app that has ended are there while others run", async
   const { stderr } = await world.rkt("cp", `${uuid}:/srv/left`, host);
   assert.match(stderr, /several apps: one, two; say which with --app/);
 });
+
+for (const kind of [[], ["--no-overlay"]]) {
+  Deno.test(`owners are those that the app sees: --private-users ${kind.join("")}`, async () => {
+    const host = hostDir();
+    makeTree(`${host}/tree`);
+    const owners = async (path: string) =>
+      (await listing(path)).map((line) => line.replace(/^\d+ (\S+) .*? (\S*)$/, "$1 $2"));
+    const { pod, uuid } = await start(IDLE, "--private-users", ...kind);
+    await using _ = pod;
+    await cp(`${host}/tree`, `${uuid}:/srv`);
+    const seen = await world.rkt(
+      "enter",
+      uuid,
+      "stat",
+      "-c",
+      "%u:%g",
+      "/srv/tree/large",
+      "/srv/owned",
+    );
+    assert.equal(seen.stdout, "12:34\n1234:2345\n");
+    await cp(`${uuid}:/srv/tree`, `${host}/running`);
+    assert.deepEqual(await owners(`${host}/running`), await owners(`${host}/tree`));
+
+    pod.kill("SIGKILL");
+    await pod.child.status;
+    await world.rkt("status", "--wait", uuid);
+    await cp(`${host}/tree/large`, `${uuid}:/srv/late`);
+    await cp(`${uuid}:/srv`, `${host}/exited`);
+    assert.deepEqual(await owners(`${host}/exited/tree`), await owners(`${host}/tree`));
+    assert.equal(Deno.statSync(`${host}/exited/late`).uid, 12);
+    assert.equal(Deno.statSync(`${host}/exited/owned`).uid, 1234);
+  });
+}

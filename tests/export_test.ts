@@ -29,21 +29,26 @@ const CHANGES = "busybox rm /srv/plain; echo new > /srv/script; busybox mkdir /m
   "busybox chown -h 7:8 /made/link /made/file; busybox rm -r /private; mkfifo /made/fifo; " +
   "busybox nc -l -U /made/socket & sleep 0.2; test -S /made/socket; busybox kill %1; exit 0";
 
-for (const kind of [[], ["--no-overlay"]]) {
-  Deno.test(`an exported root is as it was left, and runs: ${kind.join("") || "overlay"}`, async () => {
+for (
+  const kind of [[], ["--no-overlay"], ["--private-users"], ["--private-users", "--no-overlay"]]
+) {
+  const name = kind.join("");
+  Deno.test(`an exported root is as it was left, and runs: ${name || "overlay"}`, async () => {
     const uuid = await ended(CHANGES, "--exec=/bin/sh", ...kind);
-    const file = `${world.dir}/exported${kind.length}.aci`;
+    const file = `${world.dir}/exported${name}.aci`;
     const exported = await world.rkt("export", uuid, file);
     assert.deepEqual([exported.stderr, exported.code], ["", 0]);
     assert.deepEqual([...Deno.readFileSync(file).subarray(0, 2)], [0x1f, 0x8b], "gzip");
     const shown = await members(file);
     assert.doesNotMatch(shown, /srv\/plain|rootfs\/private|socket/);
     assert.match(shown, /^-rw-r--r-- 7\/8 .* rootfs\/made\/file$/m);
+    assert.match(shown, /^-.* 1234\/2345 .* rootfs\/srv\/owned$/m);
+    assert.match(shown, /^d.* 0\/0 .* rootfs\/made$/m);
     assert.match(shown, /^h.* rootfs\/made\/same link to rootfs\/made\/file$/m);
     assert.match(shown, /^l.* 7\/8 .* rootfs\/made\/link -> file$/m);
     assert.match(shown, /^p.* rootfs\/made\/fifo$/m);
 
-    const other = `--dir=${world.dir}/other${kind.length}`;
+    const other = `--dir=${world.dir}/other${name}`;
     const fetched = await world.rkt(other, "--insecure-options=image", "fetch", "--full", file);
     assert.match(fetched.stdout, /^sha512-[0-9a-f]{64}\n$/);
     assert.ok(exported.stdout.startsWith(fetched.stdout.trim()));

@@ -167,3 +167,16 @@ Deno.test("enter without a terminal for its output leaves the output as it is", 
   terminal.enter(`clear; ${line} sh -c 'echo a; tty' | od -c`);
   await terminal.see(/0000000 +a +\\n +n +o +t/);
 });
+
+Deno.test("the terminal of an entered command is root's of the app, also with users of its own", async () => {
+  const before = list(`${world.dataDir}/pods/run`);
+  await using _ = await world.start("sleep 1000; true", "--private-users");
+  const [uuid] = list(`${world.dataDir}/pods/run`).filter((each) => !before.includes(each));
+  using terminal = new Tmux();
+  await terminal.see(HOST);
+  terminal.enter(`clear; ${RKT} --dir=${world.dataDir} enter ${uuid}; echo status $?`);
+  await terminal.see(APP);
+  terminal.enter("clear; echo named > $(tty); stat -c %u:%a $(tty)");
+  await terminal.see(/^named\n0:620$/m);
+  await leave(terminal, 0);
+});

@@ -43,10 +43,12 @@ export function openAppFiles(
   if (!running && !AT_REST.includes(pod.state)) {
     throw new Failure(`pod "${pod.uuid}" is ${pod.state}: it has no files to look into`);
   }
+  const { shift, count } = privateUsers(pod);
+  if (pod.state === "prepared" && access === "write" && count > 0) {
+    // What a copy changes of the image's directories would keep the image's owners, whom the pod does not have.
+    throw new Failure(`pod "${pod.uuid}" has users of its own: copy into it when it runs`);
+  }
   const open = running ? openRunning(dataDir, pod, app) : openAtRest(dataDir, pod, app, access);
-  // Where an app has a copy of its tree, the files that lie there are as the image has them.
-  const shifted = running || rootKindOf(pod) === "overlay";
-  const { shift, count } = shifted ? privateUsers(pod) : { shift: 0, count: 0 };
   return {
     ...open,
     toHost: (id) => id < count ? id + shift : id,
