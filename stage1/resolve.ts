@@ -81,7 +81,8 @@ async function resolveApp(
     return appMount(app, name, mount.path, volume, around);
   });
   checkMounts(name, mounts);
-  const environment = appEnvironment(app, name, user);
+  const streams = appStreams(runtime);
+  const environment = appEnvironment(app, name, user, Object.values(streams).includes("tty"));
   const workingDirectory = app.workingDirectory ?? "/";
   const command = (exec: readonly string[], hint: string): Command => {
     const executables = candidates(exec[0], workingDirectory, app);
@@ -115,7 +116,7 @@ async function resolveApp(
     label: await label(name, app.isolators, manifest.isolators),
     oomScoreAdj: app.isolators.find((each) => each.kind === "os/linux/oom-score-adj")?.score,
     mounts,
-    streams: appStreams(runtime),
+    streams,
     logSize: appLogSize(runtime),
     life: parseLife(runtime.annotations, `app "${name}"`),
     preStart: handler("pre-start"),
@@ -127,7 +128,12 @@ async function resolveApp(
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** What every app gets (appc specification, "Execution Environment"; SHELL to HOME are rkt's). */
-function appEnvironment(app: App, name: string, user: User): readonly string[] {
+function appEnvironment(
+  app: App,
+  name: string,
+  user: User,
+  terminal: boolean,
+): readonly string[] {
   const root = user.uid === 0;
   const variables = new Map<string, string>([
     ["PATH", PATH],
@@ -138,6 +144,8 @@ function appEnvironment(app: App, name: string, user: User): readonly string[] {
     ["AC_APP_NAME", name],
     ["container", "rkt"],
   ]);
+  // Which terminal will be attached is not known; this one is what most of them can do.
+  if (terminal) variables.set("TERM", "xterm");
   for (const { name, value } of app.environment) variables.set(name, value);
   return [...variables].map(([name, value]) => `${name}=${value}`);
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { BOX, children, list, mountsBelow, Watch, World } from "./pod_world.ts";
 import { type Outcome, RKT } from "./rkt.ts";
+import { runningPod } from "./running_pod.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -21,21 +22,13 @@ class Fed implements AsyncDisposable {
 
   /** Runs a script to which {@linkcode feed} is the input; it is up when this returns. */
   static async start(script: string, ...flags: string[]): Promise<Fed> {
-    const file = `${world.dir}/uuid-${crypto.randomUUID()}`;
-    const words = world.words(script, ...flags);
-    words.splice(2, 0, `--uuid-file-save=${file}`);
     const child = new Deno.Command(RKT, {
-      args: words,
+      args: world.words(script, ...flags),
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    using watcher = Deno.watchFs(world.dir, { recursive: false });
-    if (textOf(file) === "") { for await (const _ of watcher) if (textOf(file) !== "") break; }
-    const fed = new Fed(child, textOf(file));
-    const ready = await world.rkt("status", "--wait-ready", fed.uuid);
-    assert.equal(ready.code, 0, ready.stderr);
-    return fed;
+    return new Fed(child, await runningPod(world, child.pid));
   }
 
   async feed(text: string): Promise<void> {
@@ -71,14 +64,6 @@ class Fed implements AsyncDisposable {
     }
     await this.#keys.abort().catch(() => {});
     await this.child.status;
-  }
-}
-
-function textOf(file: string): string {
-  try {
-    return Deno.readTextFileSync(file).trim();
-  } catch {
-    return "";
   }
 }
 
@@ -137,30 +122,6 @@ Deno.test("logs come byte for byte to a pipe, with times and as JSON by lines", 
   assert.match(times[0], /^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
 });
 
-Deno.test("logs of several apps are merged by time, with their names, or of one app", async () => {
-  const app = (name: string, script: string) => [BOX, `--name=${name}`, ...LOG, "--", "-c", script];
-  const volume = ["--volume=v,kind=empty", "--mount=volume=v,target=/v"];
-  const { code, stderr } = await world.rkt(
-    ...["run", "--net=none", `--uuid-file-save=${world.dir}/two`, ...volume],
-    ...app(
-      "a",
-      "mkfifo /v/go /v/on; echo 1 >&2; echo > /v/go; read x < /v/on; echo 3; echo > /v/go",
-    ),
-    "---",
-    ...app(
-      "long",
-      "while [ ! -p /v/on ]; do :; done; read x < /v/go; echo 2; echo > /v/on; read x < /v/go; printf 4",
-    ),
-  );
-  assert.equal(code, 0, stderr);
-  const uuid = textOf(`${world.dir}/two`);
-  assert.equal(await logs(uuid), "a    | 1\nlong | 2\na    | 3\nlong | 4\n");
-  assert.equal(await logs(uuid, "--app=long"), "2\n4");
-  const other = await world.rkt("logs", "--app=x", uuid);
-  assert.equal(other.code, 254);
-  assert.match(other.stderr, /has no app "x", but a, long\n$/);
-});
-
 /** A record as the logger writes it. */
 function record(time: number, text: string): Uint8Array<ArrayBuffer> {
   const content = new TextEncoder().encode(text);
@@ -173,6 +134,25 @@ function record(time: number, text: string): Uint8Array<ArrayBuffer> {
   bytes.set(content, 24);
   return bytes;
 }
+
+Deno.test("logs of several apps are merged by time, with their names, or of one app", async () => {
+  const app = (name: string) => [BOX, `--name=${name}`, ...LOG, "--", "-c", "echo up; sleep 1000"];
+  const run = [`--dir=${world.dataDir}`, "run", "--net=none"];
+  await using pod = world.spawn(...run, ...app("a"), "---", ...app("long"));
+  const uuid = await runningPod(world, pod.pid);
+  await pod.end();
+  const path = `${world.dataDir}/pods/run/${uuid}/logs`;
+  const records = (...texts: (readonly [number, string])[]) =>
+    Uint8Array.from(texts.flatMap(([time, text]) => [...record(time, text)]));
+  Deno.writeFileSync(`${path}/a`, records([1, "1\n"], [3, "3\nhal"], [5, "f\n"]));
+  Deno.writeFileSync(`${path}/long`, records([2, "2\n"], [4, "4"]));
+  const lines = ["a    | 1", "long | 2", "a    | 3", "a    | half", "long | 4"];
+  assert.equal(await logs(uuid), lines.map((line) => `${line}\n`).join(""));
+  assert.equal(await logs(uuid, "--app=long"), "2\n4");
+  const other = await world.rkt("logs", "--app=x", uuid);
+  assert.equal(other.code, 254);
+  assert.match(other.stderr, /has no app "x", but a, long\n$/);
+});
 
 Deno.test("--since leaves out what is older", async () => {
   await using pod = await Fed.start("cat", ...LOG);
@@ -299,12 +279,8 @@ Deno.test("supervisor, init and logger have at most 64 KB of memory, for several
   const app = (name: string) => [BOX, `--name=${name}`, ...LOG, "--", "-c", "echo up; sleep 1000"];
   const apps = Array.from({ length: 8 }, (_, i) => app(`app-${i}`));
   const words = apps.flatMap((each, i) => i === 0 ? each : ["---", ...each]);
-  const file = `${world.dir}/eight`;
-  const head = [`--dir=${world.dataDir}`, "run", "--net=none", `--uuid-file-save=${file}`];
-  await using pod = world.spawn(...head, ...words);
-  while (textOf(file) === "") await new Promise((done) => setTimeout(done, 10));
-  assert.equal((await world.rkt("status", "--wait-ready", textOf(file))).code, 0);
-  const followed = follow(textOf(file));
+  await using pod = world.spawn(`--dir=${world.dataDir}`, "run", "--net=none", ...words);
+  const followed = follow(await runningPod(world, pod.pid));
   for (let i = 0; i < apps.length; i++) assert.match(await followed.line() ?? "", /^app-\d \| up$/);
   const resident = [pod.pid, ...children(pod.pid)].map((pid) => {
     const rollup = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
@@ -338,10 +314,7 @@ Deno.test("a program that can't be executed is told of to the caller, and not lo
 
 Deno.test("logs of a pod that keeps none say how to keep some", async () => {
   const pod = await world.start("sleep 1000");
-  const uuid =
-    list(`${world.dataDir}/pods/run`).find((each) =>
-      textOf(`${world.dataDir}/pods/run/${each}/ppid`) === `${pod.pid}`
-    ) ?? "";
+  const uuid = await runningPod(world, pod.pid);
   const { code, stderr } = await world.rkt("logs", uuid);
   assert.equal(code, 254);
   assert.match(stderr, /^logs: pod ".*" keeps no output; --stdout=log and --stderr=log .*\n$/);

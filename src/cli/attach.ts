@@ -77,6 +77,8 @@ async function connect(
     for (const record of output.more()) show(record);
   }, stop);
   for (const signal of SIGNALS) Deno.removeSignalListener(signal, detach);
+  // The app's line is not finished, and what comes now is not the app's.
+  if (raw && detached) console.error("\r");
   return detached;
 }
 
