@@ -4,7 +4,7 @@
  * which is removed, also after Ctrl-C. The environment variable RKT names another binary.
  */
 import { Failure } from "../src/failure.ts";
-import { busybox, collectGarbage, etcd } from "./demo/pods.ts";
+import { apps, busybox, collectGarbage, etcd } from "./demo/pods.ts";
 import { Shell } from "./demo/shell.ts";
 import { signedImage } from "./demo/signed.ts";
 import { DEMO_NEEDS, provide } from "./needs.ts";
@@ -75,6 +75,7 @@ async function demo(): Promise<void> {
       "so that it leaves nothing behind.",
     );
     await busybox(shell);
+    await apps(shell);
     await etcd(shell);
     await signedImage(shell);
     await collectGarbage(shell);

@@ -28,6 +28,24 @@ export async function busybox(shell: Shell): Promise<void> {
   await shell.type(`${dryRun} | grep -A14 '^# what app' | cut -c1-110`);
 }
 
+/** A pod of two apps, and one on a network of its own. */
+export async function apps(shell: Shell): Promise<void> {
+  shell.chapter("Two apps, one pod: limits, restarts, a shared volume, a log");
+  const image = "example.com/busybox:1";
+  await shell.type(
+    "rkt run --net=none --uuid-file-save=pair \\\n" +
+      "    --volume=box,kind=empty --mount=volume=box,target=/box \\\n" +
+      `    ${image} --name=writer --stdout=log --exec=/bin/busybox \\\n` +
+      "    -- sh -c 'busybox sleep 0.3; echo hello >/box/file; echo written' --- \\\n" +
+      `    ${image} --name=reader --restart=on-failure --memory=16Mi --exec=/bin/busybox \\\n` +
+      "    -- cat /box/file",
+  );
+  await shell.type("rkt logs $(cat pair)");
+  await shell.type("rkt status $(cat pair) | grep app-");
+  shell.say("A network of the pod's own, made without any other program:");
+  await shell.type(`rkt run ${image} --exec=/bin/busybox -- ip -4 -o addr show eth0`);
+}
+
 /** A real server: etcd of Debian, or a word about why not. */
 export async function etcd(shell: Shell): Promise<void> {
   shell.chapter("A real server: etcd");
