@@ -1,6 +1,7 @@
 /** `rkt cp`: files between the host and apps that run, have run, or wait to be run. */
 import assert from "node:assert/strict";
-import { BOX, list, type Pod, World } from "./pod_world.ts";
+import { exists } from "../src/linux/exists.ts";
+import { BOX, list, type Pod, processStatus, World } from "./pod_world.ts";
 import { RKT } from "./rkt.ts";
 
 let world: World;
@@ -19,10 +20,15 @@ async function listing(path: string): Promise<string[]> {
   return new TextDecoder().decode(stdout).trim().split("\n").sort();
 }
 
-/** Starts a pod, and returns it with its UUID. */
-async function start(script: string, ...flags: string[]): Promise<{ pod: Pod; uuid: string }> {
+/** Starts a pod, and returns it with its UUID when it has done what `script` says; then it does `forever`. */
+async function start(
+  script: string,
+  forever: string,
+  ...flags: string[]
+): Promise<{ pod: Pod; uuid: string }> {
   const before = world.pods();
-  const pod = await world.start(script, ...flags);
+  const pod = await world.start(`${script}; echo done; ${forever}`, ...flags);
+  assert.equal(await pod.line(), "done");
   const [found] = world.pods().filter((each) => !before.includes(each));
   return { pod, uuid: found.slice(found.indexOf("/") + 1) };
 }
@@ -51,7 +57,7 @@ function makeTree(path: string): void {
 Deno.test("cp keeps modes, owners, times and links, into a running pod and out of it", async () => {
   const host = hostDir();
   makeTree(`${host}/tree`);
-  const { pod, uuid } = await start(IDLE);
+  const { pod, uuid } = await start("true", IDLE);
   await using _ = pod;
   await cp(`${host}/tree`, `${uuid}:/srv`);
   assert.match(
@@ -68,7 +74,8 @@ Deno.test("cp goes into a directory that exists, else to the name, and PATH/. me
   const host = hostDir();
   makeTree(`${host}/tree`);
   const { pod, uuid } = await start(
-    "busybox mkdir /new; touch /new/kept; echo old > /srv/file; " + IDLE,
+    "busybox mkdir /new; touch /new/kept; echo old > /srv/file",
+    IDLE,
   );
   await using _ = pod;
   await cp(`${host}/tree/.`, `${uuid}:/new`);
@@ -97,7 +104,7 @@ Deno.test("cp goes into a directory that exists, else to the name, and PATH/. me
 Deno.test("cp - is an archive", async () => {
   const host = hostDir();
   makeTree(`${host}/tree`);
-  const { pod, uuid } = await start(IDLE);
+  const { pod, uuid } = await start("true", IDLE);
   await using _ = pod;
   const shell = (script: string) => new Deno.Command("sh", { args: ["-ec", script] }).output();
   const rkt = `${RKT} --dir=${world.dataDir} cp`;
@@ -112,7 +119,7 @@ Deno.test("cp - is an archive", async () => {
   );
 });
 
-Deno.test("cp reads and writes pods that do not run, and gc or a start waits for it", async () => {
+Deno.test("cp reads and writes pods that do not run, and leaves nothing there", async () => {
   const host = hostDir();
   Deno.writeTextFileSync(`${host}/file`, "given");
   const prepared = (await world.rkt("prepare", BOX, "--", "-c", "cat /srv/file")).stdout.trim();
@@ -134,6 +141,7 @@ Deno.test("cp sees the volumes of a running pod, and writes to a file that is on
   Deno.writeTextFileSync(`${volume}/file`, "of the volume");
   Deno.writeTextFileSync(`${host}/new`, "new");
   const { pod, uuid } = await start(
+    "true",
     IDLE,
     `--volume=dir,kind=host,source=${volume}`,
     "--mount=volume=dir,target=/vol",
@@ -154,7 +162,8 @@ Deno.test("a copy from a pod has no setuid bits and no devices, and no link of i
   const { pod, uuid } = await start(
     "busybox mkdir /out && busybox cp bin/busybox /out/su && busybox chmod 4755 /out/su && " +
       "busybox ln -s /etc /out/etc && " +
-      "busybox ln -s ../../../../../../../../etc /srv/up; " + IDLE,
+      "busybox ln -s ../../../../../../../../etc /srv/up",
+    IDLE,
   );
   await using _ = pod;
   const disk = [`/proc/${pod.app}/root/out/disk`, "b", "254", "0"];
@@ -182,12 +191,13 @@ Deno.test("an app that swaps a directory for a link during the copy gets nothing
   Deno.writeTextFileSync(`${host}/give/swap/deep/key`, "given");
   const { pod, uuid } = await start(
     "busybox mkdir -p /out/real/deep; echo mine > /out/real/deep/key; cd /out; " +
-      `busybox ln -s ${host}/secret away; while :; do ` +
+      `busybox ln -s ${host}/secret away`,
+    "while :; do " +
       "busybox mv real swap; busybox mv swap real; busybox mv away swap; busybox mv swap away; done",
   );
   await using _ = pod;
   const seen = new Set<string>();
-  for (let i = 0; i < 12; i++) {
+  for (let i = 0; i < 8; i++) {
     const { stdout } = await new Deno.Command(RKT, {
       args: [`--dir=${world.dataDir}`, "cp", `${uuid}:/out`, "-"],
       stderr: "null",
@@ -213,12 +223,14 @@ Deno.test("the files of an app that has ended are there while others run", async
       "echo left > /srv/left",
       "---",
       ...app("two"),
-      "sleep 0.5; echo up; sleep 1000; true",
+      "echo up; sleep 1000; true",
     ],
   );
   assert.equal(await pod.line(), "up");
   const [found] = world.pods().filter((each) => !before.includes(each));
   const uuid = found.slice(found.indexOf("/") + 1);
+  const status = `${world.dataDir}/pods/run/${uuid}/stage1/rootfs/rkt/status/one`;
+  while (!exists(status)) await new Promise((done) => setTimeout(done, 5));
   await cp("--app=one", `${uuid}:/srv/left`, host);
   assert.equal(Deno.readTextFileSync(`${host}/left`), "left\n");
   const { stderr } = await world.rkt("cp", `${uuid}:/srv/left`, host);
@@ -231,7 +243,7 @@ for (const kind of [[], ["--no-overlay"]]) {
     makeTree(`${host}/tree`);
     const owners = async (path: string) =>
       (await listing(path)).map((line) => line.replace(/^\d+ (\S+) .*? (\S*)$/, "$1 $2"));
-    const { pod, uuid } = await start(IDLE, "--private-users", ...kind);
+    const { pod, uuid } = await start("true", IDLE, "--private-users", ...kind);
     await using _ = pod;
     await cp(`${host}/tree`, `${uuid}:/srv`);
     const seen = await world.rkt(
@@ -257,3 +269,26 @@ for (const kind of [[], ["--no-overlay"]]) {
     assert.equal(Deno.statSync(`${host}/exited/owned`).uid, 1234);
   });
 }
+
+Deno.test("the files of an app that was added and does not run are there too", async () => {
+  const host = hostDir();
+  const saved = `${host}/uuid`;
+  await using _ = world.spawn(
+    ...[`--dir=${world.dataDir}`, "app", "sandbox", "--net=none", `--uuid-file-save=${saved}`],
+  );
+  while (!exists(saved) || (await world.rkt("status", `--uuid-file=${saved}`)).code !== 0) {
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  const uuid = Deno.readTextFileSync(saved).trim();
+  await world.rkt("status", "--wait-ready", uuid);
+  const added = await world.rkt("app", "add", uuid, BOX, "--name=late", "--", "-c", IDLE);
+  assert.equal(added.code, 0, added.stderr);
+  Deno.writeTextFileSync(`${host}/in`, "in");
+  await cp(`${host}/in`, `${uuid}:/srv`);
+  const started = await world.rkt("app", "start", "--app=late", uuid);
+  assert.equal(started.code, 0, started.stderr);
+  const read = await world.rkt("app", "exec", "--app=late", uuid, "--", "cat", "/srv/in");
+  assert.equal(read.stdout, "in");
+  const same = await world.rkt("app", "exec", "--app=late", uuid, "cat", "/proc/self/status");
+  assert.equal(processStatus(same.stdout).get("Seccomp"), "2");
+});

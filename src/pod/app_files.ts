@@ -1,5 +1,6 @@
 /** The files of an app from outside: what it sees while it runs, what it has left, what it will have. */
 import { Failure } from "../failure.ts";
+import { exists } from "../linux/exists.ts";
 import { deleteTree } from "../linux/delete_tree.ts";
 import { closeDescriptor, tryLockShared, tryOpenDirectory } from "../linux/lock.ts";
 import type { Process } from "../linux/process.ts";
@@ -7,11 +8,13 @@ import { treePath } from "../store/layout.ts";
 import { borrow } from "../../stage1/borrow.ts";
 import * as k from "../../stage1/plan/constants.ts";
 import { type Section, slot } from "../../stage1/plan/plan.ts";
-import { newMount } from "../../stage1/root.ts";
+import { type MountOption, newMount } from "../../stage1/root.ts";
 import { findApp, pinInit } from "./app_process.ts";
 import { type PodView, readPodFile } from "./pod_directory.ts";
 import { copyPath, overlayPath } from "./prepare_pod.ts";
-import { rootKindOf, treeIdOfApp } from "./resolved_pod.ts";
+import { isMutable } from "./mutable.ts";
+import { appOf, claimApp } from "./mutable_pod.ts";
+import { completeManifest, rootKindOf, treeIdOfApp } from "./resolved_pod.ts";
 
 /** The root of an app, open. */
 export interface AppFiles extends Disposable {
@@ -23,6 +26,9 @@ export interface AppFiles extends Disposable {
   toApp(id: number): number;
 }
 
+/** Whether something is to be written. */
+type Access = "read" | "write";
+
 /** States in which an app's files lie in the pod's directory. */
 const AT_REST: readonly PodView["state"][] = ["prepared", "exited", "exited garbage"];
 
@@ -30,14 +36,13 @@ const AT_REST: readonly PodView["state"][] = ["prepared", "exited", "exited garb
  * Opens the files of an app. Those of a pod that does not run can't be removed, nor the pod be started, before they are
  * closed.
  *
- * @param access whether something is to be written there
  * @throws {Failure}
  */
 export function openAppFiles(
   dataDir: string,
   pod: PodView,
   app: string,
-  access: "read" | "write",
+  access: Access,
 ): AppFiles {
   const running = pod.state === "running";
   if (!running && !AT_REST.includes(pod.state)) {
@@ -48,9 +53,15 @@ export function openAppFiles(
     // What a copy changes of the image's directories would keep the image's owners, whom the pod does not have.
     throw new Failure(`pod "${pod.uuid}" has users of its own: copy into it when it runs`);
   }
-  const open = running ? openRunning(dataDir, pod, app) : openAtRest(dataDir, pod, app, access);
+  using held = new DisposableStack();
+  if (!running) holdPod(pod, held);
+  const open = running ? openRunning : openAtRest;
+  const root = open(dataDir, pod, app, access, held);
+  held.defer(() => closeDescriptor(root));
+  const all = held.move();
   return {
-    ...open,
+    root,
+    [Symbol.dispose]: () => all.dispose(),
     toHost: (id) => id < count ? id + shift : id,
     toApp: (id) => id >= shift && id < shift + count ? id - shift : id,
   };
@@ -63,20 +74,30 @@ function privateUsers(pod: PodView): { readonly shift: number; readonly count: n
   return { shift, count };
 }
 
+/** Opens the root of an app of a running pod; `held` gets what has to be held as long as it is open. */
 function openRunning(
   dataDir: string,
   pod: PodView,
   app: string,
-): Pick<AppFiles, "root"> & Disposable {
+  access: Access,
+  held: DisposableStack,
+): number {
   const found = findApp(dataDir, pod, app);
   if (typeof found === "object") {
     using process = found;
-    return closing(rootOf(process.main, "/"));
+    return rootOf(process.main, "/");
+  }
+  const manifest = completeManifest(pod);
+  if (isMutable(manifest)) {
+    const claimed = claimApp(pod, appOf(manifest, pod, app).name, false);
+    if (claimed === undefined) throw new Failure(`app "${app}" is just being started; try again`);
+    held.use(claimed);
+    return openAtRest(dataDir, pod, app, access, held);
   }
   // The app has ended, and others run: init has put its root there.
   using init = pinInit(dataDir, pod);
   if (init === undefined) throw new Failure(`pod "${pod.uuid}" is not running any more; try again`);
-  return closing(rootOf(init, `/${app}`));
+  return rootOf(init, `/${app}`);
 }
 
 /** Opens a directory of a process's mount namespace, wherever the process has made its own root since. */
@@ -100,64 +121,51 @@ function openDirectory(steps: Section, path: string, root: ReturnType<typeof slo
   ], { store: root });
 }
 
-const closing = (root: number): Pick<AppFiles, "root"> & Disposable => ({
-  root,
-  [Symbol.dispose]: () => closeDescriptor(root),
-});
+/** Keeps a pod that does not run from being started or removed. */
+function holdPod(pod: PodView, held: DisposableStack): void {
+  const lock = tryOpenDirectory(pod.path);
+  if (lock >= 0) held.defer(() => closeDescriptor(lock));
+  if (lock >= 0 && tryLockShared(lock, pod.path) && exists(pod.path)) return;
+  throw new Failure(`pod "${pod.uuid}" has just been started or removed; try again`);
+}
 
+/** Opens the root of an app that does not run. */
 function openAtRest(
   dataDir: string,
   pod: PodView,
   app: string,
-  access: "read" | "write",
-): Pick<AppFiles, "root"> & Disposable {
-  const lock = tryOpenDirectory(pod.path);
-  if (lock < 0 || !tryLockShared(lock, pod.path)) {
-    throw new Failure(`pod "${pod.uuid}" has just been started or removed; try again`);
-  }
+  access: Access,
+  held: DisposableStack,
+): number {
+  const { path } = pod;
   if (rootKindOf(pod) === "copy") {
-    const root = borrow("look into the app", (steps) => {
+    return borrow("look into the app", (steps) => {
       const root = slot("root");
-      openDirectory(steps, `${pod.path}/${copyPath(app)}`, root);
+      openDirectory(steps, `${path}/${copyPath(app)}`, root);
       return root;
     });
-    return both(closing(root), lock);
   }
-  const tree = `../../../cas/tree/${treeIdOfApp(pod, app)}/rootfs`;
-  // Fails where the tree is gone, and says so.
-  Deno.statSync(`${treePath(dataDir, treeIdOfApp(pod, app))}/rootfs`);
-  const layers = overlayPath(app);
-  const scratch = `${layers}/scratch-${Deno.pid}`;
-  const { path } = pod;
-  if (access === "write") Deno.mkdirSync(`${path}/${scratch}`);
-  const options: readonly (readonly [string, string?])[] = access === "read"
-    ? [["lowerdir", `${layers}/upper:${tree}`]]
-    : [["lowerdir", tree], ["upperdir", `${layers}/upper`], ["workdir", scratch], ["volatile"]];
-  const root = borrow("look into the app", (steps) => {
+  const id = treeIdOfApp(pod, app);
+  if (!exists(`${treePath(dataDir, id)}/rootfs`)) {
+    throw new Failure(`the tree ${id} of app "${app}" is gone; fetch its image again`);
+  }
+  const tree = `../../../cas/tree/${id}/rootfs`;
+  const upper = `${overlayPath(app)}/upper`;
+  // Not the directory that the app has: overlayfs may have marked that as used.
+  const work = `${overlayPath(app)}/scratch-${Deno.pid}`;
+  if (access === "write") {
+    Deno.mkdirSync(`${path}/${work}`);
+    held.defer(() => deleteTree(`${path}/${work}`, "leave"));
+  }
+  const options: readonly MountOption[] = access === "read"
+    ? [["lowerdir", `${upper}:${tree}`]]
+    : [["lowerdir", tree], ["upperdir", upper], ["workdir", work], ["volatile"]];
+  const inert = k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC;
+  const attributes = access === "read" ? inert | k.MOUNT_ATTR_RDONLY : inert;
+  return borrow("look into the app", (steps) => {
     const mount = slot("mount");
-    const inert = k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC;
     steps.must("enter the pod's directory", "chdir", [path]);
-    const attributes = access === "read" ? inert | k.MOUNT_ATTR_RDONLY : inert;
     newMount(steps, `mount the root of app "${app}"`, "overlay", options, attributes, mount);
     return mount;
   });
-  const open = both(closing(root), lock);
-  if (access === "read") return open;
-  return {
-    root,
-    [Symbol.dispose]() {
-      open[Symbol.dispose]();
-      deleteTree(`${path}/${scratch}`, "leave");
-    },
-  };
-}
-
-function both(files: Pick<AppFiles, "root"> & Disposable, lock: number) {
-  return {
-    root: files.root,
-    [Symbol.dispose]() {
-      files[Symbol.dispose]();
-      closeDescriptor(lock);
-    },
-  };
 }
