@@ -55,6 +55,18 @@ export function appLogSize({ name, annotations }: RuntimeApp): number {
 }
 
 /**
+ * Refuses a terminal to attach to where the caller's own is to be relayed.
+ *
+ * @throws {Failure}
+ */
+export function checkInteractive(apps: readonly { readonly streams: Streams }[]): void {
+  for (const name of ["stdin", "stdout", "stderr"] as const) {
+    if (apps.every(({ streams }) => streams[name] !== "tty")) continue;
+    throw new Failure(`--interactive and --${name}=tty exclude each other`);
+  }
+}
+
+/**
  * Refuses what can't be had on this host.
  *
  * @throws {Failure}

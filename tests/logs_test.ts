@@ -297,6 +297,51 @@ Deno.test("null is /dev/null, and other streams stay the caller's", async () => 
   assert.deepEqual([code, stdout, stderr], [0, "", "kept\n/dev/null\n"]);
 });
 
+/** Runs rkt in a mount namespace of its own, where a directory is the journal's; none without. */
+function withJournal(directory: string | undefined, words: readonly string[]): Deno.Command {
+  const place = directory === undefined
+    ? ""
+    : `mkdir -p /run/systemd/journal && mount --bind ${directory} /run/systemd/journal &&`;
+  const script = `mount -t tmpfs tmpfs /run && ${place} exec "$@"`;
+  return new Deno.Command("unshare", {
+    args: ["-m", "sh", "-c", script, "sh", RKT, ...words],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+Deno.test("journal is a stream of journald's own, under the pod's and the app's name", async () => {
+  const directory = Deno.makeTempDirSync({ dir: world.dir });
+  using journal = Deno.listen({ transport: "unix", path: `${directory}/stdout` });
+  const file = `${world.dir}/journal`;
+  const words = world.words(
+    "echo one; echo two >&2; exit 3",
+    "--stdout=journal",
+    "--stderr=journal",
+  );
+  words.splice(2, 0, `--uuid-file-save=${file}`);
+  const child = withJournal(directory, words).spawn();
+  const streams = [await journal.accept(), await journal.accept()];
+  const texts = await Promise.all(streams.map(({ readable }) => new Response(readable).text()));
+  const { code, stdout, stderr } = await child.output();
+  assert.deepEqual([code, stdout.length, stderr.length], [3, 0, 0]);
+  const header = `rkt-${Deno.readTextFileSync(file)}/box\n\n6\n1\n0\n0\n0\n`;
+  assert.deepEqual(texts, [`${header}one\n`, `${header}two\n`]);
+});
+
+Deno.test("without a journal there is one line, and no pod", async () => {
+  const before = world.pods();
+  const words = world.words("true", "--stdout=journal");
+  const { code, stderr } = await withJournal(undefined, words).output();
+  assert.equal(code, 254);
+  assert.match(
+    new TextDecoder().decode(stderr),
+    /^run: app "box": there is no journal on this host \(\/run\/systemd\/journal\/stdout\); .*\n$/,
+  );
+  assert.deepEqual(world.pods(), before);
+});
+
 Deno.test("an app of any user can open its /dev/stdout where that is a pipe", async () => {
   await using pod = await Fed.start(
     "echo opened > /dev/stdout; echo and > /dev/stderr; cat",
@@ -332,6 +377,10 @@ Deno.test("what the flags and the manifest can't mean is refused", async () => {
     /--stdin: "log" is not one of inherit, null, tty, stream/,
   );
   assert.match(await refused("--log-size=1Ki"), /--log-size: 1Ki is not from 64Ki to 1Ti/);
+  assert.match(
+    await refused("--interactive", "--stdout=tty"),
+    /--interactive and --stdout=tty exclude each other/,
+  );
   const annotation = "--annotation=coreos.com/rkt/stage2/stdout=loud";
   assert.match(
     await refused(annotation),

@@ -15,6 +15,7 @@ import { BUILD } from "../version.ts";
 import { program } from "../../stage1/launch.ts";
 import { type EtcFile, type EtcFiles, type Pod, supervisorPid } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
+import { checkInteractive } from "../../stage1/resolve_streams.ts";
 import { USER_NAMESPACE } from "../../stage1/private_users.ts";
 import { podSettings } from "../../stage1/sysctl.ts";
 import { etcFiles } from "./etc_files.ts";
@@ -135,6 +136,7 @@ export function describePod(
   manifest: Pick<PodManifest, "isolators" | "annotations">,
 ): Pod {
   const { kind } = place.network;
+  if (place.interactive) checkInteractive(apps);
   const ipc = place.ipc === "parent" ? "parent" : "private";
   return {
     uuid,
