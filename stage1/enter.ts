@@ -10,18 +10,10 @@
 import { confine, execute, type Program, releaseSignals } from "./app.ts";
 import { labelProgram, scoreForMemory } from "./own_settings.ts";
 import * as k from "./plan/constants.ts";
-import { SETUP } from "./plan/elf.ts";
 import { addressOf, type Plan, Section, type Slot, slot } from "./plan/plan.ts";
 import type { PodApp } from "./pod.ts";
 import { filterSystemCalls } from "./seccomp.ts";
-import {
-  DEFAULT_ACTION,
-  exitCode,
-  limitOpenFiles,
-  relayEnded,
-  SIGSET_SIZE,
-  WAITED_FOR,
-} from "./supervisor.ts";
+import { exitCode, relayEnded, undoInheritance, waitForSignal } from "./supervisor.ts";
 import {
   closeTerminal,
   openTerminal,
@@ -64,7 +56,6 @@ export function enterPlan(entering: Entering): Plan {
   setup.must("refer to this process", "pidfd_open", [pid, 0], { store: alive });
   const terminal = entering.terminal ? openTerminal(setup) : undefined;
   makeChild(setup, entering, alive, child);
-  // A process outside can't wait for the pod's end in the terminal's helpers, and the app's PID namespace is not theirs.
   setup.must("refer to the program's process", "pidfd_open", [child, 0], { store: ended });
   if (terminal !== undefined) startRelay(setup, terminal);
   else {
@@ -83,11 +74,7 @@ function prepareParent(steps: Section): void {
   steps.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-enter"]);
   // Before anything of it can be seen in the app: neither its memory nor its executable can be opened there.
   steps.must("keep the app from tracing this process", "prctl", [k.PR_SET_DUMPABLE, 0]);
-  // Deno ignores SIGPIPE, and the caller may have ignored SIGCHLD; both would be inherited by the program.
-  steps.must("reset SIGPIPE", "rt_sigaction", [k.SIGPIPE, DEFAULT_ACTION, 0, SIGSET_SIZE]);
-  steps.must("reset SIGCHLD", "rt_sigaction", [k.SIGCHLD, DEFAULT_ACTION, 0, SIGSET_SIZE]);
-  steps.must("hold signals back", "rt_sigprocmask", [k.SIG_SETMASK, WAITED_FOR, 0, SIGSET_SIZE]);
-  limitOpenFiles(steps);
+  undoInheritance(steps);
 }
 
 /** A PID namespace is that of children only: it is chosen for one child, and given up again. */
@@ -157,20 +144,8 @@ function wait(steps: Section, program: Slot, terminal?: Terminal): void {
   const code = slot("code");
   const other = slot("difference");
   steps.heading("enter: wait");
-  steps.label("supervise");
-  steps.try("give the plan's memory back", "munmap", [SETUP.address, SETUP.size]);
-  steps.label("wait");
-  steps.try("wait for a signal", "rt_sigtimedwait", [WAITED_FOR, 0, 0, SIGSET_SIZE], {
-    store: signal,
-    branch: { when: "error", to: "wait" },
-  });
-  steps.when(signal, k.SIGCHLD, "reap");
+  waitForSignal(steps, signal, terminal);
   steps.when(signal, k.SIGALRM, "wait");
-  steps.when(signal, k.SIGPIPE, "wait");
-  // A shell that puts us into the foreground again has changed the modes of the terminal.
-  steps.when(signal, k.SIGCONT, terminal === undefined ? "wait" : "terminal raw");
-  // The program gets its signal from its own terminal.
-  if (terminal !== undefined) steps.when(signal, k.SIGWINCH, "terminal resize");
   steps.try("pass the signal on to the program", "kill", [program, signal]);
   steps.goto("wait");
 

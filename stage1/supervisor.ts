@@ -119,11 +119,7 @@ export function supervise(
   const init = slot("init");
   setup.heading("supervisor: this process, in the caller's namespaces");
   setup.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-supervisor"]);
-  // Deno ignores SIGPIPE, and the caller may have ignored SIGCHLD; both would be inherited by the apps.
-  setup.must("reset SIGPIPE", "rt_sigaction", [k.SIGPIPE, DEFAULT_ACTION, 0, SIGSET_SIZE]);
-  setup.must("reset SIGCHLD", "rt_sigaction", [k.SIGCHLD, DEFAULT_ACTION, 0, SIGSET_SIZE]);
-  setup.must("hold signals back", "rt_sigprocmask", [k.SIG_SETMASK, WAITED_FOR, 0, SIGSET_SIZE]);
-  limitOpenFiles(setup);
+  undoInheritance(setup);
   makePodDirectory(setup, pod);
   const cgroups = makeCgroups(setup, pod);
   setup.heading("supervisor: the pod");
@@ -174,6 +170,15 @@ export function supervise(
   };
 }
 
+/** What the apps would inherit of Deno and of the caller; and signals wait until they are asked for. */
+export function undoInheritance(setup: Section): void {
+  // Deno ignores SIGPIPE, and the caller may have ignored SIGCHLD.
+  setup.must("reset SIGPIPE", "rt_sigaction", [k.SIGPIPE, DEFAULT_ACTION, 0, SIGSET_SIZE]);
+  setup.must("reset SIGCHLD", "rt_sigaction", [k.SIGCHLD, DEFAULT_ACTION, 0, SIGSET_SIZE]);
+  setup.must("hold signals back", "rt_sigprocmask", [k.SIG_SETMASK, WAITED_FOR, 0, SIGSET_SIZE]);
+  limitOpenFiles(setup);
+}
+
 /** Deno raised the soft limit to the hard one; programs that use select(2) break above 1024. */
 export function limitOpenFiles(setup: Section): void {
   const limit = mutableStruct("rlimit64", ["soft", 8, 0], ["hard", 8, 0]);
@@ -181,6 +186,23 @@ export function limitOpenFiles(setup: Section): void {
   setup.compute("put", [addressOf(limit), 1024]);
   // Fails only where the hard limit is below 1024; then the soft one is right as it is.
   setup.try("limit open files", "prlimit64", [0, k.RLIMIT_NOFILE, limit, 0]);
+}
+
+/** Behind the labels `supervise` and `wait`: waits for a signal, and sees to those that are not to be passed on. */
+export function waitForSignal(steps: Section, signal: Slot, terminal?: Terminal): void {
+  steps.label("supervise");
+  steps.try("give the plan's memory back", "munmap", [SETUP.address, SETUP.size]);
+  steps.label("wait");
+  steps.try("wait for a signal", "rt_sigtimedwait", [WAITED_FOR, 0, 0, SIGSET_SIZE], {
+    store: signal,
+    branch: { when: "error", to: "wait" },
+  });
+  steps.when(signal, k.SIGCHLD, "reap");
+  steps.when(signal, k.SIGPIPE, "wait");
+  // A shell that puts us into the foreground again has changed the modes of the terminal.
+  steps.when(signal, k.SIGCONT, terminal === undefined ? "wait" : "terminal raw");
+  // The app gets its signal from its own terminal.
+  if (terminal !== undefined) steps.when(signal, k.SIGWINCH, "terminal resize");
 }
 
 function loop(
@@ -198,20 +220,8 @@ function loop(
   const stopping = slot("stopping");
   const graceOver = slot("grace over");
   steps.heading("supervisor: wait");
-  steps.label("supervise");
-  steps.try("give the plan's memory back", "munmap", [SETUP.address, SETUP.size]);
-  steps.label("wait");
-  steps.try("wait for a signal", "rt_sigtimedwait", [WAITED_FOR, 0, 0, SIGSET_SIZE], {
-    store: signal,
-    branch: { when: "error", to: "wait" },
-  });
-  steps.when(signal, k.SIGCHLD, "reap");
+  waitForSignal(steps, signal, terminal);
   steps.when(signal, k.SIGALRM, "grace over");
-  steps.when(signal, k.SIGPIPE, "wait");
-  // A shell that puts us into the foreground again has changed the modes of the terminal.
-  steps.when(signal, k.SIGCONT, terminal === undefined ? "wait" : "terminal raw");
-  // The app gets its signal from its own terminal.
-  if (terminal !== undefined) steps.when(signal, k.SIGWINCH, "terminal resize");
   steps.when(signal, k.SIGTERM, "asked to stop");
   steps.when(signal, k.SIGINT, "asked to stop");
   steps.label("forward");
