@@ -1,5 +1,6 @@
 /** `rkt enter` and `rkt app exec` without a terminal. What they may do is compared with what the app may do. */
 import assert from "node:assert/strict";
+import { trySyscall } from "../src/linux/syscall.ts";
 import { BOX, children, list, type Pod, processStatus, Watch, World } from "./pod_world.ts";
 import { RKT } from "./rkt.ts";
 
@@ -26,12 +27,22 @@ async function entered(pod: Pod, ...words: string[]): Promise<string> {
   return stdout;
 }
 
-/** Starts `rkt enter` with a script that prints `up` first, and returns when it has. */
-async function enter(pod: Pod, script: string): Promise<Pod> {
-  const words = [`--dir=${world.dataDir}`, "enter", uuidOf(pod), "sh", "-c", `echo up; ${script}`];
+/** Starts `rkt enter` with a script, and returns when that has printed `up`, which it does after `first`. */
+async function enter(pod: Pod, script: string, first = "true"): Promise<Pod> {
+  const all = `${first}; echo up; ${script}`;
+  const words = [`--dir=${world.dataDir}`, "enter", uuidOf(pod), "sh", "-c", all];
   const process = world.spawn(...words);
   assert.equal(await process.line(), "up");
   return process;
+}
+
+/** Whether a descriptor is of an anonymous file, as rkt's processes run from. */
+function isMemory(path: string): boolean {
+  try {
+    return Deno.readLinkSync(path).startsWith("/memfd:rkt");
+  } catch {
+    return false; // closed again
+  }
 }
 
 const IDLE = "sleep 1000; true";
@@ -189,11 +200,24 @@ Deno.test("no descriptor but 0, 1 and 2 reaches an entered command", async () =>
   assert.equal(new TextDecoder().decode(stdout).replaceAll("\n", " "), "0 1 2 3 ");
 });
 
+Deno.test("nobody can change the program that rkt enter runs from", async () => {
+  await using pod = await world.start(IDLE);
+  await using process = await enter(pod, IDLE);
+  for (const { pid } of [pod, process]) {
+    using file = Deno.openSync(`/proc/${pid}/exe`);
+    const [name] = list("/proc/self/fd").filter((fd) => isMemory(`/proc/self/fd/${fd}`));
+    assert.ok(file.statSync().isFile);
+    // F_GET_SEALS: F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE.
+    assert.equal(trySyscall("fcntl", Number(name), 1034) & 15, 15);
+  }
+});
+
 Deno.test("the process outside passes signals on, and its death is the command's", async () => {
   await using pod = await world.start(IDLE);
   await using process = await enter(
     pod,
-    "trap 'echo got it; exit 5' USR1; while sleep 0.05; do :; done",
+    "while sleep 0.05; do :; done",
+    "trap 'echo got it; exit 5' USR1",
   );
   process.kill("SIGUSR1");
   assert.equal(await process.line(), "got it");
@@ -210,7 +234,7 @@ Deno.test("the process outside passes signals on, and its death is the command's
 
 Deno.test("the end of the pod ends an entered command", async () => {
   await using pod = await world.start(IDLE);
-  await using process = await enter(pod, "trap '' TERM; sleep 1000; true");
+  await using process = await enter(pod, IDLE, "trap '' TERM");
   pod.kill("SIGTERM");
   assert.equal((await process.child.status).code, 128 + 9);
   assert.equal((await pod.child.status).code, 128 + 15);
@@ -219,8 +243,9 @@ Deno.test("the end of the pod ends an entered command", async () => {
 Deno.test("a pod that is ending is entered, or said to have ended", async () => {
   const words = (uuid: string) => [`--dir=${world.dataDir}`, "enter", uuid, "true"];
   await using pod = await world.start(
-    "trap 'sleep 0.3; exit 3' TERM; while sleep 0.02; do :; done",
+    "trap 'sleep 0.3; exit 3' TERM; echo ready; while sleep 0.02; do :; done",
   );
+  assert.equal(await pod.line(), "ready");
   const uuid = uuidOf(pod);
   pod.kill("SIGTERM");
   const codes: number[] = [];
