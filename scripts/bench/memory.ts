@@ -12,7 +12,8 @@ export interface Memory {
   readonly pss: number;
 }
 
-async function memoryOf(pids: readonly number[]): Promise<Memory> {
+/** The memory of some processes together. */
+export async function memoryOf(pids: readonly number[]): Promise<Memory> {
   const texts = await Promise.all(
     pids.map((pid) => Deno.readTextFile(`/proc/${pid}/smaps_rollup`)),
   );
@@ -24,7 +25,8 @@ async function memoryOf(pids: readonly number[]): Promise<Memory> {
   return { processes: pids.length, rss: sum("Rss"), pss: sum("Pss") };
 }
 
-async function children(pid: number): Promise<number[]> {
+/** The children of a process; none where it has ended. */
+export async function children(pid: number): Promise<number[]> {
   const text = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`).catch(() => "");
   return text.split(" ").filter((word) => word !== "").map(Number);
 }
@@ -34,7 +36,7 @@ async function executable(pid: number): Promise<string> {
 }
 
 /** Tries until there is an answer, for at most ten seconds. */
-async function eventually<T>(what: string, find: () => Promise<T | undefined>): Promise<T> {
+export async function eventually<T>(what: string, find: () => Promise<T | undefined>): Promise<T> {
   const end = performance.now() + 10_000;
   while (performance.now() < end) {
     const found = await find();

@@ -1,0 +1,241 @@
+/**
+ * `deno run -A scripts/bench_pods.ts`, a part of `deno task bench`: what a hundred pods cost.
+ *
+ * How many can be started and stopped per second, next to containers of podman and runc; how long a list of many pods
+ * takes; how much memory stays with a pod. The binary and what it is compared with come from bench.ts.
+ */
+import { Failure } from "../src/failure.ts";
+import { CONTENDERS, type Place, PODMAN_RUN, podmanIn, rktIn } from "./bench/contenders.ts";
+import { children, eventually, memoryOf } from "./bench/memory.ts";
+import { makeRootFs } from "./bench/root_fs.ts";
+import { median } from "./bench/times.ts";
+import { tool } from "./bench/tool.ts";
+import { BENCH_NEEDS, provide } from "./needs.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+
+const PODS = 100;
+const EXITED = 1000;
+
+/** How many are started at the same time. */
+const AT_ONCE = 4;
+
+/** What the project promises. */
+const LIST_BUDGET = 3;
+const MEMORY_BUDGET = 64;
+
+/** Something that can be started many times. */
+interface Kind {
+  readonly name: string;
+  /** Starts the i-th one, and returns when its program runs. */
+  start(i: number): Promise<void>;
+  /** Ends all of them. */
+  stop(): Promise<void>;
+}
+
+const SLEEP = ["-c", "echo up; exec sleep 1000"];
+
+class RktPods implements Kind {
+  readonly name = "rkt";
+  readonly #pods: Deno.ChildProcess[] = [];
+
+  constructor(readonly place: Place, readonly run: readonly string[]) {}
+
+  async start(): Promise<void> {
+    const [command, ...args] = [...this.run, "--exec=/bin/sh", "--", ...SLEEP];
+    const pod = new Deno.Command(command, { args, stdin: "null", stdout: "piped" }).spawn();
+    this.#pods.push(pod);
+    const reader = pod.stdout.getReader();
+    const { done } = await reader.read();
+    await reader.cancel();
+    if (done) throw new Failure("bench: a pod did not start");
+  }
+
+  async stop(): Promise<void> {
+    const [rkt, dataDir] = rktIn(this.place);
+    await tool(rkt, dataDir, "stop", ...await uuids(this.place));
+    for (const pod of this.#pods) await pod.status;
+  }
+}
+
+async function uuids(place: Place): Promise<string[]> {
+  const [rkt, dataDir] = rktIn(place);
+  const pods: readonly { readonly name: string; readonly state: string }[] = JSON.parse(
+    await tool(rkt, dataDir, "list", "--format=json"),
+  );
+  return pods.filter(({ state }) => state === "running").map(({ name }) => name);
+}
+
+/** After CONTENDERS.runc has made the bundle. */
+async function runcContainers({ dir }: Place): Promise<Kind> {
+  const file = `${dir}/bundle/config.json`;
+  const config = JSON.parse(await Deno.readTextFile(file));
+  config.process.args = ["/bin/sleep", "1000"];
+  await Deno.writeTextFile(file, JSON.stringify(config));
+  const runc = ["--root", `${dir}/runc`];
+  const ids: string[] = [];
+  return {
+    name: "runc",
+    start: async (i) => {
+      ids.push(`bench-${i}`);
+      await quietly("runc", ...runc, "run", "--detach", "--bundle", `${dir}/bundle`, `bench-${i}`);
+    },
+    stop: async () => {
+      for (const id of ids) await tool("runc", ...runc, "delete", "--force", id);
+    },
+  };
+}
+
+/** After CONTENDERS.podman has made the image. */
+function podmanContainers(place: Place): Kind {
+  const [podman, ...flags] = podmanIn(place);
+  const run = ["run", "--detach", ...PODMAN_RUN, "localhost/bench:latest", "/bin/sleep", "1000"];
+  return {
+    name: "podman",
+    start: async () => await quietly(podman, ...flags, ...run),
+    stop: async () => void await tool(podman, ...flags, "rm", "--all", "--force", "--time=0"),
+  };
+}
+
+/** Runs a program whose children keep its output open. */
+async function quietly(command: string, ...args: string[]): Promise<void> {
+  const options = { args, stdin: "null", stdout: "null", stderr: "null" } as const;
+  const { success } = await new Deno.Command(command, options).spawn().status;
+  if (!success) throw new Failure(`bench: ${command} ${args.join(" ")} failed`);
+}
+
+async function kinds(place: Place): Promise<readonly Kind[]> {
+  const { command } = await CONTENDERS.rkt(place);
+  const found: Kind[] = [new RktPods(place, command)];
+  for (const name of ["runc", "podman"]) {
+    try {
+      await CONTENDERS[name](place);
+      found.push(name === "runc" ? await runcContainers(place) : podmanContainers(place));
+    } catch (error) {
+      if (!(error instanceof Failure) && !(error instanceof Deno.errors.NotFound)) throw error;
+      console.log(`left out: ${name}: ${error.message}`);
+    }
+  }
+  return found;
+}
+
+async function seconds(work: () => Promise<unknown>): Promise<number> {
+  const from = performance.now();
+  await work();
+  return (performance.now() - from) / 1000;
+}
+
+/** Does something `count` times, a few at once. */
+async function together(count: number, work: (i: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
+
+function row(...cells: string[]): string {
+  return cells.map((cell, index) => index === 0 ? cell.padEnd(36) : cell.padStart(12)).join("");
+}
+
+function verdict(budget: string, value: string, holds: boolean): string {
+  return `budget: ${budget}: ${holds ? "holds" : "DOES NOT HOLD"} (${value})`;
+}
+
+async function compareStarts(all: readonly Kind[], running: () => Promise<void>): Promise<void> {
+  console.log(`\n${row(`${PODS} at once`, "started/s", "stopped/s")}`);
+  for (const kind of all) {
+    const started = await seconds(() => together(PODS, (i) => kind.start(i)));
+    if (kind.name === "rkt") await running();
+    const stopped = await seconds(() => kind.stop());
+    console.log(row(kind.name, (PODS / started).toFixed(1), (PODS / stopped).toFixed(1)));
+  }
+}
+
+/** The median time of a list, in milliseconds. */
+async function listTime(rkt: string, dataDir: string): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < 20; i++) times.push(1000 * await seconds(() => tool(rkt, dataDir, "list")));
+  return median(times);
+}
+
+async function compareLists(place: Place): Promise<void> {
+  const [rkt, dataDir] = rktIn(place);
+  await Deno.mkdir(`${place.dir}/empty`);
+  const empty = await listTime(rkt, `--dir=${place.dir}/empty`);
+  const full = await listTime(rkt, dataDir);
+  console.log(`\n${row("rkt list", "median")}`);
+  console.log(row("no pods", `${empty.toFixed(1)} ms`));
+  console.log(row(`${PODS} running, ${EXITED} exited pods`, `${full.toFixed(1)} ms`));
+  const ratio = full / empty;
+  const text = `${ratio.toFixed(2)}×`;
+  console.log(verdict(`at most ${LIST_BUDGET}× an empty list`, text, ratio <= LIST_BUDGET));
+}
+
+async function comparePodMemory(run: readonly string[]): Promise<void> {
+  console.log(`\n${row("memory of a pod beside its apps", "resident", "its share")}`);
+  let most = 0;
+  for (const apps of [1, 2, 5]) {
+    const [command, ...args] = run;
+    const image = args.pop() ?? "";
+    const words = Array.from({ length: apps }, (_, i) => [
+      ...i === 0 ? [] : ["---"],
+      ...[image, `--name=app${i}`, "--exec=/bin/sleep", "--", "1000"],
+    ]).flat();
+    const pod = new Deno.Command(command, { args: [...args, ...words], stdin: "null" }).spawn();
+    try {
+      const init = await eventually(`a pod of ${apps} apps`, async () => {
+        const [init] = await children(pod.pid);
+        const found = init === undefined ? [] : await children(init);
+        const names = await Promise.all(found.map((pid) => Deno.readLink(`/proc/${pid}/exe`)));
+        return names.filter((name) => name.endsWith("/bin/busybox")).length === apps
+          ? init
+          : undefined;
+      });
+      const { rss, pss } = await memoryOf([pod.pid, init]);
+      most = Math.max(most, rss);
+      console.log(row(`${apps} app${apps === 1 ? "" : "s"}`, `${rss} KB`, `${pss} KB`));
+    } finally {
+      pod.kill("SIGTERM");
+      await pod.status;
+    }
+  }
+  console.log(verdict(`at most ${MEMORY_BUDGET} KB`, `${most} KB`, most <= MEMORY_BUDGET));
+}
+
+async function bench(): Promise<void> {
+  if (Deno.uid() !== 0) throw new Failure("bench: run it as root: it makes namespaces and mounts");
+  await provide("bench", BENCH_NEEDS);
+  const dir = await Deno.makeTempDir({ dir: "/var/tmp", prefix: "rkt-bench-" });
+  const place: Place = {
+    dir,
+    rootFs: `${dir}/rootfs`,
+    rkt: Deno.env.get("RKT") ?? `${ROOT}dist/rkt`,
+    empty: `${ROOT}dist/empty`,
+  };
+  try {
+    await makeRootFs(place.rootFs);
+    const all = await kinds(place);
+    const [rkt] = all;
+    if (!(rkt instanceof RktPods)) throw new Failure("bench: rkt is missing");
+    const [command, ...args] = rkt.run;
+    await together(EXITED, async () => void await tool(command, ...args));
+    await compareStarts(all, () => compareLists(place));
+    await comparePodMemory(rkt.run);
+  } finally {
+    const mounts = (await Deno.readTextFile("/proc/self/mountinfo")).split("\n")
+      .map((line) => line.split(" ")[4] ?? "").filter((point) => point.startsWith(`${dir}/`));
+    for (const point of mounts.toReversed()) await tool("umount", point);
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+if (import.meta.main) {
+  try {
+    await bench();
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    console.error(error.message);
+    Deno.exit(1);
+  }
+}
