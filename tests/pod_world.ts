@@ -150,12 +150,13 @@ export class World implements AsyncDisposable {
   }
 }
 
-/** The names in a directory, sorted; none where it is not there. */
+/** The names in a directory, sorted; none where it is not there, or is a file. */
 export function list(path: string): string[] {
   try {
     return [...Deno.readDirSync(path)].map(({ name }) => name).sort();
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
+    const { NotFound, NotADirectory } = Deno.errors;
+    if (error instanceof NotFound || error instanceof NotADirectory) return [];
     throw error;
   }
 }
