@@ -49,8 +49,8 @@ export function pinKeeper(dataDir: string, pod: PodView, app: string): Process |
 type Missing = "has not started yet" | "has ended";
 
 /** How often and how long one looks whether init (or a keeper) is at rest, in milliseconds. */
-const LOOK_EVERY = 1;
-const LOOK_AT_MOST = 2000;
+const LOOK_EVERY = 2;
+const LOOK_AT_MOST = 30_000;
 
 /**
  * Pins the main process of an app of a running pod.
@@ -135,6 +135,7 @@ function holdsOpen(pid: number, path: string): boolean {
 }
 
 function pinMain(pod: PodView, app: string, init: Process): AppProcess | Missing {
+  awaitRest(init.pid); // an app may be faster than init, which notes its start
   const number = notedPid(pod, `${app}-pid`);
   if (number === undefined) return "has not started yet";
   if (number === 0) return "has ended";
@@ -147,7 +148,7 @@ function pinMain(pod: PodView, app: string, init: Process): AppProcess | Missing
     // again, so what is noted then is as true as it was when we pinned the process.
     const noter = noterOf(pod, app, pid, init, depth);
     const same = hasNumber(pid, init.pid, number, depth) && main.alive &&
-      noter !== undefined && cameToRest(noter) &&
+      noter !== undefined && awaitRest(noter) &&
       !hasEnded(pod, app) && notedPid(pod, `${app}-pid`) === number && init.alive;
     if (same) {
       return {
@@ -207,12 +208,19 @@ function hasEnded(pod: PodView, app: string): boolean {
   return end !== undefined && start !== undefined && end.modified >= start.modified;
 }
 
-function cameToRest(pid: number): boolean {
+/**
+ * Waits until a process sleeps, which init and keepers do only when all is noted. Returns false where it is gone.
+ *
+ * @throws {Failure} where it never does: the machine is overloaded
+ */
+function awaitRest(pid: number): boolean {
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
   for (let waited = 0; waited < LOOK_AT_MOST; waited += LOOK_EVERY) {
     const state = processState(pid)?.state;
-    if (state === "S" || state === undefined) return state === "S";
+    // T: only the host can stop it, and then it won't note anything either.
+    if (state === "S" || state === "T") return true;
+    if (state === undefined || state === "Z") return false;
     Atomics.wait(sleeper, 0, 0, LOOK_EVERY);
   }
-  return false;
+  throw new Failure(`the pod's init (process ${pid}) does not come to rest; try again`);
 }
