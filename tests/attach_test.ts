@@ -227,4 +227,8 @@ Deno.test("several apps on a terminal have their names in front of their lines, 
   const [, piped] = await tmux.see(/\n?([^]*)<done>/);
   assert.ok(!piped.includes(" | "), piped);
   assert.equal(piped.match(/hello/g)?.length, 2);
+  // What was remembered of the run on pipes is not for a terminal.
+  tmux.enter(`clear; ${command}; echo "<"again">"`);
+  await tmux.see(/<again>/);
+  assert.match(tmux.screen, /^long \| hello$/m);
 });
