@@ -48,7 +48,7 @@ export async function resolveApps(
 }
 
 /** Beside the file APP, which holds the app's exit status, stand files with these endings. */
-const STATUS_FILES = ["pid", "started", "created", "restarts"];
+const STATUS_FILES = ["pid", "started", "created", "restarts", "keeper", "memory-events"];
 
 function checkNames(apps: readonly RuntimeApp[]): void {
   const names = new Set<string>(apps.map(({ name }) => name));
