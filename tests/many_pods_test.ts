@@ -78,7 +78,7 @@ Deno.test("20 pods start, are listed, stop and are collected at once", async () 
 });
 
 /** How long commands run beside each other, in milliseconds. */
-const DURATION = 25_000;
+const DURATION = 20_000;
 
 /** Commands that run at the moment, and what became of those that ended. */
 class Chaos {
