@@ -65,5 +65,6 @@ export class Tmux implements Disposable {
 
   [Symbol.dispose](): void {
     this.#tmux("kill-server");
+    Deno.removeSync(this.#socket); // tmux leaves it
   }
 }
