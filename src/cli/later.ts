@@ -1,7 +1,6 @@
 /** Why a command or flag can't be used yet; behind "not yet: ". */
 export const LATER = {
   images: "it comes with images by name",
-  pods: "it comes with the life cycle of pods",
   isolation: "it comes with the enforcement of isolators",
   metadata: "it comes with the metadata service",
   flavors: "it comes with other flavors of stage1",
