@@ -348,3 +348,26 @@ Deno.test("an app with a terminal of its own keeps it when it is started again",
   assert.equal(code, 7);
   assert.equal(new TextDecoder().decode(stdout).match(/on a terminal/g)?.length, 2);
 });
+
+Deno.test("the manifest of a pod says all of its apps' lives, to run it again and to prepare it", async () => {
+  await world.store("handled", shell(["pre-start", "echo pre"], ["post-stop", "echo post"]));
+  const file = `${world.dir}/handled-uuid`;
+  const flags = [`--uuid-file-save=${file}`, "--volume=v,kind=empty", "--mount=volume=v,target=/v"];
+  const first = await rkt(...words(
+    flags,
+    [BOX, ["--name=last", "--after=handled", "--on-exit=keep"], "exit 2"],
+    ["example.com/handled", ["--restart=on-failure:1", "--restart-delay=0s"], "echo main; exit 3"],
+  ));
+  const expected = "pre\nmain\npost\npre\nmain\npost\n";
+  assert.deepEqual([first.code, first.stdout], [3, expected]);
+  const manifest = `${world.dir}/handled-pod.json`;
+  const { stdout } = await world.rkt("cat-manifest", "--uuid-file", file);
+  Deno.writeTextFileSync(manifest, stdout);
+  const again = await world.rkt("run", "--net=none", `--pod-manifest=${manifest}`);
+  assert.deepEqual([again.code, again.stdout], [3, expected]);
+  const prepared = await world.rkt("prepare", `--pod-manifest=${manifest}`);
+  const uuid = prepared.stdout.trim();
+  const third = await world.rkt("run-prepared", "--net=none", "--rm", uuid);
+  assert.deepEqual([third.code, third.stdout], [3, expected]);
+  assert.equal((await world.rkt("status", uuid)).code, 254);
+});
