@@ -7,9 +7,9 @@
 import { Failure } from "../src/failure.ts";
 import { type Contender, CONTENDERS, type Place } from "./bench/contenders.ts";
 import { measureConmon, measureRkt, type Memory } from "./bench/memory.ts";
+import { removeAll, row as tableRow, verdict } from "./bench/report.ts";
 import { makeRootFs } from "./bench/root_fs.ts";
 import { measureTimes, median } from "./bench/times.ts";
-import { tool } from "./bench/tool.ts";
 import { BENCH_NEEDS, provide } from "./needs.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -39,9 +39,7 @@ async function prepareAll(place: Place): Promise<Contender[]> {
   return ready;
 }
 
-function row(...cells: string[]): string {
-  return cells.map((cell, index) => index === 0 ? cell.padEnd(24) : cell.padStart(11)).join("");
-}
+const row = (...cells: readonly string[]): string => tableRow(24, cells);
 
 function printTimes(times: ReadonlyMap<string, readonly number[]>): void {
   const rkt = median(times.get("rkt") ?? []);
@@ -60,10 +58,6 @@ function printTimes(times: ReadonlyMap<string, readonly number[]>): void {
   }
 }
 
-function verdict(budget: string, value: string, holds: boolean): string {
-  return `budget: ${budget}: ${holds ? "holds" : "DOES NOT HOLD"} (${value})`;
-}
-
 function printMemory(name: string, memory: Memory): void {
   const { processes, rss, pss } = memory;
   console.log(row(name, `${rss} KB`, `${pss} KB`, `${processes}`));
@@ -80,15 +74,6 @@ async function compareMemory(place: Place, ready: readonly Contender[]): Promise
   printMemory("rkt supervisor, init", memory);
   const holds = memory.rss <= MEMORY_BUDGET;
   console.log(verdict(`at most ${MEMORY_BUDGET} KB resident`, `${memory.rss} KB`, holds));
-}
-
-/** podman leaves mounts in its storage; they go in the reverse order of their making. */
-async function removeAll(dir: string): Promise<void> {
-  const mounts = (await Deno.readTextFile("/proc/self/mountinfo")).split("\n")
-    .map((line) => line.split(" ")[4] ?? "")
-    .filter((point) => point.startsWith(`${dir}/`));
-  for (const point of mounts.toReversed()) await tool("umount", point);
-  await Deno.remove(dir, { recursive: true });
 }
 
 async function bench(): Promise<void> {

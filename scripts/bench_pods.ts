@@ -7,6 +7,7 @@
 import { Failure } from "../src/failure.ts";
 import { CONTENDERS, type Place, PODMAN_RUN, podmanIn, rktIn } from "./bench/contenders.ts";
 import { children, eventually, memoryOf } from "./bench/memory.ts";
+import { removeAll, row as tableRow, verdict } from "./bench/report.ts";
 import { makeRootFs } from "./bench/root_fs.ts";
 import { median } from "./bench/times.ts";
 import { tool } from "./bench/tool.ts";
@@ -144,13 +145,7 @@ async function together(count: number, work: (i: number) => Promise<void>): Prom
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
-function row(...cells: string[]): string {
-  return cells.map((cell, index) => index === 0 ? cell.padEnd(36) : cell.padStart(12)).join("");
-}
-
-function verdict(budget: string, value: string, holds: boolean): string {
-  return `budget: ${budget}: ${holds ? "holds" : "DOES NOT HOLD"} (${value})`;
-}
+const row = (...cells: readonly string[]): string => tableRow(36, cells);
 
 async function compareStarts(all: readonly Kind[], running: () => Promise<void>): Promise<void> {
   console.log(`\n${row(`${PODS} at once`, "started/s", "stopped/s")}`);
@@ -232,10 +227,7 @@ async function bench(): Promise<void> {
     await compareStarts(all, () => compareLists(place));
     await comparePodMemory(rkt.run);
   } finally {
-    const mounts = (await Deno.readTextFile("/proc/self/mountinfo")).split("\n")
-      .map((line) => line.split(" ")[4] ?? "").filter((point) => point.startsWith(`${dir}/`));
-    for (const point of mounts.toReversed()) await tool("umount", point);
-    await Deno.remove(dir, { recursive: true });
+    await removeAll(dir);
   }
 }
 

@@ -1,0 +1,21 @@
+/** How the benchmarks print, and what they leave behind: nothing. */
+import { tool } from "./tool.ts";
+
+/** A line of a table: the first cell to the left, the others to the right. */
+export function row(width: number, [first, ...others]: readonly string[]): string {
+  return first.padEnd(width) + others.map((cell) => cell.padStart(12)).join("");
+}
+
+/** Whether a budget holds. */
+export function verdict(budget: string, value: string, holds: boolean): string {
+  return `budget: ${budget}: ${holds ? "holds" : "DOES NOT HOLD"} (${value})`;
+}
+
+/** Removes a directory. podman leaves mounts in its storage; they go in the reverse order of their making. */
+export async function removeAll(dir: string): Promise<void> {
+  const mounts = (await Deno.readTextFile("/proc/self/mountinfo")).split("\n")
+    .map((line) => line.split(" ")[4] ?? "")
+    .filter((point) => point.startsWith(`${dir}/`));
+  for (const point of mounts.toReversed()) await tool("umount", point);
+  await Deno.remove(dir, { recursive: true });
+}
