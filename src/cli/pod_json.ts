@@ -103,5 +103,6 @@ function seconds(milliseconds: number | undefined): number | undefined {
 
 /** The networks of a pod in one cell: `default:ip4=172.16.28.2, …`. */
 export function networksText(networks: readonly PodNetwork[]): string {
-  return networks.map(({ netName, ip }) => `${netName}:ip4=${ip}`).join(", ");
+  return networks.map(({ netName, ip }) => `${netName}:${ip.includes(":") ? "ip6" : "ip4"}=${ip}`)
+    .join(", ");
 }

@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { etcFiles } from "./etc_files.ts";
+
+const NETWORK = { nameservers: ["10.0.0.1"], search: ["a"], options: [] };
+const hosts = { kind: "default" } as const;
+
+Deno.test("etcFiles() takes resolv.conf from the flags before that of the networks", () => {
+  const given = {
+    kind: "given",
+    servers: ["1.1.1.1"],
+    search: ["x", "y"],
+    options: ["o"],
+    domain: "d",
+  } as const;
+  const text = "search x y\nnameserver 1.1.1.1\noptions o\ndomain d\n";
+  assert.deepEqual(etcFiles({ dns: given, hosts }, NETWORK), {
+    resolvConf: { kind: "text", text },
+  });
+  const ofNetwork = { resolvConf: { kind: "text", text: "search a\nnameserver 10.0.0.1\n" } };
+  assert.deepEqual(etcFiles({ dns: { kind: "default" }, hosts }, NETWORK), ofNetwork);
+  assert.deepEqual(etcFiles({ dns: { kind: "none" }, hosts }, NETWORK), {});
+  assert.deepEqual(etcFiles({ dns: { kind: "default" }, hosts }), {});
+  assert.deepEqual(etcFiles({ dns: { kind: "host" }, hosts }, NETWORK), {
+    resolvConf: { kind: "host" },
+  });
+});
