@@ -24,9 +24,15 @@ const VALUES: Readonly<Record<Flag["kind"], string>> = {
 };
 
 /** `rkt help [COMMAND]`. */
-export default function run({ args }: Invocation): Promise<number> {
+export default async function run({ args, flags }: Invocation): Promise<number> {
+  const directory = flags.text("man");
+  if (directory !== undefined) {
+    const { writeManual } = await import("./manual.ts");
+    writeManual(directory);
+    return 0;
+  }
   print(helpText(args, columns()));
-  return Promise.resolve(0);
+  return 0;
 }
 
 /** Prints the help of one command, for its `--help`. */
@@ -130,9 +136,11 @@ function flagSection(
   return [...definitions(heading, flags.map(flagLine), width), ""];
 }
 
-type Definition = readonly [term: string, meaning: string];
+/** Two columns of help. */
+export type Definition = readonly [term: string, meaning: string];
 
-function flagLine(flag: Flag): Definition {
+/** A flag as it is written, and what it does. */
+export function flagLine(flag: Flag): Definition {
   const value = flag.value ?? flag.oneOf?.join("|") ?? VALUES[flag.kind];
   const joint = flag.bare === undefined || value === "" ? "=" : "[=";
   const end = joint === "[=" ? "]" : "";

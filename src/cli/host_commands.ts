@@ -52,7 +52,7 @@ export const HOST_COMMANDS: readonly Command[] = [
     flags: [],
     arguments: [1, 1],
     examples: ["rkt completion bash", "source <(rkt completion bash)"],
-    later: LATER.completion,
+    load: () => import("./completion.ts"),
   },
   {
     name: "version",
@@ -69,8 +69,15 @@ export const HOST_COMMANDS: readonly Command[] = [
     group: "Host",
     summary: "Explain rkt or one of its commands",
     usage: "[COMMAND]",
-    flags: [],
-    examples: ["rkt help", "rkt help image build"],
+    flags: [
+      {
+        name: "man",
+        kind: "text",
+        value: "DIR",
+        help: "Write manual pages of all commands to DIR",
+      },
+    ],
+    examples: ["rkt help image build", "rkt help --man=/usr/local/share/man/man1"],
     load: () => import("./help.ts"),
   },
 ];

@@ -5,5 +5,4 @@ export const LATER = {
   metadata: "it comes with the metadata service",
   flavors: "it comes with other flavors of stage1",
   api: "it comes with the API service",
-  completion: "it comes with shell completion",
 } as const;

@@ -25,6 +25,10 @@ const FAILED = 254;
  * @returns the exit status
  */
 export async function main(argv: readonly string[]): Promise<number> {
+  if (argv[0] === "__complete") {
+    const { answerShell } = await import("./completion.ts");
+    return await answerShell(argv.slice(1));
+  }
   let speaker = "rkt";
   let debug = argv.includes("--debug");
   try {

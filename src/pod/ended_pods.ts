@@ -12,7 +12,7 @@ const FORM = `1 ${BUILD}`;
 /** So many pods more than the file knows make it worth writing again. */
 const WORTH = 20;
 
-const path = (dataDir: string): string => `${dataDir}/pods/ended.json`;
+const path = (dataDir: string): string => `${dataDir}/ended-pods.json`;
 
 /** Pods that have ended, by UUID. */
 export type EndedPods = ReadonlyMap<string, PodSummary>;
