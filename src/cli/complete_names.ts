@@ -25,13 +25,16 @@ function podWords(pod: PodView): readonly Found[] {
   return words.map((word) => ({ word, about }));
 }
 
-/** The apps of a pod, if there is one of that name. */
+/** The apps of a pod, if there is one of that name; of all that run where none was named yet. */
 export function appsOf(dir: string, pod: string | undefined): readonly Found[] {
-  if (pod === undefined) return [];
-  return orNothing(() =>
-    (podContents(openPod(dir, pod.split(":")[0]))?.apps ?? [])
-      .map(({ name, imageName }) => ({ word: name, about: imageName }))
-  );
+  return orNothing(() => {
+    const pods = pod === undefined
+      ? listPods(dir).filter(({ state }) => state === "running")
+      : [openPod(dir, pod.split(":")[0])];
+    const apps = pods.flatMap((each) => podContents(each)?.apps ?? []);
+    return [...new Map(apps.map(({ name, imageName }) => [name, imageName]))]
+      .map(([word, about]) => ({ word, about }));
+  });
 }
 
 /** The images of the store: names, with the version where there is one. */
