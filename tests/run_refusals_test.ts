@@ -137,13 +137,15 @@ for (const [what, args, message] of REFUSED) {
   });
 }
 
-Deno.test("run refuses networks that are not there yet", async () => {
-  for (const flags of [["--net=default"], ["--net"], []]) {
-    const { code, stderr } = await world.rkt("run", ...flags, BOX);
-    assert.equal(code, 254);
-    assert.match(stderr, /^run: not yet: --net=default .*--net=host or --net=none\n$/);
-    assert.deepEqual(world.pods(), []);
-  }
+Deno.test("run refuses networks that there are not, before there is a pod", async () => {
+  const { code, stderr } = await world.rkt("run", "--net=default,none-such", BOX);
+  assert.equal(code, 254);
+  assert.match(
+    stderr,
+    /^run: --net: there is no network "none-such"; there are [^\n]*default[^\n]*\n$/,
+  );
+  assert.deepEqual(world.pods(), []);
+  assert.deepEqual(list(`${world.dataDir}/networks`), []);
 });
 
 /** Flags, and the line of stage1. What no look at the image can tell is told by the step that failed. */
