@@ -23,12 +23,12 @@ export interface OpenRoot {
 export const OPEN_HOW_SIZE = 24;
 
 /** `struct open_how` for a path below an app's root; links in it mean what they mean to the app. */
-const inRoot = (flags: number) =>
+const inRoot = (flags: number, more = 0) =>
   struct(
     "open_how",
     ["flags", 8, flags],
     ["mode", 8, 0],
-    ["resolve", 8, k.RESOLVE_IN_ROOT | k.RESOLVE_NO_MAGICLINKS],
+    ["resolve", 8, k.RESOLVE_IN_ROOT | k.RESOLVE_NO_MAGICLINKS | more],
   );
 export const ANYTHING = inRoot(k.O_PATH | k.O_CLOEXEC);
 export const DIRECTORY = inRoot(k.O_PATH | k.O_CLOEXEC | k.O_DIRECTORY);
@@ -590,18 +590,34 @@ export function makeHostname(steps: Section, pod: Pod): void {
 }
 
 /**
+ * How the target of a volume is looked for. Links of the image may lead to where they lead, but into no other mount: not
+ * into /proc, where the volume would stand in for files that rkt itself writes (CVE-2025-52881), and not into another
+ * volume, which somebody else may be changing meanwhile (CVE-2021-30465). Where rkt's own mounts are meant, there is no
+ * link.
+ */
+function targetRules(target: string) {
+  const own = target.startsWith("/dev/") || target === "/etc/hostname";
+  const more = own ? k.RESOLVE_NO_SYMLINKS : k.RESOLVE_NO_XDEV;
+  return {
+    anything: inRoot(k.O_PATH | k.O_CLOEXEC, more),
+    directory: inRoot(k.O_PATH | k.O_CLOEXEC | k.O_DIRECTORY, more),
+  };
+}
+
+/**
  * Mounts a volume. A missing target is made, with its parents; a file where a directory is needed makes place
  * for it (spec: what the volume covers is not seen).
  */
 function attachVolume(steps: Section, at: string, mount: AppMount, volume: Slot, root: Slot): void {
   const names = mount.target.split("/").filter((name) => name !== "");
   const leaf = names.at(-1) ?? "";
+  const { anything, directory } = targetRules(`/${names.join("/")}`);
   let parent = root;
   names.slice(0, -1).forEach((name, i) => {
     const path = names.slice(0, i + 1).join("/");
     const next = slot("parent");
     steps.try(`make /${path} ${at}`, "mkdirat", [parent, name, 0o755]);
-    steps.must(`open /${path} ${at}`, "openat2", [root, path, DIRECTORY, OPEN_HOW_SIZE], {
+    steps.must(`open /${path} ${at}`, "openat2", [root, path, directory, OPEN_HOW_SIZE], {
       store: next,
       hint: `volume "${mount.volume}" cannot be mounted at ${mount.target}`,
     });
@@ -613,7 +629,7 @@ function attachVolume(steps: Section, at: string, mount: AppMount, volume: Slot,
   if (mount.directory) {
     steps.try(`make ${mount.target} ${at}`, "mkdirat", [parent, leaf, 0o755]);
     const found = `target ${mount.target} ${at}`;
-    steps.try(`open ${mount.target} ${at}`, "openat2", [root, path, DIRECTORY, OPEN_HOW_SIZE], {
+    steps.try(`open ${mount.target} ${at}`, "openat2", [root, path, directory, OPEN_HOW_SIZE], {
       store: target,
       branch: { when: "different", operand: -20, to: found },
     });
@@ -630,7 +646,7 @@ function attachVolume(steps: Section, at: string, mount: AppMount, volume: Slot,
     ], { store: file });
     steps.try("close it", "close", [file]);
   }
-  const how = mount.directory ? DIRECTORY : ANYTHING;
+  const how = mount.directory ? directory : anything;
   steps.must(`open ${mount.target} ${at}`, "openat2", [root, path, how, OPEN_HOW_SIZE], {
     store: target,
     hint: `volume "${mount.volume}" cannot be mounted there`,
