@@ -40,6 +40,8 @@ Description=Tests of rkt
 After=multi-user.target
 [Service]
 Type=exec
+# Without udev there is no unit for the disk to wait for.
+ExecStartPre=/bin/mount /dev/nvme1n1 /work
 ExecStart=/bin/bash /work/main.sh
 Environment=HOME=/root
 Delegate=yes
@@ -152,7 +154,7 @@ async function setUp(root: string): Promise<void> {
   }
   const files: Readonly<Record<string, string>> = {
     "etc/systemd/system/rkt-tests.service": UNIT,
-    "etc/fstab": "/dev/nvme1n1 /work ext4 defaults 0 0\n",
+    "etc/fstab": "",
     "etc/hostname": "vm\n",
     "etc/hosts": "127.0.0.1 localhost vm\n",
     "etc/machine-id": `${crypto.randomUUID().replaceAll("-", "")}\n`,
