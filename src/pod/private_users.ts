@@ -73,8 +73,13 @@ export function makeUserNamespace({ shift, count }: PrivateUsers, withNetwork: b
   }
 }
 
-/** Whether the files of a directory can be shown as those of the users: not every file system lets them. */
+/** Linux 6.15 lets overlayfs have layers that are mounted nowhere; 6.1 was seen to refuse them. */
+const LAYERS_SINCE = [6, 15] as const;
+
+/** Whether the files of a directory can be shown as those of the users: not every file system and kernel lets them. */
 export function shiftWorks(path: string, users: PrivateUsers): boolean {
+  const [major, minor] = Deno.osRelease().split(".").map((part) => parseInt(part, 10));
+  if (major * 1000 + minor < LAYERS_SINCE[0] * 1000 + LAYERS_SINCE[1]) return false;
   makeUserNamespace(users, false);
   const flags = k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC;
   const mount = syscall(`open ${path}`, "open_tree", k.AT_FDCWD, cstring(path), flags);
