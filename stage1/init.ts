@@ -12,7 +12,7 @@ import * as k from "./plan/constants.ts";
 import { Mutable } from "./mutable.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot } from "./plan/plan.ts";
 import type { Pod } from "./pod.ts";
-import { bearInit } from "./private_users.ts";
+import { bearInit, leaveHostMounts } from "./private_users.ts";
 import {
   attachRoot,
   attributes,
@@ -55,6 +55,7 @@ export function init(
   if (pod.privateUsers !== undefined) {
     setup.heading("the way: a child of the supervisor, that opens what comes from the host");
     setup.label("on the way");
+    leaveHostMounts(setup);
     host = openHost(setup, pod);
     bearInit(setup, namespaces, supervisor.init);
   }

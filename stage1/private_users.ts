@@ -68,6 +68,21 @@ export function bearOnTheWay(steps: Section, init: Slot): void {
   steps.label("init is born");
 }
 
+/**
+ * The first steps of the way. What it opens must have no part in what the host mounts, nor the other way round: where
+ * the host's mounts are shared, copies of them are too, and none such can become a root (pivot_root(2)).
+ */
+export function leaveHostMounts(steps: Section): void {
+  steps.must("have mounts of its own on the way", "unshare", [k.CLONE_NEWNS]);
+  steps.must("keep mounts from reaching the host", "mount", [
+    "none",
+    "/",
+    0,
+    k.MS_REC | k.MS_PRIVATE,
+    0,
+  ]);
+}
+
 /** The last steps of the way: into the namespace, where init is born. */
 export function bearInit(steps: Section, namespaces: number, init: Slot): void {
   steps.heading("the way: the user namespace");
