@@ -10,7 +10,7 @@
  */
 import { Failure } from "../src/failure.ts";
 import { aarch64Deno } from "./foreign_deno.ts";
-import { ACTOOL_NEEDS, provide, provideIfPackaged, TEST_NEEDS } from "./needs.ts";
+import { ACTOOL_NEEDS, provide, provideIfPackaged, QEMU_NEEDS, TEST_NEEDS } from "./needs.ts";
 import { addCounts, type Counts, readCounts } from "./test_counts.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -89,6 +89,7 @@ async function prepare(group?: string): Promise<void> {
   await provide("test", TEST_NEEDS);
   if (group === "unit") return;
   await provideIfPackaged("test", ACTOOL_NEEDS, "tests/actool_test.ts");
+  await provide("test", QEMU_NEEDS);
   await aarch64Deno();
 }
 
