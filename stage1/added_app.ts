@@ -67,8 +67,15 @@ export function addedAppPlan(pod: Pod, app: PodApp): Plan {
   const log = logger(pod);
   const cgroups = join(setup, pod, app, log);
   keeper(setup, resident, pod, app, cgroups);
-  if (log !== undefined) runLogger(resident, log);
-  return { setup: setup.items, resident: resident.items };
+  const output = new Section();
+  if (log !== undefined) runLogger(output, log);
+  // What setup has found out must outlast its pages: processes of the app are born from it later.
+  return {
+    setup: setup.items,
+    resident: resident.items,
+    output: output.items,
+    apart: ["output"],
+  };
 }
 
 function join(steps: Section, pod: Pod, app: PodApp, log: Pump | undefined): Cgroups | undefined {

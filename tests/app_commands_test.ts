@@ -1,0 +1,93 @@
+/** Pods whose apps come and go: `rkt app sandbox`, `add`, `start`, `stop`, `rm`, `list`, `status`. */
+import assert from "node:assert/strict";
+import { BOX, World } from "./pod_world.ts";
+import { runningPod } from "./running_pod.ts";
+
+let world: World;
+Deno.test.beforeAll(async () => {
+  world = await World.make();
+});
+Deno.test.afterAll(() => world[Symbol.asyncDispose]());
+
+/** Says that it is up, and ends with 3 when it is asked to. */
+const POLITE = "trap 'exit 3' TERM; echo up; while :; do sleep 1000 & wait; done";
+
+/** A pod that waits for apps. */
+async function sandbox() {
+  const pod = world.spawn(`--dir=${world.dataDir}`, "app", "sandbox", "--net=none");
+  const uuid = await runningPod(world, pod.pid);
+  /** Runs `rkt app …` for the pod; it must succeed. */
+  const app = async (command: string, ...words: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await world.rkt("app", command, uuid, ...words);
+    assert.equal(code, 0, `app ${command}: ${stderr}`);
+    return stdout;
+  };
+  const states = async () => (await app("list", "--no-legend")).trim().replace(/[\t ]+/g, " ");
+  return { pod, uuid, app, states };
+}
+
+/** A command of an app that has to be refused in one line. */
+async function refused(said: RegExp, ...words: string[]): Promise<void> {
+  const { code, stdout, stderr } = await world.rkt("app", ...words);
+  assert.deepEqual([code, stdout], [254, ""], stderr);
+  assert.match(stderr, /^[a-z]+: [^\n]+\n$/);
+  assert.match(stderr, said);
+}
+
+Deno.test("an app is added, started again and again, stopped and removed; what it says is logged", async () => {
+  const { pod, uuid, app, states } = await sandbox();
+  assert.equal(await states(), "");
+  await app("add", BOX, "--name=one", "--", "-c", POLITE);
+  assert.equal(await states(), "one created");
+  for (let start = 0; start < 3; start++) {
+    await app("start", "--app=one");
+    assert.equal(await states(), "one running");
+    const { stdout } = await world.rkt("app", "exec", "--app=one", uuid, "--", "/bin/id", "-u");
+    assert.equal(stdout, "0\n");
+    await app("stop", "--app=one");
+    assert.equal(await states(), "one exited");
+    assert.match(await app("status", "--app=one"), /^exit_code=(3|143)$/m);
+  }
+  const lines = (await world.rkt("logs", uuid)).stdout.trim().split("\n");
+  assert.ok(lines.every((line) => line === "up"), lines.join());
+  await app("rm", "--app=one");
+  assert.equal(await states(), "");
+  pod.kill("SIGTERM");
+  assert.equal((await pod.child.status).code, 0);
+});
+
+Deno.test("apps beside each other share the pod and not their roots; its end ends them", async () => {
+  const { pod, uuid, app, states } = await sandbox();
+  for (const name of ["one", "two"]) {
+    await app("add", BOX, `--name=${name}`, "--", "-c", `touch /of-${name}; ${POLITE}`);
+    await app("start", `--app=${name}`);
+  }
+  assert.equal(await states(), "one running\ntwo running");
+  const inside = async (name: string, ...command: string[]) =>
+    (await world.rkt("enter", `--app=${name}`, uuid, ...command)).stdout;
+  assert.match(await inside("two", "/bin/sh", "-c", "echo /of-*"), /^\/of-(two|\*)\n$/);
+  assert.equal(await inside("one", "/bin/hostname"), await inside("two", "/bin/hostname"));
+  const { stdout } = await world.rkt("list", "--format=json");
+  const pods: { name: string; app_names: string[] }[] = JSON.parse(stdout);
+  assert.deepEqual(pods.find(({ name }) => name === uuid)?.app_names, ["one", "two"]);
+  assert.equal((await world.rkt("stop", uuid)).code, 0);
+  assert.equal((await pod.child.status).code, 0);
+  assert.match((await world.rkt("status", uuid)).stdout, /^state=exited$/m);
+});
+
+Deno.test("what can't be done with an app is said in one line", async () => {
+  const { pod, uuid, app } = await sandbox();
+  await app("add", BOX, "--name=one", "--", "-c", POLITE);
+  await refused(/already an app "one"/, "add", uuid, BOX, "--name=one");
+  await refused(/no app "none"/, "start", uuid, "--app=none");
+  await app("start", "--app=one");
+  await refused(/runs already/, "start", uuid, "--app=one");
+  await refused(/running|runs/, "rm", uuid, "--app=one");
+  const other = await world.start("sleep 1000 & wait");
+  const plain = await runningPod(world, other.pid);
+  await refused(/sandbox|mutable/, "add", plain, BOX, "--name=two");
+  await other.end();
+  pod.kill("SIGKILL");
+  await pod.child.status;
+  await refused(/not running|exited|ended/, "start", uuid, "--app=one");
+});
