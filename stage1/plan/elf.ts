@@ -1,19 +1,24 @@
 /** Makes the ELF executable that a program runs as: engine, instructions, constants, memory; nothing else. */
+import { Failure } from "../../src/failure.ts";
 import { type Architecture, engineCode, ENGINES } from "../engine/engine.ts";
 import type { Layout } from "./assemble.ts";
+import type { SectionName } from "./plan.ts";
 
 /** Where the parts are in memory. Far enough from address 0 for any `vm.mmap_min_addr`. */
 export const ADDRESS = {
   text: 0x400000,
   data: 0x500000,
-  setup: 0x600000,
-  init: 0x700000,
-  output: 0x800000,
-  resident: 0x900000,
+  init: 0x600000,
+  output: 0x700000,
+  resident: 0x800000,
+  setup: 0x900000,
 } as const;
 
+/** Bytes that each part but the setup part may have. */
+const PART_SIZE = 0x100000;
+
 /** The place of the data part. */
-export const DATA = { address: ADDRESS.data, size: 0x100000 };
+export const DATA = { address: ADDRESS.data, size: PART_SIZE };
 
 /** All above the parts: the stack, which no step needs, and what the kernel maps to read clocks from. */
 export const STACK = {
@@ -21,8 +26,8 @@ export const STACK = {
   size: (Deno.build.arch === "aarch64" ? 2 ** 48 : 2 ** 47 - 0x1000) - 0x1000000,
 };
 
-/** The setup part's place in memory: what a plan gives back when it is done with it. */
-export const SETUP = { address: ADDRESS.setup, size: 0x100000 };
+/** The setup part's place in memory, up to {@linkcode STACK}: what a plan gives back when it is done with it. */
+export const SETUP = { address: ADDRESS.setup, size: 0x700000 };
 
 const EHDR_SIZE = 64;
 const PHDR_SIZE = 56;
@@ -36,8 +41,17 @@ const EM: Readonly<Record<Architecture, number>> = { x86_64: 62, aarch64: 183 };
 /** Kernels for aarch64 may have pages of 64 KiB. */
 const PAGE: Readonly<Record<Architecture, number>> = { x86_64: 0x1000, aarch64: 0x10000 };
 
+function checkSize(part: SectionName | "data", size: number): void {
+  if (size <= (part === "setup" ? SETUP.size : PART_SIZE)) return;
+  throw new Failure(
+    `the pod is too large (its ${part} part has ${size} bytes); run fewer apps in it`,
+  );
+}
+
 /**
  * The executable of a program (elf(5)).
+ *
+ * @throws {Failure} where the plan is larger than its place in memory
  *
  * The text is the engine. Each part has pages of its own, so that only those who use it have it in their memory: the
  * kernel maps all pages of a mapping that are at hand when one is touched. What may have memory among it is writable.
@@ -49,6 +63,7 @@ export function executable(layout: Layout, architecture: Architecture): Uint8Arr
   const headers = 3 + others.length;
   const codeAt = EHDR_SIZE + headers * PHDR_SIZE;
   const parts = layout.emit(ADDRESS);
+  checkSize("data", parts.data.length);
 
   const page = PAGE[architecture];
   const paged = (size: number): number => Math.ceil(size / page) * page;
@@ -58,9 +73,7 @@ export function executable(layout: Layout, architecture: Architecture): Uint8Arr
   const places = others.map((name) => {
     const at = paged(end);
     end = at + parts[name].length;
-    if (parts[name].length > SETUP.size) {
-      throw new Error("the plan is larger than its place in memory");
-    }
+    checkSize(name, parts[name].length);
     return [name, at] as const;
   });
   const file = new Uint8Array(end);
