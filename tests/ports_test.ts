@@ -192,6 +192,12 @@ Deno.test("a port that another pod or program has is refused before the pod star
   const uuid = Deno.readTextFileSync(uuidFile).slice(0, 8);
   const before = await elements();
   const pods = world.pods();
+  assert.match((await world.rkt("status", uuid)).stdout, /^ports=web:8080$/m);
+  const listed = JSON.parse((await world.rkt("list", "--format=json")).stdout);
+  assert.deepEqual(listed.find((each: { name: string }) => each.name.startsWith(uuid)).ports, [
+    { name: "web", host_port: 8080 },
+  ]);
+  assert.match((await world.rkt("list", "--full")).stdout, /\tPORTS\n.*\tweb:8080\n/s);
   const refused = async (flag: string, message: string) => {
     const { code, stdout, stderr } = await host.pod(world, up, flag);
     assert.deepEqual([code, stdout, stderr], [254, "", `run: ${message}\n`]);

@@ -4,7 +4,7 @@ import { type AppSummary, type PodSummary, podSummary } from "../pod/pod_summary
 import type { Invocation } from "./command.ts";
 import { jsonText } from "./json.ts";
 import { print, printLine } from "./output.ts";
-import { networksText, podJson } from "./pod_json.ts";
+import { networksText, podJson, portsText } from "./pod_json.ts";
 import { table } from "./table.ts";
 import { fullTime, timeAgo } from "./time.ts";
 
@@ -47,8 +47,9 @@ function listedPods(dataDir: string): readonly Listed[] {
 }
 
 function legend(full: boolean): string[] {
-  const imageId = full ? ["IMAGE ID"] : [];
-  return ["UUID", "APP", "IMAGE NAME", ...imageId, "STATE", "CREATED", "STARTED", "NETWORKS"];
+  const [imageId, ports] = full ? [["IMAGE ID"], ["PORTS"]] : [[], []];
+  const columns = ["STATE", "CREATED", "STARTED", "NETWORKS", ...ports];
+  return ["UUID", "APP", "IMAGE NAME", ...imageId, ...columns];
 }
 
 function podRows([pod, summary]: Listed, full: boolean): string[][] {
@@ -58,6 +59,7 @@ function podRows([pod, summary]: Listed, full: boolean): string[][] {
     shownTime(summary.createdAt, full),
     shownTime(summary.startedAt, full),
     networksText(summary.networks),
+    ...full ? [portsText(summary.ports)] : [],
   ];
   const [first, ...others] = summary.apps ?? [];
   if (first === undefined) return [[uuid, "-", "-", ...full ? ["-"] : [], ...columns]];

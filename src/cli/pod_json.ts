@@ -1,5 +1,5 @@
 /** Pods as `rkt list` and `rkt status` show them: in JSON, and in single cells. */
-import type { AppProgress, PodMount, PodNetwork } from "../pod/pod_details.ts";
+import type { AppProgress, PodMount, PodNetwork, PodPort } from "../pod/pod_details.ts";
 import type { AppSummary, PodSummary } from "../pod/pod_summary.ts";
 import type { PodUsage } from "../pod/pod_usage.ts";
 import type { PodView } from "../pod/pod_directory.ts";
@@ -65,6 +65,11 @@ export function podJson(
     user_annotations: filledRecord(summary.userAnnotations),
     user_labels: filledRecord(summary.userLabels),
     pod_name: summary.name,
+    ports: filled(summary.ports.map(({ name, hostPort, hostIp }) => ({
+      name,
+      host_port: hostPort,
+      host_ip: hostIp,
+    }))),
     usage: usage === undefined ? undefined : {
       processes: usage.processes,
       memory_bytes: usage.memory,
@@ -105,4 +110,12 @@ function seconds(milliseconds: number | undefined): number | undefined {
 export function networksText(networks: readonly PodNetwork[]): string {
   return networks.map(({ netName, ip }) => `${netName}:${ip.includes(":") ? "ip6" : "ip4"}=${ip}`)
     .join(", ");
+}
+
+/** The forwarded ports of a pod in one cell, as `--port` takes them: `web:8080, dns:[::1]:53`. */
+export function portsText(ports: readonly PodPort[]): string {
+  const address = (ip: string) => ip.includes(":") ? `[${ip}]:` : `${ip}:`;
+  return ports.map(({ name, hostPort, hostIp }) =>
+    `${name}:${hostIp === undefined ? "" : address(hostIp)}${hostPort}`
+  ).join(", ");
 }

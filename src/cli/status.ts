@@ -7,7 +7,7 @@ import type { Invocation } from "./command.ts";
 import { jsonText } from "./json.ts";
 import { print, printLine } from "./output.ts";
 import { podArguments } from "./pod_arguments.ts";
-import { networksText, podJson } from "./pod_json.ts";
+import { networksText, podJson, portsText } from "./pod_json.ts";
 import { shownSize } from "./size.ts";
 import { fullTime } from "./time.ts";
 
@@ -76,6 +76,7 @@ function statusText(dataDir: string, pod: PodView): string {
   if (summary.startedAt !== undefined) lines.push(`started=${fullTime(summary.startedAt)}`);
   if (RUN.includes(pod.state)) {
     lines.push(`networks=${networksText(summary.networks)}`);
+    if (summary.ports.length > 0) lines.push(`ports=${portsText(summary.ports)}`);
     const pid = podPid(pod);
     if (pid !== undefined) lines.push(`pid=${pid}`);
     lines.push(`exited=${pod.state !== "running"}`);

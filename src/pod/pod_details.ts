@@ -25,9 +25,18 @@ export interface PodMount {
   readonly readOnly: boolean;
 }
 
+/** A port of the host that leads to an app's. */
+export interface PodPort {
+  readonly name: string;
+  readonly hostPort: number;
+  /** Absent: every address of the host. */
+  readonly hostIp?: string;
+}
+
 /** The manifest of a pod, as far as it is shown. */
 export interface PodContents {
   readonly apps: readonly PodApp[];
+  readonly ports: readonly PodPort[];
   readonly userAnnotations: Readonly<Record<string, string>>;
   readonly userLabels: Readonly<Record<string, string>>;
   /** `--pod-name`. */
@@ -77,11 +86,17 @@ export function podContents(pod: PodView): PodContents | undefined {
   const volumes = new Map(records(manifest.volumes).map((v) => [string(v.name), v]));
   return {
     apps: records(manifest.apps).map((app) => podApp(app, volumes)),
+    ports: records(manifest.ports).map(podPort),
     userAnnotations: strings(manifest.userAnnotations),
     userLabels: strings(manifest.userLabels),
     name: annotation(manifest, RKT_ANNOTATIONS.podName),
     mutable: annotation(manifest, RKT_ANNOTATIONS.mutable) === "true",
   };
+}
+
+function podPort({ name, hostPort, hostIP }: Json): PodPort {
+  const port = { name: string(name), hostPort: Number(hostPort) };
+  return hostIP === undefined ? port : { ...port, hostIp: string(hostIP) };
 }
 
 function annotation(manifest: Json, name: string): string | undefined {

@@ -10,6 +10,7 @@ import {
   podContents,
   type PodNetwork,
   podNetworks,
+  type PodPort,
   restarts,
   startedAt,
 } from "./pod_details.ts";
@@ -31,6 +32,7 @@ export interface PodSummary {
   readonly createdAt: number | undefined;
   readonly startedAt: number | undefined;
   readonly networks: readonly PodNetwork[];
+  readonly ports: readonly PodPort[];
   /** Absent where the pod has no manifest. */
   readonly apps: readonly AppSummary[] | undefined;
   readonly userAnnotations: Readonly<Record<string, string>>;
@@ -48,6 +50,7 @@ export function podSummary(dataDir: string, pod: PodView): PodSummary {
     createdAt: created,
     startedAt: started,
     networks: podNetworks(pod),
+    ports: contents?.ports ?? [],
     apps: contents?.apps.map((app) => {
       const progress = mutable
         ? addedAppProgress(dataDir, pod, app.name)
