@@ -1,4 +1,7 @@
-/** `rkt enter` and `rkt app exec` without a terminal. What they may do is compared with what the app may do. */
+/**
+ * `rkt enter` and `rkt app exec` without a terminal. What they may do is compared with what the app may do: that they are in
+ * its cgroup, and have its filter and capabilities, is what CVE-2019-10144, -10145 and -10147 of the old rkt were about.
+ */
 import assert from "node:assert/strict";
 import { trySyscall } from "../src/linux/syscall.ts";
 import { BOX, children, list, type Pod, processStatus, Watch, World } from "./pod_world.ts";
