@@ -244,7 +244,7 @@ touch /h/below/$AC_APP_NAME 2> /dev/null || echo "$AC_APP_NAME reads"; ${then}`;
         "--mount=volume=e,target=/e",
         "--mount=volume=r,target=/h",
         "--after=two",
-      ], look("read x < /e/fifo; echo $x")],
+      ], look("mkfifo -m 666 /e/fifo 2> /dev/null; read x < /e/fifo; echo $x")],
       [
         BOX,
         [
@@ -255,7 +255,7 @@ touch /h/below/$AC_APP_NAME 2> /dev/null || echo "$AC_APP_NAME reads"; ${then}`;
           "--mount=volume=h,target=/h",
         ],
         look(
-          "touch /srv/x 2> /dev/null || echo two has a read-only root; mkfifo -m 666 /empty/fifo; echo through a fifo > /empty/fifo",
+          "touch /srv/x 2> /dev/null || echo two has a read-only root; mkfifo -m 666 /empty/fifo 2> /dev/null; echo through a fifo > /empty/fifo",
         ),
       ],
     ));
