@@ -93,6 +93,7 @@ function join(steps: Section, pod: Pod, app: PodApp, log: Pump | undefined): Cgr
     SIGSET_SIZE,
   ]);
   limitOpenFiles(steps);
+  steps.try("leave the modes of files as they are given", "umask", [0]);
   steps.must("enter the pod's directory", "chdir", [`${pod.dataDirectory}/pods/run/${pod.uuid}`]);
   startLogger(steps, pod, log);
   const cgroups = addCgroups(steps, pod, app);

@@ -75,6 +75,38 @@ Deno.test("apps beside each other share the pod and not their roots; its end end
   assert.match((await world.rkt("status", uuid)).stdout, /^state=exited$/m);
 });
 
+/** What an app is allowed and sees; what differs from pod to pod is left out of it. */
+const CONFINEMENT = [
+  "grep -E '^(Cap|NoNewPrivs|Seccomp|[UG]id|Groups)' /proc/self/status",
+  "busybox cut -d' ' -f5- /proc/self/mountinfo | busybox sed 's/rkt-[0-9a-f-]*/POD/g; s/ - overlay.*//'",
+  "busybox sed 's/rkt-[0-9a-f-]*/POD/' /proc/self/cgroup",
+  "busybox ls -l /dev | busybox awk '{ print $1, $3, $4, $NF }'",
+  "env | busybox sort; ls /proc/self/fd; ulimit -n; umask; cat /proc/self/oom_score_adj",
+].join("; ");
+
+Deno.test("an added app is confined like one that was there from the beginning", async () => {
+  for (const user of ["0", "33"]) {
+    const words = [`--user=${user}`, "--stdin=null", "--stdout=log", "--stderr=log"];
+    const before = await world.rkt("list", "--full", "--no-legend");
+    const ran = await world.run(CONFINEMENT, "--name=one", ...words);
+    assert.equal(ran.code, 0, ran.stderr);
+    const { stdout: after } = await world.rkt("list", "--full", "--no-legend");
+    const uuids = (text: string) => text.split("\n").map((line) => line.split("\t")[0]);
+    const plain = uuids(after).find((uuid) => !uuids(before.stdout).includes(uuid)) ?? "";
+    const expected = (await world.rkt("logs", plain)).stdout;
+    assert.match(expected, /^crw-rw-rw- .* null$/m);
+
+    const { pod, uuid, app, states } = await sandbox();
+    await app("add", BOX, "--name=one", ...words, "--", "-c", CONFINEMENT);
+    await app("start", "--app=one");
+    while (await states() !== "one exited");
+    // The log is complete when the pod has ended.
+    assert.equal((await world.rkt("stop", uuid)).code, 0);
+    await pod.child.status;
+    assert.equal((await world.rkt("logs", "--app=one", uuid)).stdout, expected);
+  }
+});
+
 Deno.test("what can't be done with an app is said in one line", async () => {
   const { pod, uuid, app } = await sandbox();
   await app("add", BOX, "--name=one", "--", "-c", POLITE);
