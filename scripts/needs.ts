@@ -30,6 +30,7 @@ export const TEST_NEEDS: readonly Need[] = [
   { file: "tmux", package: "tmux", why: "a real terminal for --interactive" },
   { file: "etcd", package: "etcd-server", why: "a real server to run" },
   { file: "etcdctl", package: "etcd-client", why: "a client to talk to it" },
+  { file: "chattr", package: "e2fsprogs", why: "files that can't be deleted" },
   { file: "strace", package: "strace", why: "see which system calls were made; inject errors" },
   { file: "ip", package: "iproute2", why: "look at networks from outside" },
   { file: "gcc", package: "gcc", why: "build the probe of what an app can do" },

@@ -128,6 +128,43 @@ Deno.test("gc marks what has ended, and removes it after the grace period", asyn
   await place.rkt("stop", running);
 });
 
+Deno.test("gc deletes a hostile pod, and nothing outside of it", async () => {
+  await using place = await Place.make();
+  assert.equal((await place.rkt(...run("exit 0"))).code, 0);
+  const [pod] = JSON.parse((await place.rkt("list", "--format=json")).stdout);
+  const path = `${place.dir}/data/pods/run/${pod.name}`;
+  const upper = `${path}/overlay/app/upper`;
+  const outside = `${place.dir}/outside`;
+  // Looks like the pod's cgroup, but is none.
+  const fake = `${outside}/rkt-${pod.name}`;
+  Deno.mkdirSync(`${fake}/app`, { recursive: true });
+  Deno.writeTextFileSync(`${outside}/file`, "kept");
+  Deno.symlinkSync(outside, `${upper}/link`);
+  Deno.symlinkSync("../../../../../../../outside", `${upper}/up`);
+  Deno.linkSync(`${outside}/file`, `${upper}/hard`);
+  Deno.mkdirSync(`${upper}/mounted`);
+  Deno.mkdirSync(`${upper}/${"d/".repeat(1000)}`, { recursive: true });
+  Deno.writeTextFileSync(`${upper}/fixed`, "");
+  Deno.writeTextFileSync(`${path}/subcgroup`, `${fake}\n`);
+  command("mount", "--bind", outside, `${upper}/mounted`);
+  command("chattr", "+i", `${upper}/fixed`);
+
+  const first = await place.rkt("gc", "--grace-period=0s");
+  assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stderr, /stays in the garbage until the next gc: .*fixed: EPERM/);
+  assert.deepEqual(mounts(place.dir), []);
+  command("chattr", "-i", `${place.dir}/data/pods/garbage/${pod.name}/overlay/app/upper/fixed`);
+  assert.equal((await place.rkt("gc", "--grace-period=0s")).code, 0);
+  assert.deepEqual([...Deno.readDirSync(`${place.dir}/data/pods/garbage`)], []);
+  assert.equal(Deno.readTextFileSync(`${outside}/file`), "kept");
+  assert.ok(Deno.statSync(`${fake}/app`).isDirectory);
+});
+
+function command(name: string, ...args: string[]): void {
+  const { success, stderr } = new Deno.Command(name, { args }).outputSync();
+  assert.ok(success, new TextDecoder().decode(stderr));
+}
+
 Deno.test("pods that don't exist are said so", async () => {
   await using place = await Place.make();
   const none = "00000000-0000-0000-0000-000000000000";

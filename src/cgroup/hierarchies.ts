@@ -43,6 +43,11 @@ export function findHierarchies(cgroups: string, mounts: string): Hierarchies {
   return { version, own, ...version === 2 && { unified } };
 }
 
+/** Where file systems of cgroups are mounted: directories below are cgroups. */
+export function cgroupMounts(mounts: string): readonly string[] {
+  return mounts.split("\n").flatMap((line) => parseMount(line)?.point ?? []);
+}
+
 interface CgroupMount {
   readonly type: string;
   /** What of the hierarchy is mounted. */

@@ -2,6 +2,7 @@
 import { ERRNO } from "../linux/errno.ts";
 import { exists } from "../linux/exists.ts";
 import { cstring, trySyscall } from "../linux/syscall.ts";
+import { cgroupMounts } from "./hierarchies.ts";
 import { type PodView, readPodFile } from "../pod/pod_directory.ts";
 import { MEMORY_EVENTS, memoryEventsFile, podCgroup, SUBCGROUP } from "../../stage1/cgroup.ts";
 
@@ -58,12 +59,17 @@ function read(path: string): string {
  * @returns one that still has processes
  */
 export function removeCgroups(pod: PodView): string | undefined {
-  return cgroupsOf(pod).find((path) => {
-    for (const { name, isDirectory } of directory(path)) {
-      if (isDirectory) removeDirectory(`${path}/${name}`);
-    }
-    return removeDirectory(path) === ERRNO.EBUSY;
-  });
+  const paths = cgroupsOf(pod);
+  if (paths.length === 0) return undefined;
+  const mounts = cgroupMounts(Deno.readTextFileSync("/proc/self/mountinfo"));
+  return paths.filter((path) => mounts.some((mount) => path.startsWith(`${mount}/`))).find(
+    (path) => {
+      for (const { name, isDirectory } of directory(path)) {
+        if (isDirectory) removeDirectory(`${path}/${name}`);
+      }
+      return removeDirectory(path) === ERRNO.EBUSY;
+    },
+  );
 }
 
 /** Removes the cgroups of an app that has ended in a pod that runs; what is still busy is left to the pod's end. */
