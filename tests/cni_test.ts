@@ -149,8 +149,8 @@ Deno.test("dhcp", async () => {
     }).spawn();
   const server = spawn(
     ...["dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--interface=dhcpbr"],
-    ...["--bind-interfaces", "--dhcp-range=10.97.0.50,10.97.0.60,255.255.255.0,1h"],
-    ...[`--dhcp-leasefile=${world.dir}/leases`, "--user=root", "--pid-file="],
+    ...["--bind-interfaces", "--dhcp-range=10.97.0.50,10.97.0.59,255.255.255.0,1h"],
+    ...[`--dhcp-leasefile=${world.dir}/leases`, "--user=root", "--pid-file=", "--no-ping"],
   );
   const watcher = Deno.watchFs(world.dir);
   const daemon = spawn(`${DIRECTORY}/dhcp`, "daemon", "-socketpath", socket);
