@@ -7,7 +7,7 @@
 import { Failure } from "../src/failure.ts";
 import { type Contender, CONTENDERS, type Place } from "./bench/contenders.ts";
 import { measureConmon, measureRkt, type Memory } from "./bench/memory.ts";
-import { removeAll, row as tableRow, verdict } from "./bench/report.ts";
+import { removeAll, reported, row as tableRow, verdict } from "./bench/report.ts";
 import { makeRootFs } from "./bench/root_fs.ts";
 import { measureTimes, median } from "./bench/times.ts";
 import { BENCH_NEEDS, provide } from "./needs.ts";
@@ -97,12 +97,4 @@ async function bench(): Promise<void> {
   }
 }
 
-if (import.meta.main) {
-  try {
-    await bench();
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    console.error(error.message);
-    Deno.exit(1);
-  }
-}
+if (import.meta.main) await reported(bench);

@@ -6,7 +6,7 @@ import { Failure } from "../src/failure.ts";
 import { addProgram } from "../tests/host_world.ts";
 import { podmanIn, rktIn } from "./bench/contenders.ts";
 import type { Contender, Place } from "./bench/contenders.ts";
-import { removeAll, row, verdict } from "./bench/report.ts";
+import { removeAll, reported, row, verdict } from "./bench/report.ts";
 import { makeRootFs } from "./bench/root_fs.ts";
 import { measureTimes, median } from "./bench/times.ts";
 import { tool } from "./bench/tool.ts";
@@ -156,12 +156,4 @@ async function main(): Promise<void> {
   Deno.exit(code);
 }
 
-if (import.meta.main) {
-  try {
-    await main();
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    console.error(error.message);
-    Deno.exit(1);
-  }
-}
+if (import.meta.main) await reported(main);

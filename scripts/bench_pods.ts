@@ -7,7 +7,7 @@
 import { Failure } from "../src/failure.ts";
 import { CONTENDERS, type Place, PODMAN_RUN, podmanIn, rktIn } from "./bench/contenders.ts";
 import { children, eventually, memoryOf } from "./bench/memory.ts";
-import { removeAll, row as tableRow, verdict } from "./bench/report.ts";
+import { removeAll, reported, row as tableRow, verdict } from "./bench/report.ts";
 import { makeRootFs } from "./bench/root_fs.ts";
 import { median } from "./bench/times.ts";
 import { tool } from "./bench/tool.ts";
@@ -231,12 +231,4 @@ async function bench(): Promise<void> {
   }
 }
 
-if (import.meta.main) {
-  try {
-    await bench();
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    console.error(error.message);
-    Deno.exit(1);
-  }
-}
+if (import.meta.main) await reported(bench);

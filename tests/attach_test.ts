@@ -1,6 +1,6 @@
 /** `rkt attach`: streams by pipes, terminals by tmux. */
 import assert from "node:assert/strict";
-import { list, type Pod, World } from "./pod_world.ts";
+import { Lines, list, type Pod, World } from "./pod_world.ts";
 import { RKT } from "./rkt.ts";
 import { runningPod } from "./running_pod.ts";
 import { Tmux } from "./tmux.ts";
@@ -25,30 +25,22 @@ async function start(script: string, ...flags: string[]): Promise<{ pod: Pod; uu
 class Attached {
   readonly child: Deno.ChildProcess;
   readonly #keys: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #lines: ReadableStreamDefaultReader<string>;
-  #rest = "";
+  readonly #lines: Lines;
 
   constructor(uuid: string, ...flags: string[]) {
     const args = [`--dir=${world.dataDir}`, "attach", ...flags, uuid];
     const streams = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
     this.child = new Deno.Command(RKT, { args, ...streams }).spawn();
     this.#keys = this.child.stdin.getWriter();
-    this.#lines = this.child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    this.#lines = new Lines(this.child.stdout);
   }
 
   async type(text: string): Promise<void> {
     await this.#keys.write(new TextEncoder().encode(text));
   }
 
-  async line(): Promise<string | undefined> {
-    while (!this.#rest.includes("\n")) {
-      const { value, done } = await this.#lines.read();
-      if (done) return undefined;
-      this.#rest += value;
-    }
-    const [line] = this.#rest.split("\n", 1);
-    this.#rest = this.#rest.slice(line.length + 1);
-    return line;
+  line(): Promise<string | undefined> {
+    return this.#lines.next();
   }
 
   /** How it ends, and what was on its error output. */

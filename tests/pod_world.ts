@@ -161,13 +161,39 @@ export function list(path: string): string[] {
   }
 }
 
-/** A pod that runs. */
-export class Pod implements AsyncDisposable {
-  readonly #lines: ReadableStreamDefaultReader<string>;
+/** The lines of a stream, one after the other as they come. */
+export class Lines {
+  readonly #reader: ReadableStreamDefaultReader<string>;
   #rest = "";
 
+  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+    this.#reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  /** The next line; undefined at the end. */
+  async next(): Promise<string | undefined> {
+    while (!this.#rest.includes("\n")) {
+      const { value, done } = await this.#reader.read();
+      if (done) return undefined;
+      this.#rest += value;
+    }
+    const [line] = this.#rest.split("\n", 1);
+    this.#rest = this.#rest.slice(line.length + 1);
+    return line;
+  }
+
+  /** Reads no more. */
+  cancel(): Promise<void> {
+    return this.#reader.cancel();
+  }
+}
+
+/** A pod that runs. */
+export class Pod implements AsyncDisposable {
+  readonly #lines: Lines;
+
   constructor(readonly child: Deno.ChildProcess) {
-    this.#lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    this.#lines = new Lines(child.stdout);
   }
 
   /** The supervisor, which has the PID that rkt was started with. */
@@ -186,15 +212,8 @@ export class Pod implements AsyncDisposable {
   }
 
   /** The next line of the app's output; undefined at its end. */
-  async line(): Promise<string | undefined> {
-    while (!this.#rest.includes("\n")) {
-      const { value, done } = await this.#lines.read();
-      if (done) return undefined;
-      this.#rest += value;
-    }
-    const [line] = this.#rest.split("\n", 1);
-    this.#rest = this.#rest.slice(line.length + 1);
-    return line;
+  line(): Promise<string | undefined> {
+    return this.#lines.next();
   }
 
   /** Sends a signal to the supervisor. */

@@ -1,4 +1,5 @@
 /** How the benchmarks print, and what they leave behind: nothing. */
+import { Failure } from "../../src/failure.ts";
 import { tool } from "./tool.ts";
 
 /** A line of a table: the first cell to the left, the others to the right. */
@@ -18,4 +19,15 @@ export async function removeAll(dir: string): Promise<void> {
     .filter((point) => point.startsWith(`${dir}/`));
   for (const point of mounts.toReversed()) await tool("umount", point);
   await Deno.remove(dir, { recursive: true });
+}
+
+/** Runs a benchmark; what it can't do is said in one line, and ends the process. */
+export async function reported(bench: () => Promise<void>): Promise<void> {
+  try {
+    await bench();
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    console.error(error.message);
+    Deno.exit(1);
+  }
 }

@@ -23,11 +23,6 @@ export function cgroupsOf(pod: PodView): readonly string[] {
   );
 }
 
-/** The files by which a process enters an app's cgroups: it writes `0` to each of them. */
-export function cgroupEntries(pod: PodView, app: string): readonly string[] {
-  return cgroupsOf(pod).map((path) => `${path}/${app}/cgroup.procs`).filter(exists);
-}
-
 /**
  * How often the kernel has killed processes of an app because it used more memory than it may. Undefined where the
  * app has no such limit.

@@ -7,20 +7,11 @@
  */
 import type { JsonObject } from "../appc/json_value.ts";
 import { ipText, mask, prefixText } from "./address.ts";
+import type { PodNetwork } from "../pod/pod_details.ts";
 import type { CniResult, PluginConf } from "./cni.ts";
 
 /** A pod's network in the file. */
-export interface NetInfo {
-  readonly netName: string;
-  /** The file that describes the network; empty for a built-in one. */
-  readonly netConf: string;
-  /** The type of the network's first plugin. */
-  readonly pluginPath: string;
-  readonly ifName: string;
-  /** The first address, IPv4 where there is one; empty until there is one. */
-  readonly ip: string;
-  readonly args: string;
-  readonly mask: string;
+export interface NetInfo extends PodNetwork {
   /** All addresses, as `ADDRESS/LENGTH`. */
   readonly ips: readonly string[];
   /** Where files may say that addresses are this pod's. */

@@ -39,9 +39,6 @@ const KINDS: Readonly<Record<string, (json: JsonObject) => readonly Bytes[]>> = 
   dummy: () => [],
 };
 
-/** The types of networks that this module has. */
-export const PARENT_LINK_TYPES: readonly string[] = Object.keys(KINDS);
-
 /** Joins a pod to such a network. */
 export function attachParentLink(place: Place, allocation: Allocation): Attached {
   const { host, namespace, attachment, plugin: { type, json } } = place;

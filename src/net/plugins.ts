@@ -2,9 +2,9 @@
 import { AppcError } from "../appc/error.ts";
 import { type JsonObject, object, optional, string } from "../appc/json_value.ts";
 import type { IpAddress } from "./address.ts";
-import type { Attachment, CniResult, NetworkConf, PluginConf } from "./cni.ts";
+import type { Attachment, NetworkConf, PluginConf } from "./cni.ts";
 import { allocateHostLocal, allocationDirectory } from "./host_local.ts";
-import { allocateStatic, type Allocation, cniArgs, dnsField, ipField, NO_DNS } from "./ipam.ts";
+import { allocateStatic, type Allocation, cniArgs, dnsField, ipField } from "./ipam.ts";
 import type { Attached, Place } from "./pod_link.ts";
 import { attachPtp } from "./ptp.ts";
 
@@ -123,6 +123,3 @@ function askedAddresses(json: JsonObject, args: ReadonlyMap<string, string>): re
 export async function attachBuiltIn(place: Place, allocation: Allocation): Promise<Attached> {
   return await BUILT_IN[place.plugin.type](place, allocation);
 }
-
-/** The result of a plugin that is none. */
-export const NO_RESULT: CniResult = { interfaces: [], ips: [], routes: [], dns: NO_DNS };

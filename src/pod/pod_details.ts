@@ -57,9 +57,12 @@ export interface AppProgress {
 /** A network of a pod, in the words of `net-info.json`. */
 export interface PodNetwork {
   readonly netName: string;
+  /** The file that describes the network; empty for a built-in one. */
   readonly netConf: string;
+  /** The type of the network's first plugin. */
   readonly pluginPath: string;
   readonly ifName: string;
+  /** The first address, IPv4 where there is one; empty until there is one. */
   readonly ip: string;
   readonly args: string;
   readonly mask: string;
