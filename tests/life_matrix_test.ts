@@ -61,7 +61,12 @@ async function stopTwice(pod: Pod, uuid: string, others: number): Promise<void> 
   const ended = pod.child.status.then(() => true);
   // Each one that is ignored came before the timer's signal.
   while (!await Promise.race([ended, new Promise((wake) => setTimeout(wake, 5))])) {
-    pod.kill("SIGTERM");
+    try {
+      pod.kill("SIGTERM");
+    } catch (error) {
+      // The pod has ended, and nobody was told so far.
+      if (!(error instanceof TypeError)) throw error;
+    }
   }
 }
 
