@@ -20,7 +20,8 @@ import {
   type Place,
   setUpPodLink,
 } from "./pod_link.ts";
-import { addAddress, addLink, type Link, setHairpin, setLink, veth } from "./rtnetlink.ts";
+import { addAddress } from "./rtnetlink_address.ts";
+import { addLink, type Link, setHairpin, setLink, veth } from "./rtnetlink_link.ts";
 
 /** The alias of bridges that rkt has made: those that `rkt gc` removes when nobody uses them. */
 export const OUR_BRIDGE = "made by rkt";

@@ -23,7 +23,7 @@ import {
 import type { Forward } from "./nat.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkError, NetlinkSocket } from "./netlink.ts";
 import { isAny, PROTOCOLS } from "./ports.ts";
-import { GET_ADDRESSES, readAddress } from "./rtnetlink.ts";
+import { GET_ADDRESSES, readAddress } from "./rtnetlink_address.ts";
 
 const NFNL_SUBSYS_CTNETLINK = 1;
 const IPCTNL_MSG_CT_GET = 1;

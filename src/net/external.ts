@@ -8,7 +8,7 @@ import { inNamespace, makeNamespace } from "./namespace.ts";
 import type { Forward } from "./nat.ts";
 import type { NetInfo } from "./net_info.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "./netlink.ts";
-import { addLink } from "./rtnetlink.ts";
+import { addLink } from "./rtnetlink_link.ts";
 
 /** For whom plugins are called. */
 export interface ExternalPlace {

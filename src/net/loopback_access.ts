@@ -12,7 +12,8 @@
 import { ERRNO } from "../linux/errno.ts";
 import type { IpAddress } from "./address.ts";
 import { NETLINK_ROUTE, NetlinkError, NetlinkSocket } from "./netlink.ts";
-import { addRoute, deleteRoute, getLink, readLink, RT_TABLE_LOCAL } from "./rtnetlink.ts";
+import { getLink, readLink } from "./rtnetlink_link.ts";
+import { addRoute, deleteRoute, RT_TABLE_LOCAL } from "./rtnetlink_route.ts";
 
 /** The route to ::1 over a link; the metric of the kernel's own is 0. */
 const answers = (link: number) => ({

@@ -9,7 +9,7 @@ import type { IpAddress, IpPrefix } from "./address.ts";
 import { forgetConnections } from "./conntrack.ts";
 import { checkListeners } from "./listeners.ts";
 import type { PROTOCOLS } from "./ports.ts";
-import { getLink, readLink, setHairpin } from "./rtnetlink.ts";
+import { getLink, readLink, setHairpin } from "./rtnetlink_link.ts";
 import { closeLoopback, openLoopback, reopenLoopback } from "./loopback_access.ts";
 import type { Bytes, Message } from "./message.ts";
 import { displaced } from "./nat_conflicts.ts";
@@ -31,12 +31,11 @@ import {
   batchBegin,
   batchEnd,
   deleteTable,
-  elementsOf,
   encodedBatch,
   generationOf,
-  getElements,
   getGeneration,
 } from "./nft.ts";
+import { elementsOf, getElements } from "./nft_set.ts";
 
 /** Where a pod's forwards go to: one of its networks. */
 export interface ForwardTarget {

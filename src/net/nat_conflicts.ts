@@ -6,7 +6,7 @@ import { type Bytes, readBe16 } from "./message.ts";
 import type { NatOwner, NatRequest } from "./nat.ts";
 import { flagText, isCut, ownerOf, type Placed } from "./nat_elements.ts";
 import { LINKS_SET } from "./nat_table.ts";
-import type { SetElement } from "./nft.ts";
+import type { SetElement } from "./nft_set.ts";
 
 /**
  * The elements that have to go for the wanted ones: those of pods that are dead.

@@ -5,7 +5,7 @@ import { isAny, PROTOCOLS } from "./ports.ts";
 import { be16, type Bytes, joined, type Message, u8 } from "./message.ts";
 import type { Forward, ForwardTarget, NatOwner, NatRequest } from "./nat.ts";
 import { LINKS_SET, setName, type SetPurpose, TABLE } from "./nat_table.ts";
-import { deleteElements, newElements, type SetElement } from "./nft.ts";
+import { deleteElements, newElements, type SetElement } from "./nft_set.ts";
 
 /** An element, in the set of a name. */
 export interface Placed {

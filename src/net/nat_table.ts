@@ -3,37 +3,41 @@
  * rkt` shows it; what nft would make of the same in its own language stands in docs/networking.md.
  */
 import {
-  compare,
-  connectionStatus,
-  type DataType,
-  destinationNat,
-  destinationType,
-  drop,
-  IFNAME,
-  INET_PROTO,
-  INET_SERVICE,
-  inSet,
-  IPV4_ADDR,
-  IPV6_ADDR,
-  jump,
-  lookUp,
-  mask,
-  masquerade,
-  meta,
   newChain,
   newRule,
-  newSet,
   newTable,
   NF_INET_LOCAL_OUT,
   NF_INET_POST_ROUTING,
   NF_INET_PRE_ROUTING,
   NFPROTO_IPV4,
   NFPROTO_IPV6,
+} from "./nft.ts";
+import {
+  compare,
+  connectionStatus,
+  destinationNat,
+  destinationType,
+  drop,
+  inSet,
+  jump,
+  lookUp,
+  mask,
+  masquerade,
+  meta,
   NFT_REG32_00,
   notInSet,
   payload,
+} from "./nft_expression.ts";
+import {
+  type DataType,
+  IFNAME,
+  INET_PROTO,
+  INET_SERVICE,
+  IPV4_ADDR,
+  IPV6_ADDR,
+  newSet,
   type SetSpec,
-} from "./nft.ts";
+} from "./nft_set.ts";
 import { be32, type Bytes, type Message, u32, u8 } from "./message.ts";
 
 /** The name of the table. */

@@ -1,23 +1,25 @@
 import assert from "node:assert/strict";
 import { type Bytes, type Message, u32, u8 } from "./message.ts";
+import { newRule } from "./nft.ts";
 import {
   compare,
   connectionStatus,
-  deleteElements,
   destinationType,
   drop,
-  elementsOf,
-  getElements,
-  IPV4_ADDR,
   jump,
   mask,
   masquerade,
   meta,
-  newElements,
-  newRule,
-  newSet,
   payload,
-} from "./nft.ts";
+} from "./nft_expression.ts";
+import {
+  deleteElements,
+  elementsOf,
+  getElements,
+  IPV4_ADDR,
+  newElements,
+  newSet,
+} from "./nft_set.ts";
 
 /** Bytes as `strace -e write=all` shows them. */
 const hex = (text: string): Bytes =>

@@ -14,7 +14,7 @@ import {
   type Place,
   setUpPodLink,
 } from "./pod_link.ts";
-import { addLink, ipvlan, IPVLAN_MODES, macvlan, MACVLAN_MODES, vlan } from "./rtnetlink.ts";
+import { addLink, ipvlan, IPVLAN_MODES, macvlan, MACVLAN_MODES, vlan } from "./rtnetlink_link.ts";
 
 /** One of the keys of an object. */
 function choice<T extends string>(

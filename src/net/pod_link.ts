@@ -8,17 +8,9 @@ import type { Attachment, CniResult, NetworkConf, PluginConf } from "./cni.ts";
 import type { Allocation } from "./ipam.ts";
 import type { Bytes } from "./message.ts";
 import { NetlinkError, type NetlinkSocket, type Request } from "./netlink.ts";
-import {
-  addAddress,
-  addRoute,
-  getLink,
-  getLinkAt,
-  getRoutes,
-  type Link,
-  readLink,
-  readRoute,
-  setLink,
-} from "./rtnetlink.ts";
+import { addAddress } from "./rtnetlink_address.ts";
+import { getLink, getLinkAt, type Link, readLink, setLink } from "./rtnetlink_link.ts";
+import { addRoute, getRoutes, readRoute } from "./rtnetlink_route.ts";
 
 /** Where a built-in plugin works. */
 export interface Place {

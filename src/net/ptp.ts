@@ -12,7 +12,9 @@ import {
   type Place,
   setUpPodLink,
 } from "./pod_link.ts";
-import { addAddress, addLink, addRoute, RT_SCOPE_HOST, veth } from "./rtnetlink.ts";
+import { addAddress } from "./rtnetlink_address.ts";
+import { addLink, veth } from "./rtnetlink_link.ts";
+import { addRoute, RT_SCOPE_HOST } from "./rtnetlink_route.ts";
 
 /** Joins a pod to a `ptp` network. */
 export function attachPtp(place: Place, allocation: Allocation): Attached {

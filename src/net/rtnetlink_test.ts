@@ -6,28 +6,32 @@ import { inNamespace, makeNamespace } from "./namespace.ts";
 import { NETLINK_ROUTE, NetlinkSocket, type Request } from "./netlink.ts";
 import {
   addAddress,
-  addLink,
   addNeighbour,
-  addRoute,
-  addRule,
   deleteAddress,
-  deleteLink,
-  deleteRoute,
   GET_ADDRESSES,
+  readAddress,
+} from "./rtnetlink_address.ts";
+import {
+  addLink,
+  deleteLink,
   GET_LINKS,
   getLink,
-  getRoutes,
   ipvlan,
   macvlan,
-  readAddress,
   readLink,
-  readRoute,
-  RT_SCOPE_HOST,
   setLink,
   veth,
   vlan,
   vxlan,
-} from "./rtnetlink.ts";
+} from "./rtnetlink_link.ts";
+import {
+  addRoute,
+  addRule,
+  deleteRoute,
+  getRoutes,
+  readRoute,
+  RT_SCOPE_HOST,
+} from "./rtnetlink_route.ts";
 
 const ip = (text: string) => parseIp(text) ?? assert.fail(text);
 const prefix = (text: string) => parsePrefix(text) ?? assert.fail(text);

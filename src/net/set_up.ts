@@ -23,7 +23,7 @@ import {
   standsFor,
 } from "./plugins.ts";
 import { type Attached, hostLinkName } from "./pod_link.ts";
-import { setLink } from "./rtnetlink.ts";
+import { setLink } from "./rtnetlink_link.ts";
 
 /**
  * The descriptor of the pod's network namespace: a number that is known when the plan is made, and by which external

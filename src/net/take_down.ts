@@ -14,7 +14,7 @@ import {
 import { NETLINK_ROUTE, NetlinkError, NetlinkSocket } from "./netlink.ts";
 import { withNamespaceLock } from "./namespace.ts";
 import { hostLinkName } from "./pod_link.ts";
-import { deleteLink, GET_LINKS, readLink } from "./rtnetlink.ts";
+import { deleteLink, GET_LINKS, readLink } from "./rtnetlink_link.ts";
 
 // include/uapi/asm-generic/errno*.h
 const ENODEV = 19;
