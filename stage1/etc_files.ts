@@ -1,8 +1,18 @@
-/** /etc/resolv.conf and /etc/hosts where the place of the run says what they are: mounted over what the app has. */
+/**
+ * Files of /etc that are the pod's: the host name, and /etc/resolv.conf and /etc/hosts where the place of the run says
+ * what they are. They are mounted over what the app has.
+ */
+import {
+  ANYTHING,
+  attach,
+  DIRECTORY,
+  MOUNT_ATTR_SIZE,
+  OPEN_HOW_SIZE,
+  READ_ONLY,
+} from "./mounts.ts";
 import * as k from "./plan/constants.ts";
 import { type Section, type Slot, slot } from "./plan/plan.ts";
 import type { EtcFile, Pod, PodApp } from "./pod.ts";
-import { ANYTHING, attach, DIRECTORY, MOUNT_ATTR_SIZE, OPEN_HOW_SIZE, READ_ONLY } from "./root.ts";
 
 /** The files, by their names in /etc. */
 function given({ etc }: Pod): readonly (readonly [name: string, file: EtcFile])[] {
@@ -101,4 +111,55 @@ function openTarget(steps: Section, what: string, name: string, app: PodApp, roo
   steps.label(found);
   steps.must(what, "openat2", open, { store: target });
   return target;
+}
+
+/** Writes the file that {@linkcode mountHostname} mounts on /etc/hostname. */
+export function makeHostname(steps: Section, pod: Pod): void {
+  const file = slot("file");
+  const text = `${pod.hostname}\n`;
+  steps.must("make /etc/hostname", "openat", [
+    k.AT_FDCWD,
+    "/.hostname",
+    k.O_CREAT | k.O_EXCL | k.O_WRONLY | k.O_CLOEXEC,
+    0o644,
+  ], { store: file });
+  steps.must("write /etc/hostname", "write", [file, text, new TextEncoder().encode(text).length]);
+  steps.try("close it", "close", [file]);
+}
+
+/** /etc/hostname, where the root has a place for it. */
+export function mountHostname(steps: Section, at: string, root: Slot): void {
+  const target = slot("target");
+  const file = slot("file");
+  const done = `hostname ${at}`;
+  steps.try(
+    `find /etc/hostname ${at}`,
+    "openat2",
+    [root, "etc/hostname", ANYTHING, OPEN_HOW_SIZE],
+    {
+      store: target,
+      branch: { when: "error", to: done },
+    },
+  );
+  const what = `mount /etc/hostname ${at}`;
+  steps.must(
+    what,
+    "open_tree",
+    [k.AT_FDCWD, "/.hostname", k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC],
+    {
+      store: file,
+    },
+  );
+  steps.must(what, "mount_setattr", [file, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
+  // Something else than a file there is the image's own affair.
+  steps.try(what, "move_mount", [
+    file,
+    "",
+    target,
+    "",
+    k.MOVE_MOUNT_F_EMPTY_PATH | k.MOVE_MOUNT_T_EMPTY_PATH,
+  ]);
+  steps.try("close it", "close", [file]);
+  steps.try("close it", "close", [target]);
+  steps.label(done);
 }

@@ -4,26 +4,18 @@
  * start; the rest is in init_loop.ts.
  */
 import { startApp } from "./app.ts";
-import { makeEtcFiles, openEtcFiles } from "./etc_files.ts";
+import { makeEtcFiles, makeHostname, openEtcFiles } from "./etc_files.ts";
 import { rememberCgroups } from "./cgroup.ts";
 import { appTable, initLoop, makeTimers } from "./init_loop.ts";
+import { makeCovers, openKernelFiles } from "./kernel_files.ts";
+import { attributes, MOUNT_ATTR_SIZE, newMount } from "./mounts.ts";
 import { enterNetwork } from "./network.ts";
 import * as k from "./plan/constants.ts";
 import { Mutable } from "./mutable.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot } from "./plan/plan.ts";
 import type { Pod } from "./pod.ts";
 import { bearInit, leaveHostMounts } from "./private_users.ts";
-import {
-  attachRoot,
-  attributes,
-  makeCovers,
-  makeHostname,
-  MOUNT_ATTR_SIZE,
-  newMount,
-  openKernelFiles,
-  type OpenRoot,
-  openRoot,
-} from "./root.ts";
+import { attachRoot, type OpenRoot, openRoot } from "./root.ts";
 import { leaveStreams } from "./streams.ts";
 import { SIGSET_SIZE, type Supervisor } from "./supervisor.ts";
 import { applySettings } from "./sysctl.ts";

@@ -3,7 +3,7 @@ import { KernelError } from "../src/linux/errno.ts";
 import { runInProcess } from "./in_process.ts";
 import * as k from "./plan/constants.ts";
 import { addressOf, Section, slot } from "./plan/plan.ts";
-import { newMount } from "./root.ts";
+import { newMount } from "./mounts.ts";
 
 /**
  * Mounts an overlay in a mount namespace of a child that ends at once.

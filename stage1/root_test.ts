@@ -3,7 +3,7 @@ import { callsOf, indexOf, runPod, type Script, testApp, testPod } from "./fake_
 import * as k from "./plan/constants.ts";
 import type { Given, Run } from "./plan/interpret.ts";
 import type { AppMount, PodApp } from "./pod.ts";
-import { PROTECTED } from "./root.ts";
+import { PROTECTED } from "./kernel_files.ts";
 
 /** Init's life, up to its apps. */
 function build(changes: Partial<PodApp> = {}, answer?: Script["answer"], protectPaths = true): Run {

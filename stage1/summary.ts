@@ -8,7 +8,7 @@ import { hasDomain } from "./landlock.ts";
 import * as k from "./plan/constants.ts";
 import type { Pod, PodApp, StreamMode } from "./pod.ts";
 import { namespaces } from "./pod_plan.ts";
-import { PROTECTED } from "./root.ts";
+import { PROTECTED } from "./kernel_files.ts";
 
 const NAMESPACES: readonly (readonly [number, string])[] = [
   [k.CLONE_NEWNS, "mount"],

@@ -4,7 +4,7 @@ import { Failure } from "../src/failure.ts";
 import * as k from "./plan/constants.ts";
 import { type Section, slot } from "./plan/plan.ts";
 import type { Pod } from "./pod.ts";
-import { newMount } from "./root.ts";
+import { newMount } from "./mounts.ts";
 
 /** A setting: its path below /proc/sys and its value. */
 export type Setting = readonly [path: string, value: string];

@@ -1,7 +1,7 @@
 /** What an app is given and what is kept from it, as it sees it itself. */
 import assert from "node:assert/strict";
 import { CAPABILITIES } from "../stage1/capabilities.ts";
-import { PROTECTED } from "../stage1/root.ts";
+import { PROTECTED } from "../stage1/kernel_files.ts";
 import { BOX, processStatus, World } from "./pod_world.ts";
 import { RKT, rkt } from "./rkt.ts";
 

@@ -8,7 +8,7 @@ import { treePath } from "../store/layout.ts";
 import { borrow } from "../../stage1/borrow.ts";
 import * as k from "../../stage1/plan/constants.ts";
 import { type Section, slot } from "../../stage1/plan/plan.ts";
-import { type MountOption, newMount } from "../../stage1/root.ts";
+import { type MountOption, newMount } from "../../stage1/mounts.ts";
 import { findApp, pinInit } from "./app_process.ts";
 import { type PodView, readPodFile } from "./pod_directory.ts";
 import { copyPath, overlayPath } from "./prepare_pod.ts";
