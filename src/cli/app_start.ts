@@ -19,7 +19,7 @@ import type { Invocation } from "./command.ts";
 import { confinement, type GlobalFlags } from "./global_flags.ts";
 import { printLine } from "./output.ts";
 import { podCgroupsAt } from "./pod_cgroups.ts";
-import { describePod } from "./run.ts";
+import { checkLimits, describePod } from "./run.ts";
 import { NO_PLACE } from "./run_arguments.ts";
 import { stopLeftover } from "./app_stop.ts";
 
@@ -45,7 +45,8 @@ export default async function start(invocation: Invocation): Promise<number> {
   await stopLeftover(global.dir, pod, app);
   renewWorkDirectory(pod, app);
   // While the app is claimed, nobody removes it.
-  const { plan, place, warnings } = await planned(pod, app, init.pid, global);
+  const { plan, place, warnings, started } = await planned(pod, app, init.pid, global);
+  await checkLimits([started]);
   for (const warning of warnings) console.error(`start: warning: ${warning}`);
   if (isStopping(pod)) throw new Failure(`pod "${pod.uuid}" is ending`);
   joinCgroups(init.pid);
@@ -72,7 +73,8 @@ async function planned(view: PodView, name: string, init: number, global: Global
   const { place, warnings } = findAddedPlace(view, init, { who, limits: app.limits });
   const cgroups = podCgroupsAt(place, warnings, [app]);
   const pod = describePod(NO_PLACE, global, view.uuid, cgroups, manifest);
-  return { plan: addedAppPlan({ ...pod, etc: etcOf(init) }, cgroups.apps[0]), place, warnings };
+  const plan = addedAppPlan({ ...pod, etc: etcOf(init) }, app);
+  return { plan, place, warnings, started: app };
 }
 
 /** The files that init has made for all apps; the text is in them already. */
