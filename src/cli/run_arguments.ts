@@ -136,13 +136,10 @@ export function sandboxRequest(flags: Flags): RunRequest {
   const place = placeRequest(flags);
   checkPlace(place, 0, flags.all("port").length);
   if (place.interactive) throw new Failure("--interactive is for a pod with an app");
-  if (flags.on("private-users")) {
-    throw new Failure("not yet: --private-users is for pods whose apps are known when they start");
-  }
   const pod: PodRequest = {
     ...place,
     ...volumesAndPorts(flags),
-    privateUsers: false,
+    privateUsers: flags.on("private-users"),
     uuidFile: filled(flags, "uuid-file-save"),
     mounts: [],
     inheritEnvironment: false,
