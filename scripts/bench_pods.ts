@@ -177,29 +177,37 @@ async function compareLists(place: Place): Promise<void> {
   console.log(verdict(`at most ${LIST_BUDGET}× an empty list`, text, ratio <= LIST_BUDGET));
 }
 
+/** Pods whose memory is measured: how many apps, and the flags of each. */
+const MEASURED: readonly (readonly [apps: number, flags: readonly string[]])[] = [
+  [1, []],
+  [5, []],
+  [100, []],
+  [100, ["--restart=always", "--stdout=log"]],
+];
+
 async function comparePodMemory(run: readonly string[]): Promise<void> {
   console.log(`\n${row("memory of a pod beside its apps", "resident", "its share")}`);
   let most = 0;
-  for (const apps of [1, 2, 5]) {
+  for (const [apps, flags] of MEASURED) {
     const [command, ...args] = run;
     const image = args.pop() ?? "";
     const words = Array.from({ length: apps }, (_, i) => [
       ...i === 0 ? [] : ["---"],
-      ...[image, `--name=app${i}`, "--exec=/bin/sleep", "--", "1000"],
+      ...[image, `--name=app${i}`, ...flags, "--exec=/bin/sleep", "--", "1000"],
     ]).flat();
     const pod = new Deno.Command(command, { args: [...args, ...words], stdin: "null" }).spawn();
     try {
-      const init = await eventually(`a pod of ${apps} apps`, async () => {
-        const [init] = await children(pod.pid);
-        const found = init === undefined ? [] : await children(init);
+      const beside = await eventually(`a pod of ${apps} apps`, async () => {
+        const beside = await children(pod.pid);
+        const found = (await Promise.all(beside.map(children))).flat();
         const names = await Promise.all(found.map((pid) => Deno.readLink(`/proc/${pid}/exe`)));
-        return names.filter((name) => name.endsWith("/bin/busybox")).length === apps
-          ? init
-          : undefined;
+        const running = names.filter((name) => name.endsWith("/bin/busybox")).length;
+        return running === apps ? beside : undefined;
       });
-      const { rss, pss } = await memoryOf([pod.pid, init]);
+      const { rss, pss } = await memoryOf([pod.pid, ...beside]);
       most = Math.max(most, rss);
-      console.log(row(`${apps} app${apps === 1 ? "" : "s"}`, `${rss} KB`, `${pss} KB`));
+      const said = [`${apps} app${apps === 1 ? "" : "s"}`, ...flags].join(" ");
+      console.log(row(said, `${rss} KB`, `${pss} KB`));
     } finally {
       pod.kill("SIGTERM");
       await pod.status;

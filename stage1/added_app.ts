@@ -10,16 +10,20 @@
  * process is in the caller's namespace still. That is why there are two.
  */
 import { startApp } from "./app.ts";
-import { addCgroups, type Cgroups, rememberCgroups } from "./cgroup.ts";
-import { appTable, initLoop, makeTimers, type Role } from "./init_loop.ts";
+import { addCgroups, type Cgroups } from "./cgroup.ts";
+import { initLoop } from "./init_loop.ts";
+import type { Role } from "./init_state.ts";
 import { logger, runLogger } from "./logger.ts";
 import { KEEPERS, STOP_APP, STOPPING } from "./mutable.ts";
 import { EXIT_FAILURE, FAILED_WITH, TOLD_ON } from "./plan/abort.ts";
 import * as k from "./plan/constants.ts";
 import {
   addressOf,
+  emptySections,
   type Plan,
-  Section,
+  planOf,
+  type Section,
+  type Sections,
   type Slot,
   slot,
   type Space,
@@ -29,9 +33,7 @@ import {
 import { splitPair } from "./passage.ts";
 import type { Pod, PodApp } from "./pod.ts";
 import { type Pump, startPump } from "./pump.ts";
-import { openKernelFiles } from "./kernel_files.ts";
-import { becomePodRoot, leaveHostMounts } from "./private_users.ts";
-import { attachRoot, type OpenRoot, openRoot } from "./root.ts";
+import { attachRoot, openRoot } from "./root.ts";
 import { leaveStreams, openStreams } from "./streams.ts";
 import {
   DEFAULT_ACTION,
@@ -44,9 +46,7 @@ import {
 
 /** Descriptors in the hands of the plan, far above those that are in use: a pidfd of the pod's init, and its standard error. */
 export const POD_INIT = 201;
-export const POD_ERRORS = 203;
-/** Its mount namespace: a pidfd would not do, because init can't be traced by the users of the pod (setns(2)). */
-export const POD_MOUNTS = 204;
+export const POD_ERRORS = 202;
 
 const KEEPER_WAITS_FOR = signalSet([
   ...FORWARDED,
@@ -66,20 +66,12 @@ const JOINED = k.CLONE_NEWPID | k.CLONE_NEWUTS | k.CLONE_NEWIPC | k.CLONE_NEWNET
  * @param pod the pod, as if this were its only app
  */
 export function addedAppPlan(pod: Pod, app: PodApp): Plan {
-  const setup = new Section();
-  const resident = new Section();
+  const sections = emptySections();
   const log = logger(pod);
-  const cgroups = join(setup, pod, app, log);
-  keeper(setup, resident, pod, app, cgroups);
-  const output = new Section();
-  if (log !== undefined) runLogger(output, log);
-  // What setup has found out must outlast its pages: processes of the app are born from it later.
-  return {
-    setup: setup.items,
-    resident: resident.items,
-    output: output.items,
-    apart: ["output"],
-  };
+  const cgroups = join(sections.setup, pod, app, log);
+  keeper(sections, pod, app, cgroups);
+  if (log !== undefined) runLogger(sections, log);
+  return planOf(sections);
 }
 
 function join(steps: Section, pod: Pod, app: PodApp, log: Pump | undefined): Cgroups | undefined {
@@ -156,12 +148,12 @@ function entrant(steps: Section): Slot {
 }
 
 function keeper(
-  steps: Section,
-  resident: Section,
+  sections: Sections,
   pod: Pod,
   app: PodApp,
   cgroups: Cgroups | undefined,
 ): void {
+  const { setup: steps } = sections;
   const statusDirectory = slot("status directory");
   const keepers = slot("keepers");
   const ready = entrant(steps);
@@ -186,8 +178,8 @@ function keeper(
   ], { store: keepers });
   steps.must("lock it", "flock", [keepers, k.LOCK_SH | k.LOCK_NB], { hint: "the pod is ending" });
   noteKeeper(steps, statusDirectory, app);
-  const root = openAddedRoot(steps, pod, app);
-  steps.must("join the pod's mount namespace", "setns", [POD_MOUNTS, k.CLONE_NEWNS]);
+  const root = openRoot(steps, pod, app);
+  steps.must("join the pod's mount namespace", "setns", [POD_INIT, k.CLONE_NEWNS]);
   steps.must("copy it for this app", "unshare", [k.CLONE_NEWNS]);
   setReadOnly(steps, "make the copy's root writable", false);
   steps.try("remove what an earlier start of the app has left", "unlinkat", [
@@ -198,25 +190,9 @@ function keeper(
   // Files of the host's own are there as copies; see ownFiles().
   attachRoot(steps, pod, app, root, {}, new Map());
   setReadOnly(steps, "make the copy's root read-only again", true);
-  const table = appTable(pod);
-  makeTimers(steps, table);
-  rememberCgroups(steps, table, cgroups);
   steps.goto("init ready");
-  startApp(steps, pod, app, cgroups);
-  initLoop(resident, table, pod, statusDirectory, cgroups, keeperRole(app, ready, keepers));
-}
-
-/** What of the app's root comes from the host; with users of the pod's own the keeper is their root from then on. */
-function openAddedRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
-  if (pod.privateUsers === undefined) return openRoot(steps, pod, app);
-  leaveHostMounts(steps);
-  const root = openRoot(steps, pod, app);
-  becomePodRoot(steps);
-  // What changes a process's users makes it traceable again, if the host says so (fs.suid_dumpable).
-  steps.must("keep the apps from tracing the keeper", "prctl", [k.PR_SET_DUMPABLE, 0]);
-  // Of the kernel's files the users may mount only what they see, and the pod's init has left the host's.
-  steps.must("see the host's mounts as the pod's root", "unshare", [k.CLONE_NEWNS]);
-  return { ...root, ...openKernelFiles(steps, pod, app, root) };
+  startApp(sections.births, pod, app, cgroups);
+  initLoop(sections, pod, statusDirectory, cgroups, keeperRole(app, ready, keepers));
 }
 
 /** Forgets how the app ended before, and notes the keeper's PID in the pod, for `rkt app stop`. */

@@ -2,12 +2,13 @@
  * The table of the apps, in init's memory: a record of eight-byte words for each. So the code of init's loop is the
  * same for one app and for fifty.
  */
-import { delays, type Life, LONGEST_DELAY } from "./life.ts";
+import type { Cgroups } from "./cgroup.ts";
+import { delays, type Life, LONGEST_DELAY, type Restart } from "./life.ts";
 import {
-  type Address,
   addressOf,
   type Field,
   instructionAt,
+  mutableStruct,
   type Section,
   type Slot,
   slot,
@@ -36,8 +37,8 @@ export const PHASE = {
 /** When to start again, as numbers. */
 export const RESTART = { "no": 0, "on-failure": 1, "always": 2 } as const;
 
-/** The words of a record. */
-const WORDS = [
+/** The words of a record that change: all that init keeps of an app in its memory while it waits. */
+const STATE = [
   "phase",
   /** The PID of the app's process that runs; 0 where none does. */
   "pid",
@@ -45,24 +46,31 @@ const WORDS = [
   "code",
   /** 1 when those that start after the app need not wait for it any more. */
   "settled",
-  "restart",
   /** How often it may still be started again. */
   "left",
   "restarts",
   /** Its POSIX timer, where it may be started again. */
   "timer",
-  /** The delay before the next start, of the delays from the first to the last one. */
+  /** The delay before the next start: its offset in the table of delays. */
   "delay",
-  "first delay",
+] as const;
+
+/** The others, in two tables: all of them have records of the same size, so that an app is one offset in all. */
+const LIFE = [
+  "restart",
+  /** The address of its delays, and the offset of the last one. */
+  "delays",
   "last delay",
   "keep",
-  /** The records of the apps that it starts after, with a 0 behind them. */
+  /** The offsets of the apps that it starts after, with {@linkcode NO_APP} behind them. */
   "after",
   /** Where its processes begin; 0 where it has none of the kind. */
   "pre-start",
   "main",
   "post-stop",
-  /** A descriptor of the cgroup that its processes are born in, where they are. */
+] as const;
+const NAMES = [
+  /** The address of the descriptor of the cgroup that its processes are born in, where they are. */
   "cgroup",
   /** The name of the app and of its file in the status directory. */
   "name",
@@ -70,12 +78,19 @@ const WORDS = [
   "pid file",
   "start file",
   "restarts file",
+  "",
+  "",
 ] as const;
 
-type Word = typeof WORDS[number];
+type StateWord = typeof STATE[number];
+type GivenWord = typeof LIFE[number] | Exclude<typeof NAMES[number], "">;
+type Word = StateWord | GivenWord;
 
 /** Bytes of a record. */
-const RECORD = WORDS.length * 8;
+const RECORD = STATE.length * 8;
+
+/** What stands behind the last of a list of apps. */
+export const NO_APP = -1;
 
 /** Bytes of `struct itimerspec` (include/uapi/linux/time.h). */
 export const TIMER_SIZE = 32;
@@ -98,107 +113,98 @@ const timerFields = (milliseconds: number): readonly Field[] => [
 /** How long an app must run for its next delay to be the first one again. */
 export const GOOD_RUN = struct("itimerspec", ...timerFields(LONGEST_DELAY));
 
-/** The table, and the steps that read and write it. */
+/** The table, and the steps that read and write it. A slot that says which app holds the offset of its record. */
 export class AppTable {
-  readonly #table: Struct;
+  readonly #state: Struct;
+  readonly #life: Struct;
+  readonly #names: Struct;
   readonly #at = slot("at");
   readonly #rest = slot("rest");
   /** The delays of each policy, once for all apps that have it. */
   readonly #delays = new Map<number, Struct>();
 
   /** @param apps in the order in which they start */
-  constructor(readonly apps: readonly PodApp[]) {
-    const fields: Field[] = [];
-    // The lists of apps to wait for refer to the table, which refers to them.
-    this.#table = { kind: "struct", name: "apps", fields, mutable: true };
+  constructor(readonly apps: readonly PodApp[], cgroups: Cgroups | undefined) {
     const place = new Map(apps.map(({ name }, i) => [name, i * RECORD]));
-    for (const app of apps) fields.push(...this.#record(app, place));
+    const table = (
+      words: readonly string[],
+      of: (app: PodApp) => Readonly<Record<string, Value>>,
+    ) =>
+      apps.flatMap((app) => {
+        const values = of(app);
+        return words.map((word): Field => [word, 8, values[word] ?? 0]);
+      });
+    this.#state = mutableStruct("apps", ...table(STATE, stateOf));
+    this.#life = struct("lives", ...table(LIFE, (app) => this.#lifeOf(app, place)));
+    this.#names = struct("names", ...table(NAMES, (app) => namesOf(app, cgroups)));
   }
 
-  #record(app: PodApp, place: ReadonlyMap<string, number>): readonly Field[] {
+  #lifeOf(
+    app: PodApp,
+    place: ReadonlyMap<string, number>,
+  ): Readonly<Record<typeof LIFE[number], Value>> {
     const { restart, keep, after }: Life = app.life;
-    const again = restart.when !== "no";
     const entry = (there: unknown, name: string): Value =>
       there === undefined ? 0 : instructionAt(name);
-    const times = delays(restart);
-    const first = again ? this.#delayTable(restart.delay, times) : undefined;
-    const values: Readonly<Record<Word, Value>> = {
-      "phase": PHASE.waiting,
-      "pid": 0,
-      "code": 0,
-      "settled": 0,
+    return {
       "restart": RESTART[restart.when],
-      "left": Math.min(restart.most, 2 ** 52),
-      "restarts": 0,
-      "timer": 0,
-      "delay": first === undefined ? 0 : addressOf(first),
-      "first delay": first === undefined ? 0 : addressOf(first),
-      "last delay": first === undefined ? 0 : addressOf(first, (times.length - 1) * TIMER_SIZE),
+      "delays": restart.when === "no" ? 0 : addressOf(this.#delayTable(restart)),
+      "last delay": (delays(restart).length - 1) * TIMER_SIZE,
       "keep": keep ? 1 : 0,
-      "after": this.#afterList(after, place),
+      "after": afterList(after, place),
       "pre-start": entry(app.preStart, label.preStart(app)),
       "main": instructionAt(label.main(app)),
       "post-stop": entry(app.postStop, label.postStop(app)),
-      "cgroup": 0,
-      "name": app.name,
-      "name length": new TextEncoder().encode(app.name).length,
-      "pid file": `${app.name}-pid`,
-      "start file": `${app.name}-started`,
-      "restarts file": again ? `${app.name}-restarts` : 0,
     };
-    return WORDS.map((word) => [word, 8, values[word]]);
   }
 
-  #delayTable(delay: number, times: readonly number[]): Struct {
-    const known = this.#delays.get(delay);
+  #delayTable(restart: Restart): Struct {
+    const known = this.#delays.get(restart.delay);
     if (known !== undefined) return known;
-    const made = struct("itimerspecs", ...times.flatMap(timerFields));
-    this.#delays.set(delay, made);
+    const made = struct("itimerspecs", ...delays(restart).flatMap(timerFields));
+    this.#delays.set(restart.delay, made);
     return made;
   }
 
-  #afterList(after: readonly string[], place: ReadonlyMap<string, number>): Value {
-    if (after.length === 0) return 0;
-    const records = after.map((name): Field => ["app", 8, this.#address(place.get(name) ?? NaN)]);
-    return addressOf(struct("apps", ...records, ["end", 8, 0]));
+  #locate(steps: Section, app: Slot, word: Word, into: Slot): void {
+    for (
+      const [table, words] of [
+        [this.#state, STATE],
+        [this.#life, LIFE],
+        [this.#names, NAMES],
+      ] as const
+    ) {
+      const index = (words as readonly string[]).indexOf(word);
+      if (index >= 0) steps.compute("sum", [app, addressOf(table, index * 8)], { store: into });
+    }
   }
 
-  #address(offset: number): Address {
-    return addressOf(this.#table, offset);
-  }
-
-  /** Reads a word of the record that a slot points to. */
+  /** Reads a word of an app's record. */
   get(steps: Section, app: Slot, word: Word, into: Slot): void {
-    steps.compute("sum", [app, WORDS.indexOf(word) * 8], { store: this.#at });
+    this.#locate(steps, app, word, this.#at);
     steps.compute("load", [this.#at], { store: into });
   }
 
   /** Reads a word, and branches if it holds a value. */
   when(steps: Section, app: Slot, word: Word, value: number, to: string): void {
-    steps.compute("sum", [app, WORDS.indexOf(word) * 8], { store: this.#at });
+    this.#locate(steps, app, word, this.#at);
     steps.compute("load", [this.#at], { branch: { when: "equal", operand: value, to } });
   }
 
   /** Writes a word. */
-  put(steps: Section, app: Slot, word: Word, value: Slot | number): void {
-    this.locate(steps, app, word, this.#at);
+  put(steps: Section, app: Slot, word: StateWord, value: Slot | number): void {
+    this.#locate(steps, app, word, this.#at);
     steps.compute("put", [this.#at, value]);
   }
 
   /** The address of a word. */
-  locate(steps: Section, app: Slot, word: Word, into: Slot): void {
-    steps.compute("sum", [app, WORDS.indexOf(word) * 8], { store: into });
-  }
-
-  /** The address of an app's word, where it is known which app. */
-  wordOf(app: PodApp, word: Word): Address {
-    return this.#address(this.apps.indexOf(app) * RECORD + WORDS.indexOf(word) * 8);
+  locate(steps: Section, app: Slot, word: StateWord, into: Slot): void {
+    this.#locate(steps, app, word, into);
   }
 
   /**
    * Steps for one app after the other, behind the label `name`.
    *
-   * @param app points to the record
    * @param body branches to `next` to go on with the next app
    */
   each(steps: Section, name: string, app: Slot, body: (next: string) => void): void {
@@ -206,14 +212,45 @@ export class AppTable {
     const one = `${name}: app`;
     steps.label(name);
     if (this.apps.length === 0) return steps.label(next);
-    steps.set(app, this.#address(0));
+    steps.set(app, 0);
     steps.label(one);
     body(next);
     steps.label(next);
     steps.compute("sum", [app, RECORD], { store: app });
-    steps.compute("difference", [app, this.#address(this.apps.length * RECORD)], {
+    steps.compute("difference", [app, this.apps.length * RECORD], {
       store: this.#rest,
       branch: { when: "different", operand: 0, to: one },
     });
   }
+}
+
+function stateOf({ life: { restart } }: PodApp): Readonly<Record<StateWord, Value>> {
+  return {
+    "phase": PHASE.waiting,
+    "pid": 0,
+    "code": 0,
+    "settled": 0,
+    "left": Math.min(restart.most, 2 ** 52),
+    "restarts": 0,
+    "timer": 0,
+    "delay": 0,
+  };
+}
+
+function afterList(after: readonly string[], place: ReadonlyMap<string, number>): Value {
+  if (after.length === 0) return 0;
+  const records = after.map((name): Field => ["app", 8, place.get(name) ?? NaN]);
+  return addressOf(struct("apps", ...records, ["end", 8, NO_APP]));
+}
+
+function namesOf(app: PodApp, cgroups: Cgroups | undefined): Readonly<Record<string, Value>> {
+  const [cgroup] = cgroups?.inside === true ? cgroups.apps.get(app.name) ?? [] : [];
+  return {
+    "cgroup": cgroup === undefined ? 0 : addressOf(cgroup),
+    "name": app.name,
+    "name length": new TextEncoder().encode(app.name).length,
+    "pid file": `${app.name}-pid`,
+    "start file": `${app.name}-started`,
+    "restarts file": app.life.restart.when === "no" ? 0 : `${app.name}-restarts`,
+  };
 }

@@ -2,7 +2,6 @@
  * The cgroups of a pod: `rkt-UUID` below whoever started rkt, and in it one for each app. The supervisor makes them
  * before there are other processes, apps enter theirs first of all, the supervisor removes them when the pod has ended.
  */
-import type { AppTable } from "./app_table.ts";
 import type { CgroupBase, CgroupPlace } from "../src/cgroup/place.ts";
 import { type Setting, settings } from "./cgroup_settings.ts";
 import { attachDeviceProgram, DEFAULT_DEVICES, deviceLine, type DeviceRule } from "./devices.ts";
@@ -256,19 +255,6 @@ export function cloneArguments(
     ["cgroup", 8, 0],
   );
   return { args, size: 88, cgroupAt: 80 };
-}
-
-/** Init notes in its table which cgroups the apps are born in. */
-export function rememberCgroups(
-  steps: Section,
-  table: AppTable,
-  cgroups: Cgroups | undefined,
-): void {
-  if (cgroups?.inside !== true) return;
-  for (const app of table.apps) {
-    const [handle] = cgroups.apps.get(app.name) ?? [];
-    steps.compute("put", [table.wordOf(app, "cgroup"), handle]);
-  }
 }
 
 /** A process of an app enters its cgroups, if it was not born there, and takes them for the top of all cgroups. */

@@ -13,7 +13,7 @@ import * as k from "./plan/constants.ts";
 import { addressOf, type Plan, Section, type Slot, slot } from "./plan/plan.ts";
 import type { PodApp } from "./pod.ts";
 import { filterSystemCalls } from "./seccomp.ts";
-import { exitCode, relayEnded, undoInheritance, waitForSignal } from "./supervisor.ts";
+import { exitCode, findTitle, relayEnded, undoInheritance, waitForSignal } from "./supervisor.ts";
 import {
   closeTerminal,
   openTerminal,
@@ -47,10 +47,12 @@ const GONE = "the app has ended";
 export function enterPlan(entering: Entering): Plan {
   const setup = new Section();
   const resident = new Section();
+  const waiting = new Section();
   const pid = slot("self");
   const alive = slot("rkt enter");
   const child = slot("program");
   const ended = slot("end of the program");
+  findTitle(setup);
   prepareParent(setup);
   setup.try("get the own PID", "getpid", [], { store: pid });
   setup.must("refer to this process", "pidfd_open", [pid, 0], { store: alive });
@@ -64,9 +66,9 @@ export function enterPlan(entering: Entering): Plan {
     setup.goto("supervise");
   }
   startProgram(setup, entering, terminal);
-  wait(resident, child, terminal);
+  wait(resident, waiting, child, terminal);
   if (terminal !== undefined) relay(resident, terminal, { pid, alive }, ended);
-  return { setup: setup.items, resident: resident.items };
+  return { setup: setup.items, resident: resident.items, waiting: waiting.items };
 }
 
 function prepareParent(steps: Section): void {
@@ -137,14 +139,14 @@ function dieWithParent(steps: Section, at: string): void {
   steps.label("lives");
 }
 
-function wait(steps: Section, program: Slot, terminal?: Terminal): void {
+function wait(steps: Section, waiting: Section, program: Slot, terminal?: Terminal): void {
   const signal = slot("signal");
   const child = slot("child");
   const status = slot("status");
   const code = slot("code");
   const other = slot("difference");
   steps.heading("enter: wait");
-  waitForSignal(steps, signal, terminal);
+  waitForSignal(steps, waiting, signal, terminal);
   steps.when(signal, k.SIGALRM, "wait");
   steps.try("pass the signal on to the program", "kill", [program, signal]);
   steps.goto("wait");

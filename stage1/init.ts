@@ -5,14 +5,20 @@
  */
 import { startApp } from "./app.ts";
 import { makeEtcFiles, makeHostname, openEtcFiles } from "./etc_files.ts";
-import { rememberCgroups } from "./cgroup.ts";
-import { appTable, initLoop, makeTimers } from "./init_loop.ts";
+import { initLoop } from "./init_loop.ts";
 import { makeCovers, openKernelFiles } from "./kernel_files.ts";
 import { attributes, MOUNT_ATTR_SIZE, newMount } from "./mounts.ts";
 import { enterNetwork } from "./network.ts";
 import * as k from "./plan/constants.ts";
 import { Mutable } from "./mutable.ts";
-import { addressOf, mutableStruct, type Section, type Slot, slot } from "./plan/plan.ts";
+import {
+  addressOf,
+  mutableStruct,
+  type Section,
+  type Sections,
+  type Slot,
+  slot,
+} from "./plan/plan.ts";
 import type { Pod } from "./pod.ts";
 import { bearInit, leaveHostMounts } from "./private_users.ts";
 import { attachRoot, type OpenRoot, openRoot } from "./root.ts";
@@ -36,21 +42,18 @@ interface FromHost {
  * @param namespaces the `CLONE_NEW*` flags of the pod
  */
 export function init(
-  setup: Section,
-  resident: Section,
+  sections: Sections,
   pod: Pod,
   supervisor: Supervisor,
   namespaces: number,
 ): void {
-  const table = appTable(pod);
+  const { setup, births } = sections;
   let host: FromHost | undefined;
-  let mutable: Mutable | undefined;
   if (pod.privateUsers !== undefined) {
     setup.heading("the way: a child of the supervisor, that opens what comes from the host");
     setup.label("on the way");
     leaveHostMounts(setup);
     host = openHost(setup, pod);
-    if (pod.mutable) mutable = new Mutable(setup, pod.privateUsers);
     bearInit(setup, namespaces, supervisor.init);
   }
 
@@ -78,7 +81,7 @@ export function init(
     0,
   ]);
   const { statusDirectory, roots, etc, shm } = host ?? openHost(setup, pod);
-  if (pod.mutable) mutable ??= new Mutable(setup);
+  const mutable = pod.mutable ? new Mutable(setup) : undefined;
   // With users of its own init may mount these only where it sees those of the host.
   const kernelFiles = pod.privateUsers === undefined
     ? []
@@ -96,12 +99,10 @@ export function init(
     MOUNT_ATTR_SIZE,
   ]);
 
-  makeTimers(setup, table);
-  rememberCgroups(setup, table, supervisor.cgroups);
   setup.goto("init ready");
 
-  for (const app of pod.apps) startApp(setup, pod, app, supervisor.cgroups);
-  initLoop(resident, table, pod, statusDirectory, supervisor.cgroups, mutable?.role);
+  for (const app of pod.apps) startApp(births, pod, app, supervisor.cgroups);
+  initLoop(sections, pod, statusDirectory, supervisor.cgroups, mutable?.role);
 }
 
 function openHost(setup: Section, pod: Pod): FromHost {

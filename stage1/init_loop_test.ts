@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { callsOf, type Event, exited, killedBy, runPod, testApp, testPod } from "./fake_kernel.ts";
 import { type Life, PLAIN_LIFE, type Restart } from "./life.ts";
 import * as k from "./plan/constants.ts";
-import { SETUP, STACK } from "./plan/elf.ts";
+import { MEMORY } from "./plan/elf.ts";
 import type { Pod, PodApp } from "./pod.ts";
 
 /** The PIDs of the processes that init makes, in their order. */
@@ -314,15 +314,31 @@ Deno.test("a process that can't be made counts as a failure, and is told of", ()
 
 Deno.test("init keeps what later births need, and gives it back where there will be none", () => {
   const released = (app: PodApp) =>
-    callsOf(init([app]), "munmap", "madvise", "close").slice(-4).map((
-      [call, what],
-    ) => [call, what]);
-  const all = [["munmap", SETUP.address], ["munmap", STACK.address], ["close", 0], ["close", 1]];
+    callsOf(init([app]), "munmap", "madvise", "close").slice(-5)
+      .map(([call, what]) => [call, what]);
+  const { notInit, afterInit, afterBirths, init: ofInit } = MEMORY;
+  const all = [
+    ["munmap", notInit.address],
+    ["munmap", afterInit.address],
+    ["close", 0],
+    ["close", 1],
+    ["madvise", ofInit.address],
+  ];
   assert.deepEqual(released(testApp("one")), all);
   assert.deepEqual(released(testApp("one", { life: living({ keep: true }) })), all);
   for (const app of [always("one"), testApp("one", { postStop: command("clean") })]) {
-    assert.deepEqual(released(app).at(-1), ["madvise", SETUP.address]);
+    assert.deepEqual(released(app).slice(-3), [
+      ["munmap", notInit.address],
+      ["munmap", afterBirths.address],
+      ["madvise", ofInit.address],
+    ]);
   }
+});
+
+Deno.test("init lets go of its steps whenever it waits", () => {
+  const run = init([always("one")], k.SIGHUP, ends([P1, exited(1)]));
+  const waits = callsOf(run, "madvise", "rt_sigtimedwait").map(([call]) => call).slice(-6);
+  assert.deepEqual(waits, Array(3).fill(["madvise", "rt_sigtimedwait"]).flat());
 });
 
 Deno.test("an event handler runs as root, with the app's environment, in its root and directory", () => {

@@ -17,6 +17,7 @@ import {
   type Field,
   mutableStruct,
   type Section,
+  type Sections,
   type Slot,
   slot,
   type Space,
@@ -60,7 +61,7 @@ function files(apps: readonly PodApp[]) {
 }
 
 /** The logger's process. */
-export function runLogger(steps: Section, log: Pump): void {
+export function runLogger(sections: Sections, log: Pump): void {
   const apps = [...new Set(log.channels.map(({ app }) => app))];
   const table = files(apps);
   const channels = mutableStruct(
@@ -70,12 +71,12 @@ export function runLogger(steps: Section, log: Pump): void {
       ["stream", 8, stream * 2 ** 32],
     ]),
   );
-  runPump(steps, log, {
+  runPump(sections, log, {
     table: channels,
     recordSize: 16,
     standardStreams: false,
-    begin: () => lockLogs(steps),
-    handle: (chunk, done) => writeRecord(steps, chunk, done),
+    begin: () => lockLogs(sections.output),
+    handle: (chunk, done) => writeRecord(sections.output, chunk, done),
   });
 }
 

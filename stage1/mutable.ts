@@ -4,10 +4,9 @@
  * Each app that is added has a keeper (added_app.ts), a process of the pod beside init, which holds the directory `rkt`
  * of stage1's root locked shared for as long as it lives. Who gets that lock exclusively knows that no app runs.
  */
-import type { Role } from "./init_loop.ts";
+import type { Role } from "./init_state.ts";
 import * as k from "./plan/constants.ts";
 import { type Section, type Slot, slot } from "./plan/plan.ts";
-import type { PrivateUsers } from "./private_users.ts";
 
 /** The directory that keepers hold locked; below the pod's directory. */
 export const KEEPERS = "stage1/rootfs/rkt";
@@ -25,16 +24,8 @@ export const STOP_APP = k.SIGURG;
 export class Mutable {
   readonly #keepers = slot("keepers");
 
-  /**
-   * While the host's root is still there, in the pod's directory.
-   *
-   * @param users the pod's own, where it has some: the directory becomes theirs, for init to write there
-   */
-  constructor(setup: Section, users?: PrivateUsers) {
-    if (users !== undefined) {
-      const { shift } = users;
-      setup.must("let init write there", "fchownat", [k.AT_FDCWD, KEEPERS, shift, shift, 0]);
-    }
+  /** While init still stands in the host's root, in the pod's directory. */
+  constructor(setup: Section) {
     setup.must("open the directory that is locked while apps run", "openat", [
       k.AT_FDCWD,
       KEEPERS,

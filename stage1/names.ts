@@ -5,7 +5,14 @@
  * A line that is not finished is shown at once; where another app writes before its end, the rest of it gets a line
  * of its own.
  */
-import { addressOf, type Field, mutableStruct, type Section, slot } from "./plan/plan.ts";
+import {
+  addressOf,
+  type Field,
+  mutableStruct,
+  type Section,
+  type Sections,
+  slot,
+} from "./plan/plan.ts";
 import type { Pod } from "./pod.ts";
 import { type Chunk, type Pump, pump, runPump } from "./pump.ts";
 import { podChannels } from "./streams.ts";
@@ -18,7 +25,7 @@ export function namer(pod: Pod): Pump | undefined {
 }
 
 /** The process. */
-export function runNamer(steps: Section, names: Pump): void {
+export function runNamer(sections: Sections, names: Pump): void {
   const width = Math.max(...names.channels.map(({ app }) => app.name.length));
   const table = mutableStruct(
     "name",
@@ -27,12 +34,12 @@ export function runNamer(steps: Section, names: Pump): void {
       ["stream", 8, stream],
     ]),
   );
-  runPump(steps, names, {
+  runPump(sections, names, {
     table,
     recordSize: 16,
     standardStreams: true,
     begin: () => {},
-    handle: (chunk, done) => showLines(steps, width + " | ".length, chunk, done),
+    handle: (chunk, done) => showLines(sections.output, width + " | ".length, chunk, done),
   });
 }
 

@@ -1,6 +1,6 @@
 /** What supervisor, init and the processes beside them do about the apps' output: the hooks of their plans. */
 import type { Passage } from "./passage.ts";
-import { type Section, type Slot, slot } from "./plan/plan.ts";
+import { type Section, type Sections, type Slot, slot } from "./plan/plan.ts";
 import type { Pod } from "./pod.ts";
 import { logger, runLogger } from "./logger.ts";
 import { namer, runNamer } from "./names.ts";
@@ -47,7 +47,7 @@ export function awaitOutput(steps: Section, output: Output): void {
 }
 
 /** The processes themselves. */
-export function runOutput(steps: Section, output: Output): void {
-  if (output.logger !== undefined) runLogger(steps, output.logger);
-  if (output.namer !== undefined) runNamer(steps, output.namer);
+export function runOutput(sections: Sections, output: Output): void {
+  if (output.logger !== undefined) runLogger(sections, output.logger);
+  if (output.namer !== undefined) runNamer(sections, output.namer);
 }

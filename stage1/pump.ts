@@ -5,12 +5,13 @@
  * All of it is in tables, so its code is the same for any number of apps.
  */
 import * as k from "./plan/constants.ts";
-import { DATA, SETUP, STACK } from "./plan/elf.ts";
+import { MEMORY } from "./plan/elf.ts";
 import {
   addressOf,
   type Field,
   mutableStruct,
   type Section,
+  type Sections,
   type Slot,
   slot,
   type Space,
@@ -112,7 +113,7 @@ export function awaitPump(steps: Section, { name, pid }: Pump): void {
  * @param options.handle what is done with a chunk; it ends with a jump to the label `done`
  */
 export function runPump(
-  steps: Section,
+  { output: steps, waiting }: Sections,
   { name, channels, polls, init }: Pump,
   options: {
     readonly table: Struct;
@@ -140,17 +141,15 @@ export function runPump(
   steps.compute("put", [addressOf(polls), value]);
   closeOthers(steps, init, standardStreams);
   options.begin();
-  for (const { address, size } of [SETUP, DATA, STACK]) {
+  for (const { address, size } of [MEMORY.beforeOutput, MEMORY.afterOutput]) {
     steps.try("give back memory of the others", "munmap", [address, size]);
   }
   steps.set(rounds, LAST_ROUNDS);
 
-  steps.label(`${name} waits`);
   const all = channels.length + 1;
-  steps.try("wait for output, or the pod's end", "ppoll", [polls, all, 0, 0, 8], {
-    store: ready,
-    branch: { when: "error", to: `${name} waits` },
-  });
+  waitForOutput(steps, waiting, name, polls, all, ready);
+  steps.label(`${name} sees`);
+  steps.compute("let", [ready], { branch: { when: "less", operand: 1, to: `${name} waits` } });
   steps.set(at, addressOf(polls));
   steps.compute("difference", [table, recordSize], { store: channel });
 
@@ -194,6 +193,32 @@ export function runPump(
   });
   steps.label(`${name} ends`);
   steps.try("end", "exit_group", [0]);
+}
+
+/** Nothing of the section's is needed while nothing comes: neither steps nor buffers. */
+function waitForOutput(
+  steps: Section,
+  waiting: Section,
+  name: string,
+  polls: Struct,
+  count: number,
+  ready: Slot,
+): void {
+  const now = mutableStruct("timespec", ["seconds", 8, 0], ["nanoseconds", 8, 0]); // the kernel writes back what is left
+  const { address, size } = MEMORY.output;
+  steps.compute("put", [addressOf(now), 0]); // that makes it this process's
+  steps.goto(`${name} waits`);
+  waiting.heading(`${name}: while there is nothing to do`);
+  waiting.label(`${name} waits`);
+  waiting.try("see whether there is output", "ppoll", [polls, count, now, 0, 8], {
+    store: ready,
+    branch: { when: "different", operand: 0, to: `${name} sees` },
+  });
+  waiting.try("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
+  waiting.try("wait for output, or the pod's end", "ppoll", [polls, count, 0, 0, 8], {
+    store: ready,
+  });
+  waiting.goto(`${name} sees`);
 }
 
 /** All but the channels and the pidfd, the pod's lock among them. */

@@ -6,11 +6,12 @@ import { type Cgroups, makeCgroups, removeCgroups } from "./cgroup.ts";
 import { leaveNamespaceToInit, tearDownNetwork } from "./network.ts";
 import * as k from "./plan/constants.ts";
 import { bearOnTheWay } from "./private_users.ts";
-import { SETUP } from "./plan/elf.ts";
+import { MEMORY, PAGE } from "./plan/elf.ts";
 import {
   addressOf,
   mutableStruct,
-  Section,
+  type Section,
+  type Sections,
   type Slot,
   slot,
   type Struct,
@@ -109,8 +110,7 @@ export interface Supervisor {
  * @param namespaces the `CLONE_NEW*` flags of the pod
  */
 export function supervise(
-  setup: Section,
-  resident: Section,
+  { setup, resident, waiting }: Sections,
   pod: Pod,
   namespaces: number,
 ): Supervisor {
@@ -118,6 +118,7 @@ export function supervise(
   const alive = slot("supervisor");
   const init = slot("init");
   setup.heading("supervisor: this process, in the caller's namespaces");
+  findTitle(setup);
   setup.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-supervisor"]);
   undoInheritance(setup);
   makePodDirectory(setup, pod);
@@ -150,6 +151,7 @@ export function supervise(
   }
   loop(
     resident,
+    waiting,
     init,
     pod.stopTimeout,
     output,
@@ -188,15 +190,52 @@ export function limitOpenFiles(setup: Section): void {
   setup.try("limit open files", "prlimit64", [0, k.RLIMIT_NOFILE, limit, 0]);
 }
 
-/** Behind the labels `supervise` and `wait`: waits for a signal, and sees to those that are not to be passed on. */
-export function waitForSignal(steps: Section, signal: Slot, terminal?: Terminal): void {
+/** The address of the program's name, which is the lowest that is of use on the stack: `ps` shows it. */
+const TITLE = slot("title");
+
+/** The first steps of all. */
+export function findTitle(setup: Section): void {
+  const stack = slot("stack");
+  setup.compute("cause", [], { store: stack });
+  setup.compute("sum", [stack, 8], { store: stack });
+  setup.compute("load", [stack], { store: TITLE });
+}
+
+/** When all processes are born: what only those need, and all of the stack that no step needs. */
+function giveBack(steps: Section): void {
+  const size = slot("size");
+  const { address } = MEMORY.afterOutput;
+  const page = PAGE[Deno.build.arch];
+  steps.compute("and", [TITLE, -page], { store: size });
+  steps.compute("difference", [size, address], { store: size });
+  steps.try("give the plan's memory back", "munmap", [address, size]);
+}
+
+/**
+ * Behind the labels `supervise` and `wait`: waits for a signal, and sees to those that are not to be passed on.
+ *
+ * @param waiting what goes on while all else is let go of
+ */
+export function waitForSignal(
+  steps: Section,
+  waiting: Section,
+  signal: Slot,
+  terminal?: Terminal,
+): void {
   steps.label("supervise");
-  steps.try("give the plan's memory back", "munmap", [SETUP.address, SETUP.size]);
-  steps.label("wait");
-  steps.try("wait for a signal", "rt_sigtimedwait", [WAITED_FOR, 0, 0, SIGSET_SIZE], {
+  giveBack(steps);
+  steps.goto("wait");
+  waiting.heading("supervisor: while there is nothing to do");
+  waiting.label("wait");
+  const { address, size } = MEMORY.resident;
+  waiting.try("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
+  waiting.label("wait for a signal");
+  waiting.try("wait for a signal", "rt_sigtimedwait", [WAITED_FOR, 0, 0, SIGSET_SIZE], {
     store: signal,
-    branch: { when: "error", to: "wait" },
+    branch: { when: "error", to: "wait for a signal" },
   });
+  waiting.goto("a signal has come");
+  steps.label("a signal has come");
   steps.when(signal, k.SIGCHLD, "reap");
   steps.when(signal, k.SIGPIPE, "wait");
   // A shell that puts us into the foreground again has changed the modes of the terminal.
@@ -207,6 +246,7 @@ export function waitForSignal(steps: Section, signal: Slot, terminal?: Terminal)
 
 function loop(
   steps: Section,
+  waiting: Section,
   init: Slot,
   stopTimeout: number,
   output: Output,
@@ -220,7 +260,7 @@ function loop(
   const stopping = slot("stopping");
   const graceOver = slot("grace over");
   steps.heading("supervisor: wait");
-  waitForSignal(steps, signal, terminal);
+  waitForSignal(steps, waiting, signal, terminal);
   steps.when(signal, k.SIGALRM, "grace over");
   steps.when(signal, k.SIGTERM, "asked to stop");
   steps.when(signal, k.SIGINT, "asked to stop");

@@ -275,22 +275,6 @@ Deno.test("whoever holds an app's output open does not keep the pod from its end
   assert.throws(() => held.writeSync(new Uint8Array(1)), Deno.errors.BrokenPipe);
 });
 
-Deno.test("supervisor, init and logger have at most 64 KB of memory, for several apps too", async () => {
-  const app = (name: string) => [BOX, `--name=${name}`, ...LOG, "--", "-c", "echo up; sleep 1000"];
-  const apps = Array.from({ length: 8 }, (_, i) => app(`app-${i}`));
-  const words = apps.flatMap((each, i) => i === 0 ? each : ["---", ...each]);
-  await using pod = world.spawn(`--dir=${world.dataDir}`, "run", "--net=none", ...words);
-  const followed = follow(await runningPod(world, pod.pid));
-  for (let i = 0; i < apps.length; i++) assert.match(await followed.line() ?? "", /^app-\d \| up$/);
-  const resident = [pod.pid, ...children(pod.pid)].map((pid) => {
-    const rollup = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
-    return Number(/^Rss: +(\d+) kB$/m.exec(rollup)?.[1]);
-  });
-  assert.equal(resident.length, 3);
-  const sum = resident.reduce((all, each) => all + each);
-  assert.ok(sum <= 64, `${sum} KB are resident`);
-});
-
 Deno.test("null is /dev/null, and other streams stay the caller's", async () => {
   const script = "echo lost; echo kept >&2; cat; readlink /proc/self/fd/0 >&2";
   const { code, stdout, stderr } = await world.run(script, "--stdin=null", "--stdout=null");

@@ -12,8 +12,16 @@ export interface Memory {
   readonly pss: number;
 }
 
-/** The memory of some processes together. */
+/** Whether a process waits for something to do: `S` of proc_pid_stat(5). */
+async function waits(pid: number): Promise<boolean> {
+  return /^State:\tS/m.test(await Deno.readTextFile(`/proc/${pid}/status`));
+}
+
+/** The memory of some processes together, while they wait. */
 export async function memoryOf(pids: readonly number[]): Promise<Memory> {
+  for (const pid of pids) {
+    await eventually(`process ${pid} at rest`, async () => await waits(pid) || undefined);
+  }
   const texts = await Promise.all(
     pids.map((pid) => Deno.readTextFile(`/proc/${pid}/smaps_rollup`)),
   );

@@ -3,8 +3,9 @@
 // Registers: x19 this instruction, x20 the instruction that branched last, x21 its result.
 	.text
 
-// A process starts here: the kernel leaves nothing that we need in registers.
-entry:	ldr	x0, plan
+// A process starts here: of what the kernel leaves in registers, the stack pointer may be of use.
+entry:	mov	x21, sp
+	ldr	x0, plan
 
 // void run(instruction *plan), AAPCS64.
 run:	stp	x19, x20, [sp, #-32]!

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { runInProcess } from "../in_process.ts";
 import { assemble } from "../plan/assemble.ts";
 import * as k from "../plan/constants.ts";
-import { executable } from "../plan/elf.ts";
+import { executable, MEMORY } from "../plan/elf.ts";
 import { interpret } from "../plan/interpret.ts";
 import {
   addressOf,
@@ -330,6 +330,16 @@ for (const machine of MACHINES) {
     assert.deepEqual(named(PROBES.map((_, i) => words.getBigInt64(i * 8, true))), EXPECTED);
   });
 
+  Deno.test(`a process begins with its stack pointer as the cause (${machine.name})`, () => {
+    const [stack, count] = [slot("stack"), slot("count")];
+    const plan = program((s) => {
+      s.compute("cause", [], { store: stack });
+      s.compute("load", [stack], { store: count });
+      s.try("end with the number of arguments", "exit_group", [count]);
+    });
+    assert.equal(runProcess(plan, machine).code, 1);
+  });
+
   Deno.test(`the sixth argument reaches the kernel, also by a slot (${machine.name})`, () => {
     const PAGE = 0x10000;
     const MMAP = { x86_64: 9, aarch64: 222 }[machine.architecture];
@@ -400,7 +410,8 @@ for (const machine of MACHINES) {
     const plan = program((s, r) => {
       s.goto("resident");
       r.label("resident");
-      r.must("give the setup part back", "munmap", [0x600000, 0x100000]);
+      const { address, size } = MEMORY.setup;
+      r.must("give the setup part back", "munmap", [address, size]);
       r.try("say so", "write", [1, "resident\n", 9]);
       r.try("end", "exit_group", [3]);
     });

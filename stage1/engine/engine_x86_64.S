@@ -16,6 +16,7 @@
 # Operations:  -1 let a0         -2 a0 + a1        -3 a0 - a1        -4 a0 & a1      -5 a0 << a1
 #              -6 a0 >> a1       -7 *a0            -8 *a0 = a1       -9 the instruction that branched last
 #             -10 its result    -11 go to a0      -12 return to the caller
+#              (-10 before any branch, where the engine is a process: the stack pointer)
 # Conditions:   0 never    1 result is an error, -4095..-1    2 result = operand    3 result != operand
 #               4 result < operand (signed)    5 always
 #
@@ -23,8 +24,9 @@
 	.intel_syntax noprefix
 	.text
 
-# A process starts here: the kernel leaves nothing that we need in registers.
-entry:	mov	rdi, [rip + plan]
+# A process starts here: of what the kernel leaves in registers, the stack pointer may be of use.
+entry:	mov	r12, rsp
+	mov	rdi, [rip + plan]
 
 # void run(instruction *plan), System V ABI.
 run:	push	rbx

@@ -25,23 +25,25 @@ import { callNumber } from "./syscalls.ts";
 /** The conditions of the engine; see its source. */
 const CONDITION = { never: 0, error: 1, equal: 2, different: 3, less: 4, always: 5 } as const;
 
-/** Where the parts of a program are in memory; below 2^53. */
-export interface Bases {
-  readonly setup: number;
-  readonly resident: number;
-  readonly init?: number;
-  readonly output?: number;
-  readonly data: number;
-}
+/**
+ * A part of a program, in one place in memory: a section, or memory that belongs to none. That is `data` of the first
+ * process and of what several use, and what stays of init and of the processes of output while they wait.
+ */
+export type PartName = SectionName | "data" | "initMemory" | "outputMemory";
+
+/** Where the parts of a program are in memory; below 2^53. A part without bytes needs no place. */
+export type Bases = Readonly<Partial<Record<PartName, number>>>;
 
 /** The bytes of the parts of a program. */
-export type Images = Readonly<Record<SectionName | "data", Uint8Array<ArrayBuffer>>>;
+export type Images = Readonly<Record<PartName, Uint8Array<ArrayBuffer>>>;
 
 /** A program, laid out but without addresses. */
 export interface Layout {
   /** Bytes of each part. */
-  readonly size: Readonly<Record<SectionName | "data", number>>;
-  /** Offset of a slot, a space or a changing structure in the data part. */
+  readonly size: Readonly<Record<PartName, number>>;
+  /** Whether a part has memory, which is written to. */
+  readonly changes: (part: PartName) => boolean;
+  /** Offset of a slot, a space or a changing structure in its part, behind what else that has. */
   offsetOf(memory: Slot | Space | Struct): number;
   /** The bytes of each part, for memory at these addresses. */
   emit(bases: Bases): Images;
@@ -117,6 +119,11 @@ function structureSize(structure: Struct | Vector): number {
   return align(size);
 }
 
+function memorySize(memory: Memory): number {
+  if (memory.kind === "slot") return 8;
+  return memory.kind === "space" ? align(memory.size) : structureSize(memory);
+}
+
 /** The text that a failed step is reported with; its hint stands behind the first line feed. */
 export function failureText(step: Step): string {
   return `stage1: ${step.what}: \n${step.hint === undefined ? "" : `; ${step.hint}`}\n`;
@@ -124,33 +131,49 @@ export function failureText(step: Step): string {
 
 /** Lays a plan out. Throws on a label that is missing or stands twice: both are bugs of the plan's author. */
 export function assemble(plan: Plan, architecture: Architecture): Layout {
-  const assembly = new Assembly(architecture, plan.apart ?? []);
+  const assembly = new Assembly(architecture, plan.apart ?? false);
   // Setup comes last: what others use too is to be where they are.
   for (const section of SECTIONS.toReversed()) {
     for (const item of plan[section] ?? []) assembly.add(item, section);
   }
-  for (const item of ABORT) assembly.add(item, "setup");
+  const abort = plan.births === undefined ? "setup" : "births";
+  for (const item of ABORT) assembly.add(item, abort);
   return assembly.layout();
 }
+
+/** Bits that say who uses memory. Whoever waits does it with memory of another section. */
+const USER: Readonly<Record<SectionName, number>> = {
+  setup: 1,
+  births: 2,
+  init: 4,
+  resident: 8,
+  output: 16,
+  waiting: 0,
+};
+const OF_INIT = USER.setup | USER.births | USER.init;
 
 class Assembly {
   readonly #parts: Readonly<Record<SectionName, Part>> = {
     setup: new Part(),
+    births: new Part(),
     resident: new Part(),
     init: new Part(),
     output: new Part(),
+    waiting: new Part(),
   };
   readonly #labels = new Map<string, readonly [SectionName, number]>();
   readonly #data = new Map<Memory, number>();
-  /** The only section that uses some memory; undefined where there are several. */
-  readonly #owners = new Map<Memory, SectionName | undefined>();
-  /** Where the data of each part begins, behind its other bytes. */
-  readonly #dataAt = new Map<SectionName, number>();
+  /** Bits of the sections that use some memory. */
+  readonly #users = new Map<Memory, number>();
+  /** Where memory is, once it is known who uses it. */
+  readonly #homes = new Map<Memory, PartName>();
+  /** Where the memory of each part begins, behind its other bytes. */
+  readonly #dataAt = new Map<PartName, number>();
   /** The sections that have the texts of structures in memory. */
-  readonly #homes = new Map<Struct, SectionName>();
-  #bases: Bases = { setup: 0, resident: 0, data: 0 };
+  readonly #textsOf = new Map<Struct, SectionName>();
+  #bases: Bases = {};
 
-  constructor(readonly architecture: Architecture, readonly apart: readonly SectionName[]) {}
+  constructor(readonly architecture: Architecture, readonly apart: boolean) {}
 
   add(item: Item, section: SectionName): void {
     const part = this.#parts[section];
@@ -166,16 +189,13 @@ class Assembly {
   }
 
   #addMemory(memory: Memory, section: SectionName): void {
-    if (this.#data.has(memory)) {
-      if (this.#owners.get(memory) !== section) this.#owners.set(memory, undefined);
-      return;
-    }
-    this.#data.set(memory, NaN);
-    this.#owners.set(memory, section);
+    const users = this.#users.get(memory);
+    this.#users.set(memory, (users ?? 0) | USER[section]);
+    if (users !== undefined) return;
     if (memory.kind === "struct") {
-      const home = section === "setup" && !this.apart.includes("setup") ? "resident" : section;
-      this.#homes.set(memory, home);
-      this.#addFields(memory.fields, home);
+      const texts = section === "setup" && !this.apart ? "resident" : section;
+      this.#textsOf.set(memory, texts);
+      this.#addFields(memory.fields, texts);
     }
   }
 
@@ -199,58 +219,75 @@ class Assembly {
     else if (part.addStructure(value)) this.#addFields(value.fields, section);
   }
 
-  /** The section that has memory for itself; undefined where it is in the data part. */
-  #home(memory: Memory): SectionName | undefined {
-    return this.apart.find((section) => section === this.#owners.get(memory));
+  /** The part that memory is in: see {@linkcode Plan.apart}. */
+  #homeOf(memory: Memory, users: number): PartName {
+    if (!this.apart) return "data";
+    const kept = memory.kind !== "space";
+    if (users === 0) throw new Error(`${memory.name} is of no process: all wait with it`);
+    if (users === USER.setup) return "setup";
+    if (users === USER.births) return "births";
+    if (users === USER.init) return kept ? "initMemory" : "init";
+    if (users === USER.output) return kept ? "outputMemory" : "output";
+    if (users === USER.resident) return kept ? "data" : "resident";
+    if ((users & ~OF_INIT) === 0) return "initMemory";
+    // Init gives the data part back.
+    if ((users & (USER.births | USER.init)) !== 0) {
+      throw new Error(`${memory.name} is used by processes that do not share it`);
+    }
+    return "data";
   }
 
   /**
-   * Places the memory of a section, or of the data part. Buffers stand behind all else, so that who uses none has
-   * one page of this.
+   * Places all memory. Buffers stand behind all else, so that who uses none has one page of this.
    *
-   * @returns its bytes
+   * @returns the bytes in each part
    */
-  #placeData(section?: SectionName): number {
-    let end = 0;
+  #placeMemory(): ReadonlyMap<PartName, number> {
+    const ends = new Map<PartName, number>();
+    for (const [memory, users] of this.#users) this.#homes.set(memory, this.#homeOf(memory, users));
     for (const spaces of [false, true]) {
-      for (const memory of this.#data.keys()) {
-        if ((memory.kind === "space") !== spaces || this.#home(memory) !== section) continue;
-        this.#data.set(memory, end);
-        end += memory.kind === "slot"
-          ? 8
-          : memory.kind === "space"
-          ? align(memory.size)
-          : structureSize(memory);
+      for (const [memory, home] of this.#homes) {
+        if ((memory.kind === "space") !== spaces) continue;
+        const at = ends.get(home) ?? 0;
+        this.#data.set(memory, at);
+        ends.set(home, at + memorySize(memory));
       }
     }
-    return end;
+    return ends;
   }
 
   layout(): Layout {
-    const close = (section: SectionName): number => {
-      const own = this.#parts[section].close();
-      this.#dataAt.set(section, own);
-      return own + (this.apart.includes(section) ? this.#placeData(section) : 0);
+    const memory = this.#placeMemory();
+    const close = (part: PartName): number => {
+      const own = part in this.#parts ? this.#parts[part as SectionName].close() : 0;
+      this.#dataAt.set(part, own);
+      return own + (memory.get(part) ?? 0);
     };
-    const size = {
-      setup: close("setup"),
-      resident: close("resident"),
-      init: close("init"),
-      output: close("output"),
-      data: this.#placeData(),
-    };
+    const each = <T>(of: (part: PartName) => T): Readonly<Record<PartName, T>> => ({
+      setup: of("setup"),
+      births: of("births"),
+      resident: of("resident"),
+      init: of("init"),
+      output: of("output"),
+      waiting: of("waiting"),
+      data: of("data"),
+      initMemory: of("initMemory"),
+      outputMemory: of("outputMemory"),
+    });
+    const size = each(close);
     return {
       size,
-      offsetOf: (memory) => this.#data.get(memory) ?? NaN,
+      changes: (part) => memory.has(part),
+      offsetOf: (each) => this.#data.get(each) ?? NaN,
       emit: (bases) => {
         this.#bases = bases;
-        return {
-          setup: this.#emitData("setup", this.#emitPart("setup", size.setup)),
-          resident: this.#emitPart("resident", size.resident),
-          init: this.#emitData("init", this.#emitPart("init", size.init)),
-          output: this.#emitData("output", this.#emitPart("output", size.output)),
-          data: this.#emitData(undefined, new Uint8Array(size.data)),
-        };
+        const images = each((part) =>
+          part in this.#parts
+            ? this.#emitPart(part as SectionName, size[part])
+            : new Uint8Array(size[part])
+        );
+        this.#emitMemory(images);
+        return images;
       },
     };
   }
@@ -314,18 +351,14 @@ class Assembly {
     }
   }
 
-  /** Writes the structures among the memory of a section, or of the data part. */
-  #emitData(
-    section: SectionName | undefined,
-    bytes: Uint8Array<ArrayBuffer>,
-  ): Uint8Array<ArrayBuffer> {
-    const view = new DataView(bytes.buffer);
-    const from = section === undefined ? 0 : this.#dataAt.get(section) ?? NaN;
-    for (const [memory, at] of this.#data) {
-      if (memory.kind !== "struct" || this.#home(memory) !== section) continue;
-      this.#emitFields(view, from + at, memory.fields, this.#homes.get(memory) ?? "resident");
+  /** Writes the structures in memory. */
+  #emitMemory(images: Images): void {
+    for (const [memory, home] of this.#homes) {
+      if (memory.kind !== "struct") continue;
+      const at = (this.#dataAt.get(home) ?? NaN) + (this.#data.get(memory) ?? NaN);
+      const view = new DataView(images[home].buffer);
+      this.#emitFields(view, at, memory.fields, this.#textsOf.get(memory) ?? "resident");
     }
-    return bytes;
   }
 
   #number(value: Argument, section: SectionName): number | bigint {
@@ -348,10 +381,8 @@ class Assembly {
   }
 
   #dataAddress(memory: Memory): number {
-    const offset = this.#data.get(memory) ?? NaN;
-    const home = this.#home(memory);
-    if (home === undefined) return this.#bases.data + offset;
-    return this.#base(home) + (this.#dataAt.get(home) ?? NaN) + offset;
+    const home = this.#homes.get(memory) ?? "data";
+    return this.#base(home) + (this.#dataAt.get(home) ?? NaN) + (this.#data.get(memory) ?? NaN);
   }
 
   #labelAddress(name: string): number {
@@ -360,8 +391,8 @@ class Assembly {
     return this.#base(label[0]) + label[1] * INSTRUCTION_SIZE;
   }
 
-  #base(section: SectionName): number {
-    return this.#bases[section] ?? NaN;
+  #base(part: PartName): number {
+    return this.#bases[part] ?? NaN;
   }
 }
 

@@ -4,13 +4,19 @@ import { ABORT } from "./abort.ts";
 import { assemble, failureText, type Images } from "./assemble.ts";
 import {
   addressOf,
+  emptySections,
   instructionAt,
   mutableStruct,
   type Plan,
+  planOf,
   Section,
+  type SectionName,
+  type Slot,
   slot,
+  type Space,
   space,
   type Step,
+  type Struct,
   struct,
   vector,
 } from "./plan.ts";
@@ -124,38 +130,63 @@ Deno.test("assemble() keeps structures behind the instructions, and aligned", ()
   assert.deepEqual([...setup.subarray(at, at + 16)], bytes);
 });
 
-Deno.test("assemble() can keep the memory that only one section uses with it", () => {
-  const shared = slot("shared");
-  const ofResident = slot("resident");
-  const bases = { ...BASES, init: 0x40_0000, output: 0x50_0000 };
-  const APART = ["setup", "init", "output"] as const;
-  const sections = APART.map((name) => {
-    const section = new Section();
-    const table = mutableStruct("table", ["number", 8, 7], ["text", 8, `text of ${name}`]);
-    section.try("use", "read", [slot(name), table, shared]);
-    return [name, section.items] as const;
-  });
-  const resident = new Section();
-  resident.compute("sum", [ofResident, shared]);
-  const parts: Plan = { setup: [], resident: resident.items, ...Object.fromEntries(sections) };
-  const layout = assemble({ ...parts, apart: APART }, "x86_64");
-  const images = layout.emit(bases);
-  const part = (address: bigint) =>
-    ([...APART, "resident", "data"] as const).find((name) =>
-      Number(address) >= bases[name] && Number(address) < bases[name] + layout.size[name]
-    );
-  for (const name of APART) {
-    const { args } = instruction(images[name], 0);
-    assert.deepEqual(args.slice(0, 3).map(part), [name, name, "data"]);
-    const at = Number(args[1]) - bases[name];
-    const view = new DataView(images[name].buffer);
-    assert.equal(view.getBigInt64(at, true), 7n);
-    const address = view.getBigInt64(at + 8, true);
-    assert.equal(text(images[name], bases[name], address), `text of ${name}`);
+/** Bases of all parts, and whose an address is. */
+const ALL = ["setup", "births", "resident", "init", "output", "waiting"] as const;
+const PARTS = [...ALL, "data", "initMemory", "outputMemory"] as const;
+const EVERYWHERE = Object.fromEntries(PARTS.map((name, i) => [name, (i + 1) * 0x10_0000]));
+const partOf = (address: bigint) => PARTS[Math.floor(Number(address) / 0x10_0000) - 1];
+
+/** A plan apart whose sections use memory: each name stands for the sections that use it. */
+function sharing(memory: Slot | Struct | Space, ...users: readonly SectionName[]): Plan {
+  const sections = emptySections();
+  for (const name of users) sections[name].try("use", "prctl", [memory, addressOf(memory)]);
+  return planOf(sections);
+}
+
+Deno.test("assemble() keeps memory where only those processes have it who use it", () => {
+  const cases: readonly (readonly [readonly SectionName[], string, string])[] = [
+    [["setup"], "setup", "setup"],
+    [["births"], "births", "births"],
+    [["init"], "initMemory", "init"],
+    [["output"], "outputMemory", "output"],
+    [["resident"], "data", "resident"],
+    [["setup", "births"], "initMemory", "initMemory"],
+    [["setup", "init"], "initMemory", "initMemory"],
+    [["init", "waiting"], "initMemory", "init"],
+    [["output", "waiting"], "outputMemory", "output"],
+    [["setup", "output"], "data", "data"],
+    [["setup", "resident"], "data", "data"],
+    [["resident", "output"], "data", "data"],
+  ];
+  for (const [users, kept, buffer] of cases) {
+    const table = mutableStruct("table", ["number", 8, 7], ["text", 8, "text"]);
+    const memories = [[slot("slot"), kept], [table, kept], [space("space", 8), buffer]] as const;
+    for (const [memory, part] of memories) {
+      const images = assemble(sharing(memory, ...users), "x86_64").emit(EVERYWHERE);
+      for (const user of users) {
+        const address = instruction(images[user], 0).args[1];
+        assert.equal(partOf(address), part, `${memory.kind} of ${users}`);
+        if (memory.kind !== "struct") continue;
+        const view = new DataView(images[partOf(address)].buffer);
+        const at = Number(address) - EVERYWHERE[partOf(address)];
+        assert.equal(view.getBigInt64(at, true), 7n);
+        const name = view.getBigInt64(at + 8, true);
+        assert.equal(text(images[partOf(name)], EVERYWHERE[partOf(name)], name), "text");
+        assert.ok(users.some((each) => each === partOf(name)), `text of ${users}`);
+      }
+    }
   }
-  const { args } = instruction(images.resident, 0);
-  assert.deepEqual(args.slice(0, 2).map(part), ["data", "data"]);
-  assert.equal(layout.size.data, 16);
+});
+
+Deno.test("assemble() refuses memory that is not of one process where it has to be", () => {
+  const waiting = sharing(slot("nobody's"), "waiting");
+  assert.throws(() => assemble(waiting, "x86_64"), /nobody's is of no process/);
+  for (const users of [["init", "resident"], ["births", "output"]] as const) {
+    assert.throws(
+      () => assemble(sharing(slot("secret"), ...users), "x86_64"),
+      /secret is used by processes that do not share it/,
+    );
+  }
 });
 
 Deno.test("assemble() keeps what changes in the data part, which starts as zeros", () => {

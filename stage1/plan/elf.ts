@@ -1,33 +1,74 @@
 /** Makes the ELF executable that a program runs as: engine, instructions, constants, memory; nothing else. */
 import { Failure } from "../../src/failure.ts";
 import { type Architecture, engineCode, ENGINES } from "../engine/engine.ts";
-import type { Layout } from "./assemble.ts";
-import type { SectionName } from "./plan.ts";
+import type { Layout, PartName } from "./assemble.ts";
 
-/** Where the parts are in memory. Far enough from address 0 for any `vm.mmap_min_addr`. */
-export const ADDRESS = {
-  text: 0x400000,
-  data: 0x500000,
-  init: 0x600000,
-  output: 0x700000,
-  resident: 0x800000,
-  setup: 0x900000,
-} as const;
+/** A stretch of a program's memory. */
+export interface Range {
+  readonly address: number;
+  readonly size: number;
+}
 
-/** Bytes that each part but the setup part may have. */
-const PART_SIZE = 0x100000;
+const range = (address: number, end: number): Range => ({ address, size: end - address });
 
-/** The place of the data part. */
-export const DATA = { address: ADDRESS.data, size: PART_SIZE };
+/** The parts with a place of their own, in the order of the places. */
+const NAMES = [
+  "data",
+  "resident",
+  "outputMemory",
+  "output",
+  "initMemory",
+  "init",
+  "births",
+  "setup",
+] as const;
 
-/** All above the parts: the stack, which no step needs, and what the kernel maps to read clocks from. */
-export const STACK = {
-  address: 0x1000000,
-  size: (Deno.build.arch === "aarch64" ? 2 ** 48 : 2 ** 47 - 0x1000) - 0x1000000,
+/**
+ * Where the parts of a process are; far enough from address 0 for any `vm.mmap_min_addr`. Those that stay share two megabytes, so
+ * that the kernel has one page table for them.
+ */
+export const PLACE: Readonly<Record<typeof NAMES[number], Range>> = {
+  data: range(0x410000, 0x430000),
+  resident: range(0x430000, 0x470000),
+  outputMemory: range(0x470000, 0x490000),
+  output: range(0x490000, 0x4d0000),
+  initMemory: range(0x4d0000, 0x500000),
+  init: range(0x500000, 0x600000),
+  births: range(0x600000, 0x8000000),
+  setup: range(0x8000000, 0x10000000),
 };
 
-/** The setup part's place in memory, up to {@linkcode STACK}: what a plan gives back when it is done with it. */
-export const SETUP = { address: ADDRESS.setup, size: 0x700000 };
+/** The place of the engine, and behind it of what processes do that wait. */
+const TEXT = range(0x400000, 0x410000);
+
+/** The end of what a process can have in memory. */
+const TOP = Deno.build.arch === "aarch64" ? 2 ** 48 : 2 ** 47 - 0x1000;
+
+const between = (first: keyof typeof PLACE, after: keyof typeof PLACE): Range =>
+  range(PLACE[first].address, PLACE[after].address);
+
+/**
+ * What processes give back when the pod is up, and what they let go of whenever they wait. All above the parts is the
+ * stack, which no step needs, and what the kernel maps to read clocks from.
+ */
+export const MEMORY = {
+  /** All of the setup part. */
+  setup: PLACE.setup,
+  /** Of the first process and of output: not for init. */
+  notInit: between("data", "initMemory"),
+  /** Not for init when nothing is born later. */
+  afterInit: range(PLACE.births.address, TOP),
+  /** Not for init when something is. */
+  afterBirths: range(PLACE.setup.address, TOP),
+  /** Of the first process: not for output. */
+  beforeOutput: between("data", "outputMemory"),
+  /** Not for output, nor, up to the page with the program's name, for the first process. */
+  afterOutput: range(PLACE.initMemory.address, TOP),
+  resident: PLACE.resident,
+  output: PLACE.output,
+  /** Init's, and what is born of it. */
+  init: between("init", "setup"),
+} as const;
 
 const EHDR_SIZE = 64;
 const PHDR_SIZE = 56;
@@ -38,11 +79,11 @@ const PF_W = 2;
 const PF_R = 4;
 const ET_EXEC = 2;
 const EM: Readonly<Record<Architecture, number>> = { x86_64: 62, aarch64: 183 };
-/** Kernels for aarch64 may have pages of 64 KiB. */
-const PAGE: Readonly<Record<Architecture, number>> = { x86_64: 0x1000, aarch64: 0x10000 };
+/** Bytes of a page. Kernels for aarch64 may have pages of 64 KiB. */
+export const PAGE: Readonly<Record<Architecture, number>> = { x86_64: 0x1000, aarch64: 0x10000 };
 
-function checkSize(part: SectionName | "data", size: number): void {
-  if (size <= (part === "setup" ? SETUP.size : PART_SIZE)) return;
+function checkSize(part: PartName, size: number, place: Range): void {
+  if (size <= place.size) return;
   throw new Failure(
     `the pod is too large (its ${part} part has ${size} bytes); run fewer apps in it`,
   );
@@ -53,27 +94,30 @@ function checkSize(part: SectionName | "data", size: number): void {
  *
  * @throws {Failure} where the plan is larger than its place in memory
  *
- * The text is the engine. Each part has pages of its own, so that only those who use it have it in their memory: the
- * kernel maps all pages of a mapping that are at hand when one is touched. What may have memory among it is writable.
+ * The text is the engine, with the waiting section behind it. Each part has pages of its own, so that only those who
+ * use it have it in their memory: the kernel maps all pages of a mapping that are at hand when one is touched. What has
+ * memory among it is writable.
  */
 export function executable(layout: Layout, architecture: Architecture): Uint8Array<ArrayBuffer> {
   const code = engineCode(architecture);
-  const others = (["setup", "init", "output", "resident"] as const)
-    .filter((name) => layout.size[name] > 0);
-  const headers = 3 + others.length;
+  const used = NAMES.filter((name) => layout.size[name] > 0);
+  const headers = 2 + used.length;
   const codeAt = EHDR_SIZE + headers * PHDR_SIZE;
-  const parts = layout.emit(ADDRESS);
-  checkSize("data", parts.data.length);
+  const waitingAt = codeAt + code.length;
+  const parts = layout.emit({
+    waiting: TEXT.address + waitingAt,
+    ...Object.fromEntries(NAMES.map((name) => [name, PLACE[name].address])),
+  });
 
   const page = PAGE[architecture];
   const paged = (size: number): number => Math.ceil(size / page) * page;
-  const textSize = codeAt + code.length;
-  const dataAt = paged(textSize);
-  let end = dataAt + parts.data.length;
-  const places = others.map((name) => {
+  const textSize = waitingAt + parts.waiting.length;
+  checkSize("waiting", textSize, TEXT);
+  let end = textSize;
+  const places = used.map((name) => {
     const at = paged(end);
     end = at + parts[name].length;
-    checkSize(name, parts[name].length);
+    checkSize(name, parts[name].length, PLACE[name]);
     return [name, at] as const;
   });
   const file = new Uint8Array(end);
@@ -82,7 +126,7 @@ export function executable(layout: Layout, architecture: Architecture): Uint8Arr
   view.setUint16(16, ET_EXEC, true);
   view.setUint16(18, EM[architecture], true);
   view.setUint32(20, 1, true);
-  view.setUint32(24, ADDRESS.text + codeAt, true);
+  view.setUint32(24, TEXT.address + codeAt, true);
   view.setUint32(32, EHDR_SIZE, true);
   view.setUint16(52, EHDR_SIZE, true);
   view.setUint16(54, PHDR_SIZE, true);
@@ -98,10 +142,10 @@ export function executable(layout: Layout, architecture: Architecture): Uint8Arr
     view.setUint32(header + 40, size, true);
     view.setUint32(header + 48, page, true);
   };
-  segment(0, PF_R | PF_X, 0, ADDRESS.text, textSize);
-  segment(1, PF_R | PF_W, dataAt, ADDRESS.data, parts.data.length);
+  segment(0, PF_R | PF_X, 0, TEXT.address, textSize);
   for (const [i, [name, at]] of places.entries()) {
-    segment(2 + i, name === "resident" ? PF_R : PF_R | PF_W, at, ADDRESS[name], parts[name].length);
+    const flags = layout.changes(name) ? PF_R | PF_W : PF_R;
+    segment(1 + i, flags, at, PLACE[name].address, parts[name].length);
     file.set(parts[name], at);
   }
   const stack = EHDR_SIZE + (headers - 1) * PHDR_SIZE;
@@ -109,7 +153,7 @@ export function executable(layout: Layout, architecture: Architecture): Uint8Arr
   view.setUint32(stack + 4, PF_R | PF_W, true);
 
   file.set(code, codeAt);
-  view.setUint32(codeAt + ENGINES[architecture].plan, ADDRESS.setup, true);
-  file.set(parts.data, dataAt);
+  view.setUint32(codeAt + ENGINES[architecture].plan, PLACE.setup.address, true);
+  file.set(parts.waiting, waitingAt);
   return file;
 }

@@ -3,7 +3,7 @@
  * assembled, so it also says what the assembler and the engine have to do.
  */
 import { EXIT_FAILURE } from "./abort.ts";
-import { SETUP } from "./elf.ts";
+import { PLACE } from "./elf.ts";
 import {
   type Argument,
   type Branch,
@@ -88,7 +88,7 @@ interface Piece {
   readonly address: bigint;
   readonly view: DataView;
   readonly writable: boolean;
-  /** Constants of the setup section are gone when it is given back. */
+  /** Constants of a section are gone when it is given back. */
   readonly section: SectionName;
 }
 
@@ -102,24 +102,35 @@ export function interpret(plan: Plan, kernel: Kernel): Run {
   return new Machine(plan, kernel).run();
 }
 
+/** A map for each section. */
+class BySection<K, V> {
+  readonly #maps = new Map<SectionName, Map<K, V>>();
+
+  of(section: SectionName): Map<K, V> {
+    const found = this.#maps.get(section) ?? new Map();
+    this.#maps.set(section, found);
+    return found;
+  }
+}
+
 class Machine implements Memory {
   readonly #steps: { readonly step: Step; readonly section: SectionName }[] = [];
   readonly #labels = new Map<string, number>();
   readonly #pieces: Piece[] = [];
   readonly #places = new Map<unknown, Piece>();
-  readonly #texts: Readonly<Record<SectionName, Map<string, Piece>>> = {
-    setup: new Map(),
-    resident: new Map(),
-    init: new Map(),
-    output: new Map(),
-  };
+  readonly #texts = new BySection<string, Piece>();
   readonly #calls: Call[] = [];
-  #setupGone = false;
+  readonly #gone = new Set<SectionName>();
   #brancher = 0n;
   #cause = 0n;
   #next = 0;
 
   constructor(plan: Plan, readonly kernel: Kernel) {
+    // What the kernel leaves on the stack: the number of arguments, and the address of the first one.
+    const stack = this.#allocate(new Uint8Array(24), true, "resident");
+    stack.view.setBigInt64(0, 1n, true);
+    stack.view.setBigInt64(8, stack.address + 16n, true);
+    this.#cause = stack.address;
     for (const section of SECTIONS) {
       for (const item of plan[section] ?? []) this.#add(item, section);
     }
@@ -139,8 +150,10 @@ class Machine implements Memory {
       if (count === MOST_STEPS) throw new Error("the plan runs in circles");
       const at = this.#steps[this.#next];
       if (at === undefined) throw new Error("the plan runs over its end");
-      if (this.#setupGone && at.section === "setup") {
-        throw new Error(`${at.step.what ?? at.step.call}: the setup section was given back`);
+      if (this.#gone.has(at.section)) {
+        throw new Error(
+          `${at.step.what ?? at.step.call}: the ${at.section} section was given back`,
+        );
       }
       this.#next += 1;
       end = this.#do(at.step, at.section);
@@ -169,13 +182,20 @@ class Machine implements Memory {
       if (call === "exit_group") return { kind: "exit", code: Number(args[0]) };
       if (answer === undefined) return { kind: "waiting", call };
       if (call === "execve" && answer === 0) return { kind: "execve", path: args[0] };
-      if (call === "munmap" && args[0] === SETUP.address && answer === 0) this.#setupGone = true;
+      if (call === "munmap" && answer === 0) this.#giveBack(Number(args[0]), Number(args[1]));
       result = BigInt(answer);
     }
     if (step.store !== undefined) {
       this.#piece(step.store, section).view.setBigInt64(0, word(result), true);
     }
     return this.#goOn(step, own, result);
+  }
+
+  #giveBack(from: number, size: number): void {
+    for (const section of ["setup", "births", "resident", "init", "output"] as const) {
+      const { address } = PLACE[section];
+      if (from <= address && address < from + size) this.#gone.add(section);
+    }
   }
 
   #goOn(step: Step, own: number, result: bigint): End | undefined {
@@ -252,7 +272,7 @@ class Machine implements Memory {
   }
 
   #text(text: string, section: SectionName): Piece {
-    const texts = this.#texts[section];
+    const texts = this.#texts.of(section);
     const known = texts.get(text);
     if (known !== undefined) return this.#alive(known);
     const piece = this.#allocate(new TextEncoder().encode(`${text}\0`), false, section);
@@ -268,7 +288,8 @@ class Machine implements Memory {
     if (known !== undefined) return this.#alive(known);
     const piece = this.#allocate(new Uint8Array(sizeOf(memory)), !constant, section);
     this.#places.set(key, piece);
-    if (memory.kind === "struct") this.#fill(piece.view, memory, constant ? section : "resident");
+    // Texts of what changes are where all who use it have them.
+    if (memory.kind === "struct") this.#fill(piece.view, memory, constant ? section : "waiting");
     if (memory.kind === "vector") {
       memory.items.forEach((item, i) =>
         piece.view.setBigInt64(i * 8, this.#text(item, section).address, true)
@@ -277,15 +298,10 @@ class Machine implements Memory {
     return piece;
   }
 
-  readonly #keys: Readonly<Record<SectionName, Map<Struct | Vector, symbol>>> = {
-    setup: new Map(),
-    resident: new Map(),
-    init: new Map(),
-    output: new Map(),
-  };
+  readonly #keys = new BySection<Struct | Vector, symbol>();
 
   #keyOf(memory: Struct | Vector, section: SectionName): symbol {
-    const keys = this.#keys[section];
+    const keys = this.#keys.of(section);
     const key = keys.get(memory) ?? Symbol(memory.kind);
     keys.set(memory, key);
     return key;
@@ -313,8 +329,10 @@ class Machine implements Memory {
   }
 
   #alive(piece: Piece): Piece {
-    if (this.#setupGone && !piece.writable && piece.section === "setup") {
-      throw new Error("a constant of the setup section is used after that was given back");
+    if (!piece.writable && this.#gone.has(piece.section)) {
+      throw new Error(
+        `a constant of the ${piece.section} section is used after that was given back`,
+      );
     }
     return piece;
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Given, interpret } from "./interpret.ts";
-import { SETUP } from "./elf.ts";
+import { MEMORY } from "./elf.ts";
 import {
   addressOf,
   instructionAt,
@@ -159,7 +159,7 @@ Deno.test("interpret() throws at what would crash a process", () => {
       setup.label("before");
       setup.goto("resident");
       resident.label("resident");
-      resident.try("give back", "munmap", [SETUP.address, SETUP.size]);
+      resident.try("give back", "munmap", [MEMORY.setup.address, MEMORY.setup.size]);
       step(resident);
       resident.compute("return", []);
     });

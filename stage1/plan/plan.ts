@@ -86,13 +86,20 @@ export interface Heading {
 }
 
 /**
- * Where steps and constants live: `setup` is given back to the kernel once a pod is up, the others stay as
- * long as the process.
+ * Where steps and constants live:
+ *
+ *     setup     what makes the pod; given back to the kernel once it is up
+ *     births    the processes of apps: what init keeps for those that are born later
+ *     resident  what stays of the first process
+ *     init      what stays of the pod's init, or keeper
+ *     output    the processes that read the apps' output
+ *     waiting   what all of them do while there is nothing to do. It lies beside the engine, so that it is there when
+ *               all else is not: a process that waits lets go of the other sections, and has them again when it needs them
  */
 export type SectionName = typeof SECTIONS[number];
 
-/** All sections: `resident` is what stays of the first process, the others are of processes that it makes. */
-export const SECTIONS = ["setup", "resident", "init", "output"] as const;
+/** All sections. */
+export const SECTIONS = ["setup", "births", "resident", "init", "output", "waiting"] as const;
 
 /** What stands in a section. */
 export type Item = Step | Label | Heading;
@@ -101,14 +108,16 @@ export type Item = Step | Label | Heading;
 export interface Plan {
   readonly setup: readonly Item[];
   readonly resident: readonly Item[];
-  /** In pages of its own, so that only the process that executes it has it in its memory. */
+  readonly births?: readonly Item[];
   readonly init?: readonly Item[];
   readonly output?: readonly Item[];
+  readonly waiting?: readonly Item[];
   /**
-   * Sections whose pages have the memory too that no other section uses: it counts for nobody else, and is given back
-   * with them. None by default; `resident` can't be one.
+   * Whether several processes execute it that live long: then memory is where only those have it who use it. What
+   * belongs to a section alone goes with it; of init, and of the processes of output, slots and structures stay while
+   * the section is let go of, but {@linkcode Space}s do not. Else all memory is in one part.
    */
-  readonly apart?: readonly Exclude<SectionName, "resident">[];
+  readonly apart?: boolean;
 }
 
 /** A slot, to store a result in and to use it. */
@@ -210,4 +219,32 @@ export class Section {
   heading(text: string): void {
     this.items.push({ kind: "heading", text });
   }
+}
+
+/** A section of each name. */
+export type Sections = Readonly<Record<SectionName, Section>>;
+
+/** Sections to be filled. */
+export function emptySections(): Sections {
+  return {
+    setup: new Section(),
+    births: new Section(),
+    resident: new Section(),
+    init: new Section(),
+    output: new Section(),
+    waiting: new Section(),
+  };
+}
+
+/** The plan of several processes that live long. */
+export function planOf(sections: Sections): Plan {
+  return {
+    setup: sections.setup.items,
+    births: sections.births.items,
+    resident: sections.resident.items,
+    init: sections.init.items,
+    output: sections.output.items,
+    waiting: sections.waiting.items,
+    apart: true,
+  };
 }
