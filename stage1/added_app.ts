@@ -33,7 +33,9 @@ import {
 import { splitPair } from "./passage.ts";
 import type { Pod, PodApp } from "./pod.ts";
 import { type Pump, startPump } from "./pump.ts";
-import { attachRoot, openRoot } from "./root.ts";
+import { openKernelFiles } from "./kernel_files.ts";
+import { becomePodRoot, leaveHostMounts } from "./private_users.ts";
+import { attachRoot, type OpenRoot, openRoot } from "./root.ts";
 import { leaveStreams, openStreams } from "./streams.ts";
 import {
   DEFAULT_ACTION,
@@ -46,7 +48,9 @@ import {
 
 /** Descriptors in the hands of the plan, far above those that are in use: a pidfd of the pod's init, and its standard error. */
 export const POD_INIT = 201;
-export const POD_ERRORS = 202;
+export const POD_ERRORS = 203;
+/** Its mount namespace: a pidfd would not do, because init can't be traced by the users of the pod (setns(2)). */
+export const POD_MOUNTS = 204;
 
 const KEEPER_WAITS_FOR = signalSet([
   ...FORWARDED,
@@ -178,8 +182,8 @@ function keeper(
   ], { store: keepers });
   steps.must("lock it", "flock", [keepers, k.LOCK_SH | k.LOCK_NB], { hint: "the pod is ending" });
   noteKeeper(steps, statusDirectory, app);
-  const root = openRoot(steps, pod, app);
-  steps.must("join the pod's mount namespace", "setns", [POD_INIT, k.CLONE_NEWNS]);
+  const root = openAddedRoot(steps, pod, app);
+  steps.must("join the pod's mount namespace", "setns", [POD_MOUNTS, k.CLONE_NEWNS]);
   steps.must("copy it for this app", "unshare", [k.CLONE_NEWNS]);
   setReadOnly(steps, "make the copy's root writable", false);
   steps.try("remove what an earlier start of the app has left", "unlinkat", [
@@ -193,6 +197,19 @@ function keeper(
   steps.goto("init ready");
   startApp(sections.births, pod, app, cgroups);
   initLoop(sections, pod, statusDirectory, cgroups, keeperRole(app, ready, keepers));
+}
+
+/** What of the app's root comes from the host; with users of the pod's own the keeper is their root from then on. */
+function openAddedRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
+  if (pod.privateUsers === undefined) return openRoot(steps, pod, app);
+  leaveHostMounts(steps);
+  const root = openRoot(steps, pod, app);
+  becomePodRoot(steps);
+  // What changes a process's users makes it traceable again, if the host says so (fs.suid_dumpable).
+  steps.must("keep the apps from tracing the keeper", "prctl", [k.PR_SET_DUMPABLE, 0]);
+  // Of the kernel's files the users may mount only what they see, and the pod's init has left the host's.
+  steps.must("see the host's mounts as the pod's root", "unshare", [k.CLONE_NEWNS]);
+  return { ...root, ...openKernelFiles(steps, pod, app, root) };
 }
 
 /** Forgets how the app ended before, and notes the keeper's PID in the pod, for `rkt app stop`. */

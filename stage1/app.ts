@@ -7,6 +7,7 @@ import { labelProgram, scoreForMemory } from "./own_settings.ts";
 import * as k from "./plan/constants.ts";
 import { mutableStruct, type Section, slot, struct, vector } from "./plan/plan.ts";
 import type { Pod, PodApp } from "./pod.ts";
+import { limitProcess } from "./process_limits.ts";
 import { filterSystemCalls, keepsAdmin } from "./seccomp.ts";
 import { signalSet, SIGSET_SIZE } from "./supervisor.ts";
 import { takeStreams } from "./streams.ts";
@@ -99,10 +100,11 @@ export function releaseSignals(steps: Section, at: string): void {
 }
 
 /**
- * Groups, user, capabilities. The bounding set comes first, because dropping from it takes a
+ * Limits, groups, user, capabilities. The bounding set comes before the user, because dropping from it takes a
  * capability itself; a user other than root loses its capabilities by the change of user.
  */
 function dropPrivileges(steps: Section, at: string, app: PodApp): void {
+  limitProcess(steps, at, app.processLimits);
   for (const [number, name] of CAPABILITIES.entries()) {
     if (app.capabilities.includes(number)) continue;
     // Every kernel that has mount_setattr(2) knows all of them.

@@ -1,5 +1,6 @@
 /** Limits as what is written to the files of a cgroup. */
 import type { CgroupBase, CgroupPlace } from "../src/cgroup/place.ts";
+import type { DiskLimit } from "../src/cgroup/device_limits.ts";
 import { LIMITS, type Limits, SOURCES } from "../src/cgroup/limits.ts";
 
 /** A file of a cgroup, and what to write to it. */
@@ -16,8 +17,9 @@ export interface Setting {
 
 /** The period of CPU quotas, in microseconds: the kernel's default. */
 const PERIOD = 100_000n;
-/** The least quota that the kernel takes, in microseconds. */
+/** The least and the greatest quota that the kernel takes, in microseconds (`MAX_BW` in kernel/sched/sched.h). */
 const LEAST_QUOTA = 1000n;
+const GREATEST_QUOTA = (1n << 44n) - 1n;
 
 /** What to write for the limits that a set of controllers enforces. */
 export function settings(
@@ -34,6 +36,7 @@ type Writer = (limits: Limits, place: CgroupPlace) => readonly Setting[];
 
 const quota = ({ cpu = 0n }: Limits): bigint => {
   const microseconds = cpu * PERIOD / 1000n;
+  if (microseconds > GREATEST_QUOTA) return GREATEST_QUOTA;
   return microseconds < LEAST_QUOTA ? LEAST_QUOTA : microseconds;
 };
 
@@ -53,6 +56,12 @@ const forDisks = (
     what,
     warning: `this kernel does not limit ${what} of the disk ${disk}`,
   }));
+
+/** What messages call the limits of a disk. */
+const ofDisk = ({ kind, path }: DiskLimit): string => {
+  const [way, unit] = kind.split("-");
+  return `${unit === "bps" ? "the bandwidth" : "the operations"} of ${way}s of ${path}`;
+};
 
 /** Documentation/admin-guide/cgroup-v1/{memory,pids,blkio-controller}.rst, scheduler/sched-bwc.rst */
 const FIRST: { readonly [K in keyof Required<Limits>]: Writer } = {
@@ -87,6 +96,12 @@ const FIRST: { readonly [K in keyof Required<Limits>]: Writer } = {
     ["read", "write"].flatMap((way) =>
       forDisks(place, `blkio.throttle.${way}_iops_device`, "the operations", `${iops}`)
     ),
+  devices: ({ devices = [] }) =>
+    devices.map((limit) => ({
+      file: `blkio.throttle.${limit.kind.replace("-", "_")}_device`,
+      text: `${limit.disk} ${limit.rate}`,
+      what: ofDisk(limit),
+    })),
 };
 
 /** Documentation/admin-guide/cgroup-v2.rst */
@@ -114,6 +129,13 @@ const SECOND: { readonly [K in keyof Required<Limits>]: Writer } = {
     forDisks(place, "io.max", "the bandwidth", `rbps=${most} wbps=${most}`),
   iops: ({ iops }, place) =>
     forDisks(place, "io.max", "the operations", `riops=${iops} wiops=${iops}`),
+  devices: ({ devices = [] }) =>
+    devices.map((limit) => ({
+      file: "io.max",
+      // `rbps` for read-bps
+      text: `${limit.disk} ${limit.kind.replace(/^(.)[a-z]+-/, "$1")}=${limit.rate}`,
+      what: ofDisk(limit),
+    })),
 };
 
 /** Shares as a weight of version 2: the usual 1024 are the usual 100, and proportions stay. */

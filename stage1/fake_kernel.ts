@@ -76,6 +76,7 @@ export function testApp(name: string, changes: Partial<PodApp> = {}): PodApp {
     logSize: 10 * 1024 ** 2,
     life: PLAIN_LIFE,
     limits: {},
+    processLimits: [],
     ...changes,
   };
 }

@@ -49,11 +49,13 @@ export function init(
 ): void {
   const { setup, births } = sections;
   let host: FromHost | undefined;
+  let mutable: Mutable | undefined;
   if (pod.privateUsers !== undefined) {
     setup.heading("the way: a child of the supervisor, that opens what comes from the host");
     setup.label("on the way");
     leaveHostMounts(setup);
     host = openHost(setup, pod);
+    if (pod.mutable) mutable = new Mutable(setup, pod.privateUsers);
     bearInit(setup, namespaces, supervisor.init);
   }
 
@@ -81,7 +83,7 @@ export function init(
     0,
   ]);
   const { statusDirectory, roots, etc, shm } = host ?? openHost(setup, pod);
-  const mutable = pod.mutable ? new Mutable(setup) : undefined;
+  if (pod.mutable) mutable ??= new Mutable(setup);
   // With users of its own init may mount these only where it sees those of the host.
   const kernelFiles = pod.privateUsers === undefined
     ? []

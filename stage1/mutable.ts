@@ -7,6 +7,7 @@
 import type { Role } from "./init_state.ts";
 import * as k from "./plan/constants.ts";
 import { type Section, type Slot, slot } from "./plan/plan.ts";
+import type { PrivateUsers } from "./private_users.ts";
 
 /** The directory that keepers hold locked; below the pod's directory. */
 export const KEEPERS = "stage1/rootfs/rkt";
@@ -24,8 +25,16 @@ export const STOP_APP = k.SIGURG;
 export class Mutable {
   readonly #keepers = slot("keepers");
 
-  /** While init still stands in the host's root, in the pod's directory. */
-  constructor(setup: Section) {
+  /**
+   * While the host's root is still there, in the pod's directory.
+   *
+   * @param users the pod's own, where it has some: the directory becomes theirs, for init to write there
+   */
+  constructor(setup: Section, users?: PrivateUsers) {
+    if (users !== undefined) {
+      const { shift } = users;
+      setup.must("let init write there", "fchownat", [k.AT_FDCWD, KEEPERS, shift, shift, 0]);
+    }
     setup.must("open the directory that is locked while apps run", "openat", [
       k.AT_FDCWD,
       KEEPERS,

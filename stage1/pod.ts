@@ -2,6 +2,7 @@
 import type { CgroupPlace } from "../src/cgroup/place.ts";
 import type { Limits } from "../src/cgroup/limits.ts";
 import type { DeviceRule } from "./devices.ts";
+import type { ProcessLimit } from "./process_limits.ts";
 import type { PrivateUsers } from "./private_users.ts";
 import type { Life } from "./life.ts";
 import type { SystemCallFilter } from "./seccomp/filter.ts";
@@ -134,6 +135,8 @@ export interface PodApp extends Command {
   readonly logSize: number;
   readonly life: Life;
   readonly limits: Limits;
+  /** Of each of its processes. */
+  readonly processLimits: readonly ProcessLimit[];
   /** Event handlers, which run as root. */
   readonly preStart?: Command;
   readonly postStop?: Command;

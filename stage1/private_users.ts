@@ -88,10 +88,7 @@ export function bearInit(steps: Section, namespaces: number, init: Slot): void {
   steps.heading("the way: the user namespace");
   // Where init will need to be, and no name leads there for a user of the namespace: the pod's directory is root's.
   steps.must("enter the place of init's root", "chdir", ["stage1/rootfs"]);
-  steps.must("enter the pod's user namespace", "setns", [USER_NAMESPACE, k.CLONE_NEWUSER]);
-  steps.must("have no other groups", "setgroups", [0, 0]);
-  steps.must("become the pod's root group", "setresgid", [0, 0, 0]);
-  steps.must("become the pod's root", "setresuid", [0, 0, 0]);
+  becomePodRoot(steps);
   steps.must("make the pod's namespaces and init", "clone", [
     namespaces | k.CLONE_PARENT | k.SIGCHLD,
     0,
@@ -101,6 +98,14 @@ export function bearInit(steps: Section, namespaces: number, init: Slot): void {
   ], { store: init });
   steps.when(init, 0, "init");
   steps.try("the way ends here", "exit_group", [0]);
+}
+
+/** Into the pod's user namespace, as its root. */
+export function becomePodRoot(steps: Section): void {
+  steps.must("enter the pod's user namespace", "setns", [USER_NAMESPACE, k.CLONE_NEWUSER]);
+  steps.must("have no other groups", "setgroups", [0, 0]);
+  steps.must("become the pod's root group", "setresgid", [0, 0, 0]);
+  steps.must("become the pod's root", "setresuid", [0, 0, 0]);
 }
 
 const MOUNT_ATTR_SIZE = 32;

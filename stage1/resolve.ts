@@ -6,6 +6,7 @@ import type { App } from "../src/appc/app.ts";
 import type { EventHandler } from "../src/appc/event_handler.ts";
 import type { Isolator } from "../src/appc/isolator.ts";
 import type { PodManifest, RuntimeApp } from "../src/appc/pod_manifest.ts";
+import { rktAnnotationValue } from "../src/appc/rkt_annotation.ts";
 import type { Volume } from "../src/appc/volume.ts";
 import { LEAST_MEMORY, type Limits, limitsOf } from "../src/cgroup/limits.ts";
 import { Failure } from "../src/failure.ts";
@@ -13,6 +14,7 @@ import { CAPABILITIES, capabilityNumber, DEFAULT_CAPABILITIES } from "./capabili
 import { ARCHITECTURE } from "./launch.ts";
 import { parseLife, startOrder } from "./life.ts";
 import type { AppMount, Command, PodApp, Root } from "./pod.ts";
+import { parseProcessLimits, type ProcessLimit } from "./process_limits.ts";
 import { appLogSize, appStreams, checkStreams } from "./resolve_streams.ts";
 import { systemCallFilter } from "./seccomp/filter.ts";
 import { ImageRoot, resolveGroup, resolveUser, type User } from "./user.ts";
@@ -121,7 +123,8 @@ async function resolveApp(
     life: parseLife(runtime.annotations, `app "${name}"`),
     preStart: handler("pre-start"),
     postStop: handler("post-stop"),
-    limits: limits(name, app.isolators),
+    limits: { ...limits(name, app.isolators), ...await deviceLimits(runtime) },
+    processLimits: processLimits(runtime),
   };
 }
 
@@ -314,6 +317,19 @@ function limits(app: string, isolators: readonly Isolator[]): Limits {
     );
   }
   return limits;
+}
+
+function processLimits({ name, annotations }: RuntimeApp): readonly ProcessLimit[] {
+  const text = rktAnnotationValue(annotations, "ulimits");
+  return text === undefined ? [] : parseProcessLimits(text.split(","), `app "${name}": ulimits`);
+}
+
+async function deviceLimits({ name, annotations }: RuntimeApp): Promise<Pick<Limits, "devices">> {
+  const text = rktAnnotationValue(annotations, "deviceLimits");
+  if (text === undefined) return {};
+  const { findDisks, parseDeviceLimits } = await import("../src/cgroup/device_limits.ts");
+  const at = `app "${name}": limits of disks`;
+  return { devices: findDisks(parseDeviceLimits(text, at), at) };
 }
 
 async function label(app: string, own: readonly Isolator[], pods: readonly Isolator[]) {

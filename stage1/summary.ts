@@ -7,6 +7,7 @@ import { type Confinement, differenceLines, differences } from "./confinement.ts
 import { hasDomain } from "./landlock.ts";
 import * as k from "./plan/constants.ts";
 import type { Pod, PodApp, StreamMode } from "./pod.ts";
+import { processLimitText } from "./process_limits.ts";
 import { namespaces } from "./pod_plan.ts";
 import { PROTECTED } from "./kernel_files.ts";
 
@@ -76,7 +77,7 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
     ["devices", devices(pod, app)],
     ["limits", limits(pod, app)],
     ...output(pod, app),
-    ["open files", "1024 (soft limit), the caller's hard limit"],
+    ["of a process", processLimits(app)],
     ["environment", app.environment.map((each) => each.split("=")[0]).join(" ")],
     ...differenceLines(differences(confinement(pod, app))),
   ];
@@ -152,6 +153,13 @@ function limits({ cgroups, limits: ofPod }: Pod, app: PodApp): string {
   };
   const list = [...files(app.limits, ""), ...files(ofPod, " (all apps together)")];
   return `${list.join(" ") || "none"}, by cgroups of version ${cgroups.version}`;
+}
+
+function processLimits({ processLimits: limits }: PodApp): string {
+  const files = limits.some(({ resource }) => resource === "nofile")
+    ? []
+    : ["nofile=1024 (the hard limit is the caller's)"];
+  return [...files, ...limits.map(processLimitText), "else as the caller's"].join(" ");
 }
 
 function networks({ network }: Pod): string {

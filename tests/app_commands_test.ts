@@ -12,9 +12,13 @@ Deno.test.afterAll(() => world[Symbol.asyncDispose]());
 /** Says that it is up, and ends with 3 when it is asked to. */
 const POLITE = "trap 'exit 3' TERM; echo up; while :; do sleep 1000 & wait; done";
 
+const VOLUME = ["--volume=v,kind=empty,uid=5,gid=6,mode=0777"];
+
 /** A pod that waits for apps. */
-async function sandbox() {
-  const pod = world.spawn(`--dir=${world.dataDir}`, "app", "sandbox", "--net=none");
+async function sandbox(...flags: string[]) {
+  const net = flags.some((flag) => flag.startsWith("--net")) ? [] : ["--net=none"];
+  const words = ["app", "sandbox", ...VOLUME, ...net, ...flags];
+  const pod = world.spawn(`--dir=${world.dataDir}`, ...words);
   const uuid = await runningPod(world, pod.pid);
   /** Runs `rkt app …` for the pod; it must succeed. */
   const app = async (command: string, ...words: string[]): Promise<string> => {
@@ -84,26 +88,64 @@ const CONFINEMENT = [
   "env | busybox sort; ls /proc/self/fd; ulimit -n; umask; cat /proc/self/oom_score_adj",
 ].join("; ");
 
+/** With `--private-users` mounts show which users of the host the pod has. */
+const sameUsers = (text: string): string =>
+  text.replace(/\b([ug]id)=(\d+)/g, (_, name, id) => `${name}=${Number(id) % 65_536}`);
+
 Deno.test("an added app is confined like one that was there from the beginning", async () => {
-  for (const user of ["0", "33"]) {
+  const rows: readonly (readonly [user: string, ...flags: string[]])[] = [
+    ["0"],
+    ["33"],
+    ["33", "--private-users"],
+  ];
+  for (const [user, ...flags] of rows) {
     const words = [`--user=${user}`, "--stdin=null", "--stdout=log", "--stderr=log"];
     const before = await world.rkt("list", "--full", "--no-legend");
-    const ran = await world.run(CONFINEMENT, "--name=one", ...words);
+    const ran = await world.run(CONFINEMENT, "--name=one", ...flags, ...words);
     assert.equal(ran.code, 0, ran.stderr);
     const { stdout: after } = await world.rkt("list", "--full", "--no-legend");
     const uuids = (text: string) => text.split("\n").map((line) => line.split("\t")[0]);
     const plain = uuids(after).find((uuid) => !uuids(before.stdout).includes(uuid)) ?? "";
-    const expected = (await world.rkt("logs", plain)).stdout;
+    const expected = sameUsers((await world.rkt("logs", plain)).stdout);
     assert.match(expected, /^crw-rw-rw- .* null$/m);
 
-    const { pod, uuid, app, states } = await sandbox();
+    const { pod, uuid, app, states } = await sandbox(...flags);
     await app("add", BOX, "--name=one", ...words, "--", "-c", CONFINEMENT);
     await app("start", "--app=one");
     while (await states() !== "one exited");
     // The log is complete when the pod has ended.
     assert.equal((await world.rkt("stop", uuid)).code, 0);
     await pod.child.status;
-    assert.equal((await world.rkt("logs", "--app=one", uuid)).stdout, expected);
+    assert.equal(sameUsers((await world.rkt("logs", "--app=one", uuid)).stdout), expected);
+  }
+});
+
+Deno.test("added apps live with the pod's own users, overlaid, copied and beside the host's network", async () => {
+  for (const flags of [[], ["--no-overlay"], ["--net=host"]]) {
+    const { pod, uuid, app } = await sandbox("--private-users", ...flags);
+    const path = `${world.dataDir}/pods/run/${uuid}`;
+    const shift = Number(Deno.readTextFileSync(`${path}/private-users-prepared`).split(":")[0]);
+    const script = "stat -c %u:%g /srv/owned /dev/null /v; touch /new /v/new && echo made; " +
+      "busybox head -1 /proc/self/uid_map | busybox xargs; sleep 1000";
+    const volume = ["--mount=volume=v,target=/v", "--stdout=log"];
+    await app("add", BOX, "--name=one", ...volume, "--", "-c", script);
+    const starts = flags.length === 0 ? 2 : 1;
+    for (let start = 0; start < starts; start++) {
+      await app("start", "--app=one");
+      const { stdout } = await world.rkt("enter", uuid, "/bin/id", "-u");
+      assert.equal(stdout, "0\n");
+      await app("stop", "--app=one");
+    }
+    assert.equal((await world.rkt("stop", uuid)).code, 0);
+    assert.equal((await pod.child.status).code, 0);
+    const said = `1234:2345\n0:0\n5:6\nmade\n0 ${shift} 65536\n`;
+    assert.equal((await world.rkt("logs", "--app=one", uuid)).stdout, said.repeat(starts));
+    const root = flags[0] === "--no-overlay"
+      ? "stage1/rootfs/opt/stage2/one/rootfs"
+      : "overlay/one/upper";
+    for (const file of [`${root}/new`, "sharedVolumes/v/new"]) {
+      assert.equal(Deno.statSync(`${path}/${file}`).uid, shift);
+    }
   }
 });
 
@@ -121,5 +163,5 @@ Deno.test("what can't be done with an app is said in one line", async () => {
   await other.end();
   pod.kill("SIGKILL");
   await pod.child.status;
-  await refused(/not running|exited|ended/, "start", uuid, "--app=one");
+  await refused(/is not running/, "start", uuid, "--app=one");
 });

@@ -26,14 +26,23 @@ Deno.test("pinApp() finds each app's main process", async () => {
   await using world = await World.make();
   // The first app has a child of its own, and an orphan that becomes init's.
   const script = "(sleep 1000 &); sh -c 'sleep 1000; true' & echo up; wait";
-  const pod = await startTwo(world, script, "sleep 1000");
+  const pod = await startTwo(world, script, "sleep 2000");
   const view = onlyPod(world);
   const pids = ["one", "two"].map((app) => {
     using process = pinApp(world.dataDir, view, app);
     assert.equal(process.init.pid, pod.init);
     return process.main.pid;
   });
-  assert.deepEqual(pids, children(pod.init).slice(0, 2));
+  const running = (end: string) =>
+    children(pod.init).filter((pid) =>
+      Deno.readTextFileSync(`/proc/${pid}/cmdline`).endsWith(`${end}\0`)
+    );
+  // In which order the three were born is chance, and the orphan is a shell like its parent at first.
+  const all = () => [...running("wait"), ...running("2000"), ...running("1000")];
+  while (all().length < 3 || running("wait").length > 1) {
+    await new Promise((done) => setTimeout(done, 5));
+  }
+  assert.deepEqual(pids, all().slice(0, 2));
   assert.equal(children(pod.init).length, 3);
   assert.equal(findApp(world.dataDir, view, "three"), "has not started yet");
 });

@@ -65,9 +65,14 @@ export class World implements AsyncDisposable {
    * Builds an image `example.com/NAME` of the same files.
    *
    * @param app fields of the manifest's `app`, which runs /bin/true as root by default
+   * @param fields other fields of the manifest
    * @returns the path of the file
    */
-  async image(name: string, app: Readonly<Record<string, unknown>>): Promise<string> {
+  async image(
+    name: string,
+    app: Readonly<Record<string, unknown>>,
+    fields: Readonly<Record<string, unknown>> = {},
+  ): Promise<string> {
     const manifest = {
       acKind: "ImageManifest",
       acVersion: "0.8.11",
@@ -77,6 +82,7 @@ export class World implements AsyncDisposable {
         { name: "arch", value: architectureLabel(Deno.build.arch) },
       ],
       app: { exec: ["/bin/true"], user: "0", group: "0", ...app },
+      ...fields,
     };
     const path = `${this.dir}/${name}.json`;
     Deno.writeTextFileSync(path, JSON.stringify(manifest));

@@ -2,7 +2,15 @@
 import type { Contender } from "./contenders.ts";
 import { tool } from "./tool.ts";
 
-const ROUNDS = 6, RUNS = 20, WARMUPS = 3;
+/** How often commands are run. */
+export interface Runs {
+  readonly rounds: number;
+  /** Measured runs of each in a round, and runs before them. */
+  readonly runs: number;
+  readonly warmups: number;
+}
+
+const MANY: Runs = { rounds: 6, runs: 20, warmups: 3 };
 
 interface HyperfineExport {
   readonly results: readonly { readonly times: readonly number[] }[];
@@ -18,8 +26,12 @@ function quoted(command: readonly string[]): string {
   return command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
 }
 
-async function round(contenders: readonly Contender[], file: string): Promise<number[][]> {
-  const options = ["--shell=none", `--warmup=${WARMUPS}`, `--runs=${RUNS}`, "--style=none"];
+async function round(
+  contenders: readonly Contender[],
+  { runs, warmups }: Runs,
+  file: string,
+): Promise<number[][]> {
+  const options = ["--shell=none", `--warmup=${warmups}`, `--runs=${runs}`, "--style=none"];
   const commands = contenders.map((contender) => quoted(contender.command));
   await tool("hyperfine", ...options, `--export-json=${file}`, ...commands);
   const { results }: HyperfineExport = JSON.parse(await Deno.readTextFile(file));
@@ -30,11 +42,12 @@ async function round(contenders: readonly Contender[], file: string): Promise<nu
 export async function measureTimes(
   contenders: readonly Contender[],
   dir: string,
+  runs = MANY,
 ): Promise<Map<string, number[]>> {
   const times = new Map(contenders.map((contender): [string, number[]] => [contender.name, []]));
-  for (let index = 0; index < ROUNDS; index++) {
+  for (let index = 0; index < runs.rounds; index++) {
     const order = index % 2 === 0 ? contenders : contenders.toReversed();
-    const measured = await round(order, `${dir}/hyperfine.json`);
+    const measured = await round(order, runs, `${dir}/hyperfine.json`);
     order.forEach((contender, i) => times.get(contender.name)?.push(...measured[i]));
   }
   return times;

@@ -1,5 +1,6 @@
 /** What isolators say about the resources of an app or pod, in the units of the kernel's files. */
 import type { Isolator } from "../appc/isolator.ts";
+import type { DiskLimit } from "./device_limits.ts";
 import { milliUnits, wholeUnits } from "../appc/quantity.ts";
 
 /** Limits of an app, or of all apps of a pod together. What is absent has none. */
@@ -20,14 +21,16 @@ export interface Limits {
   readonly ioBandwidth?: bigint;
   /** Operations a second, likewise. */
   readonly iops?: bigint;
+  /** Of single disks, beside the limits of all of them. */
+  readonly devices?: readonly DiskLimit[];
 }
 
 /** The least memory that a process can start in; rkt refuses less. */
 export const LEAST_MEMORY = 4096n;
 
-/** A limit: the isolator it comes from, and the controller of cgroups that enforces it. */
+/** A limit: the isolator it comes from, if it is one, and the controller of cgroups that enforces it. */
 export interface Source {
-  readonly isolator: string;
+  readonly isolator?: string;
   readonly controller: Controller;
 }
 
@@ -44,6 +47,7 @@ export const SOURCES: { readonly [K in keyof Required<Limits>]: Source } = {
   ioWeight: { isolator: "os/linux/io-weight", controller: "blkio" },
   ioBandwidth: { isolator: "resource/block-bandwidth", controller: "blkio" },
   iops: { isolator: "resource/block-iops", controller: "blkio" },
+  devices: { controller: "blkio" },
 };
 
 /** The names of the limits. */

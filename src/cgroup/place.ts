@@ -74,7 +74,10 @@ export function findPlace(wanting: readonly Limited[], system: System = thisSyst
     LIMITS.filter((name) => limits[name] !== undefined && !has.has(SOURCES[name].controller))
       .map((name) => {
         const { isolator, controller } = SOURCES[name];
-        return `${who}: isolator ${isolator} has no effect: ${lacking(controller)}`;
+        const what = isolator === undefined
+          ? "the limits of disks have"
+          : `isolator ${isolator} has`;
+        return `${who}: ${what} no effect: ${lacking(controller)}`;
       })
   );
   return { place, warnings };

@@ -16,6 +16,8 @@ import { makeEntries } from "../pod/pod_entries.ts";
 import { statusPath } from "../pod/pod_details.ts";
 import type { PodView } from "../pod/pod_directory.ts";
 import { appEntries, copyPath, volumeEntries } from "../pod/prepare_pod.ts";
+import { privateUsersOf } from "../pod/private_users.ts";
+import { shifted } from "../../stage1/private_users.ts";
 import { completeManifest, resolvePod, rootKindOf } from "../pod/resolved_pod.ts";
 import { renderCopy } from "../store/render_tree.ts";
 import { Store } from "../store/store.ts";
@@ -103,6 +105,7 @@ async function makeApp(
 ): Promise<void> {
   const [{ name }] = added.apps;
   const kind = rootKindOf(pod);
+  const users = privateUsersOf(pod);
   const volumes = added.volumes.filter((volume) => !before.volumes.includes(volume));
   deleteAppFiles(pod, name, volumes.map((volume) => volume.name));
   const logged = added.apps.some((app) => isLogged(appStreams(app)));
@@ -110,9 +113,11 @@ async function makeApp(
   if (volumes.length > 0) makeDirectory(`${pod.path}/sharedVolumes`, 0o755);
   makeEntries(pod, [
     ...appEntries(name, { manifestText: image.manifestText, treeId: tree.id }, kind),
-    ...volumes.flatMap((volume) => volumeEntries(volume)),
+    ...volumes.flatMap((volume) => volumeEntries(volume, users)),
   ]);
-  if (kind === "copy") await renderCopy(store, image, `${pod.path}/${copyPath(name)}`);
+  if (kind === "copy") {
+    await renderCopy(store, image, `${pod.path}/${copyPath(name)}`, (id) => shifted(id, users));
+  }
   Deno.writeTextFileSync(`${statusPath(pod)}/${name}-created`, "", { mode: 0o644 });
 }
 

@@ -4,24 +4,31 @@ import { findAddedPlace, joinCgroups, noteCgroups } from "../cgroup/added_place.
 import { Failure } from "../failure.ts";
 import { deleteTree } from "../linux/delete_tree.ts";
 import { exists } from "../linux/exists.ts";
-import { syscall } from "../linux/syscall.ts";
-import { pinInit } from "../pod/app_process.ts";
+import { type Process, processLink } from "../linux/process.ts";
+import { cstring, syscall } from "../linux/syscall.ts";
+import { pinReadyInit } from "../pod/app_process.ts";
 import { appOf, claimApp, isStopping, openMutablePod } from "../pod/mutable_pod.ts";
 import type { PodView } from "../pod/pod_directory.ts";
 import { overlayPath } from "../pod/prepare_pod.ts";
+import { privateUsersOf } from "../pod/private_users.ts";
 import { completeManifest, resolvedPod } from "../pod/resolved_pod.ts";
-import { addedAppPlan, POD_ERRORS, POD_INIT } from "../../stage1/added_app.ts";
+import { addedAppPlan, POD_ERRORS, POD_INIT, POD_MOUNTS } from "../../stage1/added_app.ts";
 import { becomeProgram } from "../../stage1/execute.ts";
-import type { EtcFile, EtcFiles } from "../../stage1/pod.ts";
+import type { EtcFile, EtcFiles, Pod } from "../../stage1/pod.ts";
+import { type PrivateUsers, USER_NAMESPACE } from "../../stage1/private_users.ts";
 import { program } from "../../stage1/launch.ts";
 import { appArgument } from "./app_argument.ts";
 import type { Invocation } from "./command.ts";
 import { confinement, type GlobalFlags } from "./global_flags.ts";
 import { printLine } from "./output.ts";
 import { podCgroupsAt } from "./pod_cgroups.ts";
-import { describePod } from "./run.ts";
+import { checkLimits, describePod } from "./run.ts";
 import { NO_PLACE } from "./run_arguments.ts";
 import { stopLeftover } from "./app_stop.ts";
+
+// include/uapi/linux/fcntl.h
+const AT_FDCWD = -100;
+const O_CLOEXEC = 0o2000000;
 
 /** Returns only with an error, or after `--dry-run`: this process becomes the one that starts the app. */
 export default async function start(invocation: Invocation): Promise<number> {
@@ -29,10 +36,8 @@ export default async function start(invocation: Invocation): Promise<number> {
   const { uuid, app } = appArgument(invocation);
   if (Deno.uid() !== 0) throw new Failure("app start needs root; try it with sudo");
   const pod = openMutablePod(global.dir, uuid);
-  const init = pinInit(global.dir, pod);
-  if (init === undefined) {
-    throw new Failure(`pod "${pod.uuid}" is not running, or just being started`);
-  }
+  const init = pinReadyInit(global.dir, pod);
+  if (init === undefined) throw new Failure(`pod "${pod.uuid}" is not running`);
   appOf(completeManifest(pod), pod, app);
   if (flags.on("dry-run")) {
     const { print } = await import("../../stage1/plan/print.ts");
@@ -45,15 +50,29 @@ export default async function start(invocation: Invocation): Promise<number> {
   await stopLeftover(global.dir, pod, app);
   renewWorkDirectory(pod, app);
   // While the app is claimed, nobody removes it.
-  const { plan, place, warnings } = await planned(pod, app, init.pid, global);
+  const { plan, place, warnings, started, users } = await planned(pod, app, init.pid, global);
+  await checkLimits([started], users);
   for (const warning of warnings) console.error(`start: warning: ${warning}`);
   if (isStopping(pod)) throw new Failure(`pod "${pod.uuid}" is ending`);
   joinCgroups(init.pid);
   if (place !== undefined) noteCgroups(pod, place);
-  syscall("keep the pod's init", "dup3", init.fd, POD_INIT, 0);
+  keepInit(init, users);
   const errors = syscall("get the pod's standard error", "pidfd_getfd", init.fd, 2, 0);
   syscall("keep the pod's standard error", "dup3", errors, POD_ERRORS, 0);
   becomeProgram(program(plan), `rkt app start ${pod.uuid} ${app}`);
+}
+
+/** Leaves descriptors of the pod's init, and of namespaces of it, to the plan. */
+function keepInit(init: Process, users: PrivateUsers | undefined): void {
+  syscall("keep the pod's init", "dup3", init.fd, POD_INIT, 0);
+  const keep = (name: string, number: number) => {
+    const path = `/proc/${init.pid}/ns/${name}`;
+    const fd = syscall(`open ${path}`, "openat", AT_FDCWD, cstring(path), O_CLOEXEC, 0);
+    syscall(`keep ${path}`, "dup3", fd, number, 0);
+  };
+  keep("mnt", POD_MOUNTS);
+  if (users !== undefined) keep("user", USER_NAMESPACE);
+  if (!init.alive) throw new Failure("the pod has ended");
 }
 
 /** overlayfs refuses to mount what was mounted without syncing before, which it notes in this directory. */
@@ -71,9 +90,19 @@ async function planned(view: PodView, name: string, init: number, global: Global
   const who = `app "${name}"`;
   const { place, warnings } = findAddedPlace(view, init, { who, limits: app.limits });
   const cgroups = podCgroupsAt(place, warnings, [app]);
-  const pod = describePod(NO_PLACE, global, view.uuid, cgroups, manifest);
-  return { plan: addedAppPlan({ ...pod, etc: etcOf(init) }, cgroups.apps[0]), place, warnings };
+  const users = privateUsersOf(view);
+  const pod: Pod = {
+    ...describePod(NO_PLACE, global, view.uuid, cgroups, manifest),
+    etc: etcOf(init),
+    network: { kind: hasOwnNetwork(init) ? "none" : "host" },
+    privateUsers: users,
+  };
+  return { plan: addedAppPlan(pod, app), place, warnings, started: app, users };
 }
+
+/** Whether a process's network namespace is another one than ours. */
+const hasOwnNetwork = (pid: number): boolean =>
+  processLink(pid, "ns/net")?.ino !== processLink("self", "ns/net")?.ino;
 
 /** The files that init has made for all apps; the text is in them already. */
 function etcOf(init: number): EtcFiles {

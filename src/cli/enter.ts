@@ -39,6 +39,10 @@ export default async function run(
   const app = flags.on("privileged") ? privilegedApp(confined) : confined;
   // Where only the input is a terminal, a program's output is to come out as it is.
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  if (app.processLimits.length > 0) {
+    const { raiseOwnLimits } = await import("./own_limits.ts");
+    raiseOwnLimits(app);
+  }
   const cgroups = openCgroups(process.main);
   for (const fd of [process.main.fd, ...cgroups]) setCloseOnExec(fd, false);
   becomeProgram(

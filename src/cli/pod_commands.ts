@@ -108,6 +108,11 @@ export const POD_COMMANDS: readonly Command[] = [
         value: "[=DURATION]",
         help: "Wait until all apps have started; a time limit needs =",
       },
+      {
+        name: "check-net",
+        kind: "switch",
+        help: "Fail if something of a running pod's networks is not as it was set up",
+      },
       FORMAT,
       UUID_FILE,
     ],

@@ -13,10 +13,16 @@ import { isMutable } from "../pod/mutable.ts";
 import { Store } from "../store/store.ts";
 import { BUILD } from "../version.ts";
 import { program } from "../../stage1/launch.ts";
-import { type EtcFile, type EtcFiles, type Pod, supervisorPid } from "../../stage1/pod.ts";
+import {
+  type EtcFile,
+  type EtcFiles,
+  type Pod,
+  type PodApp,
+  supervisorPid,
+} from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/pod_plan.ts";
 import { checkInteractive } from "../../stage1/resolve_streams.ts";
-import { USER_NAMESPACE } from "../../stage1/private_users.ts";
+import { type PrivateUsers, USER_NAMESPACE } from "../../stage1/private_users.ts";
 import { podSettings } from "../../stage1/sysctl.ts";
 import { etcFiles } from "./etc_files.ts";
 import type { Invocation } from "./command.ts";
@@ -44,6 +50,7 @@ export async function runPod(request: RunRequest, global: GlobalFlags): Promise<
   using prepareLock = store.prepareLock();
   const parts = await podParts(store, request, global);
   checkPlace(request.pod, parts.manifest.apps.length, parts.manifest.ports.length);
+  await checkLimits(parts.apps, parts.privateUsers);
   const cgroups = podCgroups("run", parts.manifest, parts.apps);
   const warnings = [...unenforcedIsolators(parts.manifest, parts.apps), ...cgroups.warnings];
   for (const warning of warnings) console.error(warning);
@@ -88,6 +95,17 @@ export async function runPod(request: RunRequest, global: GlobalFlags): Promise<
     await pod.discard();
     throw error;
   }
+}
+
+/**
+ * Refuses limits of processes that can't be had here.
+ *
+ * @throws {Failure} names the app and the limit
+ */
+export async function checkLimits(apps: readonly PodApp[], users?: PrivateUsers): Promise<void> {
+  if (apps.every(({ processLimits }) => processLimits.length === 0)) return;
+  const { checkProcessLimits } = await import("./own_limits.ts");
+  checkProcessLimits(apps, users !== undefined);
 }
 
 /**

@@ -5,7 +5,7 @@
 
 import { type Annotation, parseAnnotations } from "../appc/annotation.ts";
 import type { EnvironmentVariable } from "../appc/environment.ts";
-import { type Isolator, isolator } from "../appc/isolator.ts";
+import type { Isolator } from "../appc/isolator.ts";
 import { absolutePath, optional, string } from "../appc/json_value.ts";
 import { type AcName, parseAcName } from "../appc/name.ts";
 import type { ExposedPort, Mount } from "../appc/pod_manifest.ts";
@@ -17,6 +17,7 @@ import type { AppArguments, Invocation } from "./command.ts";
 import { type DnsRequest, type HostsRequest, parseDns, parseHosts } from "./dns_arguments.ts";
 import { parseAssignment } from "./environment_file.ts";
 import type { Flags } from "./flags.ts";
+import { filled, isolators, limits } from "./limit_arguments.ts";
 import { noneTwice, splitPair, wholeNumber } from "./key_values.ts";
 import { type NetworkRequest, parseNetworks, parsePortForward } from "./network_arguments.ts";
 import { parseLogSize } from "../../stage1/resolve_streams.ts";
@@ -106,6 +107,8 @@ export interface AppRequest {
   readonly logSize?: number;
   /** Annotations that say when the app starts, and what its end means. */
   readonly life: readonly Annotation[];
+  /** Annotations that limit what isolators don't. */
+  readonly limits: readonly Annotation[];
 }
 
 /** `__NEW_UTS_LEN` (include/uapi/linux/utsname.h): bytes of a host name. */
@@ -133,13 +136,10 @@ export function sandboxRequest(flags: Flags): RunRequest {
   const place = placeRequest(flags);
   checkPlace(place, 0, flags.all("port").length);
   if (place.interactive) throw new Failure("--interactive is for a pod with an app");
-  if (flags.on("private-users")) {
-    throw new Failure("not yet: --private-users is for pods whose apps are known when they start");
-  }
   const pod: PodRequest = {
     ...place,
     ...volumesAndPorts(flags),
-    privateUsers: false,
+    privateUsers: flags.on("private-users"),
     uuidFile: filled(flags, "uuid-file-save"),
     mounts: [],
     inheritEnvironment: false,
@@ -283,6 +283,7 @@ function appRequest({ image, flags, args }: AppArguments): AppRequest {
       ? parseLogSize(flags.text("log-size") ?? "", "--log-size")
       : undefined,
     life: life(flags),
+    limits: limits(flags),
   };
 }
 
@@ -370,48 +371,6 @@ function stringMap(flag: string, texts: readonly string[]): Readonly<Record<stri
   return Object.fromEntries(noneTwice(flag, pairs, ([name]) => name));
 }
 
-/** The flags that make isolators: name of the flag, of the isolator, and the isolator's value. */
-const ISOLATOR_FLAGS: readonly (readonly [string, string, (flags: Flags) => unknown])[] = [
-  ["caps-retain", "os/linux/capabilities-retain-set", (f) => ({ set: f.all("caps-retain") })],
-  ["caps-remove", "os/linux/capabilities-remove-set", (f) => ({ set: f.all("caps-remove") })],
-  ["memory", "resource/memory", (f) => ({ limit: f.text("memory") })],
-  ["memory-swap", "os/linux/memory-swap", (f) => ({ limit: f.text("memory-swap") })],
-  ["pids-limit", "os/linux/pids-limit", (f) => f.number("pids-limit")],
-  ["io-weight", "os/linux/io-weight", (f) => f.number("io-weight")],
-  ["cpu", "resource/cpu", (f) => ({ limit: f.text("cpu") })],
-  ["cpu-shares", "os/linux/cpu-shares", (f) => f.number("cpu-shares")],
-  ["oom-score-adj", "os/linux/oom-score-adj", (f) => Number(f.text("oom-score-adj"))],
-];
-
-function isolators(flags: Flags): readonly Isolator[] {
-  if (flags.given("caps-retain") && flags.given("caps-remove")) {
-    throw new Failure("--caps-retain and --caps-remove exclude each other");
-  }
-  const made = ISOLATOR_FLAGS.filter(([flag]) => flags.given(flag))
-    .map(([flag, name, value]) => isolator(name, value(flags), `--${flag}`));
-  const seccomp = filled(flags, "seccomp");
-  return seccomp === undefined ? made : [...made, parseSeccompArgument(seccomp)];
-}
-
-/**
- * Reads `mode=retain|remove,[errno=NAME,]CALL,…`.
- *
- * @throws {Failure | AppcError}
- */
-export function parseSeccompArgument(argument: string): Isolator {
-  const words = argument.split(",");
-  const pairs = words.filter((word) => word.includes("="))
-    .map((word) => splitPair("--seccomp", word));
-  const { mode, errno, ...rest } = Object.fromEntries(noneTwice("--seccomp", pairs, (p) => p[0]));
-  if (mode !== "retain" && mode !== "remove") {
-    throw new Failure("--seccomp needs mode=retain or mode=remove");
-  }
-  const [stranger] = Object.keys(rest);
-  if (stranger !== undefined) throw new Failure(`--seccomp: ${stranger} is not mode or errno`);
-  const set = words.filter((word) => !word.includes("="));
-  return isolator(`os/linux/seccomp-${mode}-set`, { set, errno }, "--seccomp");
-}
-
 /** Which of the streams' modes; absent for the caller's stream. */
 function stream(flags: Flags, name: string): string | undefined {
   const mode = flags.text(name);
@@ -430,11 +389,4 @@ function life(flags: Flags): readonly Annotation[] {
     ...rktAnnotation("onExit", flags.given("on-exit") ? flags.text("on-exit") : undefined),
     ...rktAnnotation("after", after.length > 0 ? after.join(",") : undefined),
   ];
-}
-
-/** A flag's text; absent where it was not given, refused where it is empty. */
-function filled(flags: Flags, name: string): string | undefined {
-  const text = flags.text(name);
-  if (text === "") throw new Failure(`--${name} is empty`);
-  return optional(text, `--${name}`, string);
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { findCommand, readInvocation } from "./command_line.ts";
 import { COMMANDS } from "./commands.ts";
-import { parseSeccompArgument, runRequest } from "./run_arguments.ts";
+import { parseSeccompArgument } from "./limit_arguments.ts";
+import { runRequest } from "./run_arguments.ts";
 
 const request = (...argv: string[]) =>
   runRequest(readInvocation(findCommand(["run", ...argv], COMMANDS)));

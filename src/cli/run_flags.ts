@@ -186,6 +186,17 @@ const STREAM_FLAGS: readonly Flag[] = [
   scope: "app",
 }));
 
+const DEVICE_FLAGS: readonly Flag[] = ["bps", "iops"].flatMap((unit) =>
+  ["read", "write"].map((way): Flag => ({
+    name: `device-${way}-${unit}`,
+    kind: "texts",
+    value: "PATH:RATE",
+    help: `The most ${unit === "bps" ? "bytes" : "operations"} a second that the app may ${way} ` +
+      "at the disk PATH",
+    scope: "app",
+  }))
+);
+
 /** Flags behind an image: of that app alone. */
 export const APP_FLAGS: readonly Flag[] = [
   {
@@ -344,7 +355,16 @@ export const APP_FLAGS: readonly Flag[] = [
   {
     name: "io-weight",
     kind: "number",
-    help: "The app's weight where disks are busy, 1 to 10000",
+    help: "The app's weight where disks are busy, 1 to 10000; 100 is usual",
+    scope: "app",
+    aliases: ["blkio-weight"],
+  },
+  ...DEVICE_FLAGS,
+  {
+    name: "ulimit",
+    kind: "list",
+    value: "NAME=SOFT[:HARD]",
+    help: "Limits of each of the app's processes, like nofile=1024:4096 or core=0; -1 is none",
     scope: "app",
   },
   {

@@ -119,6 +119,7 @@ function annotations(asked: AppRequest, { manifest }: StoredImage): readonly Ann
     ...rktAnnotation("stderr", asked.stderr),
     ...rktAnnotation("logSize", asked.logSize?.toString()),
     ...asked.life,
+    ...asked.limits,
   ];
   return [
     ...manifest.annotations.filter((annotation) =>

@@ -9,7 +9,7 @@ import { podPlan } from "../../stage1/pod_plan.ts";
 import type { Invocation } from "./command.ts";
 import { confinement, type GlobalFlags } from "./global_flags.ts";
 import { podCgroups } from "./pod_cgroups.ts";
-import { becomeSupervisor, describePod, joinedPod, leftNetworks } from "./run.ts";
+import { becomeSupervisor, checkLimits, describePod, joinedPod, leftNetworks } from "./run.ts";
 import { checkPlace, type PlaceRequest, placeRequest } from "./run_arguments.ts";
 import { unenforcedIsolators } from "./unenforced.ts";
 
@@ -50,10 +50,12 @@ export default async function run({ flags, args, global }: Invocation): Promise<
 async function described(view: PodView, place: PlaceRequest, global: GlobalFlags) {
   const { manifest, apps } = await resolvedPod(global.dir, view, confinement(global));
   checkPlace(place, apps.length, manifest.ports.length);
+  const privateUsers = privateUsersOf(view);
+  if (!place.dryRun) await checkLimits(apps, privateUsers);
   const cgroups = podCgroups("run-prepared", manifest, apps);
   const pod: Pod = {
     ...describePod(place, global, view.uuid, cgroups, manifest),
-    privateUsers: privateUsersOf(view),
+    privateUsers,
     stage: "prepared",
   };
   const warnings = [...unenforcedIsolators(manifest, apps, "run-prepared"), ...cgroups.warnings];

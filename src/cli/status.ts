@@ -1,6 +1,6 @@
 import { Failure } from "../failure.ts";
 import { openPod, type PodView, refreshed } from "../pod/pod_directory.ts";
-import { podPid } from "../pod/pod_details.ts";
+import { podPid, supervisorPid } from "../pod/pod_details.ts";
 import { type AppSummary, podSummary } from "../pod/pod_summary.ts";
 import { type PodUsage, podUsage } from "../pod/pod_usage.ts";
 import type { Invocation } from "./command.ts";
@@ -26,6 +26,7 @@ export default async function run(invocation: Invocation): Promise<number> {
     if (now === undefined) throw new Failure(`pod "${pod.uuid}" was removed meanwhile`);
     pod = now;
   }
+  if (flags.on("check-net")) await checkPodNetworks(invocation, pod);
   const format = flags.text("format");
   if (format === undefined) print(statusText(global.dir, pod));
   else {printLine(
@@ -35,6 +36,29 @@ export default async function run(invocation: Invocation): Promise<number> {
       ),
     );}
   return 0;
+}
+
+/** Fails in one line where something of the networks of a running pod is not as it was set up. */
+async function checkPodNetworks({ global }: Invocation, pod: PodView): Promise<void> {
+  const { uuid, state } = pod;
+  const supervisor = supervisorPid(pod), init = podPid(pod);
+  if (state !== "running" || supervisor === undefined || init === undefined) {
+    throw new Failure(`pod "${uuid}" is ${state}, and networks are those of running pods`);
+  }
+  if (Deno.uid() !== 0) throw new Failure("status --check-net needs root; try it with sudo");
+  const { checkNetworks } = await import("../net/check_networks.ts");
+  const { readRecord } = await import("../net/net_info.ts");
+  const { POD_NAMESPACE } = await import("../net/set_up.ts");
+  const place = {
+    uuid,
+    dataDir: global.dir,
+    localConfig: global.localConfig,
+    netns: `/proc/${init}/ns/net`,
+    pluginNetns: `/proc/${supervisor}/fd/${POD_NAMESPACE}`,
+  };
+  const { wrong, unknown } = await checkNetworks(place, readRecord(place));
+  for (const line of unknown) console.error(`status: ${line}`);
+  if (wrong.length > 0) throw new Failure(`pod "${uuid}": ${wrong.join("; ")}`);
 }
 
 async function waitForEnd(dataDir: string, pod: PodView, limit: number): Promise<void> {

@@ -5,7 +5,7 @@ import { SOURCES } from "../cgroup/limits.ts";
 
 /** Those that may be a whole pod's too. */
 const RESOURCES: ReadonlySet<string> = new Set(
-  Object.values(SOURCES).map(({ isolator }) => isolator),
+  Object.values(SOURCES).flatMap(({ isolator }) => isolator ?? []),
 );
 
 /** The isolators that stage1 sees to, and those that are only a request. */

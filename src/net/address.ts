@@ -107,6 +107,12 @@ export function networkOf(prefix: IpPrefix): IpPrefix {
   return { address: prefix.address.map((byte, i) => byte & bits[i]), length: prefix.length };
 }
 
+/** The network of nothing but an address. */
+export const single = ({ address }: Pick<IpPrefix, "address">): IpPrefix => ({
+  address,
+  length: address.length * 8,
+});
+
 /** The last address of a prefix's network: for IPv4 its broadcast address. */
 export function lastOf(prefix: IpPrefix): IpAddress {
   const bits = mask(prefix);

@@ -75,6 +75,7 @@ export function attachBridge(place: Place, given: Allocation): Attached {
       ips: ips.map((ip) => ({ ...ip, interface: 2 })),
     },
     hostLink: bridge.name,
+    hostAddresses: gateways,
     switched: true,
     masqueraded: option("ipMasq"),
   };

@@ -21,6 +21,8 @@ export interface NetworkConf {
   /** The newest version of CNI that the configuration may use, like `0.4.0`; 0.1.0 where it says nothing. */
   readonly cniVersion: string;
   readonly plugins: readonly PluginConf[];
+  /** Whether plugins must not be called for CHECK. */
+  readonly disableCheck?: boolean;
   /** The file it was read from; absent for a built-in network. */
   readonly path?: string;
   /** The text of the file, or what a file for a built-in network would say. */

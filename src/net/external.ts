@@ -6,8 +6,11 @@ import { execPlugin, hasCapability, pluginDirectories, portMappings } from "./cn
 import { parseResult, resultJson } from "./cni_result.ts";
 import { inNamespace, makeNamespace } from "./namespace.ts";
 import type { Forward } from "./nat.ts";
+import { addressesOf } from "./nat_request.ts";
 import type { NetInfo } from "./net_info.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "./netlink.ts";
+import { findLink } from "./pod_link.ts";
+import { addAddress } from "./rtnetlink_address.ts";
 import { addLink } from "./rtnetlink_link.ts";
 
 /** For whom plugins are called. */
@@ -49,39 +52,83 @@ export function recordedCall(
   return { result: resultJson(result, cniVersion), portMappings: portMappings(forwards) };
 }
 
+/** A pod for which plugins are called again, as far as it is known how they were called for ADD. */
+interface PodPlace {
+  readonly uuid: string;
+  readonly localConfig: string;
+}
+
 /**
- * Calls a plugin for a pod that has ended, as far as it is known how it was called for ADD.
+ * Calls a plugin as it was called for ADD.
+ *
+ * @param netns the pod's namespace; empty where it is gone
+ */
+async function callAgain(
+  command: "CHECK" | "DEL",
+  plugin: PluginConf,
+  { netName, cniVersion, ifName, args, result, portMappings = [] }: NetInfo,
+  { uuid, localConfig }: PodPlace,
+  netns: string,
+): Promise<void> {
+  await execPlugin({
+    command,
+    network: { name: netName, cniVersion, plugins: [plugin], text: "" },
+    plugin,
+    attachment: { containerId: uuid, netns, ifName, args },
+    ...result && { previous: parseResult(JSON.stringify(result)) },
+    directories: pluginDirectories(localConfig),
+    capabilities: { portMappings },
+  });
+}
+
+/** Asks a plugin whether what it set up for a running pod still is there. */
+export const callCheck = (
+  plugin: PluginConf,
+  info: NetInfo,
+  place: PodPlace,
+  netns: string,
+): Promise<void> => callAgain("CHECK", plugin, info, place, netns);
+
+/**
+ * Calls a plugin for a pod that has ended.
  *
  * @param netns the pod's namespace; empty where it is gone
  */
 export async function callDelete(
   plugin: PluginConf,
-  { netName, cniVersion, ifName, args, result, portMappings = [] }: NetInfo,
-  { uuid, localConfig }: { readonly uuid: string; readonly localConfig: string },
+  info: NetInfo,
+  place: PodPlace,
   netns: string,
 ): Promise<void> {
-  const call = (netns: string) =>
-    execPlugin({
-      command: "DEL",
-      network: { name: netName, cniVersion, plugins: [plugin], text: "" },
-      plugin,
-      attachment: { containerId: uuid, netns, ifName, args },
-      ...result && { previous: parseResult(JSON.stringify(result)) },
-      directories: pluginDirectories(localConfig),
-      capabilities: { portMappings },
-    });
+  if (netns !== "") return await callAgain("DEL", plugin, info, place, netns);
+  if (needsAddresses(plugin) && info.ips.length > 0) {
+    return await deleteInStandIn(plugin, info, place);
+  }
   try {
-    await call(netns);
-  } catch (error) {
-    if (netns !== "") throw error;
+    await callAgain("DEL", plugin, info, place, "");
+  } catch {
     // The specification wants DEL to work without a namespace. Not every plugin does: `sbr` wants to see the link.
-    const standIn = makeNamespace();
-    try {
-      using socket = inNamespace(standIn, () => new NetlinkSocket(NETLINK_ROUTE));
-      socket.requests([addLink("bridge", { name: ifName })]);
-      await call(`/proc/${Deno.pid}/fd/${standIn}`);
-    } finally {
-      trySyscall("close", standIn);
-    }
+    await deleteInStandIn(plugin, info, place);
+  }
+}
+
+/**
+ * Whether a plugin of CNI's own finds what it has masqueraded by the addresses of the pod's link only, and without a
+ * namespace leaves its rules of iptables.
+ */
+const needsAddresses = ({ type, json }: PluginConf): boolean =>
+  ["bridge", "ptp"].includes(type) && json.ipMasq === true;
+
+/** Calls DEL with a namespace in which a link stands for the pod's that is gone. */
+async function deleteInStandIn(plugin: PluginConf, info: NetInfo, place: PodPlace): Promise<void> {
+  const standIn = makeNamespace();
+  try {
+    using socket = inNamespace(standIn, () => new NetlinkSocket(NETLINK_ROUTE));
+    socket.requests([addLink("bridge", { name: info.ifName })]);
+    const { index } = findLink(socket, info.ifName);
+    socket.requests(addressesOf(info).map((address) => addAddress(index, address)));
+    await callAgain("DEL", plugin, info, place, `/proc/${Deno.pid}/fd/${standIn}`);
+  } finally {
+    trySyscall("close", standIn);
   }
 }

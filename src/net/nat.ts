@@ -101,15 +101,75 @@ export function setUpNat(
   alive: (owner: NatOwner) => boolean,
 ): readonly Bytes[] {
   const { forwards, target } = request;
-  const wanted = [...masqueradeElements(request), ...forwardElements(request)];
-  if (wanted.length === 0) return [];
+  const { own, shared } = natElements(request);
+  if (own.length === 0) return [];
   if (target !== undefined && forwards.length > 0) checkListeners(forwards, target);
-  // Behind a bridge there are other pods, so the element of its link stays.
-  const shared = target?.switched === true && forwards.length > 0 ? linkElements(target) : [];
-  insert([...wanted, ...shared], request, alive);
+  insertNat(request, [...own, ...shared], alive);
+  return [encodedBatch(elementMessages(own, deletion))];
+}
+
+/** The elements that a pod needs: its own, which go with it, and those that it shares with others, which stay. */
+export function natElements(
+  request: NatRequest,
+): { readonly own: readonly Placed[]; readonly shared: readonly Placed[] } {
+  const { forwards, target } = request;
+  return {
+    own: [...masqueradeElements(request), ...forwardElements(request)],
+    // Behind a bridge there are other pods.
+    shared: target?.switched === true && forwards.length > 0 ? linkElements(target) : [],
+  };
+}
+
+function insertNat(
+  request: NatRequest,
+  wanted: readonly Placed[],
+  alive: (owner: NatOwner) => boolean,
+): void {
+  const { forwards, target } = request;
+  insert(wanted, request, alive);
   if (target !== undefined && forwards.length > 0) openWays(target);
   forgetConnections(forwards);
-  return [encodedBatch(elementMessages(wanted, deletion))];
+}
+
+/** Which of the elements that a pod needs are not in the table. */
+export type MissingElements = (request: NatRequest) => readonly Placed[];
+
+/** Looks into the table, as it is now. */
+export function lookForMissing(): MissingElements {
+  using socket = new NetlinkSocket(NETLINK_NETFILTER);
+  const there = new Set(tableElements(socket).map(placeText));
+  return (request) => {
+    const { own, shared } = natElements(request);
+    return [...own, ...shared].filter((placed) => !there.has(placeText(placed)));
+  };
+}
+
+const placeText = ({ set, element: { key } }: Placed): string => `${set} ${key.toHex()}`;
+
+/** All elements; none where there is no table. */
+function tableElements(socket: NetlinkSocket): readonly Placed[] {
+  try {
+    return SETS.flatMap(({ name: set }) =>
+      elementsOf(socket.dump(`read set ${set}`, getElements(TABLE, set)))
+        .map((element): Placed => ({ set, element }))
+    );
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errno === ERRNO.ENOENT) return [];
+    throw error;
+  }
+}
+
+/**
+ * Puts back what a pod that runs has lost, because somebody has flushed the rules of all tables.
+ *
+ * @param alive as for {@linkcode setUpNat}, for other pods
+ * @throws {Failure} another pod has a port by now
+ */
+export function restoreNat(request: NatRequest, alive: (owner: NatOwner) => boolean): void {
+  const { own, shared } = natElements(request);
+  // What of its own is still there makes way in the same batch.
+  const others = (owner: NatOwner) => owner.uuid !== request.uuid && alive(owner);
+  insertNat(request, [...own, ...shared], others);
 }
 
 /** What rules alone can't do for those who are near to the pod. */
@@ -192,11 +252,7 @@ function remove(gone: (owner: NatOwner) => boolean): void {
   attempts(() => {
     try {
       const generation = currentGeneration(socket);
-      const all = SETS.flatMap(({ name: set }) =>
-        elementsOf(socket.dump(`read set ${set}`, getElements(TABLE, set)))
-          .map((element): Placed => ({ set, element }))
-      );
-      removeFrom(all, gone, (messages) => commit(socket, messages, generation));
+      removeFrom(tableElements(socket), gone, (messages) => commit(socket, messages, generation));
     } catch (error) {
       const errno = error instanceof NetlinkError ? error.errno : 0;
       if (errno === ERESTART) return false;

@@ -1,6 +1,6 @@
 /** The elements that a pod has in the sets of the table `inet rkt` (nat_table.ts). */
 import { Failure } from "../failure.ts";
-import { type IpAddress, type IpPrefix, ipText, lastOf, networkOf } from "./address.ts";
+import { type IpAddress, type IpPrefix, ipText, lastOf, networkOf, single } from "./address.ts";
 import { isAny, PROTOCOLS } from "./ports.ts";
 import { be16, type Bytes, joined, type Message, u8 } from "./message.ts";
 import type { Forward, ForwardTarget, NatOwner, NatRequest } from "./nat.ts";
@@ -67,11 +67,9 @@ export function masqueradeElements(request: NatRequest): readonly Placed[] {
   });
   return request.masqueraded.flatMap((prefix) => [
     place("masqueraded", prefix.address, { key: prefix.address }),
-    place("direct", prefix.address, range(single(prefix.address), prefix)),
+    place("direct", prefix.address, range(single(prefix), prefix)),
   ]);
 }
-
-const single = (address: IpAddress): IpPrefix => ({ address, length: address.length * 8 });
 
 /** Pairs of addresses of two networks. */
 function range(first: IpPrefix, second: IpPrefix): SetElement {
@@ -153,11 +151,11 @@ function hairpinElements(target: ForwardTarget): readonly Placed[] {
     const everybody: IpPrefix = { address: new Uint8Array(address.length), length: 0 };
     const near = [
       LOOPBACK[address.length === 4 ? 4 : 6],
-      target.switched ? prefix : single(address),
+      target.switched ? prefix : single(prefix),
     ];
     return (target.routed ? near : [everybody]).map((from) => ({
       set: setName("hairpin", address),
-      element: range(from, single(address)),
+      element: range(from, single(prefix)),
     }));
   });
 }

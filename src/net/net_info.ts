@@ -9,6 +9,7 @@ import type { JsonObject } from "../appc/json_value.ts";
 import { ipText, mask, prefixText } from "./address.ts";
 import type { PodNetwork } from "../pod/pod_details.ts";
 import type { CniResult, PluginConf } from "./cni.ts";
+import type { StoredForward } from "./ports.ts";
 
 /** A pod's network in the file. */
 export interface NetInfo extends PodNetwork {
@@ -17,11 +18,35 @@ export interface NetInfo extends PodNetwork {
   /** Where files may say that addresses are this pod's. */
   readonly allocations?: string;
   readonly cniVersion: string;
+  /** How the pod is tied to the host; absent as long as it has not joined the network. */
+  readonly tie?: HostTie;
+  /** Whether what the pod sends out leaves with the host's address. */
+  readonly masqueraded?: boolean;
+  /** The host's ports that lead to the pod's addresses in this network. */
+  readonly forwards?: readonly StoredForward[];
+  /** Whether the configuration says that plugins must not be called for CHECK. */
+  readonly disableCheck?: boolean;
   /** The external plugins, in the order in which they are called. */
   readonly called: readonly PluginConf[];
   /** With external plugins, what the last plugin answered; and the ports that they were told. */
   readonly result?: JsonObject;
   readonly portMappings?: readonly JsonObject[];
+}
+
+/** How a pod is tied to the host. The same for all pods that a configuration gives such addresses. */
+export interface HostTie {
+  /** Whether it is rkt that made all of this, and not an external plugin. */
+  readonly builtIn: boolean;
+  /** Whether a link of the host is the other end of the pod's; see `hostLinkName()`. */
+  readonly ownLink: boolean;
+  /** The link behind which the pod is, where it is another one: the bridge that has the own link as its port. */
+  readonly link?: string;
+  /** Whether pods of the network reach each other without the host routing between them. */
+  readonly switched: boolean;
+  /** Addresses of the link on the host. */
+  readonly hostAddresses: readonly string[];
+  /** Networks to which the pod has routes. */
+  readonly routes: readonly string[];
 }
 
 /** A pod, and where what it has is written down. */
@@ -93,11 +118,12 @@ export function readRecord(place: RecordPlace): readonly NetInfo[] {
 }
 
 /** What is written down of a network when the pod has joined it. */
-export function completedInfo(info: NetInfo, { ips }: CniResult): NetInfo {
+export function completedInfo(info: NetInfo, { ips }: CniResult, tie: HostTie): NetInfo {
   const first = ips.find(({ address }) => address.address.length === 4) ?? ips[0];
   return {
     ...info,
     ...first && { ip: ipText(first.address.address), mask: ipText(mask(first.address)) },
     ips: ips.map(({ address }) => prefixText(address)),
+    tie,
   };
 }

@@ -111,6 +111,7 @@ export class NetlinkSocket implements Disposable {
    * @throws {NetlinkError} of the first that failed, when all have been answered
    */
   requests(all: readonly Request[]): readonly Received[] {
+    if (all.length === 0) return [];
     const first = this.#number(all.length);
     const parts = all.map(({ message }, i) => encode(acknowledged(message), first + i));
     this.send(all[0]?.doing ?? "", joined(...parts));

@@ -5,6 +5,7 @@
 import { AppcError } from "../appc/error.ts";
 import {
   array,
+  boolean,
   filledString,
   type JsonObject,
   object,
@@ -36,11 +37,17 @@ export function parseNetworkConf(text: string, path: string): NetworkConf {
     const json = parseJsonObject(text);
     const head = { ...readHead(json), path, text };
     return path.endsWith(".conflist")
-      ? { ...head, plugins: readPlugins(json, path) }
+      ? { ...head, ...disableCheck(json), plugins: readPlugins(json, path) }
       : { ...head, plugins: [readPlugin(json, "", path)] };
   } catch (error) {
     throw inFile(error, path);
   }
+}
+
+/** Version 0.4.0 of CNI has words in the place of a truth value. */
+function disableCheck({ disableCheck: given }: JsonObject): Pick<NetworkConf, "disableCheck"> {
+  const value = given === "true" ? true : given === "false" ? false : given;
+  return boolean(value, "disableCheck", false) ? { disableCheck: true } : {};
 }
 
 /** An error in a configuration, with its file in front. Whatever else was thrown is passed on. */

@@ -9,6 +9,7 @@ import type { NetworkTearDown } from "../../stage1/pod.ts";
 import type { Forward } from "./nat.ts";
 import { allNetworks, chooseNetworks, type ChosenNetwork } from "./networks.ts";
 import { isExternal } from "./plugins.ts";
+import { forwardOf, type StoredForward, storedForward } from "./ports.ts";
 import { POD_NAMESPACE, setUpNetworks } from "./set_up.ts";
 
 export { POD_NAMESPACE };
@@ -23,8 +24,6 @@ export interface NetworkRecipe {
   /** Where in the program each message and each path stands. */
   readonly parts: readonly { readonly at: readonly number[]; readonly length: number }[];
 }
-
-type StoredForward = Omit<Forward, "hostIp"> & { readonly hostIp?: readonly number[] };
 
 /** All that configurations say. */
 function confKey(chosen: readonly ChosenNetwork[]): string {
@@ -71,10 +70,7 @@ export function networkRecipe(
     localConfig,
     asked,
     key: confKey(chosen),
-    forwards: forwards.map(({ hostIp, ...forward }) => ({
-      ...forward,
-      ...hostIp && { hostIp: [...hostIp] },
-    })),
+    forwards: forwards.map(storedForward),
     parts,
   };
 }
@@ -98,10 +94,7 @@ export async function joinAgain(
   program: Uint8Array,
 ): Promise<boolean> {
   const { localConfig } = recipe;
-  const forwards = recipe.forwards.map(({ hostIp, ...forward }) => ({
-    ...forward,
-    ...hostIp && { hostIp: new Uint8Array(hostIp) },
-  }));
+  const forwards = recipe.forwards.map(forwardOf);
   const { infos, tearDown } = await setUpNetworks({ ...pod, localConfig, networks, forwards });
   const parts = partsOf(tearDown);
   const fits = parts.length === recipe.parts.length &&

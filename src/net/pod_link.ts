@@ -3,7 +3,7 @@ import { AppcError } from "../appc/error.ts";
 import { integer, type JsonObject, optional, string } from "../appc/json_value.ts";
 import { Failure } from "../failure.ts";
 import { ERRNO } from "../linux/errno.ts";
-import { AF_INET, family, type IpAddress, lastOf, networkOf } from "./address.ts";
+import { AF_INET, family, type IpAddress, type IpPrefix, lastOf, networkOf } from "./address.ts";
 import type { Attachment, CniResult, NetworkConf, PluginConf } from "./cni.ts";
 import type { Allocation } from "./ipam.ts";
 import type { Bytes } from "./message.ts";
@@ -29,6 +29,8 @@ export interface Attached {
   readonly result: CniResult;
   /** The link on the host behind which the pod is; absent where there is none of its own. */
   readonly hostLink?: string;
+  /** The addresses that this link has got, each in its network. */
+  readonly hostAddresses?: readonly IpPrefix[];
   /** Whether pods of the network reach each other without the host routing between them. */
   readonly switched: boolean;
   /** Whether what leaves the network is to leave with the host's address. */

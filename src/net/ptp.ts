@@ -1,6 +1,7 @@
 /** Network type `ptp`: a veth for each pod, and the host routes between them. */
 import { AppcError } from "../appc/error.ts";
 import { boolean } from "../appc/json_value.ts";
+import { single } from "./address.ts";
 import type { Allocation } from "./ipam.ts";
 import {
   type Attached,
@@ -51,6 +52,9 @@ export function attachPtp(place: Place, allocation: Allocation): Attached {
       ips: ips.map((ip) => ({ ...ip, interface: 1 })),
     },
     hostLink: name,
+    hostAddresses: ips.flatMap(({ gateway }) =>
+      gateway === undefined ? [] : [single({ address: gateway })]
+    ),
     switched: false,
     masqueraded,
   };

@@ -8,8 +8,17 @@ import { podIsHeld } from "../pod/pod_held.ts";
 import type { NetworkTearDown } from "../../stage1/pod.ts";
 import type { Attachment, CniDns, CniResult, NetworkConf, PluginConf } from "./cni.ts";
 import { inNamespace, makeNamespace } from "./namespace.ts";
-import { type Forward, type ForwardTarget, setUpNat } from "./nat.ts";
-import { completedInfo, linkRecord, type NetInfo, recordPath, writeRecord } from "./net_info.ts";
+import { prefixText } from "./address.ts";
+import { type Forward, setUpNat } from "./nat.ts";
+import { natRequest } from "./nat_request.ts";
+import {
+  completedInfo,
+  type HostTie,
+  linkRecord,
+  type NetInfo,
+  recordPath,
+  writeRecord,
+} from "./net_info.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "./netlink.ts";
 import { inFile } from "./network_conf.ts";
 import type { ChosenNetwork } from "./networks.ts";
@@ -23,6 +32,7 @@ import {
   standsFor,
 } from "./plugins.ts";
 import { type Attached, hostLinkName } from "./pod_link.ts";
+import { storedForward } from "./ports.ts";
 import { setLink } from "./rtnetlink_link.ts";
 
 /**
@@ -99,8 +109,11 @@ async function setUp(plans: readonly Plan[], request: NetworkRequest): Promise<S
   pod.requests([setLink(LOOPBACK, { up: true }, "lo")]);
   const joined: Joined[] = [];
   for (const plan of plans) joined.push(await join(plan, { host, pod }));
-  const infos = joined.map(({ info }) => info);
-  const messages = await setUpRules(joined, request);
+  const infos = await withForwards(joined, request.forwards);
+  const nat = natRequest(request, infos);
+  const messages = nat === undefined
+    ? []
+    : setUpNat(nat, (owner) => podIsHeld(owner.dataDir, owner.uuid));
   writeRecord(request, infos);
   linkRecord(request, request.podPath);
   const dns = joined.map(({ result }) => result.dns).find((each) => !isEmpty(each));
@@ -173,6 +186,7 @@ async function planNetwork(
       ips: [],
       ...allocations !== undefined && { allocations },
       cniVersion: network.cniVersion,
+      ...network.disableCheck && { disableCheck: true },
       called,
     };
     const { localConfig, forwards } = request;
@@ -212,10 +226,37 @@ async function join(plan: Plan, sockets: Sockets): Promise<Joined> {
   const { files, ...attached } = await about(first, () => joinFirst(first, plan, sockets));
   let { result } = attached;
   for (const plugin of others) result = await callExternal(plugin, plan, result);
-  const info = completedInfo(plan.info, result);
+  const info = {
+    ...completedInfo(plan.info, result, hostTie(attached, first, plan.attachment)),
+    ...attached.masqueraded && { masqueraded: true },
+  };
   if (info.called.length === 0) return { ...attached, result, files, info };
   const { recordedCall } = await import("./external.ts");
   return { ...attached, result, files, info: { ...info, ...recordedCall(result, plan) } };
+}
+
+/** How the first plugin has tied the pod to the host. */
+function hostTie(
+  { result, hostLink, hostAddresses = [], switched }: Attached,
+  plugin: PluginConf,
+  attachment: Attachment,
+): HostTie {
+  const own = hostLinkName(attachment);
+  const builtIn = !isExternal(plugin);
+  const gateways = result.ips.flatMap(({ gateway }) => gateway ?? []);
+  // We make no default route that there is no gateway for.
+  const routes = result.routes.filter(({ to, via }) =>
+    !builtIn || to.length > 0 || via !== undefined ||
+    gateways.some(({ length }) => length === to.address.length)
+  );
+  return {
+    builtIn,
+    ownLink: result.interfaces.some(({ name }) => name === own),
+    ...hostLink !== undefined && hostLink !== own && { link: hostLink },
+    switched,
+    hostAddresses: hostAddresses.map(prefixText),
+    routes: routes.map(({ to }) => prefixText(to)),
+  };
 }
 
 async function joinFirst(
@@ -247,44 +288,21 @@ async function callExternal(
   return await callAdd(plugin, plan, previous);
 }
 
-/** Masquerading, and the forwards: to the first network that is masqueraded, else to the last. */
-async function setUpRules(
+/** Writes down where the forwards lead to: the first network that is masqueraded, else the last. */
+async function withForwards(
   joined: readonly Joined[],
-  request: NetworkRequest,
-): Promise<NetworkTearDown["messages"]> {
-  const { uuid, dataDir } = request;
-  const masqueraded = joined.filter((each) => each.masqueraded)
-    .flatMap(({ result }) => result.ips.map(({ address }) => address));
-  const to = joined.find((each) => each.masqueraded) ?? joined.at(-1);
-  const forwards = to === undefined || await forwardedByPlugins(to) ? [] : request.forwards;
-  if (masqueraded.length + forwards.length === 0) return [];
-  const target = to === undefined || forwards.length === 0
-    ? {}
-    : { target: forwardTarget(to, uuid) };
-  const nat = { uuid, dataDir, masqueraded, forwards, ...target };
-  return setUpNat(nat, (owner) => podIsHeld(owner.dataDir, owner.uuid));
+  forwards: readonly Forward[],
+): Promise<readonly NetInfo[]> {
+  const infos = joined.map(({ info }) => info);
+  const to = infos.find((each) => each.masqueraded) ?? infos.at(-1);
+  if (to === undefined || forwards.length === 0 || await forwardedByPlugins(to)) return infos;
+  return infos.map((info) =>
+    info === to ? { ...info, forwards: forwards.map(storedForward) } : info
+  );
 }
 
-async function forwardedByPlugins({ info: { called } }: Joined): Promise<boolean> {
+async function forwardedByPlugins({ called }: NetInfo): Promise<boolean> {
   if (called.length === 0) return false;
   const { forwardsPorts } = await import("./external.ts");
   return called.some(forwardsPorts);
-}
-
-function forwardTarget({ info, result, hostLink, switched }: Joined, uuid: string): ForwardTarget {
-  const { netName, pluginPath, ifName } = info;
-  const port = hostLinkName({ containerId: uuid, ifName });
-  if (hostLink === undefined) {
-    throw new Failure(
-      `--port: the host reaches no port of a pod in network "${netName}", whose type is ${pluginPath}; ` +
-        "add a network like default, or leave --port out",
-    );
-  }
-  return {
-    addresses: result.ips.map(({ address }) => address),
-    link: hostLink,
-    switched,
-    ...switched && result.interfaces.some(({ name }) => name === port) && { port },
-    routed: result.routes.some(({ to }) => to.length === 0),
-  };
 }

@@ -79,13 +79,13 @@ function deleteHostLinks(uuid: string, infos: readonly NetInfo[]): void {
 /** What {@linkcode collectNetworks} tells. */
 export interface CollectNetworksOptions {
   readonly localConfig: string;
-  /** Told about what could not be taken down. */
+  /** Told about what could not be taken down, and what running pods had lost. */
   readonly onLeft: (line: string) => void;
 }
 
 /**
  * Takes down what pods have left that are not any more: also those whose directory has vanished. Pods that somebody makes
- * or runs keep what they have.
+ * or runs keep what they have, and get back what of the rules was taken from them.
  */
 export async function collectNetworks(
   dataDir: string,
@@ -99,6 +99,8 @@ export async function collectNetworks(
     }
   }
   try {
+    const { repairRules } = await import("./repair_rules.ts");
+    repairRules(dataDir).forEach(onLeft);
     collectNat(dataDir, (uuid) => podIsHeld(dataDir, uuid));
     withNamespaceLock("exclusive", removeUnusedBridges);
   } catch (error) {

@@ -113,6 +113,26 @@ export function pinInit(dataDir: string, pod: PodView): Process | undefined {
   return undefined;
 }
 
+/**
+ * Pins the init of a pod that may be just being started, and waits until it has made itself a root and waits for apps.
+ * Undefined where the pod does not run, or has ended meanwhile.
+ *
+ * @throws {Failure} where init is never born, or never comes to rest
+ */
+export function pinReadyInit(dataDir: string, pod: PodView): Process | undefined {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  for (let waited = 0; waited < LOOK_AT_MOST; waited += LOOK_EVERY) {
+    const init = pinInit(dataDir, pod);
+    if (init !== undefined) {
+      if (awaitRest(init.pid)) return init;
+      init[Symbol.dispose]();
+    }
+    if (refreshed(dataDir, pod)?.state !== "running") return undefined;
+    Atomics.wait(sleeper, 0, 0, LOOK_EVERY);
+  }
+  throw new Failure(`pod "${pod.uuid}" does not get up; try again`);
+}
+
 /** Whether a process is PID 1 of a PID namespace of some depth. */
 function isFirst(pid: number, depth: number): boolean {
   const pids = namespacePids(pid);

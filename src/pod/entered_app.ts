@@ -3,6 +3,7 @@
  * have changed since (its environment, the files of its root) does not count.
  */
 import type { PodManifest } from "../appc/pod_manifest.ts";
+import { rktAnnotation, rktAnnotationValue } from "../appc/rkt_annotation.ts";
 import { Failure } from "../failure.ts";
 import { type Process, processFile, processLink } from "../linux/process.ts";
 import { CAPABILITIES } from "../../stage1/capabilities.ts";
@@ -40,7 +41,7 @@ export async function enteredApp(
     ...manifest,
     apps: manifest.apps.filter((each) => each.name === name).map((each) => ({
       ...each,
-      annotations: [],
+      annotations: rktAnnotation("ulimits", rktAnnotationValue(each.annotations, "ulimits")),
       mounts: [],
       ...each.app !== undefined && {
         app: {

@@ -27,6 +27,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, Parameter>>>> = {
   pollfd: { fd: "fd", events: "POLL" },
   landlock_ruleset_attr: { handled_access_fs: "LANDLOCK_ACCESS_FS_" },
   landlock_path_beneath_attr: { allowed_access: "LANDLOCK_ACCESS_FS_", parent_fd: "fd" },
+  rlimit64: { soft: "limit", hard: "limit" },
   cap_header: { version: "hexadecimal" },
   cap_data: { effective: "hexadecimal", permitted: "hexadecimal", inheritable: "hexadecimal" },
 };
@@ -160,6 +161,8 @@ function printNumber(value: number, parameter: Parameter): string {
       }]`;
     case "capability":
       return CAPABILITIES[value] ?? `${value}`;
+    case "limit":
+      return value >= 2 ** 64 - 1 ? "RLIM64_INFINITY" : `${value}`;
     case "int":
     case "size":
     case "pid":

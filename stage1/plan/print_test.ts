@@ -34,6 +34,7 @@ const readOnly = struct(
   ["propagation", 8, 0],
 );
 const signals = struct("sigset", ["signals", 8, 2 ** 0 + 2 ** 14 + 2 ** 27]);
+const MOST = 2n ** 64n - 1n;
 const limit = mutableStruct("rlimit64", ["soft", 8, 0], ["hard", 8, 0]);
 
 const CASES: readonly (readonly [string, string])[] = [
@@ -101,6 +102,10 @@ const CASES: readonly (readonly [string, string])[] = [
   [shown("and", fd, 127), "<fd> & 127"],
   [shown("shiftLeft", fd, 2), "<fd> << 2"],
   [shown("shiftRight", fd, 8), "<fd> >> 8"],
+  [
+    shown("prlimit64", 0, k.RLIMIT_CORE, struct("rlimit64", ["soft", 8, 1], ["hard", 8, MOST]), 0),
+    "prlimit64(0, RLIMIT_CORE, {soft=1, hard=RLIM64_INFINITY}, NULL)",
+  ],
   [shown("load", addressOf(limit, 8)), "*(&rlimit64[8])"],
   [shown("put", addressOf(limit), 1024), "*(&rlimit64) = 1024"],
 ];
