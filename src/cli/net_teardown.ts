@@ -1,6 +1,6 @@
 import { Failure } from "../failure.ts";
 import { readRecord } from "../net/net_info.ts";
-import { POD_NAMESPACE } from "../net/set_up.ts";
+import { POD_NAMESPACE } from "../net/namespace.ts";
 import { takeDownNetworks } from "../net/take_down.ts";
 import type { Invocation } from "./command.ts";
 

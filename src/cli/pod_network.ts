@@ -1,9 +1,10 @@
 /** The networks of a pod that is about to run: what `--net`, `--port` and `net.d` ask for, and its setting up. */
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import type { Forward } from "../net/nat.ts";
+import { POD_NAMESPACE } from "../net/namespace.ts";
 import { allNetworks, chooseNetworks, type ChosenNetwork } from "../net/networks.ts";
 import { podForwards } from "../net/pod_forwards.ts";
-import { POD_NAMESPACE, setUpNetworks } from "../net/set_up.ts";
+import { setUpNetworks } from "../net/set_up.ts";
 import type { Pod } from "../../stage1/pod.ts";
 import { etcFiles } from "./etc_files.ts";
 import type { GlobalFlags } from "./global_flags.ts";

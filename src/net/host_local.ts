@@ -36,7 +36,7 @@ import { type Allocation, ipField, NO_DNS, prefixField, routesField } from "./ip
 const DATA_DIRECTORY = "/var/lib/cni/networks";
 
 /** A range of addresses, with its ends. */
-interface Range {
+export interface Range {
   readonly subnet: IpPrefix;
   readonly start: IpAddress;
   readonly end: IpAddress;
@@ -44,7 +44,7 @@ interface Range {
 }
 
 /** Addresses to choose from: the pod gets one of each set. */
-type RangeSet = readonly Range[];
+export type RangeSet = readonly Range[];
 
 /** Where a network's files are. */
 export function allocationDirectory(ipam: JsonObject, network: string, at: string): string {
@@ -53,7 +53,7 @@ export function allocationDirectory(ipam: JsonObject, network: string, at: strin
 }
 
 /** Reads the ranges: those of `ranges`, and before them that of the old form beside it. */
-function readRangeSets(ipam: JsonObject, at: string): readonly RangeSet[] {
+export function readRangeSets(ipam: JsonObject, at: string): readonly RangeSet[] {
   const own = ipam.subnet === undefined ? [] : [[readRange(ipam, at)]];
   const sets = array(ipam.ranges, field(at, "ranges"), (set, where) => {
     const ranges = array(set, where, (each, place) => readRange(object(each, place), place));

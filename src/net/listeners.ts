@@ -1,7 +1,17 @@
 /** Which sockets of the host listen, by sock_diag(7): include/uapi/linux/{sock_diag,inet_diag}.h. */
 import { Failure } from "../failure.ts";
 import { AF_INET, AF_INET6, type IpAddress, ipText, sameIp } from "./address.ts";
-import { attributes, type Bytes, joined, readBe16, readU32, request, u32, u8 } from "./message.ts";
+import {
+  attributes,
+  type Bytes,
+  joined,
+  type Message,
+  readBe16,
+  readU32,
+  request,
+  u32,
+  u8,
+} from "./message.ts";
 import type { Forward, ForwardTarget } from "./nat.ts";
 import { flagText, targetsOf } from "./nat_elements.ts";
 import { isAny, PROTOCOLS } from "./ports.ts";
@@ -27,22 +37,20 @@ export interface Listener {
   readonly inode: number;
 }
 
-/** The sockets of this thread's network namespace that listen, for TCP, or are unconnected, for UDP. */
+/** Asks for the sockets of a family that listen, for TCP, or are unconnected, for UDP. */
+export function listenersRequest(protocol: keyof typeof PROTOCOLS, family: number): Message {
+  const states = 1 << (protocol === "tcp" ? TCP_LISTEN : TCP_CLOSE);
+  // struct inet_diag_req_v2 with an empty struct inet_diag_sockid
+  const header = [family, PROTOCOLS[protocol], 0, 0].map(u8);
+  return request(SOCK_DIAG_BY_FAMILY, 0, joined(...header, u32(states), new Uint8Array(48)));
+}
+
+/** The sockets of this thread's network namespace that take what comes to a port. */
 export function listeners(protocol: keyof typeof PROTOCOLS): readonly Listener[] {
   using socket = new NetlinkSocket(NETLINK_SOCK_DIAG);
-  const states = 1 << (protocol === "tcp" ? TCP_LISTEN : TCP_CLOSE);
-  const ask = (family: number): readonly Listener[] => {
-    // struct inet_diag_req_v2 with an empty struct inet_diag_sockid
-    const header = joined(
-      ...[family, PROTOCOLS[protocol], 0, 0].map(u8),
-      u32(states),
-      new Uint8Array(48),
-    );
-    const doing = `list the ${protocol} sockets that listen`;
-    return socket.dump(doing, request(SOCK_DIAG_BY_FAMILY, 0, header))
-      .map(({ body }) => parseListener(body));
-  };
-  return [...ask(AF_INET), ...ask(AF_INET6)];
+  return [AF_INET, AF_INET6].flatMap((family) =>
+    socket.dump(`list the ${protocol} sockets that listen`, listenersRequest(protocol, family))
+  ).map(({ body }) => parseListener(body));
 }
 
 function parseListener(body: Bytes): Listener {

@@ -34,10 +34,27 @@ export function inNamespace<T>(namespace: number, act: () => T): T {
 
 /** Makes a network namespace and returns a descriptor of it, closed on exec; it lives as long as that. */
 export function makeNamespace(): number {
+  return makeNamespaceWith(() => undefined)[0];
+}
+
+/** Makes a network namespace, like {@linkcode makeNamespace}, and does something in it. */
+export function makeNamespaceWith<T>(act: () => T): readonly [namespace: number, T] {
   return away(() => {
     syscall("make a network namespace", "unshare", CLONE_NEWNET);
-    return openNamespace(OWN);
+    return [openNamespace(OWN), act()];
   });
+}
+
+/**
+ * The descriptor of the pod's network namespace: a number that is known when the plan is made, and by which external
+ * plugins find the namespace (`/proc/PID/fd/201`) as long as the supervisor, which is this process, lives.
+ */
+export const POD_NAMESPACE = 201;
+
+/** Makes a descriptor of a namespace {@linkcode POD_NAMESPACE}, closed on exec. */
+export function keepNamespace(namespace: number): void {
+  syscall("keep the pod's network namespace", "dup3", namespace, POD_NAMESPACE, O_CLOEXEC);
+  closeDescriptor(namespace);
 }
 
 /**

@@ -34,8 +34,9 @@ import {
   encodedBatch,
   generationOf,
   getGeneration,
+  newTable,
 } from "./nft.ts";
-import { elementsOf, getElements } from "./nft_set.ts";
+import { elementsOf, getElements, type SetElement } from "./nft_set.ts";
 
 /** Where a pod's forwards go to: one of its networks. */
 export interface ForwardTarget {
@@ -196,20 +197,22 @@ function insert(
 ): void {
   using socket = new NetlinkSocket(NETLINK_NETFILTER);
   const insertions = elementMessages(wanted, insertion);
+  const read = (set: string) => elementsOf(socket.dump(`read set ${set}`, getElements(TABLE, set)));
   let look = request.forwards.length > 0;
   let make = false;
+  let missing = 0;
   attempts(() => {
     try {
       const generation = look ? currentGeneration(socket) : undefined;
-      const read = (set: string) =>
-        elementsOf(socket.dump(`read set ${set}`, getElements(TABLE, set)));
       const inTheWay = look && !make ? displaced(wanted, request, read, alive) : [];
       const deletions = elementMessages(inTheWay, deletion);
       commit(socket, [...make ? tableMessages() : [], ...deletions, ...insertions], generation);
     } catch (error) {
       const errno = error instanceof NetlinkError ? error.errno : 0;
-      if (errno === ERRNO.ENOENT) make = true;
-      else if (errno === ERRNO.EEXIST || errno === ERRNO.ENOTEMPTY) {
+      if (errno === ERRNO.ENOENT) {
+        make = true;
+        if (++missing > 1) repairTable(socket, read);
+      } else if (errno === ERRNO.EEXIST || errno === ERRNO.ENOTEMPTY) {
         // The table is there by now, or what is wanted is somebody's.
         make = false;
         look = true;
@@ -218,6 +221,25 @@ function insert(
     }
     return true;
   });
+}
+
+/** Where somebody has taken a part of the table away: makes it anew, with all elements that are left. */
+function repairTable(socket: NetlinkSocket, read: (set: string) => readonly SetElement[]): void {
+  const generation = currentGeneration(socket);
+  const left = SETS.flatMap(({ name: set }) => {
+    try {
+      return read(set).map((element): Placed => ({ set, element }));
+    } catch (error) {
+      if (error instanceof NetlinkError && error.errno === ERRNO.ENOENT) return [];
+      throw error;
+    }
+  });
+  const again = [newTable(TABLE), deleteTable(TABLE), ...tableMessages()];
+  try {
+    commit(socket, [...again, ...elementMessages(left, insertion)], generation);
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.errno === ERESTART)) throw error;
+  }
 }
 
 /** Tries something until it is done. */

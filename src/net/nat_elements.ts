@@ -126,20 +126,23 @@ function portElements(forward: Forward, target: ForwardTarget): readonly Placed[
       `${flagText(forward)}: the pod has no ${kind}address on the network to forward to`,
     );
   }
-  const protocol = u8(PROTOCOLS[forward.protocol]);
   return to.flatMap(({ address }) =>
     Array.from({ length: count }, (_, i): Placed => {
-      const port = [padded(protocol), padded(be16(hostPort + i))];
+      const port = portKey(forward.protocol, hostPort + i);
       const value = joined(address, padded(be16(podPort + i)));
       return hostIp === undefined || isAny(hostIp)
-        ? { set: setName("forwards", address), element: { key: joined(...port), value } }
+        ? { set: setName("forwards", address), element: { key: port, value } }
         : {
           set: setName("forwards_at", address),
-          element: { key: joined(hostIp, ...port), value },
+          element: { key: joined(hostIp, port), value },
         };
     })
   );
 }
+
+/** A port of the host in the keys of maps. */
+export const portKey = (protocol: keyof typeof PROTOCOLS, port: number): Bytes =>
+  joined(padded(u8(PROTOCOLS[protocol])), padded(be16(port)));
 
 /** Parts of concatenations are filled up to four bytes. */
 const padded = (bytes: Bytes): Bytes => joined(bytes, new Uint8Array(4 - bytes.length));

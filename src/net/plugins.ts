@@ -43,7 +43,7 @@ export async function standsFor(plugin: PluginConf): Promise<PluginConf> {
 }
 
 /** The IPAM part of a plugin's configuration, if it has one with a type. */
-function ipamOf(
+export function ipamOf(
   { json }: PluginConf,
 ): { readonly type: string; readonly json: JsonObject } | undefined {
   const ipam = optional(json.ipam, "ipam", object);

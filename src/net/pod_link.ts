@@ -107,15 +107,23 @@ export interface PodLinkOptions {
 /** Gives the pod's interface its addresses and routes, and brings it up. Returns it. */
 export function setUpPodLink(
   { pod, attachment }: Place,
-  { ips, routes }: Allocation,
+  allocation: Allocation,
   options: PodLinkOptions = {},
 ): Link {
   const link = findLink(pod, attachment.ifName);
-  const { index } = link;
-  const point = options.pointToPoint === true;
-  const requests: Request[] = [
-    setLink(index, { up: true, ...options.mac !== undefined && { mac: options.mac } }, link.name),
-  ];
+  pod.requests(podLinkRequests(link, allocation, options));
+  for (const route of podRouteRequests(link.index, allocation)) firstWins(pod, route);
+  return { ...link, mac: options.mac ?? link.mac };
+}
+
+/** Brings the pod's interface up with its addresses. */
+export function podLinkRequests(
+  { index, name }: Pick<Link, "index" | "name">,
+  { ips }: Pick<Allocation, "ips">,
+  { mac, pointToPoint }: PodLinkOptions,
+): readonly Request[] {
+  const point = pointToPoint === true;
+  const requests = [setLink(index, { up: true, ...mac !== undefined && { mac } }, name)];
   for (const { address: prefix, gateway } of ips) {
     const { address, length } = prefix;
     const broadcast = family(address) === AF_INET && length < 31 ? lastOf(prefix) : undefined;
@@ -126,15 +134,21 @@ export function setUpPodLink(
     const network = { to: networkOf(prefix), via: gateway, link: index };
     requests.push(addRoute({ ...network, ...family(address) === AF_INET && { source: address } }));
   }
-  pod.requests(requests);
-  for (const { to, via } of routes) {
+  return requests;
+}
+
+/** The routes that a network's configuration asks for. Some may be there already: the first network has them. */
+export function podRouteRequests(
+  index: number,
+  { ips, routes }: Pick<Allocation, "ips" | "routes">,
+): readonly Request[] {
+  return routes.flatMap(({ to, via }) => {
     const gateway = via ??
       ips.find((ip) => family(ip.address.address) === family(to.address))?.gateway;
     // A default route that the network has no gateway for: it is of one family only.
-    if (gateway === undefined && via === undefined && to.length === 0) continue;
-    firstWins(pod, addRoute({ to, link: index, ...gateway && { via: gateway } }));
-  }
-  return { ...link, mac: options.mac ?? link.mac };
+    if (gateway === undefined && via === undefined && to.length === 0) return [];
+    return [addRoute({ to, link: index, ...gateway && { via: gateway } })];
+  });
 }
 
 /** Makes a request whose object may be there already: of two networks with a default route the first has it. */

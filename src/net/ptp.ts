@@ -13,9 +13,38 @@ import {
   type Place,
   setUpPodLink,
 } from "./pod_link.ts";
+import type { Request } from "./netlink.ts";
 import { addAddress } from "./rtnetlink_address.ts";
 import { addLink, veth } from "./rtnetlink_link.ts";
 import { addRoute, RT_SCOPE_HOST } from "./rtnetlink_route.ts";
+
+/** The two ends of a pod's veth. */
+interface Ends {
+  readonly hostName: string;
+  readonly podName: string;
+  /** Descriptor of the pod's namespace. */
+  readonly namespace: number;
+  readonly mtu?: number;
+}
+
+/** Makes a veth, one end of it in the pod. */
+export function vethRequest({ hostName, podName, namespace, mtu }: Ends): Request {
+  const size = mtu === undefined ? {} : { mtu };
+  const peer = veth({ name: podName, namespace, ...size });
+  return addLink("veth", { name: hostName, up: true, ...size }, peer);
+}
+
+/** Addresses and routes of the end on the host: it has the gateways' addresses, and behind it are the pod's. */
+export function hostEndRequests(link: number, ips: Allocation["ips"]): readonly Request[] {
+  return ips.flatMap(({ address: { address }, gateway }) => {
+    const to = { address, length: address.length * 8 };
+    // A link that is just going away may still have a route to the address; it gives way.
+    const scope = address.length === 4 ? { scope: RT_SCOPE_HOST } : {};
+    const route = addRoute({ to, link, ...scope }, true);
+    if (gateway === undefined) return [route];
+    return [addAddress(link, { address: gateway, length: to.length }), route];
+  });
+}
 
 /** Joins a pod to a `ptp` network. */
 export function attachPtp(place: Place, allocation: Allocation): Attached {
@@ -26,22 +55,11 @@ export function attachPtp(place: Place, allocation: Allocation): Attached {
   if (ips.length === 0) throw new AppcError("ipam", "gives no address, and ptp needs one");
   enableForwarding(ips.map(({ address }) => address.address));
   const name = hostLinkName(attachment);
-  const size = mtu === undefined ? {} : { mtu };
-  const peer = { name: attachment.ifName, namespace, ...size };
-  host.requests([addLink("veth", { name, up: true, ...size }, veth(peer))]);
+  const ends = { hostName: name, podName: attachment.ifName, namespace };
+  host.requests([vethRequest({ ...ends, ...mtu !== undefined && { mtu } })]);
   const hostLink = findLink(host, name);
   const podLink = setUpPodLink(place, allocation, { pointToPoint: true });
-  host.requests(ips.flatMap(({ address: { address }, gateway }) => {
-    const to = { address, length: address.length * 8 };
-    // A link that is just going away may still have a route to the address; it gives way.
-    const route = addRoute({
-      to,
-      link: hostLink.index,
-      ...address.length === 4 && { scope: RT_SCOPE_HOST },
-    }, true);
-    if (gateway === undefined) return [route];
-    return [addAddress(hostLink.index, { address: gateway, length: to.length }), route];
-  }));
+  host.requests(hostEndRequests(hostLink.index, ips));
   return {
     result: {
       ...allocation,

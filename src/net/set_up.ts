@@ -3,11 +3,11 @@
  * addresses, rules. All of it or nothing: what fails takes back what was done.
  */
 import { Failure } from "../failure.ts";
-import { syscall, trySyscall } from "../linux/syscall.ts";
+import { closeDescriptor } from "../linux/lock.ts";
 import { podIsHeld } from "../pod/pod_held.ts";
 import type { NetworkTearDown } from "../../stage1/pod.ts";
 import type { Attachment, CniDns, CniResult, NetworkConf, PluginConf } from "./cni.ts";
-import { inNamespace, makeNamespace } from "./namespace.ts";
+import { inNamespace, keepNamespace, makeNamespace, POD_NAMESPACE } from "./namespace.ts";
 import { prefixText } from "./address.ts";
 import { type Forward, setUpNat } from "./nat.ts";
 import { natRequest } from "./nat_request.ts";
@@ -34,15 +34,6 @@ import {
 import { type Attached, hostLinkName } from "./pod_link.ts";
 import { storedForward } from "./ports.ts";
 import { setLink } from "./rtnetlink_link.ts";
-
-/**
- * The descriptor of the pod's network namespace: a number that is known when the plan is made, and by which external
- * plugins find the namespace (`/proc/PID/fd/201`) as long as the supervisor, which is this process, lives.
- */
-export const POD_NAMESPACE = 201;
-
-// include/uapi/asm-generic/fcntl.h
-const O_CLOEXEC = 0o2000000;
 
 /** A pod that is to join networks. */
 export interface NetworkRequest {
@@ -86,16 +77,14 @@ export async function setUpNetworks(request: NetworkRequest): Promise<SetUpNetwo
   for (const [i, chosen] of request.networks.entries()) {
     plans.push(await planNetwork(chosen, `eth${i}`, request));
   }
-  const namespace = (request.makeNamespace ?? makeNamespace)();
-  syscall("keep the pod's network namespace", "dup3", namespace, POD_NAMESPACE, O_CLOEXEC);
-  trySyscall("close", namespace);
+  keepNamespace((request.makeNamespace ?? makeNamespace)());
   writeRecord(request, plans.map(({ info }) => info));
   try {
     return await setUp(plans, request);
   } catch (error) {
     const { takeDownNetworks } = await import("./take_down.ts");
     await takeDownNetworks(request, plans.map(({ info }) => info));
-    trySyscall("close", POD_NAMESPACE);
+    closeDescriptor(POD_NAMESPACE);
     throw error;
   }
 }
