@@ -27,7 +27,7 @@ export const ENTRY_LIMIT = 150_000;
 export const HOT_COMMANDS: readonly string[] = ["run"];
 
 /** What the entry imports lazily in place of a command: a recipe's networks (src/cli/recipe.ts). */
-const SHORTCUTS: readonly string[] = ["network_recipe"];
+const SHORTCUTS: readonly string[] = ["quick_join", "network_recipe"];
 
 const HOT_NODE_MODULES: ReadonlySet<string> = new Set(["node:sqlite"]);
 

@@ -9,6 +9,7 @@
  * This module is all that such a start loads, so it imports as little as it can.
  */
 import type { NetworkRecipe } from "../net/network_recipe.ts";
+import type { QuickNetwork } from "../net/quick_join.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor, lockShared, openLockFile } from "../linux/lock.ts";
 import { createEmbryo } from "../pod/create_pod.ts";
@@ -132,7 +133,10 @@ export async function runRecipe(argv: readonly string[]): Promise<void> {
   if (!unchanged(recipe, dataDir)) return closeDescriptor(lock);
   const executable = readExecutable(`${path}.elf`, recipe.size);
   if (executable === undefined) return closeDescriptor(lock);
-  const join = recipe.network && await networksAgain(recipe.network, dataDir);
+  const join = recipe.network &&
+    await (recipe.network.quick === undefined
+      ? networksAgain(recipe.network, dataDir)
+      : networkQuickly(recipe.network, recipe.network.quick, dataDir));
   if (recipe.network !== undefined && join === undefined) return closeDescriptor(lock);
   const { uuid, fd } = createEmbryo(dataDir);
   if (recipe.uuidFile !== undefined) Deno.writeTextFileSync(recipe.uuidFile, uuid);
@@ -149,16 +153,39 @@ export async function runRecipe(argv: readonly string[]): Promise<void> {
 /** Sets up a new pod's networks; gives the descriptor of their namespace, or false where the program does not fit. */
 type Join = (uuid: string, program: Uint8Array) => Promise<number | false>;
 
+/** A data directory's absolute path. */
+const absolute = (dataDir: string): string =>
+  dataDir.startsWith("/") ? dataDir : `${Deno.cwd()}/${dataDir}`;
+
+/** How the network of a recipe is joined quickly; undefined where networks are configured in another way now. */
+async function networkQuickly(
+  { localConfig }: NetworkRecipe,
+  network: QuickNetwork,
+  dataDir: string,
+): Promise<Join | undefined> {
+  const { joinQuickly, POD_NAMESPACE, sameConfigurations } = await import("../net/quick_join.ts");
+  if (!sameConfigurations(network)) return undefined;
+  return async (uuid, program) => {
+    const dir = absolute(dataDir);
+    const podPath = `${dir}/pods/embryo/${uuid}`;
+    if (joinQuickly(network, { uuid, dataDir: dir, podPath }, program)) return POD_NAMESPACE;
+    const { takeDown } = await import("../net/network_recipe.ts");
+    await takeDown({ uuid, dataDir: dir, localConfig });
+    Deno.removeSync(podPath, { recursive: true });
+    return false;
+  };
+}
+
 /** How the networks of a recipe are joined again; undefined where their configuration has changed. */
 async function networksAgain(recipe: NetworkRecipe, dataDir: string): Promise<Join | undefined> {
   const { joinAgain, POD_NAMESPACE, sameNetworks } = await import("../net/network_recipe.ts");
   const networks = sameNetworks(recipe);
   if (networks === undefined) return undefined;
-  const absolute = dataDir.startsWith("/") ? dataDir : `${Deno.cwd()}/${dataDir}`;
+  const dir = absolute(dataDir);
   return async (uuid, program) => {
-    const podPath = `${absolute}/pods/embryo/${uuid}`;
+    const podPath = `${dir}/pods/embryo/${uuid}`;
     try {
-      const pod = { uuid, dataDir: absolute, podPath };
+      const pod = { uuid, dataDir: dir, podPath };
       return await joinAgain(recipe, networks, pod, program) && POD_NAMESPACE;
     } catch (error) {
       Deno.removeSync(podPath, { recursive: true });

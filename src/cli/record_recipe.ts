@@ -5,7 +5,7 @@ import type { NetworkRecipe } from "../net/network_recipe.ts";
 import type { GlobalFlags } from "./global_flags.ts";
 import { exists } from "../linux/exists.ts";
 import {
-  dataDirectory,
+  dataDirectory as directoryIn,
   type Recipe,
   recipeKey,
   recipePath,
@@ -52,7 +52,7 @@ export async function recordRecipe(
   const generation = storeGeneration(dataDir);
   if (BUILD === undefined || generation === undefined || !lasting(request)) return;
   if (!lastingCgroups(pod)) return;
-  if (pod.apps.some(({ root }) => root.kind !== "overlay") || dataDirectory(argv) !== dataDir) {
+  if (pod.apps.some(({ root }) => root.kind !== "overlay") || directoryIn(argv) !== dataDir) {
     return;
   }
   // The journal is looked for at every run, to say well where there is none.
@@ -94,17 +94,22 @@ export async function recordRecipe(
 async function networks(
   localConfig: string,
   { pod: { network: asked } }: RunRequest,
-  { network }: Pod,
+  { uuid, dataDirectory, network }: Pod,
   manifest: PodManifest,
   executable: Uint8Array,
 ): Promise<NetworkRecipe | undefined | "none can be made"> {
   if (asked.kind !== "networks" || network.kind !== "joined") return undefined;
   const { networkRecipe } = await import("../net/network_recipe.ts");
   const { podForwards } = await import("../net/pod_forwards.ts");
-  const { tearDown } = network;
-  const forwards = podForwards(manifest);
-  return networkRecipe(localConfig, asked.networks, forwards, tearDown, executable) ??
-    "none can be made";
+  const joined = {
+    uuid,
+    dataDir: dataDirectory,
+    localConfig,
+    asked: asked.networks,
+    forwards: podForwards(manifest),
+    tearDown: network.tearDown,
+  };
+  return networkRecipe(joined, executable) ?? "none can be made";
 }
 
 function write(dataDir: string, key: string, recipe: string, executable: Uint8Array): void {

@@ -48,7 +48,7 @@ async function checkPodNetworks({ global }: Invocation, pod: PodView): Promise<v
   if (Deno.uid() !== 0) throw new Failure("status --check-net needs root; try it with sudo");
   const { checkNetworks } = await import("../net/check_networks.ts");
   const { readRecord } = await import("../net/net_info.ts");
-  const { POD_NAMESPACE } = await import("../net/set_up.ts");
+  const { POD_NAMESPACE } = await import("../net/namespace.ts");
   const place = {
     uuid,
     dataDir: global.dir,

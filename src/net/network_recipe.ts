@@ -10,7 +10,12 @@ import type { Forward } from "./nat.ts";
 import { allNetworks, chooseNetworks, type ChosenNetwork } from "./networks.ts";
 import { isExternal } from "./plugins.ts";
 import { forwardOf, type StoredForward, storedForward } from "./ports.ts";
-import { POD_NAMESPACE, setUpNetworks } from "./set_up.ts";
+import { POD_NAMESPACE } from "./namespace.ts";
+import { readRecord } from "./net_info.ts";
+import type { QuickNetwork } from "./quick_join.ts";
+import { quickRecipe } from "./quick_recipe.ts";
+import { setUpNetworks } from "./set_up.ts";
+import type { TakeDownPlace } from "./take_down.ts";
 
 export { POD_NAMESPACE };
 
@@ -23,6 +28,8 @@ export interface NetworkRecipe {
   readonly forwards: readonly StoredForward[];
   /** Where in the program each message and each path stands. */
   readonly parts: readonly { readonly at: readonly number[]; readonly length: number }[];
+  /** In place of all that, where the network is one that can be joined quickly. */
+  readonly quick?: QuickNetwork;
 }
 
 /** All that configurations say. */
@@ -52,26 +59,38 @@ function places(program: string, part: Uint8Array): readonly number[] {
   return found;
 }
 
-/** The recipe for a pod that has joined networks; undefined where there can be none. */
-export function networkRecipe(
-  localConfig: string,
-  asked: NetworkRecipe["asked"],
-  forwards: readonly Forward[],
-  tearDown: NetworkTearDown,
-  program: Uint8Array,
-): NetworkRecipe | undefined {
+/** A pod that has joined networks. */
+export interface JoinedPod {
+  readonly uuid: string;
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly localConfig: string;
+  readonly asked: NetworkRecipe["asked"];
+  readonly forwards: readonly Forward[];
+  readonly tearDown: NetworkTearDown;
+}
+
+/**
+ * The recipe for a pod; undefined where there can be none.
+ *
+ * @param program its supervisor's
+ */
+export function networkRecipe(pod: JoinedPod, program: Uint8Array): NetworkRecipe | undefined {
+  const { localConfig, asked, forwards, tearDown } = pod;
   const chosen = chooseNetworks(asked, allNetworks(localConfig));
   if (!chosen.every(isPlain) || tearDown.command !== undefined) return undefined;
   // windows-1252, which this label means, maps every byte to a character of its own.
   const text = new TextDecoder("latin1").decode(program);
   const parts = partsOf(tearDown).map((part) => ({ at: places(text, part), length: part.length }));
   if (parts.some(({ at }) => at.length === 0)) return undefined;
+  const quick = quickRecipe(chosen, { ...pod, infos: readRecord(pod), parts });
   return {
     localConfig,
     asked,
     key: confKey(chosen),
     forwards: forwards.map(storedForward),
     parts,
+    ...quick && { quick },
   };
 }
 
@@ -95,16 +114,21 @@ export async function joinAgain(
 ): Promise<boolean> {
   const { localConfig } = recipe;
   const forwards = recipe.forwards.map(forwardOf);
-  const { infos, tearDown } = await setUpNetworks({ ...pod, localConfig, networks, forwards });
+  const { tearDown } = await setUpNetworks({ ...pod, localConfig, networks, forwards });
   const parts = partsOf(tearDown);
   const fits = parts.length === recipe.parts.length &&
     parts.every((part, i) => part.length === recipe.parts[i].length);
   if (!fits) {
-    const { takeDownNetworks } = await import("./take_down.ts");
-    await takeDownNetworks({ ...pod, localConfig }, infos);
-    closeDescriptor(POD_NAMESPACE);
+    await takeDown({ ...pod, localConfig });
     return false;
   }
   recipe.parts.forEach(({ at }, i) => at.forEach((place) => program.set(parts[i], place)));
   return true;
+}
+
+/** Takes down the networks that a pod has joined, or a part of them. */
+export async function takeDown(place: TakeDownPlace): Promise<void> {
+  const { takeDownNetworks } = await import("./take_down.ts");
+  closeDescriptor(POD_NAMESPACE);
+  await takeDownNetworks(place, readRecord(place));
 }
