@@ -65,6 +65,8 @@ export const QEMU_NEEDS: readonly Need[] = [
   { file: "mmdebstrap", package: "mmdebstrap", why: "its disk" },
   { file: "mke2fs", package: "e2fsprogs", why: "the same" },
   { file: "busybox", package: "busybox-static", why: "the pods' root file system" },
+  { file: "gcc", package: "gcc", why: "programs in it that try what pods may do" },
+  { file: "/usr/include/stdio.h", package: "libc6-dev", why: "the same" },
 ];
 
 /** What the benchmark needs. podman is compared with where it is there, and not installed. */

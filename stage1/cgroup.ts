@@ -79,11 +79,7 @@ export function makeCgroups(steps: Section, pod: Pod): Cgroups | undefined {
     for (const setting of settings(place, base, pod.limits)) {
       writeSetting(steps, "the pod", directory, "", setting);
     }
-    const controllers = secondControllers(place, base);
-    if (controllers !== "") {
-      const what = `give controllers to the cgroups of the apps`;
-      writeAt(steps, what, directory, "cgroup.subtree_control", controllers);
-    }
+    giveControllers(steps, place, base, directory, pod.apps);
     for (const app of pod.apps) {
       const handle = makeAppCgroup(steps, place, base, directory, app, inside);
       apps.get(app.name)?.push(handle);
@@ -114,11 +110,7 @@ export function addCgroups(steps: Section, pod: Pod, app: PodApp): Cgroups | und
       k.O_RDONLY | k.O_DIRECTORY | k.O_CLOEXEC,
       0,
     ], { store: directory });
-    const controllers = secondControllers(place, base);
-    if (controllers !== "") {
-      const what = `give controllers to the cgroups of the apps`;
-      writeAt(steps, what, directory, "cgroup.subtree_control", controllers);
-    }
+    giveControllers(steps, place, base, directory, [app]);
     steps.try("remove what an earlier start has left", "unlinkat", [
       directory,
       app.name,
@@ -131,10 +123,19 @@ export function addCgroups(steps: Section, pod: Pod, app: PodApp): Cgroups | und
   return { version: place.version, inside, apps, directories };
 }
 
-function secondControllers({ version }: CgroupPlace, { controllers }: CgroupBase): string {
-  if (version === 1) return "";
+/** Version 2: what is below the pod's cgroup gets the controllers; those of apps that come later, when they come. */
+function giveControllers(
+  steps: Section,
+  { version }: CgroupPlace,
+  { controllers }: CgroupBase,
+  directory: Slot,
+  apps: readonly PodApp[],
+): void {
   const names = controllers.filter((name) => name !== "devices");
-  return names.map((name) => `+${name === "blkio" ? "io" : name}`).join(" ");
+  if (version === 1 || names.length === 0 || apps.length === 0) return;
+  const text = names.map((name) => `+${name === "blkio" ? "io" : name}`).join(" ");
+  const what = "give controllers to the cgroups of the apps";
+  writeAt(steps, what, directory, "cgroup.subtree_control", text);
 }
 
 /** Version 2: processes and controllers for those below exclude each other. */

@@ -1,4 +1,4 @@
-/** What the virtual machine gets: the scripts of tests/vm, rkt, an image of busybox. */
+/** What the virtual machine gets: the scripts of tests/vm, rkt, and an image with busybox and programs that try things. */
 import { Failure } from "../../src/failure.ts";
 import type { Script } from "./machine.ts";
 
@@ -21,8 +21,18 @@ export async function machineFiles(): Promise<AsyncDisposable & { readonly path:
     cp ${SCRIPTS}/lib.sh ${path}/lib.sh
     mkdir -p ${root}/bin ${root}/etc
     cp "$(command -v busybox)" ${root}/bin/busybox
+    gcc -static -O1 -o ${root}/bin/probe ${ROOT}tests/probe/*.c
+    gcc -m32 -static -nostdlib -O1 -fno-pie -no-pie -fno-stack-protector -Wall -Wextra -Werror \
+      -o ${root}/bin/i386 ${SCRIPTS}/i386.c
     for name in $(${root}/bin/busybox --list | grep -v busybox); do ln -s busybox ${root}/bin/$name; done
-    ${path}/rkt image build --compression=none --name=example.com/box --exec=/bin/sh ${root} ${path}/box.aci
+    image() {
+      name=$1; shift
+      ${path}/rkt image build --compression=none --name=example.com/$name --exec=/bin/sh "$@" ${root} ${path}/$name.aci
+    }
+    image box
+    image armoured --isolator='os/linux/apparmor-profile={"profile":"rkt-test"}'
+    image limited --isolator='resource/cpu={"limit":"200m"}' --isolator='resource/block-bandwidth={"default":true,"limit":"1Mi"}' \
+      --isolator='resource/block-iops={"default":true,"limit":"1000"}'
     rm -r ${root}`;
   const made = await new Deno.Command("sh", { args: ["-ec", script], stdin: "null" }).output();
   if (!made.success) {

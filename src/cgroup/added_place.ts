@@ -4,13 +4,16 @@ import type { PodView } from "../pod/pod_directory.ts";
 import { podCgroup, SUBCGROUP } from "../../stage1/cgroup.ts";
 import {
   type CgroupPlace,
+  controllersInSecond,
+  disks,
   findPlace,
   type Found,
   type Limited,
   secondName,
   thisSystem,
+  withoutEffect,
 } from "./place.ts";
-import { type Controller, controllersOf } from "./limits.ts";
+import { controllersOf } from "./limits.ts";
 import { cgroupsOf } from "./pod_cgroups.ts";
 
 /**
@@ -41,18 +44,18 @@ export function findAddedPlace(pod: PodView, init: number, wanting: Limited): Fo
     return { warnings: [`${wanting.who} has no cgroup, because its pod has none`] };
   }
   const available = system.words(`${path}/cgroup.controllers`);
-  const wanted = [...controllersOf(wanting.limits)];
-  const controllers = wanted.filter((each: Controller) => available.includes(secondName(each)));
+  const controllers = [...controllersInSecond(controllersOf(wanting.limits))]
+    .filter((each) => available.includes(secondName(each)));
   const place: CgroupPlace = {
     version: 2,
     bases: [{ path: path.slice(0, -name.length - 1), controllers: [...controllers, "devices"] }],
     enable: [],
-    disks: findPlace([wanting], system).place?.disks ?? [],
+    disks: controllers.includes("blkio") ? disks() : [],
   };
-  const warnings = wanted.filter((each) => !controllers.includes(each)).map((each) =>
-    `${wanting.who}: what needs the controller ${
-      secondName(each)
-    } has no effect: its pod does not have it`
+  const warnings = withoutEffect(
+    wanting,
+    new Set(controllers),
+    (controller) => `its pod does not have the controller ${secondName(controller)}`,
   );
   return { place, warnings };
 }

@@ -35,7 +35,8 @@ export interface Source {
 }
 
 /** The controllers of cgroups that limits need, by the names they have in version 1. */
-export type Controller = "memory" | "cpu" | "pids" | "blkio";
+export const CONTROLLERS = ["memory", "cpu", "pids", "blkio"] as const;
+export type Controller = typeof CONTROLLERS[number];
 
 /** Where each limit comes from, and who sees to it. */
 export const SOURCES: { readonly [K in keyof Required<Limits>]: Source } = {

@@ -57,30 +57,48 @@ export interface System {
   readonly pid: number;
 }
 
-/** Finds the place for a pod's cgroups. It makes and changes nothing. */
-export function findPlace(wanting: readonly Limited[], system: System = thisSystem()): Found {
+/**
+ * Finds the place for a pod's cgroups. It makes and changes nothing.
+ *
+ * @param later controllers that apps may want which are added to the pod: where version 2 has room for them, the place
+ *   is one where they can be had; processes are not moved once the pod runs
+ */
+export function findPlace(
+  wanting: readonly Limited[],
+  system: System = thisSystem(),
+  later: readonly Controller[] = [],
+): Found {
   const wanted = new Set(wanting.flatMap(({ limits }) => [...controllersOf(limits)]));
   const { version } = system.hierarchies;
   const { place, why }: Placed = version === 0
     ? { why: () => "no cgroup file system is mounted" }
     : version === 1
     ? placeInFirst(wanted, system)
-    : placeInSecond(wanted, system);
+    : placeInSecond(controllersInSecond([...wanted, ...later]), system);
   const has = new Set<string>(place?.bases.flatMap(({ controllers }) => controllers));
   const lacking = (name: Controller) =>
     why(name) ??
       `this system has no controller for it (${version === 2 ? secondName(name) : name})`;
-  const warnings = wanting.flatMap(({ who, limits }) =>
-    LIMITS.filter((name) => limits[name] !== undefined && !has.has(SOURCES[name].controller))
-      .map((name) => {
-        const { isolator, controller } = SOURCES[name];
-        const what = isolator === undefined
-          ? "the limits of disks have"
-          : `isolator ${isolator} has`;
-        return `${who}: ${what} no effect: ${lacking(controller)}`;
-      })
-  );
+  const warnings = wanting.flatMap((each) => withoutEffect(each, has, lacking));
   return { place, warnings };
+}
+
+/**
+ * What has no effect for want of controllers: lines for people.
+ *
+ * @param why says why a controller is not there
+ */
+export function withoutEffect(
+  { who, limits }: Limited,
+  has: ReadonlySet<string>,
+  why: (controller: Controller) => string,
+): readonly string[] {
+  return LIMITS.filter((name) => limits[name] !== undefined && !has.has(SOURCES[name].controller))
+    .map((name) => {
+      const { isolator, controller } = SOURCES[name];
+      const what = isolator === undefined ? "the limits of disks have" : `isolator ${isolator} has`;
+      return `${who}: ${what} no effect: ${why(controller)}`;
+    });
 }
 
 interface Placed {
@@ -127,6 +145,15 @@ const SECOND_NAMES: Readonly<Record<string, string>> = { blkio: "io" };
 
 /** A controller's name in version 2. */
 export const secondName = (name: string): string => SECOND_NAMES[name] ?? name;
+
+/**
+ * What version 2 is to have. The kernel counts what is written by way of the page cache where there are both controllers
+ * (Documentation/admin-guide/cgroup-v2.rst, "Writeback"), else nobody.
+ */
+export function controllersInSecond(wanted: Iterable<Controller>): ReadonlySet<Controller> {
+  const all = [...wanted];
+  return new Set(all.includes("blkio") ? [...all, "memory"] : all);
+}
 
 function placeInSecond(wanted: ReadonlySet<Controller>, system: System): Placed {
   const { mount = "", path = "" } = system.hierarchies.unified ?? {};
@@ -197,7 +224,7 @@ function placeWithLimits(
 }
 
 /** The whole block devices of this system, without those made of memory or files. */
-function disks(): readonly string[] {
+export function disks(): readonly string[] {
   const found: string[] = [];
   for (const { name } of Deno.readDirSync("/sys/block")) {
     if (/^(loop|ram|zram|fd|sr)\d/.test(name)) continue;

@@ -29,6 +29,31 @@ const none: readonly Limited[] = [{ who: 'app "a"', limits: {} }];
 const memory: readonly Limited[] = [{ who: 'app "a"', limits: { memory: 1n << 30n } }];
 const both: readonly Limited[] = [{ who: 'app "a"', limits: { memory: 1n << 30n, cpu: 500n } }];
 
+Deno.test("where apps may be added later, the place has room for what they may want", () => {
+  const unit = "/system.slice/x.service";
+  const files = {
+    [`${unit}/cgroup.procs`]: "7",
+    [`${unit}/cgroup.controllers`]: "cpu memory pids",
+  };
+  const system = second(unit, files, { delegated: [unit] });
+  const { place, warnings } = findPlace([], system, ["memory", "cpu", "blkio"]);
+  assert.deepEqual(warnings, []);
+  assert.equal(place?.leaf, `${MOUNT}${unit}/supervisor`);
+  assert.deepEqual(place?.bases[0].controllers, ["memory", "cpu", "devices"]);
+  const crowded = second(unit, { ...files, [`${unit}/cgroup.procs`]: "6 7" });
+  const beside = findPlace([], crowded, ["memory"]);
+  assert.deepEqual(beside.warnings, [], "nobody has asked for a limit yet");
+  assert.deepEqual(beside.place?.bases[0].controllers, ["devices"]);
+});
+
+Deno.test("limits of disks bring the controller of memory, so that what is written later counts", () => {
+  const unit = "/u.service";
+  const files = { [`${unit}/cgroup.procs`]: "7", [`${unit}/cgroup.controllers`]: ALL };
+  const system = second(unit, files, { delegated: [unit] });
+  const { place } = findPlace([{ who: 'app "a"', limits: { iops: 5n } }], system);
+  assert.deepEqual(place?.bases[0].controllers, ["blkio", "memory", "devices"]);
+});
+
 Deno.test("without limits the pod's cgroup is below the own one, whoever else is there", () => {
   const { place, warnings } = findPlace(
     none,

@@ -1,7 +1,8 @@
 /** What a command needs to know of a pod's cgroups: where they go, and what has no effect on this system. */
 import type { PodManifest } from "../appc/pod_manifest.ts";
-import { type Limits, limitsOf } from "../cgroup/limits.ts";
-import { type CgroupPlace, findPlace } from "../cgroup/place.ts";
+import { CONTROLLERS, type Limits, limitsOf } from "../cgroup/limits.ts";
+import { type CgroupPlace, findPlace, thisSystem } from "../cgroup/place.ts";
+import { isMutable } from "../pod/mutable.ts";
 import type { PodApp } from "../../stage1/pod.ts";
 
 /** The cgroups of a pod. */
@@ -21,14 +22,16 @@ export interface PodCgroups {
  */
 export function podCgroups(
   command: string,
-  { isolators }: PodManifest,
+  manifest: PodManifest,
   apps: readonly PodApp[],
 ): PodCgroups {
-  const limits = limitsOf(isolators);
-  const { place, warnings } = findPlace([
+  const limits = limitsOf(manifest.isolators);
+  const wanting = [
     { who: "the pod", limits },
     ...apps.map(({ name, limits }) => ({ who: `app "${name}"`, limits })),
-  ]);
+  ];
+  const later = isMutable(manifest) ? CONTROLLERS : [];
+  const { place, warnings } = findPlace(wanting, thisSystem(), later);
   const lines = warnings.map((warning) => `${command}: warning: ${warning}`);
   return { place, limits, apps, warnings: lines };
 }

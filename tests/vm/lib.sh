@@ -26,3 +26,17 @@ start() {
   while [ "$1" != -- ]; do properties+=(-p "$1"); shift; done; shift
   systemd-run -q --unit="$unit" "${properties[@]}" /work/rkt --dir=/var/lib/rkt run --net=none "$@"
 }
+
+# uuid NAME: that of the pod that was run with --uuid-file-save=/tmp/NAME.
+uuid() { cat "/tmp/$1"; }
+
+# has WHAT TEXT PATTERN: a line of the text is what the pattern (grep -E) says.
+has() { grep -qxE -- "$3" <<<"$2" || fail "$1 has no line \"$3\": $2"; }
+
+# alone UNIT [-p PROPERTY ...] -- WORDS: rkt run WORDS in a unit of its own, until it has ended, with its output and status.
+alone() {
+  local unit=$1 properties=(); shift
+  while [ "$1" != -- ]; do properties+=("$1"); shift; done; shift
+  systemd-run -q --wait --pipe --unit="$unit" -p Delegate=yes -p OOMPolicy=continue "${properties[@]}" \
+    /work/rkt --dir=/var/lib/rkt run --net=none --uuid-file-save="/tmp/$unit" "$@" </dev/null
+}
