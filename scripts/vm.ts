@@ -16,7 +16,9 @@ if (import.meta.main) {
     const chosen = all.filter(({ name }) => Deno.args.length === 0 || Deno.args.includes(name));
     await using files = await machineFiles();
     const results = await runInMachine(files.path, chosen);
-    for (const [name, { code, output }] of results) console.log(`=== ${name}: ${code}\n${output}`);
+    for (const [name, { code, output, seconds }] of results) {
+      console.log(`=== ${name}: ${code}, ${seconds} s\n${output}`);
+    }
     if ([...results.values()].some(({ code }) => code !== 0)) Deno.exit(1);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;

@@ -16,10 +16,12 @@ export interface Result {
   /** Its exit status; 124 where it took too long. */
   readonly code: number;
   readonly output: string;
+  /** How long it took. */
+  readonly seconds: number;
 }
 
 /** Seconds that a script may take, and the machine in all. */
-const LIMIT = { script: 150, machine: 500 } as const;
+const LIMIT = { script: 150, machine: 600 } as const;
 
 /** Runs the scripts one after the other, in one machine. `set -e` holds, after `lib.sh` of the files was read. */
 function mainScript(scripts: readonly Script[]): string {
@@ -30,8 +32,9 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ${
     scripts.map(({ name }) =>
       `echo "@begin ${name}"
+SECONDS=0
 timeout -k 5 ${LIMIT.script} bash -e -c '[ ! -e /work/lib.sh ] || . /work/lib.sh; . /work/scripts/${name}'
-printf '\\n@end ${name} %s\\n' $?
+printf '\\n@end ${name} %s %s\\n' $? $SECONDS
 `
     ).join("")
   }
@@ -127,6 +130,7 @@ function results(output: string, scripts: readonly Script[]): ReadonlyMap<string
   return new Map(scripts.map(({ name }) => {
     const [, rest = ""] = output.split(`@begin ${name}\n`);
     const [text, end = ""] = rest.split(`\n@end ${name} `);
-    return [name, { code: parseInt(end, 10), output: text.trimStart() }];
+    const [code, seconds] = end.split(/\s/).map((word) => parseInt(word, 10));
+    return [name, { code, seconds, output: text.trimStart() }];
   }));
 }

@@ -25,10 +25,10 @@ grep -q . $app/cgroup.procs || fail "the app is not in its cgroup"
 equal "the unit's limit" "$(cat $unit/memory.max)" 209715200
 
 add owned hungry --memory=16Mi -- -c "$hungry"
-until_true test -e "/var/lib/rkt/pods/run/$(uuid owned)/stage1/rootfs/rkt/status/hungry"
-status=$(rkt status --uuid-file=/tmp/owned)
-has "the status" "$status" app-hungry=137
-has "the status" "$status" 'oom-hungry=[1-9].*'
+ended=/var/lib/rkt/pods/run/$(uuid owned)/stage1/rootfs/rkt/status/hungry
+until_true test -s "$ended"
+equal "how it ended" "$(cat "$ended")" 137
+has "the status" "$(rkt status --uuid-file=/tmp/owned)" 'oom-hungry=[1-9].*'
 grep -q . $app/cgroup.procs || fail "the other app has gone too"
 systemctl stop owned
 until_true test ! -e $unit
