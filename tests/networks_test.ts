@@ -115,9 +115,7 @@ Deno.test("pods of a bridge reach each other by both families, with the network'
   assert.match(rest, / mtu 1400 /);
   assert.match(rest, /search example\.com\nnameserver 192\.0\.2\.53\n/);
   const inside = `${reach(four)}; ${reach(six)}; ${reach("10.90.0.1")}; ${reach("fd90::1")}`;
-  // Bytes that fit and may not be divided, and one more.
-  const sizes = `ping -c1 -W20 -s 1372 ${four} >/dev/null && echo fits`;
-  assert.equal(await inPod(`${inside}; ${sizes}`, "--net=both"), `${"reached\n".repeat(4)}fits\n`);
+  assert.equal(await inPod(inside, "--net=both"), "reached\n".repeat(4));
   const mac = await inPod(`ip link show eth0`, "--net=both:IP=10.90.0.77");
   assert.match(mac, /link\/ether 0a:58:0a:5a:00:4d /);
   await one.stop();
