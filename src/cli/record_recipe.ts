@@ -109,7 +109,7 @@ async function networks(
     forwards: podForwards(manifest),
     tearDown: network.tearDown,
   };
-  return networkRecipe(joined, executable) ?? "none can be made";
+  return await networkRecipe(joined, executable) ?? "none can be made";
 }
 
 function write(dataDir: string, key: string, recipe: string, executable: Uint8Array): void {

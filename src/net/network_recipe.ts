@@ -13,7 +13,6 @@ import { forwardOf, type StoredForward, storedForward } from "./ports.ts";
 import { POD_NAMESPACE } from "./namespace.ts";
 import { readRecord } from "./net_info.ts";
 import type { QuickNetwork } from "./quick_join.ts";
-import { quickRecipe } from "./quick_recipe.ts";
 import { setUpNetworks } from "./set_up.ts";
 import type { TakeDownPlace } from "./take_down.ts";
 
@@ -75,7 +74,10 @@ export interface JoinedPod {
  *
  * @param program its supervisor's
  */
-export function networkRecipe(pod: JoinedPod, program: Uint8Array): NetworkRecipe | undefined {
+export async function networkRecipe(
+  pod: JoinedPod,
+  program: Uint8Array,
+): Promise<NetworkRecipe | undefined> {
   const { localConfig, asked, forwards, tearDown } = pod;
   const chosen = chooseNetworks(asked, allNetworks(localConfig));
   if (!chosen.every(isPlain) || tearDown.command !== undefined) return undefined;
@@ -83,6 +85,7 @@ export function networkRecipe(pod: JoinedPod, program: Uint8Array): NetworkRecip
   const text = new TextDecoder("latin1").decode(program);
   const parts = partsOf(tearDown).map((part) => ({ at: places(text, part), length: part.length }));
   if (parts.some(({ at }) => at.length === 0)) return undefined;
+  const { quickRecipe } = await import("./quick_recipe.ts");
   const quick = quickRecipe(chosen, { ...pod, infos: readRecord(pod), parts });
   return {
     localConfig,
