@@ -1,11 +1,11 @@
 /** What quick_join.ts needs to join a pod to its network again: made when a recipe is written, of what the long way does. */
 import { boolean } from "../appc/json_value.ts";
-import { AF_INET, AF_INET6, type IpAddress, lastOf, prefixText } from "./address.ts";
+import { AF_INET, AF_INET6, type IpAddress, type IpPrefix, lastOf, prefixText } from "./address.ts";
 import type { CniResult } from "./cni.ts";
 import { allocationDirectory, type Range, readRangeSets } from "./host_local.ts";
 import { routesField } from "./ipam.ts";
 import { listenersRequest } from "./listeners.ts";
-import { type Bytes, encode, joined, type Message, NLM_F_ACK, NLM_F_DUMP } from "./message.ts";
+import { type Bytes, encode, joined, type Message, NLM_F_ACK, NLM_F_DUMP, u32 } from "./message.ts";
 import { type Forward, natElements } from "./nat.ts";
 import { deletion, elementMessages, insertion, type Placed, portKey } from "./nat_elements.ts";
 import { natRequest } from "./nat_request.ts";
@@ -91,58 +91,68 @@ interface Marks {
   readonly generation: number;
 }
 
-/** Marks that differ in every byte; but of addresses in one network the first `network` bytes are the same. */
-function marks({ range: { subnet } }: QuickCase): readonly [Marks, Marks] {
-  const of = (letter: string, address: IpAddress): Marks => ({
-    address,
-    addressFile: letter.repeat(ADDRESS_FILE),
-    uuid: letter.repeat(UUID),
-    link: letter.repeat(LINK),
-    hostIndex: 0x01010101 * Number(letter),
-    podIndex: 0x01010101 * Number(letter),
-    generation: 0x01010101 * Number(letter),
-  });
-  return [of("1", subnet.address), of("2", lastOf(subnet))];
-}
-
 /** Characters of a UUID, and of the name of a pod's link on the host. */
 const UUID = 36;
 const LINK = 15;
 
-/** Where values come to stand in what is made of them. */
-function templateOf(make: (marks: Marks) => Bytes, quick: QuickCase): Template {
-  const [one, two] = marks(quick);
-  const bytes = make(one);
-  const network = Math.floor(quick.range.subnet.length / 8);
-  const holes = (value: ValueName, size: number, from = 0): Template["holes"] =>
-    differences(bytes, make({ ...one, [value]: two[value] }), size)
-      .map((at) => [value, from, at, size]);
-  return {
-    hex: bytes.toHex(),
-    holes: [
-      ...holes("address", 4 - network, network),
-      ...holes("addressFile", ADDRESS_FILE),
-      ...holes("uuid", UUID),
-      ...holes("link", LINK),
-      ...holes("hostIndex", 4),
-      ...holes("podIndex", 4),
-      ...holes("generation", 4),
-    ],
-  };
+/**
+ * Marks that differ from each other, and from those of the other kind, in every byte; but of addresses in one network the
+ * first bytes are the same, and the others are even in the first.
+ */
+function marks({ range: { subnet } }: QuickCase): readonly [Marks, Marks] {
+  const of = (kind: 0 | 1, address: IpAddress): Marks => ({
+    address,
+    addressFile: "ab"[kind].repeat(ADDRESS_FILE),
+    uuid: "cd"[kind].repeat(UUID),
+    link: "ef"[kind].repeat(LINK),
+    hostIndex: 0x01010101 * (1 + kind),
+    podIndex: 0x01010101 * (3 + kind),
+    generation: 0x01010101 * (5 + kind),
+  });
+  return [of(0, subnet.address), of(1, lastOf(subnet))];
 }
 
-/** Where bytes differ: `size` of them at each place. */
-function differences(a: Bytes, b: Bytes, size: number): readonly number[] {
-  const found: number[] = [];
-  for (let at = 0; at < a.length; at++) {
-    if (a[at] === b[at]) continue;
-    found.push(at);
-    for (const end = at + size; at + 1 < end; at++) {
-      if (a[at + 1] === b[at + 1]) throw new Error("a value does not stand in a message as it is");
-    }
-  }
-  return found;
+/** The bytes by which a mark is found, and how many of a value's come before them. */
+function markBytes(
+  marks: Marks,
+  subnet: IpPrefix,
+): readonly (readonly [ValueName, Bytes, number])[] {
+  const encoder = new TextEncoder();
+  const network = Math.floor(subnet.length / 8);
+  return [
+    ["address", marks.address.slice(network), network],
+    ["addressFile", encoder.encode(marks.addressFile), 0],
+    ["uuid", encoder.encode(marks.uuid), 0],
+    ["link", encoder.encode(marks.link), 0],
+    ["hostIndex", u32(marks.hostIndex), 0],
+    ["podIndex", u32(marks.podIndex), 0],
+    ["generation", u32(marks.generation), 0],
+  ];
 }
+
+/** Finds out where values come to stand in what is made of them. */
+function templateOf(make: (marks: Marks) => Bytes, quick: QuickCase): Template {
+  const [one, two] = marks(quick);
+  const bytes = make(one), other = make(two);
+  const { subnet } = quick.range;
+  const found = markBytes(one, subnet), others = markBytes(two, subnet);
+  const holes: Template["holes"][number][] = [];
+  for (let at = 0; at < bytes.length; at++) {
+    if (bytes[at] === other[at]) continue;
+    const value = found.findIndex(([, mark], i) =>
+      hasAt(bytes, at, mark) && hasAt(other, at, others[i][1])
+    );
+    if (value < 0) throw new Error("a value does not stand in a message as it is");
+    const [name, mark, from] = found[value];
+    holes.push([name, from, at, mark.length]);
+    at += mark.length - 1;
+  }
+  return { hex: bytes.toHex(), holes };
+}
+
+/** Whether bytes have others at a place. */
+const hasAt = (bytes: Bytes, at: number, others: Bytes): boolean =>
+  others.every((byte, i) => bytes[at + i] === byte);
 
 /** Requests in one datagram, of which the last is answered, by an acknowledgement where it asks for nothing. */
 function datagram(requests: readonly Request[], question = false): Bytes {
