@@ -55,7 +55,8 @@ export function mountSys(steps: Section, pod: Pod, at: string, open: OpenRoot): 
 
 /**
  * What no app may change or see: rkt's protected paths, all of /proc/sys (an app that is root could set the host's
- * sysctls else), and what other runtimes have learned to hide since.
+ * sysctls else), and what other runtimes have learned to hide since; of /proc also what shows root, with no capability
+ * at all, how the host's memory is used, which has helped attacks on the kernel to aim.
  */
 export const PROTECTED = {
   proc: {
@@ -71,13 +72,21 @@ export const PROTECTED = {
       { path: "asound", directory: true },
       { path: "scsi", directory: true },
       { path: "config.gz", directory: false },
+      { path: "interrupts", directory: false },
       { path: "kallsyms", directory: false },
       { path: "kcore", directory: false },
       { path: "keys", directory: false },
       { path: "kmem", directory: false },
+      { path: "kpagecgroup", directory: false },
+      { path: "kpagecount", directory: false },
+      { path: "kpageflags", directory: false },
+      { path: "latency_stats", directory: false },
       { path: "mem", directory: false },
       { path: "sched_debug", directory: false },
+      { path: "slabinfo", directory: false },
       { path: "timer_list", directory: false },
+      { path: "timer_stats", directory: false },
+      { path: "vmallocinfo", directory: false },
     ],
   },
   sys: {
@@ -88,6 +97,7 @@ export const PROTECTED = {
       { path: "module", directory: true },
       { path: "power", directory: true },
       { path: "kernel/debug", directory: true },
+      { path: "devices/virtual/powercap", directory: true },
     ],
   },
 } as const;

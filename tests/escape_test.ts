@@ -65,3 +65,49 @@ Deno.test("CVE-2019-5736: the executable of init and supervisor can't be written
   }
   await pod.end();
 });
+
+Deno.test("CVE-2019-19921, CVE-2023-27561: an image whose /proc and /sys are links gets its own, or does not start", async () => {
+  const root = `${world.dir}/linked`;
+  makeRoot(root);
+  for (const name of ["proc", "sys", "dev"]) Deno.symlinkSync("/srv", `${root}/${name}`);
+  const words = ["--name", "example.com/linked", "--exec", "/bin/sh"];
+  const file = await world.build("linked.aci", words, root);
+  const image = ["--insecure-options=image", "run", "--net=none", file];
+  const { code, stdout, stderr } = await world.rkt(...image, "--", "-c", "echo started");
+  assert.deepEqual([code, stdout], [254, ""]);
+  assert.match(stderr, /^stage1: [^\n]*\/(proc|sys|dev)[^\n]*\n$/);
+});
+
+Deno.test("CVE-2022-24769: no process of an app begins with inheritable or ambient capabilities", async () => {
+  const script = "grep -E '^Cap(Inh|Amb)' /proc/self/status | busybox awk '{ print $2 }'";
+  for (const flags of [[], ["--user=33"], ["--caps-retain=CAP_SYS_ADMIN"]]) {
+    const { stdout, stderr } = await run(script, ...flags);
+    assert.match(stdout, /^0{16}\n0{16}\n$/, stderr);
+  }
+});
+
+Deno.test("CVE-2022-0811: a sysctl names nothing but its own file, and its value is no second one", async () => {
+  const before = Deno.readTextFileSync("/proc/sys/kernel/core_pattern");
+  for (
+    const sysctl of [
+      { "kernel.shm_rmid_forced": "1+kernel.core_pattern=x" },
+      { "net./../kernel/core_pattern": "x" },
+      { "net...kernel.core_pattern": "x" },
+      { "kernel.core_pattern": "x" },
+    ]
+  ) {
+    const isolators = [{ name: "os/unix/sysctl", value: sysctl }];
+    const path = `${world.dir}/sysctl.json`;
+    const { stdout } = await world.rkt("image", "list", "--format=json");
+    const images: readonly { readonly id: string; readonly name: string }[] = JSON.parse(stdout);
+    const image = { id: images.find(({ name }) => name.startsWith(hostile))?.id };
+    const app = { exec: ["/bin/true"], user: "0", group: "0" };
+    const manifest = { acKind: "PodManifest", acVersion: "0.8.11", isolators };
+    const text = JSON.stringify({ ...manifest, apps: [{ name: "a", image, app }] });
+    Deno.writeTextFileSync(path, text);
+    const { code, stderr } = await world.rkt("run", "--net=none", `--pod-manifest=${path}`);
+    assert.equal(code, 254, `${text}: ${stderr}`);
+    assert.match(stderr, /^[a-z0-9]+: [^\n]+\n$/);
+  }
+  assert.equal(Deno.readTextFileSync("/proc/sys/kernel/core_pattern"), before);
+});

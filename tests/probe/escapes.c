@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,7 +183,12 @@ static int memory_of_others(void) { return of_others("mem", O_RDWR); }
 static int files_of_others(void) { return of_others("root", O_RDONLY); }
 static int environ_of_others(void) { return of_others("environ", O_RDONLY); }
 
-static int trace_others(void)
+static int exe_of_others(void) { return of_others("exe", O_WRONLY); }
+static int directory_of_others(void) { return of_others("cwd", O_RDONLY); }
+static int namespace_of_others(void) { return of_others("ns/mnt", O_RDONLY); }
+
+/* Tries a call at each process that is neither init nor of this app: `none` where there are none. */
+static int at_others(int (*try)(int pid))
 {
 	DIR *processes = opendir("/proc");
 	int error = 0, count = 0;
@@ -192,11 +198,52 @@ static int trace_others(void)
 		if (pid < 2 || pid == getpid() || pid == getppid())
 			continue;
 		count++;
-		error = result(ptrace(PTRACE_SEIZE, pid, 0, 0));
+		error = try(pid);
 		if (error == 0)
 			return 0;
 	}
 	return count == 0 ? say("none") : error;
+}
+
+static int trace(int pid) { return result(ptrace(PTRACE_SEIZE, pid, 0, 0)); }
+
+static int take(int pid)
+{
+	int fd = syscall(434 /* pidfd_open */, pid, 0);
+	return fd < 0 ? errno : result(syscall(438 /* pidfd_getfd */, fd, 0, 0));
+}
+
+static int read_memory(int pid)
+{
+	char byte;
+	struct iovec local = { &byte, 1 }, remote = { (void *)0x400000, 1 };
+	int error = result(process_vm_readv(pid, &local, 1, &remote, 1, 0));
+	return error == EFAULT ? 0 : error;
+}
+
+static int enter(int pid)
+{
+	int fd = syscall(434 /* pidfd_open */, pid, 0);
+	return fd < 0 ? errno : result(setns(fd, CLONE_NEWNS));
+}
+
+static int trace_others(void) { return at_others(trace); }
+static int descriptor_of_others(void) { return at_others(take); }
+static int read_others(void) { return at_others(read_memory); }
+static int enter_others(void) { return at_others(enter); }
+
+/* The file that is executed, by a name that its loader does not know: what runs now must not change (CVE-2019-5736). */
+static int own_exe_write(void) { return opened("/proc/self/exe", O_WRONLY); }
+
+/* Sockets that have no file belong to a network namespace (CVE-2020-15257). Its own is the app's to use. */
+static int host_socket(void)
+{
+	char line[512];
+	FILE *sockets = fopen("/proc/net/unix", "r");
+	int found = 0;
+	while (sockets && fgets(line, sizeof line, sockets))
+		found += strstr(line, " @") != NULL;
+	return found ? 0 : say("none");
 }
 
 const struct probe escape_probes[] = {
@@ -224,6 +271,14 @@ const struct probe escape_probes[] = {
 	{ "files of other apps", files_of_others },
 	{ "environ of other apps", environ_of_others },
 	{ "ptrace other apps", trace_others },
+	{ "executables of other apps", exe_of_others },
+	{ "directories of other apps", directory_of_others },
+	{ "namespaces of other apps", namespace_of_others },
+	{ "descriptors of other apps", descriptor_of_others },
+	{ "memory of other apps by a call", read_others },
+	{ "enter other apps", enter_others },
+	{ "write the own executable", own_exe_write },
+	{ "abstract sockets of others", host_socket },
 	{ "setuid program", set_uid_program },
 	{ 0 },
 };

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -196,6 +197,101 @@ static int tiocsti(void) { return typed(0x5412); }
 static int tiocsti_high(void) { return typed(0x5412 | 1UL << 32); }
 static int tioclinux(void) { return typed(0x541c); }
 
+static int tiocsetd(void) { return typed(0x5423); }
+
+/* The calls of the new way to mount, by which what is refused to mount(2) could be had. */
+static int fs_pick(void) { return result(syscall(433 /* fspick */, AT_FDCWD, "/", 0)); }
+static int fs_config(void)
+{
+	int error = result(syscall(431 /* fsconfig */, -1, 6 /* FSCONFIG_CMD_CREATE */, NULL, NULL, 0));
+	return error == EBADF || error == EINVAL ? 0 : error;
+}
+static int fs_mount(void)
+{
+	int error = result(syscall(432 /* fsmount */, -1, 0, 0));
+	return error == EBADF ? 0 : error;
+}
+static int move(void)
+{
+	int error = result(syscall(429 /* move_mount */, AT_FDCWD, "/proc", AT_FDCWD, "/tmp", 0));
+	return error == EINVAL ? 0 : error;
+}
+static int move_descriptor(void)
+{
+	int error = result(syscall(429 /* move_mount */, -1, "", AT_FDCWD, "/tmp", 4 /* F_EMPTY_PATH */));
+	return error == EBADF ? 0 : error;
+}
+
+/* Since Linux 5.13 an ordinary user may watch by fanotify what he may read. */
+static int watch_own(void)
+{
+	return result(syscall(SYS_fanotify_init, 0x200 /* FAN_REPORT_FID */, O_RDONLY));
+}
+
+static int kexec_file(void)
+{
+	int error = result(syscall(SYS_kexec_file_load, -1, -1, 0UL, "", 8 /* KEXEC_FILE_NO_INITRAMFS */));
+	return error == EBADF || error == EINVAL ? 0 : error;
+}
+
+/* A module out of memory that has no name. */
+static int module_of_memory(void)
+{
+	int fd = syscall(SYS_memfd_create, "module", 0);
+	int error = result(syscall(SYS_finit_module, fd, "", 0));
+	return error == ENOEXEC ? 0 : error;
+}
+
+static int ring_enter(void)
+{
+	int error = result(syscall(426 /* io_uring_enter */, -1, 0, 0, 0, NULL, 0));
+	return error == EBADF ? 0 : error;
+}
+static int ring_register(void)
+{
+	int error = result(syscall(427 /* io_uring_register */, -1, 0, NULL, 0));
+	return error == EBADF ? 0 : error;
+}
+
+static int bpf_program(void)
+{
+	union bpf_attr attribute = { .prog_type = BPF_PROG_TYPE_SOCKET_FILTER };
+	int error = result(syscall(SYS_bpf, BPF_PROG_LOAD, &attribute, sizeof attribute));
+	return error == EINVAL || error == E2BIG ? 0 : error;
+}
+
+static int compare(void) { return result(syscall(SYS_kcmp, getpid(), getpid(), 0, 0, 0)); }
+static int advise(void)
+{
+	struct iovec memory = { NULL, 0 };
+	int error = result(syscall(440 /* process_madvise */, -1, &memory, 0UL, 21 /* MADV_PAGEOUT */, 0));
+	return error == EBADF ? 0 : error;
+}
+static int move_memory(void) { return result(syscall(SYS_move_pages, 1, 0UL, NULL, NULL, NULL, 0)); }
+static int old_library(void)
+{
+#if defined(SYS_uselib)
+	int error = result(syscall(SYS_uselib, "/tmp/no-such"));
+	return error == ENOENT ? 0 : error;
+#else
+	return ENOSYS;
+#endif
+}
+
+/* The time of the host, by the call that adjusts it. */
+static int adjust(void)
+{
+	char buffer[512] = { 1 /* ADJ_OFFSET */ };
+	return result(syscall(SYS_adjtimex, buffer));
+}
+
+/* An address of 0, where faulty kernels look for what is not there. */
+static int map_zero(void)
+{
+	void *zero = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	return zero == MAP_FAILED ? errno : 0;
+}
+
 static int trace_me(void) { return result(ptrace(PTRACE_TRACEME, 0, 0, 0)); }
 
 static int trace_child(void)
@@ -319,6 +415,24 @@ const struct probe kernel_probes[] = {
 	{ "TIOCSTI", tiocsti },
 	{ "TIOCSTI, high bits", tiocsti_high },
 	{ "TIOCLINUX", tioclinux },
+	{ "TIOCSETD", tiocsetd },
+	{ "fspick", fs_pick },
+	{ "fsconfig", fs_config },
+	{ "fsmount", fs_mount },
+	{ "move_mount", move },
+	{ "move_mount of a descriptor", move_descriptor },
+	{ "fanotify of a user", watch_own },
+	{ "kexec of a file", kexec_file },
+	{ "module of memory", module_of_memory },
+	{ "io_uring_enter", ring_enter },
+	{ "io_uring_register", ring_register },
+	{ "bpf program", bpf_program },
+	{ "kcmp", compare },
+	{ "process_madvise", advise },
+	{ "move_pages of init", move_memory },
+	{ "uselib", old_library },
+	{ "adjust the clock", adjust },
+	{ "map the address 0", map_zero },
 	{ "ptrace me", trace_me },
 	{ "ptrace a child", trace_child },
 	{ "vmsplice", gift },

@@ -57,6 +57,24 @@ WRITES(ksm, "/sys/kernel/mm/ksm/run")
 WRITES(cgroup_v1, "/sys/fs/cgroup/memory/cgroup.procs")
 WRITES(kernel_profiling, "/sys/kernel/profiling")
 WRITES(init_oom, "/proc/1/oom_score_adj")
+WRITES(poweroff, "/proc/sys/kernel/poweroff_cmd")
+WRITES(helper_caps, "/proc/sys/kernel/usermodehelper/bset")
+WRITES(drop_caches, "/proc/sys/vm/drop_caches")
+WRITES(release_agent, "/sys/fs/cgroup/release_agent")
+WRITES(release_agent_v1, "/sys/fs/cgroup/memory/release_agent")
+WRITES(cgroup_v2, "/sys/fs/cgroup/cgroup.procs")
+WRITES(trace_file, "/sys/kernel/tracing/kprobe_events")
+WRITES(pci_rescan, "/sys/bus/pci/rescan")
+WRITES(power_state, "/sys/power/state")
+WRITES(block_device, "/sys/block/loop0/queue/read_ahead_kb")
+READS(kpageflags, "/proc/kpageflags")
+READS(kpagecount, "/proc/kpagecount")
+READS(kpagecgroup, "/proc/kpagecgroup")
+READS(vmallocinfo, "/proc/vmallocinfo")
+READS(slabinfo, "/proc/slabinfo")
+READS(interrupts, "/proc/interrupts")
+READS(latency, "/proc/latency_stats")
+LISTS(powercap, "/sys/devices/virtual/powercap")
 READS(kcore, "/proc/kcore")
 READS(kallsyms, "/proc/kallsyms")
 READS(keys, "/proc/keys")
@@ -167,6 +185,24 @@ const struct probe path_probes[] = {
 	{ "write profiling", kernel_profiling },
 	{ "write to the memory cgroup", cgroup_v1 },
 	{ "write oom_score_adj of init", init_oom },
+	{ "write poweroff_cmd", poweroff },
+	{ "write usermodehelper/bset", helper_caps },
+	{ "write drop_caches", drop_caches },
+	{ "write release_agent", release_agent },
+	{ "write release_agent, version 1", release_agent_v1 },
+	{ "write to the top of all cgroups", cgroup_v2 },
+	{ "write kprobe_events", trace_file },
+	{ "write pci/rescan", pci_rescan },
+	{ "write power/state", power_state },
+	{ "write a queue's settings", block_device },
+	{ "read kpageflags", kpageflags },
+	{ "read kpagecount", kpagecount },
+	{ "read kpagecgroup", kpagecgroup },
+	{ "read vmallocinfo", vmallocinfo },
+	{ "read slabinfo", slabinfo },
+	{ "read interrupts", interrupts },
+	{ "read latency_stats", latency },
+	{ "list powercap", powercap },
 	{ "read kcore", kcore },
 	{ "read kallsyms", kallsyms },
 	{ "read keys", keys },
