@@ -6,6 +6,7 @@ import { ERRNO } from "../linux/errno.ts";
 import { type IpPrefix, networkOf, nextIp } from "./address.ts";
 import { type Allocation, cniArgs } from "./ipam.ts";
 import { withNamespaceLock } from "./namespace.ts";
+import type { Bytes } from "./message.ts";
 import { NetlinkError } from "./netlink.ts";
 import {
   type Attached,
@@ -20,14 +21,22 @@ import {
   type Place,
   setUpPodLink,
 } from "./pod_link.ts";
-import { addAddress } from "./rtnetlink_address.ts";
-import { addLink, type Link, setHairpin, setLink, veth } from "./rtnetlink_link.ts";
+import { addAddress, addBehindPort } from "./rtnetlink_address.ts";
+import {
+  addLink,
+  getLink,
+  isLocked,
+  type Link,
+  setBridgePort,
+  setLink,
+  veth,
+} from "./rtnetlink_link.ts";
 
 /** The alias of bridges that rkt has made: those that `rkt gc` removes when nobody uses them. */
 export const OUR_BRIDGE = "made by rkt";
 
 /** What CNI's plugin can do and we can't. */
-const UNSUPPORTED = ["vlan", "vlanTrunk", "macspoofchk", "portIsolation"] as const;
+const UNSUPPORTED = ["vlan", "vlanTrunk"] as const;
 
 /** Joins a pod to a `bridge` network. */
 export function attachBridge(place: Place, given: Allocation): Attached {
@@ -60,8 +69,10 @@ export function attachBridge(place: Place, given: Allocation): Attached {
     host.requests([setLink(bridge.index, { promiscuous: true }, bridge.name)]);
   }
   const port = findLink(host, name);
-  if (option("hairpinMode")) host.requests([setHairpin(port.index, true)]);
   const podLink = setUpPodLink(place, allocation);
+  if (option("hairpinMode")) host.requests([setBridgePort(port.index, { hairpin: true })]);
+  if (option("portIsolation")) host.requests([setBridgePort(port.index, { isolated: true })]);
+  if (option("macspoofchk")) guardAddress(place, port, podLink.mac);
   for (const gateway of gateways) firstWins(host, addAddress(bridge.index, gateway));
   if (isGateway) enableForwarding(ips.map(({ address }) => address.address));
   return {
@@ -79,6 +90,13 @@ export function attachBridge(place: Place, given: Allocation): Attached {
     switched: true,
     masqueraded: option("ipMasq"),
   };
+}
+
+/** Lets only packets of the pod's own hardware address in by its port. */
+function guardAddress({ host }: Place, { index, name }: Link, mac: Bytes): void {
+  host.requests([addBehindPort(index, mac), setBridgePort(index, { locked: true })]);
+  if (isLocked(host.requests([getLink(name)])[0])) return;
+  throw new AppcError("macspoofchk", "needs Linux 5.18; leave it out");
 }
 
 /** Where the allocation names no gateway, it is the first address of the network; and maybe there are default routes. */

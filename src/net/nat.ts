@@ -9,7 +9,7 @@ import type { IpAddress, IpPrefix } from "./address.ts";
 import { forgetConnections } from "./conntrack.ts";
 import { checkListeners } from "./listeners.ts";
 import type { PROTOCOLS } from "./ports.ts";
-import { getLink, readLink, setHairpin } from "./rtnetlink_link.ts";
+import { getLink, readLink, setBridgePort } from "./rtnetlink_link.ts";
 import { closeLoopback, openLoopback, reopenLoopback } from "./loopback_access.ts";
 import type { Bytes, Message } from "./message.ts";
 import { displaced } from "./nat_conflicts.ts";
@@ -180,7 +180,7 @@ function openWays({ link, port, addresses }: ForwardTarget): void {
   // With br_netfilter, a bridge itself sends on what is forwarded to one of its ports, and not back by the same port.
   using socket = new NetlinkSocket(NETLINK_ROUTE);
   const { index } = readLink(socket.requests([getLink(port)])[0]);
-  socket.requests([setHairpin(index, true)]);
+  socket.requests([setBridgePort(index, { hairpin: true })]);
 }
 
 /**

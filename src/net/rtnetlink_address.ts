@@ -115,3 +115,19 @@ export function addNeighbour(index: number, address: IpAddress, mac: Bytes): Req
   );
   return { doing: "add a neighbour", message };
 }
+
+const AF_BRIDGE = 7;
+const NUD_NOARP = 0x40;
+const NTF_MASTER = 0x04;
+
+/** Tells a bridge that a hardware address is behind one of its ports, for good. */
+export function addBehindPort(port: number, mac: Bytes): Request {
+  const header = joined(u8(AF_BRIDGE), new Uint8Array(3), u32(port), u16(NUD_NOARP));
+  const message = request(
+    RTM_NEWNEIGH,
+    NLM_F_CREATE | NLM_F_REPLACE,
+    joined(header, u8(NTF_MASTER), u8(0)),
+    attribute(NDA_LLADDR, mac),
+  );
+  return { doing: "tell a bridge a hardware address", message };
+}

@@ -38,6 +38,7 @@ const IFLA_NET_NS_FD = 28;
 const IFLA_IFALIAS = 20;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
+const IFLA_INFO_SLAVE_DATA = 5;
 const VETH_INFO_PEER = 1;
 
 // include/uapi/linux/if.h
@@ -147,12 +148,38 @@ export function setLink(index: number, changes: Partial<NewLink>, name = `${inde
 const AF_BRIDGE = 7;
 const IFLA_PROTINFO = 12;
 const IFLA_BRPORT_MODE = 4;
+const IFLA_BRPORT_ISOLATED = 33;
+const IFLA_BRPORT_LOCKED = 39;
 
-/** Lets a bridge send packets back through the port that they came from, or not. */
-export function setHairpin(index: number, on: boolean): Request {
+/** How a bridge treats one of its ports. */
+export interface BridgePort {
+  /** Whether packets go back through the port that they came from. */
+  readonly hairpin?: boolean;
+  /** Whether packets go to and from ports that are not isolated only. */
+  readonly isolated?: boolean;
+  /** Whether packets come in only from hardware addresses that the bridge was told to be there. Linux 5.18. */
+  readonly locked?: boolean;
+}
+
+/** Changes how a bridge treats a port. */
+export function setBridgePort(index: number, { hairpin, isolated, locked }: BridgePort): Request {
   const header = joined(u8(AF_BRIDGE), linkHeader(index).slice(1));
-  const port = nested(IFLA_PROTINFO, attribute(IFLA_BRPORT_MODE, u8(on ? 1 : 0)));
-  return { doing: "set the hairpin mode", message: request(RTM_SETLINK, 0, header, port) };
+  const on = (type: number, value: boolean | undefined) =>
+    value === undefined ? [] : [attribute(type, u8(value ? 1 : 0))];
+  const port = nested(
+    IFLA_PROTINFO,
+    ...on(IFLA_BRPORT_MODE, hairpin),
+    ...on(IFLA_BRPORT_ISOLATED, isolated),
+    ...on(IFLA_BRPORT_LOCKED, locked),
+  );
+  return { doing: "set up the port of a bridge", message: request(RTM_SETLINK, 0, header, port) };
+}
+
+/** Whether a link is a port of a bridge that is locked; kernels that don't know of it say nothing. */
+export function isLocked({ body }: Received): boolean {
+  const info = attributes(attributes(body.subarray(16)).get(IFLA_LINKINFO) ?? NONE);
+  const port = attributes(info.get(IFLA_INFO_SLAVE_DATA) ?? NONE);
+  return port.get(IFLA_BRPORT_LOCKED)?.[0] === 1;
 }
 
 /** Removes a link. */
