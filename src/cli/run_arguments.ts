@@ -123,7 +123,7 @@ export function runRequest({ flags, apps, command }: Invocation): RunRequest {
   const placed = command.name !== "prepare";
   const pod = podRequest(flags, placed);
   const request = { pod, apps: apps.map(appRequest) };
-  checkTogether(request, flags);
+  checkTogether(request, flags, placed);
   return request;
 }
 
@@ -287,11 +287,11 @@ function appRequest({ image, flags, args }: AppArguments): AppRequest {
   };
 }
 
-/** Rules over several flags. */
-function checkTogether({ pod, apps }: RunRequest, flags: Flags): void {
+/** Rules over several flags; where a pod is only prepared, those about its place are for `run-prepared`. */
+function checkTogether({ pod, apps }: RunRequest, flags: Flags, placed: boolean): void {
   if (pod.podManifest !== undefined) return checkWithManifest(apps, flags);
   if (apps.length === 0) throw new Failure("an image is needed: a file, a name, a URL or an ID");
-  checkPlace(pod, apps.length, pod.ports.length);
+  if (placed) checkPlace(pod, apps.length, pod.ports.length);
   const named = apps.flatMap((app) => app.name ?? []);
   noneTwice("--name", named, (name) => name);
 }

@@ -186,7 +186,7 @@ Deno.test("runRequest() ignores a stray ---", () => {
 });
 
 Deno.test("runRequest() knows no place for prepare", () => {
-  const found = findCommand(["prepare", "--quiet", "a.aci", "--exec=/x"], COMMANDS);
+  const found = findCommand(["prepare", "--quiet", "--port=a:1", "a.aci", "--exec=/x"], COMMANDS);
   const { pod, apps } = runRequest(readInvocation(found));
   assert.equal(pod.quiet, true);
   assert.equal(apps[0]?.exec, "/x");
