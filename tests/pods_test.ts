@@ -3,8 +3,6 @@ import assert from "node:assert/strict";
 import { testImage } from "./aci.ts";
 import { RKT, rkt } from "./rkt.ts";
 
-const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
-
 /** A data directory with an image that has a shell. */
 class Place implements AsyncDisposable {
   readonly dir = Deno.makeTempDirSync({ prefix: "rkt-life-" });
@@ -195,59 +193,6 @@ Deno.test("an image that a pod uses survives image gc", async () => {
   const gc = await place.rkt("image", "gc", "--grace-period=0s");
   assert.match(gc.stdout, /^successfully removed aci/);
   assert.match(gc.stderr, /removed treestore "deps-sha512-/);
-});
-
-Deno.test("run, gc, rm, list and KILL beside each other end in a clean host", async () => {
-  await using place = await Place.make();
-  const before = mounts(place.dir);
-  let running = 3;
-  const runner = async (status: number) => {
-    for (let i = 0; i < 8; i++) {
-      const outcome = await place.rkt(...run(`exit ${status}`));
-      assert.equal(outcome.code, status, outcome.stderr);
-    }
-    running -= 1;
-  };
-  const others = async (...commands: string[][]) => {
-    while (running > 0) {
-      for (const command of commands) {
-        const { code, stderr } = await place.rkt(...command);
-        assert.equal(code, 0, stderr);
-      }
-    }
-  };
-  const remover = async () => {
-    while (running > 0) {
-      const { stdout } = await place.rkt("list", "--no-legend", "--full");
-      const uuids = stdout.split("\n").filter((l) => l.includes("\texited")).map((l) =>
-        UUID.exec(l)?.[0]
-      );
-      const [uuid] = uuids;
-      if (uuid === undefined) continue;
-      const { stderr } = await place.rkt("rm", uuid);
-      // gc may be faster.
-      assert.match(stderr, /^$|no pod|just been|being deleted/);
-    }
-  };
-  const killed = async () => {
-    for (let i = 0; running > 0; i++) {
-      const args = [place.data, ...i % 2 === 0 ? ["gc", "--grace-period=0s"] : run("exit 0")];
-      const child = new Deno.Command(RKT, { args, stdin: "null", stdout: "null", stderr: "null" });
-      const process = child.spawn();
-      const timer = setTimeout(() => process.kill("SIGKILL"), 15 + (i * 7) % 60);
-      await process.status;
-      clearTimeout(timer);
-    }
-  };
-  await Promise.all([
-    ...[0, 1, 2].map(runner),
-    killed(),
-    others(["gc", "--grace-period=0s"], ["list"], ["image", "gc"]),
-    remover(),
-  ]);
-  assert.equal((await place.rkt("gc", "--grace-period=0s")).code, 0);
-  assert.deepEqual(await place.states(), []);
-  assert.deepEqual(mounts(place.dir), before);
 });
 
 function mounts(dir: string): string[] {

@@ -4,7 +4,7 @@ import type { Invocation } from "./command.ts";
 import { appArgument } from "./app_argument.ts";
 import { jsonText } from "./json.ts";
 import { print, printLine } from "./output.ts";
-import { podSummary } from "../pod/pod_summary.ts";
+import { type AppSummary, podSummary } from "../pod/pod_summary.ts";
 import { type AppJson, appJson } from "./pod_json.ts";
 import { fullTime } from "./time.ts";
 
@@ -17,14 +17,14 @@ export default function status(invocation: Invocation): Promise<number> {
   if (found === undefined) throw new Failure(`pod "${pod.uuid}" has no app "${name}"`);
   const app = appJson(found);
   const format = flags.text("format");
-  if (format === undefined) print(lines(app).map((line) => `${line}\n`).join(""));
+  if (format === undefined) print(lines(app, found).map((line) => `${line}\n`).join(""));
   else printLine(jsonText(app, format === "json-pretty"));
   return Promise.resolve(0);
 }
 
-function lines(app: AppJson): readonly string[] {
-  const time = (name: string, at: bigint | undefined) =>
-    at === undefined ? [] : [`${name}=${fullTime(Number(at / 1_000_000n))}`];
+function lines(app: AppJson, summary: AppSummary): readonly string[] {
+  const time = (name: string, at: number | undefined) =>
+    at === undefined ? [] : [`${name}=${fullTime(at)}`];
   const pairs = (name: string, map: Readonly<Record<string, string>> = {}) => {
     const list = Object.entries(map).map(([key, value]) => `${key}:${value}`);
     return list.length === 0 ? [] : [`${name}=${list.join(",")}`];
@@ -36,9 +36,9 @@ function lines(app: AppJson): readonly string[] {
     `name=${app.name}`,
     `state=${app.state}`,
     `image_id=${app.image_id}`,
-    ...time("created_at", app.created_at),
-    ...time("started_at", app.started_at),
-    ...time("finished_at", app.finished_at),
+    ...time("created_at", summary.createdAt),
+    ...time("started_at", summary.startedAt),
+    ...time("finished_at", summary.finishedAt),
     ...app.exit_code === undefined ? [] : [`exit_code=${app.exit_code}`],
     ...app.restarts === undefined ? [] : [`restarts=${app.restarts}`],
     ...app.oom_kills === undefined ? [] : [`oom_kills=${app.oom_kills}`],

@@ -8,7 +8,7 @@ import { AttachedOutput } from "../pod/attach_output.ts";
 import { followLogs } from "../pod/follow_logs.ts";
 import type { LogRecord } from "../pod/log_records.ts";
 import { chosenApp } from "../pod/pod_app.ts";
-import { exitCode } from "../pod/pod_details.ts";
+import { exitCode, podFiles } from "../pod/pod_details.ts";
 import { openPod, type PodView, refreshed } from "../pod/pod_directory.ts";
 import { type Attachment, DetachKeys, parseAttachMode } from "./attach_mode.ts";
 import type { Invocation } from "./command.ts";
@@ -129,7 +129,8 @@ async function writable(to: number): Promise<void> {
 
 /** How the app has ended, when the pod has. */
 function exitStatus(dataDir: string, pod: PodView, app: string): number {
-  const code = exitCode(refreshed(dataDir, pod) ?? pod, app);
+  using files = podFiles(refreshed(dataDir, pod) ?? pod);
+  const code = exitCode(files, app);
   if (code !== undefined) return code;
   throw new Failure(`pod "${pod.uuid}" was killed`, 137);
 }

@@ -1,7 +1,10 @@
 import { collectPods } from "../pod/collect_pods.ts";
+import { ENDED_PODS } from "../pod/ended_pods.ts";
+import { removeAbandoned } from "../linux/abandoned.ts";
 import { sweepTemp } from "../store/temp_directory.ts";
 import type { Invocation } from "./command.ts";
 import { printLine } from "./output.ts";
+import { RECIPE_IN_WORK, recipesPath } from "./recipe.ts";
 import { shownSize } from "./size.ts";
 
 /** `rkt gc`: marks pods that have ended, removes those that were marked some time ago. */
@@ -24,6 +27,8 @@ export default async function run({ flags, global }: Invocation): Promise<number
     const sweep = sweepTemp(global.dir);
     freed += sweep.freed;
     for (const line of sweep.left) say(`stays until the next gc: ${line}`);
+    removeAbandoned(global.dir, `${ENDED_PODS}.`);
+    removeAbandoned(recipesPath(global.dir), RECIPE_IN_WORK);
   }
   if (freed > 0) say(`freed ${shownSize(freed)}`);
   return 0;

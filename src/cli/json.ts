@@ -1,14 +1,16 @@
-/** A value as JSON writes it; `bigint` for times in nanoseconds, `undefined` fields are left out. */
-export type JsonValue =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | readonly JsonValue[]
-  | { readonly [name: string]: JsonValue | undefined };
+declare global {
+  interface JSON {
+    /** What is written as these very characters (https://tc39.es/proposal-json-parse-with-source/). */
+    rawJSON(text: string): JsonNumber;
+  }
+}
 
-/** Characters that Go escapes beyond those that JSON wants escaped. */
+/** A number with more digits than one of JavaScript's holds. */
+export interface JsonNumber {
+  readonly rawJSON: string;
+}
+
+/** Characters that Go escapes beyond those that JSON wants escaped; none can stand outside of a string. */
 const ESCAPES: Readonly<Record<string, string>> = {
   "<": "\\u003c",
   ">": "\\u003e",
@@ -18,40 +20,18 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * JSON in the bytes of Go's encoding/json, as rkt has always written it.
+ * JSON in the bytes of Go's encoding/json, as rkt has always written it. Fields that are undefined are left out.
  *
  * @param pretty on lines of their own, indented with tabs
  */
 export function jsonText(value: unknown, pretty: boolean): string {
-  return write(value, pretty ? "\n" : "");
+  const text = JSON.stringify(value, undefined, pretty ? "\t" : undefined) ?? "null";
+  return text.replace(/[<>&\u2028\u2029]/g, (each) => ESCAPES[each] ?? each);
 }
 
-/** @param newline what a new line begins with: a line break and the indentation so far, or nothing */
-function write(value: unknown, newline: string): string {
-  if (typeof value === "bigint") return String(value);
-  if (typeof value === "string") return text(value);
-  if (Array.isArray(value)) {
-    return wrap("[]", value.map((each) => write(each, inner(newline))), newline);
-  }
-  if (typeof value === "object" && value !== null) {
-    const colon = newline === "" ? ":" : ": ";
-    const fields = Object.entries(value).filter(([, each]) => each !== undefined)
-      .map(([name, each]) => text(name) + colon + write(each, inner(newline)));
-    return wrap("{}", fields, newline);
-  }
-  return JSON.stringify(value) ?? "null";
-}
-
-function text(value: string): string {
-  return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (each) => ESCAPES[each] ?? each);
-}
-
-function wrap(brackets: string, parts: readonly string[], newline: string): string {
-  const [open = "", close = ""] = brackets;
-  if (parts.length === 0) return open + close;
-  return open + inner(newline) + parts.join("," + inner(newline)) + newline + close;
-}
-
-function inner(newline: string): string {
-  return newline === "" ? "" : newline + "\t";
+/** A time in nanoseconds since 1970. */
+export function nanoseconds(milliseconds: number | undefined): JsonNumber | undefined {
+  return milliseconds === undefined
+    ? undefined
+    : JSON.rawJSON(`${BigInt(Math.round(milliseconds)) * 1_000_000n}`);
 }

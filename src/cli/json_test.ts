@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
-import { jsonText } from "./json.ts";
+import { jsonText, nanoseconds } from "./json.ts";
 
 const VALUE = {
   a: [1, { b: "<&>" }],
   c: {},
   d: [],
   e: undefined,
-  f: 1795310323618645804n,
+  f: nanoseconds(1795310323618),
   g: null,
 };
 
 Deno.test("jsonText() writes one line like Go", () => {
   assert.equal(
     jsonText(VALUE, false),
-    '{"a":[1,{"b":"\\u003c\\u0026\\u003e"}],"c":{},"d":[],"f":1795310323618645804,"g":null}',
+    '{"a":[1,{"b":"\\u003c\\u0026\\u003e"}],"c":{},"d":[],"f":1795310323618000000,"g":null}',
   );
 });
 

@@ -1,6 +1,7 @@
-import { keepEndedPods, readEndedPods } from "../pod/ended_pods.ts";
-import { listPods, type PodView } from "../pod/pod_directory.ts";
-import { type AppSummary, type PodSummary, podSummary } from "../pod/pod_summary.ts";
+import type { QuickDirectory } from "../linux/quick_directory.ts";
+import { EndedPods } from "../pod/ended_pods.ts";
+import { type Known, lookAtPods, podPath, type PodView } from "../pod/pod_directory.ts";
+import { type AppSummary, type PodSummary, seePod } from "../pod/pod_summary.ts";
 import type { Invocation } from "./command.ts";
 import { jsonText } from "./json.ts";
 import { print, printLine } from "./output.ts";
@@ -31,19 +32,24 @@ export default function run({ flags, global }: Invocation): Promise<number> {
 }
 
 function listedPods(dataDir: string): readonly Listed[] {
-  const known = readEndedPods(dataDir);
-  const ended = new Map<string, PodSummary>();
-  const pods: Listed[] = [];
-  for (const pod of listPods(dataDir, known)) {
-    if (pod.stage === "garbage") continue;
+  const ended = new EndedPods(dataDir);
+  const look = (pod: PodView, files: QuickDirectory): Listed => {
     const over = pod.state === "exited" || pod.state === "exited garbage";
-    const summary = (over ? known.get(pod.uuid) : undefined) ?? podSummary(dataDir, pod);
-    // One without a manifest is just being deleted.
-    if (over && summary.apps !== undefined) ended.set(pod.uuid, summary);
-    pods.push([pod, summary]);
-  }
-  keepEndedPods(dataDir, known, ended);
-  return pods;
+    const known = over ? ended.find(files, "", pod.uuid) : undefined;
+    if (known !== undefined) return [pod, known];
+    const seen = seePod(files, dataDir, pod);
+    if (over) ended.add(pod.uuid, seen);
+    return [pod, seen.summary];
+  };
+  // Of one in `run` that is known to have ended, not even the lock is looked at.
+  const known: Known<Listed> = (stage, directory, uuid) => {
+    const summary = stage === "run" ? ended.find(directory, `${uuid}/`, uuid) : undefined;
+    const pod = { uuid, stage, state: "exited", path: podPath(dataDir, stage, uuid) } as const;
+    return summary && [pod, summary];
+  };
+  const pods = lookAtPods(dataDir, look, known);
+  ended.keep();
+  return pods.filter(([{ stage }]) => stage !== "garbage");
 }
 
 function legend(full: boolean): string[] {

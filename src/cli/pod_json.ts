@@ -1,4 +1,5 @@
 /** Pods as `rkt list` and `rkt status` show them: in JSON, and in single cells. */
+import { type JsonNumber, nanoseconds } from "./json.ts";
 import type { AppProgress, PodMount, PodNetwork, PodPort } from "../pod/pod_details.ts";
 import type { AppSummary, PodSummary } from "../pod/pod_summary.ts";
 import type { PodUsage } from "../pod/pod_usage.ts";
@@ -16,9 +17,9 @@ interface MountJson {
 export interface AppJson {
   readonly name: string;
   readonly state: AppProgress["state"];
-  readonly created_at?: bigint;
-  readonly started_at?: bigint;
-  readonly finished_at?: bigint;
+  readonly created_at?: JsonNumber;
+  readonly started_at?: JsonNumber;
+  readonly finished_at?: JsonNumber;
   readonly exit_code?: number;
   readonly image_id: string;
   readonly mounts?: readonly MountJson[];
@@ -95,11 +96,6 @@ function filledRecord(
   values: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> | undefined {
   return Object.keys(values).length > 0 ? values : undefined;
-}
-
-/** A time in nanoseconds since 1970, which a number of JavaScript cannot hold exactly. */
-export function nanoseconds(milliseconds: number | undefined): bigint | undefined {
-  return milliseconds === undefined ? undefined : BigInt(Math.round(milliseconds)) * 1_000_000n;
 }
 
 function seconds(milliseconds: number | undefined): number | undefined {

@@ -60,6 +60,9 @@ export function recipesPath(dataDir: string): string {
   return `${dataDir}/recipes`;
 }
 
+/** What the name of a recipe that is just being written begins with; behind it stands the writer's PID. */
+export const RECIPE_IN_WORK = ".";
+
 /** Bytes of a file name that come from a key: names have at most 255. */
 const NAME_LENGTH = 200;
 

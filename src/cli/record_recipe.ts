@@ -7,6 +7,7 @@ import { exists } from "../linux/exists.ts";
 import {
   dataDirectory as directoryIn,
   type Recipe,
+  RECIPE_IN_WORK,
   recipeKey,
   recipePath,
   recipesPath,
@@ -121,7 +122,7 @@ function write(dataDir: string, key: string, recipe: string, executable: Uint8Ar
   }
   const path = recipePath(dataDir, key);
   // Two that start the same pod at the same time write the same; and the recipe names its program last.
-  const temporary = `${directory}/.${Deno.pid}`;
+  const temporary = `${directory}/${RECIPE_IN_WORK}${Deno.pid}`;
   Deno.writeFileSync(temporary, executable, { mode: 0o600 });
   Deno.renameSync(temporary, `${path}.elf`);
   Deno.writeTextFileSync(temporary, recipe, { mode: 0o600 });

@@ -10,18 +10,25 @@ const TAB = 8;
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
-    row.forEach((cell, column) => widths[column] = Math.max(widths[column] ?? 0, width(cell)));
+    for (let column = 0; column < row.length; column++) {
+      const cell = row[column];
+      // Few cells are wider than one before, and only of those the exact width has to be known.
+      if (cell.length > (widths[column] ?? -1)) {
+        widths[column] = Math.max(widths[column] ?? 0, width(cell));
+      }
+    }
   }
-  return rows.map((row) => line(row, widths) + "\n").join("");
-}
-
-function line(row: readonly string[], widths: readonly number[]): string {
-  return row.map((cell, column) => {
-    const shown = printable(cell);
-    if (column === row.length - 1) return shown;
-    const end = Math.ceil(((widths[column] ?? 0) + 1) / TAB) * TAB;
-    return shown + "\t".repeat(Math.ceil((end - width(cell)) / TAB));
-  }).join("");
+  const ends = widths.map((width) => Math.ceil((width + 1) / TAB) * TAB);
+  let text = "";
+  for (const row of rows) {
+    for (let column = 0; column < row.length; column++) {
+      const cell = row[column];
+      text += column === row.length - 1
+        ? printable(cell) + "\n"
+        : printable(cell) + "\t".repeat(Math.ceil((ends[column] - width(cell)) / TAB));
+    }
+  }
+  return text;
 }
 
 const ASCII = /^[\x20-\x7e]*$/;

@@ -9,24 +9,31 @@ const MONTH = 30 * DAY;
 const YEAR = 12 * MONTH;
 
 /** Below how many milliseconds a word holds, and of which unit the number in it is. */
-const WORDS: readonly (readonly [below: number, word: string, unit: number])[] = [
-  [SECOND, "now", 1],
-  [2 * SECOND, "1 second", 1],
-  [MINUTE, "# seconds", SECOND],
-  [2 * MINUTE, "1 minute", 1],
-  [HOUR, "# minutes", MINUTE],
-  [2 * HOUR, "1 hour", 1],
-  [DAY, "# hours", HOUR],
-  [2 * DAY, "1 day", 1],
-  [WEEK, "# days", DAY],
-  [2 * WEEK, "1 week", 1],
-  [MONTH, "# weeks", WEEK],
-  [2 * MONTH, "1 month", 1],
-  [YEAR, "# months", MONTH],
-  [18 * MONTH, "1 year", 1],
-  [2 * YEAR, "2 years", 1],
-  [37 * YEAR, "# years", YEAR],
-  [Infinity, "a long while", 1],
+interface Word {
+  readonly below: number;
+  readonly word: string;
+  readonly unit: number;
+}
+
+const word = (below: number, word: string, unit = 1): Word => ({ below, word, unit });
+
+const WORDS: readonly Word[] = [
+  word(SECOND, "now"),
+  word(2 * SECOND, "1 second"),
+  word(MINUTE, "# seconds", SECOND),
+  word(2 * MINUTE, "1 minute"),
+  word(HOUR, "# minutes", MINUTE),
+  word(2 * HOUR, "1 hour"),
+  word(DAY, "# hours", HOUR),
+  word(2 * DAY, "1 day"),
+  word(WEEK, "# days", DAY),
+  word(2 * WEEK, "1 week"),
+  word(MONTH, "# weeks", WEEK),
+  word(2 * MONTH, "1 month"),
+  word(YEAR, "# months", MONTH),
+  word(18 * MONTH, "1 year"),
+  word(2 * YEAR, "2 years"),
+  word(37 * YEAR, "# years", YEAR),
 ];
 
 /**
@@ -37,10 +44,13 @@ const WORDS: readonly (readonly [below: number, word: string, unit: number])[] =
  */
 export function timeAgo(time: number, now: number): string {
   const distance = Math.abs(now - time);
-  const [, word = "", unit = 1] = WORDS.find(([below]) => distance < below) ?? [];
-  if (word === "now") return word;
-  const amount = word.replace("#", String(Math.floor(distance / unit)));
-  return `${amount} ${time <= now ? "ago" : "from now"}`;
+  const direction = time <= now ? "ago" : "from now";
+  for (const { below, word, unit } of WORDS) {
+    if (distance >= below) continue;
+    if (word === "now") return word;
+    return `${word.replace("#", String(Math.floor(distance / unit)))} ${direction}`;
+  }
+  return `a long while ${direction}`;
 }
 
 /**

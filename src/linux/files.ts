@@ -70,9 +70,11 @@ const ERRNO_SYMBOL = {
 
 let errnoView: Deno.UnsafePointerView | undefined;
 
-// Before the first call that may fail: loading a library changes errno. Its place in memory is the
-// same for all calls of a thread.
-function loadErrno(): void {
+/**
+ * To be called before the first call that may fail: loading a library changes errno. Its place in memory is the
+ * same for all calls of a thread.
+ */
+export function loadErrno(): void {
   if (errnoView !== undefined) return;
   const location = Deno.dlopen("libc.so.6", ERRNO_SYMBOL).symbols.errno();
   if (location !== null) errnoView = new Deno.UnsafePointerView(location);

@@ -1,5 +1,6 @@
 /** How far the apps of pods have come whose apps come and go. On the way of `rkt list`. */
 import { closeDescriptor, tryLockShared, tryOpenDirectory } from "../linux/lock.ts";
+import type { QuickDirectory } from "../linux/quick_directory.ts";
 import { appPid } from "./app_process.ts";
 import { type AppProgress, appProgress } from "./pod_details.ts";
 import type { PodView } from "./pod_directory.ts";
@@ -17,10 +18,15 @@ export function isKept(pod: PodView, name: string): boolean {
 }
 
 /** How far an app of a running mutable pod has come: what its files say may be from before its keeper was killed. */
-export function addedAppProgress(dataDir: string, pod: PodView, name: string): AppProgress {
-  const progress = appProgress(pod, name);
+export function addedAppProgress(
+  dataDir: string,
+  pod: PodView,
+  files: QuickDirectory,
+  name: string,
+): AppProgress {
+  const progress = appProgress(files, pod.state, name);
   if (pod.state !== "running" || progress.state !== "running" || isKept(pod, name)) return progress;
-  const again = appProgress(pod, name);
+  const again = appProgress(files, pod.state, name);
   if (again.state !== "running") return again;
   return appPid(dataDir, pod, name) === undefined ? { ...again, state: "exited" } : again;
 }

@@ -1,7 +1,6 @@
 /** What a pod directory tells about its pod: apps, times, exit statuses, networks, processes. */
 import { RKT_ANNOTATIONS } from "../appc/rkt_annotation.ts";
-import { exists } from "../linux/exists.ts";
-import { fileTimes } from "../linux/file_times.ts";
+import { QuickDirectory } from "../linux/quick_directory.ts";
 import { type PodState, type PodView, readPodFile } from "./pod_directory.ts";
 
 /** An app of a pod. */
@@ -43,6 +42,10 @@ export interface PodContents {
   readonly name: string | undefined;
   /** Whether apps come and go while the pod runs. */
   readonly mutable: boolean;
+  /** Whether there may be an app with a limit of memory. */
+  readonly mayLackMemory: boolean;
+  /** Whether there may be an app that is started again. */
+  readonly mayRestart: boolean;
 }
 
 /** How far an app has come. */
@@ -73,13 +76,33 @@ export function podManifestText(pod: PodView): string | undefined {
   return readPodFile(pod, "pod");
 }
 
-/**
- * The apps of a pod. Read without the checks of `parsePodManifest`: rkt wrote the file itself, and a
- * list of a thousand pods has to be quick. Undefined where there is no manifest.
- */
+/** The files of a pod, to be looked at by the functions here. To be closed again. */
+export function podFiles(pod: Pick<PodView, "path">): QuickDirectory {
+  return new QuickDirectory(pod.path);
+}
+
+/** What a manifest says, by its text: pods that were started by the same command line have the same one. */
+const contentsOf = new Map<string, PodContents | undefined>();
+
+/** What the manifest of a pod says; undefined where there is none. */
 export function podContents(pod: PodView): PodContents | undefined {
-  const text = podManifestText(pod);
+  using files = podFiles(pod);
+  return contentsIn(files);
+}
+
+/** As {@linkcode podContents}. */
+export function contentsIn(files: QuickDirectory): PodContents | undefined {
+  const text = files.text("pod");
   if (text === undefined) return undefined;
+  if (!contentsOf.has(text)) contentsOf.set(text, parseContents(text));
+  return contentsOf.get(text);
+}
+
+/**
+ * Read without the checks of `parsePodManifest`: rkt wrote the file itself, and a list of a thousand pods has to be
+ * quick.
+ */
+function parseContents(text: string): PodContents | undefined {
   let manifest: Json;
   try {
     manifest = record(JSON.parse(text));
@@ -87,13 +110,16 @@ export function podContents(pod: PodView): PodContents | undefined {
     return undefined; // The machine has crashed while it was written.
   }
   const volumes = new Map(records(manifest.volumes).map((v) => [string(v.name), v]));
+  const apps = records(manifest.apps);
   return {
-    apps: records(manifest.apps).map((app) => podApp(app, volumes)),
+    apps: apps.map((app) => podApp(app, volumes)),
     ports: records(manifest.ports).map(podPort),
     userAnnotations: strings(manifest.userAnnotations),
     userLabels: strings(manifest.userLabels),
     name: annotation(manifest, RKT_ANNOTATIONS.podName),
     mutable: annotation(manifest, RKT_ANNOTATIONS.mutable) === "true",
+    mayRestart: text.includes(RKT_ANNOTATIONS.restart),
+    mayLackMemory: text.includes(`"resource/memory"`) || apps.some(({ app }) => app === undefined),
   };
 }
 
@@ -151,56 +177,42 @@ function strings(value: unknown): Record<string, string> {
   return Object.fromEntries(Object.entries(record(value)).map(([k, v]) => [k, string(v)]));
 }
 
-function modified(path: string): number | undefined {
-  return fileTimes(path)?.modified;
-}
-
-/** When the pod was created, in milliseconds since 1970: when its manifest was written. */
-export function createdAt(pod: PodView): number | undefined {
-  return modified(`${pod.path}/pod`) ?? modified(pod.path);
-}
-
-/** When the pod was started, in milliseconds since 1970. Undefined where it was not. */
-export function startedAt(pod: PodView): number | undefined {
-  return modified(`${pod.path}/ppid`) ?? modified(`${pod.path}/pid`);
-}
+/** Where stage1 writes what the apps do, below a pod's directory. */
+const STATUS = "stage1/rootfs/rkt/status";
 
 /** Where stage1 writes what the apps do. */
 export function statusPath(pod: PodView): string {
-  return `${pod.path}/stage1/rootfs/rkt/status`;
+  return `${pod.path}/${STATUS}`;
 }
 
 /** When an app was added to a pod that ran already, in milliseconds since 1970. */
-export function appCreatedAt(pod: PodView, app: string): number | undefined {
-  return modified(`${statusPath(pod)}/${app}-created`);
+export function appCreatedAt(files: QuickDirectory, app: string): number | undefined {
+  return files.modified(`${STATUS}/${app}-created`);
 }
 
 /** How often an app was started again. */
-export function restarts(pod: PodView, app: string): number {
-  const path = `${statusPath(pod)}/${app}-restarts`;
-  if (!exists(path)) return 0;
-  const bytes = Deno.readFileSync(path);
-  return bytes.length === 4 ? new DataView(bytes.buffer).getUint32(0, true) : 0;
+export function restarts(files: QuickDirectory, app: string): number {
+  const bytes = files.bytes(`${STATUS}/${app}-restarts`);
+  return bytes?.length === 4 ? new DataView(bytes.buffer).getUint32(0, true) : 0;
 }
 
 /** The exit status of an app. Undefined where it has not ended, or was killed with the pod. */
-export function exitCode(pod: PodView, app: string): number | undefined {
-  if (!exists(`${statusPath(pod)}/${app}`)) return undefined;
-  const text = readPodFile(pod, `stage1/rootfs/rkt/status/${app}`);
+export function exitCode(files: QuickDirectory, app: string): number | undefined {
+  const text = files.text(`${STATUS}/${app}`);
   return text === undefined || !/^\d+\s*$/.test(text) ? undefined : Number(text);
 }
 
 /** The states in which a pod has not been started. */
 const BEFORE_RUN: readonly PodState[] = ["embryo", "preparing", "aborted prepare", "prepared"];
 
-/** How far an app of a pod has come. */
-export function appProgress(pod: PodView, app: string): AppProgress {
-  const code = exitCode(pod, app);
-  const finished = code === undefined ? undefined : modified(`${statusPath(pod)}/${app}`);
-  const started = modified(`${statusPath(pod)}/${app}-started`);
-  const state = BEFORE_RUN.includes(pod.state)
+/** How far an app has come of a pod in some state. */
+export function appProgress(files: QuickDirectory, of: PodState, app: string): AppProgress {
+  const code = exitCode(files, app);
+  const finished = code === undefined ? undefined : files.modified(`${STATUS}/${app}`);
+  const started = files.modified(`${STATUS}/${app}-started`);
+  const state = BEFORE_RUN.includes(of)
     ? "created"
-    : pod.state !== "running" || code !== undefined
+    : of !== "running" || code !== undefined
     ? "exited"
     : started === undefined
     ? "created"
@@ -209,10 +221,8 @@ export function appProgress(pod: PodView, app: string): AppProgress {
 }
 
 /** The networks of a pod. */
-export function podNetworks(pod: PodView): PodNetwork[] {
-  // Most pods have none, and to find that out by a failing read is slow.
-  if (!exists(`${pod.path}/net-info.json`)) return [];
-  const text = readPodFile(pod, "net-info.json");
+export function podNetworks(files: QuickDirectory): PodNetwork[] {
+  const text = files.text("net-info.json");
   if (text === undefined) return [];
   try {
     return records(JSON.parse(text)).map((network) => ({

@@ -13,6 +13,7 @@ import { Failure } from "../failure.ts";
 import { createEmbryo, STAGES } from "./create_pod.ts";
 import { fileTimes } from "../linux/file_times.ts";
 import { exists } from "../linux/exists.ts";
+import { QuickDirectory } from "../linux/quick_directory.ts";
 import {
   closeDescriptor,
   lockShared,
@@ -165,19 +166,19 @@ export interface PodView {
  * Only a free lock in `prepare` can mislead: `rkt prepare` renames, then unlocks, so a pod that is
  * free may be a prepared one that has just left. A second look at the path tells.
  */
-function viewAt(dataDir: string, stage: PodStage, uuid: string): PodView | undefined {
+function viewAt<T>(
+  dataDir: string,
+  stage: PodStage,
+  uuid: string,
+  look: (pod: PodView, files: QuickDirectory) => T,
+): T | undefined {
   const path = podPath(dataDir, stage, uuid);
+  using files = new QuickDirectory(path);
+  if (!files.exists) return undefined;
   const { held, free } = STATES[stage];
-  if (held === free) return exists(path) ? { uuid, stage, state: free, path } : undefined;
-  const fd = tryOpenDirectory(path);
-  if (fd < 0) return undefined;
-  try {
-    const state = tryLockShared(fd, path) ? free : held;
-    if (state === "aborted prepare" && !exists(path)) return undefined;
-    return { uuid, stage, state, path };
-  } finally {
-    closeDescriptor(fd);
-  }
+  const state = held === free || files.locked ? held : free;
+  if (state === "aborted prepare" && !exists(path)) return undefined;
+  return look({ uuid, stage, state, path }, files);
 }
 
 function uuidsIn(dataDir: string, stage: PodStage): string[] {
@@ -193,33 +194,49 @@ function uuidsIn(dataDir: string, stage: PodStage): string[] {
 }
 
 /** Looks for a pod in one stage after the other: in the direction it moves, so that none is missed. */
-function find(dataDir: string, uuid: string): PodView | undefined {
+function find<T>(
+  dataDir: string,
+  uuid: string,
+  look: (pod: PodView, files: QuickDirectory) => T,
+): T | undefined {
   for (const stage of STAGES) {
-    const view = viewAt(dataDir, stage, uuid);
-    if (view !== undefined) return view;
+    const seen = viewAt(dataDir, stage, uuid, look);
+    if (seen !== undefined) return seen;
   }
   return undefined;
 }
 
+/** A pod by its UUID. */
+const findView = (dataDir: string, uuid: string) => find(dataDir, uuid, (pod) => pod);
+
+/** All pods, sorted by UUID. One that is moved or deleted meanwhile is seen once or not at all. */
+export function listPods(dataDir: string): PodView[] {
+  return lookAtPods(dataDir, (pod) => pod);
+}
+
+/** Finds what is known already of a pod that was listed in a stage, whose directory is open. */
+export type Known<T> = (stage: PodStage, directory: QuickDirectory, uuid: string) => T | undefined;
+
 /**
- * All pods, sorted by UUID. One that is moved or deleted meanwhile is seen once or not at all.
+ * Looks at each pod while its directory is open; as {@linkcode listPods}.
  *
- * @param ended pods that are known to have ended: in `run` their locks need no look
+ * @param known gives what needs no look
  */
-export function listPods(
+export function lookAtPods<T>(
   dataDir: string,
-  ended: { has(uuid: string): boolean } = new Set(),
-): PodView[] {
-  const views = new Map<string, PodView>();
+  look: (pod: PodView, files: QuickDirectory) => T,
+  known: Known<T> = () => undefined,
+): T[] {
+  const seen = new Map<string, T>();
   for (const stage of STAGES) {
+    using directory = new QuickDirectory(`${dataDir}/pods/${stage}`);
     for (const uuid of uuidsIn(dataDir, stage)) {
-      const view = stage === "run" && ended.has(uuid)
-        ? { uuid, stage, state: STATES.run.free, path: podPath(dataDir, stage, uuid) }
-        : viewAt(dataDir, stage, uuid) ?? find(dataDir, uuid);
-      if (view !== undefined) views.set(uuid, view);
+      const found = known(stage, directory, uuid) ?? viewAt(dataDir, stage, uuid, look) ??
+        find(dataDir, uuid, look);
+      if (found !== undefined) seen.set(uuid, found);
     }
   }
-  return [...views.values()].sort((a, b) => a.uuid < b.uuid ? -1 : 1);
+  return [...seen].sort(([a], [b]) => a < b ? -1 : 1).map(([, found]) => found);
 }
 
 /**
@@ -230,7 +247,7 @@ export function listPods(
 export function openPod(dataDir: string, uuidPrefix: string): PodView {
   const prefix = uuidPrefix.trim().toLowerCase();
   if (UUID.test(prefix)) {
-    const view = find(dataDir, prefix);
+    const view = findView(dataDir, prefix);
     if (view !== undefined) return view;
   }
   const named = podNamed(dataDir, uuidPrefix.trim());
@@ -249,7 +266,7 @@ export function openPod(dataDir: string, uuidPrefix: string): PodView {
         `give more digits`,
     );
   }
-  const view = uuid === undefined ? undefined : find(dataDir, uuid);
+  const view = uuid === undefined ? undefined : findView(dataDir, uuid);
   if (view === undefined) {
     throw new Failure(`no pod "${uuidPrefix}"; \`rkt list\` shows the pods there are`);
   }
@@ -274,7 +291,7 @@ function podNamed(dataDir: string, name: string): PodView | undefined {
     for (const uuid of uuidsIn(dataDir, stage)) {
       const path = podPath(dataDir, stage, uuid);
       if (!exists(`${path}/${NAME_FILE}`) || readPodFile({ path }, NAME_FILE) !== name) continue;
-      const view = find(dataDir, uuid);
+      const view = findView(dataDir, uuid);
       if (view !== undefined && !pods.some((each) => each.uuid === uuid)) pods.push(view);
     }
   }
@@ -293,7 +310,7 @@ function startsWith(prefix: string): (uuid: string) => boolean {
 
 /** Looks again at a pod. Undefined where it has been deleted. */
 export function refreshed(dataDir: string, pod: PodView): PodView | undefined {
-  return find(dataDir, pod.uuid);
+  return findView(dataDir, pod.uuid);
 }
 
 /**

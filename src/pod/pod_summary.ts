@@ -5,15 +5,15 @@ import {
   appCreatedAt,
   type AppProgress,
   appProgress,
-  createdAt,
+  contentsIn,
   type PodApp,
-  podContents,
+  podFiles,
   type PodNetwork,
   podNetworks,
   type PodPort,
   restarts,
-  startedAt,
 } from "./pod_details.ts";
+import type { QuickDirectory } from "../linux/quick_directory.ts";
 import type { PodView } from "./pod_directory.ts";
 
 /** An app of a pod and how far it has come. Times in milliseconds since 1970. */
@@ -41,30 +41,52 @@ export interface PodSummary {
 
 /** Looks at a pod. */
 export function podSummary(dataDir: string, pod: PodView): PodSummary {
-  const contents = podContents(pod);
-  const created = createdAt(pod);
-  const started = startedAt(pod);
+  using files = podFiles(pod);
+  return seePod(files, dataDir, pod).summary;
+}
+
+/** A pod, and when two of its files were changed from which it is known. Times in milliseconds since 1970. */
+export interface SeenPod {
+  readonly summary: PodSummary;
+  readonly manifestChanged: number | undefined;
+  /** The file with the supervisor's PID. */
+  readonly supervisorChanged: number | undefined;
+}
+
+/** Looks at a pod whose directory is open. */
+export function seePod(files: QuickDirectory, dataDir: string, pod: PodView): SeenPod {
+  // The times first: what changes from now on is seen by them.
+  const manifest = files.times("pod");
+  const supervisor = files.times("ppid");
+  const contents = contentsIn(files);
+  const created = manifest?.modified ?? files.modified("");
+  const started = supervisor?.modified ?? files.modified("pid");
   const mutable = contents?.mutable === true;
-  return {
+  const summary: PodSummary = {
     name: contents?.name,
     createdAt: created,
     startedAt: started,
-    networks: podNetworks(pod),
+    networks: podNetworks(files),
     ports: contents?.ports ?? [],
     apps: contents?.apps.map((app) => {
       const progress = mutable
-        ? addedAppProgress(dataDir, pod, app.name)
-        : appProgress(pod, app.name);
+        ? addedAppProgress(dataDir, pod, files, app.name)
+        : appProgress(files, pod.state, app.name);
       return {
         ...app,
         ...progress,
-        createdAt: mutable ? appCreatedAt(pod, app.name) ?? created : created,
+        createdAt: mutable ? appCreatedAt(files, app.name) ?? created : created,
         startedAt: progress.startedAt ?? (mutable ? undefined : started),
-        restarts: restarts(pod, app.name),
-        oomKills: oomKills(pod, app.name) ?? 0,
+        restarts: contents.mayRestart ? restarts(files, app.name) : 0,
+        oomKills: contents.mayLackMemory ? oomKills(pod, app.name) ?? 0 : 0,
       };
     }),
     userAnnotations: contents?.userAnnotations ?? {},
     userLabels: contents?.userLabels ?? {},
+  };
+  return {
+    summary,
+    manifestChanged: manifest?.changed,
+    supervisorChanged: supervisor?.changed,
   };
 }

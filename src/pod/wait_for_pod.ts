@@ -4,7 +4,7 @@
  */
 import { closeDescriptor, tryOpenDirectory } from "../linux/lock.ts";
 import { podPath, type PodView, refreshed, STAGES } from "./pod_directory.ts";
-import { appProgress, podContents, statusPath } from "./pod_details.ts";
+import { appProgress, contentsIn, podContents, podFiles, statusPath } from "./pod_details.ts";
 
 const LOCK_SH = 1;
 
@@ -93,9 +93,10 @@ export async function podReady(dataDir: string, pod: PodView): Promise<boolean> 
 }
 
 function allStarted(pod: PodView): boolean {
-  const apps = podContents(pod)?.apps ?? [];
+  using files = podFiles(pod);
+  const apps = contentsIn(files)?.apps ?? [];
   return apps.every(({ name }) => {
-    const { startedAt, exitCode } = appProgress(pod, name);
+    const { startedAt, exitCode } = appProgress(files, pod.state, name);
     return startedAt !== undefined || exitCode !== undefined;
   });
 }
