@@ -139,7 +139,10 @@ Deno.test("attach to a terminal: prompt, Ctrl-C, job control, sizes, vi, detachi
   await tmux.see(/^again$/m);
   tmux.press("C-z");
   await tmux.see(/Stopped +sh -c.*\n\/ #$/);
-  tmux.enter("kill -9 %1; wait");
+  tmux.enter("fg");
+  await tmux.see(/\n\/ # fg\nsh -c[^\n]*$/);
+  tmux.press("C-c");
+  await tmux.see(PROMPT);
   tmux.resize(90, 30);
   await tmux.see(/[^]*\/ #$/);
   tmux.enter("busybox clear; busybox stty size");
