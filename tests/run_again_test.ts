@@ -161,3 +161,26 @@ Deno.test("apps of the same image in one pod are started again as the first time
     assert.equal(code, 8);
   }
 });
+
+Deno.test("each run with users of the pod's own has others, which stand everywhere", async () => {
+  const file = `${world.dir}/uuid`;
+  const seen = new Set<string>();
+  const flags = ["--private-users", "--volume=e,kind=empty,uid=33,gid=34", "--user=33"];
+  const script = "busybox head -1 /proc/self/uid_map | busybox xargs; touch /e/new; " +
+    "stat -c %u:%g / /e /srv/owned /dev/null";
+  for (let i = 0; i < 3; i++) {
+    const mount = ["--mount=volume=e,target=/e", `--uuid-file-save=${file}`];
+    const printed = await world.output(script, ...flags, ...mount);
+    const pod = `${world.dataDir}/pods/run/${Deno.readTextFileSync(file)}`;
+    const [shift] = Deno.readTextFileSync(`${pod}/private-users-prepared`).split(":");
+    assert.equal(printed, `0 ${shift} 65536\n0:0\n33:34\n1234:2345\n0:0\n`);
+    assert.equal(Deno.statSync(`${pod}/sharedVolumes/e/new`).uid, Number(shift) + 33);
+    assert.equal(Deno.statSync(`${pod}/overlay/box/upper`).uid, Number(shift));
+    seen.add(shift);
+  }
+  assert.equal(seen.size, 3);
+  // The later ones were started from what the first one worked out.
+  const recipes = list(`${world.dataDir}/recipes`).filter((name) => !name.endsWith(".elf"))
+    .map((name) => Deno.readTextFileSync(`${world.dataDir}/recipes/${name}`));
+  assert.equal(recipes.filter((text) => text.includes('"users":{')).length, 1);
+});

@@ -70,17 +70,39 @@ export function findPlace(
 ): Found {
   const wanted = new Set(wanting.flatMap(({ limits }) => [...controllersOf(limits)]));
   const { version } = system.hierarchies;
-  const { place, why }: Placed = version === 0
-    ? { why: () => "no cgroup file system is mounted" }
-    : version === 1
-    ? placeInFirst(wanted, system)
-    : placeInSecond(controllersInSecond([...wanted, ...later]), system);
+  const { place, why } = placeFor(wanted, system, later);
   const has = new Set<string>(place?.bases.flatMap(({ controllers }) => controllers));
   const lacking = (name: Controller) =>
     why(name) ??
       `this system has no controller for it (${version === 2 ? secondName(name) : name})`;
   const warnings = wanting.flatMap((each) => withoutEffect(each, has, lacking));
   return { place, warnings };
+}
+
+function placeFor(
+  wanted: ReadonlySet<Controller>,
+  system: System,
+  later: readonly Controller[] = [],
+): Placed {
+  const { version } = system.hierarchies;
+  if (version === 0) return { why: () => "no cgroup file system is mounted" };
+  if (version === 1) return placeInFirst(wanted, system);
+  return placeInSecond(controllersInSecond([...wanted, ...later]), system);
+}
+
+/** What a recipe holds of limits (src/cli/recipe.ts): the controllers that they take, and the place that was found. */
+export interface CgroupRecipe {
+  readonly wanted: readonly Controller[];
+  /** The {@linkcode CgroupPlace}, as JSON. */
+  readonly place: string;
+}
+
+/** Whether the cgroups of a pod would come to the same place now. */
+export function samePlace(
+  { wanted, place }: CgroupRecipe,
+  system: System = thisSystem(),
+): boolean {
+  return JSON.stringify(placeFor(new Set(wanted), system).place) === place;
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { findPlace, type Limited, type System } from "./place.ts";
+import { findPlace, type Limited, samePlace, type System } from "./place.ts";
 
 const MOUNT = "/sys/fs/cgroup";
 const ALL = "cpuset cpu io memory hugetlb pids rdma misc";
@@ -197,4 +197,23 @@ Deno.test("no cgroups at all: a line for each limit without effect", () => {
   assert.deepEqual(findPlace(memory, system).warnings, [
     'app "a": isolator resource/memory has no effect: no cgroup file system is mounted',
   ]);
+});
+
+Deno.test("a place that was found is the same one only while nobody else comes, and nothing is turned on", () => {
+  const unit = "/x.service";
+  const alone = { [`${unit}/cgroup.procs`]: "7", [`${unit}/cgroup.controllers`]: "memory cpu" };
+  const at = (files: Readonly<Record<string, string>>) =>
+    second(unit, files, { delegated: [unit] });
+  const { place } = findPlace(both, at(alone));
+  const recipe = { wanted: ["memory", "cpu"] as const, place: JSON.stringify(place) };
+  assert.equal(samePlace(recipe, at(alone)), true);
+  assert.equal(samePlace(recipe, at({ ...alone, [`${unit}/cgroup.procs`]: "7 8" })), false);
+  assert.equal(
+    samePlace(recipe, at({ ...alone, [`${unit}/cgroup.controllers`]: "memory" })),
+    false,
+  );
+  const on = { ...alone, [`${unit}/cgroup.subtree_control`]: "memory cpu" };
+  assert.equal(samePlace(recipe, at(on)), false);
+  assert.equal(samePlace(recipe, second(unit, alone)), false);
+  assert.equal(samePlace({ ...recipe, place: "" }, at(alone)), false);
 });

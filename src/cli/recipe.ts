@@ -14,7 +14,9 @@ import { exists } from "../linux/exists.ts";
 import { closeDescriptor, lockShared, openLockFile } from "../linux/lock.ts";
 import { createEmbryo } from "../pod/create_pod.ts";
 import { BUILD } from "../version.ts";
+import type { CgroupRecipe } from "../cgroup/place.ts";
 import { overwrite, pidText, startPod } from "./start_pod.ts";
+import type { UsersRecipe } from "./users_again.ts";
 
 /** A recipe, beside the executable. */
 export interface Recipe {
@@ -37,6 +39,10 @@ export interface Recipe {
   readonly size: number;
   /** Where the pod joins networks. */
   readonly network?: NetworkRecipe;
+  /** Where the pod has users of its own. */
+  readonly users?: UsersRecipe;
+  /** Where limits depend on what else there is in cgroups. */
+  readonly cgroups?: CgroupRecipe;
 }
 
 /** The data directory that a command line names; the recipe of another reading would not be found, that is all. */
@@ -134,6 +140,10 @@ export async function runRecipe(argv: readonly string[]): Promise<void> {
   const lock = openLockFile(`${dataDir}/locks/prepareLock`);
   lockShared(lock, "prepareLock");
   if (!unchanged(recipe, dataDir)) return closeDescriptor(lock);
+  if (recipe.cgroups !== undefined) {
+    const { samePlace } = await import("../cgroup/place.ts");
+    if (!samePlace(recipe.cgroups)) return closeDescriptor(lock);
+  }
   const executable = readExecutable(`${path}.elf`, recipe.size);
   if (executable === undefined) return closeDescriptor(lock);
   const join = recipe.network &&
@@ -141,6 +151,10 @@ export async function runRecipe(argv: readonly string[]): Promise<void> {
       ? networksAgain(recipe.network, dataDir)
       : networkQuickly(recipe.network, recipe.network.quick, dataDir));
   if (recipe.network !== undefined && join === undefined) return closeDescriptor(lock);
+  if (recipe.users !== undefined) {
+    const { usersAgain } = await import("./users_again.ts");
+    usersAgain(executable, recipe.users);
+  }
   const { uuid, fd } = createEmbryo(dataDir);
   if (recipe.uuidFile !== undefined) Deno.writeTextFileSync(recipe.uuidFile, uuid);
   overwrite(executable, recipe.uuidAt, uuid);

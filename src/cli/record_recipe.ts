@@ -16,8 +16,11 @@ import {
 import { occurrences } from "./start_pod.ts";
 import { BUILD } from "../version.ts";
 import { type Pod, supervisorPid } from "../../stage1/pod.ts";
+import { controllersOf } from "../cgroup/limits.ts";
+import type { CgroupRecipe } from "../cgroup/place.ts";
 import type { Rendered } from "./pod_parts.ts";
 import type { RunRequest } from "./run_arguments.ts";
+import type { UsersRecipe } from "./users_again.ts";
 
 /** More recipes than this are not kept: whoever runs another command line each time has no use for them. */
 const LIMIT = 256;
@@ -25,18 +28,29 @@ const LIMIT = 256;
 /** Whether the same words mean the same pod, as long as the store stays the same. */
 function lasting({ pod, apps }: RunRequest): boolean {
   if (pod.podManifest !== undefined || pod.mutable) return false;
-  if (pod.privateUsers) return false; // others each time
+  // Their network namespace belongs to their own user namespace.
+  if (pod.privateUsers && pod.network.kind === "networks") return false;
   if (pod.interactive || pod.inheritEnvironment || pod.environmentFiles.length > 0) return false;
   if (pod.pullPolicy === "update" || !pod.overlay) return false;
   // Files are read again, and their signatures verified, at every run.
   return apps.every(({ image }) => ["id", "name"].includes(parseImageArgument(image, exists).kind));
 }
 
-/** Limits of version 2 depend on what other processes are in the caller's cgroup; those of disks, on the disks. */
-function lastingCgroups({ cgroups, apps }: Pod): boolean {
-  if (apps.some(({ mounts }) => mounts.some(({ device }) => device !== undefined))) return false;
-  if (cgroups === undefined || cgroups.disks.length > 0) return cgroups === undefined;
-  return cgroups.version === 1 || cgroups.bases[0].controllers.every((name) => name === "devices");
+/** Devices may have other numbers the next time. */
+function namesDevices({ apps }: Pod): boolean {
+  return apps.some(({ mounts, limits }) =>
+    limits.devices !== undefined || mounts.some(({ device }) => device !== undefined)
+  );
+}
+
+/** What limits depend on: of version 2, on what other processes are in the caller's cgroup; of disks, on the disks. */
+function cgroupRecipe({ cgroups, apps, limits }: Pod): CgroupRecipe | undefined {
+  if (cgroups === undefined) return undefined;
+  const wanted = [limits, ...apps.map(({ limits }) => limits)].flatMap((each) => [
+    ...controllersOf(each),
+  ]);
+  const plain = wanted.length === 0 || (cgroups.version === 1 && cgroups.disks.length === 0);
+  return plain ? undefined : { wanted: [...new Set(wanted)], place: JSON.stringify(cgroups) };
 }
 
 /** Records a recipe where one can be made. Failing at it is no failure of the run. */
@@ -52,7 +66,7 @@ export async function recordRecipe(
   const argv = Deno.args;
   const generation = storeGeneration(dataDir);
   if (BUILD === undefined || generation === undefined || !lasting(request)) return;
-  if (!lastingCgroups(pod)) return;
+  if (namesDevices(pod)) return;
   if (pod.apps.some(({ root }) => root.kind !== "overlay") || directoryIn(argv) !== dataDir) {
     return;
   }
@@ -63,6 +77,9 @@ export async function recordRecipe(
   const key = recipeKey(argv);
   const network = await networks(localConfig, request, pod, manifest, executable);
   if (network === "none can be made") return;
+  const users = await usersIn(pod, executable);
+  if (users === "can't be told") return;
+  const cgroups = cgroupRecipe(pod);
   const named = request.apps.some(({ image }) => parseImageArgument(image, exists).kind === "name");
   const recipe: Recipe = {
     key,
@@ -83,12 +100,24 @@ export async function recordRecipe(
     pidLength: supervisorPid(pod.uuid).length,
     size: executable.length,
     ...network && { network },
+    ...users && { users },
+    ...cgroups && { cgroups },
   };
   try {
     write(dataDir, key, JSON.stringify(recipe), executable);
   } catch {
     // A full or read-only disk: the next run works everything out again.
   }
+}
+
+/** The part about users of the pod's own; undefined where it has none. */
+async function usersIn(
+  pod: Pod,
+  executable: Uint8Array,
+): Promise<UsersRecipe | undefined | "can't be told"> {
+  if (pod.privateUsers === undefined) return undefined;
+  const { usersRecipe } = await import("./users_recipe.ts");
+  return usersRecipe(pod, executable) ?? "can't be told";
 }
 
 /** The part about networks; undefined where the pod joins none. */
