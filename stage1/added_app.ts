@@ -74,7 +74,8 @@ export function addedAppPlan(pod: Pod, app: PodApp): Plan {
   const log = logger(pod);
   const cgroups = join(sections.setup, pod, app, log);
   keeper(sections, pod, app, cgroups);
-  if (log !== undefined) runLogger(sections, log);
+  // Its parent ends when the app is on its way.
+  if (log !== undefined) runLogger(sections, log, true);
   return planOf(sections);
 }
 

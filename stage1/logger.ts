@@ -60,8 +60,12 @@ function files(apps: readonly PodApp[]) {
   return mutableStruct("log", ...apps.flatMap(entry));
 }
 
-/** The logger's process. */
-export function runLogger(sections: Sections, log: Pump): void {
+/**
+ * The logger's process.
+ *
+ * @param watched see {@linkcode runPump}
+ */
+export function runLogger(sections: Sections, log: Pump, watched = false): void {
   const apps = [...new Set(log.channels.map(({ app }) => app))];
   const table = files(apps);
   const channels = mutableStruct(
@@ -75,6 +79,7 @@ export function runLogger(sections: Sections, log: Pump): void {
     table: channels,
     recordSize: 16,
     standardStreams: false,
+    watched,
     begin: () => lockLogs(sections.output),
     handle: (chunk, done) => writeRecord(sections.output, chunk, done),
   });

@@ -38,6 +38,7 @@ export function runNamer(sections: Sections, names: Pump): void {
     table,
     recordSize: 16,
     standardStreams: true,
+    watched: false,
     begin: () => {},
     handle: (chunk, done) => showLines(sections.output, width + " | ".length, chunk, done),
   });

@@ -109,6 +109,7 @@ export function awaitPump(steps: Section, { name, pid }: Pump): void {
  *
  * @param options.table one record of `recordSize` bytes for each channel
  * @param options.standardStreams whether it keeps the caller's output and error output
+ * @param options.watched whether a process of its own, of the name and `-guard`, makes it again when it is killed
  * @param options.begin what it does first
  * @param options.handle what is done with a chunk; it ends with a jump to the label `done`
  */
@@ -119,11 +120,12 @@ export function runPump(
     readonly table: Struct;
     readonly recordSize: number;
     readonly standardStreams: boolean;
+    readonly watched: boolean;
     begin(): void;
     handle(chunk: Chunk, done: string): void;
   },
 ): void {
-  const { table, recordSize, standardStreams } = options;
+  const { table, recordSize, standardStreams, watched } = options;
   const ready = slot("ready");
   const at = slot("poll");
   const channel = slot("channel");
@@ -140,10 +142,11 @@ export function runPump(
   steps.compute("sum", [init, k.POLLIN * 2 ** 32], { store: value });
   steps.compute("put", [addressOf(polls), value]);
   closeOthers(steps, init, standardStreams);
-  options.begin();
   for (const { address, size } of [MEMORY.beforeOutput, MEMORY.afterOutput]) {
     steps.try("give back memory of the others", "munmap", [address, size]);
   }
+  if (watched) watch(steps, waiting, name);
+  options.begin();
   steps.set(rounds, LAST_ROUNDS);
 
   const all = channels.length + 1;
@@ -193,6 +196,39 @@ export function runPump(
   });
   steps.label(`${name} ends`);
   steps.try("end", "exit_group", [0]);
+}
+
+/**
+ * Makes a child that goes on, and makes it again when it was killed; ends when it has ended. For a process whose parent
+ * does not stay.
+ */
+function watch(steps: Section, waiting: Section, name: string): void {
+  const child = slot("child");
+  const status = slot("status");
+  const { address, size } = MEMORY.output;
+  steps.try("name the guard", "prctl", [k.PR_SET_NAME, `${name}-guard`]);
+  steps.label(`${name} again`);
+  // Where there can be no other process, this one does the work itself.
+  steps.try(`make the process ${name}`, "clone", [k.SIGCHLD, 0, 0, 0, 0], {
+    store: child,
+    branch: { when: "less", operand: 1, to: `${name} begins` },
+  });
+  steps.goto(`${name} guard`);
+  waiting.heading(`${name}-guard: until its child has ended`);
+  waiting.label(`${name} guard`);
+  waiting.try("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
+  waiting.try("wait for the child's end", "wait4", [child, addressOf(status), 0, 0], {
+    branch: { when: "equal", operand: -k.EINTR, to: `${name} guard` },
+  });
+  waiting.goto(`${name} has ended`);
+  steps.label(`${name} has ended`);
+  // The kernel writes 32 bits, of which the lower seven are the signal that killed it.
+  steps.compute("and", [status, 0x7f], {
+    branch: { when: "different", operand: 0, to: `${name} again` },
+  });
+  steps.try("end", "exit_group", [0]);
+  steps.label(`${name} begins`);
+  steps.try("name the process", "prctl", [k.PR_SET_NAME, name]);
 }
 
 /** Nothing of the section's is needed while nothing comes: neither steps nor buffers. */

@@ -1,6 +1,7 @@
 /** Pods whose apps come and go: `rkt app sandbox`, `add`, `start`, `stop`, `rm`, `list`, `status`. */
 import assert from "node:assert/strict";
-import { BOX, World } from "./pod_world.ts";
+import { BOX, Lines, list, World } from "./pod_world.ts";
+import { RKT } from "./rkt.ts";
 import { runningPod } from "./running_pod.ts";
 
 let world: World;
@@ -58,6 +59,53 @@ Deno.test("an app is added, started again and again, stopped and removed; what i
   assert.equal(await states(), "");
   pod.kill("SIGTERM");
   assert.equal((await pod.child.status).code, 0);
+});
+
+/** The processes of a name whose working directory is the pod's. */
+function processesOf(uuid: string, name: string): number[] {
+  const of = (pid: string, file: string): string => {
+    try {
+      return file === "cwd"
+        ? Deno.readLinkSync(`/proc/${pid}/cwd`)
+        : Deno.readTextFileSync(`/proc/${pid}/${file}`).trim();
+    } catch {
+      return ""; // it has ended
+    }
+  };
+  return list("/proc").filter((pid) => of(pid, "comm") === name)
+    .filter((pid) => of(pid, "cwd").endsWith(`/${uuid}`))
+    .map(Number);
+}
+
+Deno.test("a killed logger of an added app is made again, and loses nothing", async () => {
+  const { pod, uuid, app } = await sandbox();
+  const volume = "--mount=volume=v,target=/v";
+  // It has the fifo open all the time: else it could see the end of one writer twice.
+  const script = "mkfifo /v/fifo; echo ready; while read line <&3; do echo $line; done 3<> /v/fifo";
+  await app("add", BOX, "--name=one", volume, "--stderr=log", "--", "-c", script);
+  await app("start", "--app=one");
+  const words = [`--dir=${world.dataDir}`, "logs", "--follow", uuid];
+  const following = new Deno.Command(RKT, { args: words, stdout: "piped" }).spawn();
+  const lines = new Lines(following.stdout);
+  assert.equal(await lines.next(), "ready");
+  const guard = processesOf(uuid, "rkt-log-guard");
+  assert.equal(guard.length, 1);
+  for (let i = 0; i < 3; i++) {
+    const [logger, ...others] = processesOf(uuid, "rkt-log");
+    assert.deepEqual(others, []);
+    Deno.kill(logger, "SIGKILL");
+    const said = `echo ${i} > /v/fifo`;
+    const { code } = await world.rkt("enter", "--app=one", uuid, "/bin/sh", "-c", said);
+    assert.equal(code, 0);
+    assert.equal(await lines.next(), `${i}`);
+  }
+  assert.deepEqual(processesOf(uuid, "rkt-log-guard"), guard);
+  await app("stop", "--app=one");
+  pod.kill("SIGTERM");
+  await pod.child.status;
+  assert.equal(await lines.next(), undefined);
+  await following.status;
+  while (processesOf(uuid, "rkt-log-guard").length > 0) { /* it ends after its child */ }
 });
 
 Deno.test("apps beside each other share the pod and not their roots; its end ends them", async () => {
