@@ -39,19 +39,21 @@ async function standing(name: string, address: string) {
     host.run("nsenter", `--net=/proc/${pid}/ns/net`, ...words.split(" "));
   const reaches = async (to: string, seconds: number) =>
     (await run(`busybox ping -c1 -W${seconds} ${to}`)).code === 0;
-  return { pod, run, reaches };
+  const port = `veth${uuid.replaceAll("-", "").slice(0, 10)}0`;
+  return { pod, run, reaches, port };
 }
 
 Deno.test("pods of a bridge with portIsolation reach the host, and not each other", async () => {
-  for (const isolated of [false, true]) {
-    network("apart", "10.70.0.0/24", { portIsolation: isolated });
-    const one = await standing("apart", "10.70.0.11");
-    const other = await standing("apart", "10.70.0.12");
-    assert.equal(await one.reaches("10.70.0.1", 20), true);
-    assert.equal(await other.reaches("10.70.0.1", 20), true);
-    assert.equal(await one.reaches("10.70.0.12", isolated ? 1 : 20), !isolated);
-    for (const { pod } of [one, other]) await pod.stop();
-  }
+  network("apart", "10.70.0.0/24", { portIsolation: true });
+  const one = await standing("apart", "10.70.0.11");
+  const other = await standing("apart", "10.70.0.12");
+  assert.equal(await one.reaches("10.70.0.1", 20), true);
+  assert.equal(await other.reaches("10.70.0.1", 20), true);
+  assert.equal(await one.reaches("10.70.0.12", 1), false);
+  // Nothing else is in the way.
+  await host.output("bridge", "link", "set", "dev", other.port, "isolated", "off");
+  assert.equal(await one.reaches("10.70.0.12", 20), true);
+  for (const { pod } of [one, other]) await pod.stop();
 });
 
 Deno.test("macspoofchk drops what a pod sends from another hardware address", async () => {
