@@ -187,3 +187,15 @@ Deno.test("gc leaves pods alone that run in another network namespace", async ()
   assert.notEqual((await outside.run("nft", "list", "table", "inet", "rkt")).code, 0);
   await pod.stop();
 });
+
+Deno.test("pods of a repeated command line are looked after like the first one", async () => {
+  for (const _ of [1, 2]) {
+    const found = await running("--port=web:8080");
+    assert.equal(await faults(found), "");
+    await host.output("nft", "flush", "ruleset");
+    assert.match(await faults(found), /^rules of the pod are missing /);
+    assert.equal((await collected()).length, 1);
+    assert.equal(await faults(found), "");
+    await found.pod.stop();
+  }
+});
