@@ -1,7 +1,9 @@
 /** Completion in real shells: bash, zsh and fish load what `rkt completion` prints and complete a line. */
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { World } from "./pod_world.ts";
 import { RKT } from "./rkt.ts";
+import { Tmux } from "./tmux.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -46,12 +48,18 @@ async function fish(line: string): Promise<readonly string[]> {
   return output.split("\n").filter((each) => each !== "").map((each) => each.split("\t")[0]);
 }
 
-/** What zsh says of the script: its own completion needs a terminal, so the function is only loaded. */
-async function zsh(): Promise<string> {
-  const script = "autoload -U compinit && compinit -u -D; source <(rkt completion zsh); " +
-    "print -r -- ${_comps[rkt]} ${+functions[_rkt]}";
-  return await shell("zsh", "-f", "-c", script);
-}
+/** How a shell is started that keeps to itself, loads the completion, and shows `ready$` then. */
+const SHELLS = {
+  bash: ["bash --norc --noprofile", "source <(rkt completion bash); PS1='rea''dy$ '"],
+  zsh: [
+    "zsh -f",
+    "autoload -U compinit && compinit -u -D; source <(rkt completion zsh); PROMPT='rea''dy$ '",
+  ],
+  fish: [
+    "fish --no-config",
+    "rkt completion fish | source; function fish_prompt; echo -n 'rea''dy$ '; end",
+  ],
+} as const;
 
 for (const [name, complete] of Object.entries({ bash, fish })) {
   Deno.test(`${name} completes commands, flags and values`, async () => {
@@ -80,9 +88,33 @@ for (const [name, complete] of Object.entries({ bash, fish })) {
   });
 }
 
-Deno.test("zsh loads the completion", async () => {
-  assert.equal(await zsh(), "_rkt 1\n");
-});
+for (const [name, [start, load]] of Object.entries(SHELLS)) {
+  Deno.test(`${name} completes at a terminal when Tab is pressed`, async () => {
+    await using _pod = await world.start("cat /dev/zero >/dev/null & wait", "--name=only");
+    const dir = `--dir=${world.dataDir}`;
+    const { stdout } = await world.rkt("list", "--full", "--no-legend");
+    const [uuid = ""] = /\S+(?=\tonly\t.*\trunning\t)/.exec(stdout) ?? [];
+    using tmux = new Tmux(200, 24);
+    await tmux.see(/^host#$/m);
+    tmux.enter(`export HOME=${world.dir} PATH=${dirname(RKT)}:$PATH; ${start}`);
+    tmux.enter(load);
+    await tmux.see(/ready\$$/);
+    const tries: readonly (readonly [typed: string, completed: string])[] = [
+      ["rkt sta", "rkt status"],
+      ["rkt run --pull-p", "rkt run --pull-policy="],
+      [`rkt ${dir} image cat-manifest example.com/b`, "example.com/box"],
+      [`rkt ${dir} stop ${uuid.slice(0, 6)}`, ` stop ${uuid}`],
+      [`rkt ${dir} enter --app=o`, " enter --app=only"],
+    ];
+    for (const [typed, completed] of tries) {
+      tmux.type(typed);
+      tmux.press("Tab");
+      await tmux.see(new RegExp(`ready\\$ .*${completed.replace(/[.]/g, "\\$&")}$`, "m"));
+      tmux.press("C-c");
+      await tmux.see(/ready\$$/);
+    }
+  });
+}
 
 Deno.test("manual pages have no warnings", async () => {
   const directory = `${world.dir}/man`;
