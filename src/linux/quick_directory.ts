@@ -13,7 +13,9 @@ import {
   O_NOFOLLOW,
   O_RDONLY,
 } from "./files.ts";
+import { exists } from "./exists.ts";
 import type { FileTimes } from "./file_times.ts";
+import { tryLockShared } from "./lock.ts";
 
 const SYMBOLS = {
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
@@ -83,10 +85,14 @@ export class QuickDirectory implements Disposable {
     if (this.#fd < 0) this.#failed("");
   }
 
-  /** For a failed call: returns where there is no such file. */
+  /**
+   * For a failed call: returns where there is no such file. Between the call and the look at errno the engine may have
+   * made calls of its own, so nothing but the file itself makes this an error.
+   */
   #failed(name: string): void {
     const errno = lastErrno();
-    if (!isMissing(errno)) throw new KernelError(errno, `read ${this.#path}/${name}`);
+    const path = name === "" ? this.#path : `${this.#path}/${name}`;
+    if (!isMissing(errno) && exists(path)) throw new KernelError(errno, `read ${path}`);
   }
 
   /** Whether there is such a directory. */
@@ -96,13 +102,11 @@ export class QuickDirectory implements Disposable {
 
   /** Whether somebody holds the directory's lock exclusively (flock(2)). */
   get locked(): boolean {
-    if (this.#calls.flock(this.#fd, LOCK_SH | LOCK_NB) < 0) {
-      const errno = lastErrno();
-      if (errno === ERRNO.EAGAIN) return true;
-      throw new KernelError(errno, `lock ${this.#path}`);
-    }
-    this.#calls.flock(this.#fd, LOCK_UN);
-    return false;
+    // What goes wrong is asked of the slower call: errno is not to be relied on after these (see #failed).
+    const free = this.#calls.flock(this.#fd, LOCK_SH | LOCK_NB) === 0 ||
+      tryLockShared(this.#fd, this.#path);
+    if (free) this.#calls.flock(this.#fd, LOCK_UN);
+    return !free;
   }
 
   /** The content of a file; undefined where there is none. */
