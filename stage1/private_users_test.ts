@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { callsOf, indexOf, runPod, testApp, testPod } from "./fake_kernel.ts";
+import { addedAppPlan, POD_INIT, POD_MOUNTS } from "./added_app.ts";
+import { callsOf, indexOf, runPlan, runPod, testApp, testPod } from "./fake_kernel.ts";
 import * as k from "./plan/constants.ts";
 import {
   COUNT,
@@ -97,4 +98,30 @@ Deno.test("pods without users of their own have nothing of it", () => {
   const run = runPod(testPod([testApp("app")]), { clones: [0, 0] });
   assert.equal(indexOf(run, "setns", USER_NAMESPACE), -1);
   assert.deepEqual(callsOf(run, "fchownat"), []);
+});
+
+Deno.test("the keeper of an added app opens the app's files as the host's root, and is the pod's root then", () => {
+  const app = testApp("app");
+  const added = testPod([app], { privateUsers: USERS, mutable: true });
+  const run = runPlan(addedAppPlan(added, app), { clones: [0, 0] });
+  const untraced = run.calls.findLastIndex(({ call, args }) =>
+    call === "prctl" && args[0] === k.PR_SET_DUMPABLE && args[1] === 0
+  );
+  const order = [
+    indexOf(run, "setns", POD_INIT),
+    indexOf(run, "mount", "none", "/", 0, k.MS_REC | k.MS_PRIVATE),
+    indexOf(run, "fchownat", k.AT_FDCWD, "overlay/upper", USERS.shift, USERS.shift),
+    indexOf(run, "fsopen", "overlay"),
+    indexOf(run, "setns", USER_NAMESPACE, k.CLONE_NEWUSER),
+    indexOf(run, "setresuid", 0, 0, 0),
+    untraced,
+    indexOf(run, "fsopen", "proc"),
+    indexOf(run, "setns", POD_MOUNTS, k.CLONE_NEWNS),
+    indexOf(run, "mkdirat", k.AT_FDCWD, "/app"),
+  ];
+  assert.ok(order.every((at) => at >= 0), `${order}`);
+  assert.deepEqual(order, order.toSorted((a, b) => a - b));
+  const plain = runPlan(addedAppPlan(testPod([app], { mutable: true }), app), { clones: [0, 0] });
+  assert.equal(indexOf(plain, "setns", USER_NAMESPACE), -1);
+  assert.ok(indexOf(plain, "setns", POD_MOUNTS, k.CLONE_NEWNS) > 0);
 });

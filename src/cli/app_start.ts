@@ -17,6 +17,7 @@ import { becomeProgram } from "../../stage1/execute.ts";
 import type { EtcFile, EtcFiles, Pod } from "../../stage1/pod.ts";
 import { type PrivateUsers, USER_NAMESPACE } from "../../stage1/private_users.ts";
 import { program } from "../../stage1/launch.ts";
+import * as k from "../../stage1/plan/constants.ts";
 import { appArgument } from "./app_argument.ts";
 import type { Invocation } from "./command.ts";
 import { confinement, type GlobalFlags } from "./global_flags.ts";
@@ -25,10 +26,6 @@ import { podCgroupsAt } from "./pod_cgroups.ts";
 import { checkLimits, describePod } from "./run.ts";
 import { NO_PLACE } from "./run_arguments.ts";
 import { stopLeftover } from "./app_stop.ts";
-
-// include/uapi/linux/fcntl.h
-const AT_FDCWD = -100;
-const O_CLOEXEC = 0o2000000;
 
 /** Returns only with an error, or after `--dry-run`: this process becomes the one that starts the app. */
 export default async function start(invocation: Invocation): Promise<number> {
@@ -67,7 +64,7 @@ function keepInit(init: Process, users: PrivateUsers | undefined): void {
   syscall("keep the pod's init", "dup3", init.fd, POD_INIT, 0);
   const keep = (name: string, number: number) => {
     const path = `/proc/${init.pid}/ns/${name}`;
-    const fd = syscall(`open ${path}`, "openat", AT_FDCWD, cstring(path), O_CLOEXEC, 0);
+    const fd = syscall(`open ${path}`, "openat", k.AT_FDCWD, cstring(path), k.O_CLOEXEC, 0);
     syscall(`keep ${path}`, "dup3", fd, number, 0);
   };
   keep("mnt", POD_MOUNTS);
