@@ -38,6 +38,9 @@ export async function merged(
     input: entryName,
     external: /^node:/,
     logLevel: "silent",
+    // Deno's bundler has left out what nobody uses. Rollup would take a parameter for a constant that is one in all calls
+    // which it sees, and does not see those through `const { f } = await import(…)`.
+    treeshake: false,
     plugins: [{
       name: "chunks",
       resolveId: (specifier) => specifier.replace(/^\.\//, ""),
