@@ -86,7 +86,7 @@ for (
     const addresses = new Set([address]);
     // But for addresses, indices and times, it is the same.
     const shape = ({ stdout }: Outcome, own: string) =>
-      stdout.replaceAll(own, "OWN").replaceAll(
+      stdout.replaceAll(new RegExp(`\\b${own}\\b`, "g"), "OWN").replaceAll(
         /@\S+|<\S+>|time=\S+|([0-9a-f]{2}:){5}..|= [0-9./]+ ms/g,
         "",
       );
@@ -118,12 +118,26 @@ Deno.test("a pod that was started again shows its address, and forwards its port
     assert.match(listed.stdout, new RegExp(`few:ip4=${address}\\b`));
     const rules = await host.output("nft", "list", "table", "inet", "rkt");
     assert.match(rules, new RegExp(`masqueraded4 {[^}]*${address} comment`));
+    const [record] = list(`${world.dataDir}/networks`);
+    assert.equal((await host.rkt(world, "status", "--check-net", record)).code, 0);
     assert.match(rules, new RegExp(`tcp \\. 8080 [^}]*: ${address} \\. 80`));
     const told = await host.sh("until echo | nc.openbsd -nN 127.0.0.1 8080; do :; done; echo told");
     assert.equal(told.stdout, "told\n");
     assert.equal((await pod.child.status).code, 0);
     assert.deepEqual(taken(), []);
   }
+});
+
+Deno.test("pods that are started again at once have an address each", async () => {
+  const run = () => host.pod(world, "ip -o -4 address show eth0; exit 7", "--net=default");
+  await run();
+  assert.ok(
+    await isQuick(async () => {
+      const addresses = (await Promise.all(Array.from({ length: 8 }, run))).map(addressIn);
+      assert.equal(new Set(addresses).size, 8);
+    }),
+  );
+  assert.deepEqual(list(`${world.dataDir}/networks`), []);
 });
 
 Deno.test("what has changed on the host is set right", async () => {
