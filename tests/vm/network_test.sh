@@ -71,7 +71,7 @@ printf '[Service]\nExecStartPost=%s\nExecReload=%s\n' "$hook" "$hook" \
   >/etc/systemd/system/nftables.service.d/rkt.conf
 systemctl daemon-reload
 nft flush ruleset
-for what in start restart reload; do
+for what in restart reload; do
   systemctl $what nftables
   nft list table inet rkt | grep -q "$(cat /run/web)" || fail "no rules after $what of nftables"
 done
