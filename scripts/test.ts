@@ -16,6 +16,9 @@ import { addCounts, type Counts, readCounts } from "./test_counts.ts";
 const ROOT = new URL("..", import.meta.url).pathname;
 const SOURCES = ["main.ts", "src", "stage1", "scripts", "tests"];
 
+/** Its machine leaves the host alone, once its image is made: it only computes. */
+const VM_TEST = "tests/vm_test.ts";
+
 /** A part of the run: a command of Deno, in the repository. */
 interface Step {
   readonly group: "lint" | "unit" | "e2e";
@@ -24,9 +27,12 @@ interface Step {
   readonly counts?: true;
   /** When it fails, those after it make no sense. */
   readonly needed?: true;
+  /** Runs beside those after it, up to the next of this kind; only then one sees what it prints. */
+  readonly beside?: true;
 }
 
 const STEPS: readonly Step[] = [
+  { group: "e2e", args: ["run", "--allow-all", "scripts/vm/image.ts"], beside: true },
   { group: "lint", args: ["fmt", "--check"] },
   { group: "lint", args: ["lint"] },
   { group: "lint", args: ["check", "--frozen", ...SOURCES] },
@@ -36,12 +42,26 @@ const STEPS: readonly Step[] = [
     counts: true,
   },
   { group: "e2e", args: ["run", "--allow-all", "scripts/build.ts"], needed: true },
-  { group: "e2e", args: ["test", "--allow-all", "--frozen", "tests"], counts: true },
+  {
+    group: "e2e",
+    args: ["test", "--allow-all", "--frozen", VM_TEST],
+    counts: true,
+    beside: true,
+  },
+  {
+    group: "e2e",
+    args: ["test", "--allow-all", "--frozen", `--ignore=${VM_TEST}`, "tests"],
+    counts: true,
+  },
 ];
 
-/** Runs Deno with everything visible, and keeps what it prints on stdout. */
-async function runDeno(args: readonly string[]): Promise<{ success: boolean; stdout: string }> {
-  console.log(`\n$ deno ${args.join(" ")}`);
+interface Ended {
+  readonly success: boolean;
+  readonly stdout: string;
+}
+
+/** Runs Deno with everything visible, or nothing of it, and keeps what it prints on stdout. */
+async function runDeno(args: readonly string[], visible: boolean): Promise<Ended> {
   const process = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: ROOT,
@@ -51,28 +71,48 @@ async function runDeno(args: readonly string[]): Promise<{ success: boolean; std
   const decoder = new TextDecoder();
   let stdout = "";
   for await (const bytes of process.stdout) {
-    await Deno.stdout.write(bytes);
+    if (visible) await Deno.stdout.write(bytes);
     stdout += decoder.decode(bytes, { stream: true });
   }
   return { success: (await process.status).success, stdout };
 }
 
-/** Does a step. What fails without a failed test (lint, types, the build) counts as one failure. */
-async function runStep(step: Step, filter?: string): Promise<Counts> {
+/** Begins a step. */
+function begin(step: Step, filter?: string): Promise<Ended> {
   const filtered = step.counts && filter !== undefined ? ["--filter", filter] : [];
-  const { success, stdout } = await runDeno([...step.args, ...filtered]);
+  console.log(`\n$ deno ${step.args.join(" ")}${step.beside ? " &" : ""}`);
+  return runDeno([...step.args, ...filtered], !step.beside);
+}
+
+/** What a step comes to. What fails without a failed test (lint, types, the build) counts as one failure. */
+function countsOf(step: Step, { success, stdout }: Ended): Counts {
   const counts = step.counts ? readCounts(stdout) : { passed: 0, failed: 0 };
   return !success && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
 
 async function runSteps(group?: string, filter?: string): Promise<Counts> {
   let total: Counts = { passed: 0, failed: 0 };
+  let beside: (readonly [Step, Promise<Ended>])[] = [];
+  const join = async () => {
+    for (const [step, running] of beside) {
+      const ended = await running;
+      console.log(`\n$ deno ${step.args.join(" ")}\n${ended.stdout}`);
+      total = addCounts(total, countsOf(step, ended));
+    }
+    beside = [];
+  };
   for (const step of STEPS) {
     if (group !== undefined && step.group !== group) continue;
-    const counts = await runStep(step, filter);
+    if (step.beside) {
+      await join();
+      beside.push([step, begin(step, filter)]);
+      continue;
+    }
+    const counts = countsOf(step, await begin(step, filter));
     total = addCounts(total, counts);
     if (step.needed && counts.failed > 0) break;
   }
+  await join();
   return total;
 }
 

@@ -181,3 +181,5 @@ async function setUp(root: string): Promise<void> {
     ...["var/lib/apt/lists", "var/cache/apt", "boot"].map((d) => `${root}/${d}`),
   );
 }
+
+if (import.meta.main) console.log((await image()).disk);
