@@ -1,7 +1,7 @@
 /** `rkt run --interactive` on a real terminal: a pty that script(1) makes, with a shell of the host's in it. */
 import assert from "node:assert/strict";
 import { RKT } from "./rkt.ts";
-import { BOX, World } from "./pod_world.ts";
+import { BOX, children, Watch, World } from "./pod_world.ts";
 
 /** The prompt of the host's shell. */
 const HOST = /bash-[\d.]+# $/;
@@ -130,8 +130,12 @@ Deno.test("a KILL of the supervisor ends the pod and restores the terminal", asy
   await using terminal = await interactive(world);
   const [pod] = world.pods();
   const pid = Number(Deno.readTextFileSync(`${world.dataDir}/pods/${pod}/ppid`).trim());
+  using helpers = new DisposableStack();
+  const watches = children(pid).map((each) => helpers.use(new Watch(each)));
   Deno.kill(pid, "SIGKILL");
   await terminal.see(/Killed[^]*bash-[\d.]+# $/);
+  // What relays the terminal dies right after the supervisor, and takes what is typed until then.
+  for (const watch of watches) assert.ok(watch.ends());
   // The guard restores the modes when it has seen the death; the shell has its own until the next command.
   while (await terminal.host(MODES) !== COOKED);
 });
