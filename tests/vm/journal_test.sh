@@ -1,12 +1,12 @@
 # What apps write to the journal stands there under the pod's and the app's name, with its priority and its unit; and
 # they go on when journald is started again.
-mkdir -p /tmp/gate; mkfifo /tmp/gate/one /tmp/gate/two
+mkdir -p /tmp/gate; mkfifo /tmp/gate/one /tmp/gate/again /tmp/gate/two
 said() { journalctl -q -o "${3:-cat}" -t "rkt-$(uuid "$1")/$2"; }
 logs() { [ "$(said "$1" "$2" | tail -n 1)" = "$3" ]; }
 words=(--stdout=journal --stderr=journal --mount=volume=gate,target=/gate)
 start papers -- --uuid-file-save=/tmp/papers --volume=gate,kind=host,source=/tmp/gate \
   example.com/box --name=one "${words[@]}" -- -c '
-    echo "one is up"; echo "<3>one has failed" >&2; read x </gate/one; echo "one again"; read x </gate/one; echo "one ends"' \
+    echo "one is up"; echo "<3>one has failed" >&2; read x </gate/one; echo "one again"; read x </gate/again; echo "one ends"' \
   --- example.com/box --name=two "${words[@]}" -- -c 'echo "two is up"; read x </gate/two; exit 3'
 until_true test -s /tmp/papers
 until_true logs papers two "two is up"
@@ -26,7 +26,7 @@ until_true logs papers one "one again"
 killed=$(systemctl show -P MainPID systemd-journald)
 kill -KILL "$killed"
 until_true sh -c "[ \$(systemctl show -P MainPID systemd-journald) != $killed ] && systemctl -q is-active systemd-journald"
-echo >/tmp/gate/one
+echo >/tmp/gate/again
 until_true logs papers one "one ends"
 echo >/tmp/gate/two
 until_true systemctl -q is-failed papers

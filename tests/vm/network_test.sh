@@ -64,7 +64,7 @@ inside ipvlan2 192.0.2.22 'reach 192.0.2.21'
 systemctl stop many
 
 # systemd calls gc where the rules of nftables begin anew.
-standing web --net=routed
+standing forwarder --net=routed
 mkdir -p /etc/systemd/system/nftables.service.d
 hook="/work/rkt --dir=/var/lib/rkt gc --mark-only"
 printf '[Service]\nExecStartPost=%s\nExecReload=%s\n' "$hook" "$hook" \
@@ -73,10 +73,10 @@ systemctl daemon-reload
 nft flush ruleset
 for what in restart reload; do
   systemctl $what nftables
-  nft list table inet rkt | grep -q "$(cat /run/web)" || fail "no rules after $what of nftables"
+  nft list table inet rkt | grep -q "$(cat /run/forwarder)" || fail "no rules after $what of nftables"
 done
-rkt status --check-net "$(cat /run/web)" >/dev/null
-systemctl stop web nftables
+rkt status --check-net "$(cat /run/forwarder)" >/dev/null
+systemctl stop forwarder nftables
 
 rkt gc --grace-period=0s >/dev/null 2>&1
 links() { [ "$(ip -o link show | cut -d' ' -f2 | sort)" = "$before" ]; }
