@@ -181,6 +181,16 @@ Deno.test("gc does not give a running pod a port back that another one has by no
   for (const { pod } of [first, second]) await pod.stop();
 });
 
+Deno.test("gc for other pods leaves the rest of a table of which somebody has taken a set", async () => {
+  const { pod } = await running("--net=routed", "--port=web:8080");
+  await host.output("nft", "flush", "table", "inet", "rkt");
+  await host.output("nft", "delete", "set", "inet", "rkt", "direct4");
+  await using other = await World.make();
+  assert.equal((await host.rkt(other, "gc")).code, 0);
+  assert.match(await host.output("nft", "list", "map", "inet", "rkt", "forwards4"), /8080/);
+  await pod.stop();
+});
+
 Deno.test("gc leaves pods alone that run in another network namespace", async () => {
   const { pod } = await running("--net=routed", "--port=web:8080");
   assert.deepEqual(await collected(outside), []);

@@ -147,17 +147,20 @@ export function lookForMissing(): MissingElements {
 
 const placeText = ({ set, element: { key } }: Placed): string => `${set} ${key.toHex()}`;
 
-/** All elements; none where there is no table. */
+/** The elements of a set. */
+const readSet = (socket: NetlinkSocket, set: string): readonly SetElement[] =>
+  elementsOf(socket.dump(`read set ${set}`, getElements(TABLE, set)));
+
+/** All elements that there are, also where somebody has taken a set away, or the table. */
 function tableElements(socket: NetlinkSocket): readonly Placed[] {
-  try {
-    return SETS.flatMap(({ name: set }) =>
-      elementsOf(socket.dump(`read set ${set}`, getElements(TABLE, set)))
-        .map((element): Placed => ({ set, element }))
-    );
-  } catch (error) {
-    if (error instanceof NetlinkError && error.errno === ERRNO.ENOENT) return [];
-    throw error;
-  }
+  return SETS.flatMap(({ name: set }) => {
+    try {
+      return readSet(socket, set).map((element): Placed => ({ set, element }));
+    } catch (error) {
+      if (error instanceof NetlinkError && error.errno === ERRNO.ENOENT) return [];
+      throw error;
+    }
+  });
 }
 
 /**
@@ -197,7 +200,7 @@ function insert(
 ): void {
   using socket = new NetlinkSocket(NETLINK_NETFILTER);
   const insertions = elementMessages(wanted, insertion);
-  const read = (set: string) => elementsOf(socket.dump(`read set ${set}`, getElements(TABLE, set)));
+  const read = (set: string) => readSet(socket, set);
   let look = request.forwards.length > 0;
   let make = false;
   let missing = 0;
@@ -211,7 +214,7 @@ function insert(
       const errno = error instanceof NetlinkError ? error.errno : 0;
       if (errno === ERRNO.ENOENT) {
         make = true;
-        if (++missing > 1) repairTable(socket, read);
+        if (++missing > 1) repairTable(socket);
       } else if (errno === ERRNO.EEXIST || errno === ERRNO.ENOTEMPTY) {
         // The table is there by now, or what is wanted is somebody's.
         make = false;
@@ -224,16 +227,9 @@ function insert(
 }
 
 /** Where somebody has taken a part of the table away: makes it anew, with all elements that are left. */
-function repairTable(socket: NetlinkSocket, read: (set: string) => readonly SetElement[]): void {
+function repairTable(socket: NetlinkSocket): void {
   const generation = currentGeneration(socket);
-  const left = SETS.flatMap(({ name: set }) => {
-    try {
-      return read(set).map((element): Placed => ({ set, element }));
-    } catch (error) {
-      if (error instanceof NetlinkError && error.errno === ERRNO.ENOENT) return [];
-      throw error;
-    }
-  });
+  const left = tableElements(socket);
   const again = [newTable(TABLE), deleteTable(TABLE), ...tableMessages()];
   try {
     commit(socket, [...again, ...elementMessages(left, insertion)], generation);
