@@ -8,12 +8,12 @@ import { type Allocation, cniArgs } from "./ipam.ts";
 import { withNamespaceLock } from "./namespace.ts";
 import type { Bytes } from "./message.ts";
 import { NetlinkError } from "./netlink.ts";
+import { hostLinkName } from "./host_link_name.ts";
 import {
   type Attached,
   enableForwarding,
   findLink,
   firstWins,
-  hostLinkName,
   macField,
   macOf,
   macText,

@@ -21,7 +21,8 @@ import {
   u8,
 } from "./message.ts";
 import type { Forward } from "./nat.ts";
-import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkError, NetlinkSocket } from "./netlink.ts";
+import { NetlinkError, NetlinkSocket } from "./netlink.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE } from "./netlink_numbers.ts";
 import { isAny, PROTOCOLS } from "./ports.ts";
 import { GET_ADDRESSES, readAddress } from "./rtnetlink_address.ts";
 

@@ -16,8 +16,8 @@ import type { Forward, ForwardTarget } from "./nat.ts";
 import { flagText, targetsOf } from "./nat_elements.ts";
 import { isAny, PROTOCOLS } from "./ports.ts";
 import { NetlinkSocket } from "./netlink.ts";
+import { NETLINK_SOCK_DIAG } from "./netlink_numbers.ts";
 
-const NETLINK_SOCK_DIAG = 4;
 const SOCK_DIAG_BY_FAMILY = 20;
 const INET_DIAG_SKV6ONLY = 11;
 /** Bytes of `struct inet_diag_msg`. */

@@ -11,7 +11,8 @@
  */
 import { ERRNO } from "../linux/errno.ts";
 import type { IpAddress } from "./address.ts";
-import { NETLINK_ROUTE, NetlinkError, NetlinkSocket } from "./netlink.ts";
+import { NetlinkError, NetlinkSocket } from "./netlink.ts";
+import { NETLINK_ROUTE } from "./netlink_numbers.ts";
 import { getLink, readLink } from "./rtnetlink_link.ts";
 import { addRoute, deleteRoute, RT_TABLE_LOCAL } from "./rtnetlink_route.ts";
 

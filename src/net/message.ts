@@ -4,9 +4,8 @@
  * Everything here is in the machine's byte order, which is little-endian wherever rkt runs, but for what is named
  * `be…`: nfnetlink and addresses are big-endian.
  */
+import { NLMSG_HDRLEN } from "./netlink_numbers.ts";
 
-/** Bytes of `struct nlmsghdr`. */
-export const NLMSG_HDRLEN = 16;
 /** Bytes of `struct nlattr`. */
 const NLA_HDRLEN = 4;
 

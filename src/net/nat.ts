@@ -26,7 +26,8 @@ import {
   shortened,
 } from "./nat_elements.ts";
 import { LINKS_SET, SETS, TABLE, tableMessages } from "./nat_table.ts";
-import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkError, NetlinkSocket } from "./netlink.ts";
+import { NetlinkError, NetlinkSocket } from "./netlink.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE } from "./netlink_numbers.ts";
 import {
   batchBegin,
   batchEnd,

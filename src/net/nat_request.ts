@@ -3,7 +3,7 @@ import { Failure } from "../failure.ts";
 import { type IpPrefix, parsePrefix } from "./address.ts";
 import type { ForwardTarget, NatOwner, NatRequest } from "./nat.ts";
 import type { NetInfo } from "./net_info.ts";
-import { hostLinkName } from "./pod_link.ts";
+import { hostLinkName } from "./host_link_name.ts";
 import { forwardOf } from "./ports.ts";
 
 /** A pod's addresses in a network. */

@@ -11,7 +11,8 @@ import {
   setUpNat,
   tearDownNat,
 } from "./nat.ts";
-import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
+import { NetlinkSocket } from "./netlink.ts";
+import { NETLINK_NETFILTER } from "./netlink_numbers.ts";
 
 const POD = "00000000-1111-4222-8333-444444444444";
 const OTHER = "99999999-1111-4222-8333-444444444444";

@@ -15,16 +15,21 @@ import {
   NLM_F_ACK,
   NLM_F_DUMP,
   NLM_F_MULTI,
-  NLMSG_HDRLEN,
   readText,
   type Received,
 } from "./message.ts";
+import {
+  AF_NETLINK,
+  MSG_DONTWAIT,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSG_HDRLEN,
+  RECEIVE_SIZE,
+  SOCK_CLOEXEC,
+  SOCK_RAW,
+} from "./netlink_numbers.ts";
 
 // include/uapi/linux/netlink.h
-export const NETLINK_ROUTE = 0;
-export const NETLINK_NETFILTER = 12;
-const NLMSG_ERROR = 2;
-const NLMSG_DONE = 3;
 const NLM_F_CAPPED = 0x100;
 const NLM_F_ACK_TLVS = 0x200;
 const NLM_F_DUMP_INTR = 0x10;
@@ -33,22 +38,16 @@ const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 
-// include/linux/socket.h, include/linux/net.h, include/uapi/asm-generic/socket.h
-const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
+// include/uapi/asm-generic/socket.h
 const SOL_SOCKET = 1;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
+// include/linux/socket.h
 const MSG_TRUNC = 0x20;
-const MSG_DONTWAIT = 0x40;
 
 // include/uapi/asm-generic/errno*.h
 const EINTR = 4;
 const ENOBUFS = 105;
-
-/** The kernel makes datagrams of dumps not longer than this (`NLMSG_GOODSIZE`), and errors may be longer. */
-const RECEIVE_SIZE = 1 << 16;
 
 /** The kernel refused a request. */
 export class NetlinkError extends KernelError {
@@ -234,7 +233,8 @@ export class NetlinkSocket implements Disposable {
   }
 }
 
-const acknowledged = (message: Message): Message => ({
+/** A message that the kernel acknowledges. */
+export const acknowledged = (message: Message): Message => ({
   ...message,
   flags: message.flags | NLM_F_ACK,
 });

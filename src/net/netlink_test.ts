@@ -29,7 +29,8 @@ import {
 } from "./message.ts";
 import { trySyscall } from "../linux/syscall.ts";
 import { inNamespace, makeNamespace } from "./namespace.ts";
-import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkError, NetlinkSocket } from "./netlink.ts";
+import { NetlinkError, NetlinkSocket } from "./netlink.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE } from "./netlink_numbers.ts";
 
 /** Bytes as `strace -e write=all` shows them. */
 const hex = (text: string) =>

@@ -72,9 +72,13 @@ export function batchBegin(generation?: number): Message {
 export const batchEnd = (): Message =>
   request(NFNL_MSG_BATCH_END, 0, header(NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES));
 
-/** The bytes of a whole batch, for whoever doesn't wait for answers. */
-export function encodedBatch(messages: readonly Message[]): Bytes {
-  const all = [batchBegin(), ...messages, batchEnd()];
+/**
+ * The bytes of a whole batch, for whoever doesn't wait for answers to each message.
+ *
+ * @param generation as for {@linkcode batchBegin}
+ */
+export function encodedBatch(messages: readonly Message[], generation?: number): Bytes {
+  const all = [batchBegin(generation), ...messages, batchEnd()];
   return joined(...all.map((each, i) => encode(each, i)));
 }
 

@@ -3,7 +3,15 @@ import { AppcError } from "../appc/error.ts";
 import { integer, type JsonObject, optional, string } from "../appc/json_value.ts";
 import { Failure } from "../failure.ts";
 import { ERRNO } from "../linux/errno.ts";
-import { AF_INET, family, type IpAddress, type IpPrefix, lastOf, networkOf } from "./address.ts";
+import {
+  AF_INET,
+  family,
+  type IpAddress,
+  type IpPrefix,
+  lastOf,
+  networkOf,
+  single,
+} from "./address.ts";
 import type { Attachment, CniResult, NetworkConf, PluginConf } from "./cni.ts";
 import type { Allocation } from "./ipam.ts";
 import type { Bytes } from "./message.ts";
@@ -58,14 +66,6 @@ export const macText = (mac: Bytes): string =>
 
 /** The hardware address that belongs to an IPv4 address, as CNI makes it: other hosts need not forget an old one. */
 export const macOf = (address: IpAddress): Bytes => new Uint8Array([0x0a, 0x58, ...address]);
-
-/** The link on the host that belongs to an interface of a pod; unique as far as half of a UUID is. */
-export function hostLinkName(
-  { containerId, ifName }: Pick<Attachment, "containerId" | "ifName">,
-): string {
-  const number = /\d+$/.exec(ifName)?.[0] ?? "0";
-  return `veth${containerId.replaceAll("-", "").slice(0, 11 - number.length)}${number}`;
-}
 
 /** Looks at a link that must be there. */
 export function findLink(socket: NetlinkSocket, name: string): Link {
@@ -129,7 +129,7 @@ export function podLinkRequests(
     const broadcast = family(address) === AF_INET && length < 31 ? lastOf(prefix) : undefined;
     requests.push(addAddress(index, prefix, { noRoute: point, ...broadcast && { broadcast } }));
     if (!point || gateway === undefined) continue;
-    const alone = { address: gateway, length: gateway.length * 8 };
+    const alone = single({ address: gateway });
     requests.push(addRoute({ to: alone, link: index }));
     const network = { to: networkOf(prefix), via: gateway, link: index };
     requests.push(addRoute({ ...network, ...family(address) === AF_INET && { source: address } }));

@@ -3,11 +3,11 @@ import { AppcError } from "../appc/error.ts";
 import { boolean } from "../appc/json_value.ts";
 import { single } from "./address.ts";
 import type { Allocation } from "./ipam.ts";
+import { hostLinkName } from "./host_link_name.ts";
 import {
   type Attached,
   enableForwarding,
   findLink,
-  hostLinkName,
   macText,
   mtuField,
   type Place,
@@ -36,13 +36,13 @@ export function vethRequest({ hostName, podName, namespace, mtu }: Ends): Reques
 
 /** Addresses and routes of the end on the host: it has the gateways' addresses, and behind it are the pod's. */
 export function hostEndRequests(link: number, ips: Allocation["ips"]): readonly Request[] {
-  return ips.flatMap(({ address: { address }, gateway }) => {
-    const to = { address, length: address.length * 8 };
+  return ips.flatMap(({ address, gateway }) => {
+    const to = single(address);
     // A link that is just going away may still have a route to the address; it gives way.
-    const scope = address.length === 4 ? { scope: RT_SCOPE_HOST } : {};
+    const scope = to.address.length === 4 ? { scope: RT_SCOPE_HOST } : {};
     const route = addRoute({ to, link, ...scope }, true);
     if (gateway === undefined) return [route];
-    return [addAddress(link, { address: gateway, length: to.length }), route];
+    return [addAddress(link, single({ address: gateway })), route];
   });
 }
 

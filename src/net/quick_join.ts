@@ -9,7 +9,21 @@ import { KernelError } from "../linux/errno.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor, lockExclusive, openLockFile } from "../linux/lock.ts";
 import { syscall } from "../linux/syscall.ts";
+import { hostLinkName } from "./host_link_name.ts";
 import { keepNamespace, makeNamespaceWith, POD_NAMESPACE } from "./namespace.ts";
+import {
+  AF_NETLINK,
+  MSG_DONTWAIT,
+  NETLINK_NETFILTER,
+  NETLINK_ROUTE,
+  NETLINK_SOCK_DIAG,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSG_HDRLEN,
+  RECEIVE_SIZE,
+  SOCK_CLOEXEC,
+  SOCK_RAW,
+} from "./netlink_numbers.ts";
 
 export { POD_NAMESPACE };
 
@@ -81,21 +95,6 @@ export type ValueName = keyof Values;
 /** Bytes of {@linkcode Values.addressFile}. */
 export const ADDRESS_FILE = 16;
 
-// include/linux/socket.h, include/linux/net.h, include/uapi/linux/netlink.h, sock_diag.h
-const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
-const NETLINK_ROUTE = 0;
-const NETLINK_SOCK_DIAG = 4;
-const NETLINK_NETFILTER = 12;
-const NLMSG_ERROR = 2;
-const NLMSG_DONE = 3;
-const NLMSG_HDRLEN = 16;
-const MSG_DONTWAIT = 0x40;
-
-/** Datagrams of dumps are not longer; see netlink.ts. */
-const RECEIVE_SIZE = 1 << 16;
-
 // include/linux/errno.h
 const ERESTART = 85;
 /** How often rules are tried anew where somebody else has changed some meanwhile. */
@@ -152,8 +151,7 @@ function join(network: QuickNetwork, pod: QuickPod, program: Uint8Array): boolea
     address: bigEndian(address),
     addressFile: encoder.encode(text.padStart(ADDRESS_FILE, "/")),
     uuid: encoder.encode(pod.uuid),
-    // As hostLinkName() has it.
-    link: encoder.encode(`veth${pod.uuid.replaceAll("-", "").slice(0, 10)}0`),
+    link: encoder.encode(hostLinkName({ containerId: pod.uuid, ifName: "eth0" })),
     hostIndex: new Uint8Array(4),
     podIndex: new Uint8Array(4),
     generation: new Uint8Array(4),

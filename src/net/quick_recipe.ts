@@ -5,16 +5,16 @@ import type { CniResult } from "./cni.ts";
 import { allocationDirectory, type Range, readRangeSets } from "./host_local.ts";
 import { routesField } from "./ipam.ts";
 import { listenersRequest } from "./listeners.ts";
-import { type Bytes, encode, joined, type Message, NLM_F_ACK, NLM_F_DUMP, u32 } from "./message.ts";
+import { type Bytes, encode, joined, type Message, NLM_F_DUMP, u32 } from "./message.ts";
 import { type Forward, natElements } from "./nat.ts";
 import { deletion, elementMessages, insertion, type Placed, portKey } from "./nat_elements.ts";
 import { natRequest } from "./nat_request.ts";
 import { setName, TABLE } from "./nat_table.ts";
 import { type NetInfo, recordPath } from "./net_info.ts";
 import { POD_NAMESPACE } from "./namespace.ts";
-import type { Request } from "./netlink.ts";
+import { acknowledged, type Request } from "./netlink.ts";
 import { type ChosenNetwork, networkDirectory, networkFiles } from "./networks.ts";
-import { batchBegin, batchEnd, encodedBatch, getGeneration } from "./nft.ts";
+import { encodedBatch, getGeneration } from "./nft.ts";
 import { getElements } from "./nft_set.ts";
 import { ipamOf, isExternal } from "./plugins.ts";
 import { mtuField, podLinkRequests, podRouteRequests } from "./pod_link.ts";
@@ -154,26 +154,15 @@ function templateOf(make: (marks: Marks) => Bytes, quick: QuickCase): Template {
 const hasAt = (bytes: Bytes, at: number, others: Bytes): boolean =>
   others.every((byte, i) => bytes[at + i] === byte);
 
+/** Messages of which the kernel acknowledges the last one. */
+const lastAcknowledged = (messages: readonly Message[]): readonly Message[] =>
+  messages.map((message, i) => i === messages.length - 1 ? acknowledged(message) : message);
+
 /** Requests in one datagram, of which the last is answered, by an acknowledgement where it asks for nothing. */
 function datagram(requests: readonly Request[], question = false): Bytes {
-  const last = requests.length - 1;
-  const flags = (i: number) => i === last && !question ? NLM_F_ACK : 0;
-  return joined(
-    ...requests.map(({ message }, i) =>
-      encode({ ...message, flags: message.flags | flags(i) }, i + 1)
-    ),
-  );
-}
-
-/** A batch, of which the last message is acknowledged. */
-function batch(messages: readonly Message[], generation?: number): Bytes {
-  const all = messages.map((message, i) => ({
-    ...message,
-    flags: message.flags | (i === messages.length - 1 ? NLM_F_ACK : 0),
-  }));
-  return joined(
-    ...[batchBegin(generation), ...all, batchEnd()].map((message, i) => encode(message, i + 1)),
-  );
+  const messages = requests.map(({ message }) => message);
+  const all = question ? messages : lastAcknowledged(messages);
+  return joined(...all.map((message, i) => encode(message, i + 1)));
 }
 
 /** The recipe; undefined where the network has to be joined the long way. */
@@ -209,7 +198,8 @@ export function quickRecipe(
     ...ruled && {
       rules: templateOf((marks) => {
         const generation = forwards.length > 0 ? marks.generation : undefined;
-        return batch(elementMessages(elements(marks), insertion), generation);
+        const messages = elementMessages(elements(marks), insertion);
+        return encodedBatch(lastAcknowledged(messages), generation);
       }, quick),
     },
     ...forwards.length > 0 && { ports: quickPorts(forwards) },

@@ -11,7 +11,7 @@ import { podLinkRequests, podRouteRequests } from "./pod_link.ts";
 import { hostEndRequests, vethRequest } from "./ptp.ts";
 import { ADDRESS_FILE, filled, type Template, type Values } from "./quick_join.ts";
 import { quickRecipe } from "./quick_recipe.ts";
-import { hostLinkName } from "./pod_link.ts";
+import { hostLinkName } from "./host_link_name.ts";
 
 const UUID = "01234567-89ab-4cde-8f01-23456789abcd";
 const LINK = hostLinkName({ containerId: UUID, ifName: "eth0" });

@@ -3,7 +3,8 @@ import { trySyscall } from "../linux/syscall.ts";
 import { AF_INET, AF_INET6, ipText, parseIp, parsePrefix, prefixText } from "./address.ts";
 import { encode, NLM_F_ACK } from "./message.ts";
 import { inNamespace, makeNamespace } from "./namespace.ts";
-import { NETLINK_ROUTE, NetlinkSocket, type Request } from "./netlink.ts";
+import { NetlinkSocket, type Request } from "./netlink.ts";
+import { NETLINK_ROUTE } from "./netlink_numbers.ts";
 import {
   addAddress,
   addNeighbour,

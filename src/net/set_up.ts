@@ -19,7 +19,8 @@ import {
   recordPath,
   writeRecord,
 } from "./net_info.ts";
-import { NETLINK_ROUTE, NetlinkSocket } from "./netlink.ts";
+import { NetlinkSocket } from "./netlink.ts";
+import { NETLINK_ROUTE } from "./netlink_numbers.ts";
 import { inFile } from "./network_conf.ts";
 import type { ChosenNetwork } from "./networks.ts";
 import {
@@ -31,7 +32,8 @@ import {
   isExternal,
   standsFor,
 } from "./plugins.ts";
-import { type Attached, hostLinkName } from "./pod_link.ts";
+import { hostLinkName } from "./host_link_name.ts";
+import type { Attached } from "./pod_link.ts";
 import { storedForward } from "./ports.ts";
 import { setLink } from "./rtnetlink_link.ts";
 

@@ -11,9 +11,10 @@ import {
   type RecordPlace,
   removeRecord,
 } from "./net_info.ts";
-import { NETLINK_ROUTE, NetlinkError, NetlinkSocket } from "./netlink.ts";
+import { NetlinkError, NetlinkSocket } from "./netlink.ts";
+import { NETLINK_ROUTE } from "./netlink_numbers.ts";
 import { withNamespaceLock } from "./namespace.ts";
-import { hostLinkName } from "./pod_link.ts";
+import { hostLinkName } from "./host_link_name.ts";
 import { deleteLink, GET_LINKS, readLink } from "./rtnetlink_link.ts";
 
 // include/uapi/asm-generic/errno*.h
