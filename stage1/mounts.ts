@@ -22,12 +22,16 @@ const REAL_DIRECTORY = struct(
   ["resolve", 8, k.RESOLVE_BENEATH | k.RESOLVE_NO_SYMLINKS],
 );
 
-/** `struct mount_attr` that sets some flags. */
-export const attributes = (set: number) =>
+/**
+ * `struct mount_attr` that sets some flags.
+ *
+ * @param users the descriptor of a user namespace, for `MOUNT_ATTR_IDMAP`
+ */
+export const attributes = (set: number, users = 0) =>
   struct("mount_attr", ["attr_set", 8, set], ["attr_clr", 8, 0], ["propagation", 8, 0], [
     "userns_fd",
     8,
-    0,
+    users,
   ]);
 export const READ_ONLY = attributes(k.MOUNT_ATTR_RDONLY);
 /** Bytes of it. */

@@ -5,9 +5,10 @@
  * init, the _way_, opens what takes the host's root, enters the namespace and bears init there; so all other namespaces
  * of the pod belong to it. Then the way ends: what it had open is init's alone.
  */
+import { attributes, MOUNT_ATTR_SIZE } from "./mounts.ts";
 import * as k from "./plan/constants.ts";
 import { EXIT_FAILURE } from "./plan/abort.ts";
-import { addressOf, type Section, type Slot, slot, type Struct, struct } from "./plan/plan.ts";
+import { addressOf, type Section, type Slot, slot } from "./plan/plan.ts";
 
 /** Which users of the host a pod has: its 0 is `shift`, and so on. */
 export interface PrivateUsers {
@@ -108,16 +109,8 @@ export function becomePodRoot(steps: Section): void {
   steps.must("become the pod's root", "setresuid", [0, 0, 0]);
 }
 
-const MOUNT_ATTR_SIZE = 32;
-
-/** `struct mount_attr` that lets a mount show the users of the image as those of the pod. */
-const SHIFTED: Struct = struct(
-  "mount_attr",
-  ["attr_set", 8, k.MOUNT_ATTR_IDMAP],
-  ["attr_clr", 8, 0],
-  ["propagation", 8, 0],
-  ["userns_fd", 8, USER_NAMESPACE],
-);
+/** Lets a mount show the users of the image as those of the pod. */
+const SHIFTED = attributes(k.MOUNT_ATTR_IDMAP, USER_NAMESPACE);
 
 /**
  * A layer for overlayfs that shows the image's users as those of the pod.

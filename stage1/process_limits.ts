@@ -74,7 +74,7 @@ function parseAmount(text: string, at: string): bigint {
 }
 
 /**
- * Reads limits with commas between them, as they stand in a pod manifest.
+ * Reads limits, of each resource one at most.
  *
  * @throws {Failure}
  */

@@ -83,8 +83,9 @@ function limit(isolator: Isolator): Limits {
 }
 
 /** The controllers that some limits need. */
-export function controllersOf(limits: Limits): ReadonlySet<Controller> {
+export function controllersOf(...all: readonly Limits[]): ReadonlySet<Controller> {
   return new Set(
-    LIMITS.filter((name) => limits[name] !== undefined).map((name) => SOURCES[name].controller),
+    LIMITS.filter((name) => all.some((limits) => limits[name] !== undefined))
+      .map((name) => SOURCES[name].controller),
   );
 }

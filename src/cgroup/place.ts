@@ -68,7 +68,7 @@ export function findPlace(
   system: System = thisSystem(),
   later: readonly Controller[] = [],
 ): Found {
-  const wanted = new Set(wanting.flatMap(({ limits }) => [...controllersOf(limits)]));
+  const wanted = controllersOf(...wanting.map(({ limits }) => limits));
   const { version } = system.hierarchies;
   const { place, why } = placeFor(wanted, system, later);
   const has = new Set<string>(place?.bases.flatMap(({ controllers }) => controllers));

@@ -46,11 +46,9 @@ function namesDevices({ apps }: Pod): boolean {
 /** What limits depend on: of version 2, on what other processes are in the caller's cgroup; of disks, on the disks. */
 function cgroupRecipe({ cgroups, apps, limits }: Pod): CgroupRecipe | undefined {
   if (cgroups === undefined) return undefined;
-  const wanted = [limits, ...apps.map(({ limits }) => limits)].flatMap((each) => [
-    ...controllersOf(each),
-  ]);
+  const wanted = [...controllersOf(limits, ...apps.map(({ limits }) => limits))];
   const plain = wanted.length === 0 || (cgroups.version === 1 && cgroups.disks.length === 0);
-  return plain ? undefined : { wanted: [...new Set(wanted)], place: JSON.stringify(cgroups) };
+  return plain ? undefined : { wanted, place: JSON.stringify(cgroups) };
 }
 
 /** Records a recipe where one can be made. Failing at it is no failure of the run. */
