@@ -103,20 +103,20 @@ function countsOf(step: Step, { success, stdout }: Ended): Counts {
 
 async function runSteps(group?: string, filter?: string): Promise<Counts> {
   let total: Counts = { passed: 0, failed: 0 };
-  let beside: (readonly [Step, Promise<Ended>])[] = [];
+  let beside: readonly [Step, Promise<Ended>] | undefined;
   const join = async () => {
-    for (const [step, running] of beside) {
-      const ended = await running;
-      console.log(`\n$ deno ${step.args.join(" ")}\n${ended.stdout}`);
-      total = addCounts(total, countsOf(step, ended));
-    }
-    beside = [];
+    if (beside === undefined) return;
+    const [step, running] = beside;
+    beside = undefined;
+    const ended = await running;
+    console.log(`\n$ deno ${step.args.join(" ")}\n${ended.stdout}`);
+    total = addCounts(total, countsOf(step, ended));
   };
   for (const step of STEPS) {
     if (group !== undefined && step.group !== group) continue;
     if (step.beside) {
       await join();
-      beside.push([step, begin(step, filter)]);
+      beside = [step, begin(step, filter)];
       continue;
     }
     const counts = countsOf(step, await begin(step, filter));

@@ -1,6 +1,6 @@
 /** What a network of the type `bridge` keeps its pods from. */
 import assert from "node:assert/strict";
-import { Host, makeNetImage, writeNetwork } from "./host_world.ts";
+import { Host, hostLink, makeNetImage, podNamespace, writeNetwork } from "./host_world.ts";
 import { type Pod, World } from "./pod_world.ts";
 import { runningPod } from "./running_pod.ts";
 
@@ -33,14 +33,11 @@ const network = (
 async function standing(name: string, address: string) {
   const pod: Pod = host.start(world, "exec sleep 1000", `--net=${name}:IP=${address}`);
   const uuid = await runningPod(world, pod.pid);
-  const { stdout } = await host.rkt(world, "status", uuid);
-  const [, pid = ""] = /^pid=(\d+)$/m.exec(stdout) ?? [];
-  const run = (words: string) =>
-    host.run("nsenter", `--net=/proc/${pid}/ns/net`, ...words.split(" "));
+  const namespace = await podNamespace(host, world, uuid);
+  const run = (words: string) => host.run("nsenter", `--net=${namespace}`, ...words.split(" "));
   const reaches = async (to: string, seconds: number) =>
     (await run(`busybox ping -c1 -W${seconds} ${to}`)).code === 0;
-  const port = `veth${uuid.replaceAll("-", "").slice(0, 10)}0`;
-  return { pod, run, reaches, port };
+  return { pod, run, reaches, port: hostLink(uuid) };
 }
 
 Deno.test("pods of a bridge with portIsolation reach the host, and not each other", async () => {

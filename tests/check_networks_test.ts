@@ -1,18 +1,19 @@
 /** `rkt status --check-net`, and what `rkt gc` puts back of a running pod's networks. */
 import assert from "node:assert/strict";
-import { cable, Host, makeNetImage, writeNetwork } from "./host_world.ts";
+import {
+  cable,
+  Host,
+  hostLink,
+  hostLocal,
+  makeNetImage,
+  podNamespace,
+  writeNetwork,
+} from "./host_world.ts";
 import { type Pod, World } from "./pod_world.ts";
 
 let world: World;
 let host: Host;
 let outside: Host;
-
-const hostLocal = (subnets: readonly string[], routes: readonly string[]) => ({
-  type: "host-local",
-  dataDir: `${world.dir}/ipam`,
-  ranges: subnets.map((subnet) => [{ subnet }]),
-  routes: routes.map((dst) => ({ dst })),
-});
 
 Deno.test.beforeAll(async () => {
   world = await World.make();
@@ -25,11 +26,11 @@ Deno.test.beforeAll(async () => {
   ]);
   writeNetwork(world, {
     ...{ cniVersion: "0.3.1", name: "routed", type: "ptp", ipMasq: true },
-    ipam: hostLocal(["10.81.0.0/24", "fd81::/64"], ["0.0.0.0/0", "::/0"]),
+    ipam: hostLocal(world, ["10.81.0.0/24", "fd81::/64"], ["0.0.0.0/0", "::/0"]),
   });
   writeNetwork(world, {
     ...{ cniVersion: "0.3.1", name: "switched", type: "bridge", bridge: "br0", isGateway: true },
-    ...{ ipMasq: true, ipam: hostLocal(["10.82.0.0/24"], ["0.0.0.0/0"]) },
+    ...{ ipMasq: true, ipam: hostLocal(world, ["10.82.0.0/24"], ["0.0.0.0/0"]) },
   });
 });
 
@@ -60,11 +61,10 @@ async function running(...flags: string[]): Promise<Running> {
   const pod = host.start(world, serve, ...flags, `--uuid-file-save=${file}`);
   await listening(pod);
   const uuid = Deno.readTextFileSync(file).trim();
-  const { stdout } = await host.rkt(world, "status", uuid);
-  const [, pid = ""] = /^pid=(\d+)$/m.exec(stdout) ?? [];
+  const namespace = await podNamespace(host, world, uuid);
   const ip = (words: string) =>
-    host.output("nsenter", `--net=/proc/${pid}/ns/net`, "ip", ...words.split(" "));
-  return { pod, uuid, veth: `veth${uuid.replaceAll("-", "").slice(0, 10)}0`, ip };
+    host.output("nsenter", `--net=${namespace}`, "ip", ...words.split(" "));
+  return { pod, uuid, veth: hostLink(uuid), ip };
 }
 
 /** What `rkt status --check-net` says is wrong, without the pod's name; empty for nothing. */

@@ -113,6 +113,28 @@ export async function addProgram(root: string, path: string): Promise<void> {
   }
 }
 
+/** Addresses of a world's own for a network, one of each subnet; and routes. */
+export const hostLocal = (
+  world: World,
+  subnets: readonly string[],
+  routes: readonly string[] = [],
+) => ({
+  type: "host-local",
+  dataDir: `${world.dir}/ipam`,
+  ranges: subnets.map((subnet) => [{ subnet }]),
+  routes: routes.map((dst) => ({ dst })),
+});
+
+/** The path of a running pod's network namespace. */
+export async function podNamespace(host: Host, world: World, uuid: string): Promise<string> {
+  const { stdout } = await host.rkt(world, "status", uuid);
+  const [, pid = ""] = /^pid=(\d+)$/m.exec(stdout) ?? [];
+  return `/proc/${pid}/ns/net`;
+}
+
+/** The host's end of a pod's first link. */
+export const hostLink = (uuid: string): string => `veth${uuid.replaceAll("-", "").slice(0, 10)}0`;
+
 const flagsOf = (world: World) => [`--dir=${world.dataDir}`, `--local-config=${world.dir}/etc`];
 
 /** An image with busybox, `nc`, and ports: {@linkcode makeNetImage}. */

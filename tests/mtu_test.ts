@@ -1,18 +1,11 @@
 /** The size of packets: pods send as much in one as their network takes, and no more. */
 import assert from "node:assert/strict";
-import { cable, Host, makeNetImage, writeNetwork } from "./host_world.ts";
+import { cable, Host, hostLocal, makeNetImage, writeNetwork } from "./host_world.ts";
 import { World } from "./pod_world.ts";
 
 let world: World;
 let host: Host;
 let outside: Host;
-
-const hostLocal = (...subnets: readonly string[]) => ({
-  type: "host-local",
-  dataDir: `${world.dir}/ipam`,
-  ranges: subnets.map((subnet) => [{ subnet }]),
-  routes: [{ dst: "0.0.0.0/0" }, { dst: "::/0" }],
-});
 
 Deno.test.beforeAll(async () => {
   world = await World.make();
@@ -26,7 +19,7 @@ Deno.test.beforeAll(async () => {
   const masqueraded = (name: string, type: string, mtu: number, ...subnets: readonly string[]) =>
     writeNetwork(world, {
       ...{ cniVersion: "1.0.0", name, type, mtu, ipMasq: true, isGateway: true },
-      ipam: hostLocal(...subnets),
+      ipam: hostLocal(world, subnets, ["0.0.0.0/0", "::/0"]),
     });
   masqueraded("routed", "ptp", 1300, "10.61.0.0/24", "fd61::/64");
   masqueraded("switched", "bridge", 1400, "10.62.0.0/24", "fd62::/64");

@@ -1,20 +1,13 @@
 /** Pods on networks: what they reach, what is left of them, and what configurations may say. */
 import assert from "node:assert/strict";
 import type { JsonObject } from "../src/appc/json_value.ts";
-import { cable, Host, makeNetImage, NET, output, writeNetwork } from "./host_world.ts";
+import { cable, Host, hostLocal, makeNetImage, NET, output, writeNetwork } from "./host_world.ts";
 import { list, type Pod, World } from "./pod_world.ts";
 import { RKT } from "./rkt.ts";
 
 let world: World;
 let host: Host;
 let outside: Host;
-
-const hostLocal = (subnets: readonly string[], routes: readonly string[] = []) => ({
-  type: "host-local",
-  dataDir: `${world.dir}/ipam`,
-  ranges: subnets.map((subnet) => [{ subnet }]),
-  routes: routes.map((dst) => ({ dst })),
-});
 
 Deno.test.beforeAll(async () => {
   world = await World.make();
@@ -25,11 +18,11 @@ Deno.test.beforeAll(async () => {
   writeNetwork(world, {
     ...{ cniVersion: "0.3.1", name: "both", type: "bridge", bridge: "br0", isGateway: true },
     ...{ mtu: 1400, dns: { nameservers: ["192.0.2.53"], search: ["example.com"] } },
-    ipam: hostLocal(["10.90.0.0/24", "fd90::/64"], ["0.0.0.0/0", "::/0"]),
+    ipam: hostLocal(world, ["10.90.0.0/24", "fd90::/64"], ["0.0.0.0/0", "::/0"]),
   });
   writeNetwork(world, {
     ...{ name: "routed", type: "ptp", mtu: 1300 },
-    ipam: hostLocal(["10.91.0.0/24", "fd91::/64"], ["0.0.0.0/0", "::/0"]),
+    ipam: hostLocal(world, ["10.91.0.0/24", "fd91::/64"], ["0.0.0.0/0", "::/0"]),
   });
   writeNetwork(world, {
     ...{ name: "upstream", type: "macvlan", master: "up0" },
@@ -37,7 +30,7 @@ Deno.test.beforeAll(async () => {
   });
   writeNetwork(world, {
     ...{ name: "small", type: "ptp" },
-    ipam: hostLocal(["10.92.0.0/30"]),
+    ipam: hostLocal(world, ["10.92.0.0/30"]),
   });
 });
 
@@ -399,7 +392,7 @@ Deno.test("flannel is a bridge with this host's part of the network", async () =
 });
 
 Deno.test("a network of a file goes before the built-in one of its name", async () => {
-  const conf = { name: "default", type: "ptp", ipam: hostLocal(["10.94.0.0/24"]) };
+  const conf = { name: "default", type: "ptp", ipam: hostLocal(world, ["10.94.0.0/24"]) };
   writeNetwork(world, conf);
   const { stdout } = await host.pod(world, "ip -o -4 address show eth0");
   Deno.removeSync(`${world.dir}/etc/net.d/default.conf`);
