@@ -2,10 +2,10 @@
  * rkt runs App Container images. This is where it starts: src/cli/main.ts finds the command and runs it.
  *
  * One thing comes before: a `rkt run` that is word for word the same as an earlier one, with the same images in the
- * store, needs none of the work that led to its pod. What came of that work was written down (src/cli/recipe.ts), and
+ * store, needs none of the work that led to its pod. What came of that work was written down (src/start/cache/start_cache.ts), and
  * the pod starts from it, in a third of the time. To follow how a pod comes to be, go on in src/cli/main.ts.
  */
-import { runRecipe } from "./src/cli/recipe.ts";
+import { runRecipe } from "./src/start/cache/start_cache.ts";
 
 async function start(argv: readonly string[]): Promise<number> {
   try {

@@ -5,7 +5,7 @@
  * takes; how much memory stays with a pod. The binary and what it is compared with come from bench.ts.
  */
 import { Failure } from "../src/failure.ts";
-import { ENDED_PODS } from "../src/pod/ended_pods.ts";
+import { ENDED_PODS } from "../src/pod/view/ended_pods.ts";
 import { CONTENDERS, type Place, PODMAN_RUN, podmanIn, rktIn } from "./bench/contenders.ts";
 import { children, eventually, memoryOf } from "./bench/memory.ts";
 import { removeAll, reported, row as tableRow, verdict } from "./bench/report.ts";

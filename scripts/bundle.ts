@@ -23,11 +23,11 @@ export type Bundle = readonly [Chunk, ...Chunk[]];
 /** The entry chunk and what it imports statically may have this many bytes together. */
 export const ENTRY_LIMIT = 150_000;
 
-/** Commands whose start is measured: the modules `src/cli/NAME.ts`, which are imported lazily. */
+/** Commands whose start is measured: the modules `NAME.ts` below `src/cli`, which are imported lazily. */
 export const HOT_COMMANDS: readonly string[] = ["run"];
 
-/** What the entry imports lazily in place of a command: a recipe's networks (src/cli/recipe.ts). */
-const SHORTCUTS: readonly string[] = ["quick_join", "network_recipe"];
+/** What the entry imports lazily in place of a command: a recipe's networks (src/start/cache/start_cache.ts). */
+const SHORTCUTS: readonly string[] = ["rejoin", "network_fast_path"];
 
 const HOT_NODE_MODULES: ReadonlySet<string> = new Set(["node:sqlite"]);
 
@@ -163,7 +163,7 @@ export function hotPathFaults(bundle: Bundle): string[] {
   });
   for (const command of HOT_COMMANDS) {
     if (!bundle.some(({ name, hot }) => hot && name.startsWith(`${command}-`))) {
-      faults.push(`no chunk of the command ${command}: import src/cli/${command}.ts by import()`);
+      faults.push(`no chunk of the command ${command}: import src/cli/pod/${command}.ts by import()`);
     }
   }
   const size = bundle[0].source.length;

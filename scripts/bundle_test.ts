@@ -77,7 +77,7 @@ Deno.test("hotPathFaults() misses a hot command that is not imported lazily", as
     "main.ts": `import { run } from "./run.ts"; run();`,
     "run.ts": `export function run() {}`,
   });
-  const fault = "no chunk of the command run: import src/cli/run.ts by import()";
+  const fault = "no chunk of the command run: import src/cli/pod/run.ts by import()";
   deepStrictEqual(hotPathFaults(made), [fault]);
 });
 

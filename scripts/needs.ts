@@ -131,7 +131,7 @@ async function aptKnows(needs: readonly Need[]): Promise<boolean> {
 /**
  * Sees to it that needs are met where the system has packages for them; elsewhere says what is left out.
  *
- * @param leftOut what is left out, like `tests/actool_test.ts`
+ * @param leftOut what is left out, like `tests/images/actool_test.ts`
  * @throws {Failure} where there are packages, but they can't be installed
  */
 export async function provideIfPackaged(

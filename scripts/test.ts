@@ -21,13 +21,13 @@ const SOURCES = ["main.ts", "src", "stage1", "scripts", "tests"];
  * once its image is made, and what is about images and the store, which have a directory and an address of their own.
  */
 const BESIDE_TESTS = [
-  "vm",
-  "actool",
-  "fetch",
-  "fetch_chaos",
-  "fetch_faults",
-  "fetch_refusals",
-  "hostile_archives",
+  "vm/vm",
+  "images/actool",
+  "images/fetch",
+  "images/fetch_chaos",
+  "images/fetch_faults",
+  "images/fetch_refusals",
+  "images/hostile_archives",
 ].map((name) => `tests/${name}_test.ts`);
 
 /** A part of the run: a command of Deno, in the repository. */
@@ -139,7 +139,7 @@ async function prepare(group?: string): Promise<void> {
   }
   await provide("test", TEST_NEEDS);
   if (group === "unit") return;
-  await provideIfPackaged("test", ACTOOL_NEEDS, "tests/actool_test.ts");
+  await provideIfPackaged("test", ACTOOL_NEEDS, "tests/images/actool_test.ts");
   await provide("test", QEMU_NEEDS);
   await aarch64Deno();
 }

@@ -1,6 +1,6 @@
 /**
  * Tries a binary just made: that it starts where it has to rely on itself alone, and that what the
- * user says reaches the program untouched. The packing's own tests are in tests/pack_test.ts.
+ * user says reaches the program untouched. The packing's own tests are in tests/pack/pack_test.ts.
  */
 import { Failure } from "../src/failure.ts";
 

@@ -1,13 +1,13 @@
 /** What stage1 gets to know of a pod: everything is decided, nothing is looked up any more. */
-import type { CgroupPlace } from "../src/cgroup/place.ts";
+import type { CgroupPlace } from "../src/cgroup/location.ts";
 import type { Limits } from "../src/cgroup/limits.ts";
-import type { DeviceRule } from "./devices.ts";
-import type { ProcessLimit } from "./process_limits.ts";
-import type { PrivateUsers } from "./private_users.ts";
-import type { Life } from "./life.ts";
+import type { DeviceRule } from "./cgroup/devices.ts";
+import type { ProcessLimit } from "./app/process_limits.ts";
+import type { PrivateUsers } from "./root/private_users.ts";
+import type { Life } from "./app/restart_policy.ts";
 import type { SystemCallFilter } from "./seccomp/filter.ts";
-import type { SecurityLabel } from "./security_label.ts";
-import type { Setting } from "./sysctl.ts";
+import type { SecurityLabel } from "./app/security_label.ts";
+import type { Setting } from "./root/sysctl.ts";
 
 /** A pod that is ready to run. Paths are of the host unless they say otherwise. */
 export interface Pod {

@@ -21,9 +21,9 @@ export async function machineFiles(): Promise<AsyncDisposable & { readonly path:
     cp ${SCRIPTS}/lib.sh ${path}/lib.sh
     mkdir -p ${root}/bin ${root}/etc
     cp "$(command -v busybox)" ${root}/bin/busybox
-    gcc -static -O1 -o ${root}/bin/probe ${ROOT}tests/probe/*.c
+    gcc -static -O1 -o ${root}/bin/probe ${ROOT}testdata/probe/*.c
     gcc -m32 -static -nostdlib -O1 -fno-pie -no-pie -fno-stack-protector -Wall -Wextra -Werror \
-      -o ${root}/bin/i386 ${SCRIPTS}/i386.c
+      -o ${root}/bin/i386 ${ROOT}testdata/vm/i386.c
     for name in $(${root}/bin/busybox --list | grep -v busybox); do ln -s busybox ${root}/bin/$name; done
     image() {
       name=$1; shift

@@ -1,9 +1,9 @@
 /** Reads App Container Images: one pass over the bytes gives image ID, manifest and entries. */
-import { ArchiveError } from "./archive_error.ts";
-import { decompressed } from "./compression.ts";
-import { type ByteSource } from "./source.ts";
+import { ArchiveError } from "./bytes/archive_error.ts";
+import { decompressed } from "./compression/compression.ts";
+import { type ByteSource } from "./bytes/source.ts";
 import { MANIFEST, StructureCheck } from "./structure.ts";
-import { type TarEntry, TarParser, type TarSink } from "./tar.ts";
+import { type TarEntry, TarParser, type TarSink } from "./tar/tar.ts";
 
 /** What one pass over an image told. */
 export interface AciContents {

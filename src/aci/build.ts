@@ -3,8 +3,8 @@ import type { Gzip } from "node:zlib";
 import { Failure } from "../failure.ts";
 import { syncDirectory } from "../linux/sync.ts";
 import { MANIFEST, MAX_MANIFEST, ROOTFS } from "./structure.ts";
-import { padding } from "./tar_field.ts";
-import { archived, tarHeader } from "./tar_writer.ts";
+import { padding } from "./tar/tar_field.ts";
+import { archived, tarHeader } from "./tar/tar_writer.ts";
 import { TreeEntries } from "./tree_entries.ts";
 
 /** What to build. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { Failure } from "../failure.ts";
-import { MANIFEST_TEXT } from "./archive_fixture.ts";
+import { MANIFEST_TEXT } from "./testing/archive_fixture.ts";
 import { buildAci } from "./build.ts";
 import { extractAci } from "./extract.ts";
-import { fileSource } from "./source.ts";
+import { fileSource } from "./bytes/source.ts";
 
 const privileged = Deno.uid() === 0;
 

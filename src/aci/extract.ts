@@ -1,7 +1,7 @@
 /** Extracts images below a directory; nothing outside it is ever touched. */
 import { type AciContents } from "./aci_reader.ts";
 import { renderLayers } from "./render.ts";
-import { type ByteSource } from "./source.ts";
+import { type ByteSource } from "./bytes/source.ts";
 import { type Ownership } from "./tree_writer.ts";
 
 /** How to extract. */

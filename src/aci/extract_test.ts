@@ -11,9 +11,9 @@ import {
   paxRecord,
   special,
   symlink,
-} from "./archive_fixture.ts";
+} from "./testing/archive_fixture.ts";
 import { extractAci, type ExtractOptions } from "./extract.ts";
-import { bytesSource } from "./source.ts";
+import { bytesSource } from "./bytes/source.ts";
 
 const privileged = Deno.uid() === 0;
 

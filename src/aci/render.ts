@@ -9,9 +9,9 @@ import { type AciContents, type AciSink, readAci } from "./aci_reader.ts";
 import { type ByteString, byteStringOfText, shown } from "../linux/byte_string.ts";
 import { type ExtractedAci, type ExtractOptions } from "./extract.ts";
 import { LayerExtractor, named, type PendingLink } from "./layer.ts";
-import { type ByteSource } from "./source.ts";
+import { type ByteSource } from "./bytes/source.ts";
 import { ROOTFS } from "./structure.ts";
-import { type TarEntry } from "./tar.ts";
+import { type TarEntry } from "./tar/tar.ts";
 import { TreeWriter } from "./tree_writer.ts";
 
 /** An image and what it depends on. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { directory, entry, hardlink, image, symlink } from "./archive_fixture.ts";
+import { directory, entry, hardlink, image, symlink } from "./testing/archive_fixture.ts";
 import { readAci } from "./aci_reader.ts";
 import { type ImageNode, layersOf, renderImage } from "./render.ts";
-import { bytesSource } from "./source.ts";
+import { bytesSource } from "./bytes/source.ts";
 
 const privileged = Deno.uid() === 0;
 

@@ -3,9 +3,9 @@
  * `manifest`, a directory `rootfs` and what is below it; nothing else, nothing twice, nothing that
  * depends on the order in which a reader happens to follow links.
  */
-import { ArchiveError } from "./archive_error.ts";
+import { ArchiveError } from "./bytes/archive_error.ts";
 import { type ByteString, shown } from "../linux/byte_string.ts";
-import { type TarEntry } from "./tar.ts";
+import { type TarEntry } from "./tar/tar.ts";
 
 /** Largest manifest that is held in memory. Real ones have a few KB. */
 export const MAX_MANIFEST = 4 << 20;

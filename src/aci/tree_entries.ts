@@ -13,7 +13,7 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from "../linux/files.ts";
-import { MAX_NAME, type TarEntry, type TarKind } from "./tar.ts";
+import { MAX_NAME, type TarEntry, type TarKind } from "./tar/tar.ts";
 
 const READ_SIZE = 1 << 18;
 

@@ -38,7 +38,7 @@ import {
 } from "../linux/files.ts";
 import { bytesOf, type ByteString, byteStringOfText } from "../linux/byte_string.ts";
 import { trySyscall } from "../linux/syscall.ts";
-import { type TarEntry } from "./tar.ts";
+import { type TarEntry } from "./tar/tar.ts";
 
 /** Whose files the tree gets. */
 export interface Ownership {

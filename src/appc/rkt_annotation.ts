@@ -17,11 +17,11 @@ export const RKT_ANNOTATIONS = {
   stderr: `${PREFIX}stage2/stderr`,
   /** Of an app: the most bytes that its logs take. */
   logSize: `${PREFIX}stage2/log-size`,
-  /** Of an app: the limits of its processes; see stage1/process_limits.ts. */
+  /** Of an app: the limits of its processes; see stage1/app/process_limits.ts. */
   ulimits: `${PREFIX}stage2/ulimits`,
   /** Of an app: how much it may read from and write to single disks; see src/cgroup/device_limits.ts. */
   deviceLimits: `${PREFIX}stage2/device-limits`,
-  /** Of an app: when it is started again; see stage1/life.ts for this and the next three. */
+  /** Of an app: when it is started again; see stage1/app/restart_policy.ts for this and the next three. */
   restart: `${PREFIX}stage2/restart`,
   restartDelay: `${PREFIX}stage2/restart-delay`,
   onExit: `${PREFIX}stage1/on-exit`,

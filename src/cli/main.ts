@@ -8,10 +8,10 @@
  */
 
 import { AppcError } from "../appc/error.ts";
-import type { Invocation } from "./command.ts";
-import { findCommand, readInvocation } from "./command_line.ts";
-import { COMMANDS } from "./commands.ts";
-import { internalCommands } from "./internal_commands.ts";
+import type { Invocation } from "./grammar/command.ts";
+import { findCommand, readInvocation } from "./grammar/command_line.ts";
+import { COMMANDS } from "./table/commands.ts";
+import { internalCommands } from "./table/internal_commands.ts";
 import { Failure } from "../failure.ts";
 import { KernelError } from "../linux/errno.ts";
 
@@ -26,7 +26,7 @@ const FAILED = 254;
  */
 export async function main(argv: readonly string[]): Promise<number> {
   if (argv[0] === "__complete") {
-    const { answerShell } = await import("./completion.ts");
+    const { answerShell } = await import("./help/completion.ts");
     return await answerShell(argv.slice(1));
   }
   let speaker = "rkt";
@@ -47,7 +47,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 async function run(invocation: Invocation): Promise<number> {
   const { command, global } = invocation;
   if (global.help) {
-    const { showCommandHelp } = await import("./help.ts");
+    const { showCommandHelp } = await import("./help/help.ts");
     return showCommandHelp(command);
   }
   if (command.load === undefined) {

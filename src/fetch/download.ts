@@ -3,8 +3,8 @@
  * where they broke, by the range of what is missing and only if the ETag is still the same; bytes
  * that an earlier process left are taken from disk first.
  */
-import type { ByteSource } from "../aci/source.ts";
-import { CHUNK_SIZE } from "../aci/source.ts";
+import type { ByteSource } from "../aci/bytes/source.ts";
+import { CHUNK_SIZE } from "../aci/bytes/source.ts";
 import { Failure } from "../failure.ts";
 import type { HttpClient, HttpResponse } from "./http_client.ts";
 import { PartialFile } from "./partial_file.ts";

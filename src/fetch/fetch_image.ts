@@ -1,6 +1,6 @@
 /** Fetching images from where they are: by name, URL or file, with what they depend on. */
-import { ArchiveError } from "../aci/archive_error.ts";
-import { type ByteSource, fileSource } from "../aci/source.ts";
+import { ArchiveError } from "../aci/bytes/archive_error.ts";
+import { type ByteSource, fileSource } from "../aci/bytes/source.ts";
 import type { Dependency } from "../appc/dependency.ts";
 import type { ImageIdPrefix } from "../appc/image_id.ts";
 import type { ImageManifest } from "../appc/image_manifest.ts";

@@ -1,7 +1,7 @@
 /** HTTP as images are fetched by it: redirects, credentials and retries, each within bounds. */
 import type { CredentialsByHost } from "../config/settings.ts";
 import { Failure } from "../failure.ts";
-import { releaseChunk } from "../aci/release_chunk.ts";
+import { releaseChunk } from "../aci/bytes/release_chunk.ts";
 import { RKT_VERSION } from "../version.ts";
 import { authorization } from "./authorization.ts";
 import { openTransport, type Transport, type TransportOptions } from "./transport.ts";

@@ -1,5 +1,5 @@
 /** The signature of one image that is being fetched, from getting the `.asc` to naming the signer. */
-import type { ByteSource } from "../aci/source.ts";
+import type { ByteSource } from "../aci/bytes/source.ts";
 import type { ImageManifest } from "../appc/image_manifest.ts";
 import { Failure } from "../failure.ts";
 import type { Signer } from "../store/image_info.ts";

@@ -8,7 +8,7 @@ import { changeIndex } from "./open_index.ts";
 import { hasLabels, type Store, type StoredImage } from "./store.ts";
 import { storedKeys } from "./stored_keys.ts";
 import { sweepTemp, TempDirectory } from "./temp_directory.ts";
-import { imagesInUse, treesInUse } from "./used_by_pods.ts";
+import { imagesInUse, treesInUse } from "../pod/directory/used_by_pods.ts";
 
 /** What to collect, and who is told about it. */
 export interface CollectImagesOptions {

@@ -1,6 +1,6 @@
 /** An image with all that it depends on, as it is in the store now. */
 import type { ImageNode } from "../aci/render.ts";
-import { fileSource } from "../aci/source.ts";
+import { fileSource } from "../aci/bytes/source.ts";
 import type { Dependency } from "../appc/dependency.ts";
 import type { StoreKey } from "../appc/image_id.ts";
 import { parseAcIdentifier } from "../appc/identifier.ts";

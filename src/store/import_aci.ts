@@ -1,7 +1,7 @@
 /** Importing an image: one pass over its bytes, then a few renames. */
 import { readAci } from "../aci/aci_reader.ts";
 import { extractAci, type ExtractedAci } from "../aci/extract.ts";
-import type { ByteSource } from "../aci/source.ts";
+import type { ByteSource } from "../aci/bytes/source.ts";
 import { AppcError } from "../appc/error.ts";
 import { type ImageId, parseImageId, type StoreKey, storeKey } from "../appc/image_id.ts";
 import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.ts";

@@ -14,7 +14,7 @@ import { ERRNO } from "../linux/errno.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor, lockExclusive, lockShared, openLockFile } from "../linux/lock.ts";
 import { cstring, trySyscall } from "../linux/syscall.ts";
-import type { ByteSource } from "../aci/source.ts";
+import type { ByteSource } from "../aci/bytes/source.ts";
 import type { ImportOptions } from "./import_aci.ts";
 import { imagePath, shardPath, treePath } from "./layout.ts";
 

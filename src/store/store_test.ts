@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { fileSource } from "../aci/source.ts";
+import { fileSource } from "../aci/bytes/source.ts";
 import { parseImageName } from "../appc/image_name.ts";
 import { Failure } from "../failure.ts";
-import { createPod } from "../pod/pod_directory.ts";
-import { testImage } from "../../tests/aci.ts";
+import { createPod } from "../pod/directory/pod_directory.ts";
+import { testImage } from "../../tests/world/aci.ts";
 import { collectImages, removeImage } from "./collect_images.ts";
 import type { ImportOptions } from "./import_aci.ts";
 import { listImages } from "./list_images.ts";

@@ -1,6 +1,6 @@
 /** Checking an image in the store: its archive against its ID, its tree against its archive. */
 import { createHash } from "node:crypto";
-import { CHUNK_SIZE } from "../aci/source.ts";
+import { CHUNK_SIZE } from "../aci/bytes/source.ts";
 import { STORE_KEY_LENGTH } from "../appc/image_id.ts";
 import { Failure } from "../failure.ts";
 import { KernelError } from "../linux/errno.ts";
@@ -14,7 +14,7 @@ import type { Store, StoredImage } from "./store.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { treeDifference } from "./tree_comparison.ts";
 import { treeIdOf } from "./tree_id.ts";
-import { treesInUse } from "./used_by_pods.ts";
+import { treesInUse } from "../pod/directory/used_by_pods.ts";
 
 const AT_FDCWD = -100;
 const RENAME_EXCHANGE = 2; // include/uapi/linux/fs.h

@@ -1,7 +1,7 @@
 /** Whatever a server sends as key or signature, the answer is a refusal in one line: no stack, no hang. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Gpg } from "../../tests/gpg.ts";
+import { Gpg } from "../../tests/world/gpg.ts";
 import { type PublicKey, readPublicKeys } from "./public_key.ts";
 import {
   acceptableSigners,

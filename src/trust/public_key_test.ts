@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Gpg } from "../../tests/gpg.ts";
+import { Gpg } from "../../tests/world/gpg.ts";
 import { parseFingerprint } from "./fingerprint.ts";
 import { addKeyFile, ROOT, trustedKeyFiles } from "./keystore.ts";
 import { loadKeyFile, MAX_KEY_BYTES, readPublicKeys } from "./public_key.ts";

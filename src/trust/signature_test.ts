@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Gpg } from "../../tests/gpg.ts";
+import { Gpg } from "../../tests/world/gpg.ts";
 import { type PublicKey, readPublicKeys } from "./public_key.ts";
 import {
   acceptableSigners,

@@ -5,7 +5,7 @@
  * and older code behind it, and kills. Then it searches the number in a binary tree of ranges; so a call costs some
  * eight comparisons. The kernel finds out by itself which numbers are always allowed, and does not even run it for those.
  */
-import type { Architecture } from "../engine/engine.ts";
+import type { Architecture } from "../engine/machine/engine.ts";
 import { KNOWN_CALLS } from "./known_calls.ts";
 import type { Action, Policy } from "./policy.ts";
 

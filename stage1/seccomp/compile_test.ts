@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { defaultFilterModule } from "../../scripts/default_filter.ts";
-import { CAPABILITIES, DEFAULT_CAPABILITIES } from "../capabilities.ts";
-import { type Call, filtered } from "./bpf_machine.ts";
+import { CAPABILITIES, DEFAULT_CAPABILITIES } from "../../src/linux/capabilities.ts";
+import { type Call, filtered } from "../testing/bpf_machine.ts";
 import { compile, MOST_INSTRUCTIONS } from "./compile.ts";
 import { KNOWN_CALLS } from "./known_calls.ts";
 import { type Action, policyOf, type SystemCalls } from "./policy.ts";

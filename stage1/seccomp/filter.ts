@@ -1,8 +1,8 @@
 /** The filter of an app: from the isolators in its manifest to bytes, by the shortest way. */
 import type { Isolator, SeccompSet } from "../../src/appc/isolator.ts";
 import { Failure } from "../../src/failure.ts";
-import { CAPABILITIES, DEFAULT_CAPABILITIES } from "../capabilities.ts";
-import type { Architecture } from "../engine/engine.ts";
+import { CAPABILITIES, DEFAULT_CAPABILITIES } from "../../src/linux/capabilities.ts";
+import type { Architecture } from "../engine/machine/engine.ts";
 import { DEFAULT_FILTER } from "./default_filter.ts";
 import type { SystemCalls } from "./policy.ts";
 

@@ -1,5 +1,5 @@
 /** The table of system calls, by name. */
-import type { Architecture } from "../engine/engine.ts";
+import type { Architecture } from "../engine/machine/engine.ts";
 import { SYSCALL_CLASSES, type SyscallClass } from "./syscall_table.ts";
 
 /** A system call that Linux has on x86_64 or aarch64. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { capabilityNumber } from "../capabilities.ts";
+import { capabilityNumber } from "../../src/linux/capabilities.ts";
 import { KNOWN_CALLS } from "./known_calls.ts";
 import { policyOf, startable, unknownNames } from "./policy.ts";
 import { FOREIGN_NAMES, SYSCALL_CLASSES } from "./syscall_table.ts";
-import { SYSCALLS } from "../plan/syscalls.ts";
+import { SYSCALLS } from "../engine/syscalls.ts";
 import { GROUPS } from "./wildcards.ts";
 
 Deno.test("the table has every call once, with a number, and every class its reason", () => {

@@ -1,0 +1,289 @@
+/**
+ * Where a pod's cgroups are to be: below the cgroup of whoever starts rkt, so that a unit's own limits and accounting
+ * hold for its pods.
+ *
+ * Version 2 lets no cgroup have both processes and controllers for those below ("no internal processes", Documentation/
+ * admin-guide/cgroup-v2.rst). So limits need more than a place: see {@linkcode placeWithLimits}.
+ */
+import { ERRNO } from "../linux/errno.ts";
+import { exists } from "../linux/exists.ts";
+import { cstring, trySyscall } from "../linux/syscall.ts";
+import { findHierarchies, type Hierarchies } from "./hierarchies.ts";
+import { type Controller, controllersOf, LIMITS, type Limits, SOURCES } from "./limits.ts";
+
+/** Where the cgroups of a pod go. */
+export interface CgroupPlace {
+  readonly version: 1 | 2;
+  /** The directories in which the pod's cgroup `rkt-UUID` is made: one, or one for each hierarchy of version 1. */
+  readonly bases: readonly CgroupBase[];
+  /** Version 2: what to write first, to get the controllers down to the base. */
+  readonly enable: readonly (readonly [file: string, text: string])[];
+  /** Version 2: the cgroup to which the supervisor moves, so that its own can have controllers. */
+  readonly leaf?: string;
+  /** The block devices that limits of input and output name, like `8:0`. */
+  readonly disks: readonly string[];
+}
+
+/** A directory for the cgroups of pods. */
+export interface CgroupBase {
+  readonly path: string;
+  readonly controllers: readonly (Controller | "devices")[];
+}
+
+/** What {@linkcode findPlace} found. */
+export interface Found {
+  readonly place?: CgroupPlace;
+  /** What has no effect here, and why: each a line for a person. */
+  readonly warnings: readonly string[];
+}
+
+/** Who wants limits: the pod, and its apps. */
+export interface Limited {
+  /** For messages, like `app "web"`. */
+  readonly who: string;
+  readonly limits: Limits;
+}
+
+/** What is known of the system's cgroups; replaced in tests. */
+export interface System {
+  readonly hierarchies: Hierarchies;
+  /** The words of a file; none where it can't be read. */
+  words(path: string): readonly string[];
+  exists(path: string): boolean;
+  /** Whether directories can be made in a directory: 0, or the error number. */
+  writable(path: string): number;
+  /** Whether systemd has delegated a cgroup. */
+  delegated(path: string): boolean;
+  readonly pid: number;
+}
+
+/**
+ * Finds the place for a pod's cgroups. It makes and changes nothing.
+ *
+ * @param later controllers that apps may want which are added to the pod: where version 2 has room for them, the place
+ *   is one where they can be had; processes are not moved once the pod runs
+ */
+export function findPlace(
+  wanting: readonly Limited[],
+  system: System = thisSystem(),
+  later: readonly Controller[] = [],
+): Found {
+  const wanted = controllersOf(...wanting.map(({ limits }) => limits));
+  const { version } = system.hierarchies;
+  const { place, why } = placeFor(wanted, system, later);
+  const has = new Set<string>(place?.bases.flatMap(({ controllers }) => controllers));
+  const lacking = (name: Controller) =>
+    why(name) ??
+      `this system has no controller for it (${version === 2 ? secondName(name) : name})`;
+  const warnings = wanting.flatMap((each) => withoutEffect(each, has, lacking));
+  return { place, warnings };
+}
+
+function placeFor(
+  wanted: ReadonlySet<Controller>,
+  system: System,
+  later: readonly Controller[] = [],
+): Placed {
+  const { version } = system.hierarchies;
+  if (version === 0) return { why: () => "no cgroup file system is mounted" };
+  if (version === 1) return placeInFirst(wanted, system);
+  return placeInSecond(controllersInSecond([...wanted, ...later]), system);
+}
+
+/** What a recipe holds of limits (src/start/cache/start_cache.ts): the controllers that they take, and the place that was found. */
+export interface CgroupRecipe {
+  readonly wanted: readonly Controller[];
+  /** The {@linkcode CgroupPlace}, as JSON. */
+  readonly place: string;
+}
+
+/** Whether the cgroups of a pod would come to the same place now. */
+export function samePlace(
+  { wanted, place }: CgroupRecipe,
+  system: System = thisSystem(),
+): boolean {
+  return JSON.stringify(placeFor(new Set(wanted), system).place) === place;
+}
+
+/**
+ * What has no effect for want of controllers: lines for people.
+ *
+ * @param why says why a controller is not there
+ */
+export function withoutEffect(
+  { who, limits }: Limited,
+  has: ReadonlySet<string>,
+  why: (controller: Controller) => string,
+): readonly string[] {
+  return LIMITS.filter((name) => limits[name] !== undefined && !has.has(SOURCES[name].controller))
+    .map((name) => {
+      const { isolator, controller } = SOURCES[name];
+      const what = isolator === undefined ? "the limits of disks have" : `isolator ${isolator} has`;
+      return `${who}: ${what} no effect: ${why(controller)}`;
+    });
+}
+
+interface Placed {
+  readonly place?: CgroupPlace;
+  /** Why a controller is not there, where it is not just missing in the kernel. */
+  readonly why: (controller: string) => string | undefined;
+}
+
+const NO_REASON: Placed["why"] = () => undefined;
+
+const unwritable = (path: string, errno: number): string =>
+  errno === ERRNO.EROFS
+    ? `${path} is mounted read-only`
+    : errno === ERRNO.ENOENT
+    ? `there is no ${path}`
+    : `rkt may not write to ${path}`;
+
+/** Version 1: a hierarchy for each controller, and a cgroup may have both processes and children. */
+function placeInFirst(wanted: ReadonlySet<Controller>, system: System): Placed {
+  const bases = new Map<string, (Controller | "devices")[]>();
+  const reasons = new Map<string, string>();
+  for (const name of ["devices" as const, ...wanted]) {
+    const path = system.hierarchies.own.get(name);
+    if (path === undefined) continue;
+    const errno = system.writable(path);
+    if (errno === 0) bases.set(path, [...bases.get(path) ?? [], name]);
+    else reasons.set(name, unwritable(path, errno));
+  }
+  const why = (name: string) => reasons.get(name);
+  if (bases.size === 0) return { why };
+  return {
+    why,
+    place: {
+      version: 1,
+      bases: [...bases].map(([path, controllers]) => ({ path, controllers })),
+      enable: [],
+      disks: wanted.has("blkio") ? disks() : [],
+    },
+  };
+}
+
+/** The names of version 2, where they are others. */
+const SECOND_NAMES: Readonly<Record<string, string>> = { blkio: "io" };
+
+/** A controller's name in version 2. */
+export const secondName = (name: string): string => SECOND_NAMES[name] ?? name;
+
+/**
+ * What version 2 is to have. The kernel counts what is written by way of the page cache where there are both controllers
+ * (Documentation/admin-guide/cgroup-v2.rst, "Writeback"), else nobody.
+ */
+export function controllersInSecond(wanted: Iterable<Controller>): ReadonlySet<Controller> {
+  const all = [...wanted];
+  return new Set(all.includes("blkio") ? [...all, "memory"] : all);
+}
+
+function placeInSecond(wanted: ReadonlySet<Controller>, system: System): Placed {
+  const { mount = "", path = "" } = system.hierarchies.unified ?? {};
+  const own = `${mount}${path}`;
+  const errno = system.writable(own);
+  if (errno !== 0) return { why: () => unwritable(own, errno) };
+  const plain: CgroupPlace = {
+    version: 2,
+    bases: [{ path: own, controllers: ["devices"] }],
+    enable: [],
+    disks: [],
+  };
+  if (wanted.size === 0) return { place: plain, why: NO_REASON };
+  const limiting = placeWithLimits(mount, path, wanted, system);
+  if (limiting !== undefined) return { place: limiting, why: NO_REASON };
+  return {
+    place: plain,
+    why: () =>
+      `the cgroup ${own} has other processes; start rkt in a unit of its own ` +
+      "(systemd-run --pipe -p Delegate=yes rkt run …)",
+  };
+}
+
+/**
+ * Where limits can be set:
+ *
+ * - In the own cgroup, if rkt is alone in it, as in a unit of systemd: the supervisor moves into a leaf of it. That is
+ *   what `Delegate=yes` is for; without it it works as well, until systemd changes the unit's settings.
+ * - In a cgroup above that has no processes itself, as far as delegation reaches. A scope that is not delegated is
+ *   somebody's session: then the pod comes to stand beside it, in its slice.
+ */
+function placeWithLimits(
+  mount: string,
+  path: string,
+  wanted: ReadonlySet<Controller>,
+  system: System,
+): CgroupPlace | undefined {
+  const names = path.split("/").filter((name) => name !== "");
+  const at = (depth: number) => [mount, ...names.slice(0, depth)].join("/");
+  let depth = names.length;
+  while (depth > 0 && !system.delegated(at(depth))) depth--;
+  const delegated = depth > 0;
+  const session = !delegated && names.at(-1)?.endsWith(".scope") === true;
+  const top = delegated ? depth : session ? 0 : names.length;
+  const processes = (depth: number) => system.words(`${at(depth)}/cgroup.procs`);
+  const free = (depth: number) =>
+    processes(depth).length === 0 || !system.exists(`${at(depth)}/cgroup.type`);
+  let base = names.length;
+  const alone = !free(base) && processes(base).every((pid) => pid === `${system.pid}`);
+  if (!alone) { while (base >= top && !free(base)) base--; }
+  if (base < top) return undefined;
+  const available = system.words(`${at(delegated ? base : 0)}/cgroup.controllers`);
+  const controllers = [...wanted].filter((name) => available.includes(secondName(name)));
+  const enable: [string, string][] = [];
+  for (let depth = delegated ? top : 0; depth <= base; depth++) {
+    const file = `${at(depth)}/cgroup.subtree_control`;
+    const on = system.words(file);
+    const missing = controllers.map(secondName).filter((name) => !on.includes(name));
+    if (missing.length > 0) enable.push([file, missing.map((name) => `+${name}`).join(" ")]);
+  }
+  return {
+    version: 2,
+    bases: [{ path: at(base), controllers: [...controllers, "devices"] }],
+    enable,
+    ...alone && { leaf: `${at(base)}/supervisor` },
+    disks: wanted.has("blkio") ? disks() : [],
+  };
+}
+
+/** The whole block devices of this system, without those made of memory or files. */
+export function disks(): readonly string[] {
+  const found: string[] = [];
+  for (const { name } of Deno.readDirSync("/sys/block")) {
+    if (/^(loop|ram|zram|fd|sr)\d/.test(name)) continue;
+    found.push(Deno.readTextFileSync(`/sys/block/${name}/dev`).trim());
+  }
+  return found.sort();
+}
+
+// include/uapi/linux/fcntl.h, unistd.h
+const AT_FDCWD = -100;
+const AT_EACCESS = 0x200;
+const W_OK = 2;
+
+/**
+ * The system that rkt runs on.
+ *
+ * @param process whose cgroups are the own ones; a PID
+ */
+export function thisSystem(process: number | "self" = "self"): System {
+  const read = (path: string): string => {
+    try {
+      return Deno.readTextFileSync(path);
+    } catch {
+      return "";
+    }
+  };
+  return {
+    hierarchies: findHierarchies(read(`/proc/${process}/cgroup`), read("/proc/self/mountinfo")),
+    words: (path) => read(path).split(/\s+/).filter((word) => word !== ""),
+    exists,
+    writable: (path) => -trySyscall("faccessat2", AT_FDCWD, cstring(path), W_OK, AT_EACCESS),
+    delegated: (path) =>
+      ["user.delegate", "trusted.delegate"].some((name) => {
+        const value = new Uint8Array(8);
+        const length = trySyscall("getxattr", cstring(path), cstring(name), value, value.length);
+        return length === 1 && value[0] === 0x31; // "1"
+      }),
+    pid: Deno.pid,
+  };
+}

@@ -1,0 +1,126 @@
+/** `rkt app add`: makes an app of an image in a running pod; `rkt app start` starts it. */
+import type { PodManifest } from "../../appc/pod_manifest.ts";
+import { Failure } from "../../failure.ts";
+import { rktAnnotation, rktAnnotationValue } from "../../appc/rkt_annotation.ts";
+import { exists } from "../../linux/exists.ts";
+import { LOGS } from "../../../stage1/output/logger.ts";
+import { appStreams } from "../../../stage1/resolve/resolve_streams.ts";
+import { isLogged } from "../../../stage1/output/streams.ts";
+import {
+  deleteAppFiles,
+  lockManifest,
+  openMutablePod,
+  replaceManifest,
+} from "../../pod/life/sandbox_changes.ts";
+import { makeEntries } from "../../pod/directory/pod_entries.ts";
+import { statusPath } from "../../pod/directory/pod_details.ts";
+import type { PodView } from "../../pod/directory/pod_directory.ts";
+import { appEntries, copyPath, volumeEntries } from "../../pod/make/prepare_pod.ts";
+import { privateUsersOf } from "../../pod/make/private_users.ts";
+import { shifted } from "../../../stage1/root/private_users.ts";
+import { completeManifest, resolvePod, rootKindOf } from "../../pod/make/resolved_pod.ts";
+import { renderCopy } from "../../store/render_tree.ts";
+import { Store } from "../../store/store.ts";
+import { confinement } from "../grammar/global_flags.ts";
+import type { Invocation } from "../grammar/command.ts";
+import { checkSystemCalls, type Rendered } from "../../start/pod_parts.ts";
+import { addedAppRequest, pullPolicy } from "../request/run_arguments.ts";
+import { findImage } from "../../start/find_images.ts";
+import { podManifest } from "../../start/run_manifest.ts";
+import { unenforcedIsolators } from "../../start/warn_unsupported_isolators.ts";
+
+/** The words are `UUID IMAGE [app flags] [-- ARGUMENTS]`; to the grammar of images, the UUID is one. */
+export default async function add({ apps, flags, global, command }: Invocation): Promise<number> {
+  const [pod, app, ...others] = apps;
+  if (pod === undefined || app === undefined || others.length > 0) {
+    throw new Failure(
+      `a pod and one image are needed; usage: rkt ${command.name} ${command.usage}`,
+    );
+  }
+  if (Deno.uid() !== 0) throw new Failure("app add needs root; try it with sudo");
+  const view = openMutablePod(global.dir, pod.image);
+  const store = new Store(global.dir);
+  using _images = store.prepareLock();
+  const policy = pullPolicy(flags);
+  const { signature } = addedAppRequest(app, policy, []).apps[0];
+  const image = await findImage(store, app.image, global, { pullPolicy: policy, signature });
+  const rendered = { image, tree: await store.tree(image) };
+
+  using _manifest = lockManifest(view);
+  const before = completeManifest(view);
+  const request = addedAppRequest(app, policy, before.volumes);
+  await checkSystemCalls(request.apps);
+  const added = withStreams(podManifest(request, [image], { inherited: [], fromFiles: [] }));
+  const [{ name }] = added.apps;
+  if (before.apps.some((each) => each.name === name)) {
+    throw new Failure(
+      `there is already an app "${name}" in pod "${view.uuid}"; give this one another --name`,
+    );
+  }
+  const resolved = await resolvePod(added, {
+    dataDir: global.dir,
+    kind: rootKindOf(view),
+    tree: () => rendered.tree.rootfs,
+  }, confinement(global));
+  for (const warning of unenforcedIsolators(added, resolved, "add")) console.error(warning);
+  await makeApp(store, view, added, before, rendered);
+  replaceManifest(view, {
+    ...before,
+    apps: [...before.apps, ...added.apps],
+    volumes: added.volumes,
+  });
+  store.markUsed(image);
+  return 0;
+}
+
+/** What an app's streams are that nobody waits for at a terminal, where its flags do not say. */
+const STREAMS = { stdin: "null", stdout: "log", stderr: "log" } as const;
+
+/**
+ * Adds what an added app's streams are.
+ *
+ * @throws {Failure} where they are to be attached to, which goes by the supervisor
+ */
+function withStreams(added: PodManifest): PodManifest {
+  const apps = added.apps.map((app) => {
+    const streams = (["stdin", "stdout", "stderr"] as const).flatMap((stream) => {
+      const asked = rktAnnotationValue(app.annotations, stream);
+      if (asked === "tty" || asked === "stream") {
+        throw new Failure(`--${stream}=${asked} is not for apps that are added to a pod`);
+      }
+      return asked === undefined ? rktAnnotation(stream, STREAMS[stream]) : [];
+    });
+    return { ...app, annotations: [...app.annotations, ...streams] };
+  });
+  return { ...added, apps };
+}
+
+/** Makes the app's files. Nothing of the pod names them until the manifest does. */
+async function makeApp(
+  store: Store,
+  pod: PodView,
+  added: PodManifest,
+  before: PodManifest,
+  { image, tree }: Rendered,
+): Promise<void> {
+  const [{ name }] = added.apps;
+  const kind = rootKindOf(pod);
+  const users = privateUsersOf(pod);
+  const volumes = added.volumes.filter((volume) => !before.volumes.includes(volume));
+  deleteAppFiles(pod, name, volumes.map((volume) => volume.name));
+  const logged = added.apps.some((app) => isLogged(appStreams(app)));
+  if (logged) makeDirectory(`${pod.path}/${LOGS}`, 0o750);
+  if (volumes.length > 0) makeDirectory(`${pod.path}/sharedVolumes`, 0o755);
+  makeEntries(pod, [
+    ...appEntries(name, { manifestText: image.manifestText, treeId: tree.id }, kind),
+    ...volumes.flatMap((volume) => volumeEntries(volume, users)),
+  ]);
+  if (kind === "copy") {
+    await renderCopy(store, image, `${pod.path}/${copyPath(name)}`, (id) => shifted(id, users));
+  }
+  Deno.writeTextFileSync(`${statusPath(pod)}/${name}-created`, "", { mode: 0o644 });
+}
+
+function makeDirectory(path: string, mode: number): void {
+  if (!exists(path)) Deno.mkdirSync(path, { mode });
+}

@@ -1,0 +1,109 @@
+/** `rkt app start`: starts an app that was added to a running pod, or has ended there. */
+import { parseAcName } from "../../appc/name.ts";
+import { findAddedPlace, joinCgroups, noteCgroups } from "../../pod/cgroups/added_app_cgroups.ts";
+import { Failure } from "../../failure.ts";
+import { deleteTree } from "../../linux/delete_tree.ts";
+import { exists } from "../../linux/exists.ts";
+import { type Process, processLink } from "../../linux/process.ts";
+import { cstring, syscall } from "../../linux/syscall.ts";
+import { pinReadyInit } from "../../pod/app/app_process.ts";
+import { appOf, claimApp, isStopping, openMutablePod } from "../../pod/life/sandbox_changes.ts";
+import type { PodView } from "../../pod/directory/pod_directory.ts";
+import { overlayPath } from "../../pod/make/prepare_pod.ts";
+import { privateUsersOf } from "../../pod/make/private_users.ts";
+import { completeManifest, resolvedPod } from "../../pod/make/resolved_pod.ts";
+import { addedAppPlan, POD_ERRORS, POD_INIT, POD_MOUNTS } from "../../../stage1/processes/shim.ts";
+import { becomeProgram } from "../../../stage1/engine/execute.ts";
+import type { EtcFile, EtcFiles, Pod } from "../../../stage1/pod.ts";
+import { type PrivateUsers, USER_NAMESPACE } from "../../../stage1/root/private_users.ts";
+import { program } from "../../../stage1/engine/launch.ts";
+import * as k from "../../../stage1/engine/constants.ts";
+import { appArgument } from "../request/app_argument.ts";
+import type { Invocation } from "../grammar/command.ts";
+import { confinement, type GlobalFlags } from "../grammar/global_flags.ts";
+import { printLine } from "../print/output.ts";
+import { podCgroupsAt } from "../../start/pod_cgroups.ts";
+import { checkLimits, describePod } from "../pod/run.ts";
+import { NO_PLACE } from "../request/run_arguments.ts";
+import { stopLeftover } from "./app_stop.ts";
+
+/** Returns only with an error, or after `--dry-run`: this process becomes the one that starts the app. */
+export default async function start(invocation: Invocation): Promise<number> {
+  const { flags, global } = invocation;
+  const { uuid, app } = appArgument(invocation);
+  if (Deno.uid() !== 0) throw new Failure("app start needs root; try it with sudo");
+  const pod = openMutablePod(global.dir, uuid);
+  const init = pinReadyInit(global.dir, pod);
+  if (init === undefined) throw new Failure(`pod "${pod.uuid}" is not running`);
+  appOf(completeManifest(pod), pod, app);
+  if (flags.on("dry-run")) {
+    const { print } = await import("../../../stage1/engine/print.ts");
+    const { plan } = await planned(pod, app, init.pid, global);
+    for (const line of print(plan)) printLine(line);
+    return 0;
+  }
+  const claimed = claimApp(pod, parseAcName(app), true);
+  if (claimed === undefined) throw new Failure(`app "${app}" runs already, or is being started`);
+  await stopLeftover(global.dir, pod, app);
+  renewWorkDirectory(pod, app);
+  // While the app is claimed, nobody removes it.
+  const { plan, place, warnings, started, users } = await planned(pod, app, init.pid, global);
+  await checkLimits([started], users);
+  for (const warning of warnings) console.error(`start: warning: ${warning}`);
+  if (isStopping(pod)) throw new Failure(`pod "${pod.uuid}" is ending`);
+  joinCgroups(init.pid);
+  if (place !== undefined) noteCgroups(pod, place);
+  keepInit(init, users);
+  const errors = syscall("get the pod's standard error", "pidfd_getfd", init.fd, 2, 0);
+  syscall("keep the pod's standard error", "dup3", errors, POD_ERRORS, 0);
+  becomeProgram(program(plan), `rkt app start ${pod.uuid} ${app}`);
+}
+
+/** Leaves descriptors of the pod's init, and of namespaces of it, to the plan. */
+function keepInit(init: Process, users: PrivateUsers | undefined): void {
+  syscall("keep the pod's init", "dup3", init.fd, POD_INIT, 0);
+  const keep = (name: string, number: number) => {
+    const path = `/proc/${init.pid}/ns/${name}`;
+    const fd = syscall(`open ${path}`, "openat", k.AT_FDCWD, cstring(path), k.O_CLOEXEC, 0);
+    syscall(`keep ${path}`, "dup3", fd, number, 0);
+  };
+  keep("mnt", POD_MOUNTS);
+  if (users !== undefined) keep("user", USER_NAMESPACE);
+  if (!init.alive) throw new Failure("the pod has ended");
+}
+
+/** overlayfs refuses to mount what was mounted without syncing before, which it notes in this directory. */
+function renewWorkDirectory(pod: PodView, app: string): void {
+  const path = `${pod.path}/${overlayPath(app)}/work`;
+  if (!exists(path)) return;
+  deleteTree(path);
+  Deno.mkdirSync(path, { mode: 0o755 });
+}
+
+async function planned(view: PodView, name: string, init: number, global: GlobalFlags) {
+  const { manifest, apps } = await resolvedPod(global.dir, view, confinement(global));
+  const app = apps.find((each) => each.name === name);
+  if (app === undefined) throw new Failure(`pod "${view.uuid}" has no app "${name}"`);
+  const who = `app "${name}"`;
+  const { place, warnings } = findAddedPlace(view, init, { who, limits: app.limits });
+  const cgroups = podCgroupsAt(place, warnings, [app]);
+  const users = privateUsersOf(view);
+  const pod: Pod = {
+    ...describePod(NO_PLACE, global, view.uuid, cgroups, manifest),
+    etc: etcOf(init),
+    network: { kind: hasOwnNetwork(init) ? "none" : "host" },
+    privateUsers: users,
+  };
+  return { plan: addedAppPlan(pod, app), place, warnings, started: app, users };
+}
+
+/** Whether a process's network namespace is another one than ours. */
+const hasOwnNetwork = (pid: number): boolean =>
+  processLink(pid, "ns/net")?.ino !== processLink("self", "ns/net")?.ino;
+
+/** The files that init has made for all apps; the text is in them already. */
+function etcOf(init: number): EtcFiles {
+  const file = (name: string): EtcFile | undefined =>
+    exists(`/proc/${init}/root/.${name}`) ? { kind: "text", text: "" } : undefined;
+  return { resolvConf: file("resolv.conf"), hosts: file("hosts") };
+}

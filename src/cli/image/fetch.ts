@@ -1,0 +1,38 @@
+import { shortImageId } from "../../appc/image_id.ts";
+import { Failure } from "../../failure.ts";
+import { findImages, type PullPolicy } from "../../fetch/find_image.ts";
+import { fetchSettings } from "../request/fetch_settings.ts";
+import type { Invocation } from "../grammar/command.ts";
+import type { Flags } from "../grammar/flags.ts";
+import { printLine } from "../print/output.ts";
+
+/** `rkt fetch`: images into the store, all at once; prints their IDs in the order of the arguments. */
+export default async function fetch({ args, flags, global }: Invocation): Promise<number> {
+  const signature = flags.text("signature");
+  if (signature !== undefined && args.length > 1) {
+    throw new Failure("--signature is the signature of one image, but there are several");
+  }
+  const images = await findImages(args, {
+    ...fetchSettings(global),
+    pullPolicy: pullPolicy(flags),
+    ...signature !== undefined && { signature },
+  });
+  for (const { key } of images) printLine(flags.on("full") ? key : shortImageId(key));
+  return 0;
+}
+
+/**
+ * The pull policy of the flags: `--pull-policy`, or one of its old forms.
+ *
+ * @throws {Failure} when they contradict each other
+ */
+function pullPolicy(flags: Flags): PullPolicy {
+  const [storeOnly, noStore] = [flags.on("store-only"), flags.on("no-store")];
+  if (storeOnly && noStore) throw new Failure("--store-only and --no-store contradict each other");
+  const old = storeOnly ? "never" : noStore ? "update" : undefined;
+  if (old !== undefined && flags.given("pull-policy")) {
+    throw new Failure("--pull-policy takes the place of --store-only and --no-store; give one");
+  }
+  const policy = old ?? flags.text("pull-policy");
+  return policy === "new" || policy === "never" ? policy : "update";
+}

@@ -1,0 +1,20 @@
+import { extractAci } from "../../aci/extract.ts";
+import { fileSource } from "../../aci/bytes/source.ts";
+import { Store } from "../../store/store.ts";
+import type { Invocation } from "../grammar/command.ts";
+import { placeOutput } from "../print/place_output.ts";
+import { storedImage } from "../request/stored_image.ts";
+
+/** `rkt image extract`: the files of one image, without those of its dependencies. */
+export default async function run({ args, flags, global }: Invocation): Promise<number> {
+  const [text = "", directory = ""] = args;
+  const image = await storedImage(new Store(global.dir), text);
+  await placeOutput(directory, flags.on("overwrite"), async (temporary) => {
+    Deno.mkdirSync(temporary);
+    await extractAci(fileSource(image.blobPath), temporary, {
+      rootfsOnly: flags.on("rootfs-only"),
+      privileged: Deno.uid() === 0,
+    });
+  });
+  return 0;
+}

@@ -1,0 +1,177 @@
+/** `rkt image inspect`: what an image is, runs and needs, and what its app may do. */
+import type { App } from "../../appc/app.ts";
+import { parseImageId, storeKey } from "../../appc/image_id.ts";
+import { type ImageManifest, parseImageManifest } from "../../appc/image_manifest.ts";
+import { parseImageArgument } from "../../fetch/image_argument.ts";
+import { exists } from "../../linux/exists.ts";
+import { readImageInfo, type Signer } from "../../store/image_info.ts";
+import { listImages } from "../../store/list_images.ts";
+import { Store } from "../../store/store.ts";
+import { CAPABILITIES } from "../../linux/capabilities.ts";
+import {
+  differenceLines,
+  type Differences,
+  differences,
+} from "../../../stage1/explain/confinement.ts";
+import { allowedCapabilities, noNewPrivileges } from "../../../stage1/resolve/resolve.ts";
+import { systemCalls } from "../../../stage1/seccomp/filter.ts";
+import { policyOf, unknownNames } from "../../../stage1/seccomp/policy.ts";
+import type { Invocation } from "../grammar/command.ts";
+import { jsonText, nanoseconds } from "../print/json.ts";
+import { printLine } from "../print/output.ts";
+import { shownSize } from "../print/size.ts";
+import { storedImage } from "../request/stored_image.ts";
+import { fullTime } from "../print/time.ts";
+
+/** An image, from the store or a file. */
+interface Inspected {
+  /** The whole ID where it is known, else the first half. */
+  readonly id: string;
+  readonly manifest: ImageManifest;
+  /** Bytes: in the store with the rendered tree, of a file as it is. */
+  readonly size: number;
+  /** Milliseconds since 1970; of an image in the store. */
+  readonly importTime?: number;
+  readonly signers: readonly Signer[];
+}
+
+type Line = readonly [subject: string, text: string];
+
+/** Prints what there is to know. */
+export default async function run({ args, flags, global }: Invocation): Promise<number> {
+  const [text = ""] = args;
+  const image = await inspected(text, global.dir);
+  const security = image.manifest.app === undefined ? undefined : appSecurity(image.manifest.app);
+  const format = flags.text("format");
+  if (format !== undefined) {
+    printLine(jsonText(json(image, security), format === "json-pretty"));
+    return 0;
+  }
+  const lines: readonly Line[] = [
+    ...flags.on("security") ? [] : [...imageLines(image), ...appLines(image.manifest.app)],
+    ...security === undefined ? [] : differenceLines(security),
+  ];
+  const shown = lines.length > 0 ? lines : [["app", "none"] as const];
+  for (const [subject, text] of shown) printLine(`${subject.padEnd(16)}${text}`);
+  return 0;
+}
+
+async function inspected(text: string, dataDir: string): Promise<Inspected> {
+  const argument = parseImageArgument(text, exists);
+  if (argument.kind === "file") return await inspectedFile(argument.path);
+  const store = new Store(dataDir);
+  const { key, manifest } = await storedImage(store, text);
+  const listed = (await listImages(store)).find((each) => each.key === key);
+  return {
+    id: readImageInfo(dataDir, key).imageId ?? key,
+    manifest,
+    size: listed?.size ?? 0,
+    importTime: listed?.importTime,
+    signers: listed?.signers ?? [],
+  };
+}
+
+async function inspectedFile(path: string): Promise<Inspected> {
+  const { readAci } = await import("../../aci/aci_reader.ts");
+  const { fileSource } = await import("../../aci/bytes/source.ts");
+  using source = fileSource(path);
+  const { imageId, manifestText } = await readAci(source);
+  storeKey(parseImageId(imageId));
+  const manifest = parseImageManifest(manifestText);
+  return { id: imageId, manifest, size: Deno.statSync(path).size, signers: [] };
+}
+
+function imageLines(image: Inspected): readonly Line[] {
+  const { manifest, importTime, signers } = image;
+  const signed = signers.map(({ identity, fingerprint }) => `${identity} ${fingerprint}`.trim());
+  return [
+    ["name", manifest.name],
+    ["id", image.id],
+    ["labels", manifest.labels.map(({ name, value }) => `${name}=${value}`).join(" ") || "none"],
+    ["size", shownSize(image.size)],
+    ...importTime === undefined ? [] : [["imported", fullTime(importTime)] as const],
+    ["signed by", signed.join(", ") || "nobody that was verified"],
+    ...manifest.dependencies.map((dependency) =>
+      [
+        "needs",
+        [
+          dependency.imageName,
+          ...dependency.labels.map(({ name, value }) => `${name}=${value}`),
+          ...dependency.imageID === undefined ? [] : [dependency.imageID],
+        ].join(" "),
+      ] as const
+    ),
+    ...manifest.pathWhitelist.length === 0
+      ? []
+      : [["files", `only ${manifest.pathWhitelist.length} paths of those below`] as const],
+    ...manifest.annotations.map(({ name, value }) => [name, value] as const),
+  ];
+}
+
+function appLines(app: App | undefined): readonly Line[] {
+  if (app === undefined) return [["app", "none: it is run with --exec, or lies below others"]];
+  return [
+    ["command", app.exec.length === 0 ? "none: say it with --exec" : JSON.stringify(app.exec)],
+    ["user", `${app.user}, group ${app.group}`],
+    ...app.supplementaryGIDs.length === 0
+      ? []
+      : [["other groups", app.supplementaryGIDs.join(" ")] as const],
+    ["directory", app.workingDirectory ?? "/"],
+    ...app.environment.map(({ name, value }) => ["environment", `${name}=${value}`] as const),
+    ...app.eventHandlers.map(({ name, exec }) => [name, JSON.stringify(exec)] as const),
+    ...app.mountPoints.map(({ name, path, readOnly }) =>
+      ["mount point", `${name} at ${path}${readOnly ? ", read-only" : ""}`] as const
+    ),
+    ...app.ports.map(({ name, protocol, port, count }) =>
+      ["port", `${name}: ${protocol} ${port}${count > 1 ? ` to ${port + count - 1}` : ""}`] as const
+    ),
+    ...app.isolators.map(({ name, value }) =>
+      ["isolator", `${name} ${JSON.stringify(value)}`] as const
+    ),
+  ];
+}
+
+/** What the app may do beyond the default, and what less, as far as its image says. */
+function appSecurity(app: App): Differences {
+  const names = allowedCapabilities("of the image", app.isolators).map((n) => CAPABILITIES[n]);
+  const calls = systemCalls(app.isolators);
+  const filtered = policyOf(calls, names) !== undefined;
+  const root = app.user === "0" || app.user === "root";
+  const found = differences({
+    capabilities: names,
+    calls: filtered ? calls : "all",
+    noNewPrivileges: noNewPrivileges(app.isolators) || (filtered && !root),
+    protectPaths: true,
+    readOnlyRoot: false,
+    user: app.user,
+    shared: [],
+    labels: app.isolators.flatMap((isolator) => {
+      if (isolator.kind === "os/linux/apparmor-profile") {
+        return [`confined by AppArmor as ${isolator.profile}`];
+      }
+      return isolator.kind === "os/linux/selinux-context"
+        ? [`confined by SELinux as type ${isolator.type}`]
+        : [];
+    }),
+  });
+  const strange = calls === "default" ? [] : unknownNames(calls);
+  return {
+    more: found.more,
+    less: [...found.less, ...strange.map((name) => `(there is no system call ${name})`)],
+  };
+}
+
+function json({ id, manifest, size, importTime, signers }: Inspected, security?: Differences) {
+  return {
+    id,
+    name: manifest.name,
+    labels: Object.fromEntries(manifest.labels.map(({ name, value }) => [name, value])),
+    size,
+    ...importTime !== undefined && { import_time: nanoseconds(importTime) },
+    signed_by: signers.map(({ fingerprint, identity }) => ({ fingerprint, identity })),
+    ...security !== undefined && {
+      security: { beyond_default: security.more, less: security.less },
+    },
+    manifest: manifest.raw,
+  };
+}

@@ -1,0 +1,140 @@
+/** `rkt attach`: this terminal, or these pipes, become those of an app that runs. */
+import { Failure } from "../../failure.ts";
+import { ERRNO } from "../../linux/errno.ts";
+import { trySyscall } from "../../linux/syscall.ts";
+import { pinSupervisor } from "../../pod/app/app_process.ts";
+import {
+  appEndpoints,
+  takeFromSupervisor,
+  type TakenDescriptor,
+} from "../../pod/app/app_streams.ts";
+import { AttachedOutput } from "../../pod/app/attach_output.ts";
+import { followLogs } from "../../pod/logs/follow_logs.ts";
+import type { LogRecord } from "../../pod/logs/log_records.ts";
+import { chosenApp } from "../../pod/app/pod_app.ts";
+import { exitCode, podFiles } from "../../pod/directory/pod_details.ts";
+import { openPod, type PodView, refreshed } from "../../pod/directory/pod_directory.ts";
+import { type Attachment, DetachKeys, parseAttachMode } from "../request/attach_mode.ts";
+import type { Invocation } from "../grammar/command.ts";
+import { printBytes, printLine } from "../print/output.ts";
+
+/** Runs the command. Ends when the pod ends, with the app's exit status, or when the user detaches. */
+export default async function run({ flags, args, global }: Invocation): Promise<number> {
+  if (Deno.uid() !== 0) throw new Failure("attach needs root; try it with sudo");
+  const pod = openPod(global.dir, args[0] ?? "");
+  if (pod.state !== "running") {
+    throw new Failure(`pod "${pod.uuid}" is ${pod.state}: only a running one can be attached to`);
+  }
+  const app = chosenApp(pod, flags.text("app"));
+  const there = appEndpoints(pod, app);
+  const mode = flags.text("mode") ?? "auto";
+  if (mode === "list") {
+    for (const each of there.all) printLine(each);
+    return 0;
+  }
+  const wanted = parseAttachMode(mode, app, there.all);
+  using supervisor = pinSupervisor(pod);
+  if (supervisor === undefined) {
+    throw new Failure(`pod "${pod.uuid}" is just being started, or has ended; try again`);
+  }
+  const descriptor = wanted.input === undefined ? undefined : there[wanted.input];
+  using input = descriptor === undefined
+    ? undefined
+    : await takeFromSupervisor(supervisor, descriptor);
+  using output = new AttachedOutput(pod, app, wanted.outputs);
+  const detached = await connect(global.dir, pod, wanted, output, input);
+  return detached ? 0 : exitStatus(global.dir, pod, app);
+}
+
+/** What detaches from streams; the keys of a raw terminal are the app's. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Connects until the pod has ended, or the user has detached (true). */
+async function connect(
+  dataDir: string,
+  pod: PodView,
+  wanted: Attachment,
+  output: AttachedOutput,
+  input: TakenDescriptor | undefined,
+): Promise<boolean> {
+  const raw = wanted.input === "tty" && Deno.stdin.isTerminal();
+  using _terminal = raw && input !== undefined ? await rawTerminal(input) : undefined;
+  const { promise: stop, resolve } = Promise.withResolvers<boolean>();
+  let detached = false;
+  const detach = () => {
+    detached = true;
+    resolve(true);
+  };
+  for (const signal of SIGNALS) Deno.addSignalListener(signal, detach);
+  const show = (record: LogRecord) => {
+    printBytes(record.content, record.stream === "stderr" ? Deno.stderr : Deno.stdout);
+    output.shown(record);
+  };
+  for (const record of output.unseen()) show(record);
+  if (input !== undefined) {
+    const onlyInput = wanted.outputs.length === 0;
+    passInput(input.fd, raw ? new DetachKeys() : undefined).then((left) => {
+      if (left || onlyInput) detach();
+    });
+  }
+  await followLogs(dataDir, pod, () => {
+    for (const record of output.more()) show(record);
+  }, stop);
+  for (const signal of SIGNALS) Deno.removeSignalListener(signal, detach);
+  // The app's line is not finished, and what comes now is not the app's.
+  if (raw && detached) console.error("\r");
+  return detached;
+}
+
+async function rawTerminal(input: TakenDescriptor) {
+  const { RawTerminal } = await import("../../pod/app/raw_terminal.ts");
+  return await RawTerminal.make(input.fd);
+}
+
+/** Passes standard input on to its end; true where the user has detached before. */
+async function passInput(to: number, keys: DetachKeys | undefined): Promise<boolean> {
+  const buffer = new Uint8Array(4096);
+  while (true) {
+    const count = await Deno.stdin.read(buffer);
+    if (count === null) return false;
+    const bytes = buffer.slice(0, count);
+    const passed = keys === undefined ? bytes : keys.pass(bytes);
+    if (passed === undefined) return true;
+    if (!await writeAll(to, passed)) return false;
+  }
+}
+
+// include/uapi/asm-generic/poll.h
+const POLLOUT = 4;
+
+/** Writes bytes; false where nobody reads them any more. */
+async function writeAll(to: number, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  for (let done = 0; done < bytes.length;) {
+    const rest = bytes.subarray(done);
+    const count = trySyscall("write", to, rest, rest.length);
+    if (count >= 0) done += count;
+    else if (count === -ERRNO.EAGAIN) await writable(to);
+    else if (count !== -ERRNO.EINTR) return false;
+  }
+  return true;
+}
+
+/** Waits in another thread until there is room. */
+async function writable(to: number): Promise<void> {
+  const poll = new Uint8Array(8);
+  new DataView(poll.buffer).setInt32(0, to, true);
+  new DataView(poll.buffer).setInt16(4, POLLOUT, true);
+  const libc = Deno.dlopen("libc.so.6", {
+    poll: { parameters: ["buffer", "usize", "i32"], result: "i32", nonblocking: true },
+  });
+  await libc.symbols.poll(poll, 1n, -1);
+  libc.close();
+}
+
+/** How the app has ended, when the pod has. */
+function exitStatus(dataDir: string, pod: PodView, app: string): number {
+  using files = podFiles(refreshed(dataDir, pod) ?? pod);
+  const code = exitCode(files, app);
+  if (code !== undefined) return code;
+  throw new Failure(`pod "${pod.uuid}" was killed`, 137);
+}

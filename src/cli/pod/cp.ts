@@ -1,0 +1,63 @@
+import { fileSource } from "../../aci/bytes/source.ts";
+import { Failure } from "../../failure.ts";
+import { type AppFiles, openAppFiles } from "../../pod/app/app_files.ts";
+import {
+  archiveTo,
+  copyTree,
+  extractTo,
+  findSource,
+  findTarget,
+  type Place,
+} from "../../pod/app/copy_files.ts";
+import { chosenApp } from "../../pod/app/pod_app.ts";
+import { openPod } from "../../pod/directory/pod_directory.ts";
+import type { Invocation } from "../grammar/command.ts";
+import { printBytes } from "../print/output.ts";
+
+/** `UUID:PATH`. A path of the host with a colon in its first name has to begin with `./`. */
+const IN_POD = /^([^/:]+):(.*)$/s;
+
+const asItIs = (id: number): number => id;
+
+/** `rkt cp`: files between the host and an app. */
+export default async function run({ args, flags, global }: Invocation): Promise<number> {
+  const [from, to] = args;
+  const [source, target] = [IN_POD.exec(from), IN_POD.exec(to)];
+  const inPod = source ?? target;
+  if (inPod === null || (source !== null && target !== null)) {
+    throw new Failure(
+      "one of the two paths has to be in a pod, UUID:PATH, and the other on the host",
+    );
+  }
+  if (Deno.uid() !== 0) throw new Failure("cp needs root; try it with sudo");
+  const [, uuid, path] = inPod;
+  const pod = openPod(global.dir, uuid);
+  const app = chosenApp(pod, flags.text("app"));
+  using files = openAppFiles(global.dir, pod, app, source === null ? "write" : "read");
+  const place = { root: files.root, path: path || "/", name: `app "${app}": ${path || "/"}` };
+  const left = source === null ? await copyIn(from, place, files) : copyOut(place, to, files);
+  if (left > 0) console.error(`cp: left out ${left} device node(s)`);
+  return 0;
+}
+
+const onHost = (path: string): Place => ({ path, name: path });
+
+async function copyIn(from: string, place: Place, { toHost }: AppFiles): Promise<number> {
+  const options = { mapFrom: asItIs, mapTo: toHost, unprivileged: false };
+  if (from === "-") return await extractTo(fileSource("/dev/stdin"), findTarget(place), options);
+  const source = findSource(onHost(from));
+  return copyTree(source, findTarget(place, source), options);
+}
+
+function copyOut(place: Place, to: string, { toApp }: AppFiles): number {
+  const source = findSource(place);
+  if (to === "-") {
+    if (Deno.stdout.isTerminal()) {
+      throw new Failure("the archive is nothing for a terminal: give - a pipe or a file");
+    }
+    archiveTo(source, toApp, printBytes);
+    return 0;
+  }
+  const options = { mapFrom: toApp, mapTo: asItIs, unprivileged: true };
+  return copyTree(source, findTarget(onHost(to), source), options);
+}

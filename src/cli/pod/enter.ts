@@ -1,0 +1,73 @@
+/** `rkt enter` and `rkt app exec`: this process becomes the parent of a program in an app. */
+import { Failure } from "../../failure.ts";
+import { setCloseOnExec } from "../../linux/lock.ts";
+import { openCgroups } from "../../pod/app/app_cgroups.ts";
+import { pinApp } from "../../pod/app/app_process.ts";
+import { enteredApp, otherNamespaces, privilegedApp } from "../../pod/app/entered_app.ts";
+import { chosenApp } from "../../pod/app/pod_app.ts";
+import { openPod } from "../../pod/directory/pod_directory.ts";
+import { completeManifest } from "../../pod/make/resolved_pod.ts";
+import type { Program } from "../../../stage1/app/app.ts";
+import { enterPlan } from "../../../stage1/processes/enter.ts";
+import { becomeProgram } from "../../../stage1/engine/execute.ts";
+import { program } from "../../../stage1/engine/launch.ts";
+import type { PodApp } from "../../../stage1/pod.ts";
+import type { Invocation } from "../grammar/command.ts";
+
+/** What is run where nothing is asked for: the first of them that the app has. */
+const SHELLS = ["/bin/bash", "/bin/sh"];
+
+/** Runs the command; it returns only with an error. */
+export default async function run(
+  { args, flags, global, command }: Invocation,
+): Promise<number> {
+  if (Deno.uid() !== 0) throw new Failure(`${command.name} needs root; try it with sudo`);
+  const [uuid, ...words] = args;
+  const pod = openPod(global.dir, uuid);
+  if (pod.state !== "running") {
+    throw new Failure(`pod "${pod.uuid}" is ${pod.state}: only a running one can be entered`);
+  }
+  const name = chosenApp(pod, flags.text("app"));
+  const manifest = completeManifest(pod);
+  using process = pinApp(global.dir, pod, name);
+  const confined = await enteredApp(
+    manifest,
+    name,
+    words.length > 0 ? words : SHELLS,
+    process.main,
+  );
+  const app = flags.on("privileged") ? privilegedApp(confined) : confined;
+  // Where only the input is a terminal, a program's output is to come out as it is.
+  const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  if (app.processLimits.length > 0) {
+    const { raiseOwnLimits } = await import("../../start/check_process_limits.ts");
+    raiseOwnLimits(app);
+  }
+  const cgroups = openCgroups(process.main);
+  for (const fd of [process.main.fd, ...cgroups]) setCloseOnExec(fd, false);
+  becomeProgram(
+    program(enterPlan({
+      app: terminal ? withTerminal(app) : app,
+      process: process.main.fd,
+      namespaces: otherNamespaces(process.main),
+      cgroups,
+      terminal,
+      programs: programs(words, app),
+      command: words.length > 0 ? words[0] : SHELLS.join(" or "),
+    })),
+    `rkt enter ${pod.uuid}`,
+  );
+}
+
+function programs(words: readonly string[], app: PodApp): readonly Program[] {
+  if (words.length === 0) return SHELLS.map((path) => ({ path, arguments: [path] }));
+  return app.executables.map((path) => ({ path, arguments: words }));
+}
+
+/** What a terminal can do is known only to whoever has it. */
+function withTerminal(app: PodApp): PodApp {
+  const term = Deno.env.get("TERM");
+  const known = app.environment.some((each) => each.startsWith("TERM="));
+  if (term === undefined || known) return app;
+  return { ...app, environment: [...app.environment, `TERM=${term}`] };
+}

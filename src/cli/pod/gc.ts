@@ -1,0 +1,35 @@
+import { collectPods } from "../../pod/life/collect_pods.ts";
+import { ENDED_PODS } from "../../pod/view/ended_pods.ts";
+import { removeAbandoned } from "../../linux/abandoned.ts";
+import { sweepTemp } from "../../store/temp_directory.ts";
+import type { Invocation } from "../grammar/command.ts";
+import { printLine } from "../print/output.ts";
+import { RECIPE_IN_WORK, recipesPath } from "../../start/cache/start_cache.ts";
+import { shownSize } from "../print/size.ts";
+
+/** `rkt gc`: marks pods that have ended, removes those that were marked some time ago. */
+export default async function run({ flags, global }: Invocation): Promise<number> {
+  const say = (line: string) => console.error(`gc: ${line}`);
+  const markOnly = flags.on("mark-only");
+  let freed = collectPods(global.dir, {
+    gracePeriod: flags.duration("grace-period") ?? 0,
+    expirePrepared: flags.duration("expire-prepared") ?? 0,
+    markOnly,
+    onMove: say,
+    onDelete: printLine,
+    onLeft: say,
+  });
+  if (Deno.uid() === 0) {
+    const { collectNetworks } = await import("../../net/pod/take_down.ts");
+    await collectNetworks(global.dir, { localConfig: global.localConfig, onLeft: say });
+  }
+  if (!markOnly) {
+    const sweep = sweepTemp(global.dir);
+    freed += sweep.freed;
+    for (const line of sweep.left) say(`stays until the next gc: ${line}`);
+    removeAbandoned(global.dir, `${ENDED_PODS}.`);
+    removeAbandoned(recipesPath(global.dir), RECIPE_IN_WORK);
+  }
+  if (freed > 0) say(`freed ${shownSize(freed)}`);
+  return 0;
+}

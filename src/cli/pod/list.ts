@@ -1,0 +1,94 @@
+import type { QuickDirectory } from "../../linux/fast_directory.ts";
+import { EndedPods } from "../../pod/view/ended_pods.ts";
+import {
+  type Known,
+  lookAtPods,
+  podPath,
+  type PodView,
+} from "../../pod/directory/pod_directory.ts";
+import { type AppSummary, type PodSummary, seePod } from "../../pod/view/pod_summary.ts";
+import type { Invocation } from "../grammar/command.ts";
+import { jsonText } from "../print/json.ts";
+import { print, printLine } from "../print/output.ts";
+import { networksText, podJson, portsText } from "../print/pod_json.ts";
+import { table } from "../print/table.ts";
+import { fullTime, timeAgo } from "../print/time.ts";
+
+/** Characters of a UUID and of an image ID that are enough for people. */
+const SHORT_UUID = 8;
+const SHORT_IMAGE_ID = 19;
+
+/** A pod and what there is to show of it. */
+type Listed = readonly [pod: PodView, summary: PodSummary];
+
+/** `rkt list`: all pods but those in the garbage, one line an app. */
+export default function run({ flags, global }: Invocation): Promise<number> {
+  const pods = listedPods(global.dir);
+  const format = flags.text("format");
+  if (format !== undefined) {
+    const json = pods.map(([pod, summary]) => podJson(pod, summary));
+    printLine(jsonText(json, format === "json-pretty"));
+    return Promise.resolve(0);
+  }
+  const full = flags.on("full");
+  const rows = pods.flatMap((pod) => podRows(pod, full));
+  print(table(flags.on("no-legend") ? rows : [legend(full), ...rows]));
+  return Promise.resolve(0);
+}
+
+function listedPods(dataDir: string): readonly Listed[] {
+  const ended = new EndedPods(dataDir);
+  const look = (pod: PodView, files: QuickDirectory): Listed => {
+    const over = pod.state === "exited" || pod.state === "exited garbage";
+    const known = over ? ended.find(files, "", pod.uuid) : undefined;
+    if (known !== undefined) return [pod, known];
+    const seen = seePod(files, dataDir, pod);
+    if (over) ended.add(pod.uuid, seen);
+    return [pod, seen.summary];
+  };
+  // Of one in `run` that is known to have ended, not even the lock is looked at.
+  const known: Known<Listed> = (stage, directory, uuid) => {
+    const summary = stage === "run" ? ended.find(directory, `${uuid}/`, uuid) : undefined;
+    const pod = { uuid, stage, state: "exited", path: podPath(dataDir, stage, uuid) } as const;
+    return summary && [pod, summary];
+  };
+  const pods = lookAtPods(dataDir, look, known);
+  ended.keep();
+  return pods.filter(([{ stage }]) => stage !== "garbage");
+}
+
+function legend(full: boolean): string[] {
+  const [imageId, ports] = full ? [["IMAGE ID"], ["PORTS"]] : [[], []];
+  const columns = ["STATE", "CREATED", "STARTED", "NETWORKS", ...ports];
+  return ["UUID", "APP", "IMAGE NAME", ...imageId, ...columns];
+}
+
+function podRows([pod, summary]: Listed, full: boolean): string[][] {
+  const uuid = full ? pod.uuid : pod.uuid.slice(0, SHORT_UUID);
+  const columns = [
+    pod.state,
+    shownTime(summary.createdAt, full),
+    shownTime(summary.startedAt, full),
+    networksText(summary.networks),
+    ...full ? [portsText(summary.ports)] : [],
+  ];
+  const [first, ...others] = summary.apps ?? [];
+  if (first === undefined) return [[uuid, "-", "-", ...full ? ["-"] : [], ...columns]];
+  // What is true of the whole pod stands in its first line only.
+  const blank = columns.map(() => "");
+  return [
+    [uuid, ...appCells(first, full), ...columns],
+    ...others.map((app) => ["", ...appCells(app, full), ...blank]),
+  ];
+}
+
+function appCells(app: AppSummary, full: boolean): string[] {
+  const version = app.imageVersion === undefined ? "" : `:${app.imageVersion}`;
+  const imageId = full ? [app.imageId.slice(0, SHORT_IMAGE_ID)] : [];
+  return [app.name, app.imageName + version, ...imageId];
+}
+
+function shownTime(time: number | undefined, full: boolean): string {
+  if (time === undefined) return "";
+  return full ? fullTime(time) : timeAgo(time, Date.now());
+}

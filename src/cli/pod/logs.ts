@@ -1,0 +1,100 @@
+import { Failure } from "../../failure.ts";
+import { podContents } from "../../pod/directory/pod_details.ts";
+import { chosenApp } from "../../pod/app/pod_app.ts";
+import { openPod, podPath, type PodView } from "../../pod/directory/pod_directory.ts";
+import { harmless, type LogLine, LogLines } from "../../pod/logs/log_lines.ts";
+import { LogReader, merged } from "../../pod/logs/log_reader.ts";
+import { type LogRecord, recordTime } from "../../pod/logs/log_records.ts";
+import { LOGS } from "../../../stage1/output/logger.ts";
+import type { Invocation } from "../grammar/command.ts";
+import { exists } from "../../linux/exists.ts";
+import { jsonText } from "../print/json.ts";
+import { print, printBytes, printLine } from "../print/output.ts";
+
+/** `rkt logs`: what the apps of a pod have written to streams that are kept. */
+export default async function run({ flags, args, global }: Invocation): Promise<number> {
+  const pod = openPod(global.dir, args[0] ?? "");
+  const apps = loggingApps(pod, flags.text("app"));
+  const since = flags.duration("since");
+  const from = since === undefined ? -Infinity : Date.now() - since;
+  const readers = apps.map((app) => new LogReader(logDirectory(global.dir, pod), app));
+  const show = printer(apps, {
+    json: flags.text("format") === "json",
+    timestamps: flags.on("timestamps"),
+    terminal: Deno.stdout.isTerminal(),
+  });
+  const showAll = () => {
+    for (const { app, record } of merged(readers)) {
+      if (record.seconds * 1000 + record.nanoseconds / 1e6 >= from) show.add(app, record);
+    }
+  };
+  try {
+    if (flags.on("follow")) {
+      const { followLogs } = await import("../../pod/logs/follow_logs.ts");
+      await followLogs(global.dir, pod, showAll);
+    } else showAll();
+    show.end();
+  } finally {
+    for (const reader of readers) reader[Symbol.dispose]();
+  }
+  return 0;
+}
+
+function loggingApps(pod: PodView, wanted: string | undefined): readonly string[] {
+  const apps = wanted === undefined
+    ? (podContents(pod)?.apps ?? []).map(({ name }) => name)
+    : [chosenApp(pod, wanted)];
+  if (pod.state === "embryo" || pod.state === "preparing") {
+    throw new Failure(`pod "${pod.uuid}" is not complete yet; try again`);
+  }
+  if (!exists(`${pod.path}/${LOGS}`)) {
+    throw new Failure(
+      `pod "${pod.uuid}" keeps no output; --stdout=log and --stderr=log of \`rkt run\` do that`,
+    );
+  }
+  return apps;
+}
+
+/** Where logs are, or will be: a pod that is prepared moves when it is run. */
+function logDirectory(dataDir: string, pod: PodView): string {
+  return pod.stage === "prepared" ? podPath(dataDir, "run", pod.uuid) : pod.path;
+}
+
+/** Shows records one after the other. */
+interface Printer {
+  add(app: string, record: LogRecord): void;
+  end(): void;
+}
+
+interface Form {
+  readonly json: boolean;
+  readonly timestamps: boolean;
+  readonly terminal: boolean;
+}
+
+/** The output of one app, without anything added, comes byte for byte; else there are lines. */
+function printer(apps: readonly string[], form: Form): Printer {
+  if (!form.json && !form.timestamps && !form.terminal && apps.length === 1) {
+    return { add: (_, record) => printBytes(record.content), end: () => {} };
+  }
+  const width = Math.max(...apps.map((app) => app.length));
+  const lines = new LogLines();
+  const show = (line: LogLine) => {
+    if (form.json) return printLine(lineJson(line));
+    const time = form.timestamps ? `${recordTime(line.record)} ` : "";
+    const name = apps.length > 1 ? `${line.app.padEnd(width)} | ` : "";
+    print(time + name);
+    if (form.terminal) return printLine(harmless(new TextDecoder().decode(line.bytes)));
+    printBytes(line.bytes);
+    print("\n");
+  };
+  return {
+    add: (app, record) => lines.add(app, record).forEach(show),
+    end: () => lines.rest().forEach(show),
+  };
+}
+
+function lineJson({ app, record, bytes }: LogLine): string {
+  const text = new TextDecoder().decode(bytes);
+  return jsonText({ time: recordTime(record), app, stream: record.stream, text }, false);
+}

@@ -1,0 +1,39 @@
+/** `rkt prepare`: makes a complete pod and leaves it for `rkt run-prepared`. */
+import { Failure } from "../../failure.ts";
+import { createPod } from "../../pod/directory/pod_directory.ts";
+import { Store } from "../../store/store.ts";
+import type { Invocation } from "../grammar/command.ts";
+import { printLine } from "../print/output.ts";
+import { fillPod, podParts } from "../../start/pod_parts.ts";
+import { runRequest } from "../request/run_arguments.ts";
+import { unenforcedIsolators } from "../../start/warn_unsupported_isolators.ts";
+
+/**
+ * Prints the pod's UUID, and nothing else, on standard output. Killed on the way, it leaves an aborted prepare that
+ * `rkt gc` removes; once the UUID is printed, the pod is on the disk.
+ */
+export default async function prepare(invocation: Invocation): Promise<number> {
+  const { global } = invocation;
+  const request = runRequest(invocation);
+  if (Deno.uid() !== 0) throw new Failure("prepare needs root; try it with sudo");
+  const store = new Store(global.dir);
+  // Nobody collects the images until the pod's directory names them.
+  using _lock = store.prepareLock();
+  const parts = await podParts(store, request, global);
+  if (!request.pod.quiet) {
+    const warnings = unenforcedIsolators(parts.manifest, parts.apps, "prepare");
+    for (const warning of warnings) console.error(warning);
+  }
+  using pod = createPod(store.dataDir);
+  pod.closeOnExec(true);
+  try {
+    await fillPod(store, pod, parts);
+    for (const { image } of parts.rendered) store.markUsed(image);
+    pod.toPrepared();
+  } catch (error) {
+    await pod.discard();
+    throw error;
+  }
+  printLine(pod.uuid);
+  return 0;
+}

@@ -1,0 +1,85 @@
+import { Failure } from "../../failure.ts";
+import { openPod, type PodView, refreshed } from "../../pod/directory/pod_directory.ts";
+import { signalPod } from "../../pod/life/stop_pod.ts";
+import { podEnded, TimedOut, within } from "../../pod/life/wait_for_pod.ts";
+import type { Invocation } from "../grammar/command.ts";
+import type { Flags } from "../grammar/flags.ts";
+import { printLine } from "../print/output.ts";
+import { podArguments } from "../request/pod_arguments.ts";
+
+/** How to stop pods. */
+interface Manner {
+  /** Milliseconds from TERM until `rkt stop` gives up, or kills; 0 for a kill at once. */
+  readonly patience: number;
+  /** Whether what does not end is killed. */
+  readonly kill: boolean;
+}
+
+/** `--force` alone kills at once, with `--timeout` it kills what has not ended by then. */
+function manner(flags: Flags): Manner {
+  const kill = flags.on("force");
+  const patience = flags.duration("timeout") ?? 0;
+  return { kill, patience: kill && !flags.given("timeout") ? 0 : patience };
+}
+
+/** `rkt stop`: ends running pods, and returns when they have ended. */
+export default async function run(invocation: Invocation): Promise<number> {
+  const uuids = podArguments(invocation);
+  const how = manner(invocation.flags);
+  // All at the same time: each waits for its own apps.
+  const stops = uuids.map(async (uuid) => {
+    try {
+      return await stop(invocation.global.dir, openPod(invocation.global.dir, uuid), how);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return error;
+    }
+  });
+  let failed = 0;
+  for (const said of await Promise.all(stops)) {
+    if (said instanceof Failure) {
+      console.error(`stop: ${said.message}`);
+      failed += 1;
+    } else printLine(said);
+  }
+  if (failed > 0) throw new Failure(`failed to stop ${failed} pod(s)`);
+  return 0;
+}
+
+/** States that come after a run. */
+const ENDED: readonly PodView["state"][] = [
+  "exited",
+  "exited garbage",
+  "exited deleting",
+  "garbage",
+  "deleting",
+];
+
+/** Returns what there is to say of a pod that has ended. */
+async function stop(dataDir: string, pod: PodView, { patience, kill }: Manner): Promise<string> {
+  if (ENDED.includes(pod.state)) return `pod "${pod.uuid}" is already stopped`;
+  if (pod.state !== "running") throw new Failure(`pod "${pod.uuid}" is not running`);
+  if (!signalPod(dataDir, pod, patience === 0 && kill ? "SIGKILL" : "SIGTERM")) {
+    if (refreshed(dataDir, pod)?.state === "running") {
+      throw new Failure(`pod "${pod.uuid}" is just being started; try again`);
+    }
+    return `pod "${pod.uuid}" is already stopped`;
+  }
+  try {
+    await within(patience === 0 && kill ? KILLED_WITHIN : patience, podEnded(dataDir, pod));
+  } catch (error) {
+    if (!(error instanceof TimedOut)) throw error;
+    if (kill && patience > 0) return await stop(dataDir, pod, { patience: 0, kill });
+    const got = kill ? "SIGKILL" : "SIGTERM";
+    const help = kill ? "is the kernel stuck in one of its processes?" : "--force kills it";
+    throw new Failure(
+      `pod "${pod.uuid}" has got ${got}, but has not ended after ${
+        (kill ? KILLED_WITHIN : patience) / 1000
+      } s; ${help}`,
+    );
+  }
+  return `"${pod.uuid}"`;
+}
+
+/** Milliseconds that the kernel gets to kill a pod. */
+const KILLED_WITHIN = 30_000;

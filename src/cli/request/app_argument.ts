@@ -1,0 +1,20 @@
+import { Failure } from "../../failure.ts";
+import type { Invocation } from "../grammar/command.ts";
+import { podArguments } from "./pod_arguments.ts";
+
+/**
+ * The pod and the app that a command was asked for.
+ *
+ * @throws {Failure} where one of them is missing
+ */
+export function appArgument(
+  invocation: Invocation,
+): { readonly uuid: string; readonly app: string } {
+  const { command, flags } = invocation;
+  const app = flags.text("app");
+  if (app === undefined || app === "") {
+    throw new Failure(`which app? \`rkt ${command.name} ${command.usage}\``);
+  }
+  const [uuid] = podArguments(invocation);
+  return { uuid, app };
+}

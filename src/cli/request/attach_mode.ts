@@ -1,0 +1,78 @@
+/** `rkt attach --mode`: what is to be attached to. */
+import { Failure } from "../../failure.ts";
+import type { Endpoint } from "../../pod/app/app_streams.ts";
+
+/** What is connected, and in which direction. */
+export interface Attachment {
+  readonly input?: "stdin" | "tty";
+  readonly outputs: readonly Exclude<Endpoint, "stdin">[];
+}
+
+const STREAMS: readonly string[] = ["stdin", "stdout", "stderr"];
+
+/**
+ * Reads a mode for an app.
+ *
+ * @param app for messages
+ * @param there what the app has
+ * @throws {Failure} no such mode, or the app has not what it asks for
+ */
+export function parseAttachMode(
+  mode: string,
+  app: string,
+  there: readonly Endpoint[],
+): Attachment {
+  if (there.length === 0) {
+    throw new Failure(
+      `app "${app}" has nothing to attach to; it has with --stdin, --stdout or --stderr of ` +
+        "`rkt run` being tty or stream",
+    );
+  }
+  if (mode === "auto") {
+    return parseAttachMode(there.includes("tty") ? "tty" : there.join(), app, there);
+  }
+  if (mode === "tty" || mode === "tty-in" || mode === "tty-out") {
+    need(app, there, "tty");
+    return {
+      ...mode !== "tty-out" && { input: "tty" },
+      outputs: mode === "tty-in" ? [] : ["tty"],
+    };
+  }
+  const words = mode.split(",");
+  const stranger = words.find((word) => !STREAMS.includes(word));
+  if (stranger !== undefined) {
+    throw new Failure(
+      `--mode: "${stranger}" is not auto, list, tty, tty-in, tty-out, or some of stdin,stdout,stderr`,
+    );
+  }
+  for (const word of words) need(app, there, word);
+  return {
+    ...words.includes("stdin") && { input: "stdin" },
+    outputs: (["stdout", "stderr"] as const).filter((name) => words.includes(name)),
+  };
+}
+
+function need(app: string, there: readonly Endpoint[], wanted: string): void {
+  if (there.some((each) => each === wanted)) return;
+  throw new Failure(`app "${app}" has no ${wanted} to attach to, but ${there.join(", ")}`);
+}
+
+/** Ctrl-P and Ctrl-Q, one after the other: the way out of a terminal that passes every key on. */
+const DETACH = [0x10, 0x11] as const;
+
+/** Passes keys on, and finds the two that detach. */
+export class DetachKeys {
+  #held = false;
+
+  /** What of some keys is for the app; undefined where the user has detached. */
+  pass(keys: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined {
+    const passed: number[] = [];
+    for (const key of keys) {
+      if (this.#held && key === DETACH[1]) return undefined;
+      if (this.#held) passed.push(DETACH[0]);
+      this.#held = key === DETACH[0];
+      if (!this.#held) passed.push(key);
+    }
+    return Uint8Array.from(passed);
+  }
+}

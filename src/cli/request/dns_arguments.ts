@@ -1,0 +1,88 @@
+import { Failure } from "../../failure.ts";
+import type { Flags } from "../grammar/flags.ts";
+import { isIpAddress } from "./ip_address.ts";
+import { splitPair } from "../grammar/key_values.ts";
+
+/** Where a pod's /etc/resolv.conf comes from. */
+export type DnsRequest =
+  /** From the networks, a volume or the image. */
+  | { readonly kind: "default" }
+  /** The host's own file. */
+  | { readonly kind: "host" }
+  /** Not even from the networks. */
+  | { readonly kind: "none" }
+  | {
+    readonly kind: "given";
+    /** IP addresses. */
+    readonly servers: readonly string[];
+    readonly search: readonly string[];
+    readonly options: readonly string[];
+    readonly domain?: string;
+  };
+
+/** Where a pod's /etc/hosts comes from. */
+export type HostsRequest =
+  | { readonly kind: "default" }
+  | { readonly kind: "host" }
+  | { readonly kind: "entries"; readonly entries: readonly HostsEntry[] };
+
+/** A line of /etc/hosts. */
+export interface HostsEntry {
+  readonly address: string;
+  readonly names: readonly string[];
+}
+
+/**
+ * Reads `--dns`, `--dns-search`, `--dns-opt` and `--dns-domain`.
+ *
+ * @throws {Failure} no address, or `host` or `none` beside others
+ */
+export function parseDns(flags: Flags): DnsRequest {
+  const servers = flags.all("dns");
+  const search = flags.all("dns-search");
+  const options = flags.all("dns-opt");
+  const domain = flags.text("dns-domain");
+  const others = servers.length + search.length + options.length + (domain === undefined ? 0 : 1);
+  if (others === 0) return { kind: "default" };
+  for (const kind of ["host", "none"] as const) {
+    if (!servers.includes(kind)) continue;
+    if (others > 1) throw new Failure(`--dns=${kind} can't stand beside other --dns flags`);
+    return { kind };
+  }
+  const bad = servers.find((server) => !isIpAddress(server));
+  if (bad !== undefined) {
+    throw new Failure(`--dns: ${JSON.stringify(bad)} is neither an IP address nor host or none`);
+  }
+  const broken = [...search, ...options, domain ?? "x"].find((word) => !/^[^\s#;]+$/.test(word));
+  if (broken !== undefined) {
+    throw new Failure(`--dns: ${JSON.stringify(broken)} can't stand in resolv.conf`);
+  }
+  return { kind: "given", servers, search, options, domain };
+}
+
+/**
+ * Reads the values of `--hosts-entry`: `ADDRESS=NAME[,NAME…]` each, or `host` alone.
+ *
+ * @throws {Failure}
+ */
+export function parseHosts(values: readonly string[]): HostsRequest {
+  if (values.length === 0) return { kind: "default" };
+  if (values.includes("host")) {
+    if (values.length > 1) throw new Failure("--hosts-entry=host can't stand beside other entries");
+    return { kind: "host" };
+  }
+  return { kind: "entries", entries: values.map(parseHostsEntry) };
+}
+
+function parseHostsEntry(value: string): HostsEntry {
+  const [address, list] = splitPair("--hosts-entry", value);
+  if (!isIpAddress(address)) {
+    throw new Failure(`--hosts-entry: ${JSON.stringify(address)} is not an IP address`);
+  }
+  const names = list.split(",");
+  const bad = names.find((name) => !/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(name));
+  if (bad !== undefined) {
+    throw new Failure(`--hosts-entry: ${JSON.stringify(bad)} is not a host name`);
+  }
+  return { address, names };
+}

@@ -1,0 +1,50 @@
+/** What commands that fetch hand to src/fetch: directories, permissions, and where messages go. */
+import type { FetchSettings } from "../../fetch/fetch_session.ts";
+import type { Progress } from "../../fetch/progress.ts";
+import { Store } from "../../store/store.ts";
+import type { GlobalFlags } from "../grammar/global_flags.ts";
+
+const encoder = new TextEncoder();
+
+/** Writes to standard error. */
+function tell(text: string): void {
+  Deno.stderr.writeSync(encoder.encode(text));
+}
+
+/**
+ * The settings for fetching. On the way of `rkt run`, so what is seldom needed is loaded when it is.
+ *
+ * @param store default: the one of the global flags
+ */
+export function fetchSettings(
+  global: GlobalFlags,
+  store: Store = new Store(global.dir),
+): FetchSettings {
+  const { systemConfig, localConfig, userConfig, caFile } = global;
+  let message = (line: string) => tell(`image: ${line}\n`);
+  return {
+    store,
+    keystore: { system: systemConfig, local: localConfig },
+    config: {
+      system: systemConfig,
+      local: localConfig,
+      ...userConfig !== undefined && { user: userConfig },
+    },
+    insecure: global.insecureOptions,
+    trustKeysFromHttps: global.trustKeysFromHttps,
+    ...caFile !== undefined && { caFile },
+    reviewKey: async (question) => {
+      const { reviewKey } = await import("./key_review.ts");
+      return reviewKey(question, tell);
+    },
+    message: (line) => message(line),
+    ...global.debug && { debug: (line: string) => message(line) },
+    openProgress: async (): Promise<Progress> => {
+      const { quietProgress, terminalProgress } = await import("../../fetch/progress.ts");
+      if (!Deno.stderr.isTerminal()) return quietProgress((line) => message(line));
+      const progress = terminalProgress(tell, () => Deno.consoleSize().columns);
+      message = (line) => progress.message(`image: ${line}`);
+      return progress;
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/** Asks a person whether a key is the right one. */
+import { Failure } from "../../failure.ts";
+import type { KeyInQuestion } from "../../fetch/fetch_session.ts";
+import { groupedFingerprint } from "../../trust/fingerprint.ts";
+import { scopeText } from "../../trust/keystore.ts";
+import type { PublicKey } from "../../trust/public_key.ts";
+
+/** What a person has to compare: the fingerprint, the subkeys, and who it claims to be. */
+export function keyText(
+  { fingerprint, algorithm, subkeys, identities, ...key }: PublicKey,
+): string {
+  const state = key.revoked
+    ? "revoked by its owner"
+    : key.expires === undefined
+    ? undefined
+    : `expires ${key.expires.toISOString().slice(0, 10)}`;
+  return [
+    `gpg key fingerprint is: ${groupedFingerprint(fingerprint)} (${algorithm})`,
+    ...subkeys.map((subkey) =>
+      `    Subkey fingerprint: ${groupedFingerprint(subkey.fingerprint)} (${subkey.algorithm})`
+    ),
+    ...identities.map((identity) => `\t${identity}`),
+    ...state === undefined ? [] : [`\t${state}`],
+  ].join("\n") + "\n";
+}
+
+/**
+ * Shows a key and asks on the terminal whether to trust it.
+ *
+ * @param print where to: standard output may be for something else
+ * @throws {Failure} where there is no terminal to ask on
+ */
+export function reviewKey(
+  { key, prefix, location }: KeyInQuestion,
+  print: (text: string) => void,
+): boolean {
+  if (!Deno.stdin.isTerminal()) {
+    const scope = prefix === "" ? "--root" : `--prefix=${prefix}`;
+    throw new Failure(
+      `key ${key.fingerprint} from ${location} has to be reviewed, and there is no terminal to ask on; ` +
+        `run: rkt trust ${scope} ${location}`,
+    );
+  }
+  print(keyText(key));
+  for (;;) {
+    print(`Are you sure you want to trust this key for ${scopeText(prefix)} (yes/no)?\n`);
+    const answer = readAnswer();
+    if (answer === undefined || answer === "no") return false;
+    if (answer === "yes") return true;
+    print('Please enter "yes" or "no"\n');
+  }
+}
+
+/** A line of the terminal, or undefined at its end. */
+function readAnswer(): string | undefined {
+  const buffer = new Uint8Array(256);
+  const count = Deno.stdin.readSync(buffer);
+  if (count === null) return undefined;
+  return new TextDecoder().decode(buffer.subarray(0, count)).trim().toLowerCase();
+}

@@ -1,0 +1,40 @@
+import { Failure } from "../../failure.ts";
+import type { Invocation } from "../grammar/command.ts";
+
+/** Exit status where the file of `--uuid-file` can't be read. */
+const UNREADABLE_UUID_FILE = 1;
+
+/**
+ * The pods that a command was asked for: its arguments, or what the file of `--uuid-file` says.
+ *
+ * @throws {Failure} where both are given, or neither
+ */
+export function podArguments({ command, args, flags }: Invocation): readonly string[] {
+  const file = flags.text("uuid-file");
+  if (file !== undefined) {
+    if (args.length > 0) throw new Failure("give either UUIDs or --uuid-file, not both");
+    return [uuidIn(file)];
+  }
+  if (args.length === 0) {
+    throw new Failure(
+      `which pod? \`rkt ${command.name} ${command.usage}\`; \`rkt list\` has UUIDs`,
+    );
+  }
+  return args;
+}
+
+function uuidIn(file: string): string {
+  let text;
+  try {
+    text = Deno.readTextFileSync(file).trim();
+  } catch (error) {
+    const why = error instanceof Deno.errors.NotFound
+      ? "no such file"
+      : error instanceof Error
+      ? error.message
+      : String(error);
+    throw new Failure(`--uuid-file "${file}": ${why}`, UNREADABLE_UUID_FILE, { cause: error });
+  }
+  if (text === "") throw new Failure(`--uuid-file "${file}" is empty`, UNREADABLE_UUID_FILE);
+  return text;
+}

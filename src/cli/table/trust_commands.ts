@@ -1,0 +1,76 @@
+import type { Command } from "../grammar/command.ts";
+import { FORMAT, NO_LEGEND } from "./output_flags.ts";
+
+/** The commands for keys that sign images. */
+export const TRUST_COMMANDS: readonly Command[] = [
+  {
+    name: "trust",
+    group: "Trust",
+    summary: "Trust a key to sign images whose names begin with a prefix",
+    usage: "--prefix=PREFIX | --root [flags] [KEY ...]",
+    about: ["A key is a file or URL. Without one, keys are discovered by the prefix."],
+    flags: [
+      {
+        name: "prefix",
+        kind: "text",
+        value: "PREFIX",
+        help: "Trust the key for images whose names begin with this",
+      },
+      { name: "root", kind: "switch", help: "Trust the key for all images" },
+      {
+        name: "skip-fingerprint-review",
+        kind: "switch",
+        help: "Don't ask whether the key is the right one",
+      },
+      {
+        name: "insecure-allow-http",
+        kind: "switch",
+        help: "Allow keys to be fetched without encryption",
+      },
+    ],
+    examples: [
+      "rkt trust --prefix=example.com/app ./key.asc",
+      "rkt trust --prefix=example.com",
+    ],
+    load: () => import("../trust/trust.ts"),
+  },
+  {
+    name: "trust list",
+    group: "Trust",
+    summary: "List trusted keys",
+    usage: "[flags]",
+    flags: [NO_LEGEND, FORMAT],
+    arguments: [0, 0],
+    examples: ["rkt trust list", "rkt trust list --format=json"],
+    load: () => import("../trust/trust_list.ts"),
+  },
+  {
+    name: "trust revoke",
+    group: "Trust",
+    summary: "Trust a key no longer",
+    usage: "--prefix=PREFIX | --root FINGERPRINT",
+    flags: [
+      { name: "prefix", kind: "text", value: "PREFIX", help: "No longer for this prefix" },
+      { name: "root", kind: "switch", help: "No longer for all images" },
+    ],
+    arguments: [1, 1],
+    examples: [
+      "rkt trust revoke --prefix=example.com 18ad5014c99ef7e3ba5f6ce950bdd3e0fc8a365e",
+      "rkt trust revoke --root 18ad5014c99ef7e3ba5f6ce950bdd3e0fc8a365e",
+    ],
+    load: () => import("../trust/trust_revoke.ts"),
+  },
+  {
+    name: "image trust-status",
+    group: "Trust",
+    summary: "Explain why an image is trusted or not",
+    usage: "[flags] IMAGE",
+    flags: [FORMAT],
+    arguments: [1, 1],
+    examples: [
+      "rkt image trust-status example.com/app:1.2",
+      "rkt image trust-status ./app.aci",
+    ],
+    load: () => import("../trust/image_trust_status.ts"),
+  },
+];

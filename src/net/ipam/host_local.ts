@@ -1,0 +1,323 @@
+/**
+ * IPAM `host-local`: addresses out of ranges, one file for each that is taken. Places and contents of the files are those
+ * of CNI's plugin of this name, so that both can serve the same network: `/var/lib/cni/networks/NETWORK/ADDRESS` has
+ * the container's ID (for us the pod's UUID) and the interface's name, `last_reserved_ip.N` the address that was
+ * given out last, and `lock` is locked by whoever changes something.
+ */
+import { AppcError } from "../../appc/error.ts";
+import {
+  absolutePath,
+  array,
+  field,
+  type JsonObject,
+  object,
+  optional,
+} from "../../appc/json_value.ts";
+import { Failure } from "../../failure.ts";
+import { closeDescriptor, lockExclusive, openLockFile } from "../../linux/lock.ts";
+import {
+  compareIp,
+  contains,
+  family,
+  type IpAddress,
+  type IpPrefix,
+  ipText,
+  lastOf,
+  networkOf,
+  nextIp,
+  parseIp,
+  prefixText,
+  sameIp,
+} from "../model/address.ts";
+import type { Attachment, CniDns, CniIp } from "../model/cni.ts";
+import { type Allocation, ipField, NO_DNS, prefixField, routesField } from "./ipam.ts";
+
+/** Where CNI keeps the files of all networks, unless `dataDir` says otherwise. */
+const DATA_DIRECTORY = "/var/lib/cni/networks";
+
+/** A range of addresses, with its ends. */
+export interface Range {
+  readonly subnet: IpPrefix;
+  readonly start: IpAddress;
+  readonly end: IpAddress;
+  readonly gateway: IpAddress;
+}
+
+/** Addresses to choose from: the pod gets one of each set. */
+export type RangeSet = readonly Range[];
+
+/** Where a network's files are. */
+export function allocationDirectory(ipam: JsonObject, network: string, at: string): string {
+  const base = optional(ipam.dataDir, field(at, "dataDir"), absolutePath) ?? DATA_DIRECTORY;
+  return `${base}/${network}`;
+}
+
+/** Reads the ranges: those of `ranges`, and before them that of the old form beside it. */
+export function readRangeSets(ipam: JsonObject, at: string): readonly RangeSet[] {
+  const own = ipam.subnet === undefined ? [] : [[readRange(ipam, at)]];
+  const sets = array(ipam.ranges, field(at, "ranges"), (set, where) => {
+    const ranges = array(set, where, (each, place) => readRange(object(each, place), place));
+    if (ranges.length === 0) throw new AppcError(where, "there is no range");
+    if (ranges.some(({ start }) => family(start) !== family(ranges[0].start))) {
+      throw new AppcError(where, "mixes IPv4 and IPv6; they need a set each");
+    }
+    return ranges;
+  });
+  const all = [...own, ...sets];
+  if (all.length === 0) {
+    throw new AppcError(field(at, "subnet"), "is missing, and there are no ranges");
+  }
+  checkOverlaps(all, at);
+  return all;
+}
+
+function readRange(json: JsonObject, at: string): Range {
+  const given = prefixField(json.subnet, field(at, "subnet"));
+  const subnet = networkOf(given);
+  const bits = subnet.address.length * 8;
+  const where = field(at, "subnet");
+  if (subnet.length > bits - 2) {
+    throw new AppcError(where, `${prefixText(subnet)} is too small to give out addresses`);
+  }
+  if (!sameIp(given.address, subnet.address)) {
+    throw new AppcError(
+      where,
+      `${prefixText(given)} is not a network; it is in ${prefixText(subnet)}`,
+    );
+  }
+  const first = nextIp(subnet.address);
+  const last = lastOf(subnet);
+  // The last address of an IPv4 network is for all of its hosts.
+  const end = bits === 32 ? previousIp(last) : last;
+  const inside = (name: string, fallback: IpAddress): IpAddress => {
+    const address = optional(json[name], field(at, name), ipField) ?? fallback;
+    if (contains(subnet, address)) return address;
+    throw new AppcError(field(at, name), `${ipText(address)} is not in ${prefixText(subnet)}`);
+  };
+  const range = {
+    subnet,
+    start: inside("rangeStart", first),
+    end: inside("rangeEnd", end),
+    gateway: optional(json.gateway, field(at, "gateway"), ipField) ?? first,
+  };
+  if (compareIp(range.start, range.end) > 0) {
+    throw new AppcError(
+      field(at, "rangeEnd"),
+      `${ipText(range.end)} is before ${ipText(range.start)}`,
+    );
+  }
+  return range;
+}
+
+/** The address before the last one of an IPv4 network, which is odd. */
+function previousIp(address: IpAddress): IpAddress {
+  const previous = address.slice();
+  previous[previous.length - 1]--;
+  return previous;
+}
+
+function checkOverlaps(sets: readonly RangeSet[], at: string): void {
+  const ranges = sets.flat();
+  for (const [i, a] of ranges.entries()) {
+    for (const b of ranges.slice(i + 1)) {
+      if (family(a.start) !== family(b.start)) continue;
+      if (compareIp(a.start, b.end) > 0 || compareIp(b.start, a.end) > 0) continue;
+      throw new AppcError(at, `the ranges ${rangeText(a)} and ${rangeText(b)} overlap`);
+    }
+  }
+}
+
+const rangeText = ({ start, end }: Range): string => `${ipText(start)}-${ipText(end)}`;
+
+/**
+ * Takes an address out of each set of ranges.
+ *
+ * @param asked addresses that the person wants to have
+ * @param dns what the file `resolvConf` of the configuration says
+ * @throws {Failure | AppcError} also where all addresses are taken
+ */
+export function allocateHostLocal(
+  ipam: JsonObject,
+  at: string,
+  network: string,
+  attachment: Attachment,
+  asked: readonly IpAddress[],
+  dns: CniDns = NO_DNS,
+): Allocation {
+  const sets = readRangeSets(ipam, at);
+  const routes = routesField(ipam, at);
+  const directory = allocationDirectory(ipam, network, at);
+  const stray = asked.find((ip) => !sets.flat().some((range) => isIn(range, ip)));
+  if (stray !== undefined) {
+    throw new Failure(
+      `network "${network}": ${ipText(stray)} is not among the addresses that it gives out, ` +
+        sets.flat().map(rangeText).join(", "),
+    );
+  }
+  const files: string[] = [];
+  const lock = lockDirectory(directory);
+  try {
+    const ips = sets.map((set, i): CniIp => {
+      const wanted = asked.find((ip) => set.some((range) => isIn(range, ip)));
+      const place = { directory, index: i, network, attachment, files };
+      return wanted === undefined ? takeNext(set, place) : takeAsked(set, wanted, place);
+    });
+    return { ips, routes, dns, files };
+  } catch (error) {
+    for (const file of files) Deno.removeSync(file);
+    throw error;
+  } finally {
+    closeDescriptor(lock);
+  }
+}
+
+const isIn = ({ start, end }: Range, address: IpAddress): boolean =>
+  family(start) === family(address) && compareIp(start, address) <= 0 &&
+  compareIp(address, end) <= 0;
+
+/** Locks a network's directory, which is made where it is missing; returns the descriptor of the lock. */
+export function lockDirectory(directory: string): number {
+  try {
+    Deno.mkdirSync(directory, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : error;
+    throw new Failure(`addresses can't be noted in ${directory}: ${why}`, 254, { cause: error });
+  }
+  const lock = openLockFile(`${directory}/lock`);
+  lockExclusive(lock, `${directory}/lock`);
+  return lock;
+}
+
+/** Where an address is taken, and for whom. */
+interface Place {
+  readonly directory: string;
+  /** Number of the set. */
+  readonly index: number;
+  readonly network: string;
+  readonly attachment: Attachment;
+  /** Gets the file of what was taken. */
+  readonly files: string[];
+}
+
+function takeAsked(set: RangeSet, address: IpAddress, place: Place): CniIp {
+  const range = set.find((each) => isIn(each, address)) ?? set[0];
+  if (sameIp(address, range.gateway)) {
+    throw new Failure(`network "${place.network}": ${ipText(address)} is the gateway's address`);
+  }
+  if (!take(address, place)) {
+    throw new Failure(
+      `network "${place.network}": ${ipText(address)} is taken; ${place.directory}/${
+        ipText(address)
+      } says by whom, and \`rkt gc\` gives back what pods that have ended had`,
+    );
+  }
+  return result(range, address);
+}
+
+/** Goes round: an address that has just been given back is not taken at once, because others may remember it. */
+function takeNext(set: RangeSet, place: Place): CniIp {
+  const note = `${place.directory}/last_reserved_ip.${place.index}`;
+  const last = readLast(note);
+  for (const [range, address] of candidates(set, last)) {
+    if (sameIp(address, range.gateway) || !take(address, place)) continue;
+    Deno.writeTextFileSync(note, ipText(address), { mode: 0o600 });
+    return result(range, address);
+  }
+  const gateways = set.some((range) => isIn(range, range.gateway))
+    ? " (but for the gateway's)"
+    : "";
+  throw new Failure(
+    `network "${place.network}": all addresses of ${
+      set.map(rangeText).join(", ")
+    }${gateways} are taken; ` +
+      "stop pods that have one, or let `rkt gc` collect those that have ended",
+  );
+}
+
+const result = ({ subnet, gateway }: Range, address: IpAddress): CniIp => ({
+  address: { address, length: subnet.length },
+  gateway,
+});
+
+/** All addresses of a set, once, from the one behind `last`. */
+function* candidates(
+  set: RangeSet,
+  last: IpAddress | undefined,
+): Generator<readonly [Range, IpAddress]> {
+  const at = last === undefined ? -1 : set.findIndex((range) => isIn(range, last));
+  const order = at < 0 ? set : [...set.slice(at), ...set.slice(0, at)];
+  const behind = at < 0 || last === undefined ? undefined : last;
+  if (behind === undefined) {
+    for (const range of order) yield* between(range, range.start, range.end);
+    return;
+  }
+  const [first, ...others] = order;
+  if (!sameIp(behind, first.end)) yield* between(first, nextIp(behind), first.end);
+  for (const range of others) yield* between(range, range.start, range.end);
+  yield* between(first, first.start, behind);
+}
+
+function* between(
+  range: Range,
+  start: IpAddress,
+  end: IpAddress,
+): Generator<readonly [Range, IpAddress]> {
+  for (let address = start;; address = nextIp(address)) {
+    yield [range, address];
+    if (sameIp(address, end)) return;
+  }
+}
+
+function readLast(note: string): IpAddress | undefined {
+  try {
+    return parseIp(Deno.readTextFileSync(note).trim());
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the file of a taken address says. */
+const owner = ({ containerId, ifName }: Attachment): string => `${containerId}\r\n${ifName}`;
+
+/** Takes an address; false where somebody has it. */
+function take(address: IpAddress, { directory, attachment, files }: Place): boolean {
+  const file = `${directory}/${ipText(address)}`;
+  try {
+    Deno.writeTextFileSync(file, owner(attachment), { createNew: true, mode: 0o600 });
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
+  }
+  files.push(file);
+  return true;
+}
+
+/**
+ * Gives back all addresses of a container in a network's directory. Says how many there were.
+ *
+ * @param directory see {@linkcode allocationDirectory}; there may be none
+ */
+export function releaseHostLocal(directory: string, containerId: string): number {
+  let released = 0;
+  for (const name of namesIn(directory)) {
+    if (parseIp(name) === undefined) continue;
+    const file = `${directory}/${name}`;
+    try {
+      if (Deno.readTextFileSync(file).trim().split(/\s+/)[0] !== containerId) continue;
+      Deno.removeSync(file);
+      released++;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // given back by somebody else
+    }
+  }
+  return released;
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return [...Deno.readDirSync(directory)].map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}

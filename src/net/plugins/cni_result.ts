@@ -1,0 +1,187 @@
+/**
+ * Results of CNI plugins in the shapes of the specification's versions. 0.1.0 and 0.2.0 know one address of each family
+ * (`ip4`, `ip6`) and no chains; 0.3.0 to 0.4.0 say of each address which version it is; 1.0.0 and 1.1.0 do not.
+ */
+import {
+  array,
+  field,
+  integer,
+  type JsonObject,
+  object,
+  optional,
+  parseJsonObject,
+  string,
+} from "../../appc/json_value.ts";
+import { AppcError } from "../../appc/error.ts";
+import {
+  type IpAddress,
+  type IpPrefix,
+  ipText,
+  parseIp,
+  parsePrefix,
+  prefixText,
+} from "../model/address.ts";
+import type { CniDns, CniInterface, CniIp, CniResult, CniRoute } from "../model/cni.ts";
+
+/** A result in which nothing happened. */
+export const EMPTY_RESULT: CniResult = {
+  interfaces: [],
+  ips: [],
+  routes: [],
+  dns: { nameservers: [], search: [], options: [] },
+};
+
+/**
+ * Reads a plugin's answer to ADD, of any version.
+ *
+ * @throws {AppcError} it is none; the field and what is wrong with it
+ */
+export function parseResult(text: string): CniResult {
+  const json = text.trim() === "" ? {} : parseJsonObject(text);
+  const old = (["ip4", "ip6"] as const).flatMap((name) =>
+    optional(json[name], name, oldAddress) ?? []
+  );
+  return {
+    interfaces: array(json.interfaces, "interfaces", parseInterface),
+    ips: [...old.map(({ ip }) => ip), ...array(json.ips, "ips", parseAddress)],
+    routes: [...old.flatMap(({ routes }) => routes), ...array(json.routes, "routes", parseRoute)],
+    dns: optional(json.dns, "dns", parseDns) ?? EMPTY_RESULT.dns,
+    json,
+  };
+}
+
+/** An address with its routes, as 0.2.0 has it. */
+function oldAddress(value: unknown, at: string) {
+  const given = object(value, at);
+  const gateway = optional(given.gateway || undefined, field(at, "gateway"), ipAddress);
+  const ip: CniIp = {
+    address: ipPrefix(given.ip, field(at, "ip")),
+    ...gateway !== undefined && { gateway },
+  };
+  return { ip, routes: array(given.routes, field(at, "routes"), parseRoute) };
+}
+
+function parseInterface(value: unknown, at: string): CniInterface {
+  const given = object(value, at);
+  const words = (name: string) => optional(given[name] || undefined, field(at, name), string);
+  const mac = words("mac");
+  const sandbox = words("sandbox");
+  const mtu = optional(
+    given.mtu || undefined,
+    field(at, "mtu"),
+    (each, where) => integer(each, where, 1, 0xffff_ffff),
+  );
+  return {
+    name: string(given.name, field(at, "name")),
+    ...mac !== undefined && { mac },
+    ...mtu !== undefined && { mtu },
+    ...sandbox !== undefined && { sandbox },
+  };
+}
+
+function parseAddress(value: unknown, at: string): CniIp {
+  const given = object(value, at);
+  const gateway = optional(given.gateway || undefined, field(at, "gateway"), ipAddress);
+  const index = optional(
+    given.interface,
+    field(at, "interface"),
+    (each, where) => integer(each, where, 0, 1000),
+  );
+  return {
+    address: ipPrefix(given.address, field(at, "address")),
+    ...gateway !== undefined && { gateway },
+    ...index !== undefined && { interface: index },
+  };
+}
+
+function parseRoute(value: unknown, at: string): CniRoute {
+  const given = object(value, at);
+  const via = optional(given.gw || undefined, field(at, "gw"), ipAddress);
+  return { to: ipPrefix(given.dst, field(at, "dst")), ...via !== undefined && { via } };
+}
+
+function parseDns(value: unknown, at: string): CniDns {
+  const given = object(value, at);
+  const words = (name: string) => array(given[name], field(at, name), string);
+  const domain = optional(given.domain || undefined, field(at, "domain"), string);
+  return {
+    nameservers: words("nameservers"),
+    search: words("search"),
+    options: words("options"),
+    ...domain !== undefined && { domain },
+  };
+}
+
+function ipAddress(value: unknown, at: string): IpAddress {
+  const text = string(value, at);
+  const address = parseIp(text);
+  if (address === undefined) throw new AppcError(at, `"${text}" is not an IP address`);
+  return address;
+}
+
+function ipPrefix(value: unknown, at: string): IpPrefix {
+  const text = string(value, at);
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw new AppcError(at, `"${text}" is not of the form ADDRESS/LENGTH`);
+  return prefix;
+}
+
+/** Whether a version of CNI is at least another one. */
+export function versionAtLeast(version: string, least: string): boolean {
+  const numbers = (text: string) => text.split(".").map(Number);
+  const [a, b] = [numbers(version), numbers(least)];
+  const at = a.findIndex((number, i) => number !== b[i]);
+  return at < 0 || a[at] > b[at];
+}
+
+/** A result as plugins of a version read it. What a plugin of the same version has written stays as it is. */
+export function resultJson(result: CniResult, version: string): JsonObject {
+  if (result.json?.cniVersion === version) return result.json;
+  const { dns } = result;
+  const dnsJson = {
+    ...dns.nameservers.length > 0 && { nameservers: dns.nameservers },
+    ...dns.domain !== undefined && { domain: dns.domain },
+    ...dns.search.length > 0 && { search: dns.search },
+    ...dns.options.length > 0 && { options: dns.options },
+  };
+  return versionAtLeast(version, "0.3.0")
+    ? { cniVersion: version, ...newShape(result, version), dns: dnsJson }
+    : { cniVersion: version, ...oldShape(result), dns: dnsJson };
+}
+
+function newShape({ interfaces, ips, routes }: CniResult, version: string): JsonObject {
+  const said = (address: IpAddress) => address.length === 4 ? "4" : "6";
+  return {
+    interfaces: interfaces.map(({ mtu, ...others }) =>
+      mtu !== undefined && versionAtLeast(version, "1.1.0") ? { mtu, ...others } : others
+    ),
+    ips: ips.map((ip) => ({
+      ...!versionAtLeast(version, "1.0.0") && { version: said(ip.address.address) },
+      ...ip.interface !== undefined && { interface: ip.interface },
+      address: prefixText(ip.address),
+      ...ip.gateway !== undefined && { gateway: ipText(ip.gateway) },
+    })),
+    routes: routes.map(routeJson),
+  };
+}
+
+const routeJson = ({ to, via }: CniRoute): JsonObject => ({
+  dst: prefixText(to),
+  ...via !== undefined && { gw: ipText(via) },
+});
+
+function oldShape({ ips, routes }: CniResult): JsonObject {
+  const of = (name: string, size: number): JsonObject => {
+    const ip = ips.find(({ address }) => address.address.length === size);
+    if (ip === undefined) return {};
+    const own = routes.filter(({ to }) => to.address.length === size);
+    return {
+      [name]: {
+        ip: prefixText(ip.address),
+        ...ip.gateway !== undefined && { gateway: ipText(ip.gateway) },
+        ...own.length > 0 && { routes: own.map(routeJson) },
+      },
+    };
+  };
+  return { ...of("ip4", 4), ...of("ip6", 16) };
+}

@@ -1,0 +1,112 @@
+/**
+ * The networks there are: those that files in `net.d` of the local configuration describe, in the order of the files'
+ * names, and behind them the built-in ones, unless a file has a network of the same name.
+ */
+import { Failure } from "../../failure.ts";
+import type { NetworkConf } from "../model/cni.ts";
+import { parseNetworkConf } from "./network_conf.ts";
+
+const BUILT_IN: readonly { readonly name: string; readonly type: string }[] = [
+  {
+    name: "default",
+    type: "ptp",
+    ipMasq: true,
+    ipam: {
+      type: "host-local",
+      subnet: "172.16.28.0/24",
+      routes: [{ dst: "0.0.0.0/0" }],
+    },
+  },
+  {
+    name: "default-restricted",
+    type: "ptp",
+    ipMasq: false,
+    ipam: { type: "host-local", subnet: "172.31.0.0/16" },
+  },
+].map((conf) => ({ cniVersion: "0.1.0", ...conf }));
+
+/** The networks that need no file. */
+export function builtInNetworks(): readonly NetworkConf[] {
+  return BUILT_IN.map((json) => ({
+    name: json.name,
+    cniVersion: "0.1.0",
+    plugins: [{ type: json.type, json, at: `built-in network "${json.name}"` }],
+    text: JSON.stringify(json),
+  }));
+}
+
+/** Where configurations of networks are. */
+export function networkDirectory(localConfig: string): string {
+  return `${localConfig}/net.d`;
+}
+
+/** The paths of the files that describe networks, sorted by name. */
+export function networkFiles(directory: string): readonly string[] {
+  try {
+    return [...Deno.readDirSync(directory)].map(({ name }) => name)
+      .filter((name) => /\.conf(list)?$/.test(name)).sort().map((name) => `${directory}/${name}`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw new Failure(`${directory} can't be read`, 254, { cause: error });
+  }
+}
+
+function readNetwork(path: string): NetworkConf {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new Failure(`${path} can't be read`, 254, { cause: error });
+  }
+  return parseNetworkConf(text, path);
+}
+
+/**
+ * All networks, in the order in which a pod joins them.
+ *
+ * @throws {Failure} of a file that is wrong, or describes a network that another one describes
+ */
+export function allNetworks(localConfig: string): readonly NetworkConf[] {
+  const configured = networkFiles(networkDirectory(localConfig)).map(readNetwork);
+  const byName = new Map<string, NetworkConf>();
+  for (const network of configured) {
+    const other = byName.get(network.name);
+    if (other !== undefined) {
+      throw new Failure(
+        `${network.path}: name: there is a network "${network.name}" in ${other.path} already; rename or remove one`,
+      );
+    }
+    byName.set(network.name, network);
+  }
+  return [...configured, ...builtInNetworks().filter(({ name }) => !byName.has(name))];
+}
+
+/** A network that the pod is to join. */
+export interface ChosenNetwork {
+  readonly network: NetworkConf;
+  /** `CNI_ARGS` of `--net`. */
+  readonly args: string;
+}
+
+/**
+ * The networks of a `--net`, in the order in which the pod joins them: that of {@linkcode allNetworks}.
+ *
+ * @throws {Failure} names the network that there is not
+ */
+export function chooseNetworks(
+  asked: readonly { readonly name: string; readonly args: string }[],
+  all: readonly NetworkConf[],
+): readonly ChosenNetwork[] {
+  const unknown = asked.find(({ name }) =>
+    name !== "all" && !all.some((network) => network.name === name)
+  );
+  if (unknown !== undefined) {
+    const names = all.map(({ name }) => name).join(", ");
+    throw new Failure(`--net: there is no network "${unknown.name}"; there are ${names}`);
+  }
+  const every = asked.some(({ name }) => name === "all");
+  return all.flatMap((network) => {
+    const one = asked.find(({ name }) => name === network.name);
+    return one === undefined && !every ? [] : [{ network, args: one?.args ?? "" }];
+  });
+}

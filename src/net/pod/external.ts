@@ -1,0 +1,140 @@
+/** Calls of external plugins for a pod's networks. */
+import { Failure } from "../../failure.ts";
+import { trySyscall } from "../../linux/syscall.ts";
+import type { Attachment, CniResult, NetworkConf, PluginConf } from "../model/cni.ts";
+import {
+  execPlugin,
+  hasCapability,
+  pluginDirectories,
+  portMappings,
+} from "../plugins/cni_plugin.ts";
+import { parseResult, resultJson } from "../plugins/cni_result.ts";
+import { inNamespace, makeNamespace } from "../kernel/namespace.ts";
+import type { Forward } from "../nat/nat.ts";
+import { addressesOf } from "./nat_request.ts";
+import type { NetInfo } from "./net_info.ts";
+import { NetlinkSocket } from "../kernel/netlink.ts";
+import { NETLINK_ROUTE } from "../kernel/netlink_numbers.ts";
+import { findLink } from "../types/pod_link.ts";
+import { addAddress } from "../kernel/rtnetlink_address.ts";
+import { addLink } from "../kernel/rtnetlink_link.ts";
+
+/** For whom plugins are called. */
+export interface ExternalPlace {
+  readonly network: NetworkConf;
+  readonly attachment: Attachment;
+  readonly localConfig: string;
+  /** What plugins with the capability `portMappings` are to forward. */
+  readonly forwards: readonly Forward[];
+}
+
+/** Calls a plugin for a pod that starts. */
+export async function callAdd(
+  plugin: PluginConf,
+  { network, attachment, localConfig, forwards }: ExternalPlace,
+  previous?: CniResult,
+): Promise<CniResult> {
+  const result = await execPlugin({
+    command: "ADD",
+    network,
+    plugin,
+    attachment,
+    ...previous && { previous },
+    directories: pluginDirectories(localConfig),
+    capabilities: { portMappings: portMappings(forwards) },
+  });
+  if (result === undefined) throw new Failure(`${plugin.at}: "${plugin.type}" gave no result`);
+  return result;
+}
+
+/** Whether a plugin is told about the ports, and forwards them. */
+export const forwardsPorts = (plugin: PluginConf): boolean => hasCapability(plugin, "portMappings");
+
+/** What is written down of a network whose plugins are called again at the pod's end: what DEL gets. */
+export function recordedCall(
+  result: CniResult,
+  { network: { cniVersion }, forwards }: ExternalPlace,
+): Pick<NetInfo, "result" | "portMappings"> {
+  return { result: resultJson(result, cniVersion), portMappings: portMappings(forwards) };
+}
+
+/** A pod for which plugins are called again, as far as it is known how they were called for ADD. */
+interface PodPlace {
+  readonly uuid: string;
+  readonly localConfig: string;
+}
+
+/**
+ * Calls a plugin as it was called for ADD.
+ *
+ * @param netns the pod's namespace; empty where it is gone
+ */
+async function callAgain(
+  command: "CHECK" | "DEL",
+  plugin: PluginConf,
+  { netName, cniVersion, ifName, args, result, portMappings = [] }: NetInfo,
+  { uuid, localConfig }: PodPlace,
+  netns: string,
+): Promise<void> {
+  await execPlugin({
+    command,
+    network: { name: netName, cniVersion, plugins: [plugin], text: "" },
+    plugin,
+    attachment: { containerId: uuid, netns, ifName, args },
+    ...result && { previous: parseResult(JSON.stringify(result)) },
+    directories: pluginDirectories(localConfig),
+    capabilities: { portMappings },
+  });
+}
+
+/** Asks a plugin whether what it set up for a running pod still is there. */
+export const callCheck = (
+  plugin: PluginConf,
+  info: NetInfo,
+  place: PodPlace,
+  netns: string,
+): Promise<void> => callAgain("CHECK", plugin, info, place, netns);
+
+/**
+ * Calls a plugin for a pod that has ended.
+ *
+ * @param netns the pod's namespace; empty where it is gone
+ */
+export async function callDelete(
+  plugin: PluginConf,
+  info: NetInfo,
+  place: PodPlace,
+  netns: string,
+): Promise<void> {
+  if (netns !== "") return await callAgain("DEL", plugin, info, place, netns);
+  if (needsAddresses(plugin) && info.ips.length > 0) {
+    return await deleteInStandIn(plugin, info, place);
+  }
+  try {
+    await callAgain("DEL", plugin, info, place, "");
+  } catch {
+    // The specification wants DEL to work without a namespace. Not every plugin does: `sbr` wants to see the link.
+    await deleteInStandIn(plugin, info, place);
+  }
+}
+
+/**
+ * Whether a plugin of CNI's own finds what it has masqueraded by the addresses of the pod's link only, and without a
+ * namespace leaves its rules of iptables.
+ */
+const needsAddresses = ({ type, json }: PluginConf): boolean =>
+  ["bridge", "ptp"].includes(type) && json.ipMasq === true;
+
+/** Calls DEL with a namespace in which a link stands for the pod's that is gone. */
+async function deleteInStandIn(plugin: PluginConf, info: NetInfo, place: PodPlace): Promise<void> {
+  const standIn = makeNamespace();
+  try {
+    using socket = inNamespace(standIn, () => new NetlinkSocket(NETLINK_ROUTE));
+    socket.requests([addLink("bridge", { name: info.ifName })]);
+    const { index } = findLink(socket, info.ifName);
+    socket.requests(addressesOf(info).map((address) => addAddress(index, address)));
+    await callAgain("DEL", plugin, info, place, `/proc/${Deno.pid}/fd/${standIn}`);
+  } finally {
+    trySyscall("close", standIn);
+  }
+}

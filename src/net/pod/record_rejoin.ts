@@ -1,0 +1,302 @@
+/** What quick_join.ts needs to join a pod to its network again: made when a recipe is written, of what the long way does. */
+import { boolean } from "../../appc/json_value.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  type IpAddress,
+  type IpPrefix,
+  lastOf,
+  prefixText,
+} from "../model/address.ts";
+import type { CniResult } from "../model/cni.ts";
+import { allocationDirectory, type Range, readRangeSets } from "../ipam/host_local.ts";
+import { routesField } from "../ipam/ipam.ts";
+import { listenersRequest } from "../kernel/listeners.ts";
+import { type Bytes, encode, joined, type Message, NLM_F_DUMP, u32 } from "../kernel/message.ts";
+import { type Forward, natElements } from "../nat/nat.ts";
+import { deletion, elementMessages, insertion, type Placed, portKey } from "../nat/nat_elements.ts";
+import { natRequest } from "./nat_request.ts";
+import { setName, TABLE } from "../nat/nat_table.ts";
+import { type NetInfo, recordPath } from "./net_info.ts";
+import { POD_NAMESPACE } from "../kernel/namespace.ts";
+import { acknowledged, type Request } from "../kernel/netlink.ts";
+import { type ChosenNetwork, networkDirectory, networkFiles } from "../plugins/networks.ts";
+import { encodedBatch, getGeneration } from "../kernel/nft.ts";
+import { getElements } from "../kernel/nft_set.ts";
+import { ipamOf, isExternal } from "../plugins/plugins.ts";
+import { mtuField, podLinkRequests, podRouteRequests } from "../types/pod_link.ts";
+import { hostEndRequests, vethRequest } from "../types/ptp.ts";
+import {
+  ADDRESS_FILE,
+  type QuickNetwork,
+  type QuickPorts,
+  type Template,
+  type ValueName,
+} from "./rejoin.ts";
+import { getLink, setLink } from "../kernel/rtnetlink_link.ts";
+
+/** More forwarded ports than this go the long way. */
+const PORTS = 16;
+
+/** The loopback interface is the first of every namespace. */
+const LOOPBACK = 1;
+
+/** The pod that the recipe is written down for. */
+export interface RecordedPod {
+  readonly uuid: string;
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly localConfig: string;
+  readonly forwards: readonly Forward[];
+  /** What stands in `net-info.json`. */
+  readonly infos: readonly NetInfo[];
+  /** Where the parts of its tear-down stand in its program: messages, then paths. */
+  readonly parts: readonly { readonly at: readonly number[]; readonly length: number }[];
+}
+
+/** A network of the kind that can be joined quickly: a veth, one IPv4 address out of one range, and TCP ports. */
+interface QuickCase {
+  readonly range: Range;
+  readonly routes: CniResult["routes"];
+  readonly mtu?: number;
+  readonly masqueraded: boolean;
+  /** Where addresses are noted. */
+  readonly directory: string;
+}
+
+/** Finds out whether it is of that kind. */
+function quickCase(chosen: readonly ChosenNetwork[], pod: RecordedPod): QuickCase | undefined {
+  const [{ network, args }, ...others] = chosen;
+  const [plugin, ...more] = network.plugins;
+  const { json, type } = plugin;
+  const ipam = ipamOf(plugin);
+  if (others.length + more.length > 0 || type !== "ptp" || isExternal(plugin)) return undefined;
+  if (args !== "" || json.args !== undefined || ipam?.type !== "host-local") return undefined;
+  if (pod.forwards.some(({ protocol }) => protocol !== "tcp")) return undefined;
+  if (pod.forwards.reduce((sum, { count }) => sum + count, 0) > PORTS) return undefined;
+  const sets = readRangeSets(ipam.json, "ipam");
+  const [[range]] = sets;
+  if (sets.flat().length > 1 || range.subnet.address.length !== 4) return undefined;
+  const mtu = mtuField(json);
+  return {
+    range,
+    routes: routesField(ipam.json, "ipam"),
+    ...mtu !== undefined && { mtu },
+    masqueraded: boolean(json.ipMasq, "ipMasq", false),
+    directory: allocationDirectory(ipam.json, network.name, "ipam"),
+  };
+}
+
+/** What is written into messages, for a look at where it comes to stand. */
+interface Marks {
+  readonly address: IpAddress;
+  readonly addressFile: string;
+  readonly uuid: string;
+  readonly link: string;
+  readonly hostIndex: number;
+  readonly podIndex: number;
+  readonly generation: number;
+}
+
+/** Characters of a UUID, and of the name of a pod's link on the host. */
+const UUID = 36;
+const LINK = 15;
+
+/**
+ * Marks that differ from each other, and from those of the other kind, in every byte; but of addresses in one network the
+ * first bytes are the same, and the others are even in the first.
+ */
+function marks({ range: { subnet } }: QuickCase): readonly [Marks, Marks] {
+  const of = (kind: 0 | 1, address: IpAddress): Marks => ({
+    address,
+    addressFile: "ab"[kind].repeat(ADDRESS_FILE),
+    uuid: "cd"[kind].repeat(UUID),
+    link: "ef"[kind].repeat(LINK),
+    hostIndex: 0x01010101 * (1 + kind),
+    podIndex: 0x01010101 * (3 + kind),
+    generation: 0x01010101 * (5 + kind),
+  });
+  return [of(0, subnet.address), of(1, lastOf(subnet))];
+}
+
+/** The bytes by which a mark is found, and how many of a value's come before them. */
+function markBytes(
+  marks: Marks,
+  subnet: IpPrefix,
+): readonly (readonly [ValueName, Bytes, number])[] {
+  const encoder = new TextEncoder();
+  const network = Math.floor(subnet.length / 8);
+  return [
+    ["address", marks.address.slice(network), network],
+    ["addressFile", encoder.encode(marks.addressFile), 0],
+    ["uuid", encoder.encode(marks.uuid), 0],
+    ["link", encoder.encode(marks.link), 0],
+    ["hostIndex", u32(marks.hostIndex), 0],
+    ["podIndex", u32(marks.podIndex), 0],
+    ["generation", u32(marks.generation), 0],
+  ];
+}
+
+/** Finds out where values come to stand in what is made of them. */
+function templateOf(make: (marks: Marks) => Bytes, quick: QuickCase): Template {
+  const [one, two] = marks(quick);
+  const bytes = make(one), other = make(two);
+  const { subnet } = quick.range;
+  const found = markBytes(one, subnet), others = markBytes(two, subnet);
+  const holes: Template["holes"][number][] = [];
+  for (let at = 0; at < bytes.length; at++) {
+    if (bytes[at] === other[at]) continue;
+    const value = found.findIndex(([, mark], i) =>
+      hasAt(bytes, at, mark) && hasAt(other, at, others[i][1])
+    );
+    if (value < 0) throw new Error("a value does not stand in a message as it is");
+    const [name, mark, from] = found[value];
+    holes.push([name, from, at, mark.length]);
+    at += mark.length - 1;
+  }
+  return { hex: bytes.toHex(), holes };
+}
+
+/** Whether bytes have others at a place. */
+const hasAt = (bytes: Bytes, at: number, others: Bytes): boolean =>
+  others.every((byte, i) => bytes[at + i] === byte);
+
+/** Messages of which the kernel acknowledges the last one. */
+const lastAcknowledged = (messages: readonly Message[]): readonly Message[] =>
+  messages.map((message, i) => i === messages.length - 1 ? acknowledged(message) : message);
+
+/** Requests in one datagram, of which the last is answered, by an acknowledgement where it asks for nothing. */
+function datagram(requests: readonly Request[], question = false): Bytes {
+  const messages = requests.map(({ message }) => message);
+  const all = question ? messages : lastAcknowledged(messages);
+  return joined(...all.map((message, i) => encode(message, i + 1)));
+}
+
+/** The recipe; undefined where the network has to be joined the long way. */
+export function quickRecipe(
+  chosen: readonly ChosenNetwork[],
+  pod: RecordedPod,
+): QuickNetwork | undefined {
+  const quick = quickCase(chosen, pod);
+  const [info] = pod.infos;
+  if (quick === undefined || pod.infos.length !== 1) return undefined;
+  const { forwards } = pod;
+  const { directory, range } = quick;
+  const elements = (marks: Marks) => elementsOf(marks, info, quick, pod.dataDir);
+  const ruled = quick.masqueraded || forwards.length > 0;
+  const program = tearDown(elements, ruled, quick, pod).map((make) => templateOf(make, quick));
+  const fits = program.length === pod.parts.length &&
+    program.every(({ hex }, i) => hex.length === 2 * pod.parts[i].length);
+  if (!fits) return undefined;
+  const configurations = networkDirectory(pod.localConfig);
+  return {
+    configurations,
+    files: networkFiles(configurations).map((path) =>
+      [path.slice(configurations.length + 1), Deno.readTextFileSync(path)] as const
+    ),
+    range: {
+      directory,
+      first: numberOf(range.start),
+      last: numberOf(range.end),
+      gateway: numberOf(range.gateway),
+    },
+    info: infoParts(info),
+    ...linkTemplates(quick),
+    ...ruled && {
+      rules: templateOf((marks) => {
+        const generation = forwards.length > 0 ? marks.generation : undefined;
+        const messages = elementMessages(elements(marks), insertion);
+        return encodedBatch(lastAcknowledged(messages), generation);
+      }, quick),
+    },
+    ...forwards.length > 0 && { ports: quickPorts(forwards) },
+    program: program.map((template, i) => [pod.parts[i].at, template]),
+  };
+}
+
+/** The messages about the pod's link, as ptp.ts sends them. */
+function linkTemplates(
+  quick: QuickCase,
+): Pick<QuickNetwork, "link" | "podLink" | "podEnd" | "hostEnd"> {
+  const { range, mtu, routes } = quick;
+  const ends = { podName: "eth0", namespace: POD_NAMESPACE, ...mtu !== undefined && { mtu } };
+  const ipsOf = ({ address }: Marks) => [
+    { address: { address, length: range.subnet.length }, gateway: range.gateway },
+  ];
+  const makers = {
+    link: ({ link }: Marks) =>
+      datagram([vethRequest({ ...ends, hostName: link }), getLink(link)], true),
+    podLink: () => datagram([setLink(LOOPBACK, { up: true }, "lo"), getLink(ends.podName)], true),
+    podEnd: (marks: Marks) => {
+      const ips = ipsOf(marks), index = marks.podIndex;
+      return datagram([
+        ...podLinkRequests({ index, name: ends.podName }, { ips }, { pointToPoint: true }),
+        ...podRouteRequests(index, { ips, routes }),
+      ]);
+    },
+    hostEnd: (marks: Marks) => datagram(hostEndRequests(marks.hostIndex, ipsOf(marks))),
+  };
+  return {
+    link: templateOf(makers.link, quick),
+    podLink: templateOf(makers.podLink, quick),
+    podEnd: templateOf(makers.podEnd, quick),
+    hostEnd: templateOf(makers.hostEnd, quick),
+  };
+}
+
+/** The pod's elements in nftables, with these values; none where it has no rules. */
+function elementsOf(
+  { address, uuid, link }: Marks,
+  info: NetInfo,
+  { range }: QuickCase,
+  dataDir: string,
+): readonly Placed[] {
+  const ips = [prefixText({ address, length: range.subnet.length })];
+  const request = natRequest({ uuid, dataDir }, [{ ...info, ips }]);
+  if (request === undefined) return [];
+  const { target } = request;
+  return natElements({ ...request, ...target && { target: { ...target, link } } }).own;
+}
+
+/** What takes the network down, in the order of {@linkcode RecordedPod.parts}; see set_up.ts. */
+function tearDown(
+  elements: (marks: Marks) => readonly Placed[],
+  ruled: boolean,
+  { directory }: QuickCase,
+  { dataDir }: RecordedPod,
+): readonly ((marks: Marks) => Bytes)[] {
+  const text = new TextEncoder();
+  return [
+    ...ruled ? [(marks: Marks) => encodedBatch(elementMessages(elements(marks), deletion))] : [],
+    ({ addressFile }) => text.encode(directory + addressFile),
+    ({ uuid }) => text.encode(recordPath({ dataDir, uuid })),
+  ];
+}
+
+/** What is looked at before ports are forwarded. */
+function quickPorts(forwards: readonly Forward[]): QuickPorts {
+  const hostPorts = forwards.flatMap(({ hostPort, count }) =>
+    Array.from({ length: count }, (_, i) => hostPort + i)
+  );
+  const dump = (message: Message) =>
+    encode({ ...message, flags: message.flags | NLM_F_DUMP }, 1).toHex();
+  const sets = ["forwards", "forwards_at"] as const;
+  return {
+    hostPorts,
+    listeners: [AF_INET, AF_INET6].map((family) => dump(listenersRequest("tcp", family))),
+    generation: encode(getGeneration(), 1).toHex(),
+    others: sets.map((set) => dump(getElements(TABLE, setName(set, new Uint8Array(4))))),
+    keys: hostPorts.map((port) => portKey("tcp", port).toHex()),
+  };
+}
+
+const numberOf = (address: IpAddress): number => Number(`0x${address.toHex()}`);
+
+/** `net-info.json` with a place for the address. */
+function infoParts(info: NetInfo): readonly string[] {
+  const mark = "\u0001";
+  const ips = info.ips.map((prefix) => mark + prefix.slice(prefix.indexOf("/")));
+  return `${JSON.stringify([{ ...info, ip: mark, ips }])}\n`.split(
+    JSON.stringify(mark).slice(1, -1),
+  );
+}

@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { type IpAddress, parseIp, parsePrefix, prefixText } from "../model/address.ts";
+import { decode } from "../kernel/message.ts";
+import { type Forward, natElements } from "../nat/nat.ts";
+import { deletion, elementMessages, insertion } from "../nat/nat_elements.ts";
+import { natRequest } from "./nat_request.ts";
+import type { NetInfo } from "./net_info.ts";
+import { parseNetworkConf } from "../plugins/network_conf.ts";
+import { storedForward } from "../model/ports.ts";
+import { podLinkRequests, podRouteRequests } from "../types/pod_link.ts";
+import { hostEndRequests, vethRequest } from "../types/ptp.ts";
+import { ADDRESS_FILE, filled, type Template, type Values } from "./rejoin.ts";
+import { quickRecipe } from "./record_rejoin.ts";
+import { hostLinkName } from "../model/host_link_name.ts";
+
+const UUID = "01234567-89ab-4cde-8f01-23456789abcd";
+const LINK = hostLinkName({ containerId: UUID, ifName: "eth0" });
+
+/** A pod's part of a network. */
+interface Case {
+  readonly conf?: object;
+  readonly ipam?: object;
+  readonly args?: string;
+  readonly forwards?: readonly Forward[];
+}
+
+const WEB: Forward = { name: "web", protocol: "tcp", hostPort: 8080, podPort: 80, count: 2 };
+
+function recipeOf({ conf, ipam, args = "", forwards = [] }: Case) {
+  const json = {
+    ...{ name: "net", type: "ptp", ...conf },
+    ipam: { type: "host-local", subnet: "10.1.0.0/20", routes: [{ dst: "0.0.0.0/0" }], ...ipam },
+  };
+  const network = parseNetworkConf(JSON.stringify(json), "/etc/rkt/net.d/net.conf");
+  const masqueraded = "ipMasq" in json && json.ipMasq === true;
+  const info: NetInfo = {
+    ...{ netName: "net", netConf: "", pluginPath: "ptp", ifName: "eth0", args: "", mask: "" },
+    ...{ ip: "10.1.0.2", ips: ["10.1.0.2/20"], cniVersion: "0.1.0", called: [] },
+    tie: {
+      ...{ builtIn: true, ownLink: true, switched: false, hostAddresses: [] },
+      routes: ["0.0.0.0/0"],
+    },
+    ...masqueraded && { masqueraded },
+    ...forwards.length > 0 && { forwards: forwards.map(storedForward) },
+  };
+  const tearDown = masqueraded || forwards.length > 0
+    ? [elementsFor(info, "10.1.0.2").deletions]
+    : [];
+  const lengths = [
+    ...tearDown.map((bytes) => bytes),
+    "/var/lib/cni/networks/net".length + ADDRESS_FILE,
+    "/data/networks/".length + UUID.length,
+  ];
+  const recipe = quickRecipe([{ network, args }], {
+    ...{ uuid: UUID, dataDir: "/data", localConfig: "/nowhere", forwards, infos: [info] },
+    parts: lengths.map((length) => ({ at: [length], length })),
+  });
+  return { info, recipe };
+}
+
+/** The messages that set and delete a pod's elements; of the second the size of the batch. */
+function elementsFor(info: NetInfo, address: string) {
+  const request = natRequest({ uuid: UUID, dataDir: "/data" }, [
+    { ...info, ips: [`${address}/20`] },
+  ]);
+  assert.ok(request !== undefined);
+  const { own } = natElements(request);
+  const deletions = elementMessages(own, deletion);
+  const size = deletions.reduce((sum, { body }) => sum + 16 + (body.length + 3 & ~3), 40);
+  return { insertions: elementMessages(own, insertion), deletions: size };
+}
+
+/** What a pod gets. */
+function valuesFor(address: IpAddress): Values {
+  const text = new TextEncoder();
+  return {
+    address,
+    addressFile: text.encode(address.join(".").padStart(ADDRESS_FILE, "/")),
+    uuid: text.encode(UUID),
+    link: text.encode(LINK),
+    hostIndex: new Uint8Array([0xe7, 3, 0, 0]),
+    podIndex: new Uint8Array([0xd2, 4, 0, 0]),
+    generation: new Uint8Array([0, 0, 0, 77]),
+  };
+}
+
+const HOST_INDEX = 0x3e7;
+const POD_INDEX = 0x4d2;
+
+const ip = (text: string): IpAddress => parseIp(text) ?? assert.fail(text);
+
+/** The bodies of messages. */
+const bodies = (template: Template | undefined, values: Values): string[] =>
+  template === undefined
+    ? assert.fail("there is no such message")
+    : decode(filled(template, values)).map(({ body }) => body.toHex());
+
+for (const text of ["10.1.0.2", "10.1.15.254", "10.1.8.0"]) {
+  Deno.test(`the messages for ${text} are those of the long way`, () => {
+    const { recipe, info } = recipeOf({ conf: { ipMasq: true, mtu: 1400 }, forwards: [WEB] });
+    assert.ok(recipe !== undefined);
+    const address = ip(text);
+    const values = valuesFor(address);
+    const gateway = ip("10.1.0.1");
+    const ips = [{ address: { address, length: 20 }, gateway }];
+    const to = parsePrefix("0.0.0.0/0") ?? assert.fail();
+    const same = (template: Template | undefined, wanted: readonly { body: Uint8Array }[]) =>
+      assert.deepEqual(
+        bodies(template, values).slice(0, wanted.length),
+        wanted.map(({ body }) => body.toHex()),
+      );
+    const ends = { hostName: LINK, podName: "eth0", namespace: 201, mtu: 1400 };
+    same(recipe.link, [vethRequest(ends).message]);
+    const pod = [
+      ...podLinkRequests({ index: POD_INDEX, name: "eth0" }, { ips }, { pointToPoint: true }),
+      ...podRouteRequests(POD_INDEX, { ips, routes: [{ to }] }),
+    ];
+    assert.equal(pod.length, 5);
+    same(recipe.podEnd, pod.map(({ message }) => message));
+    same(recipe.hostEnd, hostEndRequests(HOST_INDEX, ips).map(({ message }) => message));
+    const [begin, ...rules] = bodies(recipe.rules, values);
+    assert.match(begin, /0000004d$/); // the generation
+    assert.deepEqual(
+      rules.slice(0, -1),
+      elementsFor(info, text).insertions.map(({ body }) => body.toHex()),
+    );
+    const [, file, record] = recipe.program.map(([, template]) =>
+      new TextDecoder().decode(filled(template, values))
+    );
+    assert.equal(file.replace(/\/+/g, "/"), `/var/lib/cni/networks/net/${text}`);
+    assert.equal(record, `/data/networks/${UUID}`);
+    const written = JSON.parse(recipe.info.join(text));
+    assert.deepEqual(written, [{ ...info, ip: text, ips: [prefixText(ips[0].address)] }]);
+  });
+}
+
+Deno.test("a network without rules sends none", () => {
+  const { recipe } = recipeOf({});
+  assert.ok(recipe !== undefined && recipe.rules === undefined && recipe.ports === undefined);
+  assert.equal(recipe.program.length, 2);
+});
+
+Deno.test("only the last message of a datagram is answered", () => {
+  const { recipe } = recipeOf({ conf: { ipMasq: true } });
+  assert.ok(recipe?.rules !== undefined);
+  const values = valuesFor(ip("10.1.0.2"));
+  const acknowledged = (template: Template) =>
+    decode(filled(template, values)).map(({ flags }) => (flags & 4) !== 0);
+  assert.deepEqual(acknowledged(recipe.podEnd), [false, false, false, false, true]);
+  assert.deepEqual(acknowledged(recipe.rules), [false, false, true, false]);
+  assert.deepEqual(acknowledged(recipe.link), [false, false]); // a question is answered anyway
+});
+
+Deno.test("what differs in more than this is joined the long way", () => {
+  const cases: readonly Case[] = [
+    { conf: { type: "bridge" } },
+    { conf: { plugin: "/bin/ptp" } },
+    { conf: { args: { cni: { ips: ["10.1.0.9"] } } } },
+    { args: "IP=10.1.0.9" },
+    { ipam: { type: "static" } },
+    { ipam: { type: "dhcp" } },
+    { ipam: { subnet: "fd01::/64" } },
+    { ipam: { ranges: [[{ subnet: "fd01::/64" }]] } },
+    { forwards: [{ ...WEB, protocol: "udp" }] },
+    { forwards: [{ ...WEB, count: 17 }] },
+  ];
+  for (const each of cases) assert.equal(recipeOf(each).recipe, undefined, JSON.stringify(each));
+});

@@ -1,0 +1,348 @@
+/**
+ * Joining a network again, for a recipe (src/start/cache/start_cache.ts): the messages to the kernel are there already, and only what
+ * differs from pod to pod is written into them. quick_recipe.ts makes them, of the requests that ptp.ts and nat.ts make too.
+ *
+ * Whatever is not as it was when the recipe was made ends it: the pod is then set up the long way, which finds out more and
+ * says more. So nothing here tells what went wrong.
+ */
+import { KernelError } from "../../linux/errno.ts";
+import { exists } from "../../linux/exists.ts";
+import { closeDescriptor, lockExclusive, openLockFile } from "../../linux/lock.ts";
+import { syscall } from "../../linux/syscall.ts";
+import { hostLinkName } from "../model/host_link_name.ts";
+import { keepNamespace, makeNamespaceWith, POD_NAMESPACE } from "../kernel/namespace.ts";
+import {
+  AF_NETLINK,
+  MSG_DONTWAIT,
+  NETLINK_NETFILTER,
+  NETLINK_ROUTE,
+  NETLINK_SOCK_DIAG,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSG_HDRLEN,
+  RECEIVE_SIZE,
+  SOCK_CLOEXEC,
+  SOCK_RAW,
+} from "../kernel/netlink_numbers.ts";
+
+export { POD_NAMESPACE };
+
+/** A network that is joined again. The pod's interface is `eth0`. */
+export interface QuickNetwork {
+  /** `net.d`, and the names and texts of all files in it that describe networks. */
+  readonly configurations: string;
+  readonly files: readonly (readonly [name: string, text: string])[];
+  readonly range: QuickRange;
+  /** `net-info.json`: the pod's address comes between the parts. */
+  readonly info: readonly string[];
+  /** Makes the veth, and asks for its end on the host. */
+  readonly link: Template;
+  /** Brings the pod's loopback interface up, and asks for the veth's end in the pod. */
+  readonly podLink: Template;
+  /** Addresses and routes of both ends. */
+  readonly podEnd: Template;
+  readonly hostEnd: Template;
+  /** Rules, where there are any. */
+  readonly rules?: Template;
+  readonly ports?: QuickPorts;
+  /** What stands in the program of the pod's supervisor. */
+  readonly program: readonly (readonly [at: readonly number[], Template])[];
+}
+
+/** Addresses that are given out, as numbers, and where that is noted (host_local.ts). */
+export interface QuickRange {
+  readonly directory: string;
+  readonly first: number;
+  readonly last: number;
+  readonly gateway: number;
+}
+
+/** What is looked at before ports are forwarded: all of TCP. */
+export interface QuickPorts {
+  readonly hostPorts: readonly number[];
+  /** Asks for listening sockets, by sock_diag(7). */
+  readonly listeners: readonly string[];
+  /** Asks for the generation of the rules. */
+  readonly generation: string;
+  /** Asks for the ports that pods have, for all and for single addresses of the host; and what is not to be among them. */
+  readonly others: readonly string[];
+  readonly keys: readonly string[];
+}
+
+/** A message or a path in hexadecimal digits, and where in it values come. */
+export interface Template {
+  readonly hex: string;
+  readonly holes: readonly (readonly [value: ValueName, from: number, at: number, size: number])[];
+}
+
+/** What differs from pod to pod: */
+export interface Values {
+  readonly address: Uint8Array;
+  /** Its file's name, behind as many slashes that it has {@linkcode ADDRESS_FILE} bytes; see set_up.ts. */
+  readonly addressFile: Uint8Array;
+  readonly uuid: Uint8Array;
+  /** The name of the veth's end on the host. */
+  readonly link: Uint8Array;
+  /** The indices of its ends, in the machine's byte order. */
+  readonly hostIndex: Uint8Array;
+  readonly podIndex: Uint8Array;
+  /** Of the rules, big-endian. */
+  readonly generation: Uint8Array;
+}
+
+export type ValueName = keyof Values;
+
+/** Bytes of {@linkcode Values.addressFile}. */
+export const ADDRESS_FILE = 16;
+
+// include/linux/errno.h
+const ERESTART = 85;
+/** How often rules are tried anew where somebody else has changed some meanwhile. */
+const ATTEMPTS = 20;
+
+const encoder = new TextEncoder();
+
+/** The pod, as {@linkcode joinQuickly} needs to know it. */
+export interface QuickPod {
+  readonly uuid: string;
+  /** Absolute. */
+  readonly dataDir: string;
+  /** The pod's directory, where it is now. */
+  readonly podPath: string;
+}
+
+/** Whether the configurations of networks are those that a recipe was made of. */
+export function sameConfigurations({ configurations, files }: QuickNetwork): boolean {
+  const names = exists(configurations)
+    ? [...Deno.readDirSync(configurations)].map(({ name }) => name)
+      .filter((name) => /\.conf(list)?$/.test(name)).sort()
+    : [];
+  return names.length === files.length &&
+    files.every(([name, text], i) =>
+      names[i] === name && Deno.readTextFileSync(`${configurations}/${name}`) === text
+    );
+}
+
+/**
+ * Joins a pod to its network, and writes what takes that down into the program of its supervisor.
+ *
+ * @returns whether that went well; if not, what was done is still there, and the record says what that may be
+ */
+export function joinQuickly(network: QuickNetwork, pod: QuickPod, program: Uint8Array): boolean {
+  try {
+    return join(network, pod, program);
+  } catch (error) {
+    // Of the kernel's, or of files.
+    if (error instanceof KernelError || error instanceof Error && "code" in error) return false;
+    throw error;
+  }
+}
+
+function join(network: QuickNetwork, pod: QuickPod, program: Uint8Array): boolean {
+  const { ports } = network;
+  if (Deno.readTextFileSync("/proc/sys/net/ipv4/ip_forward")[0] !== "1") return false;
+  if (ports !== undefined && listensOn(ports)) return false;
+  const [namespace, podSocket] = makeNamespaceWith(() => openSocket(NETLINK_ROUTE));
+  keepNamespace(namespace);
+  const address = takeAddress(network, pod);
+  if (address === undefined) return false;
+  const text = addressText(address);
+  const values: { -readonly [Name in ValueName]: Uint8Array } = {
+    address: bigEndian(address),
+    addressFile: encoder.encode(text.padStart(ADDRESS_FILE, "/")),
+    uuid: encoder.encode(pod.uuid),
+    link: encoder.encode(hostLinkName({ containerId: pod.uuid, ifName: "eth0" })),
+    hostIndex: new Uint8Array(4),
+    podIndex: new Uint8Array(4),
+    generation: new Uint8Array(4),
+  };
+  const hostSocket = openSocket(NETLINK_ROUTE);
+  const madeLink = ask(hostSocket, filled(network.link, values));
+  const podLink = madeLink && ask(podSocket, filled(network.podLink, values));
+  if (madeLink === undefined || podLink === undefined) return false;
+  values.hostIndex = indexOf(madeLink);
+  values.podIndex = indexOf(podLink);
+  if (ask(podSocket, filled(network.podEnd, values)) === undefined) return false;
+  if (ask(hostSocket, filled(network.hostEnd, values)) === undefined) return false;
+  if (network.rules !== undefined && !setRules(network.rules, values, ports)) return false;
+  if (ports !== undefined) openLoopback(values.link);
+  for (const [places, template] of network.program) {
+    const bytes = filled(template, values);
+    for (const at of places) program.set(bytes, at);
+  }
+  closeDescriptor(hostSocket);
+  closeDescriptor(podSocket);
+  return true;
+}
+
+/** A template with its values. */
+export function filled({ hex, holes }: Template, values: Values): Uint8Array<ArrayBuffer> {
+  const bytes = Uint8Array.fromHex(hex);
+  for (const [name, from, at, size] of holes) {
+    bytes.set(values[name].subarray(from, from + size), at);
+  }
+  return bytes;
+}
+
+function openSocket(protocol: number): number {
+  return syscall("open a netlink socket", "socket", AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+}
+
+/** `struct sockaddr_nl` of the kernel. */
+const KERNEL = new Uint8Array(12);
+KERNEL[0] = AF_NETLINK;
+
+const buffer = new Uint8Array(RECEIVE_SIZE);
+const received = new DataView(buffer.buffer);
+
+/** Sends a datagram, and receives one that answers it; returns its size. */
+function exchange(socket: number, bytes: Uint8Array): number {
+  syscall("send", "sendto", socket, bytes, bytes.length, 0, KERNEL, KERNEL.length);
+  return receive(socket);
+}
+
+const receive = (socket: number): number =>
+  syscall("receive", "recvfrom", socket, buffer, buffer.length, MSG_DONTWAIT, 0, 0);
+
+/** The error number that a message in the buffer tells; 0 also where it tells something else. */
+const errorAt = (at: number): number =>
+  received.getUint16(at + 4, true) === NLMSG_ERROR
+    ? -received.getInt32(at + NLMSG_HDRLEN, true)
+    : 0;
+
+/** Sends requests of which only the last one is answered where all goes well. The answer; undefined where one fails. */
+function ask(socket: number, bytes: Uint8Array): Uint8Array | undefined {
+  const size = exchange(socket, bytes);
+  return errorAt(0) === 0 ? buffer.slice(0, size) : undefined;
+}
+
+/** The index in an answer about a link (`struct ifinfomsg`). */
+const indexOf = (answer: Uint8Array): Uint8Array =>
+  answer.subarray(NLMSG_HDRLEN + 4, NLMSG_HDRLEN + 8);
+
+/** Asks for all of something, and looks at each message. False where that failed. */
+function dump(socket: number, bytes: Uint8Array, look: (message: Uint8Array) => void): boolean {
+  for (let size = exchange(socket, bytes);; size = receive(socket)) {
+    for (let at = 0; at + NLMSG_HDRLEN <= size; at += received.getUint32(at, true) + 3 & ~3) {
+      if (errorAt(at) !== 0) return false;
+      if (received.getUint16(at + 4, true) === NLMSG_DONE) return true;
+      look(buffer.subarray(at, at + received.getUint32(at, true)));
+    }
+  }
+}
+
+/** Whether some socket listens on one of the ports; whether it is in the way is left to the long way. */
+function listensOn({ listeners, hostPorts }: QuickPorts): boolean {
+  const socket = openSocket(NETLINK_SOCK_DIAG);
+  let found = false;
+  const look = (message: Uint8Array) => {
+    // Behind four bytes of `struct inet_diag_msg`: the socket's own port.
+    const [high, low] = message.subarray(NLMSG_HDRLEN + 4);
+    found ||= hostPorts.includes(high << 8 | low);
+  };
+  const complete = listeners.every((hex) => dump(socket, Uint8Array.fromHex(hex), look));
+  closeDescriptor(socket);
+  return found || !complete;
+}
+
+/** Sets the rules, all or none; false where something is in their way, or there is no table. */
+function setRules(
+  rules: Template,
+  values: { -readonly [Name in ValueName]: Uint8Array },
+  ports: QuickPorts | undefined,
+): boolean {
+  const socket = openSocket(NETLINK_NETFILTER);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (ports !== undefined) {
+      const answer = ask(socket, Uint8Array.fromHex(ports.generation));
+      if (answer === undefined) return false;
+      // `struct nfgenmsg` and the head of the attribute `NFTA_GEN_ID`, which is the first.
+      values.generation = answer.slice(NLMSG_HDRLEN + 8, NLMSG_HDRLEN + 12);
+      if (!portsAreFree(socket, ports)) return false;
+    }
+    exchange(socket, filled(rules, values));
+    const error = errorAt(0);
+    if (error === 0) {
+      closeDescriptor(socket);
+      return true;
+    }
+    if (error !== ERESTART) return false;
+  }
+  return false;
+}
+
+function portsAreFree(socket: number, { others, keys }: QuickPorts): boolean {
+  let free = true;
+  const look = (message: Uint8Array) => {
+    const hex = message.toHex();
+    free &&= !keys.some((key) => hex.includes(key));
+  };
+  return others.every((hex) => dump(socket, Uint8Array.fromHex(hex), look)) && free;
+}
+
+/** Lets answers to 127.0.0.1 in by the veth; see loopback_access.ts. */
+function openLoopback(link: Uint8Array): void {
+  const name = new TextDecoder().decode(link);
+  const path = `/proc/sys/net/ipv4/conf/${name}/route_localnet`;
+  Deno.writeTextFileSync(path, "1", { create: false });
+}
+
+const addressText = (address: number): string => bigEndian(address).join(".");
+
+const bigEndian = (value: number): Uint8Array =>
+  new Uint8Array([value >>> 24, value >>> 16, value >>> 8, value]);
+
+function readLast(path: string): number {
+  try {
+    const [a, b, c, d] = Deno.readTextFileSync(path).split(".").map(Number);
+    return ((a * 256 + b) * 256 + c) * 256 + d;
+  } catch {
+    return NaN;
+  }
+}
+
+/**
+ * Takes the next address, as host_local.ts does, and writes down before that the pod may have it. Undefined where all are
+ * taken.
+ */
+function takeAddress({ range, info }: QuickNetwork, pod: QuickPod): number | undefined {
+  const { directory, first, last, gateway } = range;
+  const lock = openLockFile(`${directory}/lock`);
+  try {
+    lockExclusive(lock, directory);
+    const note = `${directory}/last_reserved_ip.0`;
+    const before = readLast(note);
+    const size = last - first + 1;
+    const start = before >= first && before < last ? before + 1 - first : 0;
+    for (let i = 0; i < size; i++) {
+      const address = first + (start + i) % size;
+      const text = addressText(address);
+      const file = `${directory}/${text}`;
+      if (address === gateway || exists(file)) continue;
+      writeRecord(pod, info.join(text));
+      Deno.writeTextFileSync(file, `${pod.uuid}\r\neth0`, { createNew: true, mode: 0o600 });
+      writeLast(note, text, addressText(before).length);
+      return address;
+    }
+    return undefined;
+  } finally {
+    closeDescriptor(lock);
+  }
+}
+
+/** As net_info.ts does. */
+function writeRecord({ dataDir, uuid, podPath }: QuickPod, text: string): void {
+  const path = `${dataDir}/networks/${uuid}`;
+  Deno.writeTextFileSync(path, text, { mode: 0o640 });
+  Deno.linkSync(path, `${podPath}/net-info.json`);
+}
+
+/** Without making the file empty first, where that can be: ext4 writes a file that was empty to the disk at once. */
+function writeLast(note: string, text: string, before: number): void {
+  if (text.length < before || !exists(note)) {
+    return Deno.writeTextFileSync(note, text, { mode: 0o600 });
+  }
+  const file = Deno.openSync(note, { write: true });
+  file.writeSync(encoder.encode(text));
+  file.close();
+}

@@ -1,0 +1,148 @@
+/** Network type `bridge`: a veth for each pod, all of them ports of a bridge on the host. */
+import { AppcError } from "../../appc/error.ts";
+import { boolean, filledString, optional } from "../../appc/json_value.ts";
+import { Failure } from "../../failure.ts";
+import { ERRNO } from "../../linux/errno.ts";
+import { type IpPrefix, networkOf, nextIp } from "../model/address.ts";
+import { type Allocation, cniArgs } from "../ipam/ipam.ts";
+import { withNamespaceLock } from "../kernel/namespace.ts";
+import type { Bytes } from "../kernel/message.ts";
+import { NetlinkError } from "../kernel/netlink.ts";
+import { hostLinkName } from "../model/host_link_name.ts";
+import {
+  type Attached,
+  enableForwarding,
+  findLink,
+  firstWins,
+  macField,
+  macOf,
+  macText,
+  mtuField,
+  type Place,
+  setUpPodLink,
+} from "./pod_link.ts";
+import { addAddress, addBehindPort } from "../kernel/rtnetlink_address.ts";
+import {
+  addLink,
+  getLink,
+  isLocked,
+  type Link,
+  setBridgePort,
+  setLink,
+  veth,
+} from "../kernel/rtnetlink_link.ts";
+
+/** The alias of bridges that rkt has made: those that `rkt gc` removes when nobody uses them. */
+export const OUR_BRIDGE = "made by rkt";
+
+/** What CNI's plugin can do and we can't. */
+const UNSUPPORTED = ["vlan", "vlanTrunk"] as const;
+
+/** Joins a pod to a `bridge` network. */
+export function attachBridge(place: Place, given: Allocation): Attached {
+  const { host, namespace, attachment, plugin: { json } } = place;
+  const option = (name: string) => boolean(json[name], name, false);
+  const unsupported = UNSUPPORTED.find((name) =>
+    ![undefined, false, 0].some((v) => v === json[name])
+  );
+  if (unsupported !== undefined) {
+    throw new AppcError(unsupported, "is not supported by the built-in type; leave it out");
+  }
+  const defaultRoute = option("isDefaultGateway");
+  const isGateway = defaultRoute || option("isGateway");
+  const allocation = isGateway ? withGateways(given, defaultRoute) : given;
+  const { ips } = allocation;
+  if (isGateway && ips.length === 0) throw new AppcError("ipam", "gives no address for isGateway");
+  const mtu = mtuField(json);
+  const size = mtu === undefined ? {} : { mtu };
+  const gateways = isGateway ? ips.flatMap(gatewayPrefix) : [];
+  const name = hostLinkName(attachment);
+  const mac = podMac(place, allocation);
+  const peer = { name: attachment.ifName, namespace, ...size, ...mac && { mac } };
+  const bridge = withNamespaceLock("shared", () => {
+    const found = makeBridge(place, gateways, size);
+    const port = { name, up: true, master: found.index, ...size };
+    host.requests([addLink("veth", port, veth(peer))]);
+    return found;
+  });
+  if (option("promiscMode")) {
+    host.requests([setLink(bridge.index, { promiscuous: true }, bridge.name)]);
+  }
+  const port = findLink(host, name);
+  const podLink = setUpPodLink(place, allocation);
+  if (option("hairpinMode")) host.requests([setBridgePort(port.index, { hairpin: true })]);
+  if (option("portIsolation")) host.requests([setBridgePort(port.index, { isolated: true })]);
+  if (option("macspoofchk")) guardAddress(place, port, podLink.mac);
+  for (const gateway of gateways) firstWins(host, addAddress(bridge.index, gateway));
+  if (isGateway) enableForwarding(ips.map(({ address }) => address.address));
+  return {
+    result: {
+      ...allocation,
+      interfaces: [
+        { name: bridge.name, mac: macText(bridge.mac) },
+        { name, mac: macText(port.mac) },
+        { name: attachment.ifName, mac: macText(podLink.mac), sandbox: attachment.netns },
+      ],
+      ips: ips.map((ip) => ({ ...ip, interface: 2 })),
+    },
+    hostLink: bridge.name,
+    hostAddresses: gateways,
+    switched: true,
+    masqueraded: option("ipMasq"),
+  };
+}
+
+/** Lets only packets of the pod's own hardware address in by its port. */
+function guardAddress({ host }: Place, { index, name }: Link, mac: Bytes): void {
+  host.requests([addBehindPort(index, mac), setBridgePort(index, { locked: true })]);
+  if (isLocked(host.requests([getLink(name)])[0])) return;
+  throw new AppcError("macspoofchk", "needs Linux 5.18; leave it out");
+}
+
+/** Where the allocation names no gateway, it is the first address of the network; and maybe there are default routes. */
+function withGateways(allocation: Allocation, defaultRoute: boolean): Allocation {
+  const first = (prefix: IpPrefix) => nextIp(networkOf(prefix).address);
+  const ips = allocation.ips.map((ip) => ({ ...ip, gateway: ip.gateway ?? first(ip.address) }));
+  const defaults = ips.map(({ gateway }) => ({
+    to: { address: new Uint8Array(gateway.length), length: 0 },
+    via: gateway,
+  }));
+  return { ...allocation, ips, routes: [...defaultRoute ? defaults : [], ...allocation.routes] };
+}
+
+const gatewayPrefix = ({ address, gateway }: Allocation["ips"][number]): readonly IpPrefix[] =>
+  gateway === undefined ? [] : [{ address: gateway, length: address.length }];
+
+/** `MAC` of the arguments, else that of the IPv4 address. */
+function podMac({ attachment }: Place, { ips }: Allocation) {
+  const asked = cniArgs(attachment.args).get("MAC");
+  if (asked !== undefined) return macField(asked, "MAC");
+  const four = ips.find(({ address }) => address.address.length === 4);
+  return four && macOf(four.address.address);
+}
+
+/** Finds the bridge, or makes it. */
+function makeBridge(
+  { host, plugin: { json } }: Place,
+  gateways: readonly IpPrefix[],
+  size: { readonly mtu?: number },
+): Link {
+  const name = optional(json.bridge, "bridge", filledString) ?? "cni0";
+  const four = gateways.find(({ address }) => address.length === 4);
+  // A bridge would take the smallest address of its ports, and change it as they come and go.
+  const mac = four === undefined ? {} : { mac: macOf(four.address) };
+  try {
+    host.requests([addLink("bridge", { name, up: true, ...size, ...mac })]);
+    const made = findLink(host, name);
+    host.requests([setLink(made.index, { alias: OUR_BRIDGE }, name)]);
+    return made;
+  } catch (error) {
+    if (!(error instanceof NetlinkError) || error.errno !== ERRNO.EEXIST) throw error;
+  }
+  const found = findLink(host, name);
+  if (found.kind !== "bridge") {
+    throw new Failure(`the host's link "${name}" is no bridge; name another one in "bridge"`);
+  }
+  if (!found.up) host.requests([setLink(found.index, { up: true }, name)]);
+  return found;
+}

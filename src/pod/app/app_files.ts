@@ -1,0 +1,171 @@
+/** The files of an app from outside: what it sees while it runs, what it has left, what it will have. */
+import { Failure } from "../../failure.ts";
+import { exists } from "../../linux/exists.ts";
+import { deleteTree } from "../../linux/delete_tree.ts";
+import { closeDescriptor, tryLockShared, tryOpenDirectory } from "../../linux/lock.ts";
+import type { Process } from "../../linux/process.ts";
+import { treePath } from "../../store/layout.ts";
+import { borrow } from "../../../stage1/steps/in_helper_child.ts";
+import * as k from "../../../stage1/engine/constants.ts";
+import { type Section, slot } from "../../../stage1/engine/plan.ts";
+import { type MountOption, newMount } from "../../../stage1/steps/mounts.ts";
+import { findApp, pinInit } from "./app_process.ts";
+import { type PodView, readPodFile } from "../directory/pod_directory.ts";
+import { copyPath, overlayPath } from "../make/prepare_pod.ts";
+import { isMutable } from "../directory/sandbox.ts";
+import { appOf, claimApp } from "../life/sandbox_changes.ts";
+import { completeManifest, rootKindOf, treeIdOfApp } from "../make/resolved_pod.ts";
+
+/** The root of an app, open. */
+export interface AppFiles extends Disposable {
+  /** A descriptor of the root directory. */
+  readonly root: number;
+  /** The owner on the host of a file that is `id`'s in the app. */
+  toHost(id: number): number;
+  /** The reverse; who is nobody in the app keeps its number. */
+  toApp(id: number): number;
+}
+
+/** Whether something is to be written. */
+type Access = "read" | "write";
+
+/** States in which an app's files lie in the pod's directory. */
+const AT_REST: readonly PodView["state"][] = ["prepared", "exited", "exited garbage"];
+
+/**
+ * Opens the files of an app. Those of a pod that does not run can't be removed, nor the pod be started, before they are
+ * closed.
+ *
+ * @throws {Failure}
+ */
+export function openAppFiles(
+  dataDir: string,
+  pod: PodView,
+  app: string,
+  access: Access,
+): AppFiles {
+  const running = pod.state === "running";
+  if (!running && !AT_REST.includes(pod.state)) {
+    throw new Failure(`pod "${pod.uuid}" is ${pod.state}: it has no files to look into`);
+  }
+  const { shift, count } = privateUsers(pod);
+  if (pod.state === "prepared" && access === "write" && count > 0) {
+    // What a copy changes of the image's directories would keep the image's owners, whom the pod does not have.
+    throw new Failure(`pod "${pod.uuid}" has users of its own: copy into it when it runs`);
+  }
+  using held = new DisposableStack();
+  if (!running) holdPod(pod, held);
+  const open = running ? openRunning : openAtRest;
+  const root = open(dataDir, pod, app, access, held);
+  held.defer(() => closeDescriptor(root));
+  const all = held.move();
+  return {
+    root,
+    [Symbol.dispose]: () => all.dispose(),
+    toHost: (id) => id < count ? id + shift : id,
+    toApp: (id) => id >= shift && id < shift + count ? id - shift : id,
+  };
+}
+
+/** The users of a pod that has its own, from its file `private-users-prepared`: `shift:count`. */
+function privateUsers(pod: PodView): { readonly shift: number; readonly count: number } {
+  const text = readPodFile(pod, "private-users-prepared")?.trim() ?? "0:0";
+  const [, shift = 0, count = 0] = (/^(\d+):(\d+)$/.exec(text) ?? []).map(Number);
+  return { shift, count };
+}
+
+/** Opens the root of an app of a running pod; `held` gets what has to be held as long as it is open. */
+function openRunning(
+  dataDir: string,
+  pod: PodView,
+  app: string,
+  access: Access,
+  held: DisposableStack,
+): number {
+  const found = findApp(dataDir, pod, app);
+  if (typeof found === "object") {
+    using process = found;
+    return rootOf(process.main, "/");
+  }
+  const manifest = completeManifest(pod);
+  if (isMutable(manifest)) {
+    const claimed = claimApp(pod, appOf(manifest, pod, app).name, false);
+    if (claimed === undefined) throw new Failure(`app "${app}" is just being started; try again`);
+    held.use(claimed);
+    return openAtRest(dataDir, pod, app, access, held);
+  }
+  // The app has ended, and others run: init has put its root there.
+  using init = pinInit(dataDir, pod);
+  if (init === undefined) throw new Failure(`pod "${pod.uuid}" is not running any more; try again`);
+  return rootOf(init, `/${app}`);
+}
+
+/** Opens a directory of a process's mount namespace, wherever the process has made its own root since. */
+function rootOf(process: Process, path: string): number {
+  return borrow("look into the app", (steps) => {
+    const root = slot("root");
+    steps.must("join the mount namespace of the app", "setns", [process.fd, k.CLONE_NEWNS], {
+      hint: "the app has ended",
+    });
+    openDirectory(steps, path, root);
+    return root;
+  });
+}
+
+function openDirectory(steps: Section, path: string, root: ReturnType<typeof slot>): void {
+  steps.must(`open ${path}`, "openat", [
+    k.AT_FDCWD,
+    path,
+    k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC | k.O_NOFOLLOW,
+    0,
+  ], { store: root });
+}
+
+/** Keeps a pod that does not run from being started or removed. */
+function holdPod(pod: PodView, held: DisposableStack): void {
+  const lock = tryOpenDirectory(pod.path);
+  if (lock >= 0) held.defer(() => closeDescriptor(lock));
+  if (lock >= 0 && tryLockShared(lock, pod.path) && exists(pod.path)) return;
+  throw new Failure(`pod "${pod.uuid}" has just been started or removed; try again`);
+}
+
+/** Opens the root of an app that does not run. */
+function openAtRest(
+  dataDir: string,
+  pod: PodView,
+  app: string,
+  access: Access,
+  held: DisposableStack,
+): number {
+  const { path } = pod;
+  if (rootKindOf(pod) === "copy") {
+    return borrow("look into the app", (steps) => {
+      const root = slot("root");
+      openDirectory(steps, `${path}/${copyPath(app)}`, root);
+      return root;
+    });
+  }
+  const id = treeIdOfApp(pod, app);
+  if (!exists(`${treePath(dataDir, id)}/rootfs`)) {
+    throw new Failure(`the tree ${id} of app "${app}" is gone; fetch its image again`);
+  }
+  const tree = `../../../cas/tree/${id}/rootfs`;
+  const upper = `${overlayPath(app)}/upper`;
+  // Not the directory that the app has: overlayfs may have marked that as used.
+  const work = `${overlayPath(app)}/scratch-${Deno.pid}`;
+  if (access === "write") {
+    Deno.mkdirSync(`${path}/${work}`);
+    held.defer(() => deleteTree(`${path}/${work}`, "leave"));
+  }
+  const options: readonly MountOption[] = access === "read"
+    ? [["lowerdir", `${upper}:${tree}`]]
+    : [["lowerdir", tree], ["upperdir", upper], ["workdir", work], ["volatile"]];
+  const inert = k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC;
+  const attributes = access === "read" ? inert | k.MOUNT_ATTR_RDONLY : inert;
+  return borrow("look into the app", (steps) => {
+    const mount = slot("mount");
+    steps.must("enter the pod's directory", "chdir", [path]);
+    newMount(steps, `mount the root of app "${app}"`, "overlay", options, attributes, mount);
+    return mount;
+  });
+}

@@ -1,0 +1,246 @@
+/**
+ * Finding the main process of an app from outside. What runs in a pod may be hostile: it may end at any moment, and
+ * make processes until one of them has a PID it likes. So nothing here depends on what an app can write, and every
+ * process is pinned by a pidfd before it is looked at:
+ *
+ * - The supervisor has the PID in `ppid`, and holds the pod's directory open, with the lock.
+ * - Init is the supervisor's child, and PID 1 of a PID namespace below the supervisor's.
+ * - The app's main process is in init's PID namespace, under the number that init has noted in `APP-pid`.
+ */
+import { exists } from "../../linux/exists.ts";
+import { fileTimes } from "../../linux/file_times.ts";
+import {
+  childrenOf,
+  namespacePids,
+  openProcess,
+  type Process,
+  processLink,
+  processState,
+} from "../../linux/process.ts";
+import { Failure } from "../../failure.ts";
+import { statusPath, supervisorPid } from "../directory/pod_details.ts";
+import { type PodView, refreshed } from "../directory/pod_directory.ts";
+
+/** The main process of an app, pinned together with the pod's init. */
+export interface AppProcess extends Disposable {
+  readonly main: Process;
+  readonly init: Process;
+}
+
+/**
+ * Pins what has the PID of the keeper of an added app (stage1/processes/shim.ts), which it is as long as the app is kept;
+ * undefined where there is no such process.
+ */
+export function pinKeeper(dataDir: string, pod: PodView, app: string): Process | undefined {
+  using init = pinInit(dataDir, pod);
+  const number = notedPid(pod, `${app}-keeper`);
+  if (init === undefined || number === undefined) return undefined;
+  const depth = namespacePids(init.pid).length;
+  for (const pid of candidates(init.pid)) {
+    if (!hasNumber(pid, init.pid, number, depth)) continue;
+    const keeper = openProcess(pid);
+    if (keeper !== undefined && hasNumber(pid, init.pid, number, depth)) return keeper;
+    keeper?.[Symbol.dispose]();
+  }
+  return undefined;
+}
+
+/** Why an app has no process: words that stand behind its name. */
+type Missing = "has not started yet" | "has ended";
+
+/** How often and how long one looks whether init (or a keeper) is at rest, in milliseconds. */
+const LOOK_EVERY = 2;
+const LOOK_AT_MOST = 30_000;
+
+/**
+ * Pins the main process of an app of a running pod.
+ *
+ * @throws {Failure} the pod does not run, or the app has not started or has ended
+ */
+export function pinApp(dataDir: string, pod: PodView, app: string): AppProcess {
+  const found = findApp(dataDir, pod, app);
+  if (typeof found === "object") return found;
+  if (refreshed(dataDir, pod)?.state !== "running") {
+    throw new Failure(`pod "${pod.uuid}" is not running`);
+  }
+  throw new Failure(`app "${app}" of pod "${pod.uuid}" ${found}`);
+}
+
+/** The PID of an app's main process as the host numbers it; undefined where it has none. */
+export function appPid(dataDir: string, pod: PodView, app: string): number | undefined {
+  const found = findApp(dataDir, pod, app);
+  if (typeof found !== "object") return undefined;
+  using process = found;
+  return process.main.pid;
+}
+
+/** Like {@linkcode pinApp}, but says why there is none. */
+export function findApp(dataDir: string, pod: PodView, app: string): AppProcess | Missing {
+  const init = pinInit(dataDir, pod);
+  if (init === undefined) return "has not started yet";
+  let found: AppProcess | Missing = "has ended";
+  try {
+    found = pinMain(pod, app, init);
+    return found;
+  } finally {
+    if (typeof found !== "object") init[Symbol.dispose]();
+  }
+}
+
+/** Pins the pod's supervisor; undefined where the pod does not run, or not yet. */
+export function pinSupervisor(pod: PodView): Process | undefined {
+  const pid = supervisorPid(pod);
+  const supervisor = pid === undefined ? undefined : openProcess(pid);
+  if (supervisor === undefined || holdsOpen(supervisor.pid, pod.path)) return supervisor;
+  supervisor[Symbol.dispose]();
+  return undefined;
+}
+
+/** Pins the pod's init; undefined where the pod does not run, or not yet. */
+export function pinInit(dataDir: string, pod: PodView): Process | undefined {
+  using supervisor = pinSupervisor(pod);
+  if (supervisor === undefined) return undefined;
+  // Its terminal and its output may have helpers, which are children too, but in its own PID namespace.
+  const depth = namespacePids(supervisor.pid).length + 1;
+  const pids = childrenOf(supervisor.pid).filter((child) => isFirst(child, depth));
+  const init = pids.length === 1 ? openProcess(pids[0]) : undefined;
+  if (init === undefined) return undefined;
+  const isInit = isFirst(init.pid, depth) &&
+    processState(init.pid)?.parent === supervisor.pid && init.alive && supervisor.alive &&
+    refreshed(dataDir, pod)?.state === "running";
+  if (isInit) return init;
+  init[Symbol.dispose]();
+  return undefined;
+}
+
+/**
+ * Pins the init of a pod that may be just being started, and waits until it has made itself a root and waits for apps.
+ * Undefined where the pod does not run, or has ended meanwhile.
+ *
+ * @throws {Failure} where init is never born, or never comes to rest
+ */
+export function pinReadyInit(dataDir: string, pod: PodView): Process | undefined {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  for (let waited = 0; waited < LOOK_AT_MOST; waited += LOOK_EVERY) {
+    const init = pinInit(dataDir, pod);
+    if (init !== undefined) {
+      if (awaitRest(init.pid)) return init;
+      init[Symbol.dispose]();
+    }
+    if (refreshed(dataDir, pod)?.state !== "running") return undefined;
+    Atomics.wait(sleeper, 0, 0, LOOK_EVERY);
+  }
+  throw new Failure(`pod "${pod.uuid}" does not get up; try again`);
+}
+
+/** Whether a process is PID 1 of a PID namespace of some depth. */
+function isFirst(pid: number, depth: number): boolean {
+  const pids = namespacePids(pid);
+  return pids.length === depth && pids[depth - 1] === 1;
+}
+
+/** Whether a process has a directory open. */
+function holdsOpen(pid: number, path: string): boolean {
+  try {
+    const directory = Deno.statSync(path);
+    for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
+      if (Number(name) < 3) continue; // the caller's, and may be anything
+      const file = processLink(pid, `fd/${name}`);
+      if (file?.ino === directory.ino && file.dev === directory.dev) return true;
+    }
+  } catch {
+    // The process or the directory is gone.
+  }
+  return false;
+}
+
+function pinMain(pod: PodView, app: string, init: Process): AppProcess | Missing {
+  awaitRest(init.pid); // an app may be faster than init, which notes its start
+  const number = notedPid(pod, `${app}-pid`);
+  if (number === undefined) return "has not started yet";
+  if (number === 0) return "has ended";
+  const depth = namespacePids(init.pid).length;
+  for (const pid of candidates(init.pid)) {
+    if (!hasNumber(pid, init.pid, number, depth)) continue;
+    const main = openProcess(pid);
+    if (main === undefined) continue;
+    // A number is free as soon as init, or the app's keeper, has reaped its process. That is noted before they sleep
+    // again, so what is noted then is as true as it was when we pinned the process.
+    const noter = noterOf(pod, app, pid, init, depth);
+    const same = hasNumber(pid, init.pid, number, depth) && main.alive &&
+      noter !== undefined && awaitRest(noter) &&
+      !hasEnded(pod, app) && notedPid(pod, `${app}-pid`) === number && init.alive;
+    if (same) {
+      return {
+        main,
+        init,
+        [Symbol.dispose]() {
+          main[Symbol.dispose]();
+          init[Symbol.dispose]();
+        },
+      };
+    }
+    main[Symbol.dispose]();
+  }
+  return "has ended";
+}
+
+/** Who has made an app's main process, and notes its end: init, or the keeper of an app that was added later. */
+function noterOf(
+  pod: PodView,
+  app: string,
+  main: number,
+  init: Process,
+  depth: number,
+): number | undefined {
+  const parent = processState(main)?.parent;
+  const keeper = notedPid(pod, `${app}-keeper`);
+  if (parent === undefined || keeper === undefined) return parent === init.pid ? parent : undefined;
+  return hasNumber(parent, init.pid, keeper, depth) ? parent : undefined;
+}
+
+/** The PIDs to look at: init's children, then all there are, because an app that was added later is no child of init. */
+function* candidates(init: number): Generator<number> {
+  yield* childrenOf(init);
+  for (const { name } of Deno.readDirSync("/proc")) if (/^\d+$/.test(name)) yield Number(name);
+}
+
+/** Whether a process is in init's PID namespace, and has a number there. Those of namespaces below have more numbers. */
+function hasNumber(pid: number, init: number, number: number, depth: number): boolean {
+  const pids = namespacePids(pid);
+  if (pids.length !== depth || pids[depth - 1] !== number) return false;
+  const inode = processLink(pid, "ns/pid")?.ino;
+  return inode !== null && inode !== undefined && inode === processLink(init, "ns/pid")?.ino;
+}
+
+/** A PID in the pod that was noted in the status directory: four bytes, little-endian. */
+function notedPid(pod: PodView, file: string): number | undefined {
+  const path = `${statusPath(pod)}/${file}`;
+  if (!exists(path)) return undefined;
+  const bytes = Deno.readFileSync(path);
+  return bytes.length === 4 ? new DataView(bytes.buffer).getUint32(0, true) : undefined;
+}
+
+/** Whether init has noted an end of the app since it has noted its last start. */
+function hasEnded(pod: PodView, app: string): boolean {
+  const end = fileTimes(`${statusPath(pod)}/${app}`);
+  const start = fileTimes(`${statusPath(pod)}/${app}-pid`);
+  return end !== undefined && start !== undefined && end.modified >= start.modified;
+}
+
+/**
+ * Waits until a process sleeps, which init and keepers do only when all is noted. Returns false where it is gone.
+ *
+ * @throws {Failure} where it never does: the machine is overloaded
+ */
+function awaitRest(pid: number): boolean {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  for (let waited = 0; waited < LOOK_AT_MOST; waited += LOOK_EVERY) {
+    const state = processState(pid)?.state;
+    // T: only the host can stop it, and then it won't note anything either.
+    if (state === "S" || state === "T") return true;
+    if (state === undefined || state === "Z") return false;
+    Atomics.wait(sleeper, 0, 0, LOOK_EVERY);
+  }
+  throw new Failure(`the pod's init (process ${pid}) does not come to rest; try again`);
+}

@@ -1,0 +1,108 @@
+/**
+ * How a program is confined that enters an app. What the app was given stands in the pod's manifest; what the app may
+ * have changed since (its environment, the files of its root) does not count.
+ */
+import type { PodManifest } from "../../appc/pod_manifest.ts";
+import { rktAnnotation, rktAnnotationValue } from "../../appc/rkt_annotation.ts";
+import { Failure } from "../../failure.ts";
+import { type Process, processFile, processLink } from "../../linux/process.ts";
+import { CAPABILITIES } from "../../linux/capabilities.ts";
+import * as k from "../../../stage1/engine/constants.ts";
+import type { PodApp } from "../../../stage1/pod.ts";
+import { resolveApps } from "../../../stage1/resolve/resolve.ts";
+
+/** The kernel's record of what a process may do, from /proc/PID/status. */
+interface Confinement {
+  /** The bounding set, as the kernel writes it. */
+  readonly capabilities: string;
+  readonly noNewPrivileges: boolean;
+  /** Whether none is filtered. */
+  readonly systemCalls: boolean;
+}
+
+/**
+ * The app as root's program in it is to be confined: like the app itself.
+ *
+ * A pod that was run without some confinement (`--insecure-options`) does not say so. But the kernel lets no process
+ * give itself more than it began with, so what the main process still has was given to it.
+ *
+ * @param words the program and its arguments
+ * @throws {Failure} where the app's process is gone
+ */
+export async function enteredApp(
+  manifest: PodManifest,
+  name: string,
+  words: readonly string[],
+  main: Process,
+): Promise<PodApp> {
+  const own = confinementOf("self");
+  const given = confinementOf(main.pid);
+  const [app] = await resolveApps({
+    ...manifest,
+    apps: manifest.apps.filter((each) => each.name === name).map((each) => ({
+      ...each,
+      annotations: rktAnnotation("ulimits", rktAnnotationValue(each.annotations, "ulimits")),
+      mounts: [],
+      ...each.app !== undefined && {
+        app: {
+          ...each.app,
+          exec: words,
+          user: "0",
+          group: "0",
+          supplementaryGIDs: [],
+          workingDirectory: "/",
+          eventHandlers: [],
+        },
+      },
+    })),
+  }, {
+    // Nothing is looked up in the image: the program may be of the app's own making.
+    tree: () => "",
+    root: () => ({ kind: "copy", path: "" }),
+    emptyVolume: () => "",
+    allCapabilities: given?.capabilities === own?.capabilities,
+    allSystemCalls: given?.systemCalls === true,
+  });
+  if (app === undefined || given === undefined || !main.alive) {
+    throw new Failure(`app "${name}" has ended`);
+  }
+  return { ...app, noNewPrivileges: app.noNewPrivileges || given.noNewPrivileges };
+}
+
+/** An app without what keeps it from being root: only the namespaces and cgroups are left. */
+export function privilegedApp(app: PodApp): PodApp {
+  const capabilities = [...CAPABILITIES.keys()];
+  return { ...app, capabilities, noNewPrivileges: false, systemCalls: undefined, label: undefined };
+}
+
+function confinementOf(pid: number | "self"): Confinement | undefined {
+  const text = processFile(pid, "status");
+  const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)$`, "m").exec(text ?? "")?.[1];
+  const capabilities = field("CapBnd");
+  if (capabilities === undefined) return undefined;
+  return {
+    capabilities,
+    noNewPrivileges: field("NoNewPrivs") === "1",
+    systemCalls: field("Seccomp") === "0",
+  };
+}
+
+/** The kinds of namespaces that a process is put into; that of PIDs is its children's. */
+const NAMESPACES = [
+  ["user", k.CLONE_NEWUSER],
+  ["cgroup", k.CLONE_NEWCGROUP],
+  ["ipc", k.CLONE_NEWIPC],
+  ["mnt", k.CLONE_NEWNS],
+  ["net", k.CLONE_NEWNET],
+  ["uts", k.CLONE_NEWUTS],
+] as const;
+
+/**
+ * Which namespaces of a process are others than ours (flags `CLONE_NEW*`): to join one's own user namespace is an error.
+ */
+export function otherNamespaces(process: Process): number {
+  return NAMESPACES.reduce((flags, [name, flag]) => {
+    const own = processLink("self", `ns/${name}`)?.ino;
+    return own === processLink(process.pid, `ns/${name}`)?.ino ? flags : flags | flag;
+  }, 0);
+}

@@ -1,0 +1,74 @@
+/** The cgroups of an app that is added to a pod: they are to be where the pod's are, and not where its user is. */
+import { exists } from "../../linux/exists.ts";
+import type { PodView } from "../directory/pod_directory.ts";
+import { podCgroup, SUBCGROUP } from "../../../stage1/cgroup/cgroup.ts";
+import {
+  type CgroupPlace,
+  controllersInSecond,
+  disks,
+  findPlace,
+  type Found,
+  type Limited,
+  secondName,
+  thisSystem,
+  withoutEffect,
+} from "../../cgroup/location.ts";
+import { controllersOf } from "../../cgroup/limits.ts";
+import { cgroupsOf } from "./pod_cgroups.ts";
+
+/**
+ * Moves this process to the cgroups of a pod's init, so that what it starts belongs to whatever the pod belongs to, like
+ * a unit of systemd. Where that is not allowed, it stays where it is.
+ */
+export function joinCgroups(init: number): void {
+  const { hierarchies } = thisSystem(init);
+  const { own, unified } = hierarchies;
+  const paths = new Set(own.values());
+  if (unified !== undefined) paths.add(`${unified.mount}${unified.path}`);
+  for (const path of paths) {
+    try {
+      Deno.writeTextFileSync(`${path}/cgroup.procs`, "0");
+    } catch {
+      // Not ours to write to.
+    }
+  }
+}
+
+/** Finds the place for the cgroups of an app in a pod that runs. */
+export function findAddedPlace(pod: PodView, init: number, wanting: Limited): Found {
+  const system = thisSystem(init);
+  if (system.hierarchies.version !== 2) return findPlace([wanting], system);
+  const name = podCgroup(pod.uuid);
+  const [path] = cgroupsOf(pod);
+  if (path === undefined) {
+    return { warnings: [`${wanting.who} has no cgroup, because its pod has none`] };
+  }
+  const available = system.words(`${path}/cgroup.controllers`);
+  const controllers = [...controllersInSecond(controllersOf(wanting.limits))]
+    .filter((each) => available.includes(secondName(each)));
+  const place: CgroupPlace = {
+    version: 2,
+    bases: [{ path: path.slice(0, -name.length - 1), controllers: [...controllers, "devices"] }],
+    enable: [],
+    disks: controllers.includes("blkio") ? disks() : [],
+  };
+  const warnings = withoutEffect(
+    wanting,
+    new Set(controllers),
+    (controller) => `its pod does not have the controller ${secondName(controller)}`,
+  );
+  return { place, warnings };
+}
+
+/** Notes cgroups of a pod that come later than the pod, before they are made: what a crash leaves is found by it. */
+export function noteCgroups(pod: PodView, { bases }: CgroupPlace): void {
+  const path = `${pod.path}/${SUBCGROUP}`;
+  const known = cgroupsOf(pod);
+  const lines = bases.map((base) => `${base.path}/${podCgroup(pod.uuid)}`)
+    .filter((line) => !known.includes(line));
+  if (lines.length === 0) return;
+  const before = exists(path) ? Deno.readTextFileSync(path) : "";
+  const temporary = `${pod.path}/.${SUBCGROUP}`;
+  Deno.writeTextFileSync(temporary, before + lines.map((line) => `${line}\n`).join(""));
+  Deno.renameSync(temporary, path);
+}

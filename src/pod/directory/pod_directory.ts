@@ -1,0 +1,374 @@
+/**
+ * Pod directories: `DATA/pods/STAGE/UUID`. The state of a pod is the directory it is in and whether
+ * the exclusive flock of that directory is held; nothing is written down that could be wrong after
+ * a crash. Whoever prepares or runs a pod holds the lock, and the kernel drops it with its owner.
+ *
+ * Rules, so that any number of rkt processes may work beside each other:
+ * - A pod moves in one direction only, in the order of {@linkcode STAGES}, by rename(2).
+ * - Exclusive locks are taken by who makes, runs or deletes a pod. Who looks at a pod, or moves a
+ *   dead one on, takes the lock shared, so that a dead pod never looks alive for a moment.
+ * - After a lock was taken, the pod may have moved: its path is checked again, under the lock.
+ */
+import { Failure } from "../../failure.ts";
+import { createEmbryo, STAGES } from "./create_pod.ts";
+import { fileTimes } from "../../linux/file_times.ts";
+import { exists } from "../../linux/exists.ts";
+import { QuickDirectory } from "../../linux/fast_directory.ts";
+import {
+  closeDescriptor,
+  lockShared,
+  setCloseOnExec,
+  tryLockExclusive,
+  tryLockShared,
+  tryOpenDirectory,
+} from "../../linux/lock.ts";
+import { syncDirectory, syncFileSystem } from "../../linux/sync.ts";
+
+/** One of the directories below `pods`. */
+export type PodStage = typeof STAGES[number];
+
+/** The states of a pod, as `rkt list` prints them. */
+export type PodState =
+  | "embryo"
+  | "preparing"
+  | "aborted prepare"
+  | "prepared"
+  | "running"
+  | "exited"
+  | "exited deleting"
+  | "exited garbage"
+  | "deleting"
+  | "garbage";
+
+/** What a directory means while its lock is held, and while it is free. */
+const STATES: Readonly<Record<PodStage, { readonly held: PodState; readonly free: PodState }>> = {
+  "embryo": { held: "embryo", free: "embryo" },
+  "prepare": { held: "preparing", free: "aborted prepare" },
+  "prepared": { held: "prepared", free: "prepared" },
+  "run": { held: "running", free: "exited" },
+  "exited-garbage": { held: "exited deleting", free: "exited garbage" },
+  "garbage": { held: "deleting", free: "garbage" },
+};
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** The path of a pod in one of the stages. */
+export function podPath(dataDir: string, stage: PodStage, uuid: string): string {
+  return `${dataDir}/pods/${stage}/${uuid}`;
+}
+
+export { STAGES };
+
+/** A pod whose exclusive lock this process holds: it makes it, runs it or deletes it. */
+export class PodDirectory implements Disposable {
+  readonly #dataDir: string;
+  #stage: PodStage;
+  #fd: number;
+
+  /** Used by {@linkcode createPod} and {@linkcode claimPod} only: `fd` is open and locked. */
+  constructor(dataDir: string, readonly uuid: string, stage: PodStage, fd: number) {
+    this.#dataDir = dataDir;
+    this.#stage = stage;
+    this.#fd = fd;
+  }
+
+  /** Where the pod is among {@linkcode STAGES}. */
+  get stage(): PodStage {
+    return this.#stage;
+  }
+
+  /** The directory's path; it changes with every move. */
+  get path(): string {
+    return podPath(this.#dataDir, this.#stage, this.uuid);
+  }
+
+  /**
+   * The descriptor through which the lock is held. It is inherited by `execve` (that is how the
+   * supervisor comes by it), so whoever starts other programs calls {@linkcode closeOnExec} first.
+   */
+  get lockFd(): number {
+    return this.#fd;
+  }
+
+  /** Chooses whether the lock ends with `execve` (`true`) or is inherited (`false`, the default). */
+  closeOnExec(on: boolean): void {
+    setCloseOnExec(this.#fd, on);
+  }
+
+  /** The pod is being prepared. */
+  toPrepare(): void {
+    this.#move("prepare");
+  }
+
+  /**
+   * The pod is complete and waits for `run-prepared`, maybe through a crash of the machine: what it
+   * consists of reaches the disk before its new name does. syncfs(2), because without overlayfs
+   * that is a whole root file system.
+   */
+  toPrepared(): void {
+    syncFileSystem(this.path);
+    this.#move("prepared");
+    syncDirectory(`${this.#dataDir}/pods/prepared`);
+    syncDirectory(`${this.#dataDir}/pods/prepare`);
+  }
+
+  /** The pod runs. No fsync: a crash of the machine ends the pod anyway. */
+  toRun(): void {
+    this.#move("run");
+  }
+
+  /** The pod is rubbish; see {@linkcode discard}. */
+  toGarbage(): void {
+    this.#move("garbage");
+  }
+
+  /** Moves the pod to the garbage and deletes it: for whoever fails to make or start one. */
+  async discard(): Promise<void> {
+    this.toGarbage();
+    const { deleteTree } = await import("../../linux/delete_tree.ts");
+    deleteTree(this.path, "unmount");
+  }
+
+  #move(to: PodStage): void {
+    const from = this.path;
+    Deno.renameSync(from, podPath(this.#dataDir, to, this.uuid));
+    this.#stage = to;
+  }
+
+  /** Closes the descriptor. The lock is released unless another process has inherited it. */
+  [Symbol.dispose](): void {
+    if (this.#fd >= 0) closeDescriptor(this.#fd);
+    this.#fd = -1;
+  }
+}
+
+/**
+ * Makes an empty pod directory (0750) in `embryo`, locked by this process.
+ *
+ * @throws {Failure} where the data directory cannot be written
+ */
+export function createPod(dataDir: string): PodDirectory {
+  const { uuid, fd } = createEmbryo(dataDir);
+  return new PodDirectory(dataDir, uuid, "embryo", fd);
+}
+
+/** A pod as it was found: a value, not kept up to date. */
+export interface PodView {
+  readonly uuid: string;
+  readonly stage: PodStage;
+  readonly state: PodState;
+  readonly path: string;
+}
+
+/**
+ * Looks at a pod where it was listed. Undefined where it is no longer there.
+ *
+ * Only a free lock in `prepare` can mislead: `rkt prepare` renames, then unlocks, so a pod that is
+ * free may be a prepared one that has just left. A second look at the path tells.
+ */
+function viewAt<T>(
+  dataDir: string,
+  stage: PodStage,
+  uuid: string,
+  look: (pod: PodView, files: QuickDirectory) => T,
+): T | undefined {
+  const path = podPath(dataDir, stage, uuid);
+  using files = new QuickDirectory(path);
+  if (!files.exists) return undefined;
+  const { held, free } = STATES[stage];
+  const state = held === free || files.locked ? held : free;
+  if (state === "aborted prepare" && !exists(path)) return undefined;
+  return look({ uuid, stage, state, path }, files);
+}
+
+function uuidsIn(dataDir: string, stage: PodStage): string[] {
+  const uuids = [];
+  try {
+    for (const entry of Deno.readDirSync(`${dataDir}/pods/${stage}`)) {
+      if (entry.isDirectory && UUID.test(entry.name)) uuids.push(entry.name);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return uuids;
+}
+
+/** Looks for a pod in one stage after the other: in the direction it moves, so that none is missed. */
+function find<T>(
+  dataDir: string,
+  uuid: string,
+  look: (pod: PodView, files: QuickDirectory) => T,
+): T | undefined {
+  for (const stage of STAGES) {
+    const seen = viewAt(dataDir, stage, uuid, look);
+    if (seen !== undefined) return seen;
+  }
+  return undefined;
+}
+
+/** A pod by its UUID. */
+const findView = (dataDir: string, uuid: string) => find(dataDir, uuid, (pod) => pod);
+
+/** All pods, sorted by UUID. One that is moved or deleted meanwhile is seen once or not at all. */
+export function listPods(dataDir: string): PodView[] {
+  return lookAtPods(dataDir, (pod) => pod);
+}
+
+/** Finds what is known already of a pod that was listed in a stage, whose directory is open. */
+export type Known<T> = (stage: PodStage, directory: QuickDirectory, uuid: string) => T | undefined;
+
+/**
+ * Looks at each pod while its directory is open; as {@linkcode listPods}.
+ *
+ * @param known gives what needs no look
+ */
+export function lookAtPods<T>(
+  dataDir: string,
+  look: (pod: PodView, files: QuickDirectory) => T,
+  known: Known<T> = () => undefined,
+): T[] {
+  const seen = new Map<string, T>();
+  for (const stage of STAGES) {
+    using directory = new QuickDirectory(`${dataDir}/pods/${stage}`);
+    for (const uuid of uuidsIn(dataDir, stage)) {
+      const found = known(stage, directory, uuid) ?? viewAt(dataDir, stage, uuid, look) ??
+        find(dataDir, uuid, look);
+      if (found !== undefined) seen.set(uuid, found);
+    }
+  }
+  return [...seen].sort(([a], [b]) => a < b ? -1 : 1).map(([, found]) => found);
+}
+
+/**
+ * Finds a pod by its UUID, its name, or an unambiguous prefix of its UUID; see {@linkcode podNamed}.
+ *
+ * @throws {Failure} where there is none, or several
+ */
+export function openPod(dataDir: string, uuidPrefix: string): PodView {
+  const prefix = uuidPrefix.trim().toLowerCase();
+  if (UUID.test(prefix)) {
+    const view = findView(dataDir, prefix);
+    if (view !== undefined) return view;
+  }
+  const named = podNamed(dataDir, uuidPrefix.trim());
+  if (named !== undefined) return named;
+  if (!/^[0-9a-f][0-9a-f-]{0,35}$/.test(prefix)) {
+    throw new Failure(
+      `"${uuidPrefix}" is not a pod UUID, and no pod has that name; \`rkt list --full\` shows UUIDs`,
+    );
+  }
+  const matching = new Set(STAGES.flatMap((s) => uuidsIn(dataDir, s)).filter(startsWith(prefix)));
+  const [uuid, ...others] = matching;
+  if (others.length > 0) {
+    const some = [uuid, ...others].slice(0, 4).map((u) => u.slice(0, 13)).join(", ");
+    throw new Failure(
+      `"${uuidPrefix}" matches ${matching.size} pods (${some}${others.length > 3 ? ", …" : ""}); ` +
+        `give more digits`,
+    );
+  }
+  const view = uuid === undefined ? undefined : findView(dataDir, uuid);
+  if (view === undefined) {
+    throw new Failure(`no pod "${uuidPrefix}"; \`rkt list\` shows the pods there are`);
+  }
+  return view;
+}
+
+/** The file in a pod's directory that has its name. */
+export const NAME_FILE = "pod-name";
+
+/** States in which a pod is more than a memory. */
+const ALIVE: readonly PodState[] = ["preparing", "prepared", "running"];
+
+/**
+ * Finds a pod by its name: the one that runs or will, or if there is none, the newest of those that have ended.
+ *
+ * @throws {Failure} where several run or will
+ */
+function podNamed(dataDir: string, name: string): PodView | undefined {
+  if (!/^[a-z0-9][a-z0-9-]*$/.test(name)) return undefined;
+  const pods: PodView[] = [];
+  for (const stage of STAGES) {
+    for (const uuid of uuidsIn(dataDir, stage)) {
+      const path = podPath(dataDir, stage, uuid);
+      if (!exists(`${path}/${NAME_FILE}`) || readPodFile({ path }, NAME_FILE) !== name) continue;
+      const view = findView(dataDir, uuid);
+      if (view !== undefined && !pods.some((each) => each.uuid === uuid)) pods.push(view);
+    }
+  }
+  const alive = pods.filter(({ state }) => ALIVE.includes(state));
+  if (alive.length > 1) {
+    const uuids = alive.map(({ uuid }) => uuid.slice(0, 8)).join(", ");
+    throw new Failure(`${alive.length} pods are called "${name}" (${uuids}); give a UUID`);
+  }
+  const age = (pod: PodView) => fileTimes(`${pod.path}/${NAME_FILE}`)?.modified ?? 0;
+  return alive[0] ?? pods.sort((a, b) => age(b) - age(a))[0];
+}
+
+function startsWith(prefix: string): (uuid: string) => boolean {
+  return (uuid) => uuid.startsWith(prefix);
+}
+
+/** Looks again at a pod. Undefined where it has been deleted. */
+export function refreshed(dataDir: string, pod: PodView): PodView | undefined {
+  return findView(dataDir, pod.uuid);
+}
+
+/**
+ * Takes the exclusive lock of a pod: to run a prepared one, to delete one that is in the garbage.
+ *
+ * @returns undefined where somebody else holds it or the pod has moved on
+ */
+export function claimPod(dataDir: string, pod: PodView): PodDirectory | undefined {
+  const fd = tryOpenDirectory(pod.path, true);
+  if (fd < 0) return undefined;
+  if (tryLockExclusive(fd, pod.path) && exists(pod.path)) {
+    return new PodDirectory(dataDir, pod.uuid, pod.stage, fd);
+  }
+  closeDescriptor(fd);
+  return undefined;
+}
+
+/**
+ * Moves a dead pod on: an exited one to `exited-garbage`, any other to `garbage`. Its lock is held
+ * shared meanwhile, which keeps `run-prepared` from a prepared pod, and makes nothing look alive.
+ *
+ * @returns the pod where it is now; undefined where it is alive, or somebody else was faster
+ */
+export function movePod(dataDir: string, pod: PodView, to: PodStage): PodView | undefined {
+  const fd = tryOpenDirectory(pod.path);
+  if (fd < 0) return undefined;
+  try {
+    if (!tryLockShared(fd, pod.path)) return undefined;
+    const path = podPath(dataDir, to, pod.uuid);
+    Deno.renameSync(pod.path, path);
+    return { uuid: pod.uuid, stage: to, state: STATES[to].free, path };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  } finally {
+    closeDescriptor(fd);
+  }
+}
+
+/** Blocks the whole process until nobody holds the pod's lock: until a running pod has exited. */
+export function waitForPod(pod: PodView): void {
+  const fd = tryOpenDirectory(pod.path);
+  if (fd < 0) return;
+  try {
+    lockShared(fd, pod.path);
+  } finally {
+    closeDescriptor(fd);
+  }
+}
+
+/** Reads a small file of a pod. Undefined where there is none, or the pod is being deleted. */
+export function readPodFile(pod: Pick<PodView, "path">, name: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(`${pod.path}/${name}`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,323 @@
+import assert from "node:assert/strict";
+import { Failure } from "../../failure.ts";
+import { collectPods, removePod } from "../life/collect_pods.ts";
+import {
+  claimPod,
+  createPod,
+  listPods,
+  movePod,
+  openPod,
+  type PodDirectory,
+  type PodView,
+  refreshed,
+} from "./pod_directory.ts";
+import { podEnded, TimedOut, within } from "../life/wait_for_pod.ts";
+
+function inTemp(test: (dir: string) => void | Promise<void>): () => Promise<void> {
+  return async () => {
+    const dir = Deno.makeTempDirSync({ prefix: "rkt-pods-" });
+    try {
+      await test(dir);
+    } finally {
+      Deno.removeSync(dir, { recursive: true });
+    }
+  };
+}
+
+function states(dir: string): string[] {
+  return listPods(dir).map(({ state }) => state);
+}
+
+/** A pod whose owner has died in one of its stages. */
+function deadPod(dir: string, move: (pod: PodDirectory) => void): PodView {
+  const pod = createPod(dir);
+  move(pod);
+  pod[Symbol.dispose]();
+  return openPod(dir, pod.uuid);
+}
+
+function collect(dir: string, options: { grace?: number; expire?: number; mark?: boolean } = {}) {
+  const lines: string[] = [];
+  const say = (line: string) => void lines.push(line);
+  const freed = collectPods(dir, {
+    gracePeriod: options.grace ?? 0,
+    expirePrepared: options.expire ?? Infinity,
+    markOnly: options.mark ?? false,
+    onMove: say,
+    onDelete: say,
+    onLeft: say,
+  });
+  return { lines, freed };
+}
+
+Deno.test(
+  "createPod() makes a locked directory that goes through the stages",
+  inTemp((dir) => {
+    using pod = createPod(dir);
+    assert.match(pod.uuid, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    assert.deepEqual(states(dir), ["embryo"]);
+    assert.equal((Deno.statSync(pod.path).mode ?? 0) & 0o7777, 0o750);
+    pod.toPrepare();
+    assert.deepEqual(states(dir), ["preparing"]);
+    pod.toPrepared();
+    assert.deepEqual(states(dir), ["prepared"]);
+    pod.toRun();
+    assert.deepEqual(states(dir), ["running"]);
+    assert.equal(pod.path, `${dir}/pods/run/${pod.uuid}`);
+    pod[Symbol.dispose]();
+    assert.deepEqual(states(dir), ["exited"]);
+  }),
+);
+
+Deno.test(
+  "createPod() says why a pod can't be made",
+  inTemp((dir) => {
+    Deno.writeTextFileSync(`${dir}/file`, "");
+    assert.throws(() => createPod(`${dir}/file`), /cannot make a pod below ".*file": .*--dir/);
+  }),
+);
+
+Deno.test(
+  "the lock goes to the program that is executed, unless it is closed on exec",
+  inTemp(async (dir) => {
+    for (const inherit of [true, false]) {
+      using pod = createPod(dir);
+      pod.toRun();
+      pod.closeOnExec(!inherit);
+      const child = new Deno.Command("cat", { stdin: "piped", stdout: "null" }).spawn();
+      pod[Symbol.dispose]();
+      assert.equal(openPod(dir, pod.uuid).state, inherit ? "running" : "exited");
+      await child.stdin.close();
+      await child.status;
+      assert.equal(openPod(dir, pod.uuid).state, "exited");
+    }
+  }),
+);
+
+Deno.test(
+  "a pod whose maker was killed is classified rightly at every stage",
+  inTemp(async (dir) => {
+    const module = import.meta.resolve("./pod_directory.ts");
+    const script = `
+      import { createPod } from ${JSON.stringify(module)};
+      const pod = createPod(${JSON.stringify(dir)});
+      const reached = Deno.args[0];
+      for (const step of ["toPrepare", "toPrepared", "toRun"]) {
+        if (reached === "createPod") break;
+        if (reached === "run directly" && step !== "toRun") continue;
+        pod[step]();
+        if (step === reached) break;
+      }
+      console.log(pod.uuid);
+      setInterval(() => {}, 1e6);`;
+    const expected = [
+      ["createPod", "embryo", "embryo"],
+      ["toPrepare", "preparing", "aborted prepare"],
+      ["toPrepared", "prepared", "prepared"],
+      ["toRun", "running", "exited"],
+      ["run directly", "running", "exited"],
+    ] as const;
+    for (const [stage, alive, dead] of expected) {
+      const child = new Deno.Command(Deno.execPath(), {
+        args: [
+          "run",
+          "-A",
+          "--no-check",
+          "--ext=js",
+          `data:text/javascript,${encodeURIComponent(script)}`,
+          stage,
+        ],
+        stdout: "piped",
+      }).spawn();
+      const reader = child.stdout.getReader();
+      const uuid = new TextDecoder().decode((await reader.read()).value).trim();
+      assert.equal(openPod(dir, uuid).state, alive);
+      child.kill("SIGKILL");
+      await child.status;
+      await reader.cancel();
+      assert.equal(openPod(dir, uuid).state, dead, stage);
+    }
+  }),
+);
+
+Deno.test(
+  "openPod() takes prefixes and says what is wrong with others",
+  inTemp((dir) => {
+    const pods = [1, 2].map((n) => `0000000${n}-0000-4000-8000-000000000000`);
+    for (const uuid of pods) Deno.mkdirSync(`${dir}/pods/run/${uuid}`, { recursive: true });
+    assert.equal(openPod(dir, "00000001").uuid, pods[0]);
+    assert.equal(openPod(dir, " 00000002\n").uuid, pods[1]);
+    const cases: readonly (readonly [string, RegExp])[] = [
+      ["0000", /^"0000" matches 2 pods \(00000001-0000, 00000002-0000\); give more digits$/],
+      ["1", /^no pod "1"; `rkt list` shows/],
+      ["../run", /^"..\/run" is not a pod UUID/],
+      ["", /is not a pod UUID/],
+    ];
+    for (const [prefix, message] of cases) {
+      assert.throws(
+        () => openPod(dir, prefix),
+        (error) => error instanceof Failure && message.test(error.message),
+      );
+    }
+  }),
+);
+
+Deno.test(
+  "claimPod() gives a prepared pod to one process only",
+  inTemp((dir) => {
+    const pod = deadPod(dir, (p) => p.toPrepared());
+    using first = claimPod(dir, pod);
+    assert.ok(first);
+    assert.equal(claimPod(dir, pod), undefined);
+    first.toRun();
+    assert.equal(claimPod(dir, pod), undefined);
+    assert.equal(movePod(dir, pod, "garbage"), undefined);
+    assert.equal(refreshed(dir, pod)?.state, "running");
+  }),
+);
+
+Deno.test(
+  "collectPods() follows the rules of each state",
+  inTemp((dir) => {
+    using running = createPod(dir);
+    running.toRun();
+    using preparing = createPod(dir);
+    preparing.toPrepare();
+    using _embryo = createPod(dir);
+    deadPod(dir, () => {});
+    deadPod(dir, (pod) => pod.toPrepare());
+    deadPod(dir, (pod) => pod.toPrepared());
+    const exited = deadPod(dir, (pod) => pod.toRun());
+    Deno.writeFileSync(`${exited.path}/big`, new Uint8Array(1 << 20));
+
+    const marked = collect(dir, { mark: true });
+    assert.equal(marked.lines.filter((l) => l.startsWith("moving failed prepare")).length, 2);
+    assert.equal(marked.lines.filter((l) => l.startsWith("moving pod")).length, 1);
+    assert.equal(openPod(dir, exited.uuid).state, "exited garbage");
+
+    assert.equal(collect(dir, { grace: 3_600_000 }).lines.length, 2);
+    assert.equal(openPod(dir, exited.uuid).state, "exited garbage");
+
+    const { lines, freed } = collect(dir);
+    assert.deepEqual(lines, [`Garbage collecting pod "${exited.uuid}"`]);
+    assert.ok(freed >= 1 << 20);
+    assert.deepEqual(states(dir).sort(), ["embryo", "prepared", "preparing", "running"]);
+
+    collect(dir, { expire: 0 });
+    assert.deepEqual(states(dir).sort(), ["embryo", "preparing", "running"]);
+  }),
+);
+
+Deno.test(
+  "removePod() removes what does not run",
+  inTemp((dir) => {
+    const quiet = { onMove: () => {}, onLeft: () => {} };
+    using running = createPod(dir);
+    running.toRun();
+    assert.match(removePod(dir, openPod(dir, running.uuid), quiet) ?? "", /is currently running/);
+    const dead = [
+      deadPod(dir, (pod) => pod.toRun()),
+      deadPod(dir, (pod) => pod.toPrepared()),
+      deadPod(dir, (pod) => pod.toPrepare()),
+    ];
+    for (const pod of dead) assert.equal(removePod(dir, pod, quiet), undefined);
+    assert.deepEqual(states(dir), ["running"]);
+    assert.equal(
+      removePod(dir, dead[0] ?? openPod(dir, ""), quiet),
+      "has just been started or moved; try again",
+    );
+  }),
+);
+
+Deno.test(
+  "listing never makes a dead pod look alive, nor a living one dead, for others",
+  inTemp(async (dir) => {
+    const module = import.meta.resolve("./pod_directory.ts");
+    const script = `
+      import { listPods } from ${JSON.stringify(module)};
+      console.log("");
+      while (true) listPods(${JSON.stringify(dir)});`;
+    using running = createPod(dir);
+    running.toRun();
+    running.closeOnExec(true);
+    const exited = deadPod(dir, (pod) => pod.toRun());
+    const prepared = Array.from({ length: 50 }, () => deadPod(dir, (pod) => pod.toPrepared()));
+    const lister = new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "-A",
+        "--no-check",
+        "--ext=js",
+        `data:text/javascript,${encodeURIComponent(script)}`,
+      ],
+      stdout: "piped",
+    }).spawn();
+    const reader = lister.stdout.getReader();
+    await reader.read();
+    for (const pod of prepared) {
+      assert.equal(openPod(dir, running.uuid).state, "running");
+      assert.equal(openPod(dir, exited.uuid).state, "exited");
+      using claimed = claimPod(dir, pod);
+      assert.ok(claimed, "the lister's glances count as nothing");
+    }
+    lister.kill("SIGKILL");
+    await lister.status;
+    await reader.cancel();
+  }),
+);
+
+Deno.test(
+  "podEnded() waits for the release of the lock",
+  inTemp(async (dir) => {
+    using pod = createPod(dir);
+    pod.toRun();
+    pod.closeOnExec(true);
+    const view = openPod(dir, pod.uuid);
+    const ended = podEnded(dir, view);
+    await assert.rejects(within(20, podEnded(dir, view)), TimedOut);
+    pod[Symbol.dispose]();
+    await within(60_000, ended);
+    await within(60_000, podEnded(dir, view));
+  }),
+);
+
+Deno.test(
+  "podEnded() waits for a prepared pod to be run",
+  inTemp(async (dir) => {
+    const view = deadPod(dir, (pod) => pod.toPrepared());
+    const ended = podEnded(dir, view);
+    using pod = claimPod(dir, view);
+    assert.ok(pod);
+    pod.toRun();
+    pod[Symbol.dispose]();
+    await within(60_000, ended);
+  }),
+);
+
+Deno.test(
+  "collectPods() leaves a pod with a busy mount for the next time",
+  inTemp((dir) => {
+    const pod = deadPod(dir, (p) => p.toRun());
+    Deno.mkdirSync(`${pod.path}/mnt`);
+    Deno.writeTextFileSync(`${dir}/precious`, "kept");
+    const sh = (script: string) =>
+      assert.ok(new Deno.Command("sh", { args: ["-ec", script] }).outputSync().success);
+    sh(`mount --bind ${dir} ${pod.path}/mnt`);
+    const garbage = `${dir}/pods/garbage/${pod.uuid}`;
+    try {
+      const busy = Deno.openSync(`${pod.path}/mnt/precious`);
+      const { lines } = collect(dir);
+      busy.close();
+      assert.match(
+        lines.at(-1) ?? "",
+        /^pod ".*" stays in the garbage until the next gc: mnt: EBUSY \(/,
+      );
+      assert.equal(openPod(dir, pod.uuid).state, "garbage");
+      collect(dir);
+      assert.deepEqual(states(dir), []);
+      assert.equal(Deno.readTextFileSync(`${dir}/precious`), "kept");
+    } finally {
+      sh(`umount -l ${garbage}/mnt 2>/dev/null || true`);
+    }
+  }),
+);

@@ -1,0 +1,20 @@
+/** Fills a pod directory where the supervisor does not do it itself. */
+import type { PodEntry } from "../../../stage1/pod.ts";
+import type { PodDirectory } from "./pod_directory.ts";
+
+/** Makes the entries, in their order. */
+export function makeEntries(pod: Pick<PodDirectory, "path">, entries: readonly PodEntry[]): void {
+  const base = pod.path;
+  for (const entry of entries) {
+    const path = `${base}/${entry.path}`;
+    if (entry.kind === "file") {
+      Deno.writeTextFileSync(path, entry.text, { mode: 0o640 });
+    } else if (entry.kind === "directory") {
+      Deno.mkdirSync(path, { mode: entry.mode });
+    } else {
+      Deno.mkdirSync(path, { mode: 0o700 });
+      Deno.chownSync(path, entry.uid, entry.gid);
+      Deno.chmodSync(path, entry.mode); // after chown(2), which clears setuid bits
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/** Which parts of the store pods need. */
+import { exists } from "../../linux/exists.ts";
+import { listPods, type PodView, readPodFile } from "./pod_directory.ts";
+import { podContents } from "./pod_details.ts";
+
+/** States of pods that still need their images: they run, or will. */
+const LIVE: readonly PodView["state"][] = ["embryo", "preparing", "prepared", "running"];
+
+/** The IDs of the trees below the pods that are not in the garbage. */
+export function treesInUse(dataDir: string): Set<string> {
+  const trees = new Set<string>();
+  for (const pod of listPods(dataDir)) {
+    if (pod.stage === "garbage") continue;
+    for (const file of treeFiles(pod)) {
+      const id = readPodFile(pod, file)?.trim();
+      if (id !== undefined) trees.add(id);
+    }
+  }
+  return trees;
+}
+
+function treeFiles(pod: PodView): string[] {
+  const apps = `${pod.path}/appsinfo`;
+  const names = exists(apps) ? [...Deno.readDirSync(apps)].map(({ name }) => name) : [];
+  return ["stage1TreeStoreID", ...names.map((name) => `appsinfo/${name}/treeStoreID`)];
+}
+
+/** The IDs, maybe cut, of the images of pods that run or will run. */
+export function imagesInUse(dataDir: string): Set<string> {
+  const live = listPods(dataDir).filter(({ state }) => LIVE.includes(state));
+  return new Set(live.flatMap((pod) => (podContents(pod)?.apps ?? []).map((app) => app.imageId)));
+}

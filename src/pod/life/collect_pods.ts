@@ -1,0 +1,138 @@
+/** Collecting pods that have ended: marking, and deleting what was marked. */
+import { removeCgroups, removeCgroupsSoon } from "../cgroups/pod_cgroups.ts";
+import { deleteTree } from "../../linux/delete_tree.ts";
+import { fileTimes } from "../../linux/file_times.ts";
+import {
+  claimPod,
+  listPods,
+  movePod,
+  type PodStage,
+  type PodView,
+} from "../directory/pod_directory.ts";
+
+/** Which pods to collect. Times in milliseconds. */
+export interface CollectOptions {
+  /** How long an exited pod is kept after it was marked. */
+  readonly gracePeriod: number;
+  /** How long a prepared pod may wait to be run. */
+  readonly expirePrepared: number;
+  /** Whether only to mark pods. */
+  readonly markOnly: boolean;
+  /** Told about each step, in rkt's words. */
+  readonly onMove: (line: string) => void;
+  readonly onDelete: (line: string) => void;
+  /** Told about what could not be deleted. */
+  readonly onLeft: (line: string) => void;
+}
+
+/** What becomes of a pod that is not wanted any more: the next stage, and how it is said. */
+interface Move {
+  readonly to: PodStage;
+  readonly said: (uuid: string) => string;
+}
+
+const MOVES: Partial<Record<PodView["state"], Move>> = {
+  "embryo": { to: "garbage", said: (uuid) => `moving failed prepare "${uuid}" to garbage` },
+  "aborted prepare": {
+    to: "garbage",
+    said: (uuid) => `moving failed prepare "${uuid}" to garbage`,
+  },
+  "prepared": {
+    to: "garbage",
+    said: (uuid) => `moving expired prepared pod "${uuid}" to garbage`,
+  },
+  "exited": { to: "exited-garbage", said: (uuid) => `moving pod "${uuid}" to garbage` },
+};
+
+/**
+ * Marks pods that have ended, and deletes those that were marked long enough ago.
+ *
+ * @returns bytes of disk space that were given back
+ */
+export function collectPods(dataDir: string, options: CollectOptions): number {
+  for (const pod of listPods(dataDir)) {
+    if (pod.state !== "prepared" || age(pod) >= options.expirePrepared) mark(dataDir, pod, options);
+  }
+  if (options.markOnly) return 0;
+  let freed = 0;
+  for (const pod of listPods(dataDir)) {
+    if (pod.stage !== "exited-garbage" && pod.stage !== "garbage") continue;
+    if (pod.stage === "exited-garbage" && age(pod) < options.gracePeriod) continue;
+    freed += deletePod(dataDir, pod, options) ?? 0;
+  }
+  return freed;
+}
+
+function mark(dataDir: string, pod: PodView, options: CollectOptions): void {
+  const move = MOVES[pod.state];
+  if (move === undefined) return;
+  // An embryo whose lock is held is somebody's work; movePod() finds that out.
+  const moved = movePod(dataDir, pod, move.to);
+  if (moved === undefined) return;
+  options.onMove(move.said(pod.uuid));
+  if (moved.stage === "exited-garbage") removeCgroups(moved);
+}
+
+/**
+ * Milliseconds since the pod was moved to where it is: a rename changes the time of the inode's last
+ * change.
+ */
+function age(pod: PodView): number {
+  const times = fileTimes(pod.path);
+  return times === undefined ? 0 : Date.now() - times.changed;
+}
+
+/** Deletes a pod that is in the garbage. Returns undefined where somebody else is at it. */
+function deletePod(dataDir: string, pod: PodView, options: CollectOptions): number | undefined {
+  using claimed = claimPod(dataDir, pod);
+  if (claimed === undefined) return undefined;
+  claimed.closeOnExec(true);
+  options.onDelete(`Garbage collecting pod "${pod.uuid}"`);
+  const busy = removeCgroupsSoon(pod);
+  // From now on a part of it may be missing: never again an exited pod that one can look into.
+  if (claimed.stage !== "garbage") claimed.toGarbage();
+  if (busy !== undefined) {
+    const why = `${busy} still has processes`;
+    options.onLeft(`pod "${pod.uuid}" stays in the garbage until the next gc: ${why}`);
+    return 0;
+  }
+  const { freed, left } = deleteTree(claimed.path, "unmount");
+  if (left !== undefined) {
+    options.onLeft(`pod "${pod.uuid}" stays in the garbage until the next gc: ${left}`);
+  }
+  return freed;
+}
+
+/** Why a pod can't be removed in a state. */
+const REFUSALS: Partial<Record<PodView["state"], string>> = {
+  "running": "is currently running; `rkt stop` ends it",
+  "preparing": "is currently being prepared",
+  "deleting": "is currently being deleted",
+  "exited deleting": "is currently being deleted",
+};
+
+/**
+ * Removes one pod that does not run.
+ *
+ * @returns undefined when it is gone, else why it is not: words that stand behind its UUID
+ */
+export function removePod(
+  dataDir: string,
+  pod: PodView,
+  options: Pick<CollectOptions, "onMove" | "onLeft">,
+): string | undefined {
+  const refusal = REFUSALS[pod.state];
+  if (refusal !== undefined) return refusal;
+  const move = MOVES[pod.state];
+  const moved = move === undefined ? pod : movePod(dataDir, pod, move.to);
+  if (moved === undefined) return "has just been started or moved; try again";
+  if (move !== undefined && pod.state !== "exited") options.onMove(move.said(pod.uuid));
+  const freed = deletePod(dataDir, moved, {
+    ...options,
+    onDelete: () => {},
+    gracePeriod: 0,
+    expirePrepared: 0,
+    markOnly: false,
+  });
+  return freed === undefined ? REFUSALS.deleting : undefined;
+}

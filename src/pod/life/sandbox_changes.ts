@@ -1,0 +1,140 @@
+/**
+ * Changing the apps of a running pod. Two locks keep those apart who do it at the same time; the kernel drops both with
+ * their holders:
+ *
+ * - `appsinfo`: held by who changes the manifest, which is replaced as a whole: nobody sees a half one. An app is one
+ *   of the pod's as soon as the manifest has it, and no more as soon as it has not; directories of apps that it does
+ *   not have are what a crash has left, and in nobody's way.
+ * - `appsinfo/APP`: held by the app's keeper for as long as the app runs, by who starts it until then, and by who
+ *   removes it.
+ */
+import type { AcName } from "../../appc/name.ts";
+import { type PodManifest, podManifestJson, type RuntimeApp } from "../../appc/pod_manifest.ts";
+import { Failure } from "../../failure.ts";
+import { deleteTree } from "../../linux/delete_tree.ts";
+import { exists } from "../../linux/exists.ts";
+import { fileTimes } from "../../linux/file_times.ts";
+import {
+  closeDescriptor,
+  lockExclusive,
+  openDirectory,
+  tryLockExclusive,
+} from "../../linux/lock.ts";
+import { KEEPERS, STOPPING } from "../../../stage1/processes/sandbox.ts";
+import { isMutable } from "../directory/sandbox.ts";
+import { statusPath } from "../directory/pod_details.ts";
+import { openPod, type PodView } from "../directory/pod_directory.ts";
+import { copyPath, overlayPath, volumePath } from "../make/prepare_pod.ts";
+import { completeManifest } from "../make/resolved_pod.ts";
+
+/**
+ * Finds a pod whose apps can be changed now.
+ *
+ * @throws {Failure} where there is none, it does not run, or was not made for this
+ */
+export function openMutablePod(dataDir: string, uuid: string): PodView {
+  const pod = openPod(dataDir, uuid);
+  if (pod.state !== "running") {
+    throw new Failure(`pod "${pod.uuid}" is not running: it is ${pod.state}`);
+  }
+  if (!isMutable(completeManifest(pod))) {
+    throw new Failure(
+      `the apps of pod "${pod.uuid}" can't be changed; \`rkt app sandbox\` makes a pod where they can`,
+    );
+  }
+  return pod;
+}
+
+/**
+ * The app of a pod that a name means.
+ *
+ * @throws {Failure} where there is none
+ */
+export function appOf(manifest: PodManifest, pod: PodView, name: string): RuntimeApp {
+  const app = manifest.apps.find((each) => each.name === name);
+  if (app !== undefined) return app;
+  const names = manifest.apps.map((each) => each.name).join(", ") || "none";
+  throw new Failure(`pod "${pod.uuid}" has no app "${name}"; its apps: ${names}`);
+}
+
+/** The lock of who changes a pod's manifest; waits for it. */
+export function lockManifest(pod: PodView): Disposable {
+  const path = `${pod.path}/appsinfo`;
+  const fd = openDirectory(path);
+  lockExclusive(fd, path);
+  return { [Symbol.dispose]: () => closeDescriptor(fd) };
+}
+
+/** An app that nobody else can start or remove. */
+export interface ClaimedApp extends Disposable {
+  /** The descriptor through which the lock is held. */
+  readonly fd: number;
+}
+
+/**
+ * Takes the lock of an app.
+ *
+ * @param inherit whether it survives `execve`
+ * @returns undefined where the app runs, or somebody else is at it
+ */
+export function claimApp(pod: PodView, name: AcName, inherit: boolean): ClaimedApp | undefined {
+  const path = `${pod.path}/appsinfo/${name}`;
+  const fd = openDirectory(path, inherit);
+  // It may have been removed, and made anew, until we had the lock.
+  if (tryLockExclusive(fd, path) && inode(`/proc/self/fd/${fd}`) === inode(path)) {
+    return { fd, [Symbol.dispose]: () => closeDescriptor(fd) };
+  }
+  closeDescriptor(fd);
+  return undefined;
+}
+
+function inode(path: string): number | null | undefined {
+  try {
+    return Deno.statSync(path).ino;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a pod has been told to end. */
+export function isStopping(pod: PodView): boolean {
+  return exists(`${pod.path}/${KEEPERS}/${STOPPING}`);
+}
+
+/** Replaces the manifest of a pod. The caller holds {@linkcode lockManifest}. */
+export function replaceManifest(pod: PodView, manifest: PodManifest): void {
+  const path = `${pod.path}/pod`;
+  const temporary = `${pod.path}/.pod`;
+  const times = fileTimes(path);
+  Deno.writeTextFileSync(temporary, podManifestJson(manifest), { mode: 0o640 });
+  // Its time of change tells when the pod was created.
+  if (times !== undefined) Deno.utimeSync(temporary, times.modified / 1000, times.modified / 1000);
+  Deno.renameSync(temporary, path);
+}
+
+/** Deletes what is one app's alone below a pod's directory, also what a crash has left of one. */
+export function deleteAppFiles(pod: PodView, name: string, volumes: readonly string[]): void {
+  const status = statusPath(pod);
+  for (const suffix of ["", "-pid", "-started", "-created", "-keeper", "-restarts"]) {
+    removeFile(`${status}/${name}${suffix}`);
+  }
+  const paths = [
+    `appsinfo/${name}`,
+    overlayPath(name),
+    copyPath(name).replace(/\/rootfs$/, ""),
+    ...volumes.map(volumePath),
+  ];
+  for (const path of paths) {
+    const { left } = deleteTree(`${pod.path}/${path}`, "unmount");
+    if (left !== undefined) throw new Failure(`app "${name}": ${path}: ${left}`);
+  }
+}
+
+function removeFile(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

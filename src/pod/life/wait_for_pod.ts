@@ -1,0 +1,108 @@
+/**
+ * Waiting for a pod, without looking again and again: its end is the release of its lock, everything
+ * else is a change in a directory that the kernel reports (inotify).
+ */
+import { closeDescriptor, tryOpenDirectory } from "../../linux/lock.ts";
+import { podPath, type PodView, refreshed, STAGES } from "../directory/pod_directory.ts";
+import {
+  appProgress,
+  contentsIn,
+  podContents,
+  podFiles,
+  statusPath,
+} from "../directory/pod_details.ts";
+
+const LOCK_SH = 1;
+
+/** States in which the lock is held by whoever will change the state. */
+const HELD: readonly PodView["state"][] = ["embryo", "preparing", "running"];
+
+/** The time limit was reached. */
+export class TimedOut extends Error {
+  override readonly name = "TimedOut";
+}
+
+/** Makes a promise fail with {@linkcode TimedOut} after some milliseconds, `Infinity` for never. */
+export async function within<T>(limit: number, promise: Promise<T>): Promise<T> {
+  if (limit === Infinity) return await promise;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const alarm = new Promise<never>((_, fail) => {
+    timer = setTimeout(() => fail(new TimedOut()), limit);
+  });
+  try {
+    return await Promise.race([promise, alarm]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Waits until a pod has ended, or has been removed before it was run. A prepared pod is waited for
+ * too: somebody may run it.
+ */
+export async function podEnded(dataDir: string, pod: PodView): Promise<void> {
+  for (
+    let view: PodView | undefined = pod;
+    view !== undefined;
+    view = refreshed(dataDir, pod)
+  ) {
+    if (HELD.includes(view.state)) await lockReleased(view.path);
+    else if (view.state === "prepared") await leftPrepared(dataDir, view);
+    else return;
+  }
+}
+
+/** Waits in another thread until nobody holds the lock of a directory: a pod's, or an app's. */
+export async function lockReleased(path: string): Promise<void> {
+  const fd = tryOpenDirectory(path);
+  if (fd < 0) return;
+  const libc = Deno.dlopen("libc.so.6", {
+    flock: { parameters: ["i32", "i32"], result: "i32", nonblocking: true },
+  });
+  await libc.symbols.flock(fd, LOCK_SH);
+  closeDescriptor(fd);
+}
+
+async function leftPrepared(dataDir: string, pod: PodView): Promise<void> {
+  using watcher = Deno.watchFs(STAGES.map((stage) => `${dataDir}/pods/${stage}`), {
+    recursive: false,
+  });
+  if (refreshed(dataDir, pod)?.state !== "prepared") return;
+  for await (const event of watcher) {
+    const moved = event.paths.some((path) => path.endsWith(`/${pod.uuid}`));
+    if (moved && refreshed(dataDir, pod)?.state !== "prepared") return;
+  }
+}
+
+/**
+ * Waits until all apps of a pod have started.
+ *
+ * @returns false where the pod has ended before
+ */
+export async function podReady(dataDir: string, pod: PodView): Promise<boolean> {
+  if (pod.state === "prepared") await leftPrepared(dataDir, pod);
+  let ended = false;
+  const end = podEnded(dataDir, pod).then(() => ended = true);
+  const view = refreshed(dataDir, pod);
+  if (view === undefined || podContents(view) === undefined) return false;
+  const directory = statusPath({ ...view, path: podPath(dataDir, "run", pod.uuid) });
+  Deno.mkdirSync(directory, { recursive: true });
+  using watcher = Deno.watchFs(directory, { recursive: false });
+  const events = watcher[Symbol.asyncIterator]();
+  while (!ended) {
+    const now = refreshed(dataDir, pod);
+    if (now === undefined || now.state !== "running") break;
+    if (allStarted(now)) return true;
+    await Promise.race([events.next(), end]);
+  }
+  return false;
+}
+
+function allStarted(pod: PodView): boolean {
+  using files = podFiles(pod);
+  const apps = contentsIn(files)?.apps ?? [];
+  return apps.every(({ name }) => {
+    const { startedAt, exitCode } = appProgress(files, pod.state, name);
+    return startedAt !== undefined || exitCode !== undefined;
+  });
+}

@@ -1,0 +1,103 @@
+/** The user namespace of a pod with users of its own. */
+import { Failure } from "../../failure.ts";
+import { cstring, syscall, trySyscall } from "../../linux/syscall.ts";
+import { runInProcess } from "../../../stage1/engine/in_process.ts";
+import * as k from "../../../stage1/engine/constants.ts";
+import { Section, slot } from "../../../stage1/engine/plan.ts";
+import {
+  COUNT,
+  PRIVATE_USERS,
+  type PrivateUsers,
+  USER_NAMESPACE,
+} from "../../../stage1/root/private_users.ts";
+import { type PodView, readPodFile } from "../directory/pod_directory.ts";
+
+/**
+ * The range of a pod that is complete. Absent where its users are the host's.
+ *
+ * @throws {Failure} where the file says something else
+ */
+export function privateUsersOf(pod: Pick<PodView, "path" | "uuid">): PrivateUsers | undefined {
+  const text = readPodFile(pod, PRIVATE_USERS);
+  if (text === undefined) return undefined;
+  const [, shift, count] = /^(\d{1,10}):(\d{1,10})\s*$/.exec(text) ?? [];
+  if (shift === undefined || Number(shift) < COUNT || Number(count) !== COUNT) {
+    throw new Failure(`pod "${pod.uuid}": ${PRIVATE_USERS} is not a range of users`);
+  }
+  return { shift: Number(shift), count: Number(count) };
+}
+
+/**
+ * Makes a user namespace, and leaves it open as {@linkcode USER_NAMESPACE}, closed on exec.
+ *
+ * @param withNetwork also makes a network namespace that belongs to it
+ * @returns a descriptor of that, closed on exec; or -1
+ * @throws {Failure} where the kernel makes none
+ */
+export function makeUserNamespace({ shift, count }: PrivateUsers, withNetwork: boolean): number {
+  const child = slot("child");
+  const steps = new Section();
+  // A namespace lives in a process until it is open, and its maps are written from outside. The child sleeps till then.
+  const flags = k.CLONE_NEWUSER | (withNetwork ? k.CLONE_NEWNET : 0);
+  steps.try("make a user namespace", "clone", [flags | k.SIGCHLD, 0, 0, 0, 0], {
+    store: child,
+    branch: { when: "different", operand: 0, to: "parent" },
+  });
+  steps.try("die with the parent", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
+  steps.label("sleep");
+  steps.try("wait to be killed", "ppoll", [0, 0, 0, 0, 0]);
+  steps.goto("sleep");
+  steps.label("parent");
+  steps.compute("return", []);
+  const pid = Number(runInProcess({ setup: steps.items, resident: [] })(child));
+  if (pid < 0) {
+    throw new Failure(
+      "--private-users: this kernel makes no user namespace (is user.max_user_namespaces 0?)",
+    );
+  }
+  try {
+    for (const map of ["uid_map", "gid_map"]) {
+      Deno.writeTextFileSync(`/proc/${pid}/${map}`, `0 ${shift} ${count}\n`);
+    }
+    const open = (name: string) => {
+      const path = `/proc/${pid}/ns/${name}`;
+      return syscall(`open ${path}`, "openat", k.AT_FDCWD, cstring(path), k.O_CLOEXEC, 0);
+    };
+    const user = open("user");
+    syscall("keep the user namespace", "dup3", user, USER_NAMESPACE, k.O_CLOEXEC);
+    trySyscall("close", user);
+    return withNetwork ? open("net") : -1;
+  } finally {
+    trySyscall("kill", pid, k.SIGKILL);
+    trySyscall("wait4", pid, 0, 0, 0);
+  }
+}
+
+/** Linux 6.15 lets overlayfs have layers that are mounted nowhere; 6.1 was seen to refuse them. */
+const LAYERS_SINCE = [6, 15] as const;
+
+/** Whether the files of a directory can be shown as those of the users: not every file system and kernel lets them. */
+export function shiftWorks(path: string, users: PrivateUsers): boolean {
+  const [major, minor] = Deno.osRelease().split(".").map((part) => parseInt(part, 10));
+  if (major * 1000 + minor < LAYERS_SINCE[0] * 1000 + LAYERS_SINCE[1]) return false;
+  makeUserNamespace(users, false);
+  const flags = k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC;
+  const mount = syscall(`open ${path}`, "open_tree", k.AT_FDCWD, cstring(path), flags);
+  const attributes = new BigUint64Array([
+    BigInt(k.MOUNT_ATTR_IDMAP),
+    0n,
+    0n,
+    BigInt(USER_NAMESPACE),
+  ]);
+  const bytes = new Uint8Array(attributes.buffer);
+  const result = trySyscall(
+    "mount_setattr",
+    mount,
+    cstring(""),
+    k.AT_EMPTY_PATH,
+    bytes,
+    bytes.length,
+  );
+  trySyscall("close", mount);
+  return result === 0;
+}

@@ -1,0 +1,107 @@
+/**
+ * A pod as stage1 is to run it, out of its manifest and the images' trees; of a complete pod all of it stands in its
+ * directory: `pod`, `appsinfo/APP/treeStoreID`, and `overlay` where trees are not copied.
+ */
+import { parsePodManifest, type PodManifest, type RuntimeApp } from "../../appc/pod_manifest.ts";
+import { rktAnnotationValue } from "../../appc/rkt_annotation.ts";
+import { Failure } from "../../failure.ts";
+import { exists } from "../../linux/exists.ts";
+import { treePath } from "../../store/layout.ts";
+import type { PodApp, Root } from "../../../stage1/pod.ts";
+import { resolveApps } from "../../../stage1/resolve/resolve.ts";
+import { type PodView, readPodFile } from "../directory/pod_directory.ts";
+import { copyPath, overlayPath, type RootKind, volumePath } from "./prepare_pod.ts";
+
+/** Where the apps' files come from. */
+export interface PodRoots {
+  readonly dataDir: string;
+  readonly kind: RootKind;
+  /** The tree of an app, a path of the host below `dataDir`; empty where there is none yet. */
+  tree(app: string): string;
+}
+
+/** What of a pod's confinement is said by whoever runs it. */
+export interface ResolveOptions {
+  /** Whether apps keep all capabilities: `--insecure-options=capabilities`. */
+  readonly allCapabilities: boolean;
+  /** Whether apps may make all system calls: `--insecure-options=seccomp`. */
+  readonly allSystemCalls: boolean;
+}
+
+/**
+ * Resolves the apps of a manifest over their trees.
+ *
+ * @throws {Failure} names the app, what it lacks, and the flag that helps
+ */
+export function resolvePod(
+  manifest: PodManifest,
+  roots: PodRoots,
+  options: ResolveOptions,
+): Promise<readonly PodApp[]> {
+  // The kernel takes at most 255 bytes for an option of a mount, so these are relative to the pod's directory.
+  const relative = (path: string) => `../../..${path.slice(roots.dataDir.length)}`;
+  return resolveApps(manifest, {
+    tree: ({ name }: RuntimeApp) => roots.tree(name),
+    root: ({ name, annotations }): Root =>
+      roots.kind === "copy" ? { kind: "copy", path: copyPath(name) } : {
+        kind: "overlay",
+        tree: relative(roots.tree(name)),
+        skeleton: relative(`${roots.dataDir}/cas/skeleton`),
+        layers: overlayPath(name),
+        durable: rktAnnotationValue(annotations, "durableRoot") === "true",
+      },
+    emptyVolume: volumePath,
+    ...options,
+  });
+}
+
+/** A pod that was read from its directory. */
+export interface ResolvedPod {
+  readonly manifest: PodManifest;
+  readonly kind: RootKind;
+  /** In the order of the manifest. */
+  readonly apps: readonly PodApp[];
+}
+
+/**
+ * Reads a complete pod: one that was prepared, runs or has run.
+ *
+ * @throws {Failure} where it is not complete, or what it needs of the host or the store is gone
+ */
+export async function resolvedPod(
+  dataDir: string,
+  pod: Pick<PodView, "path" | "uuid">,
+  options: ResolveOptions,
+): Promise<ResolvedPod> {
+  const manifest = completeManifest(pod);
+  const kind = rootKindOf(pod);
+  const tree = (app: string) =>
+    kind === "copy"
+      ? `${pod.path}/${copyPath(app)}`
+      : `${treePath(dataDir, treeIdOfApp(pod, app))}/rootfs`;
+  return { manifest, kind, apps: await resolvePod(manifest, { dataDir, kind, tree }, options) };
+}
+
+/**
+ * The manifest of a complete pod, checked.
+ *
+ * @throws {Failure} where there is none
+ */
+export function completeManifest(pod: Pick<PodView, "path" | "uuid">): PodManifest {
+  const text = readPodFile(pod, "pod");
+  if (text === undefined) {
+    throw new Failure(`pod "${pod.uuid}" has no manifest: it is not complete`);
+  }
+  return parsePodManifest(text);
+}
+
+/** How the trees of a complete pod have become roots. */
+export function rootKindOf(pod: Pick<PodView, "path">): RootKind {
+  return exists(`${pod.path}/overlay`) ? "overlay" : "copy";
+}
+
+export function treeIdOfApp(pod: Pick<PodView, "path" | "uuid">, app: string): string {
+  const id = readPodFile(pod, `appsinfo/${app}/treeStoreID`)?.trim();
+  if (id !== undefined && /^[0-9a-z-]+$/.test(id)) return id;
+  throw new Failure(`pod "${pod.uuid}" does not say which tree its app "${app}" has`);
+}

@@ -1,0 +1,32 @@
+/** How far the apps of pods have come whose apps come and go. On the way of `rkt list`. */
+import { closeDescriptor, tryLockShared, tryOpenDirectory } from "../../linux/lock.ts";
+import type { QuickDirectory } from "../../linux/fast_directory.ts";
+import { appPid } from "../app/app_process.ts";
+import { type AppProgress, appProgress } from "../directory/pod_details.ts";
+import type { PodView } from "../directory/pod_directory.ts";
+
+/** Whether an app of a mutable pod has a keeper, or somebody is starting or removing it. */
+export function isKept(pod: PodView, name: string): boolean {
+  const path = `${pod.path}/appsinfo/${name}`;
+  const fd = tryOpenDirectory(path);
+  if (fd < 0) return false;
+  try {
+    return !tryLockShared(fd, path);
+  } finally {
+    closeDescriptor(fd);
+  }
+}
+
+/** How far an app of a running mutable pod has come: what its files say may be from before its keeper was killed. */
+export function addedAppProgress(
+  dataDir: string,
+  pod: PodView,
+  files: QuickDirectory,
+  name: string,
+): AppProgress {
+  const progress = appProgress(files, pod.state, name);
+  if (pod.state !== "running" || progress.state !== "running" || isKept(pod, name)) return progress;
+  const again = appProgress(files, pod.state, name);
+  if (again.state !== "running") return again;
+  return appPid(dataDir, pod, name) === undefined ? { ...again, state: "exited" } : again;
+}

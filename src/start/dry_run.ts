@@ -1,0 +1,167 @@
+/** `rkt run --dry-run`: every step in order, and none of it done. */
+import { podEntries } from "../pod/make/prepare_pod.ts";
+import { fileSource } from "../aci/bytes/source.ts";
+import { parseImageId, storeKey } from "../appc/image_id.ts";
+import type { PodManifest } from "../appc/pod_manifest.ts";
+import { parseImageManifest } from "../appc/image_manifest.ts";
+import { parseImageArgument } from "../fetch/image_argument.ts";
+import { exists } from "../linux/exists.ts";
+import { treePath } from "../store/layout.ts";
+import { treeIdOf } from "../store/tree_id.ts";
+import type { Store } from "../store/store.ts";
+import { confinement, type GlobalFlags } from "../cli/grammar/global_flags.ts";
+import { resolvePod } from "../pod/make/resolved_pod.ts";
+import { podCgroups } from "./pod_cgroups.ts";
+import { checkSystemCalls, podEnvironment } from "./pod_parts.ts";
+import { describePod } from "../cli/pod/run.ts";
+import { checkPlace, type PlaceRequest, type RunRequest } from "../cli/request/run_arguments.ts";
+import { findImage } from "./find_images.ts";
+import { podManifest } from "./run_manifest.ts";
+import { print } from "../../stage1/engine/print.ts";
+import { type Pod, supervisorPid } from "../../stage1/pod.ts";
+import { newPrivateUsers, USER_NAMESPACE } from "../../stage1/root/private_users.ts";
+import { podPlan } from "../../stage1/processes/pod_plan.ts";
+import { summary } from "../../stage1/explain/summary.ts";
+import type { StoredImage } from "../store/store.ts";
+
+/** An image of the pod, and whether its tree is there already. */
+export interface PlannedImage {
+  readonly image: StoredImage;
+  readonly treeId: string;
+  readonly stored: boolean;
+  readonly rendered: boolean;
+}
+
+/** Plans a run, prints it, and returns the exit status. Reads images and writes nothing. */
+export async function planRun(
+  store: Store,
+  request: RunRequest,
+  global: GlobalFlags,
+): Promise<number> {
+  const { manifest, images } = await planManifest(store, request, global);
+  checkPlace(request.pod, manifest.apps.length, manifest.ports.length);
+  const kind = request.pod.overlay ? "overlay" : "copy";
+  const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
+  const tree = (app: string) => {
+    const planned = images[manifest.apps.findIndex(({ name }) => name === app)];
+    return planned.rendered ? `${treePath(store.dataDir, planned.treeId)}/rootfs` : "";
+  };
+  const roots = { dataDir: store.dataDir, kind, tree } as const;
+  const apps = (await resolvePod(manifest, roots, confinement(global))).map((app, i) => ({
+    ...app,
+    root: app.root.kind === "overlay"
+      ? { ...app.root, tree: `../../../cas/tree/${images[i].treeId}/rootfs` }
+      : app.root,
+  }));
+  const entries = podEntries(
+    manifest,
+    images.map(({ image, treeId }) => ({ manifestText: image.manifestText, treeId })),
+    kind,
+    privateUsers,
+  );
+  const uuid = "00000000-0000-0000-0000-000000000000";
+  const cgroups = podCgroups("run", manifest, apps);
+  for (const warning of cgroups.warnings) console.error(warning);
+  const pod = describePod(request.pod, global, uuid, cgroups, manifest);
+  const before = [
+    ...images.flatMap(imageSteps),
+    `    make ${pod.dataDirectory}/pods/embryo/UUID and lock it`,
+    ...privateUsers === undefined ? [] : [
+      `    make a user namespace with the host's users from ${privateUsers.shift} on, another range each time, as descriptor ${USER_NAMESPACE}`,
+    ],
+  ];
+  await show({ ...pod, entries, privateUsers }, before, request.pod, global, manifest);
+  return 0;
+}
+
+async function planManifest(store: Store, request: RunRequest, global: GlobalFlags) {
+  const images: PlannedImage[] = [];
+  if (request.pod.podManifest !== undefined) {
+    const { givenManifest } = await import("./user_manifest.ts");
+    const given = await givenManifest(store, request.pod.podManifest);
+    images.push(...given.images.map((image) => plannedImage(store, image)));
+    return { manifest: given.manifest, images };
+  }
+  await checkSystemCalls(request.apps);
+  for (const { image } of request.apps) images.push(await planImage(store, image, global));
+  const manifest = podManifest(
+    request,
+    images.map(({ image }) => image),
+    podEnvironment(request.pod),
+  );
+  return { manifest, images };
+}
+
+/** An image that is in the store. */
+function plannedImage(store: Store, image: StoredImage): PlannedImage {
+  const tree = store.renderedTree(image);
+  return { image, treeId: tree?.id ?? "of its layers", stored: true, rendered: tree !== undefined };
+}
+
+/** An image as a run would find it; a file that is not in the store is read, and not stored. */
+async function planImage(store: Store, text: string, global: GlobalFlags): Promise<PlannedImage> {
+  const asked = parseImageArgument(text, exists);
+  if (asked.kind !== "file") return plannedImage(store, await findImage(store, text, global));
+  const { readAci } = await import("../aci/aci_reader.ts");
+  const { imageId, manifestText } = await readAci(fileSource(asked.path));
+  const key = storeKey(parseImageId(imageId));
+  const manifest = parseImageManifest(manifestText);
+  const image = store.read(key) ?? { key, manifest, manifestText, blobPath: "" };
+  const tree = store.renderedTree(image);
+  return {
+    image,
+    treeId: tree?.id ?? treeIdOf([key]),
+    stored: image.blobPath !== "",
+    rendered: tree !== undefined,
+  };
+}
+
+/**
+ * Prints the plan of a pod, and what its apps are left with.
+ *
+ * @param before what rkt itself does first, a line each
+ */
+export async function show(
+  described: Pod,
+  before: readonly string[],
+  place: PlaceRequest,
+  global: GlobalFlags,
+  manifest: PodManifest,
+): Promise<void> {
+  const { pod, steps } = await withNetworks(described, place, global, manifest);
+  const lines = [
+    "# stage0: what rkt prepares (UUID stands for the pod's UUID)",
+    ...before,
+    ...steps,
+    "    execve the plan below, as an executable in memory, in place of rkt",
+    ...print(podPlan(pod)),
+    ...pod.apps.flatMap((app) => [
+      "",
+      `# what app "${app.name}" is left with`,
+      ...summary(pod, app).map(([subject, text]) => `    ${subject.padEnd(16)}${text}`),
+    ]),
+  ];
+  const text = lines.join("\n").replaceAll(`"${supervisorPid(pod.uuid)}"`, '"PID"');
+  console.log(text.replaceAll(pod.uuid, "UUID"));
+}
+
+/** The pod as it would be with its networks, and how they would be set up. */
+async function withNetworks(
+  pod: Pod,
+  { network }: PlaceRequest,
+  global: GlobalFlags,
+  manifest: PodManifest,
+): Promise<{ readonly pod: Pod; readonly steps: readonly string[] }> {
+  if (network.kind !== "networks") return { pod, steps: [] };
+  const { networkSteps, plannedPod, wantedNetworks } = await import("./pod_network.ts");
+  const wanted = wantedNetworks(network, global, manifest);
+  return { pod: plannedPod(pod, wanted), steps: networkSteps(wanted) };
+}
+
+function imageSteps({ image, treeId, stored, rendered }: PlannedImage): readonly string[] {
+  const { name } = image.manifest;
+  return [
+    stored ? `    use image ${name}, ${image.key}` : `    store image ${name} as ${image.key}`,
+    rendered ? `    use tree ${treeId}` : `    render tree ${treeId}`,
+  ];
+}

@@ -1,0 +1,31 @@
+/** An image of a `rkt run`: from the store where it is in it, fetched where it is not. */
+import { findImage as find, type PullPolicy } from "../fetch/find_image.ts";
+import type { Store, StoredImage } from "../store/store.ts";
+import { fetchSettings } from "../cli/request/fetch_settings.ts";
+import type { GlobalFlags } from "../cli/grammar/global_flags.ts";
+
+/** How an image is found. */
+export interface FindOptions {
+  /** Default: `new`. */
+  readonly pullPolicy?: PullPolicy;
+  /** A file that holds the image's signature. */
+  readonly signature?: string;
+}
+
+/**
+ * Finds an image as it was named on the command line.
+ *
+ * @throws {Failure} where there is none, or it may not be used
+ */
+export async function findImage(
+  store: Store,
+  text: string,
+  global: GlobalFlags,
+  { pullPolicy = "new", signature }: FindOptions = {},
+): Promise<StoredImage> {
+  return await find(text, {
+    ...fetchSettings(global, store),
+    pullPolicy,
+    ...signature !== undefined && { signature },
+  });
+}

@@ -1,0 +1,52 @@
+/** What a command needs to know of a pod's cgroups: where they go, and what has no effect on this system. */
+import type { PodManifest } from "../appc/pod_manifest.ts";
+import { CONTROLLERS, type Limits, limitsOf } from "../cgroup/limits.ts";
+import { type CgroupPlace, findPlace, thisSystem } from "../cgroup/location.ts";
+import { isMutable } from "../pod/directory/sandbox.ts";
+import type { PodApp } from "../../stage1/pod.ts";
+
+/** The cgroups of a pod. */
+export interface PodCgroups {
+  readonly place?: CgroupPlace;
+  /** What all apps together may use. */
+  readonly limits: Limits;
+  readonly apps: readonly PodApp[];
+  /** What has no effect here: lines for people. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Finds the place of a pod's cgroups.
+ *
+ * @param command for the warnings
+ */
+export function podCgroups(
+  command: string,
+  manifest: PodManifest,
+  apps: readonly PodApp[],
+): PodCgroups {
+  const limits = limitsOf(manifest.isolators);
+  const wanting = [
+    { who: "the pod", limits },
+    ...apps.map(({ name, limits }) => ({ who: `app "${name}"`, limits })),
+  ];
+  const later = isMutable(manifest) ? CONTROLLERS : [];
+  const { place, warnings } = findPlace(wanting, thisSystem(), later);
+  const lines = warnings.map((warning) => `${command}: warning: ${warning}`);
+  return { place, limits, apps, warnings: lines };
+}
+
+/** The cgroups of a pod at a place. */
+export function podCgroupsAt(
+  place: CgroupPlace | undefined,
+  warnings: readonly string[],
+  apps: readonly PodApp[],
+  limits: Limits = {},
+): PodCgroups {
+  return {
+    place,
+    limits,
+    apps,
+    warnings,
+  };
+}

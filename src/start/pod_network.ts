@@ -1,0 +1,117 @@
+/** The networks of a pod that is about to run: what `--net`, `--port` and `net.d` ask for, and its setting up. */
+import type { PodManifest } from "../appc/pod_manifest.ts";
+import type { Forward } from "../net/nat/nat.ts";
+import { POD_NAMESPACE } from "../net/kernel/namespace.ts";
+import { allNetworks, chooseNetworks, type ChosenNetwork } from "../net/plugins/networks.ts";
+import { podForwards } from "../net/nat/pod_forwards.ts";
+import { setUpNetworks } from "../net/pod/set_up.ts";
+import type { Pod } from "../../stage1/pod.ts";
+import { etcFiles } from "./etc_files.ts";
+import type { GlobalFlags } from "../cli/grammar/global_flags.ts";
+import type { NetworkRequest } from "../cli/request/network_arguments.ts";
+import type { PlaceRequest } from "../cli/request/run_arguments.ts";
+
+/** What a pod is to join, and what is to be forwarded to it. */
+export interface WantedNetworks {
+  readonly networks: readonly ChosenNetwork[];
+  readonly forwards: readonly Forward[];
+}
+
+/**
+ * What is wanted of networks.
+ *
+ * @throws {Failure} of a configuration or name that is wrong
+ */
+export function wantedNetworks(
+  { networks }: Extract<NetworkRequest, { readonly kind: "networks" }>,
+  { localConfig }: GlobalFlags,
+  manifest: Pick<PodManifest, "apps" | "ports">,
+): WantedNetworks {
+  return {
+    networks: chooseNetworks(networks, allNetworks(localConfig)),
+    forwards: podForwards(manifest),
+  };
+}
+
+/** A pod with the networks that it is to join, none of which is set up: to be shown. */
+export function plannedPod(pod: Pod, { networks }: WantedNetworks): Pod {
+  const names = networks.map(({ network }, i) => `${network.name} (eth${i})`).join(", ");
+  const tearDown = { messages: [], files: [] };
+  return {
+    ...pod,
+    network: { kind: "joined", namespace: POD_NAMESPACE, networks: names, tearDown },
+  };
+}
+
+/** What setting up the networks does, a line each. */
+export function networkSteps({ networks, forwards }: WantedNetworks): readonly string[] {
+  return [
+    "    make a network namespace, bring its loopback interface up",
+    ...networks.map(({ network, args }, i) => {
+      const types = network.plugins.map(({ type }) => type).join(", then ");
+      const given = args === "" ? "" : ` with ${args}`;
+      const from = network.path ?? "built in";
+      return `    join network "${network.name}" (${from}) as eth${i} by ${types}${given}`;
+    }),
+    ...forwards.map(({ name, protocol, hostPort, podPort, count }) => {
+      const last = (first: number) => count > 1 ? `${first}-${first + count - 1}` : `${first}`;
+      return `    lead ${protocol} port ${last(hostPort)} of the host to ${
+        last(podPort)
+      } of the pod, "${name}"`;
+    }),
+  ];
+}
+
+/**
+ * Sets up a pod's networks.
+ *
+ * @param path the pod's directory
+ * @returns the pod as it is now
+ * @throws {Failure} one line, and nothing is left of what was done
+ */
+export async function joinNetworks(
+  pod: Pod,
+  path: string,
+  wanted: WantedNetworks,
+  place: PlaceRequest,
+  { localConfig }: GlobalFlags,
+): Promise<Pod> {
+  const { uuid, dataDirectory: dataDir } = pod;
+  const { infos, dns, tearDown } = await setUpNetworks({
+    uuid,
+    dataDir,
+    podPath: path,
+    localConfig,
+    ...wanted,
+    ...await ownedNamespace(pod),
+  });
+  const networks = infos.map(({ netName, ifName, ips }) =>
+    `${netName} (${[ifName, ...ips].join(", ")})`
+  ).join(", ");
+  return {
+    ...pod,
+    network: { kind: "joined", namespace: POD_NAMESPACE, networks, tearDown },
+    etc: etcFiles(place, dns),
+  };
+}
+
+/** With users of its own the pod's network belongs to their namespace. */
+async function ownedNamespace({ privateUsers }: Pod) {
+  if (privateUsers === undefined) return {};
+  const { makeUserNamespace } = await import("../pod/make/private_users.ts");
+  return { makeNamespace: () => makeUserNamespace(privateUsers, true) };
+}
+
+/** Takes back what {@linkcode joinNetworks} did. */
+export async function leaveNetworks(
+  { uuid, dataDirectory: dataDir, network }: Pod,
+  path: string,
+  { localConfig }: GlobalFlags,
+): Promise<void> {
+  if (network.kind !== "joined") return;
+  const { takeDownNetworks } = await import("../net/pod/take_down.ts");
+  const { readRecord, unlinkRecord } = await import("../net/pod/net_info.ts");
+  const place = { uuid, dataDir, localConfig };
+  await takeDownNetworks(place, readRecord(place));
+  unlinkRecord(path);
+}

@@ -1,0 +1,152 @@
+/** What a pod is made of, worked out and checked before there is a pod: what `run` and `prepare` have in common. */
+import type { PodManifest } from "../appc/pod_manifest.ts";
+import { Failure } from "../failure.ts";
+import { originalEnvironment } from "../linux/environment.ts";
+import type { PodDirectory } from "../pod/directory/pod_directory.ts";
+import { type AppImage, copyPath, podEntries, type RootKind } from "../pod/make/prepare_pod.ts";
+import { resolvePod } from "../pod/make/resolved_pod.ts";
+import type { RenderedTree, Store, StoredImage } from "../store/store.ts";
+import { systemCalls } from "../../stage1/seccomp/filter.ts";
+import type { PodApp, PodEntry } from "../../stage1/pod.ts";
+import { newPrivateUsers, type PrivateUsers, shifted } from "../../stage1/root/private_users.ts";
+import { parseAssignment, parseEnvironmentFile } from "./environment_file.ts";
+import { confinement, type GlobalFlags } from "../cli/grammar/global_flags.ts";
+import { rootKind } from "./root_kind.ts";
+import type { AppRequest, PodRequest, RunRequest } from "../cli/request/run_arguments.ts";
+import { findImage } from "./find_images.ts";
+import { podManifest } from "./run_manifest.ts";
+
+/** An image of the pod with its tree. */
+export interface Rendered {
+  readonly image: StoredImage;
+  readonly tree: RenderedTree;
+}
+
+/** A pod before it has a directory. */
+export interface PodParts {
+  readonly manifest: PodManifest;
+  /** One for each app, in the manifest's order. */
+  readonly rendered: readonly Rendered[];
+  readonly kind: RootKind;
+  /** With `--private-users`. */
+  readonly privateUsers?: PrivateUsers;
+  readonly apps: readonly PodApp[];
+  /** What the pod's directory is filled with. */
+  readonly entries: readonly PodEntry[];
+}
+
+/**
+ * Works out a pod: images into the store, their trees, the manifest, the apps. The caller holds the store's
+ * prepare lock.
+ *
+ * @throws {Failure} whatever is wrong with an image or a flag
+ */
+export async function podParts(
+  store: Store,
+  request: RunRequest,
+  global: GlobalFlags,
+): Promise<PodParts> {
+  const { manifest, images } = request.pod.podManifest === undefined
+    ? await askedPod(store, request, global)
+    : await givenPod(store, request.pod.podManifest);
+  const rendered: Rendered[] = [];
+  for (const image of images) rendered.push({ image, tree: await store.tree(image) });
+  const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
+  store.skeleton();
+  const kind = await rootKind(store.dataDir, request.pod.overlay, privateUsers);
+  const trees = new Map<string, string>(
+    manifest.apps.map(({ name }, i) => [name, rendered[i].tree.rootfs]),
+  );
+  const apps = await resolvePod(
+    manifest,
+    { dataDir: store.dataDir, kind, tree: (app) => trees.get(app) ?? "" },
+    confinement(global),
+  );
+  return {
+    manifest,
+    rendered,
+    kind,
+    privateUsers,
+    apps,
+    entries: podEntries(manifest, rendered.map(appImage), kind, privateUsers),
+  };
+}
+
+/** A manifest, and the images of its apps in its order. */
+export interface ManifestAndImages {
+  readonly manifest: PodManifest;
+  readonly images: readonly StoredImage[];
+}
+
+async function askedPod(
+  store: Store,
+  request: RunRequest,
+  global: GlobalFlags,
+): Promise<ManifestAndImages> {
+  const { pullPolicy } = request.pod;
+  await checkSystemCalls(request.apps);
+  const images: StoredImage[] = [];
+  for (const { image, signature } of request.apps) {
+    images.push(await findImage(store, image, global, { pullPolicy, signature }));
+  }
+  return { manifest: podManifest(request, images, podEnvironment(request.pod)), images };
+}
+
+async function givenPod(store: Store, path: string): Promise<ManifestAndImages> {
+  const { givenManifest } = await import("./user_manifest.ts");
+  return await givenManifest(store, path);
+}
+
+/**
+ * Refuses names in `--seccomp` that are those of no system call. (In images they are only warned of, because an image may
+ * know more than this rkt.)
+ */
+export async function checkSystemCalls(apps: readonly AppRequest[]): Promise<void> {
+  const asked = apps.map(({ isolators }) => systemCalls(isolators));
+  if (asked.every((calls) => calls === "default")) return;
+  const { unknownNames } = await import("../../stage1/seccomp/policy.ts");
+  for (const calls of asked) {
+    const [name] = calls === "default" ? [] : unknownNames(calls);
+    if (name === undefined) continue;
+    const what = name.startsWith("@") ? "group of system calls" : "system call";
+    throw new Failure(`--seccomp: there is no ${what} "${name}"`);
+  }
+}
+
+/** What of the apps' environment comes from outside the images and flags. */
+export function podEnvironment(pod: PodRequest) {
+  const inherited = pod.inheritEnvironment
+    ? originalEnvironment().filter((each) => /^[A-Za-z_][A-Za-z0-9_.-]*=/.test(each))
+      .map((each) => parseAssignment(each, "--inherit-env"))
+    : [];
+  const fromFiles = pod.environmentFiles.flatMap((file) =>
+    parseEnvironmentFile(readEnvironmentFile(file), file)
+  );
+  return { inherited, fromFiles };
+}
+
+function readEnvironmentFile(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new Failure(`--set-env-file: ${path} can't be read`, 254, { cause: error });
+  }
+}
+
+function appImage({ image, tree }: Rendered): AppImage {
+  return { manifestText: image.manifestText, treeId: tree.id };
+}
+
+/** Moves a new pod to `prepare` and fills its directory, with copies of the trees where there is no overlayfs. */
+export async function fillPod(store: Store, pod: PodDirectory, parts: PodParts): Promise<void> {
+  const { makeEntries } = await import("../pod/directory/pod_entries.ts");
+  pod.toPrepare();
+  makeEntries(pod, parts.entries);
+  const { kind, privateUsers } = parts;
+  if (kind !== "copy") return;
+  const { renderCopy } = await import("../store/render_tree.ts");
+  for (const [i, { name }] of parts.manifest.apps.entries()) {
+    const path = `${pod.path}/${copyPath(name)}`;
+    await renderCopy(store, parts.rendered[i].image, path, (id) => shifted(id, privateUsers));
+  }
+}

@@ -1,0 +1,208 @@
+/** An app's process, from its birth as a copy of init to the `execve` of the app. */
+import { label } from "../processes/app_table.ts";
+import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts";
+import { type Cgroups, enterCgroup } from "../cgroup/cgroup.ts";
+import { enterDomain } from "./landlock.ts";
+import { labelProgram, scoreForMemory } from "./own_settings.ts";
+import * as k from "../engine/constants.ts";
+import { mutableStruct, type Section, slot, struct, vector } from "../engine/plan.ts";
+import type { Pod, PodApp } from "../pod.ts";
+import { limitProcess } from "./process_limits.ts";
+import { filterSystemCalls, keepsAdmin } from "../seccomp/install_filter.ts";
+import { signalSet, SIGSET_SIZE } from "../processes/supervisor.ts";
+import { takeStreams } from "../output/streams.ts";
+import { takeTerminal } from "../output/terminal.ts";
+
+// include/uapi/asm-generic/errno-base.h
+const ENOENT = 2;
+const ENOTDIR = 20;
+
+const CAP_SYS_ADMIN = capabilityNumber("CAP_SYS_ADMIN");
+
+/** The steps of the app's main process and of its event handlers, each behind its label. */
+export function startApp(steps: Section, pod: Pod, app: PodApp, cgroups?: Cgroups): void {
+  startProcess(steps, pod, app, label.main(app), `in app "${app.name}"`, cgroups);
+  const handlers = [["pre-start", app.preStart, label.preStart(app)], [
+    "post-stop",
+    app.postStop,
+    label.postStop(app),
+  ]] as const;
+  for (const [event, command, name] of handlers) {
+    if (command === undefined) continue;
+    // As the app, but for the user (spec, "Executor: event handlers").
+    const handler = { ...app, ...command, uid: 0, gid: 0, supplementaryGids: [] };
+    startProcess(steps, pod, handler, name, `in the ${event} of app "${app.name}"`, cgroups);
+  }
+}
+
+/** Every step only takes away from what the process may do. */
+function startProcess(
+  steps: Section,
+  pod: Pod,
+  app: PodApp,
+  name: string,
+  at: string,
+  cgroups: Cgroups | undefined,
+): void {
+  steps.heading(`${name}: a child of init`);
+  steps.label(name);
+  enterCgroup(steps, at, app, cgroups);
+  steps.must(`start a session ${at}`, "setsid", []);
+  steps.must(`enter the root ${at}`, "chdir", [`/${app.name}`]);
+  steps.must(`change the root ${at}`, "pivot_root", [".", "."]);
+  steps.must(`detach init's root ${at}`, "umount2", [".", k.MNT_DETACH]);
+  steps.must(`enter the new root ${at}`, "chdir", ["/"]);
+  if (pod.interactive) takeTerminal(steps, at);
+  if (
+    pod.privateUsers !== undefined && (app.oomScoreAdj !== undefined || app.label !== undefined)
+  ) {
+    // The files of a process that can't be traced are those of the host's root.
+    steps.try(`own the process's files in /proc ${at}`, "prctl", [k.PR_SET_DUMPABLE, 1]);
+  }
+  scoreForMemory(steps, at, app);
+  labelProgram(steps, at, app);
+  confine(steps, at, app, takeStreams(steps, pod, app));
+  steps.must(`enter the working directory ${app.workingDirectory} ${at}`, "chdir", [
+    app.workingDirectory,
+  ], { hint: "make it in the image, or choose another with --working-dir" });
+  releaseSignals(steps, at);
+  filterSystemCalls(steps, app);
+  executeApp(steps, at, app);
+}
+
+/**
+ * What every process that starts in an app goes through, that of the app itself and those of `rkt enter`.
+ *
+ * @param first the first descriptor that is not needed any more
+ */
+export function confine(steps: Section, at: string, app: PodApp, first = 3): void {
+  enterDomain(steps, at, app);
+  closeDescriptors(steps, at, first);
+  steps.try("set the file mode mask", "umask", [0o022]);
+  // Else it would be the caller's, with the keys that are in it. Not every kernel has keyrings.
+  steps.try(`start with an empty keyring ${at}`, "keyctl", [k.KEYCTL_JOIN_SESSION_KEYRING, 0]);
+  dropPrivileges(steps, at, app);
+}
+
+/** Not on exec only: by /proc/self/fd the working directory, which the image chooses, could be one of them. */
+export function closeDescriptors(steps: Section, at: string, first = 3): void {
+  steps.must(`close all but the standard streams ${at}`, "close_range", [first, 0xffffffff, 0]);
+}
+
+/** Signals that came meanwhile have their effect now. Only {@linkcode filterSystemCalls} and execve(2) come after it. */
+export function releaseSignals(steps: Section, at: string): void {
+  steps.must(`let signals through ${at}`, "rt_sigprocmask", [
+    k.SIG_SETMASK,
+    signalSet([]),
+    0,
+    SIGSET_SIZE,
+  ]);
+}
+
+/**
+ * Limits, groups, user, capabilities. The bounding set comes before the user, because dropping from it takes a
+ * capability itself; a user other than root loses its capabilities by the change of user.
+ */
+function dropPrivileges(steps: Section, at: string, app: PodApp): void {
+  limitProcess(steps, at, app.processLimits);
+  for (const [number, name] of CAPABILITIES.entries()) {
+    if (app.capabilities.includes(number)) continue;
+    // Every kernel that has mount_setattr(2) knows all of them.
+    steps.must(`drop ${name} ${at}`, "prctl", [k.PR_CAPBSET_DROP, number, 0, 0, 0]);
+  }
+  steps.try(`clear the ambient capabilities ${at}`, "prctl", [
+    k.PR_CAP_AMBIENT,
+    k.PR_CAP_AMBIENT_CLEAR_ALL,
+    0,
+    0,
+    0,
+  ]);
+  const gids = struct(
+    "gids",
+    ...app.supplementaryGids.map((gid) => ["gid", 4, gid] as const),
+  );
+  steps.must(`set the supplementary groups ${at}`, "setgroups", [
+    app.supplementaryGids.length,
+    app.supplementaryGids.length === 0 ? 0 : gids,
+  ]);
+  steps.must(`become group ${app.gid} ${at}`, "setresgid", [app.gid, app.gid, app.gid]);
+  steps.must(`become user ${app.uid} ${at}`, "setresuid", [app.uid, app.uid, app.uid]);
+  const header = mutableStruct("cap_header", ["version", 4, k._LINUX_CAPABILITY_VERSION_3], [
+    "pid",
+    4,
+    0,
+  ]);
+  const allowed = app.uid !== 0
+    ? []
+    : keepsAdmin(app)
+    ? [...new Set([...app.capabilities, CAP_SYS_ADMIN])]
+    : app.capabilities;
+  const bits = (from: number) =>
+    allowed.reduce((set, n) => n >= from && n < from + 32 ? set + 2 ** (n - from) : set, 0);
+  const sets = struct(
+    "cap_data",
+    ["effective", 4, bits(0)],
+    ["permitted", 4, bits(0)],
+    ["inheritable", 4, 0],
+    ["effective", 4, bits(32)],
+    ["permitted", 4, bits(32)],
+    ["inheritable", 4, 0],
+  );
+  // With all of them the app is to have what rkt has, which may be less than there is.
+  const restricted = app.uid !== 0 || app.capabilities.length < CAPABILITIES.length;
+  if (restricted) steps.must(`set the capabilities ${at}`, "capset", [header, sets]);
+  if (app.noNewPrivileges) {
+    steps.must(`forbid new privileges ${at}`, "prctl", [k.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
+  }
+}
+
+/** A program that may be there. */
+export interface Program {
+  /** Absolute path in the app's root. */
+  readonly path: string;
+  readonly arguments: readonly string[];
+}
+
+function executeApp(steps: Section, at: string, app: PodApp): void {
+  const [command] = app.arguments;
+  const programs = app.executables.map((path) => ({ path, arguments: app.arguments }));
+  execute(steps, at, programs, app.environment, {
+    what: programs.length === 1 ? programs[0].path : `"${command}" (found in no directory of PATH)`,
+    hint:
+      "the image, or --exec, must name a program that is there, with its interpreter and libraries, for this machine",
+  });
+}
+
+/**
+ * Executes the first of some programs that is there.
+ *
+ * @param said how a failure of the last one is told
+ */
+export function execute(
+  steps: Section,
+  at: string,
+  programs: readonly Program[],
+  environment: readonly string[],
+  said: { readonly what: string; readonly hint: string },
+): void {
+  const envp = vector(environment);
+  const last = programs.length - 1;
+  programs.forEach((program, i) => {
+    const { path } = program;
+    const argv = vector(program.arguments);
+    const next = `executable ${i + 1} ${at}`;
+    if (i === last) {
+      steps.must(`execute ${said.what} ${at}`, "execve", [path, argv, envp], { hint: said.hint });
+      return;
+    }
+    // As execvp(3) does: go on where there is no such file, stop at any other error.
+    const result = slot("result");
+    steps.try(`execute ${path} ${at}`, "execve", [path, argv, envp], {
+      store: result,
+      branch: { when: "equal", operand: -ENOENT, to: next },
+    });
+    steps.when(result, -ENOTDIR, next);
+    steps.must(`execute ${path} ${at}`, "execve", [path, argv, envp]);
+    steps.label(next);
+  });
+}

@@ -1,0 +1,335 @@
+/**
+ * The cgroups of a pod: `rkt-UUID` below whoever started rkt, and in it one for each app. The supervisor makes them
+ * before there are other processes, apps enter theirs first of all, the supervisor removes them when the pod has ended.
+ */
+import type { CgroupBase, CgroupPlace } from "../../src/cgroup/location.ts";
+import { type Setting, settings } from "./cgroup_settings.ts";
+import { attachDeviceProgram, DEFAULT_DEVICES, deviceLine, type DeviceRule } from "./devices.ts";
+import * as k from "../engine/constants.ts";
+import {
+  mutableStruct,
+  type Section,
+  type Slot,
+  slot,
+  type Space,
+  space,
+  type Struct,
+} from "../engine/plan.ts";
+import type { Pod, PodApp } from "../pod.ts";
+import { makeFile } from "../steps/pod_directory.ts";
+
+/** The file in the pod's directory that names the pod's cgroups, a line each; what a crash leaves is found by it. */
+export const SUBCGROUP = "subcgroup";
+
+/** The name of a pod's cgroup. */
+export const podCgroup = (uuid: string): string => `rkt-${uuid}`;
+
+/** The files of an app's memory counters, by version; `oom_kill` in it says how often it was too much. */
+export const MEMORY_EVENTS = { 1: "memory.oom_control", 2: "memory.events" } as const;
+
+/** Where the supervisor leaves an app's memory counters, in the pod's status directory. */
+export const memoryEventsFile = (app: string): string => `${app}-memory-events`;
+
+/** Descriptors of cgroups, as all processes of the pod inherit them. */
+export interface Cgroups {
+  readonly version: 1 | 2;
+  /**
+   * Whether the processes of apps are born in their cgroups: to move a process takes a lock that waits for all others.
+   * Version 1 has no such call, and no such lock for single threads; and it takes the host's root.
+   */
+  readonly inside: boolean;
+  /** By the app's name: the directory where processes are born there, else the files to write to. */
+  readonly apps: ReadonlyMap<string, readonly Slot[]>;
+  /** The directories of the pod's cgroups, by base. */
+  readonly directories: ReadonlyMap<CgroupBase, Slot>;
+}
+
+/** Devices that an app may use. */
+export function devicesOf(app: PodApp): readonly DeviceRule[] {
+  return [...DEFAULT_DEVICES, ...app.mounts.flatMap(({ device }) => device ?? [])];
+}
+
+/** The supervisor makes the cgroups. Its working directory is the pod's. */
+export function makeCgroups(steps: Section, pod: Pod): Cgroups | undefined {
+  const { cgroups: place } = pod;
+  if (place === undefined) return undefined;
+  const name = podCgroup(pod.uuid);
+  steps.heading("supervisor: the pod's cgroups");
+  const lines = place.bases.map(({ path }) => `${path}/${name}\n`).join("");
+  makeFile(steps, "note where the pod's cgroups are", SUBCGROUP, lines);
+  if (place.leaf !== undefined) leaveOwn(steps, place.leaf);
+  for (const [file, text] of place.enable) {
+    // Where it fails, the file of the limit will be missing, and that is the error to report.
+    write(steps, `turn controllers on in ${file}`, file, text);
+  }
+  const inside = place.version === 2 && pod.privateUsers === undefined;
+  const directories = new Map<CgroupBase, Slot>();
+  const apps = new Map<string, Slot[]>(pod.apps.map(({ name }) => [name, []]));
+  for (const base of place.bases) {
+    const directory = slot(`cgroup in ${base.path}`);
+    const path = `${base.path}/${name}`;
+    directories.set(base, directory);
+    steps.must(`make the pod's cgroup ${path}`, "mkdirat", [k.AT_FDCWD, path, 0o755]);
+    steps.must(`open the pod's cgroup ${path}`, "openat", [
+      k.AT_FDCWD,
+      path,
+      k.O_RDONLY | k.O_DIRECTORY | k.O_CLOEXEC,
+      0,
+    ], { store: directory });
+    for (const setting of settings(place, base, pod.limits)) {
+      writeSetting(steps, "the pod", directory, "", setting);
+    }
+    giveControllers(steps, place, base, directory, pod.apps);
+    for (const app of pod.apps) {
+      const handle = makeAppCgroup(steps, place, base, directory, app, inside);
+      apps.get(app.name)?.push(handle);
+    }
+  }
+  return { version: place.version, inside, apps, directories };
+}
+
+/**
+ * `rkt app start` makes the cgroups of an app below those of its pod. In a hierarchy where the pod has none yet, because
+ * no app needed it, it gets one.
+ */
+export function addCgroups(steps: Section, pod: Pod, app: PodApp): Cgroups | undefined {
+  const { cgroups: place } = pod;
+  if (place === undefined) return undefined;
+  steps.heading(`app start: the cgroups of app "${app.name}"`);
+  const inside = place.version === 2 && pod.privateUsers === undefined;
+  const directories = new Map<CgroupBase, Slot>();
+  const apps = new Map<string, Slot[]>([[app.name, []]]);
+  for (const base of place.bases) {
+    const directory = slot(`cgroup in ${base.path}`);
+    const path = `${base.path}/${podCgroup(pod.uuid)}`;
+    directories.set(base, directory);
+    steps.try(`make the pod's cgroup ${path}`, "mkdirat", [k.AT_FDCWD, path, 0o755]);
+    steps.must(`open the pod's cgroup ${path}`, "openat", [
+      k.AT_FDCWD,
+      path,
+      k.O_RDONLY | k.O_DIRECTORY | k.O_CLOEXEC,
+      0,
+    ], { store: directory });
+    giveControllers(steps, place, base, directory, [app]);
+    steps.try("remove what an earlier start has left", "unlinkat", [
+      directory,
+      app.name,
+      k.AT_REMOVEDIR,
+    ]);
+    // Processes that the app has left behind keep it busy.
+    const handle = makeAppCgroup(steps, place, base, directory, app, inside, "try");
+    apps.get(app.name)?.push(handle);
+  }
+  return { version: place.version, inside, apps, directories };
+}
+
+/** Version 2: what is below the pod's cgroup gets the controllers; those of apps that come later, when they come. */
+function giveControllers(
+  steps: Section,
+  { version }: CgroupPlace,
+  { controllers }: CgroupBase,
+  directory: Slot,
+  apps: readonly PodApp[],
+): void {
+  const names = controllers.filter((name) => name !== "devices");
+  if (version === 1 || names.length === 0 || apps.length === 0) return;
+  const text = names.map((name) => `+${name === "blkio" ? "io" : name}`).join(" ");
+  const what = "give controllers to the cgroups of the apps";
+  writeAt(steps, what, directory, "cgroup.subtree_control", text);
+}
+
+/** Version 2: processes and controllers for those below exclude each other. */
+function leaveOwn(steps: Section, leaf: string): void {
+  steps.try("make a cgroup for the supervisor", "mkdirat", [k.AT_FDCWD, leaf, 0o755]);
+  const what = `move to the cgroup ${leaf}`;
+  const file = slot("file");
+  steps.must(what, "openat", [k.AT_FDCWD, `${leaf}/cgroup.procs`, k.O_WRONLY | k.O_CLOEXEC, 0], {
+    store: file,
+  });
+  steps.must(what, "write", [file, "0", 1]);
+  steps.try("close it", "close", [file]);
+}
+
+function makeAppCgroup(
+  steps: Section,
+  place: CgroupPlace,
+  base: CgroupBase,
+  pod: Slot,
+  app: PodApp,
+  inside: boolean,
+  again: "try" | "must" = "must",
+): Slot {
+  const who = `app "${app.name}"`;
+  const handle = slot(`cgroup of ${app.name} in ${base.path}`);
+  steps[again](`make a cgroup for ${who}`, "mkdirat", [pod, app.name, 0o755]);
+  for (const setting of settings(place, base, app.limits)) {
+    writeSetting(steps, who, pod, `${app.name}/`, setting);
+  }
+  const rules = devicesOf(app);
+  const devices = base.controllers.includes("devices");
+  const closed = `let ${who} use no other devices`;
+  if (place.version === 2) {
+    steps.must(`open the cgroup of ${who}`, "openat", [
+      pod,
+      app.name,
+      k.O_RDONLY | k.O_DIRECTORY | k.O_CLOEXEC,
+      0,
+    ], { store: handle });
+    if (devices) attachDeviceProgram(steps, closed, rules, handle);
+    if (inside) return handle;
+    steps.try("close it", "close", [handle]);
+  } else if (devices) {
+    writeAt(steps, closed, pod, `${app.name}/devices.deny`, "a");
+    writeAt(steps, closed, pod, `${app.name}/devices.allow`, ...rules.map(deviceLine));
+  }
+  const file = place.version === 2 ? "cgroup.procs" : "tasks";
+  steps.must(`open the cgroup of ${who}`, "openat", [
+    pod,
+    `${app.name}/${file}`,
+    k.O_WRONLY | k.O_CLOEXEC,
+    0,
+  ], { store: handle });
+  return handle;
+}
+
+/** Writes texts to a file, one after the other; all must be taken. */
+function writeAt(
+  steps: Section,
+  what: string,
+  directory: Slot,
+  path: string,
+  ...texts: readonly string[]
+): void {
+  const file = slot("file");
+  steps.must(what, "openat", [directory, path, k.O_WRONLY | k.O_CLOEXEC, 0], { store: file });
+  for (const text of texts) steps.must(`${what} (${text})`, "write", [file, text, text.length]);
+  steps.try("close it", "close", [file]);
+}
+
+function write(steps: Section, what: string, path: string, text: string): void {
+  const file = slot("file");
+  steps.try(what, "openat", [k.AT_FDCWD, path, k.O_WRONLY | k.O_CLOEXEC, 0], { store: file });
+  steps.try(what, "write", [file, text, text.length]);
+  steps.try("close it", "close", [file]);
+}
+
+function writeSetting(
+  steps: Section,
+  who: string,
+  directory: Slot,
+  below: string,
+  { file, text, what, otherwise, warning }: Setting,
+): void {
+  const doing = `limit ${what} of ${who}`;
+  if (warning === undefined) return writeAt(steps, doing, directory, `${below}${file}`, text);
+  const opened = slot("file");
+  const names = [file, ...otherwise === undefined ? [] : [otherwise]];
+  const label = (name: string) => `${name} of ${who} (${text})`;
+  const done = label("done");
+  for (const name of names) {
+    const next = label(`without ${name}`);
+    steps.try(doing, "openat", [directory, `${below}${name}`, k.O_WRONLY | k.O_CLOEXEC, 0], {
+      store: opened,
+      branch: { when: "error", to: next },
+    });
+    steps.try(doing, "write", [opened, text, text.length], {
+      branch: { when: "error", to: next },
+    });
+    steps.try("close it", "close", [opened], { branch: { when: "always", to: done } });
+    steps.label(next);
+  }
+  const line = `run: warning: ${who}: ${warning}\n`;
+  steps.try("say that it has no effect", "write", [2, line, new TextEncoder().encode(line).length]);
+  steps.label(done);
+}
+
+/** `struct clone_args` (include/uapi/linux/sched.h) for a birth in a cgroup, whose descriptor is to be put into it. */
+export function cloneArguments(
+  flags: number,
+): { readonly args: Struct; readonly size: number; readonly cgroupAt: number } {
+  const args = mutableStruct(
+    "clone_args",
+    ["flags", 8, flags + k.CLONE_INTO_CGROUP],
+    ["", 24, new Uint8Array(24)],
+    ["exit_signal", 8, k.SIGCHLD],
+    ["", 40, new Uint8Array(40)],
+    ["cgroup", 8, 0],
+  );
+  return { args, size: 88, cgroupAt: 80 };
+}
+
+/** A process of an app enters its cgroups, if it was not born there, and takes them for the top of all cgroups. */
+export function enterCgroup(
+  steps: Section,
+  at: string,
+  app: PodApp,
+  cgroups: Cgroups | undefined,
+): void {
+  const handles = cgroups?.apps.get(app.name);
+  if (handles === undefined) return;
+  if (cgroups?.inside !== true) {
+    for (const handle of handles) {
+      steps.must(`enter the app's cgroup ${at}`, "write", [handle, "0", 1]);
+    }
+  }
+  steps.must(`make a cgroup namespace ${at}`, "unshare", [k.CLONE_NEWCGROUP]);
+}
+
+/** Bytes of a file of memory counters. */
+const MOST_COUNTERS = 512;
+
+/** The supervisor notes what the counters say and removes the cgroups. What is still busy is left to `rkt gc`. */
+export function removeCgroups(steps: Section, pod: Pod, cgroups: Cgroups | undefined): void {
+  if (cgroups === undefined || pod.cgroups === undefined) return;
+  const counters = space("memory counters", MOST_COUNTERS);
+  steps.heading("supervisor: remove the pod's cgroups");
+  for (const [base, directory] of cgroups.directories) {
+    for (const app of pod.apps) {
+      if (app.limits.memory !== undefined && base.controllers.includes("memory")) {
+        noteCounters(steps, cgroups.version, directory, app, counters);
+      }
+      steps.try(`remove the cgroup of app "${app.name}"`, "unlinkat", [
+        directory,
+        app.name,
+        k.AT_REMOVEDIR,
+      ]);
+    }
+    steps.try("remove the pod's cgroup", "unlinkat", [
+      k.AT_FDCWD,
+      `${base.path}/${podCgroup(pod.uuid)}`,
+      k.AT_REMOVEDIR,
+    ]);
+  }
+}
+
+function noteCounters(
+  steps: Section,
+  version: 1 | 2,
+  directory: Slot,
+  app: PodApp,
+  counters: Space,
+): void {
+  const file = slot("file");
+  const length = slot("length");
+  const failed = `no counters of ${app.name}`;
+  steps.try(`read the memory counters of app "${app.name}"`, "openat", [
+    directory,
+    `${app.name}/${MEMORY_EVENTS[version]}`,
+    k.O_RDONLY | k.O_CLOEXEC,
+    0,
+  ], { store: file, branch: { when: "error", to: failed } });
+  steps.try("read them", "read", [file, counters, MOST_COUNTERS], {
+    store: length,
+    branch: { when: "error", to: failed },
+  });
+  steps.try("close the file", "close", [file]);
+  steps.try("note them", "openat", [
+    k.AT_FDCWD,
+    `stage1/rootfs/rkt/status/${memoryEventsFile(app.name)}`,
+    k.O_WRONLY | k.O_CREAT | k.O_TRUNC | k.O_CLOEXEC,
+    0o644,
+  ], { store: file });
+  steps.try("write them", "write", [file, counters, length]);
+  steps.try("close the file", "close", [file]);
+  steps.label(failed);
+}

@@ -1,0 +1,414 @@
+/**
+ * Makes a program out of a plan: instructions, constants and memory at fixed addresses.
+ *
+ * This runs at every start of a pod, in code that V8 has not optimised yet. So texts are not encoded one by one: each
+ * section has one string of all of them, which is encoded at once.
+ */
+import { type Architecture, INSTRUCTION_SIZE } from "./machine/engine.ts";
+import { ABORT } from "./abort.ts";
+import {
+  type Address,
+  type Argument,
+  type Field,
+  type Item,
+  type Plan,
+  type SectionName,
+  SECTIONS,
+  type Slot,
+  type Space,
+  type Step,
+  type Struct,
+  type Vector,
+} from "./plan.ts";
+import { callNumber } from "./syscalls.ts";
+
+/** The conditions of the engine; see its source. */
+const CONDITION = { never: 0, error: 1, equal: 2, different: 3, less: 4, always: 5 } as const;
+
+/**
+ * A part of a program, in one place in memory: a section, or memory that belongs to none. That is `data` of the first
+ * process and of what several use, and what stays of init and of the processes of output while they wait.
+ */
+export type PartName = SectionName | "data" | "initMemory" | "outputMemory";
+
+/** Where the parts of a program are in memory; below 2^53. A part without bytes needs no place. */
+export type Bases = Readonly<Partial<Record<PartName, number>>>;
+
+/** The bytes of the parts of a program. */
+export type Images = Readonly<Record<PartName, Uint8Array<ArrayBuffer>>>;
+
+/** A program, laid out but without addresses. */
+export interface Layout {
+  /** Bytes of each part. */
+  readonly size: Readonly<Record<PartName, number>>;
+  /** Whether a part has memory, which is written to. */
+  readonly changes: (part: PartName) => boolean;
+  /** Offset of a slot, a space or a changing structure in its part, behind what else that has. */
+  offsetOf(memory: Slot | Space | Struct): number;
+  /** The bytes of each part, for memory at these addresses. */
+  emit(bases: Bases): Images;
+}
+
+type Memory = Slot | Space | Struct;
+
+const encoder = new TextEncoder();
+
+/** C strings, one behind the other. */
+class Texts {
+  #all = "";
+  /** Where each text begins, in UTF-16 units until {@linkcode encoded} has found them to be other than bytes. */
+  readonly #offsets = new Map<string, number>();
+
+  add(text: string): void {
+    if (this.#offsets.has(text)) return;
+    this.#offsets.set(text, this.#all.length);
+    this.#all += text + "\0";
+  }
+
+  encoded(): Uint8Array<ArrayBuffer> {
+    const bytes = encoder.encode(this.#all);
+    if (bytes.length !== this.#all.length) {
+      let offset = 0;
+      for (const text of this.#offsets.keys()) {
+        this.#offsets.set(text, offset);
+        offset += encoder.encode(text).length + 1;
+      }
+    }
+    return bytes;
+  }
+
+  offset(text: string): number {
+    return this.#offsets.get(text) ?? NaN;
+  }
+}
+
+/** A section: its instructions, then its structures, then its texts. */
+class Part {
+  readonly steps: Step[] = [];
+  readonly texts = new Texts();
+  readonly structures = new Map<Struct | Vector, number>();
+  #structuresSize = 0;
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array();
+  textsAt = 0;
+
+  addStructure(structure: Struct | Vector): boolean {
+    if (this.structures.has(structure)) return false;
+    this.structures.set(structure, this.#structuresSize);
+    this.#structuresSize += structureSize(structure);
+    return true;
+  }
+
+  /** Bytes from the start of the section to a structure. */
+  offset(structure: Struct | Vector): number {
+    return this.steps.length * INSTRUCTION_SIZE + (this.structures.get(structure) ?? NaN);
+  }
+
+  close(): number {
+    this.bytes = this.texts.encoded();
+    this.textsAt = this.steps.length * INSTRUCTION_SIZE + this.#structuresSize;
+    return align(this.textsAt + this.bytes.length);
+  }
+}
+
+const align = (offset: number): number => (offset + 7) & ~7;
+
+function structureSize(structure: Struct | Vector): number {
+  if (structure.kind === "vector") return (structure.items.length + 1) * 8;
+  let size = 0;
+  for (const field of structure.fields) size += field[1];
+  return align(size);
+}
+
+function memorySize(memory: Memory): number {
+  if (memory.kind === "slot") return 8;
+  return memory.kind === "space" ? align(memory.size) : structureSize(memory);
+}
+
+/** The text that a failed step is reported with; its hint stands behind the first line feed. */
+export function failureText(step: Step): string {
+  return `stage1: ${step.what}: \n${step.hint === undefined ? "" : `; ${step.hint}`}\n`;
+}
+
+/** Lays a plan out. Throws on a label that is missing or stands twice: both are bugs of the plan's author. */
+export function assemble(plan: Plan, architecture: Architecture): Layout {
+  const assembly = new Assembly(architecture, plan.apart ?? false);
+  // Setup comes last: what others use too is to be where they are.
+  for (const section of SECTIONS.toReversed()) {
+    for (const item of plan[section] ?? []) assembly.add(item, section);
+  }
+  const abort = plan.births === undefined ? "setup" : "births";
+  for (const item of ABORT) assembly.add(item, abort);
+  return assembly.layout();
+}
+
+/** Bits that say who uses memory. Whoever waits does it with memory of another section. */
+const USER: Readonly<Record<SectionName, number>> = {
+  setup: 1,
+  births: 2,
+  init: 4,
+  resident: 8,
+  output: 16,
+  waiting: 0,
+};
+const OF_INIT = USER.setup | USER.births | USER.init;
+
+class Assembly {
+  readonly #parts: Readonly<Record<SectionName, Part>> = {
+    setup: new Part(),
+    births: new Part(),
+    resident: new Part(),
+    init: new Part(),
+    output: new Part(),
+    waiting: new Part(),
+  };
+  readonly #labels = new Map<string, readonly [SectionName, number]>();
+  readonly #data = new Map<Memory, number>();
+  /** Bits of the sections that use some memory. */
+  readonly #users = new Map<Memory, number>();
+  /** Where memory is, once it is known who uses it. */
+  readonly #homes = new Map<Memory, PartName>();
+  /** Where the memory of each part begins, behind its other bytes. */
+  readonly #dataAt = new Map<PartName, number>();
+  /** The sections that have the texts of structures in memory. */
+  readonly #textsOf = new Map<Struct, SectionName>();
+  #bases: Bases = {};
+
+  constructor(readonly architecture: Architecture, readonly apart: boolean) {}
+
+  add(item: Item, section: SectionName): void {
+    const part = this.#parts[section];
+    if (item.kind === "step") {
+      part.steps.push(item);
+      for (const argument of item.arguments) this.#addValue(argument, section);
+      if (item.store !== undefined) this.#addMemory(item.store, section);
+      if (item.fatal) part.texts.add(failureText(item));
+    } else if (item.kind === "label") {
+      if (this.#labels.has(item.name)) throw new Error(`label ${item.name} stands twice`);
+      this.#labels.set(item.name, [section, part.steps.length]);
+    }
+  }
+
+  #addMemory(memory: Memory, section: SectionName): void {
+    const users = this.#users.get(memory);
+    this.#users.set(memory, (users ?? 0) | USER[section]);
+    if (users !== undefined) return;
+    if (memory.kind === "struct") {
+      const texts = section === "setup" && !this.apart ? "resident" : section;
+      this.#textsOf.set(memory, texts);
+      this.#addFields(memory.fields, texts);
+    }
+  }
+
+  #addFields(fields: readonly Field[], section: SectionName): void {
+    for (const [, , value] of fields) {
+      if (typeof value === "number" || value instanceof Uint8Array) continue;
+      this.#addValue(value, section);
+    }
+  }
+
+  #addValue(value: Argument, section: SectionName): void {
+    if (typeof value === "number" || typeof value === "bigint") return;
+    const part = this.#parts[section];
+    if (typeof value === "string") return part.texts.add(value);
+    if (value.kind === "slot" || value.kind === "space") return this.#addMemory(value, section);
+    if (value.kind === "address") {
+      if (value.of.kind !== "label") this.#addValue(value.of, section);
+    } else if (value.kind === "vector") {
+      if (part.addStructure(value)) { for (const item of value.items) part.texts.add(item); }
+    } else if (value.mutable) this.#addMemory(value, section);
+    else if (part.addStructure(value)) this.#addFields(value.fields, section);
+  }
+
+  /** The part that memory is in: see {@linkcode Plan.apart}. */
+  #homeOf(memory: Memory, users: number): PartName {
+    if (!this.apart) return "data";
+    const kept = memory.kind !== "space";
+    if (users === 0) throw new Error(`${memory.name} is of no process: all wait with it`);
+    if (users === USER.setup) return "setup";
+    if (users === USER.births) return "births";
+    if (users === USER.init) return kept ? "initMemory" : "init";
+    if (users === USER.output) return kept ? "outputMemory" : "output";
+    if (users === USER.resident) return kept ? "data" : "resident";
+    if ((users & ~OF_INIT) === 0) return "initMemory";
+    // Init gives the data part back.
+    if ((users & (USER.births | USER.init)) !== 0) {
+      throw new Error(`${memory.name} is used by processes that do not share it`);
+    }
+    return "data";
+  }
+
+  /**
+   * Places all memory. Buffers stand behind all else, so that who uses none has one page of this.
+   *
+   * @returns the bytes in each part
+   */
+  #placeMemory(): ReadonlyMap<PartName, number> {
+    const ends = new Map<PartName, number>();
+    for (const [memory, users] of this.#users) this.#homes.set(memory, this.#homeOf(memory, users));
+    for (const spaces of [false, true]) {
+      for (const [memory, home] of this.#homes) {
+        if ((memory.kind === "space") !== spaces) continue;
+        const at = ends.get(home) ?? 0;
+        this.#data.set(memory, at);
+        ends.set(home, at + memorySize(memory));
+      }
+    }
+    return ends;
+  }
+
+  layout(): Layout {
+    const memory = this.#placeMemory();
+    const close = (part: PartName): number => {
+      const own = part in this.#parts ? this.#parts[part as SectionName].close() : 0;
+      this.#dataAt.set(part, own);
+      return own + (memory.get(part) ?? 0);
+    };
+    const each = <T>(of: (part: PartName) => T): Readonly<Record<PartName, T>> => ({
+      setup: of("setup"),
+      births: of("births"),
+      resident: of("resident"),
+      init: of("init"),
+      output: of("output"),
+      waiting: of("waiting"),
+      data: of("data"),
+      initMemory: of("initMemory"),
+      outputMemory: of("outputMemory"),
+    });
+    const size = each(close);
+    return {
+      size,
+      changes: (part) => memory.has(part),
+      offsetOf: (each) => this.#data.get(each) ?? NaN,
+      emit: (bases) => {
+        this.#bases = bases;
+        const images = each((part) =>
+          part in this.#parts
+            ? this.#emitPart(part as SectionName, size[part])
+            : new Uint8Array(size[part])
+        );
+        this.#emitMemory(images);
+        return images;
+      },
+    };
+  }
+
+  #emitPart(section: SectionName, size: number): Uint8Array<ArrayBuffer> {
+    const part = this.#parts[section];
+    const bytes = new Uint8Array(size);
+    const view = new DataView(bytes.buffer);
+    let at = 0;
+    for (const step of part.steps) {
+      this.#emitStep(view, at, step, section);
+      at += INSTRUCTION_SIZE;
+    }
+    for (const structure of part.structures.keys()) {
+      at = part.offset(structure);
+      if (structure.kind === "struct") this.#emitFields(view, at, structure.fields, section);
+      else {
+        for (const item of structure.items) {
+          writeWord(view, at, this.#textAddress(item, section));
+          at += 8;
+        }
+      }
+    }
+    bytes.set(part.bytes, part.textsAt);
+    return bytes;
+  }
+
+  #emitStep(view: DataView, at: number, step: Step, section: SectionName): void {
+    view.setInt32(at, callNumber(step.call, this.architecture), true);
+    let indirect = 0;
+    let bit = 1;
+    let place = at + 8;
+    for (const argument of step.arguments) {
+      if (typeof argument === "number") {
+        if (argument !== 0) writeWord(view, place, argument);
+      } else {
+        if (typeof argument === "object" && argument.kind === "slot") indirect |= bit;
+        writeWord(view, place, this.#number(argument, section));
+      }
+      bit <<= 1;
+      place += 8;
+    }
+    if (indirect !== 0) view.setUint8(at + 4, indirect);
+    if (step.store !== undefined) writeWord(view, at + 56, this.#dataAddress(step.store));
+    if (step.fatal) {
+      view.setUint8(at + 5, CONDITION.error);
+      writeWord(view, at + 64, this.#textAddress(failureText(step), section));
+      writeWord(view, at + 72, this.#labelAddress("abort"));
+    } else if (step.branch !== undefined) {
+      view.setUint8(at + 5, CONDITION[step.branch.when]);
+      if ("operand" in step.branch) writeWord(view, at + 64, step.branch.operand);
+      writeWord(view, at + 72, this.#labelAddress(step.branch.to));
+    }
+  }
+
+  #emitFields(view: DataView, at: number, fields: readonly Field[], section: SectionName): void {
+    for (const [, size, value] of fields) {
+      if (value instanceof Uint8Array) new Uint8Array(view.buffer).set(value, at);
+      else writeInteger(view, at, size, this.#number(value, section));
+      at += size;
+    }
+  }
+
+  /** Writes the structures in memory. */
+  #emitMemory(images: Images): void {
+    for (const [memory, home] of this.#homes) {
+      if (memory.kind !== "struct") continue;
+      const at = (this.#dataAt.get(home) ?? NaN) + (this.#data.get(memory) ?? NaN);
+      const view = new DataView(images[home].buffer);
+      this.#emitFields(view, at, memory.fields, this.#textsOf.get(memory) ?? "resident");
+    }
+  }
+
+  #number(value: Argument, section: SectionName): number | bigint {
+    if (typeof value === "number" || typeof value === "bigint") return value;
+    if (typeof value === "string") return this.#textAddress(value, section);
+    if (value.kind === "slot" || value.kind === "space") return this.#dataAddress(value);
+    if (value.kind === "address") return this.#address(value, section);
+    if (value.kind === "struct" && value.mutable) return this.#dataAddress(value);
+    return this.#base(section) + this.#parts[section].offset(value);
+  }
+
+  #address({ of, offset }: Address, section: SectionName): number {
+    if (of.kind === "label") return this.#labelAddress(of.name);
+    return Number(this.#number(of, section)) + offset;
+  }
+
+  #textAddress(text: string, section: SectionName): number {
+    const part = this.#parts[section];
+    return this.#base(section) + part.textsAt + part.texts.offset(text);
+  }
+
+  #dataAddress(memory: Memory): number {
+    const home = this.#homes.get(memory) ?? "data";
+    return this.#base(home) + (this.#dataAt.get(home) ?? NaN) + (this.#data.get(memory) ?? NaN);
+  }
+
+  #labelAddress(name: string): number {
+    const label = this.#labels.get(name);
+    if (label === undefined) throw new Error(`no label ${name}`);
+    return this.#base(label[0]) + label[1] * INSTRUCTION_SIZE;
+  }
+
+  #base(part: PartName): number {
+    return this.#bases[part] ?? NaN;
+  }
+}
+
+/** Writes eight bytes; what is negative, as its two's complement. */
+function writeWord(view: DataView, at: number, value: number | bigint): void {
+  if (typeof value === "bigint") return view.setBigUint64(at, BigInt.asUintN(64, value), true);
+  if (!Number.isSafeInteger(value)) throw new Error(`${value} cannot stand in a plan`);
+  view.setUint32(at, value, true);
+  if (value < 0 || value > 0xffffffff) {
+    view.setUint32(at + 4, Math.floor(value / 0x100000000), true);
+  }
+}
+
+function writeInteger(view: DataView, at: number, size: number, value: number | bigint): void {
+  if (size === 8) writeWord(view, at, value);
+  else if (size === 4) view.setUint32(at, Number(value), true);
+  else if (size === 2) view.setUint16(at, Number(value), true);
+  else view.setUint8(at, Number(value));
+}

@@ -1,0 +1,135 @@
+/**
+ * The system calls that plans use: their numbers, and what their arguments are, for the printer.
+ * Numbers: arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
+ */
+import type { Architecture } from "./machine/engine.ts";
+
+/**
+ * What an argument is. A prefix of constants (`"O_"`) means flags of that family,
+ * `"=PR_"` one constant of it; {@linkcode print} decodes them.
+ */
+export type Parameter = "int" | "octal" | "size" | "fd" | "pointer" | "signal" | "pid" | string;
+
+interface Syscall {
+  readonly x86_64: number;
+  readonly aarch64: number;
+  readonly parameters: readonly Parameter[];
+}
+
+const call = (x86_64: number, aarch64: number, ...parameters: Parameter[]): Syscall => ({
+  x86_64,
+  aarch64,
+  parameters,
+});
+
+// deno-fmt-ignore
+export const SYSCALLS = {
+  bpf: call(321, 280, "=BPF_PROG_LOAD|BPF_PROG_ATTACH", "pointer", "size"),
+  capset: call(126, 91, "pointer", "pointer"),
+  chdir: call(80, 49, "pointer"),
+  clock_gettime: call(228, 113, "=CLOCK_", "pointer"),
+  clone: call(56, 220, "CLONE_|signal", "pointer", "pointer", "pointer", "pointer"),
+  clone3: call(435, 435, "pointer", "size"),
+  close: call(3, 57, "fd"),
+  close_range: call(436, 436, "int", "int", "int"),
+  connect: call(42, 203, "fd", "pointer", "size"),
+  dup3: call(292, 24, "fd", "fd", "O_"),
+  execve: call(59, 221, "pointer", "pointer", "pointer"),
+  exit_group: call(231, 94, "int"),
+  fchdir: call(81, 50, "fd"),
+  fchmodat: call(268, 53, "fd", "pointer", "octal"),
+  fchownat: call(260, 54, "fd", "pointer", "int", "int", "AT_"),
+  fcntl: call(72, 25, "fd", "=F_", "O_"),
+  flock: call(73, 32, "fd", "LOCK_"),
+  fsconfig: call(431, 431, "fd", "=FSCONFIG_", "pointer", "pointer", "int"),
+  fsmount: call(432, 432, "fd", "FSMOUNT_", "MOUNT_ATTR_"),
+  fsopen: call(430, 430, "pointer", "FSOPEN_"),
+  ftruncate: call(77, 46, "fd", "size"),
+  getpid: call(39, 172),
+  getppid: call(110, 173),
+  ioctl: call(16, 29, "fd", "=TIOC|TCGETS|TCSETSW|SIOC", "pointer"),
+  keyctl: call(250, 219, "=KEYCTL_", "pointer"),
+  kill: call(62, 129, "pid", "signal"),
+  madvise: call(28, 233, "size", "size", "=MADV_"),
+  landlock_add_rule: call(445, 445, "fd", "=LANDLOCK_RULE_", "pointer", "int"),
+  landlock_create_ruleset: call(444, 444, "pointer", "size", "int"),
+  landlock_restrict_self: call(446, 446, "fd", "int"),
+  mkdirat: call(258, 34, "fd", "pointer", "octal"),
+  mknodat: call(259, 33, "fd", "pointer", "mode", "device"),
+  mount: call(165, 40, "pointer", "pointer", "pointer", "MS_", "pointer"),
+  mount_setattr: call(442, 442, "fd", "pointer", "AT_", "pointer", "size"),
+  move_mount: call(429, 429, "fd", "pointer", "fd", "pointer", "MOVE_MOUNT_"),
+  munmap: call(11, 215, "size", "size"),
+  open_tree: call(428, 428, "fd", "pointer", "OPEN_TREE_|AT_"),
+  openat: call(257, 56, "fd", "pointer", "O_", "octal"),
+  openat2: call(437, 437, "fd", "pointer", "pointer", "size"),
+  pidfd_open: call(434, 434, "pid", "int"),
+  pipe2: call(293, 59, "pointer", "O_"),
+  pivot_root: call(155, 41, "pointer", "pointer"),
+  ppoll: call(271, 73, "pointer", "size", "pointer", "pointer", "size"),
+  prctl: call(157, 167, "=PR_", "int", "int", "int", "int"),
+  pread64: call(17, 67, "fd", "pointer", "size", "size"),
+  prlimit64: call(302, 261, "pid", "=RLIMIT_", "pointer", "pointer"),
+  pwritev: call(296, 70, "fd", "pointer", "size", "size", "size"),
+  read: call(0, 63, "fd", "pointer", "size"),
+  recvmsg: call(47, 212, "fd", "pointer", "MSG_"),
+  renameat2: call(316, 276, "fd", "pointer", "fd", "pointer", "RENAME_"),
+  rt_sigaction: call(13, 134, "signal", "pointer", "pointer", "size"),
+  rt_sigprocmask: call(14, 135, "=SIG_", "pointer", "pointer", "size"),
+  rt_sigtimedwait: call(128, 137, "pointer", "pointer", "pointer", "size"),
+  seccomp: call(317, 277, "=SECCOMP_", "int", "pointer"),
+  sendmsg: call(46, 211, "fd", "pointer", "MSG_"),
+  setgroups: call(116, 159, "size", "pointer"),
+  sethostname: call(170, 161, "pointer", "size"),
+  setitimer: call(38, 103, "=ITIMER_", "pointer", "pointer"),
+  setpgid: call(109, 154, "pid", "pid"),
+  setresgid: call(119, 149, "int", "int", "int"),
+  setresuid: call(117, 147, "int", "int", "int"),
+  setsid: call(112, 157),
+  shutdown: call(48, 210, "fd", "=SHUT_"),
+  sendto: call(44, 206, "fd", "pointer", "size", "MSG_", "pointer", "size"),
+  setns: call(308, 268, "fd", "CLONE_"),
+  socket: call(41, 198, "=AF_", "SOCK_", "int"),
+  socketpair: call(53, 199, "=AF_", "SOCK_", "int", "pointer"),
+  symlinkat: call(266, 36, "pointer", "fd", "pointer"),
+  timer_create: call(222, 107, "=CLOCK_", "pointer", "pointer"),
+  timer_gettime: call(224, 108, "int", "pointer"),
+  timer_settime: call(223, 110, "int", "int", "pointer", "pointer"),
+  umask: call(95, 166, "octal"),
+  umount2: call(166, 39, "pointer", "MNT_"),
+  unlinkat: call(263, 35, "fd", "pointer", "AT_"),
+  unshare: call(272, 97, "CLONE_"),
+  utimensat: call(280, 88, "fd", "pointer", "pointer", "AT_"),
+  wait4: call(61, 260, "pid", "pointer", "WNOHANG|__WALL", "pointer"),
+  write: call(1, 64, "fd", "pointer", "size"),
+  writev: call(20, 66, "fd", "pointer", "size"),
+} as const satisfies Record<string, Syscall>;
+
+/** The name of a system call that plans can make. */
+export type SyscallName = keyof typeof SYSCALLS;
+
+/** What the engine does itself; the numbers are those of its source. */
+export const OPERATIONS = {
+  let: -1,
+  sum: -2,
+  difference: -3,
+  and: -4,
+  shiftLeft: -5,
+  shiftRight: -6,
+  load: -7,
+  put: -8,
+  brancher: -9,
+  cause: -10,
+  goto: -11,
+  return: -12,
+} as const;
+
+/** The name of an operation of the engine. */
+export type OperationName = keyof typeof OPERATIONS;
+
+/** The number that the engine wants for a call or operation. */
+export function callNumber(name: SyscallName | OperationName, architecture: Architecture): number {
+  return name in OPERATIONS
+    ? OPERATIONS[name as OperationName]
+    : SYSCALLS[name as SyscallName][architecture];
+}

@@ -1,0 +1,96 @@
+/** What an app may do beyond the default, and what less: for people who have to decide whether to run it. */
+import { DEFAULT_CAPABILITIES } from "../../src/linux/capabilities.ts";
+import { KNOWN_CALLS } from "../seccomp/known_calls.ts";
+import { type Action, type Policy, policyOf, type SystemCalls } from "../seccomp/policy.ts";
+import { SYSCALL_CLASSES } from "../seccomp/syscall_table.ts";
+
+/** How an app is confined. */
+export interface Confinement {
+  /** Names of the capabilities that it may have. */
+  readonly capabilities: readonly string[];
+  readonly calls: SystemCalls | "all";
+  readonly noNewPrivileges: boolean;
+  /** Whether the paths of /proc and /sys are protected. */
+  readonly protectPaths: boolean;
+  readonly readOnlyRoot: boolean;
+  readonly user: string;
+  /** The host's namespaces that it shares beyond those that every pod shares. */
+  readonly shared: readonly string[];
+  /** Security labels, in words. */
+  readonly labels: readonly string[];
+}
+
+/** The differences to the default, each a few words. */
+export interface Differences {
+  readonly more: readonly string[];
+  readonly less: readonly string[];
+}
+
+/** Compares with an app of root for which nothing was said. */
+export function differences(app: Confinement): Differences {
+  const beyond = app.capabilities.filter((name) => !DEFAULT_CAPABILITIES.includes(name));
+  const missing = DEFAULT_CAPABILITIES.filter((name) => !app.capabilities.includes(name));
+  const calls = callDifferences(app.calls, app.capabilities);
+  return {
+    more: [
+      ...list("capabilities", beyond.map(short)),
+      ...list("system calls", calls.more),
+      ...app.protectPaths ? [] : ["writing to all of /proc and /sys"],
+      ...list("the host's namespaces", app.shared),
+    ],
+    less: [
+      ...list("no capabilities", missing.map(short)),
+      ...list("no system calls", calls.less),
+      ...app.noNewPrivileges ? ["no privileges by setuid files"] : [],
+      ...isRoot(app.user) ? [] : [`no capability by itself, as user ${app.user}`],
+      ...app.readOnlyRoot ? ["no writing to its root"] : [],
+      ...app.labels,
+    ],
+  };
+}
+
+const isRoot = (user: string): boolean => user === "0" || user === "root";
+
+const short = (capability: string): string => capability.replace(/^CAP_/, "");
+
+const list = (what: string, names: readonly string[]): readonly string[] =>
+  names.length === 0 ? [] : [`${what}: ${names.join(", ")}`];
+
+/** How much a verdict allows. */
+function rank(action: Action | undefined): number {
+  if (action === undefined || action.kind === "allow") return 2;
+  return action.kind === "check" ? 1 : 0;
+}
+
+function callDifferences(calls: SystemCalls | "all", capabilities: readonly string[]) {
+  const standard = policyOf("default", DEFAULT_CAPABILITIES);
+  const own = calls === "all" ? undefined : policyOf(calls, capabilities);
+  const by = (policy: Policy | undefined, name: string) => rank(policy?.actions.get(name));
+  const where = (sign: number) =>
+    grouped([...KNOWN_CALLS.keys()].filter((name) => {
+      return Math.sign(by(own, name) - by(standard, name)) === sign;
+    }));
+  return { more: where(1), less: where(-1) };
+}
+
+/** Calls by name; where all of a class are there, the class, and how many they are. */
+function grouped(names: readonly string[]): readonly string[] {
+  const set = new Set(names);
+  return SYSCALL_CLASSES.flatMap((of) => {
+    const all = [...KNOWN_CALLS.values()].filter((call) => call.class === of);
+    const some = all.map(({ name }) => name).filter((name) => set.has(name));
+    if (some.length < 3 || some.length < all.length) return some;
+    return [`${of.name} (${some.length})`];
+  });
+}
+
+/** The lines of a summary: a subject and what there is to say. */
+export function differenceLines(
+  { more, less }: Differences,
+): readonly (readonly [string, string])[] {
+  const lines = (subject: string, texts: readonly string[]) =>
+    (texts.length === 0 ? ["nothing"] : texts).map((text, i) =>
+      [i === 0 ? subject : "", text] as const
+    );
+  return [...lines("beyond default", more), ...lines("less", less)];
+}

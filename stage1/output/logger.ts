@@ -1,0 +1,210 @@
+/**
+ * `rkt-log`: writes what apps log into the pod's directory, a file for each app, with the time of each chunk.
+ *
+ * A file is a row of records without anything between them. A record is 24 bytes, little-endian, and its content:
+ *
+ *     0   8  seconds since 1970 (struct timespec of clock_gettime(2))
+ *     8   8  nanoseconds
+ *    16   4  bytes of content
+ *    20   4  the stream: 1 standard output, 2 standard error, 3 terminal
+ *
+ * When a file is full it is renamed to `APP.1`, over the one before. Nothing here can fail the pod: what a full disk
+ * does not take is lost.
+ */
+import * as k from "../engine/constants.ts";
+import {
+  addressOf,
+  type Field,
+  mutableStruct,
+  type Section,
+  type Sections,
+  type Slot,
+  slot,
+  type Space,
+  space,
+} from "../engine/plan.ts";
+import type { Pod, PodApp } from "../pod.ts";
+import { type Chunk, type Pump, pump, runPump } from "./stream_reader.ts";
+import { podChannels } from "./streams.ts";
+
+/** Where logs are, below the pod's directory. */
+export const LOGS = "logs";
+
+/** Bytes of a record before its content. */
+export const RECORD_HEADER = 24;
+
+/** The path of an app's log below the pod's directory; `older` is the one before it. */
+export function logPath(app: string, older = false): string {
+  return `${LOGS}/${app}${older ? ".1" : ""}`;
+}
+
+/** What of a pod is logged; undefined where that is nothing. */
+export function logger(pod: Pod): Pump | undefined {
+  return pump(
+    "rkt-log",
+    podChannels(pod).filter(({ kind }) => kind === "log" || kind === "tty"),
+  );
+}
+
+/** Offsets in the table of files. */
+const FILE = { descriptor: 0, offset: 8, most: 16, name: 24, older: 32, size: 40 } as const;
+
+function files(apps: readonly PodApp[]) {
+  const entry = (app: PodApp): Field[] => [
+    ["fd", 8, -1],
+    ["offset", 8, 0],
+    ["most", 8, Math.floor(app.logSize / 2)],
+    ["name", 8, logPath(app.name)],
+    ["older", 8, logPath(app.name, true)],
+  ];
+  return mutableStruct("log", ...apps.flatMap(entry));
+}
+
+/**
+ * The logger's process.
+ *
+ * @param watched see {@linkcode runPump}
+ */
+export function runLogger(sections: Sections, log: Pump, watched = false): void {
+  const apps = [...new Set(log.channels.map(({ app }) => app))];
+  const table = files(apps);
+  const channels = mutableStruct(
+    "channel",
+    ...log.channels.flatMap(({ app, stream }): Field[] => [
+      ["file", 8, addressOf(table, apps.indexOf(app) * FILE.size)],
+      ["stream", 8, stream * 2 ** 32],
+    ]),
+  );
+  runPump(sections, log, {
+    table: channels,
+    recordSize: 16,
+    standardStreams: false,
+    watched,
+    begin: () => lockLogs(sections.output),
+    handle: (chunk, done) => writeRecord(sections.output, chunk, done),
+  });
+}
+
+/** Whoever reads the logs of a pod that has ended sees by this lock whether all is written. */
+function lockLogs(steps: Section): void {
+  const directory = slot("logs");
+  const flags = k.O_RDONLY | k.O_DIRECTORY | k.O_CLOEXEC;
+  steps.try("open the directory of the logs", "openat", [k.AT_FDCWD, LOGS, flags, 0], {
+    store: directory,
+  });
+  steps.try("show that logs are being written", "flock", [directory, k.LOCK_EX | k.LOCK_NB]);
+}
+
+function writeRecord(steps: Section, { channel, buffer, length }: Chunk, done: string): void {
+  const file = slot("file");
+  const descriptor = slot("descriptor");
+  const offset = slot("offset");
+  const place = slot("place");
+  const value = slot("value");
+  const record = space("record", RECORD_HEADER);
+  const vector = mutableStruct(
+    "iovec",
+    ["record", 8, addressOf(record)],
+    ["length", 8, RECORD_HEADER],
+    ["content", 8, addressOf(buffer)],
+    ["length", 8, 0],
+  );
+  const load = (from: number, to: Slot) => {
+    steps.compute("sum", [file, from], { store: place });
+    steps.compute("load", [place], { store: to });
+  };
+  const put = (to: number, from: Slot | number) => {
+    steps.compute("sum", [file, to], { store: place });
+    steps.compute("put", [place, from]);
+  };
+  steps.compute("load", [channel], { store: file });
+  load(FILE.descriptor, descriptor);
+  steps.compute("let", [descriptor], { branch: { when: "less", operand: 0, to: "log open" } });
+  load(FILE.offset, offset);
+
+  steps.label("log opened");
+  // Full: the file would be larger than half of what the app may have.
+  load(FILE.most, value);
+  steps.compute("difference", [value, offset], { store: value });
+  steps.compute("difference", [value, length], { store: value });
+  steps.compute("let", [value], {
+    branch: { when: "less", operand: RECORD_HEADER, to: "log full" },
+  });
+
+  steps.try("get the time", "clock_gettime", [k.CLOCK_REALTIME, record]);
+  steps.compute("sum", [channel, 8], { store: place });
+  steps.compute("load", [place], { store: value });
+  steps.compute("sum", [value, length], { store: value });
+  steps.compute("put", [addressOf(record, 16), value]);
+  steps.compute("put", [addressOf(vector, 24), length]);
+  steps.try("log it", "pwritev", [descriptor, vector, 2, offset, 0], { store: value });
+  steps.compute("difference", [value, length], { store: value });
+  steps.compute("let", [value], {
+    branch: { when: "different", operand: RECORD_HEADER, to: "log torn" },
+  });
+  steps.compute("sum", [offset, length], { store: offset });
+  steps.compute("sum", [offset, RECORD_HEADER], { store: offset });
+  put(FILE.offset, offset);
+  steps.goto(done);
+
+  steps.label("log torn");
+  steps.try("take back what the disk had room for", "ftruncate", [descriptor, offset]);
+  steps.goto(done);
+
+  steps.label("log full");
+  const name = slot("name");
+  const older = slot("older name");
+  load(FILE.name, name);
+  load(FILE.older, older);
+  steps.try("keep the full log as the older one", "renameat2", [
+    k.AT_FDCWD,
+    name,
+    k.AT_FDCWD,
+    older,
+    0,
+  ], { branch: { when: "error", to: done } });
+  steps.try("close it", "close", [descriptor]);
+  put(FILE.descriptor, -1);
+
+  steps.label("log open");
+  load(FILE.name, name);
+  const flags = k.O_RDWR | k.O_CREAT | k.O_CLOEXEC | k.O_NOFOLLOW;
+  steps.try("open the log", "openat", [k.AT_FDCWD, name, flags, 0o640], {
+    store: descriptor,
+    branch: { when: "error", to: done },
+  });
+  put(FILE.descriptor, descriptor);
+  findEnd(steps, descriptor, offset, record);
+  put(FILE.offset, offset);
+  steps.goto("log opened");
+}
+
+/** Behind the last whole record of a file: a logger that was killed may have left a part of one behind it. */
+function findEnd(
+  steps: Section,
+  descriptor: Slot,
+  offset: Slot,
+  record: Space,
+): void {
+  const count = slot("count");
+  const next = slot("next");
+  const byte = space("byte", 8);
+  steps.set(offset, 0);
+  steps.label("log find end");
+  steps.try("read the head of a record", "pread64", [descriptor, record, RECORD_HEADER, offset], {
+    store: count,
+    branch: { when: "different", operand: RECORD_HEADER, to: "log found end" },
+  });
+  steps.compute("load", [addressOf(record, 16)], { store: next });
+  steps.compute("and", [next, 0xffffffff], { store: next });
+  steps.compute("sum", [next, offset], { store: next });
+  steps.compute("sum", [next, RECORD_HEADER - 1], { store: next });
+  steps.try("read its last byte", "pread64", [descriptor, byte, 1, next], {
+    store: count,
+    branch: { when: "different", operand: 1, to: "log found end" },
+  });
+  steps.compute("sum", [next, 1], { store: offset });
+  steps.goto("log find end");
+  steps.label("log found end");
+  steps.try("take back a part of a record", "ftruncate", [descriptor, offset]);
+}

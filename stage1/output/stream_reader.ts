@@ -1,0 +1,272 @@
+/**
+ * A process that reads what the apps write until the pod has ended: the loop that logger.ts and names.ts share. It is
+ * a child of the supervisor in the caller's namespaces and outlives it, so that nothing is lost.
+ *
+ * All of it is in tables, so its code is the same for any number of apps.
+ */
+import * as k from "../engine/constants.ts";
+import { MEMORY } from "../engine/elf.ts";
+import {
+  addressOf,
+  type Field,
+  mutableStruct,
+  type Section,
+  type Sections,
+  type Slot,
+  slot,
+  type Space,
+  space,
+  type Struct,
+} from "../engine/plan.ts";
+import { type Channel, MOST_CHANNELS, SUPERVISOR_SIDE } from "./streams.ts";
+
+/** Bytes that are read at once; a terminal never gives more. */
+export const CHUNK = 4096;
+
+/** Bytes of `struct pollfd`. */
+const POLLFD_SIZE = 8;
+
+/**
+ * So many chunks of each channel are read after the pod's end. More than the pipes can hold comes only from a process
+ * that an app has handed its output to, and that is not of the pod; it shall not keep the pod from its end.
+ */
+const LAST_ROUNDS = 4096;
+
+/** A process that reads channels. */
+export interface Pump {
+  /** What `ps` calls it. */
+  readonly name: string;
+  readonly channels: readonly Channel[];
+  /** Its PID; 0 where it does not run. */
+  readonly pid: Slot;
+  /** The descriptors: that of init first. */
+  readonly polls: Struct;
+  /** A pidfd of init. */
+  readonly init: Slot;
+}
+
+/** What of a chunk is known to who handles it. */
+export interface Chunk {
+  /** The address of the channel's record in the table. */
+  readonly channel: Slot;
+  readonly buffer: Space;
+  /** Bytes of it. */
+  readonly length: Slot;
+}
+
+/** Describes a process; undefined where it has nothing to read. */
+export function pump(name: string, channels: readonly Channel[]): Pump | undefined {
+  if (channels.length === 0) return undefined;
+  const entry = (fd: number | bigint): Field[] => [["fd", 4, fd], ["events", 2, k.POLLIN], [
+    "revents",
+    2,
+    0,
+  ]];
+  const polls = mutableStruct(
+    "pollfd",
+    ...entry(0),
+    ...channels.flatMap(({ number }) => entry(SUPERVISOR_SIDE + number)),
+  );
+  return { name, channels, pid: slot(name), polls, init: slot("init's pidfd") };
+}
+
+/**
+ * The supervisor: starts a process once init is born.
+ *
+ * @param pidfd a pidfd of init
+ */
+export function startPump(setup: Section, { name, pid, init }: Pump, pidfd: Slot): void {
+  setup.set(init, pidfd);
+  setup.must(`make the process ${name}`, "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: pid });
+  setup.when(pid, 0, name);
+}
+
+/** The supervisor, when a child has ended: one that was killed is started again; the pipes have kept what came. */
+export function pumpEnded(steps: Section, { name, pid }: Pump, child: Slot, next: string): void {
+  const other = slot("difference");
+  const not = `not ${name}`;
+  steps.compute("difference", [child, pid], {
+    store: other,
+    branch: { when: "different", operand: 0, to: not },
+  });
+  steps.try(`make the process ${name} again`, "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: pid });
+  steps.when(pid, 0, name);
+  steps.goto(next);
+  steps.label(not);
+}
+
+/** The supervisor, when init has ended: waits until all is written. */
+export function awaitPump(steps: Section, { name, pid }: Pump): void {
+  const gone = `${name} has ended`;
+  // Where it could not be made, wait4(2) would wait for whatever else there is.
+  steps.compute("let", [pid], { branch: { when: "less", operand: 1, to: gone } });
+  steps.try(`wait for the end of ${name}`, "wait4", [pid, 0, 0, 0]);
+  steps.label(gone);
+}
+
+/**
+ * The process itself, from the label with its name.
+ *
+ * @param options.table one record of `recordSize` bytes for each channel
+ * @param options.standardStreams whether it keeps the caller's output and error output
+ * @param options.watched whether a process of its own, of the name and `-guard`, makes it again when it is killed
+ * @param options.begin what it does first
+ * @param options.handle what is done with a chunk; it ends with a jump to the label `done`
+ */
+export function runPump(
+  { output: steps, waiting }: Sections,
+  { name, channels, polls, init }: Pump,
+  options: {
+    readonly table: Struct;
+    readonly recordSize: number;
+    readonly standardStreams: boolean;
+    readonly watched: boolean;
+    begin(): void;
+    handle(chunk: Chunk, done: string): void;
+  },
+): void {
+  const { table, recordSize, standardStreams, watched } = options;
+  const ready = slot("ready");
+  const at = slot("poll");
+  const channel = slot("channel");
+  const length = slot("length");
+  const value = slot("value");
+  const rounds = slot("rounds");
+  const buffer = space("chunk", CHUNK + 8);
+  const skip = `${name} next`;
+  steps.heading(`${name}: what the apps write`);
+  steps.label(name);
+  steps.try("name the process", "prctl", [k.PR_SET_NAME, name]);
+  // Neither Ctrl-Z nor the end of the caller's session may stop the apps' output.
+  steps.try("leave the caller's session", "setsid", []);
+  steps.compute("sum", [init, k.POLLIN * 2 ** 32], { store: value });
+  steps.compute("put", [addressOf(polls), value]);
+  closeOthers(steps, init, standardStreams);
+  for (const { address, size } of [MEMORY.beforeOutput, MEMORY.afterOutput]) {
+    steps.try("give back memory of the others", "munmap", [address, size]);
+  }
+  if (watched) watch(steps, waiting, name);
+  options.begin();
+  steps.set(rounds, LAST_ROUNDS);
+
+  const all = channels.length + 1;
+  waitForOutput(steps, waiting, name, polls, all, ready);
+  steps.label(`${name} sees`);
+  steps.compute("let", [ready], { branch: { when: "less", operand: 1, to: `${name} waits` } });
+  steps.set(at, addressOf(polls));
+  steps.compute("difference", [table, recordSize], { store: channel });
+
+  steps.label(skip);
+  steps.compute("sum", [at, POLLFD_SIZE], { store: at });
+  steps.compute("sum", [channel, recordSize], { store: channel });
+  steps.compute("difference", [at, addressOf(polls, all * POLLFD_SIZE)], {
+    store: value,
+    branch: { when: "equal", operand: 0, to: `${name} has read` },
+  });
+  steps.compute("load", [at], { store: value });
+  steps.compute("shiftRight", [value, 48], {
+    store: length,
+    branch: { when: "equal", operand: 0, to: skip },
+  });
+  steps.compute("and", [value, 0xffffffff], { store: value });
+  steps.try("read what an app has written", "read", [value, buffer, CHUNK], {
+    store: length,
+    branch: { when: "equal", operand: -k.EAGAIN, to: skip },
+  });
+  steps.when(length, -k.EINTR, skip);
+  steps.compute("let", [length], { branch: { when: "less", operand: 1, to: `${name} closes` } });
+  options.handle({ channel, buffer, length }, skip);
+
+  // ppoll(2) ignores a negative descriptor.
+  steps.label(`${name} closes`);
+  steps.compute("put", [at, 0xffffffff]);
+  steps.goto(skip);
+
+  steps.label(`${name} has read`);
+  steps.compute("load", [addressOf(polls)], { store: value });
+  steps.compute("shiftRight", [value, 48], {
+    store: value,
+    branch: { when: "equal", operand: 0, to: `${name} waits` },
+  });
+  // Init has ended, and with it all of the pod. What is in the pipes is the last.
+  steps.when(ready, 1, `${name} ends`);
+  steps.compute("difference", [rounds, 1], {
+    store: rounds,
+    branch: { when: "different", operand: 0, to: `${name} waits` },
+  });
+  steps.label(`${name} ends`);
+  steps.try("end", "exit_group", [0]);
+}
+
+/**
+ * Makes a child that goes on, and makes it again when it was killed; ends when it has ended. For a process whose parent
+ * does not stay.
+ */
+function watch(steps: Section, waiting: Section, name: string): void {
+  const child = slot("child");
+  const status = slot("status");
+  const { address, size } = MEMORY.output;
+  steps.try("name the guard", "prctl", [k.PR_SET_NAME, `${name}-guard`]);
+  steps.label(`${name} again`);
+  // Where there can be no other process, this one does the work itself.
+  steps.try(`make the process ${name}`, "clone", [k.SIGCHLD, 0, 0, 0, 0], {
+    store: child,
+    branch: { when: "less", operand: 1, to: `${name} begins` },
+  });
+  steps.goto(`${name} guard`);
+  waiting.heading(`${name}-guard: until its child has ended`);
+  waiting.label(`${name} guard`);
+  waiting.try("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
+  waiting.try("wait for the child's end", "wait4", [child, addressOf(status), 0, 0], {
+    branch: { when: "equal", operand: -k.EINTR, to: `${name} guard` },
+  });
+  waiting.goto(`${name} has ended`);
+  steps.label(`${name} has ended`);
+  // The kernel writes 32 bits, of which the lower seven are the signal that killed it.
+  steps.compute("and", [status, 0x7f], {
+    branch: { when: "different", operand: 0, to: `${name} again` },
+  });
+  steps.try("end", "exit_group", [0]);
+  steps.label(`${name} begins`);
+  steps.try("name the process", "prctl", [k.PR_SET_NAME, name]);
+}
+
+/** Nothing of the section's is needed while nothing comes: neither steps nor buffers. */
+function waitForOutput(
+  steps: Section,
+  waiting: Section,
+  name: string,
+  polls: Struct,
+  count: number,
+  ready: Slot,
+): void {
+  const now = mutableStruct("timespec", ["seconds", 8, 0], ["nanoseconds", 8, 0]); // the kernel writes back what is left
+  const { address, size } = MEMORY.output;
+  steps.compute("put", [addressOf(now), 0]); // that makes it this process's
+  steps.goto(`${name} waits`);
+  waiting.heading(`${name}: while there is nothing to do`);
+  waiting.label(`${name} waits`);
+  waiting.try("see whether there is output", "ppoll", [polls, count, now, 0, 8], {
+    store: ready,
+    branch: { when: "different", operand: 0, to: `${name} sees` },
+  });
+  waiting.try("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
+  waiting.try("wait for output, or the pod's end", "ppoll", [polls, count, 0, 0, 8], {
+    store: ready,
+  });
+  waiting.goto(`${name} sees`);
+}
+
+/** All but the channels and the pidfd, the pod's lock among them. */
+function closeOthers(steps: Section, pidfd: Slot, standardStreams: boolean): void {
+  const before = slot("before");
+  const after = slot("after");
+  const what = "close what is not needed";
+  steps.compute("difference", [pidfd, 1], { store: before });
+  steps.compute("sum", [pidfd, 1], { store: after });
+  const first = standardStreams ? 3 : 0;
+  if (standardStreams) steps.try(what, "close", [0]);
+  steps.try(what, "close_range", [first, before, 0]);
+  steps.try(what, "close_range", [after, SUPERVISOR_SIDE - 1, 0]);
+  steps.try(what, "close_range", [SUPERVISOR_SIDE + MOST_CHANNELS, 0xffffffff, 0]);
+}

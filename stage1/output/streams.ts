@@ -1,0 +1,245 @@
+/**
+ * The apps' standard streams, where they are not the caller's: pipes, terminals and sockets, and who holds which end.
+ *
+ *     app's stdout ──pipe──→ rkt-log (logger.ts)     log, stream; with several apps on a terminal: rkt-names
+ *     app's stdin  ←─pipe─── supervisor              stream: `rkt attach` takes the end from the supervisor
+ *     app's tty    ←─pty───→ supervisor, rkt-log     tty: the same, and what the app writes is read by rkt-log
+ *     app's stdout ─socket─→ journald                journal
+ *
+ * An app may be started many times, so init keeps its ends as long as the pod lives. All ends have fixed numbers: the
+ * n-th channel of a pod is descriptor {@linkcode SUPERVISOR_SIDE} + n of the supervisor and
+ * {@linkcode APP_SIDE} + n of init. What comes after knows them so, `rkt attach` too.
+ */
+import { connectJournal } from "./journal.ts";
+import { bornLater } from "../app/restart_policy.ts";
+import { openPassage, type Passage, receiveDescriptor, splitPair } from "../steps/fd_passing.ts";
+import { TOLD_ON } from "../engine/abort.ts";
+import * as k from "../engine/constants.ts";
+import { addressOf, type Section, type Slot, slot, space } from "../engine/plan.ts";
+import type { Pod, PodApp, Streams } from "../pod.ts";
+import { handMaster, makePty, openSlave, type Terminal } from "./terminal.ts";
+
+/** The number of a stream that is all three of them: an app's terminal. */
+export const TTY = 3;
+
+/** A stream that is led somewhere. */
+export interface Channel<App = PodApp> {
+  /** `named`: to the caller's terminal, with the app's name in front of each line. */
+  readonly kind: "log" | "input" | "tty" | "journal" | "named";
+  readonly app: App;
+  /** Standard input, output and error are 0 to 2; {@linkcode TTY}. */
+  readonly stream: 0 | 1 | 2 | typeof TTY;
+  /** Its number among the pod's channels. */
+  readonly number: number;
+}
+
+/** Where the numbers of descriptors begin, and how many there are: all below the soft limit of 1024. */
+export const SUPERVISOR_SIDE = 256;
+export const APP_SIDE = 640;
+export const MOST_CHANNELS = 384;
+
+const STREAMS = ["stdin", "stdout", "stderr"] as const;
+
+/** What of an app is needed to know its channels. */
+type App = { readonly streams: Streams };
+
+/**
+ * The channels of a pod, in the order of their numbers.
+ *
+ * @param named the caller's streams that are terminals and shared by several apps; they come last, so that the
+ * other channels have the same numbers without them
+ */
+export function channels<A extends App>(
+  apps: readonly A[],
+  named: Pod["named"],
+): readonly Channel<A>[] {
+  const found: Omit<Channel<A>, "number">[] = [];
+  for (const app of apps) {
+    const modes = STREAMS.map((name) => app.streams[name]);
+    if (modes.includes("tty")) found.push({ kind: "tty", app, stream: TTY });
+    for (const stream of [0, 1, 2] as const) {
+      const mode = modes[stream];
+      if (mode === "journal") found.push({ kind: "journal", app, stream });
+      if (mode === "log") found.push({ kind: "log", app, stream });
+      if (mode === "stream") found.push({ kind: stream === 0 ? "input" : "log", app, stream });
+    }
+  }
+  for (const app of apps) {
+    for (const stream of [1, 2] as const) {
+      const name = STREAMS[stream];
+      if (app.streams[name] === "inherit" && named.includes(name)) {
+        found.push({ kind: "named", app, stream });
+      }
+    }
+  }
+  return found.map((channel, number) => ({ ...channel, number }));
+}
+
+/** Whether something that an app writes is kept in the pod. */
+export function isLogged(streams: Streams): boolean {
+  return channels([{ streams }], []).some(({ kind }) => kind === "log" || kind === "tty");
+}
+
+/** The channels of a pod. */
+export function podChannels({ apps, named }: Pod): readonly Channel[] {
+  return channels(apps, named);
+}
+
+/** What the terminals of a pod go through, from init to the supervisor. */
+export interface Terminals {
+  /** With `--interactive`. */
+  readonly interactive?: Terminal;
+  /** Where an app has a terminal to attach to. */
+  readonly passage?: Passage;
+}
+
+/** The supervisor, before init is born: all that is not a terminal, which only init can make. */
+export function openStreams(setup: Section, pod: Pod): Passage | undefined {
+  const all = podChannels(pod);
+  if (all.length === 0) return undefined;
+  setup.heading("supervisor: the apps' streams");
+  for (const channel of all) {
+    if (channel.kind === "journal") openJournal(setup, pod, channel);
+    else if (channel.kind !== "tty") openPipe(setup, channel);
+  }
+  return all.some(({ kind }) => kind === "tty")
+    ? openPassage(setup, "make a socket for the apps' terminals")
+    : undefined;
+}
+
+const nameOf = ({ app, stream }: Channel): string =>
+  `${stream === TTY ? "terminal" : STREAMS[stream]} of app "${app.name}"`;
+
+function openPipe(setup: Section, channel: Channel): void {
+  const pair = space("pipe", 8);
+  const [output, input] = [slot("output"), slot("input")];
+  const what = `make a pipe for ${nameOf(channel)}`;
+  setup.must(what, "pipe2", [pair, k.O_CLOEXEC]);
+  splitPair(setup, pair, output, input);
+  const toApp = channel.kind === "input";
+  const ours = SUPERVISOR_SIDE + channel.number;
+  move(setup, what, toApp ? input : output, ours);
+  move(setup, what, toApp ? output : input, APP_SIDE + channel.number);
+  // An app that reads its own pipe must not make the logger wait for what is gone.
+  setup.must("never wait for it", "fcntl", [ours, k.F_SETFL, k.O_NONBLOCK]);
+  giveToApp(setup, what, channel);
+}
+
+/** So that the app can open /dev/stdout, which names the pipe. */
+function giveToApp(setup: Section, what: string, { app, number }: Channel): void {
+  if (app.uid === 0 && app.gid === 0) return;
+  setup.must(what, "fchownat", [APP_SIDE + number, "", app.uid, app.gid, k.AT_EMPTY_PATH]);
+}
+
+function openJournal(setup: Section, pod: Pod, channel: Channel): void {
+  const what = `connect ${nameOf(channel)} to the journal`;
+  const socket = connectJournal(setup, what, `rkt-${pod.uuid}/${channel.app.name}`);
+  move(setup, what, socket, APP_SIDE + channel.number);
+}
+
+function move(steps: Section, what: string, from: Slot, to: number): void {
+  steps.must(what, "dup3", [from, to, k.O_CLOEXEC]);
+  steps.try("close the other descriptor", "close", [from]);
+}
+
+/** Init: the supervisor's ends are not for the pod. */
+export function leaveStreams(setup: Section, pod: Pod): void {
+  if (podChannels(pod).length === 0) return;
+  setup.must("close the supervisor's ends of the streams", "close_range", [
+    SUPERVISOR_SIDE,
+    SUPERVISOR_SIDE + MOST_CHANNELS - 1,
+    0,
+  ]);
+}
+
+/** Init, in an app's devpts that was just mounted: the app's terminal, where it has one. */
+export function makeTerminals(
+  steps: Section,
+  at: string,
+  pts: Slot,
+  dev: Slot,
+  pod: Pod,
+  app: PodApp,
+  { interactive, passage }: Terminals,
+): void {
+  const channel = podChannels(pod).find((each) =>
+    each.app.name === app.name && each.kind === "tty"
+  );
+  const through = interactive?.passage ?? passage;
+  if (through === undefined || (interactive === undefined && channel === undefined)) return;
+  const master = slot("ptmx");
+  makePty(steps, at, pts, dev, app, master);
+  if (channel !== undefined) keepSlave(steps, at, pts, APP_SIDE + channel.number);
+  else if (bornLater(app)) keepSlave(steps, at, pts, APP_SIDE);
+  handMaster(steps, through, master);
+}
+
+/** Init keeps the terminal open, so that its master does not see its end between two starts of the app. */
+function keepSlave(steps: Section, at: string, pts: Slot, number: number): void {
+  const slave = slot("slave");
+  const what = `keep the terminal ${at}`;
+  const flags = k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC;
+  steps.must(what, "openat", [pts, "0", flags, 0], { store: slave });
+  move(steps, what, slave, number);
+}
+
+/** The supervisor, after init's birth: closes the apps' ends, and receives the masters of the terminals. */
+export function receiveStreams(
+  setup: Section,
+  pod: Pod,
+  passage: Passage | undefined,
+  failed: string,
+): void {
+  const all = podChannels(pod);
+  if (all.length === 0) return;
+  setup.must("leave the apps their ends of the streams", "close_range", [
+    APP_SIDE,
+    APP_SIDE + MOST_CHANNELS - 1,
+    0,
+  ]);
+  if (passage === undefined) return;
+  setup.must("leave init its end of the socket", "close", [passage.sender]);
+  for (const channel of all.filter(({ kind }) => kind === "tty")) {
+    const what = `receive the ${nameOf(channel)}`;
+    const master = slot("master");
+    const ours = SUPERVISOR_SIDE + channel.number;
+    receiveDescriptor(setup, what, passage, master, failed);
+    move(setup, what, master, ours);
+    setup.must("never wait for it", "fcntl", [ours, k.F_SETFL, k.O_RDWR | k.O_NONBLOCK]);
+  }
+}
+
+/**
+ * The app, as the leader of its session and in its own root: what its streams are in place of the caller's.
+ *
+ * @returns the first descriptor that it does not need
+ */
+export function takeStreams(steps: Section, pod: Pod, app: PodApp): number {
+  const at = `in app "${app.name}"`;
+  const own = podChannels(pod).filter((channel) => channel.app.name === app.name);
+  const keepsCaller = app.streams.stderr !== "inherit" || own.some(({ stream }) => stream === 2);
+  if (keepsCaller) {
+    // What fails from here on is for whoever has started the pod.
+    steps.must(`keep the caller's standard error ${at}`, "dup3", [2, 3, k.O_CLOEXEC]);
+    steps.compute("put", [addressOf(TOLD_ON), 3]);
+  }
+  const tty = own.some(({ kind }) => kind === "tty") ? openSlave(steps, at) : undefined;
+  for (const [stream, name] of STREAMS.entries()) {
+    const mode = app.streams[name];
+    const channel = own.find((each) => each.stream === stream);
+    const what = `make ${name} what --${name}=${mode} says ${at}`;
+    if (mode === "null") openNull(steps, what, stream);
+    else if (mode === "tty" && tty !== undefined) steps.must(what, "dup3", [tty, stream, 0]);
+    else if (channel !== undefined) {
+      steps.must(what, "dup3", [APP_SIDE + channel.number, stream, 0]);
+    }
+  }
+  return keepsCaller ? 4 : 3;
+}
+
+function openNull(steps: Section, what: string, stream: number): void {
+  const file = slot("file");
+  const flags = k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC;
+  steps.must(what, "openat", [k.AT_FDCWD, "/dev/null", flags, 0], { store: file });
+  steps.must(what, "dup3", [file, stream, 0]);
+}

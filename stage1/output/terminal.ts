@@ -1,0 +1,345 @@
+/**
+ * `--interactive`: the app's terminal is a pty of the pod's own devpts, and the caller's terminal is relayed to it.
+ *
+ *     caller's terminal, raw ── input relay ──→ master of the pty ┄┄ slave: the app's streams and controlling terminal
+ *                            ←─ output relay ──
+ *
+ * The relays are two children of the supervisor. A third one, the guard, waits for the supervisor's death to give the
+ * caller its terminal back; the supervisor does that itself on every other way out.
+ */
+import * as k from "../engine/constants.ts";
+import {
+  addressOf,
+  mutableStruct,
+  type Section,
+  type Slot,
+  slot,
+  type Space,
+  space,
+  struct,
+} from "../engine/plan.ts";
+import {
+  openPassage,
+  type Passage,
+  receiveDescriptor,
+  sendDescriptor,
+} from "../steps/fd_passing.ts";
+import type { PodApp } from "../pod.ts";
+
+/** The terminal's part of a plan. */
+export interface Terminal {
+  /** What the master goes through, from init to the supervisor. */
+  readonly passage: Passage;
+  readonly master: Slot;
+  /** The caller's modes: `struct termios` of include/uapi/asm-generic/termbits.h, 36 bytes. */
+  readonly saved: Space;
+  readonly input: Slot;
+  readonly output: Slot;
+  readonly guard: Slot;
+}
+
+const STDIN = 0;
+const STDOUT = 1;
+
+/** Before init is born: remember the caller's modes, and make the socket. */
+export function openTerminal(setup: Section): Terminal {
+  const saved = space("the caller's modes", 40);
+  setup.must("read the terminal's modes", "ioctl", [STDIN, k.TCGETS, saved]);
+  return {
+    passage: openPassage(setup, "make a socket for the terminal"),
+    master: slot("master"),
+    saved,
+    input: slot("input relay"),
+    output: slot("output relay"),
+    guard: slot("guard"),
+  };
+}
+
+/**
+ * Init: makes the first pty of a devpts that was just mounted; it is the app's /dev/console too.
+ *
+ * @param master where its master goes
+ */
+export function makePty(
+  steps: Section,
+  at: string,
+  pts: Slot,
+  dev: Slot,
+  app: PodApp,
+  master: Slot,
+): void {
+  openMaster(steps, at, pts, "ptmx", master);
+  steps.must(`give the terminal to user ${app.uid} ${at}`, "fchownat", [pts, "0", app.uid, -1, 0]);
+  const clone = slot("clone");
+  steps.must(`mount the terminal on /dev/console ${at}`, "open_tree", [
+    pts,
+    "0",
+    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
+  ], { store: clone });
+  steps.must(`attach /dev/console ${at}`, "move_mount", [
+    clone,
+    "",
+    dev,
+    "console",
+    k.MOVE_MOUNT_F_EMPTY_PATH,
+  ]);
+}
+
+function openMaster(
+  steps: Section,
+  at: string,
+  directory: Slot | number,
+  path: string,
+  master: Slot,
+): void {
+  const unlocked = struct("int", ["locked", 4, 0], ["", 4, 0]);
+  steps.must(`open the master of a terminal ${at}`, "openat", [
+    directory,
+    path,
+    k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC,
+    0,
+  ], { store: master });
+  steps.must(`unlock the terminal ${at}`, "ioctl", [master, k.TIOCSPTLCK, unlocked]);
+}
+
+/** Init: hands a master to the supervisor. Only that may hold it: its end is then the end of the terminal. */
+export function handMaster(steps: Section, passage: Passage, master: Slot): void {
+  sendDescriptor(steps, "send the master to the supervisor", passage, master);
+  steps.must("close the master", "close", [master]);
+}
+
+/** The app, as the leader of its session, opens the first pty of its devpts, which becomes its controlling terminal. */
+export function openSlave(steps: Section, at: string): Slot {
+  const slave = slot("slave");
+  steps.must(`open the terminal ${at}`, "openat", [
+    k.AT_FDCWD,
+    "/dev/pts/0",
+    k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC,
+    0,
+  ], { store: slave });
+  steps.must(`take the terminal ${at}`, "ioctl", [slave, k.TIOCSCTTY, 0]);
+  return slave;
+}
+
+/** The app: its terminal becomes its streams. */
+export function takeTerminal(steps: Section, at: string): void {
+  becomeStreams(steps, at, openSlave(steps, at));
+}
+
+/**
+ * Makes a terminal for a process that has entered an app, and takes it. The other end comes from the master itself:
+ * the app may have put something else at the path of its name.
+ */
+export function takeNewTerminal(steps: Section, at: string, terminal: Terminal): void {
+  const master = slot("ptmx");
+  const slave = slot("slave");
+  openMaster(steps, at, k.AT_FDCWD, "/dev/pts/ptmx", master);
+  steps.must(`open the terminal ${at}`, "ioctl", [
+    master,
+    k.TIOCGPTPEER,
+    k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC,
+  ], { store: slave });
+  handMaster(steps, terminal.passage, master);
+  steps.must(`take the terminal ${at}`, "ioctl", [slave, k.TIOCSCTTY, 0]);
+  becomeStreams(steps, at, slave);
+}
+
+function becomeStreams(steps: Section, at: string, slave: Slot): void {
+  for (const stream of [0, 1, 2]) {
+    steps.must(`make the terminal stream ${stream} ${at}`, "dup3", [slave, stream, 0]);
+  }
+}
+
+/** The supervisor, when init is born: receive the master, start guard and relays. */
+export function startRelay(setup: Section, terminal: Terminal): void {
+  setup.heading("supervisor: relay the terminal");
+  setup.must("leave init its end of the socket", "close", [terminal.passage.sender]);
+  const what = "receive the master of the app's terminal";
+  // Where it fails, init has failed, and said so.
+  receiveDescriptor(setup, what, terminal.passage, terminal.master, "supervise");
+  for (
+    const [name, child] of [["guard", terminal.guard], ["output", terminal.output], [
+      "input",
+      terminal.input,
+    ]] as const
+  ) {
+    setup.must(`make the terminal's ${name}`, "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: child });
+    setup.when(child, 0, `terminal ${name}`);
+  }
+  // Only now: a relay that is stopped for reading in the background has not changed anything.
+  setup.goto("terminal raw");
+}
+
+/** `ISIG` and so on, of include/uapi/asm-generic/termbits.h: what cfmakeraw(3) switches off. */
+const RAW_IFLAG = 0o1 | 0o2 | 0o10 | 0o40 | 0o100 | 0o200 | 0o400 | 0o2000;
+const RAW_OFLAG = 0o1;
+const RAW_LFLAG = 0o1 | 0o2 | 0o10 | 0o100 | 0o100000;
+const ALL_ONES = 0xffffffffn;
+
+/** The two words of 32 bits with bits switched off, as one of 64. */
+const without = (low: number, high: number): bigint =>
+  (ALL_ONES & ~BigInt(low)) | ((ALL_ONES & ~BigInt(high)) << 32n);
+
+/**
+ * The relays, the guard, and what the supervisor's loop does about the terminal.
+ *
+ * @param until a pidfd: the output ends with this process, and not with the last one that has the terminal open
+ */
+export function relay(
+  steps: Section,
+  terminal: Terminal,
+  supervisor: { readonly pid: Slot; readonly alive: Slot },
+  until?: Slot,
+): void {
+  rawMode(steps, terminal);
+  resize(steps, terminal);
+  copy(steps, "terminal input", STDIN, terminal.master, supervisor.pid);
+  copy(steps, "terminal output", terminal.master, STDOUT, supervisor.pid, until);
+  steps.heading("guard: give the terminal back if the supervisor is killed");
+  steps.label("terminal guard");
+  const poll = mutableStruct("pollfd", ["fd", 4, 0], ["events", 2, k.POLLIN], ["revents", 2, 0]);
+  const value = slot("value");
+  steps.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-terminal"]);
+  // In the background by then: a mode change would stop the guard for good.
+  const tty = struct("sigset", ["signals", 8, 2 ** (k.SIGTTOU - 1)]);
+  steps.try("allow the change of modes", "rt_sigprocmask", [k.SIG_BLOCK, tty, 0, 8]);
+  steps.compute("sum", [supervisor.alive, k.POLLIN * 2 ** 32], { store: value });
+  steps.compute("put", [addressOf(poll), value]);
+  steps.label("terminal guard waits");
+  steps.try("wait for the supervisor's death", "ppoll", [poll, 1, 0, 0, 8], {
+    branch: { when: "less", operand: 1, to: "terminal guard waits" },
+  });
+  giveBack(steps, terminal.saved);
+  steps.try("end the guard", "exit_group", [0]);
+}
+
+/** The caller's shell may have been faster, and have set modes of its own: then it is not for the guard to change them. */
+export function giveBack(steps: Section, saved: Space): void {
+  const now = space("modes", 40);
+  const [own, raw] = [slot("modes"), slot("raw modes")];
+  steps.try("see the terminal's modes", "ioctl", [STDIN, k.TCGETS, now]);
+  steps.compute("load", [addressOf(now, 8)], { store: own });
+  steps.compute("load", [addressOf(saved, 8)], { store: raw });
+  steps.compute("and", [raw, without(0, RAW_LFLAG)], { store: raw });
+  steps.compute("difference", [own, raw], {
+    store: own,
+    branch: { when: "different", operand: 0, to: "terminal is the shell's" },
+  });
+  steps.try("restore the terminal", "ioctl", [STDIN, k.TCSETSW, saved]);
+  steps.label("terminal is the shell's");
+}
+
+function rawMode(steps: Section, terminal: Terminal): void {
+  const raw = space("raw modes", 40);
+  const value = slot("value");
+  steps.heading("supervisor: the terminal");
+  steps.label("terminal raw");
+  const masks = [without(RAW_IFLAG, RAW_OFLAG), without(0, RAW_LFLAG)];
+  for (let word = 0; word < 5; word++) {
+    steps.compute("load", [addressOf(terminal.saved, word * 8)], { store: value });
+    if (word < 2) steps.compute("and", [value, masks[word]], { store: value });
+    // Bytes 22 and 23 are VTIME and VMIN: read(2) returns as soon as there is one byte.
+    if (word === 2) {
+      steps.compute("and", [value, (1n << 48n) - 1n], { store: value });
+      steps.compute("sum", [value, 1n << 56n], { store: value });
+    }
+    steps.compute("put", [addressOf(raw, word * 8), value]);
+  }
+  steps.try("make the terminal raw", "ioctl", [STDIN, k.TCSETSW, raw]);
+}
+
+/** Falls through from the raw mode: the sizes are made the same whenever the modes are. */
+function resize(steps: Section, terminal: Terminal): void {
+  const size = space("winsize", 8);
+  steps.label("terminal resize");
+  steps.try("read the terminal's size", "ioctl", [STDIN, k.TIOCGWINSZ, size]);
+  steps.try("set the size of the app's terminal", "ioctl", [terminal.master, k.TIOCSWINSZ, size]);
+  steps.goto("supervise");
+}
+
+/** A child that copies until the end of its input. */
+function copy(
+  steps: Section,
+  name: string,
+  from: Slot | number,
+  to: Slot | number,
+  supervisor: Slot,
+  until?: Slot,
+): void {
+  const parent = slot("parent");
+  const buffer = space(name, BUFFER);
+  const left = slot("left");
+  const next = slot("next");
+  const count = slot("count");
+  steps.heading(`${name} relay`);
+  steps.label(name);
+  // An input relay that survived would take what is typed to the shell.
+  steps.try("die with the supervisor", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
+  steps.try("see whether it lives", "getppid", [], { store: parent });
+  steps.compute("difference", [parent, supervisor], {
+    store: parent,
+    branch: { when: "different", operand: 0, to: `${name} ends` },
+  });
+  steps.label(`${name} reads`);
+  if (until !== undefined) waitForInput(steps, name, from, until);
+  steps.try("read", "read", [from, buffer, BUFFER], {
+    store: left,
+    branch: { when: "equal", operand: -k.EINTR, to: `${name} reads` },
+  });
+  steps.compute("let", [left], { branch: { when: "less", operand: 1, to: `${name} ends` } });
+  steps.set(next, addressOf(buffer));
+  steps.label(`${name} writes`);
+  steps.try("write", "write", [to, next, left], {
+    store: count,
+    branch: { when: "equal", operand: -k.EINTR, to: `${name} writes` },
+  });
+  steps.compute("let", [count], { branch: { when: "less", operand: 1, to: `${name} ends` } });
+  steps.compute("sum", [next, count], { store: next });
+  steps.compute("difference", [left, count], {
+    store: left,
+    branch: { when: "different", operand: 0, to: `${name} writes` },
+  });
+  steps.goto(`${name} reads`);
+  steps.label(`${name} ends`);
+  steps.try("end the relay", "exit_group", [0]);
+}
+
+/** Goes on when there is something to read; ends the relay when there is nothing, and a process has ended. */
+function waitForInput(steps: Section, name: string, from: Slot | number, until: Slot): void {
+  const polls = mutableStruct(
+    "pollfds",
+    ...[["fd", 4, 0], ["events", 2, k.POLLIN], ["revents", 2, 0]] as const,
+    ...[["fd", 4, 0], ["events", 2, k.POLLIN], ["revents", 2, 0]] as const,
+  );
+  const value = slot("value");
+  [from, until].forEach((descriptor, i) => {
+    steps.compute("sum", [descriptor, k.POLLIN * 2 ** 32], { store: value });
+    steps.compute("put", [addressOf(polls, i * 8), value]);
+  });
+  steps.try("wait for output, or the end of the program", "ppoll", [polls, 2, 0, 0, 8], {
+    branch: { when: "less", operand: 1, to: `${name} reads` },
+  });
+  steps.compute("load", [addressOf(polls)], { store: value });
+  steps.compute("shiftRight", [value, 48], {
+    store: value,
+    branch: { when: "equal", operand: 0, to: `${name} ends` },
+  });
+}
+
+/** Bytes that a relay copies at once. */
+const BUFFER = 4096;
+
+/** The supervisor, when the pod has ended: all that the app wrote comes out, then the modes come back. */
+export function closeTerminal(steps: Section, terminal: Terminal): void {
+  for (const [name, child] of [["input", terminal.input], ["guard", terminal.guard]] as const) {
+    const gone = `no terminal ${name}`;
+    steps.when(child, 0, gone); // kill(0) would be for all of the process group
+    steps.try(`end the ${name}`, "kill", [child, k.SIGKILL]);
+    steps.try(`wait for the ${name}'s end`, "wait4", [child, 0, 0, 0]);
+    steps.label(gone);
+  }
+  steps.when(terminal.output, 0, "no terminal output");
+  steps.try("wait for the last output", "wait4", [terminal.output, 0, 0, 0]);
+  steps.label("no terminal output");
+  steps.try("restore the terminal", "ioctl", [STDIN, k.TCSETSW, terminal.saved]);
+}

@@ -1,0 +1,166 @@
+/** What init does to start apps: the walk through the table, and the births of processes. */
+import { GOOD_RUN, NO_APP, PHASE, RESTART } from "./app_table.ts";
+import { cloneArguments } from "../cgroup/cgroup.ts";
+import { noteRestart, noteStart, say } from "./status_files.ts";
+import {
+  AFTER_WALK,
+  AGAIN,
+  APP,
+  CODE,
+  KEPT_CODE,
+  LEFT,
+  type Loop,
+  PHASE_OF,
+  PID,
+  POD_CODE,
+  RESUME,
+  STOPPING,
+  TIMER,
+} from "./init_state.ts";
+import { EXIT_FAILURE } from "../engine/abort.ts";
+import * as k from "../engine/constants.ts";
+import { addressOf, instructionAt, slot } from "../engine/plan.ts";
+import { unlessRanOut } from "./timers.ts";
+
+/** Goes through all apps, and starts what is to be started; when the pod stops, that is nothing but post-stops. */
+export function walk(loop: Loop): void {
+  const { steps, table, again, handlers, role } = loop;
+  steps.heading("init: see which apps are to start");
+  steps.label("walk");
+  steps.set(AGAIN, 0);
+  const walkNext = "see: next app";
+  steps.set(RESUME, instructionAt(walkNext));
+  table.each(steps, "see", APP, (next) => {
+    table.get(steps, APP, "phase", PHASE_OF);
+    steps.compute("let", [PHASE_OF], {
+      branch: { when: "less", operand: PHASE.preparing, to: "to start" },
+    });
+    steps.goto(next);
+    steps.label("to start");
+    if (handlers) steps.when(PHASE_OF, PHASE.stopped, "start post-stop");
+    steps.when(STOPPING, 1, "never started");
+    if (handlers) steps.when(PHASE_OF, PHASE.prepared, "start main");
+    if (again) steps.when(PHASE_OF, PHASE.resting, "rested");
+    mayStart(loop, next);
+  });
+  steps.when(AGAIN, 1, "walk");
+  role.walked?.(steps, { stopping: STOPPING, left: LEFT });
+  steps.when(LEFT, 0, "init end");
+  steps.compute("goto", [AFTER_WALK]);
+  steps.label("init end");
+  steps.compute("let", [POD_CODE], {
+    branch: { when: "different", operand: 0, to: "init end with it" },
+  });
+  steps.set(POD_CODE, KEPT_CODE);
+  steps.label("init end with it");
+  steps.try("end the pod", "exit_group", [POD_CODE]);
+
+  steps.label("never started");
+  if (again) {
+    table.get(steps, APP, "code", CODE);
+    steps.when(PHASE_OF, PHASE.resting, "for good");
+  }
+  table.put(steps, APP, "phase", PHASE.ended);
+  steps.compute("difference", [LEFT, 1], { store: LEFT });
+  steps.goto(walkNext);
+}
+
+/** Branches to `next` as long as an app that this one starts after has not started. */
+function mayStart({ steps, table, handlers }: Loop, next: string): void {
+  const list = slot("apps before");
+  const before = slot("app before");
+  if (table.apps.some(({ life }) => life.after.length > 0)) {
+    table.get(steps, APP, "after", list);
+    steps.when(list, 0, "may start");
+    steps.label("app before");
+    steps.compute("load", [list], {
+      store: before,
+      branch: { when: "equal", operand: NO_APP, to: "may start" },
+    });
+    table.when(steps, before, "settled", 0, next);
+    steps.compute("sum", [list, 8], { store: list });
+    steps.goto("app before");
+    steps.label("may start");
+  }
+  steps.goto(handlers ? "start pre-start" : "start main");
+}
+
+/** A process of an app, in the app's cgroup where that is possible; see enterCgroup(). */
+function cloneApp({ steps, table, cgroups, role }: Loop): void {
+  const flags = k.CLONE_NEWNS | (role.births ?? 0);
+  const what = "make a process for the app";
+  const options = { store: PID, branch: { when: "error", to: "no process" } } as const;
+  if (cgroups?.inside !== true) {
+    steps.try(what, "clone", [flags | k.SIGCHLD, 0, 0, 0, 0], options);
+    return;
+  }
+  const cgroup = slot("cgroup");
+  const { args, size, cgroupAt } = cloneArguments(flags);
+  table.get(steps, APP, "cgroup", cgroup);
+  steps.compute("load", [cgroup], { store: cgroup });
+  steps.compute("put", [addressOf(args, cgroupAt), cgroup]);
+  steps.try(what, "clone3", [args, size], options);
+}
+
+/** The births of processes. */
+export function startProcess(loop: Loop): void {
+  const { steps, table, again, handlers, role } = loop;
+  const entry = slot("where it begins");
+  const bearing = slot("phase to come");
+  steps.heading("init: start a process of an app");
+  if (again) {
+    steps.label("rested");
+    unlessRanOut(loop, "resume");
+    noteRestart(loop);
+    steps.goto(handlers ? "start pre-start" : "start main");
+  }
+  if (handlers) {
+    steps.label("start post-stop");
+    steps.set(bearing, PHASE.cleaning);
+    table.get(steps, APP, "post-stop", entry);
+    steps.goto("start process");
+    steps.label("start pre-start");
+    steps.set(bearing, PHASE.preparing);
+    table.get(steps, APP, "pre-start", entry);
+    steps.compute("let", [entry], {
+      branch: { when: "different", operand: 0, to: "start process" },
+    });
+  }
+  steps.label("start main");
+  steps.set(bearing, PHASE.running);
+  table.get(steps, APP, "main", entry);
+  steps.label("start process");
+  cloneApp(loop);
+  steps.compute("let", [PID], { branch: { when: "different", operand: 0, to: "process made" } });
+  role.born?.(steps);
+  steps.compute("goto", [entry]);
+  steps.label("process made");
+  table.put(steps, APP, "pid", PID);
+  table.put(steps, APP, "phase", bearing);
+  if (handlers) {
+    steps.compute("let", [bearing], {
+      branch: { when: "different", operand: PHASE.running, to: "resume" },
+    });
+  }
+  table.put(steps, APP, "settled", 1);
+  if (again) {
+    table.when(steps, APP, "restart", RESTART.no, "not again");
+    table.get(steps, APP, "timer", TIMER);
+    steps.try("measure how long the app runs", "timer_settime", [TIMER, 0, GOOD_RUN, 0]);
+    steps.label("not again");
+  }
+  noteStart(loop);
+  steps.goto("resume");
+
+  // As if its program could not be executed.
+  steps.label("no process");
+  steps.set(CODE, EXIT_FAILURE);
+  if (handlers) {
+    steps.set(PHASE_OF, bearing);
+    steps.compute("let", [bearing], {
+      branch: { when: "different", operand: PHASE.running, to: "handler ended" },
+    });
+  }
+  say(loop, "no process could be made for it, status ");
+  steps.goto("finished");
+}

@@ -1,0 +1,172 @@
+/**
+ * `rkt enter`: a program in an app that runs already, with what the app may do and no more.
+ *
+ *     rkt enter       this process: in the caller's namespaces, out of the app's sight; waits, passes signals on, and
+ *       │             ends as the program ended
+ *       program       in all namespaces of the app, its cgroups and its root
+ *
+ * Nothing of the app is found by a name that the app could change: the namespaces come from one pidfd, all at once.
+ */
+import { confine, execute, type Program, releaseSignals } from "../app/app.ts";
+import { labelProgram, scoreForMemory } from "../app/own_settings.ts";
+import * as k from "../engine/constants.ts";
+import { addressOf, type Plan, Section, type Slot, slot } from "../engine/plan.ts";
+import type { PodApp } from "../pod.ts";
+import { filterSystemCalls } from "../seccomp/install_filter.ts";
+import { exitCode, findTitle, relayEnded, undoInheritance, waitForSignal } from "./supervisor.ts";
+import {
+  closeTerminal,
+  openTerminal,
+  relay,
+  startRelay,
+  takeNewTerminal,
+  type Terminal,
+} from "../output/terminal.ts";
+
+/** What is to run in which app. Descriptors are numbers that this process has open, and that `execve` leaves open. */
+export interface Entering {
+  /** The app as the program is to be confined. */
+  readonly app: PodApp;
+  /** A pidfd of the app's main process. */
+  readonly process: number;
+  /** Which of its namespaces are others than ours: flags `CLONE_NEW*`. */
+  readonly namespaces: number;
+  /** Files of its cgroups to write to, where these are others than ours. */
+  readonly cgroups: readonly number[];
+  /** Whether the program gets a terminal of its own, relayed to the caller's. */
+  readonly terminal: boolean;
+  /** Programs to try one after the other. */
+  readonly programs: readonly Program[];
+  /** How a message calls what is to be executed. */
+  readonly command: string;
+}
+
+const GONE = "the app has ended";
+
+/** The plan of `rkt enter`. */
+export function enterPlan(entering: Entering): Plan {
+  const setup = new Section();
+  const resident = new Section();
+  const waiting = new Section();
+  const pid = slot("self");
+  const alive = slot("rkt enter");
+  const child = slot("program");
+  const ended = slot("end of the program");
+  findTitle(setup);
+  prepareParent(setup);
+  setup.try("get the own PID", "getpid", [], { store: pid });
+  setup.must("refer to this process", "pidfd_open", [pid, 0], { store: alive });
+  const terminal = entering.terminal ? openTerminal(setup) : undefined;
+  makeChild(setup, entering, alive, child);
+  setup.must("refer to the program's process", "pidfd_open", [child, 0], { store: ended });
+  if (terminal !== undefined) startRelay(setup, terminal);
+  else {
+    setup.try("let go of the input", "close", [0]);
+    setup.try("let go of the output", "close", [1]);
+    setup.goto("supervise");
+  }
+  startProgram(setup, entering, terminal);
+  wait(resident, waiting, child, terminal);
+  if (terminal !== undefined) relay(resident, terminal, { pid, alive }, ended);
+  return { setup: setup.items, resident: resident.items, waiting: waiting.items };
+}
+
+function prepareParent(steps: Section): void {
+  steps.heading("enter: this process, in the caller's namespaces");
+  steps.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-enter"]);
+  // Before anything of it can be seen in the app: neither its memory nor its executable can be opened there.
+  steps.must("keep the app from tracing this process", "prctl", [k.PR_SET_DUMPABLE, 0]);
+  undoInheritance(steps);
+}
+
+/** A PID namespace is that of children only: it is chosen for one child, and given up again. */
+function makeChild(steps: Section, entering: Entering, self: Slot, child: Slot): void {
+  steps.heading("enter: a process in the app's PID namespace");
+  const hint = GONE;
+  steps.must("choose the PID namespace", "setns", [entering.process, k.CLONE_NEWPID], { hint });
+  steps.must("make the program's process", "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: child });
+  steps.when(child, 0, "program");
+  steps.must("return to the own PID namespace", "setns", [self, k.CLONE_NEWPID]);
+  for (const fd of [entering.process, ...entering.cgroups]) {
+    steps.try("leave the app to the program", "close", [fd]);
+  }
+}
+
+/** The child: into the app, then whatever takes away from what it may do, then `execve`. */
+function startProgram(steps: Section, entering: Entering, terminal?: Terminal): void {
+  const { app } = entering;
+  const at = `in app "${app.name}"`;
+  const hint = GONE;
+  steps.heading(`enter: the program in app "${app.name}"`);
+  steps.label("program");
+  steps.must(`start a session ${at}`, "setsid", []);
+  // By the host's files, where the app has no say.
+  for (const cgroup of entering.cgroups) {
+    steps.must(`join the cgroup of app "${app.name}"`, "write", [cgroup, "0", 1], { hint });
+  }
+  scoreForMemory(steps, at, app);
+  labelProgram(steps, at, app);
+  // The root and the working directory become those of the mount namespace: the app's root.
+  steps.must(`join the namespaces of app "${app.name}"`, "setns", [
+    entering.process,
+    entering.namespaces,
+  ], { hint });
+  if ((entering.namespaces & k.CLONE_NEWUSER) !== 0) {
+    // Else the terminal would be that of a user whom the app does not have.
+    steps.must(`become root's group ${at}`, "setresgid", [0, 0, 0]);
+    steps.must(`become root ${at}`, "setresuid", [0, 0, 0]);
+  }
+  if (terminal !== undefined) takeNewTerminal(steps, at, terminal);
+  confine(steps, at, app);
+  dieWithParent(steps, at);
+  releaseSignals(steps, at);
+  filterSystemCalls(steps, app);
+  execute(steps, at, entering.programs, app.environment, {
+    what: entering.command,
+    hint: "name a program that is in the app's image",
+  });
+}
+
+/** Behind the last change of user, which would undo it. The parent's PID is 0 here: its namespace is another one. */
+function dieWithParent(steps: Section, at: string): void {
+  const parent = slot("parent");
+  steps.must(`die with rkt enter ${at}`, "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
+  steps.try("see whether it lives", "getppid", [], {
+    store: parent,
+    branch: { when: "equal", operand: 0, to: "lives" },
+  });
+  steps.try("it is dead", "exit_group", [128 + k.SIGKILL]);
+  steps.label("lives");
+}
+
+function wait(steps: Section, waiting: Section, program: Slot, terminal?: Terminal): void {
+  const signal = slot("signal");
+  const child = slot("child");
+  const status = slot("status");
+  const code = slot("code");
+  const other = slot("difference");
+  steps.heading("enter: wait");
+  waitForSignal(steps, waiting, signal, terminal);
+  steps.when(signal, k.SIGALRM, "wait");
+  steps.try("pass the signal on to the program", "kill", [program, signal]);
+  steps.goto("wait");
+
+  steps.label("kill");
+  steps.try("kill the program", "kill", [program, k.SIGKILL]);
+  steps.goto("wait");
+
+  steps.label("reap");
+  steps.try("see which child ended", "wait4", [-1, addressOf(status), k.WNOHANG, 0], {
+    store: child,
+    branch: { when: "less", operand: 1, to: "wait" },
+  });
+  if (terminal !== undefined) relayEnded(steps, child, terminal);
+  steps.compute("difference", [child, program], {
+    store: other,
+    branch: { when: "different", operand: 0, to: "reap" },
+  });
+  exitCode(steps, status, code, "end");
+  steps.label("end");
+  if (terminal !== undefined) closeTerminal(steps, terminal);
+  steps.try("end as the program ended", "exit_group", [code]);
+}

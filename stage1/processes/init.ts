@@ -1,0 +1,195 @@
+/**
+ * The pod's init: PID 1 of the pod's PID namespace. It builds the apps' roots, starts the apps, reaps what
+ * they leave behind, notes how they ended, and ends with the pod's exit status. This is what it does until the apps
+ * start; the rest is in init_loop.ts.
+ */
+import { startApp } from "../app/app.ts";
+import { makeEtcFiles, makeHostname, openEtcFiles } from "../root/etc_files.ts";
+import { initLoop } from "./init_loop.ts";
+import { makeCovers, openKernelFiles } from "../root/kernel_files.ts";
+import { attributes, MOUNT_ATTR_SIZE, newMount } from "../steps/mounts.ts";
+import { enterNetwork } from "./network.ts";
+import * as k from "../engine/constants.ts";
+import { Mutable } from "./sandbox.ts";
+import {
+  addressOf,
+  mutableStruct,
+  type Section,
+  type Sections,
+  type Slot,
+  slot,
+} from "../engine/plan.ts";
+import type { Pod } from "../pod.ts";
+import { bearInit, leaveHostMounts } from "../root/private_users.ts";
+import { attachRoot, type OpenRoot, openRoot } from "../root/root.ts";
+import { leaveStreams } from "../output/streams.ts";
+import { SIGSET_SIZE, type Supervisor } from "./supervisor.ts";
+import { applySettings } from "../root/sysctl.ts";
+
+/** What comes from the host: opened while the host's root is still there, and by who may. */
+interface FromHost {
+  readonly statusDirectory: Slot;
+  /** In the order of the apps. */
+  readonly roots: readonly OpenRoot[];
+  readonly etc: ReadonlyMap<string, Slot>;
+  /** With `--ipc=parent`. */
+  readonly shm?: Slot;
+}
+
+/**
+ * Init's part of the plan, from its birth under the label `init`.
+ *
+ * @param namespaces the `CLONE_NEW*` flags of the pod
+ */
+export function init(
+  sections: Sections,
+  pod: Pod,
+  supervisor: Supervisor,
+  namespaces: number,
+): void {
+  const { setup, births } = sections;
+  let host: FromHost | undefined;
+  let mutable: Mutable | undefined;
+  if (pod.privateUsers !== undefined) {
+    setup.heading("the way: a child of the supervisor, that opens what comes from the host");
+    setup.label("on the way");
+    leaveHostMounts(setup);
+    host = openHost(setup, pod);
+    if (pod.mutable) mutable = new Mutable(setup, pod.privateUsers);
+    bearInit(setup, namespaces, supervisor.init);
+  }
+
+  setup.heading("init: PID 1 of the pod");
+  setup.label("init");
+  dieWithSupervisor(setup, supervisor);
+  leaveStreams(setup, pod);
+  setup.must("leave the caller's session", "setsid", []);
+  setup.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-init"]);
+  setup.must("keep the apps from tracing init", "prctl", [k.PR_SET_DUMPABLE, 0]);
+  setup.must("set the host name", "sethostname", [
+    pod.hostname,
+    new TextEncoder().encode(pod.hostname).length,
+  ]);
+  enterNetwork(setup, pod);
+
+  applySettings(setup, pod);
+
+  setup.heading("init: what comes from the host");
+  setup.must("keep mounts from reaching the host", "mount", [
+    "none",
+    "/",
+    0,
+    k.MS_REC | k.MS_PRIVATE,
+    0,
+  ]);
+  const { statusDirectory, roots, etc, shm } = host ?? openHost(setup, pod);
+  if (pod.mutable) mutable ??= new Mutable(setup);
+  // With users of its own init may mount these only where it sees those of the host.
+  const kernelFiles = pod.privateUsers === undefined
+    ? []
+    : roots.map((root, i) => openKernelFiles(setup, pod, pod.apps[i], root));
+
+  leaveHost(setup, pod, shm);
+  for (const [i, app] of pod.apps.entries()) {
+    attachRoot(setup, pod, app, { ...roots[i], ...kernelFiles[i] }, supervisor.terminals, etc);
+  }
+  setup.must("make init's root read-only", "mount_setattr", [
+    k.AT_FDCWD,
+    "/",
+    0,
+    attributes(k.MOUNT_ATTR_RDONLY),
+    MOUNT_ATTR_SIZE,
+  ]);
+
+  setup.goto("init ready");
+
+  for (const app of pod.apps) startApp(births, pod, app, supervisor.cgroups);
+  initLoop(sections, pod, statusDirectory, supervisor.cgroups, mutable?.role);
+}
+
+function openHost(setup: Section, pod: Pod): FromHost {
+  const statusDirectory = slot("status directory");
+  const path = "stage1/rootfs/rkt/status";
+  setup.must("open the pod's status directory", "openat", [
+    k.AT_FDCWD,
+    path,
+    k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC,
+    0,
+  ], { store: statusDirectory });
+  if (pod.privateUsers !== undefined) {
+    const { shift } = pod.privateUsers;
+    setup.must("let init write there", "fchownat", [k.AT_FDCWD, path, shift, shift, 0]);
+  }
+  return {
+    statusDirectory,
+    roots: pod.apps.map((app) => openRoot(setup, pod, app)),
+    etc: openEtcFiles(setup, pod),
+    shm: pod.ipc === "parent" ? hostSharedMemory(setup) : undefined,
+  };
+}
+
+/** The kernel kills init, and with it the pod, when the supervisor dies; also if it died before we could ask for it. */
+function dieWithSupervisor(setup: Section, supervisor: Supervisor): void {
+  const poll = mutableStruct("pollfd", ["fd", 4, 0], ["events", 2, k.POLLIN], ["revents", 2, 0]);
+  const value = slot("value");
+  setup.must("die with the supervisor", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
+  setup.compute("sum", [supervisor.alive, k.POLLIN * 2 ** 32], { store: value });
+  setup.compute("put", [addressOf(poll), value]);
+  const now = mutableStruct("timespec", ["seconds", 8, 0], ["nanoseconds", 8, 0]); // the kernel writes back what is left
+  setup.try("see whether the supervisor lives", "ppoll", [poll, 1, now, 0, SIGSET_SIZE], {
+    branch: { when: "equal", operand: 0, to: "supervised" },
+  });
+  setup.try("the supervisor is dead", "exit_group", [128 + k.SIGKILL]);
+  setup.label("supervised");
+}
+
+const INERT = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC;
+
+/** With `--ipc=parent`, what belongs to the IPC namespace that the pod shares. */
+function hostSharedMemory(setup: Section): Slot {
+  const shm = slot("shm");
+  const what = "share the host's shared memory";
+  setup.must(what, "open_tree", [
+    k.AT_FDCWD,
+    "/dev/shm",
+    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
+  ], { store: shm });
+  setup.must(what, "mount_setattr", [shm, "", k.AT_EMPTY_PATH, attributes(INERT), MOUNT_ATTR_SIZE]);
+  return shm;
+}
+
+/** Init's own root becomes an empty tmpfs: nothing of the host's is left in its mount namespace. */
+function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
+  const root = slot("init's root");
+  const shm = hostShm ?? slot("shm");
+  const place = pod.privateUsers === undefined ? "stage1/rootfs" : ".";
+  const attached = k.MOVE_MOUNT_F_EMPTY_PATH;
+  setup.heading("init: leave the host's root");
+  newMount(setup, "make init's root", "tmpfs", [["mode", "0755"], ["size", "1m"]], INERT, root);
+  setup.must(`mount init's root on ${place}`, "move_mount", [
+    root,
+    "",
+    k.AT_FDCWD,
+    place,
+    attached,
+  ]);
+  setup.must("enter init's root", "fchdir", [root]);
+  setup.must("change the root to init's", "pivot_root", [".", "."]);
+  setup.must("detach the host's root", "umount2", [".", k.MNT_DETACH]);
+  setup.must("enter the new root", "chdir", ["/"]);
+  makeCovers(setup);
+  makeHostname(setup, pod);
+  makeEtcFiles(setup, pod);
+  setup.must("make a place for shared memory", "mkdirat", [k.AT_FDCWD, "/.shm", 0o755]);
+  const options = [["mode", "1777"], ["size", "64m"]] as const;
+  if (hostShm === undefined) {
+    newMount(setup, "make the pod's shared memory", "tmpfs", options, INERT, shm);
+  }
+  setup.must("mount the pod's shared memory", "move_mount", [
+    shm,
+    "",
+    k.AT_FDCWD,
+    "/.shm",
+    attached,
+  ]);
+}

@@ -1,0 +1,148 @@
+/**
+ * Init's loop: it starts the apps, sees how they end, and starts them again; the same code for any number of apps.
+ *
+ *     waiting ──→ preparing ──→ prepared ──→ running ──→ stopped ──→ cleaning ──→ ended
+ *        (pre-start runs)                     (main)       (post-stop runs)     ╲
+ *            ↑                                                                    resting
+ *            └──────────────────── when its timer has run out ←──────────────────╱
+ *
+ * What happens to an app (a process of its ends, a signal comes) only changes what stands in the table of apps; then
+ * init goes through the table, and starts what is to be started.
+ */
+import { reapChildren } from "./app_ends.ts";
+import { startProcess, walk } from "./app_starts.ts";
+import { AppTable, PHASE } from "./app_table.ts";
+import type { Cgroups } from "../cgroup/cgroup.ts";
+import {
+  AFTER_WALK,
+  APP,
+  CODE,
+  LEFT,
+  type Loop,
+  PHASE_OF,
+  PID,
+  REST,
+  type Role,
+  SIGNAL,
+  STOPPING,
+} from "./init_state.ts";
+import { bornLater, startOrder } from "../app/restart_policy.ts";
+import * as k from "../engine/constants.ts";
+import { MEMORY } from "../engine/elf.ts";
+import { instructionAt, type Section, type Sections, type Slot, slot } from "../engine/plan.ts";
+import type { Pod } from "../pod.ts";
+import { alarm, SIGSET_SIZE, WAITED_FOR } from "./supervisor.ts";
+import { makeTimers } from "./timers.ts";
+
+/** The loop, from the label `init ready`. */
+export function initLoop(
+  { init: steps, waiting }: Sections,
+  pod: Pod,
+  statusDirectory: Slot,
+  cgroups?: Cgroups,
+  role: Role = {},
+): void {
+  const loop: Loop = {
+    role,
+    steps,
+    cgroups,
+    table: new AppTable(startOrder(pod.apps), cgroups),
+    pod,
+    statusDirectory,
+    app: APP,
+    code: CODE,
+    again: pod.apps.some(({ life }) => life.restart.when !== "no"),
+    handlers: pod.apps.some((app) => app.preStart !== undefined || app.postStop !== undefined),
+  };
+  ready(loop);
+  wait(loop, waiting);
+  forward(loop);
+  reapChildren(loop);
+  walk(loop);
+  startProcess(loop);
+}
+
+function ready(loop: Loop): void {
+  const { steps, table, role } = loop;
+  steps.heading("init: start the apps");
+  steps.label("init ready");
+  if (loop.again) makeTimers(loop);
+  steps.set(LEFT, table.apps.length + (role.stays ? 1 : 0));
+  steps.set(AFTER_WALK, instructionAt("init up"));
+  steps.goto("walk");
+  steps.heading("init: the apps are on their way");
+  steps.label("init up");
+  steps.set(AFTER_WALK, instructionAt("init wait"));
+  const later = table.apps.some(bornLater);
+  const { notInit, afterBirths, afterInit } = MEMORY;
+  for (const { address, size } of [notInit, later ? afterBirths : afterInit]) {
+    steps.try("give back what no step needs", "munmap", [address, size]);
+  }
+  if (!later) {
+    steps.try("let go of the input", "close", [0]);
+    steps.try("let go of the output", "close", [1]);
+  }
+  role.up?.(steps);
+  steps.goto("init wait");
+}
+
+function wait({ steps, pod, role }: Loop, waiting: Section): void {
+  const { address, size } = MEMORY.init;
+  waiting.heading("init: while there is nothing to do");
+  waiting.label("init wait");
+  // Steps and constants, also those of processes that are born later, are read from the file again.
+  waiting.try("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
+  waiting.label("init waits");
+  waiting.try("wait for a signal", "rt_sigtimedwait", [
+    role.waitsFor ?? WAITED_FOR,
+    0,
+    0,
+    SIGSET_SIZE,
+  ], {
+    store: SIGNAL,
+    branch: { when: "error", to: "init waits" },
+  });
+  waiting.goto("init has a signal");
+
+  steps.heading("init: see what a signal is about");
+  steps.label("init has a signal");
+  steps.when(SIGNAL, k.SIGCHLD, "init reap");
+  steps.when(SIGNAL, k.SIGPIPE, "init wait");
+  role.signal?.(steps, SIGNAL);
+  steps.compute("let", [SIGNAL], {
+    branch: { when: "different", operand: k.SIGALRM, to: "init forward" },
+  });
+  steps.set(STOPPING, 1);
+  steps.try("kill all of the pod", "kill", [-1, k.SIGKILL]);
+  // What runs when the apps have ended gets as long as they got.
+  alarm(steps, pod.stopTimeout);
+  // Without waiting: where the time is none, the alarm is always there before the signal of a child's end.
+  steps.goto("init reap");
+}
+
+/** All signals are for main; those that end processes are for pre-start too. */
+function forward({ steps, table }: Loop): void {
+  const first = slot("first phase");
+  steps.label("init forward");
+  steps.set(first, PHASE.preparing);
+  steps.when(SIGNAL, k.SIGQUIT, "pass on");
+  for (const signal of [k.SIGTERM, k.SIGINT]) steps.when(SIGNAL, signal, "asked to stop the pod");
+  steps.set(first, PHASE.running);
+  steps.goto("pass on");
+  steps.label("asked to stop the pod");
+  steps.set(STOPPING, 1);
+  table.each(steps, "pass on", APP, (next) => {
+    table.get(steps, APP, "phase", PHASE_OF);
+    steps.compute("difference", [PHASE_OF, first], {
+      store: REST,
+      branch: { when: "less", operand: 0, to: next },
+    });
+    steps.compute("difference", [PHASE.running, PHASE_OF], {
+      store: REST,
+      branch: { when: "less", operand: 0, to: next },
+    });
+    table.get(steps, APP, "pid", PID);
+    steps.try("pass the signal on to the app", "kill", [PID, SIGNAL]);
+  });
+  steps.goto("walk");
+}

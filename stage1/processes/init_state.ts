@@ -1,0 +1,55 @@
+/** What the parts of init's loop share: init_loop.ts, app_starts.ts, app_ends.ts. */
+import type { Cgroups } from "../cgroup/cgroup.ts";
+import type { Noting } from "./status_files.ts";
+import { type Section, type Slot, slot, type Struct } from "../engine/plan.ts";
+import type { Pod } from "../pod.ts";
+
+/** What is different where the loop is not that of a pod whose apps are there from the beginning. */
+export interface Role {
+  /** Whether it goes on when no app is left, until `walked` says that none is: `LEFT` is 0. */
+  readonly stays?: boolean;
+  /** The signals that it waits for. */
+  readonly waitsFor?: Struct;
+  /** Flags of clone(2) for the apps' processes, beside those that each has. */
+  readonly births?: number;
+  /** What a process of an app does first. */
+  born?(steps: Section): void;
+  /** When the apps are on their way. */
+  up?(steps: Section): void;
+  /** When a signal has come that is not about a child. */
+  signal?(steps: Section, signal: Slot): void;
+  /** When all that is to be started is started. */
+  walked?(steps: Section, state: { readonly stopping: Slot; readonly left: Slot }): void;
+}
+
+/** What the parts of the loop share. */
+export interface Loop extends Noting {
+  readonly cgroups?: Cgroups;
+  readonly pod: Pod;
+  readonly role: Role;
+  /** Whether any app may be started again; what no app of the pod needs is not in the plan. */
+  readonly again: boolean;
+  /** Whether any app has event handlers. */
+  readonly handlers: boolean;
+}
+
+/** The record of the app that it is about. */
+export const APP = slot("app");
+/** Another one, where a walk through the table lies within another. */
+export const OTHER = slot("other app");
+export const PHASE_OF = slot("phase");
+export const PID = slot("pid");
+export const SIGNAL = slot("signal");
+export const CODE = slot("code");
+/** Where to go on when an end is dealt with. */
+export const RESUME = slot("go on at");
+/** 1 when nothing is to be started any more. */
+export const STOPPING = slot("stopping");
+/** 1 when a walk through the table has changed what it has passed already. */
+export const AGAIN = slot("once more");
+export const POD_CODE = slot("exit status of the pod");
+export const KEPT_CODE = slot("exit status of an app that is let fail");
+export const LEFT = slot("apps that have not ended");
+export const TIMER = slot("timer");
+export const REST = slot("rest");
+export const AFTER_WALK = slot("after the walk");

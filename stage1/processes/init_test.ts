@@ -1,0 +1,185 @@
+import assert from "node:assert/strict";
+import {
+  callsOf,
+  type Event,
+  exited,
+  indexOf,
+  killedBy,
+  type PodRun,
+  runPod,
+  testApp,
+  testPod,
+} from "../testing/fake_kernel.ts";
+import * as k from "../engine/constants.ts";
+import { FORWARDED } from "./supervisor.ts";
+
+const ONE = testPod([testApp("one")]);
+const TWO = testPod([testApp("one"), testApp("two")]);
+const [FIRST, SECOND] = [2, 3];
+
+/** Init's life: it is the child of the first clone(2), and the parent of its apps. */
+const init = (pod: typeof ONE, ...events: readonly Event[]) =>
+  runPod(pod, { clones: [0, FIRST, SECOND], events });
+
+const ends = (...children: readonly (readonly [number, number])[]): Event => ({ ended: children });
+
+Deno.test("init asks to die with the supervisor before anything else", () => {
+  const run = init(ONE);
+  const [first, second] = run.calls.slice(indexOf(run, "clone") + 1);
+  assert.deepEqual(first.args.slice(0, 2), [k.PR_SET_PDEATHSIG, k.SIGKILL]);
+  assert.equal(second.call, "ppoll");
+});
+
+Deno.test("init ends at once where the supervisor died before", () => {
+  const run = runPod(ONE, {
+    clones: [0],
+    answer: (call) => call === "ppoll" ? 1 : undefined,
+  });
+  assert.deepEqual(run.end, { kind: "exit", code: 137 });
+  assert.equal(indexOf(run, "pivot_root"), -1);
+});
+
+Deno.test("init can't be traced, and is no part of the caller's session", () => {
+  const run = init(ONE);
+  const first = indexOf(run, "clone", k.CLONE_NEWNS | k.SIGCHLD);
+  assert.ok(indexOf(run, "prctl", k.PR_SET_DUMPABLE, 0) < first);
+  assert.ok(indexOf(run, "setsid") > 0 && indexOf(run, "setsid") < first);
+});
+
+Deno.test("init makes mounts private before it makes any", () => {
+  const run = init(ONE);
+  const cut = indexOf(run, "mount", "none", "/", 0, k.MS_REC | k.MS_PRIVATE);
+  assert.ok(cut > 0);
+  for (const call of ["fsopen", "open_tree", "move_mount", "pivot_root"] as const) {
+    assert.ok(indexOf(run, call) > cut, call);
+  }
+});
+
+Deno.test("init leaves the host's root, and its own is read-only, before an app is born", () => {
+  const run = init(ONE);
+  const steps = [
+    indexOf(run, "pivot_root", ".", "."),
+    indexOf(run, "umount2", ".", k.MNT_DETACH),
+    indexOf(run, "mount_setattr", k.AT_FDCWD, "/"),
+    indexOf(run, "clone", k.CLONE_NEWNS | k.SIGCHLD),
+  ];
+  assert.deepEqual(steps, steps.toSorted((a, b) => a - b));
+  assert.ok(steps.every((at) => at > 0));
+});
+
+Deno.test("init sets the host name, in bytes, and brings the loopback interface of its own net up", () => {
+  const run = init(testPod([testApp("one")], { hostname: "bücher" }));
+  assert.deepEqual(callsOf(run, "sethostname"), [["sethostname", "bücher", 7]]);
+  assert.equal(callsOf(run, "ioctl")[0][2], k.SIOCSIFFLAGS);
+  const shared = init(testPod([testApp("one")], { network: { kind: "host" } }));
+  assert.deepEqual(callsOf(shared, "socket", "ioctl"), []);
+});
+
+Deno.test("init passes each signal on to all apps that run", () => {
+  for (const signal of FORWARDED) {
+    const run = init(TWO, signal, ends([FIRST, exited(0)]), signal);
+    assert.deepEqual(callsOf(run, "kill"), [
+      ["kill", FIRST, signal],
+      ["kill", SECOND, signal],
+      ["kill", SECOND, signal],
+    ]);
+  }
+});
+
+Deno.test("init does not pass SIGPIPE on", () => {
+  const run = init(ONE, k.SIGPIPE);
+  assert.deepEqual(callsOf(run, "kill"), []);
+});
+
+Deno.test("init kills all of the pod on SIGALRM", () => {
+  const run = init(TWO, k.SIGALRM);
+  assert.deepEqual(callsOf(run, "kill"), [["kill", -1, k.SIGKILL]]);
+});
+
+Deno.test("init ends as its only app ended: n is n, death by signal s is 128+s", () => {
+  for (let code = 0; code < 256; code++) {
+    assert.deepEqual(init(ONE, ends([FIRST, exited(code)])).end, { kind: "exit", code });
+  }
+  for (let signal = 1; signal <= 64; signal++) {
+    for (const dumped of [0, 0x80]) {
+      const run = init(ONE, ends([FIRST, killedBy(signal) | dumped]));
+      assert.deepEqual(run.end, { kind: "exit", code: 128 + signal });
+    }
+  }
+});
+
+Deno.test("init reaps orphans, also between apps, and takes none for an app", () => {
+  const run = init(
+    ONE,
+    ends([50, exited(9)], [51, killedBy(9)]),
+    ends([52, 0], [FIRST, exited(4)]),
+  );
+  assert.deepEqual(run.end, { kind: "exit", code: 4 });
+  const none = init(ONE, ends([50, exited(9)]));
+  assert.deepEqual(none.end, { kind: "waiting", call: "rt_sigtimedwait" });
+  assert.deepEqual(callsOf(none, "wait4")[0], ["wait4", -1, k.WNOHANG | k.__WALL, 0]);
+});
+
+Deno.test("an app that succeeds leaves the other one running", () => {
+  for (const [ended, other] of [[FIRST, SECOND], [SECOND, FIRST]]) {
+    const run = init(TWO, ends([ended, exited(0)]));
+    assert.deepEqual(run.end, { kind: "waiting", call: "rt_sigtimedwait" });
+    assert.deepEqual(callsOf(run, "kill", "setitimer"), []);
+    for (const code of [0, 1, 255]) {
+      const both = init(TWO, ends([ended, exited(0)]), ends([other, exited(code)]));
+      assert.deepEqual(both.end, { kind: "exit", code });
+    }
+  }
+});
+
+Deno.test("an app that fails stops the other one, and gives the pod its exit status", () => {
+  for (const [ended, other] of [[FIRST, SECOND], [SECOND, FIRST]]) {
+    for (const [status, code] of [[exited(3), 3], [killedBy(11), 139]]) {
+      const failed = init(TWO, ends([ended, status]));
+      assert.deepEqual(callsOf(failed, "kill"), [["kill", other, k.SIGTERM]]);
+      assert.equal(callsOf(failed, "setitimer").length, 1);
+      for (const later of [exited(0), exited(9), killedBy(15)]) {
+        const run = init(TWO, ends([ended, status]), ends([other, later]));
+        assert.deepEqual(run.end, { kind: "exit", code });
+      }
+    }
+  }
+});
+
+Deno.test("an app that does not stop for the failed one is killed after the grace time", () => {
+  const run = init(TWO, ends([FIRST, exited(3)]), k.SIGALRM, ends([SECOND, killedBy(9)]));
+  assert.deepEqual(callsOf(run, "kill"), [["kill", SECOND, k.SIGTERM], ["kill", -1, k.SIGKILL]]);
+  assert.deepEqual(run.end, { kind: "exit", code: 3 });
+});
+
+Deno.test("two apps that end at once both count, and the first failure is the pod's", () => {
+  const both = init(TWO, ends([SECOND, exited(6)], [FIRST, exited(5)]));
+  assert.deepEqual(both.end, { kind: "exit", code: 6 });
+  assert.deepEqual(callsOf(both, "kill"), [["kill", FIRST, k.SIGTERM]]);
+});
+
+/** The exit statuses that init writes down. */
+const notes = (run: PodRun): readonly (readonly [string, string])[] =>
+  run.written.filter(([name]) => /^(one|two)$/.test(name))
+    .map(([name, bytes]) => [name, new TextDecoder().decode(bytes)]);
+
+/** The numbers that init writes into files of some ending. */
+const numbers = (run: PodRun, ending: string): readonly (readonly [string, number])[] =>
+  run.written.filter(([name]) => name.endsWith(ending)).map(([name, bytes]) => {
+    assert.equal(bytes.length, 4);
+    return [name, new DataView(bytes.buffer).getUint32(0, true)];
+  });
+
+Deno.test("init notes the exit status of an app as text without anything around it", () => {
+  for (let code = 0; code < 256; code++) {
+    assert.deepEqual(notes(init(ONE, ends([FIRST, exited(code)]))), [["one", `${code}`]]);
+  }
+  assert.deepEqual(notes(init(ONE, ends([FIRST, killedBy(9)]))), [["one", "137"]]);
+});
+
+Deno.test("init notes the start of each app, and before that its PID", () => {
+  const run = init(TWO);
+  assert.deepEqual(numbers(run, "-pid"), [["one-pid", FIRST], ["two-pid", SECOND]]);
+  const opened = run.opened.filter((name) => /^(one|two)-/.test(name));
+  assert.deepEqual(opened, ["one-pid", "one-started", "two-pid", "two-started"]);
+});

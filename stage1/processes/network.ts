@@ -1,0 +1,82 @@
+/** The pod's network: init enters it, the supervisor takes it down when the pod has ended. */
+import * as k from "../engine/constants.ts";
+import { type Section, slot, struct, vector } from "../engine/plan.ts";
+import type { NetworkTearDown, Pod } from "../pod.ts";
+import { signalSet, SIGSET_SIZE } from "./supervisor.ts";
+
+/** Init comes to be in the pod's network namespace. What was set up there waits for it. */
+export function enterNetwork(setup: Section, { network }: Pod): void {
+  if (network.kind === "none") loopbackUp(setup);
+  if (network.kind !== "joined") return;
+  const { namespace } = network;
+  setup.must("enter the pod's network namespace", "setns", [namespace, k.CLONE_NEWNET]);
+  setup.try("let go of its descriptor", "close", [namespace]);
+}
+
+function loopbackUp(setup: Section): void {
+  const socket = slot("socket");
+  const request = struct("ifreq", ["name", 16, new TextEncoder().encode("lo")], [
+    "flags",
+    2,
+    k.IFF_UP,
+  ], ["", 22, new Uint8Array(22)]);
+  setup.must("open a socket", "socket", [k.AF_INET, k.SOCK_DGRAM | k.SOCK_CLOEXEC, 0], {
+    store: socket,
+  });
+  setup.must("bring the loopback interface up", "ioctl", [socket, k.SIOCSIFFLAGS, request]);
+  setup.try("close the socket", "close", [socket]);
+}
+
+/** The namespace lives as long as the pod, unless plugins need it at the pod's end. */
+export function leaveNamespaceToInit(setup: Section, { network }: Pod): void {
+  if (network.kind !== "joined" || network.tearDown.command !== undefined) return;
+  setup.try("leave the pod's network namespace to init", "close", [network.namespace]);
+}
+
+/** Takes down what the pod had in the host's network. What fails is left to `rkt gc`. */
+export function tearDownNetwork(steps: Section, { network }: Pod): void {
+  if (network.kind !== "joined") return;
+  const { command, messages, files } = network.tearDown;
+  if (command !== undefined) return runTearDown(steps, command);
+  if (messages.length > 0) sendMessages(steps, messages);
+  for (const file of files) {
+    steps.try("give the address back", "unlinkat", [k.AT_FDCWD, file, 0]);
+  }
+}
+
+function sendMessages(steps: Section, messages: NetworkTearDown["messages"]): void {
+  const socket = slot("socket");
+  const kernel = struct("sockaddr_nl", ["family", 2, k.AF_NETLINK], ["", 10, new Uint8Array(10)]);
+  steps.try("open a socket to nf_tables", "socket", [
+    k.AF_NETLINK,
+    k.SOCK_DGRAM | k.SOCK_CLOEXEC,
+    k.NETLINK_NETFILTER,
+  ], { store: socket });
+  for (const bytes of messages) {
+    const message = struct("message", ["bytes", bytes.length, bytes]);
+    steps.try("remove the pod's rules", "sendto", [socket, message, bytes.length, 0, kernel, 12]);
+  }
+  // Not closed: that waits until the kernel has freed the rules, which it does while the rest is taken down.
+}
+
+const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** External plugins are programs, and rkt calls them: in a child, whose end is waited for. */
+function runTearDown(steps: Section, command: readonly string[]): void {
+  const child = slot("network tear-down");
+  const [executable = ""] = command;
+  steps.try("make a process that takes the networks down", "clone", [k.SIGCHLD, 0, 0, 0, 0], {
+    store: child,
+    branch: { when: "different", operand: 0, to: "networks go down" },
+  });
+  steps.try("let signals through", "rt_sigprocmask", [
+    k.SIG_SETMASK,
+    signalSet([]),
+    0,
+    SIGSET_SIZE,
+  ]);
+  steps.try("take the networks down", "execve", [executable, vector(command), vector([PATH])]);
+  steps.try("rkt is not there any more", "exit_group", [127]);
+  steps.label("networks go down");
+  steps.try("wait for that", "wait4", [child, 0, 0, 0]);
+}

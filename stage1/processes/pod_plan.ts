@@ -1,0 +1,24 @@
+/** The plan of a pod: pure, from what is known of the pod to the steps of its three kinds of processes. */
+import { init } from "./init.ts";
+import { runOutput } from "../output/output.ts";
+import * as k from "../engine/constants.ts";
+import { emptySections, type Plan, planOf } from "../engine/plan.ts";
+import type { Pod } from "../pod.ts";
+import { supervise } from "./supervisor.ts";
+
+/** The namespaces of a pod: flags of clone(2). */
+export function namespaces(pod: Pod): number {
+  // One that has been set up is entered by init.
+  const network = pod.network.kind === "none" ? k.CLONE_NEWNET : 0;
+  const ipc = pod.ipc === "parent" ? 0 : k.CLONE_NEWIPC;
+  return k.CLONE_NEWNS | k.CLONE_NEWPID | k.CLONE_NEWUTS | ipc | network;
+}
+
+/** The plan that makes this process the supervisor of the pod. */
+export function podPlan(pod: Pod): Plan {
+  const sections = emptySections();
+  const supervisor = supervise(sections, pod, namespaces(pod));
+  init(sections, pod, supervisor, namespaces(pod));
+  runOutput(sections, supervisor.output);
+  return planOf(sections);
+}

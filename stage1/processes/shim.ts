@@ -1,0 +1,295 @@
+/**
+ * `rkt app start`: an app in a pod that runs already. What rkt becomes joins the pod and leaves a keeper behind:
+ *
+ *     rkt app start     in the caller's namespaces; ends when the app is on its way, or has failed
+ *       entrant         in the pod's PID namespace; its death makes the keeper a child of the pod's init
+ *         keeper        builds the app's root in a mount namespace of its own, and then does for the one app what init
+ *           app …       does for the apps of other pods: init_loop.ts
+ *
+ * A process whose parent dies becomes a child of its parent's PID namespace's init (pid_namespaces(7)), and the first
+ * process is in the caller's namespace still. That is why there are two.
+ */
+import { startApp } from "../app/app.ts";
+import { addCgroups, type Cgroups } from "../cgroup/cgroup.ts";
+import { initLoop } from "./init_loop.ts";
+import type { Role } from "./init_state.ts";
+import { logger, runLogger } from "../output/logger.ts";
+import { KEEPERS, STOP_APP, STOPPING } from "./sandbox.ts";
+import { EXIT_FAILURE, FAILED_WITH, TOLD_ON } from "../engine/abort.ts";
+import * as k from "../engine/constants.ts";
+import {
+  addressOf,
+  emptySections,
+  type Plan,
+  planOf,
+  type Section,
+  type Sections,
+  type Slot,
+  slot,
+  type Space,
+  space,
+  struct,
+} from "../engine/plan.ts";
+import { splitPair } from "../steps/fd_passing.ts";
+import type { Pod, PodApp } from "../pod.ts";
+import { type Pump, startPump } from "../output/stream_reader.ts";
+import { openKernelFiles } from "../root/kernel_files.ts";
+import { becomePodRoot, leaveHostMounts } from "../root/private_users.ts";
+import { attachRoot, type OpenRoot, openRoot } from "../root/root.ts";
+import { leaveStreams, openStreams } from "../output/streams.ts";
+import {
+  DEFAULT_ACTION,
+  exitCode,
+  FORWARDED,
+  limitOpenFiles,
+  signalSet,
+  SIGSET_SIZE,
+} from "./supervisor.ts";
+
+/** Descriptors in the hands of the plan, far above those that are in use: a pidfd of the pod's init, and its standard error. */
+export const POD_INIT = 201;
+export const POD_ERRORS = 203;
+/** Its mount namespace: a pidfd would not do, because init can't be traced by the users of the pod (setns(2)). */
+export const POD_MOUNTS = 204;
+
+const KEEPER_WAITS_FOR = signalSet([
+  ...FORWARDED,
+  k.SIGALRM,
+  k.SIGCHLD,
+  k.SIGCONT,
+  k.SIGPIPE,
+  STOP_APP,
+]);
+
+/** What may be the pod's own; to join one that the caller is in has no effect. The mount namespace comes later. */
+const JOINED = k.CLONE_NEWPID | k.CLONE_NEWUTS | k.CLONE_NEWIPC | k.CLONE_NEWNET;
+
+/**
+ * The plan that starts the only app of `pod`. The caller has locked the app for it, by a descriptor that is inherited.
+ *
+ * @param pod the pod, as if this were its only app
+ */
+export function addedAppPlan(pod: Pod, app: PodApp): Plan {
+  const sections = emptySections();
+  const log = logger(pod);
+  const cgroups = join(sections.setup, pod, app, log);
+  keeper(sections, pod, app, cgroups);
+  // Its parent ends when the app is on its way.
+  if (log !== undefined) runLogger(sections, log, true);
+  return planOf(sections);
+}
+
+function join(steps: Section, pod: Pod, app: PodApp, log: Pump | undefined): Cgroups | undefined {
+  const entrant = slot("entrant");
+  const status = slot("status");
+  const code = slot("code");
+  steps.heading("app start: this process, in the caller's namespaces");
+  steps.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-app-start"]);
+  steps.must("reset SIGPIPE", "rt_sigaction", [k.SIGPIPE, DEFAULT_ACTION, 0, SIGSET_SIZE]);
+  steps.must("reset SIGCHLD", "rt_sigaction", [k.SIGCHLD, DEFAULT_ACTION, 0, SIGSET_SIZE]);
+  steps.must("hold signals back", "rt_sigprocmask", [
+    k.SIG_SETMASK,
+    KEEPER_WAITS_FOR,
+    0,
+    SIGSET_SIZE,
+  ]);
+  limitOpenFiles(steps);
+  steps.try("leave the modes of files as they are given", "umask", [0]);
+  steps.must("enter the pod's directory", "chdir", [`${pod.dataDirectory}/pods/run/${pod.uuid}`]);
+  startLogger(steps, pod, log);
+  const cgroups = addCgroups(steps, pod, app);
+  steps.heading("app start: into the pod");
+  // The app's files are the host's still, so this is not for the mount namespace.
+  steps.must("join the pod's namespaces", "setns", [POD_INIT, JOINED]);
+  steps.must("make a process in the pod", "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: entrant });
+  steps.when(entrant, 0, "entrant");
+  steps.must("wait for it", "wait4", [entrant, addressOf(status), 0, 0]);
+  exitCode(steps, status, code, "joined");
+  steps.label("joined");
+  steps.try(`app "${app.name}" is on its way, or has failed`, "exit_group", [code]);
+  return cgroups;
+}
+
+/** Where the app's output goes, if not to the caller: its logger ends with the keeper, and not with the pod's init. */
+function startLogger(steps: Section, pod: Pod, log: Pump | undefined): void {
+  openStreams(steps, pod);
+  if (log === undefined) return;
+  const alive = slot("logger's end");
+  socketPair(
+    steps,
+    "make a socket whose end shows that of the keeper",
+    alive,
+    slot("keeper's end"),
+  );
+  startPump(steps, log, alive);
+  steps.must("leave the logger its end", "close", [alive]);
+}
+
+function socketPair(steps: Section, what: string, one: Slot, other: Slot): void {
+  const pair: Space = space("sockets", 8);
+  steps.must(what, "socketpair", [k.AF_UNIX, k.SOCK_SEQPACKET | k.SOCK_CLOEXEC, 0, pair]);
+  splitPair(steps, pair, one, other);
+}
+
+/** Makes the keeper, and waits until it is ready. Returns the keeper's end of the socket between them. */
+function entrant(steps: Section): Slot {
+  const mine = slot("entrant's end");
+  const ready = slot("keeper's end");
+  const child = slot("keeper");
+  const word = slot("word");
+  steps.heading("app start: the entrant, in the pod's PID namespace");
+  steps.label("entrant");
+  socketPair(steps, "make a socket to the keeper", mine, ready);
+  steps.must("make the keeper", "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: child });
+  steps.when(child, 0, "keeper");
+  steps.try("close the keeper's end", "close", [ready]);
+  steps.try("hear from the keeper", "read", [mine, addressOf(word), 8], {
+    branch: { when: "equal", operand: 8, to: "keeper ready" },
+  });
+  steps.try("the keeper has said why it could not", "exit_group", [EXIT_FAILURE]);
+  steps.label("keeper ready");
+  steps.try("leave the keeper to init", "exit_group", [word]);
+  return ready;
+}
+
+function keeper(
+  sections: Sections,
+  pod: Pod,
+  app: PodApp,
+  cgroups: Cgroups | undefined,
+): void {
+  const { setup: steps } = sections;
+  const statusDirectory = slot("status directory");
+  const keepers = slot("keepers");
+  const ready = entrant(steps);
+
+  steps.heading("app start: the keeper, which stays beside the app");
+  steps.label("keeper");
+  leaveStreams(steps, pod);
+  steps.must("leave the caller's session", "setsid", []);
+  steps.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-keeper"]);
+  steps.must("keep the apps from tracing the keeper", "prctl", [k.PR_SET_DUMPABLE, 0]);
+  steps.must("open the pod's status directory", "openat", [
+    k.AT_FDCWD,
+    "stage1/rootfs/rkt/status",
+    k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC,
+    0,
+  ], { store: statusDirectory });
+  steps.must("open the directory that is locked while apps run", "openat", [
+    k.AT_FDCWD,
+    KEEPERS,
+    k.O_RDONLY | k.O_DIRECTORY | k.O_CLOEXEC,
+    0,
+  ], { store: keepers });
+  steps.must("lock it", "flock", [keepers, k.LOCK_SH | k.LOCK_NB], { hint: "the pod is ending" });
+  noteKeeper(steps, statusDirectory, app);
+  const root = openAddedRoot(steps, pod, app);
+  steps.must("join the pod's mount namespace", "setns", [POD_MOUNTS, k.CLONE_NEWNS]);
+  steps.must("copy it for this app", "unshare", [k.CLONE_NEWNS]);
+  setReadOnly(steps, "make the copy's root writable", false);
+  steps.try("remove what an earlier start of the app has left", "unlinkat", [
+    k.AT_FDCWD,
+    `/${app.name}`,
+    k.AT_REMOVEDIR,
+  ]);
+  // Files of the host's own are there as copies; see ownFiles().
+  attachRoot(steps, pod, app, root, {}, new Map());
+  setReadOnly(steps, "make the copy's root read-only again", true);
+  steps.goto("init ready");
+  startApp(sections.births, pod, app, cgroups);
+  initLoop(sections, pod, statusDirectory, cgroups, keeperRole(app, ready, keepers));
+}
+
+/** What of the app's root comes from the host; with users of the pod's own the keeper is their root from then on. */
+function openAddedRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
+  if (pod.privateUsers === undefined) return openRoot(steps, pod, app);
+  leaveHostMounts(steps);
+  const root = openRoot(steps, pod, app);
+  becomePodRoot(steps);
+  // What changes a process's users makes it traceable again, if the host says so (fs.suid_dumpable).
+  steps.must("keep the apps from tracing the keeper", "prctl", [k.PR_SET_DUMPABLE, 0]);
+  // Of the kernel's files the users may mount only what they see, and the pod's init has left the host's.
+  steps.must("see the host's mounts as the pod's root", "unshare", [k.CLONE_NEWNS]);
+  return { ...root, ...openKernelFiles(steps, pod, app, root) };
+}
+
+/** Forgets how the app ended before, and notes the keeper's PID in the pod, for `rkt app stop`. */
+function noteKeeper(steps: Section, statusDirectory: Slot, app: PodApp): void {
+  const pid = slot("keeper's pid");
+  const file = slot("file");
+  for (const name of [app.name, `${app.name}-restarts`]) {
+    steps.try("forget how the app ended before", "unlinkat", [statusDirectory, name, 0]);
+  }
+  steps.try("get the own PID", "getpid", [], { store: pid });
+  steps.must("note the keeper's PID", "openat", [
+    statusDirectory,
+    `${app.name}-keeper`,
+    k.O_WRONLY | k.O_CREAT | k.O_CLOEXEC,
+    0o644,
+  ], { store: file });
+  steps.must("write it", "write", [file, addressOf(pid), 4]);
+  steps.try("close the file", "close", [file]);
+}
+
+const setReadOnly = (steps: Section, what: string, on: boolean) =>
+  steps.must(what, "mount_setattr", [
+    k.AT_FDCWD,
+    "/",
+    0,
+    struct(
+      "mount_attr",
+      ["attr_set", 8, on ? k.MOUNT_ATTR_RDONLY : 0],
+      ["attr_clr", 8, on ? 0 : k.MOUNT_ATTR_RDONLY],
+      ["propagation", 8, 0],
+      ["userns_fd", 8, 0],
+    ),
+    32,
+  ]);
+
+function keeperRole(app: PodApp, ready: Slot, keepers: Slot): Role {
+  return {
+    waitsFor: KEEPER_WAITS_FOR,
+    // It goes on when the app's program runs, or could not be run: with VFORK; and sees which: with VM.
+    births: k.CLONE_VM | k.CLONE_VFORK,
+    born: (steps) => {
+      // It shares the keeper's memory, where an earlier process may have changed this.
+      steps.compute("put", [addressOf(TOLD_ON), 2]);
+      steps.must("die with the keeper", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
+    },
+    up: (steps) => report(steps, app, ready, keepers),
+    signal: (steps, signal) => {
+      // What ends the whole pod is not for a keeper to do.
+      steps.when(signal, k.SIGALRM, "init wait");
+      steps.compute("let", [signal], {
+        branch: { when: "different", operand: STOP_APP, to: "keeper's signal" },
+      });
+      steps.set(signal, k.SIGTERM);
+      steps.label("keeper's signal");
+    },
+  };
+}
+
+/** Says how the start went, and lets go of the caller. */
+function report(steps: Section, { streams }: PodApp, ready: Slot, keepers: Slot): void {
+  const word = slot("word");
+  const file = slot("file");
+  const self = slot("self");
+  steps.when(FAILED_WITH, 0, "app was started");
+  steps.set(word, EXIT_FAILURE); // its program could not be run, as it has said itself
+  steps.label("app was started");
+  steps.try("tell how the start went", "write", [ready, addressOf(word), 8]);
+  steps.try("let go of the entrant", "close", [ready]);
+  if (Object.values(streams).every((mode) => mode !== "inherit")) {
+    for (const [fd, name] of ["input", "output", "error output"].entries()) {
+      steps.try(`let go of the caller's ${name}`, "dup3", [POD_ERRORS, fd, 0]);
+    }
+  }
+  steps.try("see whether the pod is to end", "openat", [
+    keepers,
+    STOPPING,
+    k.O_PATH | k.O_CLOEXEC,
+    0,
+  ], { store: file, branch: { when: "error", to: "init wait" } });
+  steps.try("get the own PID", "getpid", [], { store: self });
+  steps.try("stop the app", "kill", [self, k.SIGTERM]);
+}

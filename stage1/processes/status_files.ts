@@ -1,0 +1,139 @@
+/**
+ * What init leaves in the pod's status directory about an app, for `rkt list`, `status` and `enter`; and what it says.
+ *
+ *     APP            its exit status as text, once it has ended for good
+ *     APP-started    empty; its time of change is that of the last start
+ *     APP-pid        the PID of its main process in the pod, 0 after its end: four bytes, little-endian
+ *     APP-restarts   how often it was started again: four bytes, little-endian; only if it was
+ */
+import type { AppTable } from "./app_table.ts";
+import * as k from "../engine/constants.ts";
+import { addressOf, mutableStruct, type Section, type Slot, slot } from "../engine/plan.ts";
+
+/** What the steps here work with. */
+export interface Noting {
+  readonly steps: Section;
+  readonly table: AppTable;
+  readonly statusDirectory: Slot;
+  /** Points to the record of the app that it is about. */
+  readonly app: Slot;
+  /** The exit status that it is about. */
+  readonly code: Slot;
+}
+
+const FILE = slot("file");
+const NAME = slot("name");
+
+/** Opens a file of the app in the status directory, to be written anew unless `keep` says that it is only written over. */
+function open(
+  { steps, table, statusDirectory, app }: Noting,
+  what: string,
+  file: "name" | "pid file" | "start file" | "restarts file",
+  keep: "truncate" | "keep",
+): void {
+  table.get(steps, app, file, NAME);
+  steps.try(what, "openat", [
+    statusDirectory,
+    NAME,
+    k.O_WRONLY | k.O_CREAT | k.O_CLOEXEC | (keep === "keep" ? 0 : k.O_TRUNC),
+    0o644,
+  ], { store: FILE });
+}
+
+/** Four bytes are never half there, so they are written over the old ones. */
+function noteNumber(
+  noting: Noting,
+  what: string,
+  file: "pid file" | "restarts file",
+  word: "pid" | "restarts",
+): void {
+  const { steps, table, app } = noting;
+  const at = slot("number");
+  open(noting, `note ${what}`, file, "keep");
+  table.locate(steps, app, word, at);
+  steps.try(`write ${what}`, "write", [FILE, at, 4]);
+  steps.try("close the file", "close", [FILE]);
+}
+
+/** The app's main runs. The PID is there before the start is. */
+export function noteStart(noting: Noting): void {
+  noteNumber(noting, "the app's PID", "pid file", "pid");
+  open(noting, "note the start of the app", "start file", "truncate");
+  noting.steps.try("close the file", "close", [FILE]);
+}
+
+/** The app's main has ended, and somebody else may get its PID. */
+export function noteMainEnd(noting: Noting): void {
+  noteNumber(noting, "that the app's PID is free", "pid file", "pid");
+}
+
+/** The app is about to be started once more. */
+export function noteRestart(noting: Noting): void {
+  const { steps, table, app } = noting;
+  const count = slot("restarts");
+  table.get(steps, app, "restarts", count);
+  steps.compute("sum", [count, 1], { store: count });
+  table.put(steps, app, "restarts", count);
+  noteNumber(noting, "how often the app was restarted", "restarts file", "restarts");
+}
+
+/** The exit codes as text, four bytes each: no division is needed to write a number. */
+const CODE_TEXTS = Array.from({ length: 256 }, (_, code) => `${code}`.padEnd(4)).join("");
+
+/** The app has ended for good. */
+export function noteEnd(noting: Noting): void {
+  const { steps } = noting;
+  open(noting, "note the end of the app", "name", "truncate");
+  const { text, length } = codeText(noting, "code to note");
+  steps.try("write its exit status", "write", [FILE, text, length]);
+  steps.try("close the file", "close", [FILE]);
+}
+
+/** The text of the exit status. `name` makes the labels unique. */
+function codeText({ steps, code }: Noting, name: string): { text: Slot; length: Slot } {
+  const text = slot("text");
+  const length = slot("length");
+  steps.compute("shiftLeft", [code, 2], { store: text });
+  steps.compute("sum", [text, CODE_TEXTS], { store: text });
+  for (const [digits, limit] of [[1, 10], [2, 100]]) {
+    steps.set(length, digits);
+    steps.compute("let", [code], { branch: { when: "less", operand: limit, to: name } });
+  }
+  steps.set(length, 3);
+  steps.label(name);
+  return { text, length };
+}
+
+/**
+ * Says something about an app, with its exit status, in one line on rkt's standard error.
+ *
+ * @param what stands between the app's name and the exit status
+ */
+export function say(noting: Noting, what: string): void {
+  const { steps, table, app } = noting;
+  const size = (part: string) => new TextEncoder().encode(part).length;
+  const begin = 'stage1: app "';
+  const between = `": ${what}`;
+  const name = slot("name");
+  const line = mutableStruct(
+    "iovec",
+    ["begin", 8, begin],
+    ["length", 8, size(begin)],
+    ["name", 8, 0],
+    ["length", 8, 0],
+    ["what", 8, between],
+    ["length", 8, size(between)],
+    ["status", 8, 0],
+    ["length", 8, 0],
+    ["end", 8, "\n"],
+    ["length", 8, 1],
+  );
+  for (const [word, offset] of [["name", 16], ["name length", 24]] as const) {
+    table.get(steps, app, word, name);
+    steps.compute("put", [addressOf(line, offset), name]);
+  }
+  const { text, length } = codeText(noting, `code after "${what}"`);
+  steps.compute("put", [addressOf(line, 48), text]);
+  steps.compute("put", [addressOf(line, 56), length]);
+  steps.try(`say "${what}…"`, "writev", [2, line, 5]);
+}

@@ -1,0 +1,353 @@
+/**
+ * From a pod manifest to what stage1 needs: users become numbers, commands become paths, volumes become mounts.
+ * What would fail only when the pod is half up is found here, before there is a pod.
+ */
+import type { App } from "../../src/appc/app.ts";
+import type { EventHandler } from "../../src/appc/event_handler.ts";
+import type { Isolator } from "../../src/appc/isolator.ts";
+import type { PodManifest, RuntimeApp } from "../../src/appc/pod_manifest.ts";
+import { rktAnnotationValue } from "../../src/appc/rkt_annotation.ts";
+import type { Volume } from "../../src/appc/volume.ts";
+import { LEAST_MEMORY, type Limits, limitsOf } from "../../src/cgroup/limits.ts";
+import { Failure } from "../../src/failure.ts";
+import {
+  CAPABILITIES,
+  capabilityNumber,
+  DEFAULT_CAPABILITIES,
+} from "../../src/linux/capabilities.ts";
+import { ARCHITECTURE } from "../engine/launch.ts";
+import { parseLife, startOrder } from "../app/restart_policy.ts";
+import type { AppMount, Command, PodApp, Root } from "../pod.ts";
+import { parseProcessLimits, type ProcessLimit } from "../app/process_limits.ts";
+import { appLogSize, appStreams, checkStreams } from "./resolve_streams.ts";
+import { systemCallFilter } from "../seccomp/filter.ts";
+import { ImageRoot, resolveGroup, resolveUser, type User } from "./user.ts";
+
+/** What of the pod is not in its manifest. */
+export interface Surroundings {
+  /** The rendered tree of an app, a path on the host; empty where there is none yet, and nothing can be looked up. */
+  tree(app: RuntimeApp): string;
+  /** How the tree becomes the app's root. */
+  root(app: RuntimeApp): Root;
+  /** Where an empty volume is, relative to the pod's directory. */
+  emptyVolume(name: string): string;
+  /** Whether apps keep all capabilities. */
+  readonly allCapabilities: boolean;
+  /** Whether apps may make all system calls. */
+  readonly allSystemCalls: boolean;
+}
+
+/**
+ * Resolves the apps of a pod.
+ *
+ * @throws {Failure} names the app, what it lacks, and the flag that helps
+ */
+export async function resolveApps(
+  manifest: PodManifest,
+  around: Surroundings,
+): Promise<readonly PodApp[]> {
+  checkNames(manifest.apps);
+  const apps = await Promise.all(manifest.apps.map((app) => resolveApp(app, manifest, around)));
+  checkStreams(apps);
+  startOrder(apps); // circles and unknown names are found here
+  return apps;
+}
+
+/** Beside the file APP, which holds the app's exit status, stand files with these endings. */
+const STATUS_FILES = ["pid", "started", "created", "restarts", "keeper", "memory-events"];
+
+function checkNames(apps: readonly RuntimeApp[]): void {
+  const names = new Set<string>(apps.map(({ name }) => name));
+  for (const name of names) {
+    const other = STATUS_FILES.map((ending) => `${name}-${ending}`).find((each) => names.has(each));
+    if (other === undefined) continue;
+    throw new Failure(
+      `the apps "${name}" and "${other}" can't be told apart; give one another --name`,
+    );
+  }
+}
+
+async function resolveApp(
+  runtime: RuntimeApp,
+  manifest: PodManifest,
+  around: Surroundings,
+): Promise<PodApp> {
+  const { name, app } = runtime;
+  if (app === undefined) {
+    throw new Failure(`app "${name}" has no "app" section in the pod manifest`);
+  }
+  using root = new ImageRoot(around.tree(runtime));
+  const user = resolveUser(root, app.user, name);
+  const gid = resolveGroup(root, app.group, name);
+  const mounts = runtime.mounts.map((mount) => {
+    const volume = mount.appVolume ?? manifest.volumes.find((v) => v.name === mount.volume);
+    if (volume === undefined) {
+      throw new Failure(`app "${name}": there is no volume "${mount.volume}" for ${mount.path}`);
+    }
+    return appMount(app, name, mount.path, volume, around);
+  });
+  checkMounts(name, mounts);
+  const streams = appStreams(runtime);
+  const environment = appEnvironment(app, name, user, Object.values(streams).includes("tty"));
+  const workingDirectory = app.workingDirectory ?? "/";
+  const command = (exec: readonly string[], hint: string): Command => {
+    const executables = candidates(exec[0], workingDirectory, app);
+    checkExecutable(root, name, exec[0], executables, mounts, hint);
+    return { executables, arguments: exec };
+  };
+  const handler = (event: EventHandler["name"]): Command | undefined => {
+    const found = app.eventHandlers.find(({ name }) => name === event);
+    return found && command(found.exec, `it is the ${event} event handler of the manifest`);
+  };
+  checkWorkingDirectory(root, name, workingDirectory, mounts);
+  const allowed = around.allCapabilities
+    ? [...CAPABILITIES.keys()]
+    : allowedCapabilities(name, app.isolators);
+  const filter = around.allSystemCalls
+    ? undefined
+    : await systemCallFilter(name, app.isolators, allowed, ARCHITECTURE);
+  return {
+    name,
+    root: around.root(runtime),
+    readOnlyRoot: runtime.readOnlyRootFS,
+    ...command(app.exec, "name another program with --exec"),
+    environment,
+    workingDirectory,
+    uid: user.uid,
+    gid,
+    supplementaryGids: app.supplementaryGIDs,
+    capabilities: allowed,
+    noNewPrivileges: noNewPrivileges(app.isolators) || (filter !== undefined && user.uid !== 0),
+    systemCalls: filter,
+    label: await label(name, app.isolators, manifest.isolators),
+    oomScoreAdj: app.isolators.find((each) => each.kind === "os/linux/oom-score-adj")?.score,
+    mounts,
+    streams,
+    logSize: appLogSize(runtime),
+    life: parseLife(runtime.annotations, `app "${name}"`),
+    preStart: handler("pre-start"),
+    postStop: handler("post-stop"),
+    limits: { ...limits(name, app.isolators), ...await deviceLimits(runtime) },
+    processLimits: processLimits(runtime),
+  };
+}
+
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** What every app gets (appc specification, "Execution Environment"; SHELL to HOME are rkt's). */
+function appEnvironment(
+  app: App,
+  name: string,
+  user: User,
+  terminal: boolean,
+): readonly string[] {
+  const root = user.uid === 0;
+  const variables = new Map<string, string>([
+    ["PATH", PATH],
+    ["SHELL", "/bin/sh"],
+    ["USER", user.name ?? (root ? "root" : `${user.uid}`)],
+    ["LOGNAME", user.name ?? (root ? "root" : `${user.uid}`)],
+    ["HOME", user.home ?? (root ? "/root" : "/")],
+    ["AC_APP_NAME", name],
+    ["container", "rkt"],
+  ]);
+  // Which terminal will be attached is not known; this one is what most of them can do.
+  if (terminal) variables.set("TERM", "xterm");
+  for (const { name, value } of app.environment) variables.set(name, value);
+  return [...variables].map(([name, value]) => `${name}=${value}`);
+}
+
+/** Where the command may be: as execvp(3) looks for it, with the app's PATH. */
+function candidates(command: string, workingDirectory: string, app: App): readonly string[] {
+  if (command.startsWith("/")) return [command];
+  if (command.includes("/")) return [absolute(workingDirectory, command)];
+  const path = app.environment.find(({ name }) => name === "PATH")?.value ?? PATH;
+  const directories = path.split(":").map((directory) => absolute(workingDirectory, directory));
+  return [
+    ...new Set(directories.map((directory) => `${directory.replace(/\/+$/, "")}/${command}`)),
+  ];
+}
+
+const absolute = (from: string, path: string): string =>
+  path.startsWith("/") ? path : `${from.replace(/\/+$/, "")}/${path}`;
+
+/** Directories that the image need not have: rkt provides them. */
+const PROVIDED = ["/dev", "/proc", "/sys", "/tmp", "/run", "/etc"];
+
+/** Whether a volume, or rkt, may bring what the image lacks: then only the run itself can tell. */
+function covered(path: string, mounts: readonly AppMount[]): boolean {
+  return [...PROVIDED, ...mounts.map(({ target }) => target)].some((target) =>
+    path === target || path.startsWith(`${target.replace(/\/+$/, "")}/`)
+  );
+}
+
+function checkExecutable(
+  root: ImageRoot,
+  app: string,
+  command: string,
+  paths: readonly string[],
+  mounts: readonly AppMount[],
+  hint: string,
+): void {
+  if (!root.known) return;
+  let what = `is not in the image${
+    paths.length > 1 ? ` (looked in ${paths.length} directories)` : ""
+  }`;
+  for (const path of paths) {
+    if (covered(path, mounts)) return;
+    const found = root.stat(path.slice(1));
+    if (found === undefined) continue;
+    if (found.isFile && ((found.mode ?? 0) & 0o111) !== 0) return;
+    what = found.isFile ? "is not executable in the image" : "is not a file in the image";
+    break;
+  }
+  throw new Failure(`app "${app}": exec "${command}" ${what}; ${hint}`);
+}
+
+function checkWorkingDirectory(
+  root: ImageRoot,
+  app: string,
+  path: string,
+  mounts: readonly AppMount[],
+): void {
+  if (path === "/" || !root.known || covered(path, mounts)) return;
+  const found = root.stat(path.slice(1));
+  if (found?.isDirectory === true) return;
+  const what = found === undefined ? "is not in the image" : "is not a directory in the image";
+  throw new Failure(
+    `app "${app}": the working directory ${path} ${what}; choose another with --working-dir`,
+  );
+}
+
+function appMount(
+  app: App,
+  name: string,
+  target: string,
+  volume: Volume,
+  around: Surroundings,
+): AppMount {
+  const point = app.mountPoints.find(({ path }) => path === target);
+  const readOnly = volume.readOnly ?? point?.readOnly ?? false;
+  if (volume.kind === "empty") {
+    const source = around.emptyVolume(volume.name);
+    return { volume: volume.name, source, target, readOnly, recursive: false, directory: true };
+  }
+  const source = hostSource(name, volume.name, volume.source);
+  return {
+    volume: volume.name,
+    source: volume.source,
+    target,
+    readOnly,
+    recursive: volume.recursive ?? true,
+    directory: source.isDirectory,
+    ...deviceOf(source, readOnly),
+  };
+}
+
+function hostSource(app: string, volume: string, source: string): Deno.FileInfo {
+  try {
+    return Deno.statSync(source);
+  } catch {
+    throw new Failure(
+      `app "${app}": volume "${volume}": there is no ${source} on the host; make it, or name another source`,
+    );
+  }
+}
+
+/** What the app may do with a device that was given to it. `rdev` is laid out as in include/linux/kdev_t.h. */
+function deviceOf(
+  { isCharDevice, isBlockDevice, rdev }: Deno.FileInfo,
+  readOnly: boolean,
+): Pick<AppMount, "device"> {
+  if (rdev === null || !(isCharDevice || isBlockDevice)) return {};
+  const type = isCharDevice ? "char" : "block";
+  const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
+  return { device: { type, major: (rdev >>> 8) & 0xfff, minor, access: readOnly ? "r" : "rw" } };
+}
+
+/** Mounts in each other would hide parts of volumes, in an order that nobody chose. */
+function checkMounts(app: string, mounts: readonly AppMount[]): void {
+  const targets = mounts.map(({ target }) => normalized(app, target)).sort();
+  targets.forEach((target, i) => {
+    const next = targets[i + 1];
+    if (next === undefined) return;
+    if (next === target || next.startsWith(`${target}/`)) {
+      throw new Failure(`app "${app}": the mounts ${target} and ${next} are one in the other`);
+    }
+  });
+}
+
+function normalized(app: string, target: string): string {
+  const names = target.split("/").filter((name) => name !== "" && name !== ".");
+  if (names.includes("..")) {
+    throw new Failure(`app "${app}": the mount target ${target} contains ".."`);
+  }
+  const path = `/${names.join("/")}`;
+  if (["/", "/proc", "/sys", "/dev"].includes(path) || /^\/(proc|sys)\//.test(path)) {
+    throw new Failure(
+      `app "${app}": no volume can be mounted on ${target}; rkt itself provides it`,
+    );
+  }
+  return path;
+}
+
+/** The numbers of the capabilities that an app may have. */
+export function allowedCapabilities(
+  app: string,
+  isolators: readonly Isolator[],
+): readonly number[] {
+  const numbers = (names: readonly string[]): readonly number[] =>
+    names.map((name) => {
+      const number = capabilityNumber(name);
+      if (number < 0) throw new Failure(`app "${app}": there is no capability ${name}`);
+      return number;
+    });
+  const defaults = numbers(DEFAULT_CAPABILITIES);
+  for (const isolator of isolators) {
+    if (isolator.kind === "os/linux/capabilities-retain-set") return numbers(isolator.set);
+    if (isolator.kind === "os/linux/capabilities-remove-set") {
+      const removed = numbers(isolator.set);
+      return defaults.filter((number) => !removed.includes(number));
+    }
+  }
+  return defaults;
+}
+
+function limits(app: string, isolators: readonly Isolator[]): Limits {
+  const limits = limitsOf(isolators);
+  if (limits.memory !== undefined && limits.memory < LEAST_MEMORY) {
+    throw new Failure(
+      `app "${app}": ${limits.memory} bytes of memory are too few to start; give it at least ${LEAST_MEMORY}`,
+    );
+  }
+  return limits;
+}
+
+function processLimits({ name, annotations }: RuntimeApp): readonly ProcessLimit[] {
+  const text = rktAnnotationValue(annotations, "ulimits");
+  return text === undefined ? [] : parseProcessLimits(text.split(","), `app "${name}": ulimits`);
+}
+
+async function deviceLimits({ name, annotations }: RuntimeApp): Promise<Pick<Limits, "devices">> {
+  const text = rktAnnotationValue(annotations, "deviceLimits");
+  if (text === undefined) return {};
+  const { findDisks, parseDeviceLimits } = await import("../../src/cgroup/device_limits.ts");
+  const at = `app "${name}": limits of disks`;
+  return { devices: findDisks(parseDeviceLimits(text, at), at) };
+}
+
+async function label(app: string, own: readonly Isolator[], pods: readonly Isolator[]) {
+  if (![...own, ...pods].some(({ name }) => LABELS.has(name))) return undefined;
+  const { securityLabel } = await import("../app/security_label.ts");
+  return securityLabel(app, own, pods);
+}
+
+const LABELS: ReadonlySet<string> = new Set([
+  "os/linux/selinux-context",
+  "os/linux/apparmor-profile",
+]);
+
+/** What the isolator says; where system calls are filtered, users other than root have it anyway. */
+export function noNewPrivileges(isolators: readonly Isolator[]): boolean {
+  return isolators.some((each) => each.kind === "os/linux/no-new-privileges" && each.on);
+}

@@ -1,0 +1,90 @@
+/** What an app's standard streams are to be: from the annotations of a pod manifest. */
+import type { RuntimeApp } from "../../src/appc/pod_manifest.ts";
+import { parseQuantity, wholeUnits } from "../../src/appc/quantity.ts";
+import { rktAnnotationValue } from "../../src/appc/rkt_annotation.ts";
+import { Failure } from "../../src/failure.ts";
+import { exists } from "../../src/linux/exists.ts";
+import { JOURNAL_SOCKET } from "../output/journal.ts";
+import type { StreamMode, Streams } from "../pod.ts";
+import { channels, MOST_CHANNELS } from "../output/streams.ts";
+
+/** What each stream can be. */
+export const STREAM_MODES = {
+  stdin: ["inherit", "null", "tty", "stream"],
+  stdout: ["inherit", "null", "log", "journal", "tty", "stream"],
+  stderr: ["inherit", "null", "log", "journal", "tty", "stream"],
+} as const satisfies Readonly<Record<keyof Streams, readonly StreamMode[]>>;
+
+/** The most bytes of an app's logs by default, and the least that can be asked for: some records in each of two files. */
+export const LOG_SIZE = 10 * 1024 ** 2;
+export const LEAST_LOG_SIZE = 64 * 1024;
+
+/**
+ * Reads an amount of bytes for the logs of an app.
+ *
+ * @throws {Failure | AppcError}
+ */
+export function parseLogSize(text: string, at: string): number {
+  const bytes = Number(wholeUnits(parseQuantity(text, at)));
+  if (bytes < LEAST_LOG_SIZE || bytes > 2 ** 40) {
+    throw new Failure(`${at}: ${text} is not from 64Ki to 1Ti`);
+  }
+  return bytes;
+}
+
+/**
+ * An app's streams.
+ *
+ * @throws {Failure} where the manifest asks for what there is not
+ */
+export function appStreams({ name, annotations }: RuntimeApp): Streams {
+  const mode = (stream: keyof Streams): StreamMode => {
+    const asked = rktAnnotationValue(annotations, stream) ?? "inherit";
+    const found = STREAM_MODES[stream].find((each) => each === asked);
+    if (found !== undefined) return found;
+    const all = STREAM_MODES[stream].join(", ");
+    throw new Failure(`app "${name}": its ${stream} can't be "${asked}"; it is one of ${all}`);
+  };
+  return { stdin: mode("stdin"), stdout: mode("stdout"), stderr: mode("stderr") };
+}
+
+/** The most bytes of an app's logs. */
+export function appLogSize({ name, annotations }: RuntimeApp): number {
+  const text = rktAnnotationValue(annotations, "logSize");
+  return text === undefined ? LOG_SIZE : parseLogSize(text, `app "${name}": log size`);
+}
+
+/**
+ * Refuses a terminal to attach to where the caller's own is to be relayed.
+ *
+ * @throws {Failure}
+ */
+export function checkInteractive(apps: readonly { readonly streams: Streams }[]): void {
+  for (const name of ["stdin", "stdout", "stderr"] as const) {
+    if (apps.every(({ streams }) => streams[name] !== "tty")) continue;
+    throw new Failure(`--interactive and --${name}=tty exclude each other`);
+  }
+}
+
+/**
+ * Refuses what can't be had on this host.
+ *
+ * @throws {Failure}
+ */
+export function checkStreams(
+  apps: readonly { readonly name: string; readonly streams: Streams }[],
+): void {
+  for (const { name, streams: { stdout, stderr } } of apps) {
+    if ((stdout !== "journal" && stderr !== "journal") || exists(JOURNAL_SOCKET)) continue;
+    throw new Failure(
+      `app "${name}": there is no journal on this host (${JOURNAL_SOCKET}); ` +
+        "--stdout=log and --stderr=log keep output in the pod",
+    );
+  }
+  if (channels(apps, ["stdout", "stderr"]).length > MOST_CHANNELS) {
+    throw new Failure(
+      `${apps.length} apps have more than ${MOST_CHANNELS} streams of their own; ` +
+        "--stdin, --stdout and --stderr can be null for some",
+    );
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The users and groups that an image knows: names in its passwd and group files, owners of its files. An image is
+ * not trusted: its files are opened below its root, and read up to a limit.
+ */
+import { Failure } from "../../src/failure.ts";
+import { ERRNO } from "../../src/linux/errno.ts";
+import { cstring, trySyscall } from "../../src/linux/syscall.ts";
+import {
+  AT_FDCWD,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+} from "../engine/constants.ts";
+
+/** The largest passwd or group file that is read, in bytes. */
+const LARGEST_FILE = 4 << 20;
+
+/** A rendered tree that paths of an app are looked up in. */
+export class ImageRoot implements Disposable {
+  readonly #fd: number;
+
+  /** @param path the tree's root on the host; empty where it is not rendered yet */
+  constructor(readonly path: string) {
+    if (path === "") {
+      this.#fd = -1;
+      return;
+    }
+    this.#fd = trySyscall("openat", AT_FDCWD, cstring(path), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    if (this.#fd < 0) {
+      const tree = path.replace(/\/rootfs$/, "");
+      throw new Failure(`the image's tree ${path} is gone; delete ${tree}, then it is made again`);
+    }
+  }
+
+  /**
+   * Opens a path as the app would see it: links lead nowhere else than below the root.
+   *
+   * @returns a descriptor for {@linkcode Deno.statSync} by /proc/self/fd, or the negative error number
+   */
+  #open(path: string, flags: number): number {
+    const how = new BigUint64Array([
+      BigInt(flags | O_CLOEXEC),
+      0n,
+      BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS),
+    ]);
+    return trySyscall("openat2", this.#fd, cstring(path), new Uint8Array(how.buffer), 24);
+  }
+
+  /** What is at a path, links followed; undefined where there is nothing. */
+  stat(path: string): Deno.FileInfo | undefined {
+    return this.#with(path, O_PATH, (fd) => Deno.statSync(`/proc/self/fd/${fd}`));
+  }
+
+  /** A small text file; undefined where there is none. */
+  read(path: string): string | undefined {
+    const size = this.stat(path);
+    if (size === undefined || !size.isFile) return undefined;
+    if (size.size > LARGEST_FILE) throw new Failure(`${path} of the image is larger than 4 MiB`);
+    return this.#with(path, 0, (fd) => Deno.readTextFileSync(`/proc/self/fd/${fd}`));
+  }
+
+  /** Whether there is a tree to look at. */
+  get known(): boolean {
+    return this.#fd >= 0;
+  }
+
+  #with<T>(path: string, flags: number, use: (fd: number) => T): T | undefined {
+    if (!this.known) {
+      throw new Failure(
+        "the image is not in the store, so its files are not known; fetch it first",
+      );
+    }
+    const fd = this.#open(path, flags);
+    if (fd === -ERRNO.ENOENT || fd === -ERRNO.ENOTDIR || fd === -ERRNO.ELOOP) return undefined;
+    if (fd < 0) throw new Failure(`${path} of the image cannot be opened`);
+    try {
+      return use(fd);
+    } finally {
+      trySyscall("close", fd);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.known) trySyscall("close", this.#fd);
+  }
+}
+
+/** A user as the app will have it. */
+export interface User {
+  readonly uid: number;
+  /** From the image's passwd, where the user stands in it. */
+  readonly name?: string;
+  readonly home?: string;
+}
+
+/** 2^32-1 means "unchanged" to the kernel. */
+const LARGEST_ID = 0xffff_fffe;
+
+function number(text: string): number | undefined {
+  if (!/^\d{1,10}$/.test(text)) return undefined;
+  const id = Number(text);
+  return id <= LARGEST_ID ? id : undefined;
+}
+
+/** The lines of a passwd or group file, split at colons. */
+function* entries(root: ImageRoot, path: string): Generator<string[]> {
+  for (const line of (root.read(path) ?? "").split("\n")) {
+    const fields = line.split(":");
+    if (fields.length > 2) yield fields;
+  }
+}
+
+/**
+ * Resolves an app's user: a number; a path whose owner it is; a name of the image's passwd.
+ *
+ * @throws {Failure} names the app
+ */
+export function resolveUser(root: ImageRoot, user: string, app: string): User {
+  const uid = number(user);
+  if (uid !== undefined) return { uid };
+  if (user.startsWith("/")) return { uid: owner(root, user, app).uid ?? 0 };
+  for (const [name, , id, , , home] of entries(root, "etc/passwd")) {
+    const found = number(id ?? "");
+    if (name === user && found !== undefined) {
+      return { uid: found, name, ...home !== undefined && home.startsWith("/") && { home } };
+    }
+  }
+  throw new Failure(
+    `app "${app}": there is no user "${user}" in the image's /etc/passwd; give a number with --user`,
+  );
+}
+
+/**
+ * Resolves an app's group, as {@linkcode resolveUser} does.
+ *
+ * @throws {Failure} names the app
+ */
+export function resolveGroup(root: ImageRoot, group: string, app: string): number {
+  const gid = number(group);
+  if (gid !== undefined) return gid;
+  if (group.startsWith("/")) return owner(root, group, app).gid ?? 0;
+  for (const [name, , id] of entries(root, "etc/group")) {
+    const found = number(id ?? "");
+    if (name === group && found !== undefined) return found;
+  }
+  throw new Failure(
+    `app "${app}": there is no group "${group}" in the image's /etc/group; give a number with --group`,
+  );
+}
+
+function owner(root: ImageRoot, path: string, app: string): Deno.FileInfo {
+  const found = root.stat(path.slice(1));
+  if (found === undefined) {
+    throw new Failure(
+      `app "${app}": the image has no ${path}, whose owner the app should run as; give a number with --user and --group`,
+    );
+  }
+  return found;
+}

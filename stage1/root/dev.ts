@@ -1,0 +1,165 @@
+/** An app's /dev: the devices of the spec, terminals, the pod's shared memory. */
+import { attach, attributes, MOUNT_ATTR_SIZE, newMount, ownDirectory } from "../steps/mounts.ts";
+import * as k from "../engine/constants.ts";
+import { type Section, type Slot, slot } from "../engine/plan.ts";
+import type { Pod, PodApp } from "../pod.ts";
+import type { PrivateUsers } from "./private_users.ts";
+import type { OpenRoot } from "./root.ts";
+import { makeTerminals, type Terminals } from "../output/streams.ts";
+
+const DEVICES = [
+  ["null", 1, 3],
+  ["zero", 1, 5],
+  ["full", 1, 7],
+  ["random", 1, 8],
+  ["urandom", 1, 9],
+  ["tty", 5, 0],
+] as const;
+
+const DEVICE_LINKS = [
+  ["ptmx", "pts/ptmx"],
+  ["fd", "/proc/self/fd"],
+  ["stdin", "/proc/self/fd/0"],
+  ["stdout", "/proc/self/fd/1"],
+  ["stderr", "/proc/self/fd/2"],
+] as const;
+
+/** `dev_t` as mknod(2) takes it, for small numbers. */
+const device = (major: number, minor: number): number => (major << 8) | minor;
+
+export function mountDev(
+  steps: Section,
+  at: string,
+  pod: Pod,
+  app: PodApp,
+  open: OpenRoot,
+  terminals: Terminals,
+): void {
+  const target = ownDirectory(steps, at, open.root, "dev");
+  const dev = open.dev ?? makeDev(steps, at);
+  attach(steps, `attach /dev ${at}`, dev, target);
+  steps.try("close the target", "close", [target]);
+  closeDevices(steps, at, dev);
+
+  const pts = slot("pts");
+  newMount(
+    steps,
+    `mount devpts on /dev/pts ${at}`,
+    "devpts",
+    [["ptmxmode", "0666"], ["mode", "0620"], ["gid", "5"]],
+    k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC,
+    pts,
+  );
+  steps.must(`attach /dev/pts ${at}`, "move_mount", [
+    pts,
+    "",
+    dev,
+    "pts",
+    k.MOVE_MOUNT_F_EMPTY_PATH,
+  ]);
+  makeTerminals(steps, at, pts, dev, pod, app, terminals);
+  steps.try("close /dev/pts", "close", [pts]);
+
+  const shm = slot("shm");
+  steps.must(`mount the pod's shared memory on /dev/shm ${at}`, "open_tree", [
+    k.AT_FDCWD,
+    "/.shm",
+    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
+  ], { store: shm });
+  steps.must(`attach /dev/shm ${at}`, "move_mount", [
+    shm,
+    "",
+    dev,
+    "shm",
+    k.MOVE_MOUNT_F_EMPTY_PATH,
+  ]);
+  steps.try("close /dev/shm", "close", [shm]);
+  steps.try("close /dev", "close", [dev]);
+}
+
+/** A /dev that is not attached yet. Only the host's root can make nodes. */
+export function makeDev(steps: Section, at: string, users?: PrivateUsers): Slot {
+  const dev = slot("dev");
+  newMount(
+    steps,
+    `mount tmpfs on /dev ${at}`,
+    "tmpfs",
+    [["mode", "0755"], ["size", "64k"]],
+    k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC,
+    dev,
+  );
+  for (const [name, major, minor] of DEVICES) {
+    steps.must(`make /dev/${name} ${at}`, "mknodat", [
+      dev,
+      name,
+      k.S_IFCHR | 0o666,
+      device(major, minor),
+    ]);
+  }
+  steps.must(`make /dev/net ${at}`, "mkdirat", [dev, "net", 0o755]);
+  steps.must(`make /dev/net/tun ${at}`, "mknodat", [
+    dev,
+    "net/tun",
+    k.S_IFCHR | 0o666,
+    device(10, 200),
+  ]);
+  for (const name of ["pts", "shm"]) {
+    steps.must(`make /dev/${name} ${at}`, "mkdirat", [dev, name, 0o755]);
+  }
+  for (const [name, to] of DEVICE_LINKS) {
+    steps.must(`make /dev/${name} ${at}`, "symlinkat", [to, dev, name]);
+  }
+  // The host's console is nothing for an app; writing to one must work all the same (spec, "Filesystem setup").
+  steps.must(`make /dev/console ${at}`, "mknodat", [
+    dev,
+    "console",
+    k.S_IFCHR | 0o666,
+    device(1, 3),
+  ]);
+  if (users !== undefined) giveDev(steps, at, dev, users);
+  return dev;
+}
+
+/** Gives a /dev to the pod's root. */
+function giveDev(steps: Section, at: string, dev: Slot, { shift }: PrivateUsers): void {
+  const nodes = [...DEVICES.map(([name]) => name), "net/tun", "console"];
+  for (const name of [...nodes, "net", "pts", "shm", ""]) {
+    steps.must(`give /dev/${name} to the pod's root ${at}`, "fchownat", [
+      dev,
+      name,
+      shift,
+      shift,
+      k.AT_EMPTY_PATH,
+    ]);
+  }
+}
+
+/**
+ * Leaves the nodes of /dev, and no others that an app with CAP_MKNOD may add: each node is mounted on itself, and the
+ * mount around them lets no device be opened. So it needs no cgroup for devices, which not every host has.
+ */
+function closeDevices(steps: Section, at: string, dev: Slot): void {
+  const node = slot("node");
+  for (const name of [...DEVICES.map(([name]) => name), "net/tun", "console"]) {
+    steps.must(`keep /dev/${name} ${at}`, "open_tree", [
+      dev,
+      name,
+      k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
+    ], { store: node });
+    steps.must(`keep /dev/${name} ${at}`, "move_mount", [
+      node,
+      "",
+      dev,
+      name,
+      k.MOVE_MOUNT_F_EMPTY_PATH,
+    ]);
+    steps.try("close it", "close", [node]);
+  }
+  steps.must(`let no other device be opened ${at}`, "mount_setattr", [
+    dev,
+    "",
+    k.AT_EMPTY_PATH,
+    attributes(k.MOUNT_ATTR_NODEV),
+    MOUNT_ATTR_SIZE,
+  ]);
+}

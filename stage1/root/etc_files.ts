@@ -1,0 +1,165 @@
+/**
+ * Files of /etc that are the pod's: the host name, and /etc/resolv.conf and /etc/hosts where the place of the run says
+ * what they are. They are mounted over what the app has.
+ */
+import {
+  ANYTHING,
+  attach,
+  DIRECTORY,
+  MOUNT_ATTR_SIZE,
+  OPEN_HOW_SIZE,
+  READ_ONLY,
+} from "../steps/mounts.ts";
+import * as k from "../engine/constants.ts";
+import { type Section, type Slot, slot } from "../engine/plan.ts";
+import type { EtcFile, Pod, PodApp } from "../pod.ts";
+
+/** The files, by their names in /etc. */
+function given({ etc }: Pod): readonly (readonly [name: string, file: EtcFile])[] {
+  return [
+    ...etc.resolvConf === undefined ? [] : [["resolv.conf", etc.resolvConf] as const],
+    ...etc.hosts === undefined ? [] : [["hosts", etc.hosts] as const],
+  ];
+}
+
+/** Opens the host's files, while its root is still there. Returns a mount for each file that is the host's. */
+export function openEtcFiles(steps: Section, pod: Pod): ReadonlyMap<string, Slot> {
+  const opened = new Map<string, Slot>();
+  for (const [name, { kind }] of given(pod)) {
+    if (kind !== "host") continue;
+    const file = slot(`the host's ${name}`);
+    steps.must(`open the host's /etc/${name}`, "open_tree", [
+      k.AT_FDCWD,
+      `/etc/${name}`,
+      k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
+    ], { store: file });
+    opened.set(name, file);
+  }
+  return opened;
+}
+
+/** Writes the files that are the pod's own into init's root. */
+export function makeEtcFiles(steps: Section, pod: Pod): void {
+  for (const [name, file] of given(pod)) {
+    if (file.kind !== "text") continue;
+    const made = slot("file");
+    steps.must(`make /etc/${name}`, "openat", [
+      k.AT_FDCWD,
+      `/.${name}`,
+      k.O_CREAT | k.O_EXCL | k.O_WRONLY | k.O_CLOEXEC,
+      0o644,
+    ], { store: made });
+    const length = new TextEncoder().encode(file.text).length;
+    steps.must(`write /etc/${name}`, "write", [made, file.text, length]);
+    steps.try("close it", "close", [made]);
+  }
+}
+
+/** Mounts the files in an app's root, over what the image or a volume has there; a missing one is made. */
+export function mountEtcFiles(
+  steps: Section,
+  pod: Pod,
+  app: PodApp,
+  root: Slot,
+  opened: ReadonlyMap<string, Slot>,
+): void {
+  for (const [name] of given(pod)) {
+    const what = `mount /etc/${name} in app "${app.name}"`;
+    const file = slot("file");
+    const host = opened.get(name);
+    const source = host === undefined ? [k.AT_FDCWD, `/.${name}`] : [host, ""];
+    const empty = host === undefined ? 0 : k.AT_EMPTY_PATH;
+    steps.must(what, "open_tree", [
+      ...source,
+      k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC | empty,
+    ], { store: file });
+    steps.must(what, "mount_setattr", [file, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
+    const target = openTarget(steps, what, name, app, root);
+    attach(steps, what, file, target);
+    steps.try("close it", "close", [file]);
+    steps.try("close it", "close", [target]);
+  }
+}
+
+/** Opens the place of a file: what a link there leads to in the app's root, or a new file. */
+function openTarget(steps: Section, what: string, name: string, app: PodApp, root: Slot): Slot {
+  const target = slot("target");
+  const etc = slot("etc");
+  const made = slot("made");
+  const found = `found ${what}`;
+  const open = [root, `etc/${name}`, ANYTHING, OPEN_HOW_SIZE] as const;
+  steps.try(what, "openat2", open, {
+    store: target,
+    branch: { when: "different", operand: -k.ENOENT, to: found },
+  });
+  steps.try(`make /etc in app "${app.name}"`, "mkdirat", [root, "etc", 0o755]);
+  steps.must(`open /etc in app "${app.name}"`, "openat2", [root, "etc", DIRECTORY, OPEN_HOW_SIZE], {
+    store: etc,
+  });
+  // A link that leads to nothing in the image; what is in a volume is not ours to remove.
+  if (!app.mounts.some(({ target }) => target.replace(/\/+$/, "") === "/etc")) {
+    steps.try(`remove the dangling /etc/${name}`, "unlinkat", [etc, name, 0]);
+  }
+  steps.must(`make /etc/${name} in app "${app.name}"`, "openat", [
+    etc,
+    name,
+    k.O_CREAT | k.O_EXCL | k.O_WRONLY | k.O_CLOEXEC | k.O_NOFOLLOW,
+    0o644,
+  ], { store: made, hint: "it is needed as a place to mount on" });
+  steps.try("close it", "close", [made]);
+  steps.try("close /etc", "close", [etc]);
+  steps.label(found);
+  steps.must(what, "openat2", open, { store: target });
+  return target;
+}
+
+/** Writes the file that {@linkcode mountHostname} mounts on /etc/hostname. */
+export function makeHostname(steps: Section, pod: Pod): void {
+  const file = slot("file");
+  const text = `${pod.hostname}\n`;
+  steps.must("make /etc/hostname", "openat", [
+    k.AT_FDCWD,
+    "/.hostname",
+    k.O_CREAT | k.O_EXCL | k.O_WRONLY | k.O_CLOEXEC,
+    0o644,
+  ], { store: file });
+  steps.must("write /etc/hostname", "write", [file, text, new TextEncoder().encode(text).length]);
+  steps.try("close it", "close", [file]);
+}
+
+/** /etc/hostname, where the root has a place for it. */
+export function mountHostname(steps: Section, at: string, root: Slot): void {
+  const target = slot("target");
+  const file = slot("file");
+  const done = `hostname ${at}`;
+  steps.try(
+    `find /etc/hostname ${at}`,
+    "openat2",
+    [root, "etc/hostname", ANYTHING, OPEN_HOW_SIZE],
+    {
+      store: target,
+      branch: { when: "error", to: done },
+    },
+  );
+  const what = `mount /etc/hostname ${at}`;
+  steps.must(
+    what,
+    "open_tree",
+    [k.AT_FDCWD, "/.hostname", k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC],
+    {
+      store: file,
+    },
+  );
+  steps.must(what, "mount_setattr", [file, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
+  // Something else than a file there is the image's own affair.
+  steps.try(what, "move_mount", [
+    file,
+    "",
+    target,
+    "",
+    k.MOVE_MOUNT_F_EMPTY_PATH | k.MOVE_MOUNT_T_EMPTY_PATH,
+  ]);
+  steps.try("close it", "close", [file]);
+  steps.try("close it", "close", [target]);
+  steps.label(done);
+}

@@ -1,0 +1,162 @@
+/** /proc and /sys of an app, and what of them it may not change or see. */
+import { attach, MOUNT_ATTR_SIZE, newMount, ownDirectory, READ_ONLY } from "../steps/mounts.ts";
+import * as k from "../engine/constants.ts";
+import { type Section, type Slot, slot } from "../engine/plan.ts";
+import type { Pod, PodApp } from "../pod.ts";
+import type { OpenRoot } from "./root.ts";
+
+/** What init itself mounts of the kernel's, where it has to do so before it leaves the host's root. */
+export function openKernelFiles(
+  steps: Section,
+  pod: Pod,
+  app: PodApp,
+  { sys }: OpenRoot,
+): Pick<OpenRoot, "proc" | "sys"> {
+  const at = `in app "${app.name}"`;
+  return { proc: newProc(steps, at), sys: sys ?? newSys(steps, pod, at) };
+}
+
+const KERNEL_FILES = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC;
+
+function newProc(steps: Section, at: string): Slot {
+  const proc = slot("proc");
+  newMount(steps, `mount proc on /proc ${at}`, "proc", [], KERNEL_FILES, proc);
+  return proc;
+}
+
+function newSys(steps: Section, pod: Pod, at: string): Slot {
+  const sys = slot("sys");
+  // Read-only as a whole covers what the spec protects of /sys one by one.
+  const readOnly = pod.protectPaths ? k.MOUNT_ATTR_RDONLY : 0;
+  newMount(steps, `mount sysfs on /sys ${at}`, "sysfs", [], KERNEL_FILES | readOnly, sys);
+  return sys;
+}
+
+export function mountProc(steps: Section, pod: Pod, at: string, open: OpenRoot): void {
+  const target = ownDirectory(steps, at, open.root, "proc");
+  const proc = open.proc ?? newProc(steps, at);
+  attach(steps, `attach /proc ${at}`, proc, target);
+  steps.try("close the target", "close", [target]);
+  if (pod.protectPaths) {
+    for (const path of PROTECTED.proc.readOnly) readOnly(steps, at, proc, "/proc", path);
+    hide(steps, at, proc, "/proc", PROTECTED.proc.hidden);
+  }
+  steps.try("close /proc", "close", [proc]);
+}
+
+export function mountSys(steps: Section, pod: Pod, at: string, open: OpenRoot): void {
+  const target = ownDirectory(steps, at, open.root, "sys");
+  const sys = open.sys ?? newSys(steps, pod, at);
+  attach(steps, `attach /sys ${at}`, sys, target);
+  steps.try("close the target", "close", [target]);
+  if (pod.protectPaths) hide(steps, at, sys, "/sys", PROTECTED.sys.hidden);
+  steps.try("close /sys", "close", [sys]);
+}
+
+/**
+ * What no app may change or see: rkt's protected paths, all of /proc/sys (an app that is root could set the host's
+ * sysctls else), and what other runtimes have learned to hide since; of /proc also what shows root, with no capability
+ * at all, how the host's memory is used, which has helped attacks on the kernel to aim.
+ */
+export const PROTECTED = {
+  proc: {
+    readOnly: [
+      "bus",
+      "fs",
+      "irq",
+      "sys",
+      "sysrq-trigger",
+    ],
+    hidden: [
+      { path: "acpi", directory: true },
+      { path: "asound", directory: true },
+      { path: "scsi", directory: true },
+      { path: "config.gz", directory: false },
+      { path: "interrupts", directory: false },
+      { path: "kallsyms", directory: false },
+      { path: "kcore", directory: false },
+      { path: "keys", directory: false },
+      { path: "kmem", directory: false },
+      { path: "kpagecgroup", directory: false },
+      { path: "kpagecount", directory: false },
+      { path: "kpageflags", directory: false },
+      { path: "latency_stats", directory: false },
+      { path: "mem", directory: false },
+      { path: "sched_debug", directory: false },
+      { path: "slabinfo", directory: false },
+      { path: "timer_list", directory: false },
+      { path: "timer_stats", directory: false },
+      { path: "vmallocinfo", directory: false },
+    ],
+  },
+  sys: {
+    hidden: [
+      { path: "firmware", directory: true },
+      { path: "fs", directory: true },
+      { path: "hypervisor", directory: true },
+      { path: "module", directory: true },
+      { path: "power", directory: true },
+      { path: "kernel/debug", directory: true },
+      { path: "devices/virtual/powercap", directory: true },
+    ],
+  },
+} as const;
+
+/** Below a file system of the kernel's own, which no app has touched yet: there are no links to be afraid of. */
+function readOnly(steps: Section, at: string, mount: Slot, of: string, path: string): void {
+  const what = `make ${of}/${path} read-only ${at}`;
+  const clone = slot("clone");
+  const done = `read-only ${of}/${path} ${at}`;
+  // Not every kernel has every file.
+  steps.try(what, "open_tree", [mount, path, k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC], {
+    store: clone,
+    branch: { when: "equal", operand: -2, to: done },
+  });
+  steps.must(what, "mount_setattr", [clone, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
+  steps.must(what, "move_mount", [clone, "", mount, path, k.MOVE_MOUNT_F_EMPTY_PATH]);
+  steps.try("close it", "close", [clone]);
+  steps.label(done);
+}
+
+/** Covers files with an empty unreadable file, directories with an empty directory: both stand in init's root. */
+function hide(
+  steps: Section,
+  at: string,
+  mount: Slot,
+  of: string,
+  hidden: readonly { readonly path: string; readonly directory: boolean }[],
+): void {
+  for (const { path, directory } of hidden) {
+    const what = `hide ${of}/${path} ${at}`;
+    const clone = slot("clone");
+    const done = `hidden ${of}/${path} ${at}`;
+    const target = slot("target");
+    steps.try(what, "openat", [mount, path, k.O_PATH | k.O_CLOEXEC | k.O_NOFOLLOW, 0], {
+      store: target,
+      branch: { when: "equal", operand: -2, to: done },
+    });
+    steps.must(what, "open_tree", [
+      k.AT_FDCWD,
+      directory ? "/.hidden-directory" : "/.hidden-file",
+      k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
+    ], { store: clone });
+    steps.must(what, "mount_setattr", [clone, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
+    attach(steps, what, clone, target);
+    steps.try("close it", "close", [clone]);
+    steps.try("close it", "close", [target]);
+    steps.label(done);
+  }
+}
+
+/** What hides paths; made once in init's root. */
+export function makeCovers(steps: Section): void {
+  const file = slot("file");
+  steps.must("make an empty directory", "mkdirat", [k.AT_FDCWD, "/.hidden-directory", 0]);
+  steps.must("make an empty file", "openat", [
+    k.AT_FDCWD,
+    "/.hidden-file",
+    k.O_CREAT | k.O_EXCL | k.O_WRONLY | k.O_CLOEXEC,
+    0,
+  ], { store: file });
+  steps.try("close it", "close", [file]);
+}

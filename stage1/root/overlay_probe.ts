@@ -1,0 +1,55 @@
+/** Whether overlayfs works over a directory: AUFS, ZFS and file systems without d_type can't be its layers. */
+import { KernelError } from "../../src/linux/errno.ts";
+import { runInProcess } from "../engine/in_process.ts";
+import * as k from "../engine/constants.ts";
+import { addressOf, Section, slot } from "../engine/plan.ts";
+import { newMount } from "../steps/mounts.ts";
+
+/**
+ * Mounts an overlay in a mount namespace of a child that ends at once.
+ *
+ * @param directory an existing directory to make layers in; they stay there
+ * @returns whether it worked
+ * @throws {KernelError} where there can't be another mount namespace or process
+ */
+export function overlayWorks(directory: string): boolean {
+  for (const name of ["lower", "upper", "work"]) Deno.mkdirSync(`${directory}/${name}`);
+  const steps = new Section();
+  const child = slot("child");
+  const status = slot("status");
+  // The child is a copy of this process, without its other threads: it makes system calls only.
+  // Not a step that must succeed: that would end this very process.
+  steps.try("make a child", "clone", [
+    k.CLONE_NEWNS | k.CLONE_VM | k.CLONE_VFORK | k.SIGCHLD,
+    0,
+    0,
+    0,
+    0,
+  ], { store: child, branch: { when: "error", to: "parent" } });
+  steps.when(child, 0, "child");
+  steps.try("wait for it", "wait4", [child, addressOf(status), k.__WALL, 0]);
+  steps.label("parent");
+  steps.compute("return", []);
+  steps.label("child");
+  steps.try("fail without a word", "close", [2]);
+  steps.try("enter the directory", "chdir", [directory]);
+  const mount = slot("mount");
+  newMount(
+    steps,
+    "try overlayfs",
+    "overlay",
+    [
+      ["lowerdir", "lower"],
+      ["upperdir", "upper"],
+      ["workdir", "work"],
+    ],
+    0,
+    mount,
+  );
+  steps.try("it works", "exit_group", [0]);
+  const value = runInProcess({ setup: steps.items, resident: [] });
+  if (value(child) < 0n) {
+    throw new KernelError(-Number(value(child)), "make a process to try overlayfs in");
+  }
+  return value(status) === 0n;
+}

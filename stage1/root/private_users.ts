@@ -1,0 +1,135 @@
+/**
+ * User namespaces: the pod's root is an ordinary user of the host.
+ *
+ * Stage 0 makes the namespace, because its maps are written by somebody outside. A process between the supervisor and
+ * init, the _way_, opens what takes the host's root, enters the namespace and bears init there; so all other namespaces
+ * of the pod belong to it. Then the way ends: what it had open is init's alone.
+ */
+import { attributes, MOUNT_ATTR_SIZE } from "../steps/mounts.ts";
+import * as k from "../engine/constants.ts";
+import { EXIT_FAILURE } from "../engine/abort.ts";
+import { addressOf, type Section, type Slot, slot } from "../engine/plan.ts";
+
+/** Which users of the host a pod has: its 0 is `shift`, and so on. */
+export interface PrivateUsers {
+  readonly shift: number;
+  readonly count: number;
+}
+
+/** How many users a pod has, and how many such ranges there are within the 31 bits that all programs can handle. */
+export const COUNT = 65_536;
+const MOST_RANGES = 0x7fff;
+
+/** A range of users, by chance: two pods with the same one could touch each other's files, were they to see them. */
+export function newPrivateUsers(): PrivateUsers {
+  const [random] = crypto.getRandomValues(new Uint32Array(1));
+  return { shift: (1 + random % MOST_RANGES) * COUNT, count: COUNT };
+}
+
+/** Nobody, as the kernel calls users that a namespace does not have (/proc/sys/kernel/overflowuid). */
+const NOBODY = 65_534;
+
+/** The host's number of one of the pod's users; what is beyond their number is nobody's. */
+export function shifted(id: number, users: PrivateUsers | undefined): number {
+  return users === undefined ? id : users.shift + (id < users.count ? id : NOBODY);
+}
+
+/** The range as it stands in a pod's directory. */
+export const privateUsersText = ({ shift, count }: PrivateUsers): string => `${shift}:${count}`;
+
+/** The file in the pod's directory that says so, as `shift:count`. */
+export const PRIVATE_USERS = "private-users-prepared";
+
+/** The descriptor of the user namespace: a number that is known when the plan is made. */
+export const USER_NAMESPACE = 202;
+
+/** The descriptors by which overlayfs finds its layers; see {@linkcode layerPath}. */
+const LAYERS = 220;
+
+/**
+ * The supervisor makes the way, and goes on when init is born.
+ *
+ * @param init gets init's PID
+ */
+export function bearOnTheWay(steps: Section, init: Slot): void {
+  const way = slot("the way");
+  const status = slot("status");
+  // It shares this memory, so what it notes of init is known here; and this process sleeps meanwhile.
+  steps.must("make a process on the way to init", "clone", [
+    k.CLONE_VM | k.CLONE_VFORK | k.SIGCHLD,
+    0,
+    0,
+    0,
+    0,
+  ], { store: way });
+  steps.when(way, 0, "on the way");
+  steps.try("wait for its end", "wait4", [way, addressOf(status), 0, 0]);
+  steps.compute("let", [init], { branch: { when: "different", operand: 0, to: "init is born" } });
+  steps.try("it has said why there is no init", "exit_group", [EXIT_FAILURE]);
+  steps.label("init is born");
+}
+
+/**
+ * The first steps of the way. What it opens must have no part in what the host mounts, nor the other way round: where
+ * the host's mounts are shared, copies of them are too, and none such can become a root (pivot_root(2)).
+ */
+export function leaveHostMounts(steps: Section): void {
+  steps.must("have mounts of its own on the way", "unshare", [k.CLONE_NEWNS]);
+  steps.must("keep mounts from reaching the host", "mount", [
+    "none",
+    "/",
+    0,
+    k.MS_REC | k.MS_PRIVATE,
+    0,
+  ]);
+}
+
+/** The last steps of the way: into the namespace, where init is born. */
+export function bearInit(steps: Section, namespaces: number, init: Slot): void {
+  steps.heading("the way: the user namespace");
+  // Where init will need to be, and no name leads there for a user of the namespace: the pod's directory is root's.
+  steps.must("enter the place of init's root", "chdir", ["stage1/rootfs"]);
+  becomePodRoot(steps);
+  steps.must("make the pod's namespaces and init", "clone", [
+    namespaces | k.CLONE_PARENT | k.SIGCHLD,
+    0,
+    0,
+    0,
+    0,
+  ], { store: init });
+  steps.when(init, 0, "init");
+  steps.try("the way ends here", "exit_group", [0]);
+}
+
+/** Into the pod's user namespace, as its root. */
+export function becomePodRoot(steps: Section): void {
+  steps.must("enter the pod's user namespace", "setns", [USER_NAMESPACE, k.CLONE_NEWUSER]);
+  steps.must("have no other groups", "setgroups", [0, 0]);
+  steps.must("become the pod's root group", "setresgid", [0, 0, 0]);
+  steps.must("become the pod's root", "setresuid", [0, 0, 0]);
+}
+
+/** Lets a mount show the users of the image as those of the pod. */
+const SHIFTED = attributes(k.MOUNT_ATTR_IDMAP, USER_NAMESPACE);
+
+/**
+ * A layer for overlayfs that shows the image's users as those of the pod.
+ *
+ * @param number of the layer; what had it before is closed
+ * @returns the path by which the option of a mount can name it
+ */
+export function shiftLayer(steps: Section, what: string, path: string, number: number): string {
+  const layer = slot("layer");
+  const fd = LAYERS + number;
+  steps.must(what, "open_tree", [
+    k.AT_FDCWD,
+    path,
+    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
+  ], { store: layer });
+  steps.must(what, "mount_setattr", [layer, "", k.AT_EMPTY_PATH, SHIFTED, MOUNT_ATTR_SIZE], {
+    hint: "this needs a kernel and a file system with ID-mapped mounts; else take --no-overlay",
+  });
+  steps.must(what, "dup3", [layer, fd, k.O_CLOEXEC]);
+  steps.try("close it", "close", [layer]);
+  return `/proc/self/fd/${fd}`;
+}

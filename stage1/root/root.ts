@@ -1,0 +1,146 @@
+/**
+ * An app's root: the overlay over its tree, /proc, /sys and /dev, the volumes. All of it by the mount calls that take
+ * file descriptors: the image chooses what stands below its root, so no path of it is ever followed out of it.
+ */
+import { makeDev, mountDev } from "./dev.ts";
+import { mountEtcFiles, mountHostname } from "./etc_files.ts";
+import { mountProc, mountSys } from "./kernel_files.ts";
+import {
+  attach,
+  attributes,
+  MOUNT_ATTR_SIZE,
+  type MountOption,
+  newMount,
+  READ_ONLY,
+} from "../steps/mounts.ts";
+import * as k from "../engine/constants.ts";
+import { type Section, type Slot, slot } from "../engine/plan.ts";
+import { shiftLayer } from "./private_users.ts";
+import type { Pod, PodApp, Root } from "../pod.ts";
+import type { Terminals } from "../output/streams.ts";
+import { attachVolume, openVolume } from "./volumes.ts";
+
+/** Mounts that are made and not yet attached, because init still stands in the host's root. */
+export interface OpenRoot {
+  readonly root: Slot;
+  /** With users of the pod's own: what is made outside of their namespace. */
+  readonly dev?: Slot;
+  readonly proc?: Slot;
+  readonly sys?: Slot;
+  /** In the order of {@linkcode PodApp.mounts}. */
+  readonly volumes: readonly Slot[];
+}
+
+/** overlayfs separates lower directories by colons, and takes a backslash before one that is meant. */
+const escaped = (path: string): string => path.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
+
+/** What of an app's root comes from the host: opened while the host's root is still there. */
+export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
+  const root = slot(`root of ${app.name}`);
+  if (app.root.kind === "overlay") {
+    const { layers, durable } = app.root;
+    const lower = lowerLayers(steps, pod, app, app.root);
+    // Without it the end of every pod writes out all that the host's file system has not written yet (ovl_sync_fs).
+    const volatile: readonly MountOption[] = durable ? [] : [["volatile"]];
+    // Device nodes of an image have no effect: what an app may use is in its /dev.
+    newMount(
+      steps,
+      `mount the root of app "${app.name}"`,
+      "overlay",
+      [
+        ["lowerdir", lower],
+        ["upperdir", `${layers}/upper`],
+        ["workdir", `${layers}/work`],
+        ...volatile,
+      ],
+      k.MOUNT_ATTR_NODEV,
+      root,
+    );
+  } else {
+    const what = `mount the root of app "${app.name}"`;
+    steps.must(what, "open_tree", [
+      k.AT_FDCWD,
+      app.root.path,
+      k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
+    ], { store: root });
+    steps.must(what, "mount_setattr", [
+      root,
+      "",
+      k.AT_EMPTY_PATH,
+      attributes(k.MOUNT_ATTR_NODEV),
+      MOUNT_ATTR_SIZE,
+    ]);
+  }
+  const volumes = app.mounts.map((mount) => openVolume(steps, app, mount));
+  if (pod.privateUsers === undefined) return { root, volumes };
+  const at = `in app "${app.name}"`;
+  const dev = makeDev(steps, at, pod.privateUsers);
+  if (pod.network.kind !== "host") return { root, volumes, dev };
+  // The host's network is not the pod's to show, so there can be no sysfs of its own.
+  const sys = slot("sys");
+  const what = `mount the host's /sys ${at}`;
+  const whole = k.AT_EMPTY_PATH | k.AT_RECURSIVE;
+  steps.must(what, "open_tree", [
+    k.AT_FDCWD,
+    "/sys",
+    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC | k.AT_RECURSIVE,
+  ], { store: sys });
+  steps.must(what, "mount_setattr", [sys, "", whole, READ_ONLY, MOUNT_ATTR_SIZE]);
+  return { root, volumes, dev, sys };
+}
+
+/** The lower layers of an app's overlay, with the users that the pod has. */
+function lowerLayers(
+  steps: Section,
+  { privateUsers }: Pod,
+  app: PodApp,
+  { tree, skeleton, layers }: Extract<Root, { readonly kind: "overlay" }>,
+): string {
+  if (privateUsers === undefined) return `${escaped(tree)}:${escaped(skeleton)}`;
+  const { shift } = privateUsers;
+  const what = `open the files of app "${app.name}" for the pod's users`;
+  // The directory is that of the app's root, so its owner is.
+  steps.must(what, "fchownat", [k.AT_FDCWD, `${layers}/upper`, shift, shift, 0]);
+  return [tree, skeleton].map((path, i) => shiftLayer(steps, what, path, i)).join(":");
+}
+
+/** Puts an app's root together at `/APP` in init's root. */
+export function attachRoot(
+  steps: Section,
+  pod: Pod,
+  app: PodApp,
+  open: OpenRoot,
+  terminals: Terminals,
+  etc: ReadonlyMap<string, Slot>,
+): void {
+  const at = `in app "${app.name}"`;
+  steps.heading(`init: the root of app "${app.name}"`);
+  const place = slot("place");
+  steps.must(`make a place for app "${app.name}"`, "mkdirat", [k.AT_FDCWD, `/${app.name}`, 0o755]);
+  steps.must(`open the place of app "${app.name}"`, "openat", [
+    k.AT_FDCWD,
+    `/${app.name}`,
+    k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC,
+    0,
+  ], { store: place });
+  attach(steps, `attach the root of app "${app.name}"`, open.root, place);
+  steps.try("close the place", "close", [place]);
+  mountProc(steps, pod, at, open);
+  mountSys(steps, pod, at, open);
+  mountDev(steps, at, pod, app, open, terminals);
+  mountHostname(steps, at, open.root);
+  app.mounts.forEach((mount, i) => attachVolume(steps, at, mount, open.volumes[i], open.root));
+  // After the volumes: these go before them.
+  mountEtcFiles(steps, pod, app, open.root, etc);
+  // Then: the targets may have to be made.
+  if (app.readOnlyRoot) {
+    steps.must(`make the root of app "${app.name}" read-only`, "mount_setattr", [
+      open.root,
+      "",
+      k.AT_EMPTY_PATH,
+      READ_ONLY,
+      MOUNT_ATTR_SIZE,
+    ]);
+  }
+  steps.try("close the root", "close", [open.root]);
+}

@@ -1,0 +1,291 @@
+import assert from "node:assert/strict";
+import { callsOf, indexOf, runPod, type Script, testApp, testPod } from "../testing/fake_kernel.ts";
+import * as k from "../engine/constants.ts";
+import type { Given, Run } from "../engine/testing/interpret.ts";
+import type { AppMount, PodApp } from "../pod.ts";
+import { PROTECTED } from "./kernel_files.ts";
+
+/** Init's life, up to its apps. */
+function build(changes: Partial<PodApp> = {}, answer?: Script["answer"], protectPaths = true): Run {
+  const pod = testPod([testApp("app", changes)], { protectPaths });
+  return runPod(pod, { clones: [0, 2], answer });
+}
+
+const mount = (changes: Partial<AppMount> = {}): AppMount => ({
+  volume: "v",
+  source: "/source",
+  target: "/target",
+  readOnly: false,
+  recursive: true,
+  directory: true,
+  ...changes,
+});
+
+/** The options of the file system that comes of the nth fsopen(2) of a type. */
+function options(run: Run, type: string, nth = 0): Map<Given, Given> {
+  const opened = run.calls.flatMap(({ call, args }, i) =>
+    call === "fsopen" && args[0] === type ? [i] : []
+  );
+  const rest = run.calls.slice(opened[nth] + 1);
+  const end = rest.findIndex(({ call }) => call === "fsmount");
+  return new Map([
+    ...rest.slice(0, end).filter(({ args }) => args[1] === k.FSCONFIG_SET_STRING)
+      .map(({ args }) => [args[2], args[3]] as const),
+    ["attributes", rest[end].args[2]],
+  ]);
+}
+
+/** The `attr_set` of a mount_setattr(2). */
+function attributesSet(args: readonly Given[]): bigint {
+  const attributes = args[3];
+  assert.ok(attributes instanceof DataView);
+  return attributes.getBigUint64(0, true);
+}
+
+Deno.test("an overlay has the tree below, the pod's own layer above, and no device nodes", () => {
+  const run = build({
+    root: {
+      kind: "overlay",
+      durable: false,
+      tree: "cas/tree/a:b\\c/rootfs",
+      skeleton: "cas/skeleton",
+      layers: "o/app",
+    },
+  });
+  assert.deepEqual(
+    options(run, "overlay"),
+    new Map<Given, Given>([
+      ["lowerdir", "cas/tree/a\\:b\\\\c/rootfs:cas/skeleton"],
+      ["upperdir", "o/app/upper"],
+      ["workdir", "o/app/work"],
+      ["attributes", k.MOUNT_ATTR_NODEV],
+    ]),
+  );
+});
+
+Deno.test("a copy is mounted as it is, without device nodes", () => {
+  const run = build({ root: { kind: "copy", path: "stage2/app" } });
+  const opened = indexOf(run, "open_tree", k.AT_FDCWD, "stage2/app");
+  assert.ok(opened > 0);
+  const next = run.calls[opened + 1];
+  assert.equal(next.call, "mount_setattr");
+  assert.equal(attributesSet(next.args), BigInt(k.MOUNT_ATTR_NODEV));
+  assert.equal(indexOf(run, "fsopen", "overlay"), -1);
+});
+
+Deno.test("what comes from the host is opened before its root is left, and all else after", () => {
+  const run = build({ mounts: [mount()] });
+  const left = indexOf(run, "pivot_root");
+  assert.ok(indexOf(run, "fsopen", "overlay") < left);
+  assert.ok(indexOf(run, "open_tree", k.AT_FDCWD, "/source") < left);
+  for (const type of ["proc", "sysfs", "devpts"]) assert.ok(indexOf(run, "fsopen", type) > left);
+});
+
+Deno.test("the kernel's file systems are without set-user-ID, devices and programs", () => {
+  const run = build();
+  const inert = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC;
+  assert.equal(options(run, "proc").get("attributes"), inert);
+  assert.equal(options(run, "sysfs").get("attributes"), inert | k.MOUNT_ATTR_RDONLY);
+  const noexec = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC;
+  assert.equal(options(run, "devpts").get("attributes"), noexec);
+});
+
+Deno.test("what the image has at /proc, /sys and /dev is never followed out of the root", () => {
+  const run = build();
+  for (const name of ["proc", "sys", "dev"]) {
+    const made = run.calls.findIndex(({ call, args }) => call === "openat2" && args[1] === name);
+    const how = run.calls[made].args[2];
+    assert.ok(how instanceof DataView);
+    const flags = how.getBigUint64(0, true);
+    assert.ok((flags & BigInt(k.O_NOFOLLOW)) !== 0n, name);
+    assert.equal(how.getBigUint64(16, true), BigInt(k.RESOLVE_BENEATH | k.RESOLVE_NO_SYMLINKS));
+  }
+  const link = build(
+    {},
+    (call, args) => call === "openat2" && args[1] === "proc" ? -40 : undefined,
+  );
+  assert.ok(link.end.kind === "failed");
+  assert.equal(link.end.what, 'open /proc in app "app"');
+});
+
+Deno.test("every path that rkt protects is read-only or hidden", () => {
+  const run = build();
+  for (const path of PROTECTED.proc.readOnly) {
+    const at = run.calls.findIndex(({ call, args }) => call === "open_tree" && args[1] === path);
+    const [setting, moving] = run.calls.slice(at + 1);
+    assert.equal(setting.call, "mount_setattr");
+    assert.equal(attributesSet(setting.args), BigInt(k.MOUNT_ATTR_RDONLY), path);
+    assert.deepEqual([moving.call, moving.args[3]], ["move_mount", path]);
+  }
+  for (const { path, directory } of [...PROTECTED.proc.hidden, ...PROTECTED.sys.hidden]) {
+    const at = run.calls.findIndex(({ call, args }) => call === "openat" && args[1] === path);
+    const cover = directory ? "/.hidden-directory" : "/.hidden-file";
+    const [opening, setting, moving] = run.calls.slice(at + 1);
+    assert.deepEqual([opening.call, opening.args[1]], ["open_tree", cover]);
+    assert.equal(attributesSet(setting.args), BigInt(k.MOUNT_ATTR_RDONLY), path);
+    assert.equal(moving.call, "move_mount");
+    assert.equal(moving.args[2], run.calls[at].result);
+  }
+});
+
+Deno.test("paths that rkt has always protected are in the lists", () => {
+  const { proc, sys } = PROTECTED;
+  for (const path of ["bus", "sysrq-trigger", "sys"] as const) {
+    assert.ok(proc.readOnly.includes(path));
+  }
+  const hidden = (list: readonly { readonly path: string }[]) => list.map(({ path }) => path);
+  for (const path of ["config.gz", "kallsyms", "sched_debug", "kcore", "kmem", "mem"]) {
+    assert.ok(hidden(proc.hidden).includes(path), path);
+  }
+  for (const path of ["firmware", "fs", "hypervisor", "module", "power"]) {
+    assert.ok(hidden(sys.hidden).includes(path), path);
+  }
+});
+
+Deno.test("a protected path that this kernel lacks is passed over", () => {
+  const run = build(
+    {},
+    (call, args) =>
+      (call === "openat" && args[1] === "kallsyms") || (call === "open_tree" && args[1] === "irq")
+        ? -2
+        : undefined,
+  );
+  assert.deepEqual(run.end, { kind: "waiting", call: "rt_sigtimedwait" });
+});
+
+Deno.test("a protected path that can't be covered ends the pod", () => {
+  for (const [covered, errno] of [["kallsyms", 13], ["irq", 1]] as const) {
+    const run = build(
+      {},
+      (call, args) =>
+        (call === "openat" || call === "open_tree") && args[1] === covered ? -errno : undefined,
+    );
+    assert.equal(run.end.kind, "failed", covered);
+  }
+});
+
+Deno.test("--insecure-options=paths leaves /proc and /sys as the kernel makes them", () => {
+  const run = build({}, undefined, false);
+  assert.equal(
+    run.calls.some(({ args }) => args[1] === "kcore" || args[1] === "sysrq-trigger"),
+    false,
+  );
+  const inert = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC;
+  assert.equal(options(run, "sysfs").get("attributes"), inert);
+});
+
+Deno.test("an app has the devices of the spec and no others", () => {
+  const nodes = callsOf(build(), "mknodat").map(([, , name, mode, device]) => [name, mode, device]);
+  const character = 0o20666;
+  assert.deepEqual(nodes, [
+    ["null", character, 0x103],
+    ["zero", character, 0x105],
+    ["full", character, 0x107],
+    ["random", character, 0x108],
+    ["urandom", character, 0x109],
+    ["tty", character, 0x500],
+    ["net/tun", character, 0xac8],
+    ["console", character, 0x103],
+  ]);
+});
+
+Deno.test("a volume is read-only as far down as it goes, and no device in a directory can be opened", () => {
+  const modes = (changes: Partial<AppMount>) => {
+    const run = build({ mounts: [mount(changes)] });
+    const at = indexOf(run, "open_tree", k.AT_FDCWD, "/source");
+    const [next] = run.calls.slice(at + 1);
+    const deep = (flags: Given) => (Number(flags) & k.AT_RECURSIVE) !== 0;
+    if (next.call !== "mount_setattr") return [deep(run.calls[at].args[2]), 0];
+    assert.equal(next.args[0], run.calls[at].result);
+    assert.equal(deep(next.args[2]), deep(run.calls[at].args[2]));
+    return [deep(next.args[2]), Number(attributesSet(next.args))];
+  };
+  const [readOnly, noDevices] = [k.MOUNT_ATTR_RDONLY, k.MOUNT_ATTR_NODEV];
+  assert.deepEqual(modes({ recursive: true }), [true, noDevices]);
+  assert.deepEqual(modes({ recursive: false, readOnly: true }), [false, readOnly | noDevices]);
+  assert.deepEqual(modes({ directory: false, readOnly: true }), [true, readOnly]);
+  assert.deepEqual(modes({ directory: false }), [true, 0], "a device that is a volume is meant");
+});
+
+Deno.test("the nodes of /dev are the only devices that can be opened there", () => {
+  const run = build();
+  const nodes = callsOf(run, "mknodat").map(([, , name]) => name);
+  const [[, dev]] = callsOf(run, "mknodat");
+  const kept = callsOf(run, "open_tree").filter(([, on]) => on === dev).map(([, , name]) => name);
+  assert.deepEqual(kept.toSorted(), nodes.toSorted());
+  const closed = run.calls.findIndex(({ call, args }) =>
+    call === "mount_setattr" && args[0] === dev
+  );
+  assert.equal(attributesSet(run.calls[closed].args), BigInt(k.MOUNT_ATTR_NODEV));
+  const last = run.calls.findLastIndex(({ call, args }) => call === "open_tree" && args[0] === dev);
+  assert.ok(last < closed, "a node that is kept later would be closed too");
+});
+
+Deno.test("a volume of the pod lies below the pod's directory", () => {
+  const run = build({ mounts: [mount({ source: "sharedVolumes/v" })] });
+  assert.ok(indexOf(run, "open_tree", k.AT_FDCWD, "sharedVolumes/v") > 0);
+});
+
+Deno.test("a volume's target is made with its parents, and found below the root", () => {
+  const run = build({ mounts: [mount({ target: "/a/b/c" })] });
+  const made = callsOf(run, "mkdirat").map(([, , name]) => name).slice(-3);
+  assert.deepEqual(made, ["a", "b", "c"]);
+  for (const path of ["a", "a/b", "a/b/c"]) {
+    const opened = run.calls.filter(({ call, args }) => call === "openat2" && args[1] === path);
+    assert.ok(opened.length > 0, path);
+    for (const { args } of opened) {
+      const how = args[2];
+      assert.ok(how instanceof DataView);
+      const resolve = how.getBigUint64(16, true);
+      const rules = k.RESOLVE_IN_ROOT | k.RESOLVE_NO_MAGICLINKS | k.RESOLVE_NO_XDEV;
+      assert.equal(resolve, BigInt(rules), "into no other mount");
+    }
+  }
+});
+
+Deno.test("a file where a volume's directory belongs makes place for it", () => {
+  let refused = 0;
+  const run = build(
+    { mounts: [mount({ target: "/x" })] },
+    (call, args) => call === "openat2" && args[1] === "x" && refused++ === 0 ? -20 : undefined,
+  );
+  const removed = indexOf(run, "unlinkat");
+  assert.equal(run.calls[removed].args[1], "x");
+  assert.equal(run.calls[removed + 1].call, "mkdirat");
+  assert.equal(run.end.kind, "waiting");
+  assert.equal(indexOf(build({ mounts: [mount({ target: "/x" })] }), "unlinkat"), -1);
+});
+
+Deno.test("a file that is a volume gets a file to be mounted on", () => {
+  const run = build({ mounts: [mount({ target: "/a/file", directory: false })] });
+  const made = run.calls.find(({ call, args }) => call === "openat" && args[1] === "file");
+  assert.equal(
+    made?.args[2],
+    k.O_CREAT | k.O_EXCL | k.O_WRONLY | k.O_CLOEXEC | k.O_NOFOLLOW,
+  );
+});
+
+Deno.test("the root becomes read-only last, when all targets are made", () => {
+  const run = build({ readOnlyRoot: true, mounts: [mount()] });
+  const root = run.calls.find(({ call, args }) =>
+    call === "fsmount" && args[2] === k.MOUNT_ATTR_NODEV
+  );
+  const at = run.calls.findIndex(({ call, args }) =>
+    call === "mount_setattr" && args[0] === root?.result
+  );
+  assert.ok(at > indexOf(run, "mkdirat", root?.result ?? 0, "target"));
+  assert.equal(attributesSet(run.calls[at].args), BigInt(k.MOUNT_ATTR_RDONLY));
+  assert.equal(run.calls.slice(at).some(({ call }) => call === "move_mount"), false);
+  const writable = build({ mounts: [mount()] });
+  assert.equal(
+    writable.calls.some(({ call, args }) => call === "mount_setattr" && args[0] === root?.result),
+    false,
+  );
+});
+
+Deno.test("a mount that fails is told of with its app", () => {
+  const run = build({}, (call, [type]) => call === "fsopen" && type === "proc" ? -1 : undefined);
+  assert.ok(run.end.kind === "failed");
+  assert.equal(run.end.what, 'mount proc on /proc in app "app"');
+  assert.equal(run.end.errno, 1);
+});

@@ -1,0 +1,83 @@
+/** Settings of the kernel for a pod (`os/unix/sysctl`): only what belongs to namespaces that are the pod's own. */
+import type { Isolator } from "../../src/appc/isolator.ts";
+import { Failure } from "../../src/failure.ts";
+import * as k from "../engine/constants.ts";
+import { type Section, slot } from "../engine/plan.ts";
+import type { Pod } from "../pod.ts";
+import { newMount } from "../steps/mounts.ts";
+
+/** A setting: its path below /proc/sys and its value. */
+export type Setting = readonly [path: string, value: string];
+
+/** What each namespace divides (sysctl(5) of the kernel's documentation; ipc/ipc_sysctl.c, ipc/mq_sysctl.c). */
+const NAMESPACED: readonly (readonly [form: RegExp, namespace: "network" | "IPC" | "UTS"])[] = [
+  [/^net\/./, "network"],
+  [/^fs\/mqueue\/./, "IPC"],
+  [
+    /^kernel\/(shm(max|all|mni|_rmid_forced|_next_id)|msg(max|mnb|mni|_next_id)|sem(_next_id)?)$/,
+    "IPC",
+  ],
+  [/^kernel\/(hostname|domainname)$/, "UTS"],
+];
+
+/**
+ * The settings of a pod.
+ *
+ * @throws {Failure} for those that no namespace divides, and those whose namespace the pod shares with the host
+ */
+export function podSettings(
+  isolators: readonly Isolator[],
+  { network, ipc }: { readonly network: string; readonly ipc: Pod["ipc"] },
+): readonly Setting[] {
+  const own = { network: network !== "host", IPC: ipc === "private", UTS: true };
+  return isolators.flatMap((isolator) =>
+    isolator.kind === "os/unix/sysctl"
+      ? Object.entries(isolator.settings).map(([name, value]) => setting(name, value, own))
+      : []
+  );
+}
+
+function setting(
+  name: string,
+  value: string,
+  own: Readonly<Record<"network" | "IPC" | "UTS", boolean>>,
+): Setting {
+  const path = settingPath(name);
+  const [, namespace] = NAMESPACED.find(([form]) => form.test(path)) ?? [];
+  if (namespace === undefined) {
+    throw new Failure(
+      `sysctl ${name} is the whole host's: set it there; pods have net.*, fs.mqueue.*, kernel.shm*, kernel.msg*, kernel.sem, kernel.hostname and kernel.domainname`,
+    );
+  }
+  if (!own[namespace]) {
+    throw new Failure(`sysctl ${name}: this pod shares the host's ${namespace} namespace`);
+  }
+  return [path, value];
+}
+
+/** Either separator is meant as such where it comes first (sysctl(8)): `net.ipv4.conf.eth0/1.forwarding`. */
+function settingPath(name: string): string {
+  const slashes = name.search(/[./]/) === name.indexOf("/");
+  if (slashes) return name;
+  return name.replace(/[./]/g, (separator) => separator === "." ? "/" : ".");
+}
+
+/** Init writes the settings by a /proc that nobody else sees, once it is in the pod's namespaces. */
+export function applySettings(steps: Section, { settings }: Pod): void {
+  if (settings.length === 0) return;
+  const proc = slot("proc");
+  const file = slot("file");
+  newMount(steps, "mount a proc for settings", "proc", [], 0, proc);
+  for (const [path, value] of settings) {
+    steps.must(`open /proc/sys/${path}`, "openat", [
+      proc,
+      `sys/${path}`,
+      k.O_WRONLY | k.O_CLOEXEC,
+      0,
+    ], { store: file, hint: "this kernel has no such setting in a namespace" });
+    const length = new TextEncoder().encode(value).length;
+    steps.must(`set /proc/sys/${path} to ${value}`, "write", [file, value, length]);
+    steps.try("close it", "close", [file]);
+  }
+  steps.try("close the proc", "close", [proc]);
+}

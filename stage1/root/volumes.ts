@@ -1,0 +1,102 @@
+/** Volumes: opened on the host, and mounted in apps' roots, where the image chooses what their targets lead to. */
+import { attach, attributes, inRoot, MOUNT_ATTR_SIZE, OPEN_HOW_SIZE } from "../steps/mounts.ts";
+import * as k from "../engine/constants.ts";
+import { type Section, type Slot, slot } from "../engine/plan.ts";
+import type { AppMount, PodApp } from "../pod.ts";
+
+export function openVolume(steps: Section, app: PodApp, mount: AppMount): Slot {
+  const volume = slot(`volume ${mount.volume} for ${app.name}`);
+  const recursive = mount.recursive ? k.AT_RECURSIVE : 0;
+  steps.must(`open volume "${mount.volume}" at ${mount.source}`, "open_tree", [
+    k.AT_FDCWD,
+    mount.source,
+    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC | recursive,
+  ], { store: volume });
+  // An app with CAP_MKNOD could make itself a device of the host in a directory; a device that is given is meant.
+  const closed = mount.directory ? k.MOUNT_ATTR_NODEV : 0;
+  const set = closed | (mount.readOnly ? k.MOUNT_ATTR_RDONLY : 0);
+  if (set !== 0) {
+    steps.must(`restrict volume "${mount.volume}"`, "mount_setattr", [
+      volume,
+      "",
+      k.AT_EMPTY_PATH | recursive,
+      attributes(set),
+      MOUNT_ATTR_SIZE,
+    ]);
+  }
+  return volume;
+}
+
+/**
+ * How the target of a volume is looked for. Links of the image may lead to where they lead, but into no other mount: not
+ * into /proc, where the volume would stand in for files that rkt itself writes (CVE-2025-52881), and not into another
+ * volume, which somebody else may be changing meanwhile (CVE-2021-30465). Where rkt's own mounts are meant, there is no
+ * link.
+ */
+function targetRules(target: string) {
+  const own = target.startsWith("/dev/") || target === "/etc/hostname";
+  const more = own ? k.RESOLVE_NO_SYMLINKS : k.RESOLVE_NO_XDEV;
+  return {
+    anything: inRoot(k.O_PATH | k.O_CLOEXEC, more),
+    directory: inRoot(k.O_PATH | k.O_CLOEXEC | k.O_DIRECTORY, more),
+  };
+}
+
+/**
+ * Mounts a volume. A missing target is made, with its parents; a file where a directory is needed makes place
+ * for it (spec: what the volume covers is not seen).
+ */
+export function attachVolume(
+  steps: Section,
+  at: string,
+  mount: AppMount,
+  volume: Slot,
+  root: Slot,
+): void {
+  const names = mount.target.split("/").filter((name) => name !== "");
+  const leaf = names.at(-1) ?? "";
+  const { anything, directory } = targetRules(`/${names.join("/")}`);
+  let parent = root;
+  names.slice(0, -1).forEach((name, i) => {
+    const path = names.slice(0, i + 1).join("/");
+    const next = slot("parent");
+    steps.try(`make /${path} ${at}`, "mkdirat", [parent, name, 0o755]);
+    steps.must(`open /${path} ${at}`, "openat2", [root, path, directory, OPEN_HOW_SIZE], {
+      store: next,
+      hint: `volume "${mount.volume}" cannot be mounted at ${mount.target}`,
+    });
+    if (parent !== root) steps.try("close the parent", "close", [parent]);
+    parent = next;
+  });
+  const target = slot("target");
+  const path = names.join("/");
+  if (mount.directory) {
+    steps.try(`make ${mount.target} ${at}`, "mkdirat", [parent, leaf, 0o755]);
+    const found = `target ${mount.target} ${at}`;
+    steps.try(`open ${mount.target} ${at}`, "openat2", [root, path, directory, OPEN_HOW_SIZE], {
+      store: target,
+      branch: { when: "different", operand: -20, to: found },
+    });
+    steps.must(`remove the file ${mount.target} ${at}`, "unlinkat", [parent, leaf, 0]);
+    steps.must(`make ${mount.target} ${at}`, "mkdirat", [parent, leaf, 0o755]);
+    steps.label(found);
+  } else {
+    const file = slot("file");
+    steps.try(`make ${mount.target} ${at}`, "openat", [
+      parent,
+      leaf,
+      k.O_CREAT | k.O_EXCL | k.O_WRONLY | k.O_CLOEXEC | k.O_NOFOLLOW,
+      0o644,
+    ], { store: file });
+    steps.try("close it", "close", [file]);
+  }
+  const how = mount.directory ? directory : anything;
+  steps.must(`open ${mount.target} ${at}`, "openat2", [root, path, how, OPEN_HOW_SIZE], {
+    store: target,
+    hint: `volume "${mount.volume}" cannot be mounted there`,
+  });
+  attach(steps, `mount volume "${mount.volume}" on ${mount.target} ${at}`, volume, target);
+  steps.try("close the target", "close", [target]);
+  steps.try("close the volume", "close", [volume]);
+  if (parent !== root) steps.try("close the parent", "close", [parent]);
+}

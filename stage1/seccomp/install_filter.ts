@@ -1,0 +1,31 @@
+/** The steps that confine an app to its system calls. */
+import * as k from "../engine/constants.ts";
+import { addressOf, type Section, struct } from "../engine/plan.ts";
+import type { PodApp } from "../pod.ts";
+
+/** Bytes of `struct sock_filter` (include/uapi/linux/filter.h). */
+const SOCK_FILTER_SIZE = 8;
+
+/**
+ * Installs the app's filter: the last step before execve(2), because every later one would have to be a call that the
+ * app may make too. It takes `no_new_privs` or CAP_SYS_ADMIN; {@linkcode keepsAdmin} says which.
+ */
+export function filterSystemCalls(steps: Section, app: PodApp): void {
+  if (app.systemCalls === undefined) return;
+  const { program } = app.systemCalls;
+  const filter = struct("filter", ["instructions", program.length, program]);
+  const length = program.length / SOCK_FILTER_SIZE;
+  const argument = struct("sock_fprog", ["len", 8, length], ["filter", 8, addressOf(filter)]);
+  steps.must(`filter the system calls in app "${app.name}"`, "seccomp", [
+    k.SECCOMP_SET_MODE_FILTER,
+    0,
+    argument,
+  ]);
+}
+
+/**
+ * Whether the app's process needs CAP_SYS_ADMIN up to its execve(2), for want of `no_new_privs`. It is root then, and
+ * execve gives root what the bounding set has (capabilities(7)): nothing of the capability is left after it.
+ */
+export const keepsAdmin = (app: PodApp): boolean =>
+  app.systemCalls !== undefined && !app.noNewPrivileges;

@@ -1,0 +1,85 @@
+/** A socket between supervisor and init, through which init hands descriptors up. */
+import * as k from "../engine/constants.ts";
+import { addressOf, mutableStruct, type Section, type Slot, slot, space } from "../engine/plan.ts";
+
+/** The two ends of the socket. */
+export interface Passage {
+  /** The supervisor's. */
+  readonly receiver: Slot;
+  /** Init's. */
+  readonly sender: Slot;
+}
+
+/** Before init is born: makes the socket. */
+export function openPassage(setup: Section, what: string): Passage {
+  const passage: Passage = { receiver: slot("receiver"), sender: slot("sender") };
+  const pair = space("sockets", 8);
+  setup.must(what, "socketpair", [k.AF_UNIX, k.SOCK_SEQPACKET | k.SOCK_CLOEXEC, 0, pair]);
+  splitPair(setup, pair, passage.receiver, passage.sender);
+  return passage;
+}
+
+/** The two descriptors that pipe2(2) or socketpair(2) has written. */
+export function splitPair(
+  steps: Section,
+  pair: ReturnType<typeof space>,
+  first: Slot,
+  second: Slot,
+): void {
+  const both = slot("both");
+  steps.compute("load", [addressOf(pair)], { store: both });
+  steps.compute("and", [both, 0xffffffff], { store: first });
+  steps.compute("shiftRight", [both, 32], { store: second });
+}
+
+/** `struct msghdr` (include/linux/socket.h) with one byte, and room for one descriptor. */
+function message() {
+  const control = mutableStruct(
+    "cmsghdr",
+    ["len", 8, 20],
+    ["level", 4, k.SOL_SOCKET],
+    ["type", 4, k.SCM_RIGHTS],
+    ["fd", 4, 0],
+    ["", 4, 0],
+  );
+  const iovec = mutableStruct("iovec", ["base", 8, addressOf(space("byte", 8))], ["len", 8, 1]);
+  const header = mutableStruct(
+    "msghdr",
+    ["name", 8, 0],
+    ["namelen", 8, 0],
+    ["iov", 8, addressOf(iovec)],
+    ["iovlen", 8, 1],
+    ["control", 8, addressOf(control)],
+    ["controllen", 8, 24],
+    ["flags", 8, 0],
+  );
+  return { header, control };
+}
+
+/** Init: sends a descriptor to the supervisor. */
+export function sendDescriptor(
+  steps: Section,
+  what: string,
+  { sender }: Passage,
+  descriptor: Slot,
+): void {
+  const { header, control } = message();
+  steps.compute("put", [addressOf(control, 16), descriptor]);
+  steps.must(what, "sendmsg", [sender, header, 0]);
+}
+
+/** The supervisor: receives a descriptor. Goes on at `failed` where init has ended before. */
+export function receiveDescriptor(
+  steps: Section,
+  what: string,
+  { receiver }: Passage,
+  descriptor: Slot,
+  failed: string,
+): void {
+  const { header, control } = message();
+  steps.try(what, "recvmsg", [receiver, header, k.MSG_CMSG_CLOEXEC], {
+    branch: { when: "less", operand: 1, to: failed },
+  });
+  steps.compute("load", [addressOf(control, 16)], { store: descriptor });
+  steps.compute("and", [descriptor, 0xffffffff], { store: descriptor });
+}

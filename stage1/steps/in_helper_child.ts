@@ -1,0 +1,39 @@
+/** What this process can't do itself because it has other threads: to go elsewhere for a moment, and open something there. */
+import { Failure } from "../../src/failure.ts";
+import { KernelError } from "../../src/linux/errno.ts";
+import { runInProcess } from "../engine/in_process.ts";
+import * as k from "../engine/constants.ts";
+import { addressOf, Section, type Slot, slot } from "../engine/plan.ts";
+
+/**
+ * Runs steps in a child that shares memory and descriptors with this process, but not its working directory, its root or
+ * its namespaces. A step of it that must succeed, and does not, says so on standard error.
+ *
+ * @param doing what it is for, in words
+ * @param steps adds the steps, and returns the slot that gets a descriptor
+ * @returns the descriptor, which is this process's too
+ * @throws {Failure} where it could not be opened
+ */
+export function borrow(doing: string, steps: (section: Section) => Slot): number {
+  const section = new Section();
+  const [child, status] = [slot("child"), slot("status")];
+  // Not a step that must succeed: that would end this very process.
+  section.try("make a child", "clone", [
+    k.CLONE_VM | k.CLONE_VFORK | k.CLONE_FILES | k.SIGCHLD,
+    0,
+    0,
+    0,
+    0,
+  ], { store: child, branch: { when: "error", to: "parent" } });
+  section.when(child, 0, "child");
+  section.try("wait for it", "wait4", [child, addressOf(status), k.__WALL, 0]);
+  section.label("parent");
+  section.compute("return", []);
+  section.label("child");
+  const opened = steps(section);
+  section.try("it is open", "exit_group", [0]);
+  const value = runInProcess({ setup: section.items, resident: [] });
+  if (value(child) < 0n) throw new KernelError(-Number(value(child)), doing);
+  if (value(status) !== 0n) throw new Failure(`${doing}: it failed`);
+  return Number(value(opened));
+}

@@ -1,0 +1,85 @@
+/** Mounts by the calls that take file descriptors, and directories found below an app's root without a way out of it. */
+import * as k from "../engine/constants.ts";
+import { type Section, type Slot, slot, struct } from "../engine/plan.ts";
+
+export const OPEN_HOW_SIZE = 24;
+
+/** `struct open_how` for a path below an app's root; links in it mean what they mean to the app. */
+export const inRoot = (flags: number, more = 0) =>
+  struct(
+    "open_how",
+    ["flags", 8, flags],
+    ["mode", 8, 0],
+    ["resolve", 8, k.RESOLVE_IN_ROOT | k.RESOLVE_NO_MAGICLINKS | more],
+  );
+export const ANYTHING = inRoot(k.O_PATH | k.O_CLOEXEC);
+export const DIRECTORY = inRoot(k.O_PATH | k.O_CLOEXEC | k.O_DIRECTORY);
+/** For what only rkt itself can have put there: a link is an attack. */
+const REAL_DIRECTORY = struct(
+  "open_how",
+  ["flags", 8, k.O_PATH | k.O_CLOEXEC | k.O_DIRECTORY | k.O_NOFOLLOW],
+  ["mode", 8, 0],
+  ["resolve", 8, k.RESOLVE_BENEATH | k.RESOLVE_NO_SYMLINKS],
+);
+
+/**
+ * `struct mount_attr` that sets some flags.
+ *
+ * @param users the descriptor of a user namespace, for `MOUNT_ATTR_IDMAP`
+ */
+export const attributes = (set: number, users = 0) =>
+  struct("mount_attr", ["attr_set", 8, set], ["attr_clr", 8, 0], ["propagation", 8, 0], [
+    "userns_fd",
+    8,
+    users,
+  ]);
+export const READ_ONLY = attributes(k.MOUNT_ATTR_RDONLY);
+/** Bytes of it. */
+export const MOUNT_ATTR_SIZE = 32;
+
+/** An option of a file system: a key and its value, or a key alone. */
+export type MountOption = readonly [key: string, value?: string];
+
+/** A new file system of a kind, not attached anywhere. */
+export function newMount(
+  steps: Section,
+  what: string,
+  type: string,
+  options: readonly MountOption[],
+  attributes: number,
+  mount: Slot,
+): void {
+  const context = slot("context");
+  steps.must(what, "fsopen", [type, k.FSOPEN_CLOEXEC], { store: context });
+  for (const [key, value] of options) {
+    const [said, command] = value === undefined
+      ? [key, k.FSCONFIG_SET_FLAG]
+      : [`${key}=${value}`, k.FSCONFIG_SET_STRING];
+    steps.must(`${what} (${said})`, "fsconfig", [context, command, key, value ?? 0, 0]);
+  }
+  steps.must(what, "fsconfig", [context, k.FSCONFIG_CMD_CREATE, 0, 0, 0]);
+  steps.must(what, "fsmount", [context, k.FSMOUNT_CLOEXEC, attributes], { store: mount });
+  steps.try("close its context", "close", [context]);
+}
+
+/** Attaches a mount to what a descriptor refers to. */
+export function attach(steps: Section, what: string, mount: Slot, target: Slot): void {
+  steps.must(what, "move_mount", [
+    mount,
+    "",
+    target,
+    "",
+    k.MOVE_MOUNT_F_EMPTY_PATH | k.MOVE_MOUNT_T_EMPTY_PATH,
+  ]);
+}
+
+/** A directory of the root that must not be a link, made if it is missing. */
+export function ownDirectory(steps: Section, at: string, root: Slot, name: string): Slot {
+  const target = slot("target");
+  steps.try(`make /${name} ${at}`, "mkdirat", [root, name, 0o755]);
+  steps.must(`open /${name} ${at}`, "openat2", [root, name, REAL_DIRECTORY, OPEN_HOW_SIZE], {
+    store: target,
+    hint: `the image has something else than a directory at /${name}`,
+  });
+  return target;
+}

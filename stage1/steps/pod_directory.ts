@@ -1,0 +1,69 @@
+/** The supervisor's first steps: an empty pod directory is filled, and becomes that of a running pod. */
+import * as k from "../engine/constants.ts";
+import { type Section, slot } from "../engine/plan.ts";
+import { type Pod, type PodEntry, supervisorPid } from "../pod.ts";
+
+/**
+ * Fills the pod's directory and moves it to `run`. It is the working directory from then on, also of init.
+ *
+ * A pod that ends on the way is an aborted prepare, which `rkt gc` removes.
+ */
+export function makePodDirectory(steps: Section, pod: Pod): void {
+  const prepare = `pods/${pod.stage === "embryo" ? "prepare" : pod.stage}/${pod.uuid}`;
+  steps.heading("supervisor: the pod's directory");
+  steps.must("enter rkt's data directory", "chdir", [pod.dataDirectory]);
+  steps.try("leave the modes of files as they are given", "umask", [0]);
+  if (pod.stage === "embryo") move(steps, `pods/embryo/${pod.uuid}`, prepare);
+  steps.must("enter the pod's directory", "chdir", [prepare]);
+  for (const entry of pod.entries) makeEntry(steps, entry);
+  // Of a run-prepared that was killed before its pod ran.
+  if (pod.stage === "prepared") {
+    steps.try("remove an old ppid", "unlinkat", [k.AT_FDCWD, "ppid", 0]);
+  }
+  for (const path of pod.used) {
+    steps.try("note that the image is used", "utimensat", [k.AT_FDCWD, path, 0, 0]);
+  }
+  // Not run/UUID/pid: that is for the PID of init, which only the kernel knows.
+  makeEntry(steps, { kind: "file", path: "ppid", text: supervisorPid(pod.uuid) });
+  move(steps, `../../../${prepare}`, `../../../pods/run/${pod.uuid}`);
+  if (pod.prepareLock !== undefined) {
+    steps.try("let images be collected again", "close", [pod.prepareLock]);
+  }
+}
+
+function move(steps: Section, from: string, to: string): void {
+  const [, stage] = to.split("pods/");
+  steps.must(`move the pod's directory to ${stage.split("/")[0]}`, "renameat2", [
+    k.AT_FDCWD,
+    from,
+    k.AT_FDCWD,
+    to,
+    0,
+  ]);
+}
+
+function makeEntry(steps: Section, entry: PodEntry): void {
+  const what = `make ${entry.path} in the pod's directory`;
+  if (entry.kind === "file") return makeFile(steps, what, entry.path, entry.text);
+  const mode = entry.kind === "directory" ? entry.mode : 0o700;
+  steps.must(what, "mkdirat", [k.AT_FDCWD, entry.path, mode]);
+  if (entry.kind === "directory") return;
+  steps.must(what, "fchownat", [k.AT_FDCWD, entry.path, entry.uid, entry.gid, 0]);
+  // After the change of owner, which clears setuid bits.
+  steps.must(what, "fchmodat", [k.AT_FDCWD, entry.path, entry.mode]);
+}
+
+/** Makes a file with a text; the path is relative to the working directory. */
+export function makeFile(steps: Section, what: string, path: string, text: string): void {
+  const file = slot("file");
+  const written = slot("written");
+  const length = new TextEncoder().encode(text).length;
+  steps.must(what, "openat", [
+    k.AT_FDCWD,
+    path,
+    k.O_WRONLY | k.O_CREAT | k.O_EXCL | k.O_CLOEXEC,
+    0o640,
+  ], { store: file });
+  steps.must(what, "write", [file, text, length], { store: written });
+  steps.try("close it", "close", [file]);
+}

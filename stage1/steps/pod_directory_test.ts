@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import {
+  callsOf,
+  indexOf,
+  INIT,
+  runPod,
+  type Script,
+  testApp,
+  testPod,
+} from "../testing/fake_kernel.ts";
+import type { Run } from "../engine/testing/interpret.ts";
+import { type Pod, supervisorPid } from "../pod.ts";
+
+const UUID = "01234567-89ab-4cde-8f01-23456789abcd";
+const ENTRIES: Pod["entries"] = [
+  { kind: "directory", path: "appsinfo", mode: 0o750 },
+  { kind: "file", path: "pod", text: "gänzlich" },
+];
+
+function supervise(changes: Partial<Pod>, answer?: Script["answer"]): Run {
+  const pod = testPod([testApp("app")], { uuid: UUID, entries: ENTRIES, ...changes });
+  return runPod(pod, { clones: [INIT], answer });
+}
+
+/** From where to where the pod's directory is moved. */
+const moves = (run: Run) => callsOf(run, "renameat2").map(([, , from, , to]) => [from, to]);
+
+Deno.test("an empty pod directory is filled in prepare, and is in run before the pod is born", () => {
+  const run = supervise({ stage: "embryo" });
+  assert.deepEqual(moves(run), [
+    [`pods/embryo/${UUID}`, `pods/prepare/${UUID}`],
+    [`../../../pods/prepare/${UUID}`, `../../../pods/run/${UUID}`],
+  ]);
+  const [, last] = run.calls.flatMap(({ call }, i) => call === "renameat2" ? [i] : []);
+  assert.ok(indexOf(run, "mkdirat") > indexOf(run, "chdir", `pods/prepare/${UUID}`));
+  const written = callsOf(run, "write").map(([, , text, size]) => [text, size]);
+  assert.deepEqual(written, [["gänzlich", 9], [supervisorPid(UUID), 11]]);
+  assert.ok(run.calls.findLastIndex(({ call }) => call === "write") < last);
+  assert.ok(last < indexOf(run, "clone"));
+});
+
+Deno.test("a complete pod directory is only moved", () => {
+  const run = supervise({ stage: "prepared", entries: [] });
+  const [move, ...others] = moves(run);
+  assert.deepEqual(others, []);
+  assert.deepEqual(move, [`../../../pods/prepared/${UUID}`, `../../../pods/run/${UUID}`]);
+});
+
+Deno.test("the lock against the collection of images is let go when the directory names them", () => {
+  const run = supervise({ prepareLock: 200 });
+  const moved = run.calls.findLastIndex(({ call }) => call === "renameat2");
+  assert.ok(indexOf(run, "close", 200) > moved);
+  assert.ok(indexOf(run, "close", 200) < indexOf(run, "clone"));
+  assert.equal(indexOf(supervise({}), "close", 200), -1);
+});
+
+Deno.test("a pod whose directory can't be made complete is never in run", () => {
+  for (const failing of ["mkdirat", "openat", "write", "renameat2"] as const) {
+    const run = supervise({ stage: "embryo" }, (call) => call === failing ? -28 : undefined);
+    assert.ok(run.end.kind === "failed", failing);
+    assert.equal(run.end.errno, 28);
+    assert.equal(indexOf(run, "clone"), -1);
+    assert.ok(failing === "renameat2" || moves(run).length === 1, failing);
+  }
+});
+
+Deno.test("supervisorPid() is no text that stands in a plan for another reason", () => {
+  assert.equal(supervisorPid(UUID), "dcba9876543");
+  assert.ok(!UUID.includes(supervisorPid(UUID)));
+});

@@ -1,0 +1,215 @@
+/** Pods whose apps come and go: `rkt app sandbox`, `add`, `start`, `stop`, `rm`, `list`, `status`. */
+import assert from "node:assert/strict";
+import { BOX, Lines, list, World } from "../world/pod_world.ts";
+import { RKT } from "../world/rkt.ts";
+import { runningPod } from "../world/running_pod.ts";
+
+let world: World;
+Deno.test.beforeAll(async () => {
+  world = await World.make();
+});
+Deno.test.afterAll(() => world[Symbol.asyncDispose]());
+
+/** Says that it is up, and ends with 3 when it is asked to. */
+const POLITE = "trap 'exit 3' TERM; echo up; while :; do sleep 1000 & wait; done";
+
+const VOLUME = ["--volume=v,kind=empty,uid=5,gid=6,mode=0777"];
+
+/** A pod that waits for apps. */
+async function sandbox(...flags: string[]) {
+  const net = flags.some((flag) => flag.startsWith("--net")) ? [] : ["--net=none"];
+  const words = ["app", "sandbox", ...VOLUME, ...net, ...flags];
+  const pod = world.spawn(`--dir=${world.dataDir}`, ...words);
+  const uuid = await runningPod(world, pod.pid);
+  /** Runs `rkt app …` for the pod; it must succeed. */
+  const app = async (command: string, ...words: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await world.rkt("app", command, uuid, ...words);
+    assert.equal(code, 0, `app ${command}: ${stderr}`);
+    return stdout;
+  };
+  const states = async () => (await app("list", "--no-legend")).trim().replace(/[\t ]+/g, " ");
+  return { pod, uuid, app, states };
+}
+
+/** A command of an app that has to be refused in one line. */
+async function refused(said: RegExp, ...words: string[]): Promise<void> {
+  const { code, stdout, stderr } = await world.rkt("app", ...words);
+  assert.deepEqual([code, stdout], [254, ""], stderr);
+  assert.match(stderr, /^[a-z]+: [^\n]+\n$/);
+  assert.match(stderr, said);
+}
+
+Deno.test("an app is added, started again and again, stopped and removed; what it says is logged", async () => {
+  const { pod, uuid, app, states } = await sandbox();
+  assert.equal(await states(), "");
+  await app("add", BOX, "--name=one", "--", "-c", POLITE);
+  assert.equal(await states(), "one created");
+  for (let start = 0; start < 3; start++) {
+    await app("start", "--app=one");
+    assert.equal(await states(), "one running");
+    const { stdout } = await world.rkt("app", "exec", "--app=one", uuid, "--", "/bin/id", "-u");
+    assert.equal(stdout, "0\n");
+    await app("stop", "--app=one");
+    assert.equal(await states(), "one exited");
+    assert.match(await app("status", "--app=one"), /^exit_code=(3|143)$/m);
+  }
+  const lines = (await world.rkt("logs", uuid)).stdout.trim().split("\n");
+  assert.ok(lines.every((line) => line === "up"), lines.join());
+  await app("rm", "--app=one");
+  assert.equal(await states(), "");
+  pod.kill("SIGTERM");
+  assert.equal((await pod.child.status).code, 0);
+});
+
+/** The processes of a name whose working directory is the pod's. */
+function processesOf(uuid: string, name: string): number[] {
+  const of = (pid: string, file: string): string => {
+    try {
+      return file === "cwd"
+        ? Deno.readLinkSync(`/proc/${pid}/cwd`)
+        : Deno.readTextFileSync(`/proc/${pid}/${file}`).trim();
+    } catch {
+      return ""; // it has ended
+    }
+  };
+  return list("/proc").filter((pid) => of(pid, "comm") === name)
+    .filter((pid) => of(pid, "cwd").endsWith(`/${uuid}`))
+    .map(Number);
+}
+
+Deno.test("a killed logger of an added app is made again, and loses nothing", async () => {
+  const { pod, uuid, app } = await sandbox();
+  const volume = "--mount=volume=v,target=/v";
+  // It has the fifo open all the time: else it could see the end of one writer twice.
+  const script = "mkfifo /v/fifo; echo ready; while read line <&3; do echo $line; done 3<> /v/fifo";
+  await app("add", BOX, "--name=one", volume, "--stderr=log", "--", "-c", script);
+  await app("start", "--app=one");
+  const words = [`--dir=${world.dataDir}`, "logs", "--follow", uuid];
+  const following = new Deno.Command(RKT, { args: words, stdout: "piped" }).spawn();
+  const lines = new Lines(following.stdout);
+  assert.equal(await lines.next(), "ready");
+  const guard = processesOf(uuid, "rkt-log-guard");
+  assert.equal(guard.length, 1);
+  for (let i = 0; i < 3; i++) {
+    const [logger, ...others] = processesOf(uuid, "rkt-log");
+    assert.deepEqual(others, []);
+    Deno.kill(logger, "SIGKILL");
+    const said = `echo ${i} > /v/fifo`;
+    const { code } = await world.rkt("enter", "--app=one", uuid, "/bin/sh", "-c", said);
+    assert.equal(code, 0);
+    assert.equal(await lines.next(), `${i}`);
+  }
+  assert.deepEqual(processesOf(uuid, "rkt-log-guard"), guard);
+  await app("stop", "--app=one");
+  pod.kill("SIGTERM");
+  await pod.child.status;
+  assert.equal(await lines.next(), undefined);
+  await following.status;
+  while (processesOf(uuid, "rkt-log-guard").length > 0) { /* it ends after its child */ }
+});
+
+Deno.test("apps beside each other share the pod and not their roots; its end ends them", async () => {
+  const { pod, uuid, app, states } = await sandbox();
+  for (const name of ["one", "two"]) {
+    await app("add", BOX, `--name=${name}`, "--", "-c", `touch /of-${name}; ${POLITE}`);
+    await app("start", `--app=${name}`);
+  }
+  assert.equal(await states(), "one running\ntwo running");
+  const inside = async (name: string, ...command: string[]) =>
+    (await world.rkt("enter", `--app=${name}`, uuid, ...command)).stdout;
+  assert.match(await inside("two", "/bin/sh", "-c", "echo /of-*"), /^\/of-(two|\*)\n$/);
+  assert.equal(await inside("one", "/bin/hostname"), await inside("two", "/bin/hostname"));
+  const { stdout } = await world.rkt("list", "--format=json");
+  const pods: { name: string; app_names: string[] }[] = JSON.parse(stdout);
+  assert.deepEqual(pods.find(({ name }) => name === uuid)?.app_names, ["one", "two"]);
+  assert.equal((await world.rkt("stop", uuid)).code, 0);
+  assert.equal((await pod.child.status).code, 0);
+  assert.match((await world.rkt("status", uuid)).stdout, /^state=exited$/m);
+});
+
+/** What an app is allowed and sees; what differs from pod to pod is left out of it. */
+const CONFINEMENT = [
+  "grep -E '^(Cap|NoNewPrivs|Seccomp|[UG]id|Groups)' /proc/self/status",
+  "busybox cut -d' ' -f5- /proc/self/mountinfo | busybox sed 's/rkt-[0-9a-f-]*/POD/g; s/ - overlay.*//'",
+  "busybox sed 's/rkt-[0-9a-f-]*/POD/' /proc/self/cgroup",
+  "busybox ls -l /dev | busybox awk '{ print $1, $3, $4, $NF }'",
+  "env | busybox sort; ls /proc/self/fd; ulimit -n; umask; cat /proc/self/oom_score_adj",
+].join("; ");
+
+/** With `--private-users` mounts show which users of the host the pod has. */
+const sameUsers = (text: string): string =>
+  text.replace(/\b([ug]id)=(\d+)/g, (_, name, id) => `${name}=${Number(id) % 65_536}`);
+
+Deno.test("an added app is confined like one that was there from the beginning", async () => {
+  const rows: readonly (readonly [user: string, ...flags: string[]])[] = [
+    ["0"],
+    ["33"],
+    ["33", "--private-users"],
+  ];
+  for (const [user, ...flags] of rows) {
+    const words = [`--user=${user}`, "--stdin=null", "--stdout=log", "--stderr=log"];
+    const before = await world.rkt("list", "--full", "--no-legend");
+    const ran = await world.run(CONFINEMENT, "--name=one", ...flags, ...words);
+    assert.equal(ran.code, 0, ran.stderr);
+    const { stdout: after } = await world.rkt("list", "--full", "--no-legend");
+    const uuids = (text: string) => text.split("\n").map((line) => line.split("\t")[0]);
+    const plain = uuids(after).find((uuid) => !uuids(before.stdout).includes(uuid)) ?? "";
+    const expected = sameUsers((await world.rkt("logs", plain)).stdout);
+    assert.match(expected, /^crw-rw-rw- .* null$/m);
+
+    const { pod, uuid, app, states } = await sandbox(...flags);
+    await app("add", BOX, "--name=one", ...words, "--", "-c", CONFINEMENT);
+    await app("start", "--app=one");
+    while (await states() !== "one exited");
+    // The log is complete when the pod has ended.
+    assert.equal((await world.rkt("stop", uuid)).code, 0);
+    await pod.child.status;
+    assert.equal(sameUsers((await world.rkt("logs", "--app=one", uuid)).stdout), expected);
+  }
+});
+
+Deno.test("added apps live with the pod's own users, overlaid, copied and beside the host's network", async () => {
+  for (const flags of [[], ["--no-overlay"], ["--net=host"]]) {
+    const { pod, uuid, app } = await sandbox("--private-users", ...flags);
+    const path = `${world.dataDir}/pods/run/${uuid}`;
+    const shift = Number(Deno.readTextFileSync(`${path}/private-users-prepared`).split(":")[0]);
+    const script = "stat -c %u:%g /srv/owned /dev/null /v; touch /new /v/new && echo made; " +
+      "busybox head -1 /proc/self/uid_map | busybox xargs; sleep 1000";
+    const volume = ["--mount=volume=v,target=/v", "--stdout=log"];
+    await app("add", BOX, "--name=one", ...volume, "--", "-c", script);
+    const starts = flags.length === 0 ? 2 : 1;
+    for (let start = 0; start < starts; start++) {
+      await app("start", "--app=one");
+      const { stdout } = await world.rkt("enter", uuid, "/bin/id", "-u");
+      assert.equal(stdout, "0\n");
+      await app("stop", "--app=one");
+    }
+    assert.equal((await world.rkt("stop", uuid)).code, 0);
+    assert.equal((await pod.child.status).code, 0);
+    const said = `1234:2345\n0:0\n5:6\nmade\n0 ${shift} 65536\n`;
+    assert.equal((await world.rkt("logs", "--app=one", uuid)).stdout, said.repeat(starts));
+    const root = flags[0] === "--no-overlay"
+      ? "stage1/rootfs/opt/stage2/one/rootfs"
+      : "overlay/one/upper";
+    for (const file of [`${root}/new`, "sharedVolumes/v/new"]) {
+      assert.equal(Deno.statSync(`${path}/${file}`).uid, shift);
+    }
+  }
+});
+
+Deno.test("what can't be done with an app is said in one line", async () => {
+  const { pod, uuid, app } = await sandbox();
+  await app("add", BOX, "--name=one", "--", "-c", POLITE);
+  await refused(/already an app "one"/, "add", uuid, BOX, "--name=one");
+  await refused(/no app "none"/, "start", uuid, "--app=none");
+  await app("start", "--app=one");
+  await refused(/runs already/, "start", uuid, "--app=one");
+  await refused(/running|runs/, "rm", uuid, "--app=one");
+  const other = await world.start("sleep 1000 & wait");
+  const plain = await runningPod(world, other.pid);
+  await refused(/sandbox|mutable/, "add", plain, BOX, "--name=two");
+  await other.end();
+  pod.kill("SIGKILL");
+  await pod.child.status;
+  await refused(/is not running/, "start", uuid, "--app=one");
+});
