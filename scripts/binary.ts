@@ -1,5 +1,5 @@
 /**
- * Makes one executable of a bundle, in one of two ways (docs/BUILDING.md): `deno compile`, the standard
+ * Makes one executable of a bundle, in one of two ways (docs/build/building.md): `deno compile`, the standard
  * way, which needs Deno's runtime `denort`; or, where that can't be had, packed (scripts/pack). The
  * program behaves the same.
  */

@@ -3,7 +3,7 @@
  *
  *     deno task build [--packed | --compiled] [--floor]
  *
- * --packed, --compiled  insist on a way of making the binary (docs/BUILDING.md)
+ * --packed, --compiled  insist on a way of making the binary (docs/build/building.md)
  * --floor               make dist/empty too, an empty program in the same way: what any start costs
  */
 import { Failure } from "../src/failure.ts";

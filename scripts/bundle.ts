@@ -163,7 +163,9 @@ export function hotPathFaults(bundle: Bundle): string[] {
   });
   for (const command of HOT_COMMANDS) {
     if (!bundle.some(({ name, hot }) => hot && name.startsWith(`${command}-`))) {
-      faults.push(`no chunk of the command ${command}: import src/cli/pod/${command}.ts by import()`);
+      faults.push(
+        `no chunk of the command ${command}: import src/cli/pod/${command}.ts by import()`,
+      );
     }
   }
   const size = bundle[0].source.length;

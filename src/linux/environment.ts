@@ -2,7 +2,7 @@
  * The environment that the user gave.
  *
  * `Deno.env` may differ from it: a packed binary drops variables that would change what Deno does
- * (`HOME`, `DENO_*`, `NODE_*`, …) and adds its own (docs/BUILDING.md). So what rkt hands on to an app
+ * (`HOME`, `DENO_*`, `NODE_*`, …) and adds its own (docs/build/building.md). So what rkt hands on to an app
  * (`--inherit-env`) or to a program it runs, and what it reads for its own use, comes from here, and
  * `Deno.env` is not used.
  */

@@ -1,6 +1,6 @@
 /**
  * Runs the probe of testdata/probe under rkt, podman, runc and systemd-nspawn with their defaults, and prints the attempts
- * that not all of them answer alike, as a table for docs/isolation.md. Exits with 1 where rkt allows what all others refuse.
+ * that not all of them answer alike, as a table for docs/use/isolation.md. Exits with 1 where rkt allows what all others refuse.
  *
  *     sudo RKT=dist/rkt deno run -A tests/isolation/compare_isolation.ts
  */

@@ -102,7 +102,7 @@ Deno.test("ptp, and behind it portmap, firewall, bandwidth, tuning and sbr", asy
 });
 
 Deno.test("status --check-net asks the plugins of a running pod, and what one says is one line", async () => {
-  // Not portmap and sbr: docs/networking.md.
+  // Not portmap and sbr: docs/use/networking.md.
   const ptp = program("ptp", { ipam: hostLocal("10.92.1.0/24") });
   const file = `${world.dir}/uuid`;
   const start = async (conf: object, ...plugins: readonly object[]) => {

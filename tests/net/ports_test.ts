@@ -143,7 +143,7 @@ for (const kind of KINDS) {
     const udp = options.endsWith("u");
     const words = `${udp ? "UDP" : "TCP"} port by IPv${options.startsWith("6") ? 6 : 4}`;
     Deno.test(`a ${words} leads to a pod of a ${kind.network} network`, async () => {
-      // Where bridges pass packets to the rules of IPv6, ::1 does not work with them: docs/networking.md.
+      // Where bridges pass packets to the rules of IPv6, ::1 does not work with them: docs/use/networking.md.
       await host.sh(`[ ! -e ${FILTER} ] || echo 0 > ${FILTER}`);
       const flags = [`--net=${kind.network}`, `--port=${udp ? "dns" : "web"}:8080`];
       const server = host.start(world, serve(udp ? 53 : 80, options), ...flags);

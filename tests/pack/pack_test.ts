@@ -1,4 +1,4 @@
-/** What a packed program must bear (docs/BUILDING.md), shown with a small one that reports how it was
+/** What a packed program must bear (docs/build/building.md), shown with a small one that reports how it was
  * started, since rkt itself must not. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { makeBinary } from "../../scripts/binary.ts";

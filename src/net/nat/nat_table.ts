@@ -1,6 +1,6 @@
 /**
  * The table `inet rkt`: chains and rules that stay the same, and sets in which pods have elements. `nft list table inet
- * rkt` shows it; what nft would make of the same in its own language stands in docs/networking.md.
+ * rkt` shows it; what nft would make of the same in its own language stands in docs/use/networking.md.
  */
 import {
   newChain,
