@@ -12,7 +12,8 @@ import {
   special,
   symlink,
 } from "./testing/archive_fixture.ts";
-import { extractAci, type ExtractOptions } from "./extract.ts";
+import { extractAci } from "./extract.ts";
+import type { ExtractOptions } from "./extract_options.ts";
 import { bytesSource } from "./bytes/source.ts";
 
 const privileged = Deno.uid() === 0;

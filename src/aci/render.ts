@@ -7,7 +7,7 @@ import { Failure } from "../failure.ts";
 import { KernelError } from "../linux/errno.ts";
 import { type AciContents, type AciSink, readAci } from "./aci_reader.ts";
 import { type ByteString, byteStringOfText, shown } from "../linux/byte_string.ts";
-import { type ExtractedAci, type ExtractOptions } from "./extract.ts";
+import type { ExtractedAci, ExtractOptions } from "./extract_options.ts";
 import { LayerExtractor, named, type PendingLink } from "./layer.ts";
 import { type ByteSource } from "./bytes/source.ts";
 import { ROOTFS } from "./structure.ts";

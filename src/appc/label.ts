@@ -40,6 +40,11 @@ export function labelValue(labels: readonly Label[], name: string): string | und
   return labels.find((label) => label.name === name)?.value;
 }
 
+/** Whether `labels` has all of `wanted`, with the same values. */
+export function hasLabels(labels: readonly Label[], wanted: readonly Label[]): boolean {
+  return wanted.every(({ name, value }) => labelValue(labels, name) === value);
+}
+
 /** The `arch` label of images for a machine, as `Deno.build.arch` names it. */
 export function architectureLabel(machine: string): string {
   return MACHINE_ARCHITECTURES[machine] ?? machine;

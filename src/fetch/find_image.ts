@@ -4,13 +4,11 @@
  */
 import { imageNameText } from "../appc/image_name.ts";
 import { Failure } from "../failure.ts";
-import type { StoredImage } from "../store/store.ts";
+import type { StoredImage } from "../store/stored_image.ts";
 import type { FetchSettings } from "./fetch_session.ts";
 import { forThisHost } from "./host_labels.ts";
 import { type ImageArgument, parseImageArgument } from "./image_argument.ts";
-
-/** When to look for an image elsewhere than in the store: if it lacks it, never, or always. */
-export type PullPolicy = "new" | "never" | "update";
+import type { PullPolicy } from "./pull_policy.ts";
 
 /** How to find an image. */
 export interface FindImageOptions extends FetchSettings {

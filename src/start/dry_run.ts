@@ -22,7 +22,7 @@ import { type Pod, supervisorPid } from "../../stage1/pod.ts";
 import { newPrivateUsers, USER_NAMESPACE } from "../../stage1/root/private_users.ts";
 import { podPlan } from "../../stage1/processes/pod_plan.ts";
 import { summary } from "../../stage1/explain/summary.ts";
-import type { StoredImage } from "../store/store.ts";
+import type { StoredImage } from "../store/stored_image.ts";
 
 /** An image of the pod, and whether its tree is there already. */
 export interface PlannedImage {

@@ -1,5 +1,5 @@
 import type { CniDns } from "../net/model/cni.ts";
-import { HOSTS_STUB } from "../store/store.ts";
+import { HOSTS_STUB } from "../store/skeleton.ts";
 import type { EtcFiles } from "../../stage1/pod.ts";
 import type { HostsEntry } from "../cli/request/dns_arguments.ts";
 import type { PlaceRequest } from "../cli/request/run_arguments.ts";

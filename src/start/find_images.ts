@@ -1,6 +1,8 @@
 /** An image of a `rkt run`: from the store where it is in it, fetched where it is not. */
-import { findImage as find, type PullPolicy } from "../fetch/find_image.ts";
-import type { Store, StoredImage } from "../store/store.ts";
+import { findImage as find } from "../fetch/find_image.ts";
+import type { PullPolicy } from "../fetch/pull_policy.ts";
+import type { Store } from "../store/store.ts";
+import type { StoredImage } from "../store/stored_image.ts";
 import { fetchSettings } from "../cli/request/fetch_settings.ts";
 import type { GlobalFlags } from "../cli/grammar/global_flags.ts";
 

@@ -9,7 +9,7 @@ import type { Mount, PodManifest, RuntimeApp } from "../appc/pod_manifest.ts";
 import { isRktAnnotation, rktAnnotation } from "../appc/rkt_annotation.ts";
 import type { EmptyVolume, Volume } from "../appc/volume.ts";
 import { Failure } from "../failure.ts";
-import type { StoredImage } from "../store/store.ts";
+import type { StoredImage } from "../store/stored_image.ts";
 import { RKT_VERSION } from "../version.ts";
 import type { AppRequest, RunRequest } from "../cli/request/run_arguments.ts";
 

@@ -7,7 +7,8 @@ import { parsePodManifest, type PodManifest, type RuntimeApp } from "../appc/pod
 import type { EmptyVolume } from "../appc/volume.ts";
 import { isMutable } from "../pod/directory/sandbox.ts";
 import { Failure } from "../failure.ts";
-import type { Store, StoredImage } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
+import type { StoredImage } from "../store/stored_image.ts";
 import { RKT_VERSION } from "../version.ts";
 import type { ManifestAndImages } from "./pod_parts.ts";
 import { checkPlatform, mountsForPoints } from "./run_manifest.ts";

@@ -1,19 +1,21 @@
 /** Removing images and trees from the store. */
 import type { StoreKey } from "../appc/image_id.ts";
 import type { ImageManifest } from "../appc/image_manifest.ts";
+import { hasLabels } from "../appc/label.ts";
 import { exists } from "../linux/exists.ts";
 import { dependencyQuery } from "./image_graph.ts";
 import { type ImageFileKind, imagePath, treePath } from "./layout.ts";
 import { changeIndex } from "./open_index.ts";
-import { hasLabels, type Store, type StoredImage } from "./store.ts";
+import type { ImageStore, StoredImage, StoreUse } from "./stored_image.ts";
 import { storedKeys } from "./stored_keys.ts";
 import { sweepTemp, TempDirectory } from "./temp_directory.ts";
-import { imagesInUse, treesInUse } from "../pod/directory/used_by_pods.ts";
 
 /** What to collect, and who is told about it. */
 export interface CollectImagesOptions {
   /** How long images are kept after their last use, in milliseconds. */
   readonly gracePeriod: number;
+  /** What pods need; asked under the lock that keeps new pods away. */
+  readonly inUse: StoreUse;
   readonly onTree: (treeId: string) => void;
   readonly onImage: (key: StoreKey) => void;
   readonly onLeft: (line: string) => void;
@@ -28,7 +30,7 @@ export interface CollectImagesOptions {
  *
  * @returns bytes of disk space that were given back
  */
-export function collectImages(store: Store, options: CollectImagesOptions): number {
+export function collectImages(store: ImageStore, options: CollectImagesOptions): number {
   if (!exists(`${store.dataDir}/cas`)) return 0;
   using trash = TempDirectory.create(store.dataDir);
   {
@@ -49,7 +51,7 @@ export function collectImages(store: Store, options: CollectImagesOptions): numb
 }
 
 function moveTrees(dataDir: string, trash: TempDirectory, options: CollectImagesOptions): void {
-  const used = treesInUse(dataDir);
+  const used = options.inUse.trees();
   for (const { name } of Deno.readDirSync(`${dataDir}/cas/tree`)) {
     if (used.has(name)) continue;
     trash.take(treePath(dataDir, name));
@@ -62,9 +64,9 @@ function moveTrees(dataDir: string, trash: TempDirectory, options: CollectImages
   }
 }
 
-function moveImages(store: Store, trash: TempDirectory, options: CollectImagesOptions): void {
+function moveImages(store: ImageStore, trash: TempDirectory, options: CollectImagesOptions): void {
   const { dataDir } = store;
-  const used = [...imagesInUse(dataDir)];
+  const used = [...options.inUse.images()];
   const keys = storedKeys(dataDir, "imageManifest");
   const stay = keys.filter((key) => {
     // Pod manifests may have whole image IDs, of which the key is the beginning, or cut ones.
@@ -79,7 +81,7 @@ function moveImages(store: Store, trash: TempDirectory, options: CollectImagesOp
 
 /** Some images with all below them. Of several that a dependency may stand for, all count. */
 function withDependencies(
-  store: Store,
+  store: ImageStore,
   keys: readonly StoreKey[],
   some: readonly StoreKey[],
 ): Set<StoreKey> {
@@ -93,7 +95,7 @@ function withDependencies(
       const found = images.filter((each) => {
         if ("id" in query) return query.id.startsWith(each.key) || each.key.startsWith(query.id);
         const manifest = readableManifest(each);
-        return manifest?.name === query.name && hasLabels(manifest, query.labels);
+        return manifest?.name === query.name && hasLabels(manifest.labels, query.labels);
       });
       for (const each of found) needed.add(each.key);
     }
@@ -145,7 +147,7 @@ function removeImages(dataDir: string, keys: readonly StoreKey[], trash: TempDir
  *
  * @returns bytes of disk space that were given back
  */
-export function removeImage(store: Store, key: StoreKey): number {
+export function removeImage(store: ImageStore, key: StoreKey): number {
   using trash = TempDirectory.create(store.dataDir);
   {
     using _lock = store.collectLock();

@@ -7,7 +7,7 @@ import { parseAcIdentifier } from "../appc/identifier.ts";
 import { architectureLabel, labelValue } from "../appc/label.ts";
 import { imageNameText } from "../appc/image_name.ts";
 import { Failure } from "../failure.ts";
-import type { ImageQuery, Store, StoredImage } from "./store.ts";
+import type { ImageQuery, ImageStore, StoredImage } from "./stored_image.ts";
 
 /** How many images may lie below one: a limit for hostile manifests. */
 const MAX_IMAGES = 1000;
@@ -30,14 +30,14 @@ export interface ImageGraph {
  * @throws {MissingDependency}
  * @throws {Failure} where an image depends on itself
  */
-export async function imageGraph(store: Store, image: StoredImage): Promise<ImageGraph> {
+export async function imageGraph(store: ImageStore, image: StoredImage): Promise<ImageGraph> {
   const keys: StoreKey[] = [];
   const node = await visit(store, image, [], keys);
   return { node, keys };
 }
 
 async function visit(
-  store: Store,
+  store: ImageStore,
   image: StoredImage,
   above: readonly StoredImage[],
   keys: StoreKey[],
@@ -64,7 +64,11 @@ async function visit(
   };
 }
 
-async function find(store: Store, image: StoredImage, wanted: Dependency): Promise<StoredImage> {
+async function find(
+  store: ImageStore,
+  image: StoredImage,
+  wanted: Dependency,
+): Promise<StoredImage> {
   const query = dependencyQuery(wanted);
   const found = await store.resolve(query);
   const what = "id" in query

@@ -1,6 +1,7 @@
 /** Importing an image: one pass over its bytes, then a few renames. */
 import { readAci } from "../aci/aci_reader.ts";
-import { extractAci, type ExtractedAci } from "../aci/extract.ts";
+import { extractAci } from "../aci/extract.ts";
+import type { ExtractedAci } from "../aci/extract_options.ts";
 import type { ByteSource } from "../aci/bytes/source.ts";
 import { AppcError } from "../appc/error.ts";
 import { type ImageId, parseImageId, type StoreKey, storeKey } from "../appc/image_id.ts";
@@ -13,7 +14,7 @@ import { type ImageInfo, readImageInfo, type Signer } from "./image_info.ts";
 import { type ImageFileKind, imagePath, shardPath } from "./layout.ts";
 import { changeIndex } from "./open_index.ts";
 import { linkTree, publishTree } from "./render_tree.ts";
-import type { Store, StoredImage } from "./store.ts";
+import type { ImageStore, StoredImage } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { treeIdOf } from "./tree_id.ts";
 
@@ -40,7 +41,7 @@ export interface ImportOptions {
 
 /** See {@linkcode Store.importAci}. */
 export async function importAci(
-  store: Store,
+  store: ImageStore,
   source: ByteSource,
   options: ImportOptions,
 ): Promise<StoredImage> {
@@ -53,7 +54,7 @@ export async function importAci(
 }
 
 async function importInto(
-  store: Store,
+  store: ImageStore,
   source: ByteSource,
   options: ImportOptions,
   temp: string,

@@ -8,7 +8,7 @@ import type { Signer } from "./image_info.ts";
 import { imageGraph } from "./image_graph.ts";
 import { treePath } from "./layout.ts";
 import { openIndex } from "./open_index.ts";
-import type { Store, StoredImage } from "./store.ts";
+import type { ImageStore, StoredImage } from "./stored_image.ts";
 import { treeSize } from "./tree_comparison.ts";
 import { treeIdOf } from "./tree_id.ts";
 
@@ -26,7 +26,7 @@ export interface ListedImage {
 }
 
 /** All images of the store, in the order of their import. */
-export async function listImages(store: Store): Promise<ListedImage[]> {
+export async function listImages(store: ImageStore): Promise<ListedImage[]> {
   using index = openIndex(store.dataDir);
   const listed: ListedImage[] = [];
   for (const { key, importTime, size } of index.images()) {
@@ -45,7 +45,7 @@ export async function listImages(store: Store): Promise<ListedImage[]> {
 }
 
 /** Undefined for an image that is removed meanwhile, or whose manifest is damaged. */
-function readable(store: Store, key: StoreKey): StoredImage | undefined {
+function readable(store: ImageStore, key: StoreKey): StoredImage | undefined {
   try {
     const image = store.read(key);
     return image?.manifest === undefined ? undefined : image;
@@ -56,7 +56,7 @@ function readable(store: Store, key: StoreKey): StoredImage | undefined {
 }
 
 /** Bytes of an image's tree; 0 where it has none, or who asks may not look into it. */
-async function sizeOfTree(store: Store, image: StoredImage): Promise<number> {
+async function sizeOfTree(store: ImageStore, image: StoredImage): Promise<number> {
   try {
     const id = store.renderedTree(image)?.id ?? treeIdOf((await imageGraph(store, image)).keys);
     const path = treePath(store.dataDir, id);

@@ -8,7 +8,8 @@ import { syncDirectory, syncFileSystem } from "../linux/sync.ts";
 import { fullDisk } from "./full_disk.ts";
 import { type ImageGraph, imageGraph } from "./image_graph.ts";
 import { imagePath, treePath } from "./layout.ts";
-import { fillSkeleton, type RenderedTree, type Store, type StoredImage } from "./store.ts";
+import { fillSkeleton } from "./skeleton.ts";
+import type { ImageStore, RenderedTree, StoredImage } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { treeIdOf } from "./tree_id.ts";
 
@@ -16,7 +17,7 @@ import { treeIdOf } from "./tree_id.ts";
 const rendering = new Map<string, Promise<void>>();
 
 /** See {@linkcode Store.tree}. */
-export async function renderTree(store: Store, image: StoredImage): Promise<RenderedTree> {
+export async function renderTree(store: ImageStore, image: StoredImage): Promise<RenderedTree> {
   const graph = await imageGraph(store, image);
   const id = treeIdOf(graph.keys);
   const path = treePath(store.dataDir, id);
@@ -31,7 +32,7 @@ export async function renderTree(store: Store, image: StoredImage): Promise<Rend
 
 /** One process renders, others wait for it: the image's manifest is the lock. */
 async function renderLocked(
-  store: Store,
+  store: ImageStore,
   image: StoredImage,
   graph: ImageGraph,
   id: string,
@@ -70,7 +71,7 @@ export async function renderInto(
  * @throws {Failure} where a dependency is missing, or the disk is full
  */
 export async function renderCopy(
-  store: Store,
+  store: ImageStore,
   image: StoredImage,
   path: string,
   users: (id: number) => number = (id) => id,

@@ -8,7 +8,7 @@
 import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.ts";
 import { STORE_KEY_LENGTH, type StoreKey } from "../appc/image_id.ts";
 import type { ImageName } from "../appc/image_name.ts";
-import { type Label, labelValue } from "../appc/label.ts";
+import { hasLabels, labelValue } from "../appc/label.ts";
 import { Failure } from "../failure.ts";
 import { ERRNO } from "../linux/errno.ts";
 import { exists } from "../linux/exists.ts";
@@ -17,39 +17,19 @@ import { cstring, trySyscall } from "../linux/syscall.ts";
 import type { ByteSource } from "../aci/bytes/source.ts";
 import type { ImportOptions } from "./import_aci.ts";
 import { imagePath, shardPath, treePath } from "./layout.ts";
-
-/** An image by its ID, of which at least two digits are given, or by name and labels. */
-export type ImageQuery = { readonly id: string } | ImageName;
-
-/** An image that is in the store. */
-export interface StoredImage {
-  /** The first half of the image ID, under which the store keeps it. */
-  readonly key: StoreKey;
-  readonly manifestText: string;
-  /** Parsed when it is asked for, which takes 2 ms the first time. */
-  readonly manifest: ImageManifest;
-  /** The uncompressed archive. */
-  readonly blobPath: string;
-}
-
-/** An image's rendered tree, never to be written to. */
-export interface RenderedTree {
-  /** `deps-sha512-…`: what the tree was rendered from. */
-  readonly id: string;
-  /** The root file system: an absolute path if the data directory is one. */
-  readonly rootfs: string;
-}
+import { makeSkeleton } from "./skeleton.ts";
+import type {
+  HeldLock,
+  ImageQuery,
+  ImageStore,
+  RenderedTree,
+  StoredImage,
+} from "./stored_image.ts";
 
 const AT_FDCWD = -100; // include/uapi/linux/fcntl.h
 
-/** A lock of the store, until it is disposed. */
-export interface HeldLock extends Disposable {
-  /** The descriptor through which it is held; closed on exec. */
-  readonly fd: number;
-}
-
 /** The store below a data directory. It holds nothing open; locks are taken where they are needed. */
-export class Store {
+export class Store implements ImageStore {
   /** @param dataDir `--dir`, like /var/lib/rkt; need not exist */
   constructor(readonly dataDir: string) {}
 
@@ -121,7 +101,7 @@ export class Store {
       const key of index.keysOfName(query.name, labelValue(query.labels, "version") === undefined)
     ) {
       const image = this.read(key);
-      if (image === undefined || !hasLabels(image.manifest, query.labels)) continue;
+      if (image === undefined || !hasLabels(image.manifest.labels, query.labels)) continue;
       if (generation !== undefined) this.#remember(query, generation, key);
       return image;
     }
@@ -233,65 +213,6 @@ export class Store {
 
 /** A UUID and a line feed. */
 const GENERATION_LENGTH = 37;
-
-/** What is in the skeleton, with modes. */
-const SKELETON: readonly (readonly [string, number])[] = [
-  ["dev", 0o755],
-  ["etc", 0o755],
-  ["proc", 0o755],
-  ["run", 0o755],
-  ["sys", 0o755],
-  ["tmp", 0o1777],
-];
-
-/** What an app finds in /etc/hosts where nobody says anything else (hosts(5)). */
-export const HOSTS_STUB = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
-
-/** Makes the mount points that a root lacks; what the image has at their places stays. */
-export function fillSkeleton(root: string, owner = 0): void {
-  for (const [name, mode] of SKELETON) {
-    const path = `${root}/${name}`;
-    if (exists(path)) continue;
-    Deno.mkdirSync(path);
-    Deno.chownSync(path, owner, owner);
-    Deno.chmodSync(path, mode);
-  }
-  // A link there may lead out of the root.
-  if (!Deno.lstatSync(`${root}/etc`).isDirectory || exists(`${root}/etc/hosts`)) return;
-  writeHostsStub(root);
-  Deno.chownSync(`${root}/etc/hosts`, owner, owner);
-}
-
-function writeHostsStub(root: string): void {
-  const path = `${root}/etc/hosts`;
-  Deno.writeTextFileSync(path, HOSTS_STUB, { createNew: true });
-  Deno.chmodSync(path, 0o644);
-}
-
-/** Not to be finished if a collector takes the temporary directory, which nobody locks, for rubbish. */
-function makeSkeleton(path: string, temporary: string): void {
-  try {
-    Deno.mkdirSync(temporary, { recursive: true });
-    Deno.chmodSync(temporary, 0o755);
-    for (const [name, mode] of SKELETON) {
-      Deno.mkdirSync(`${temporary}/${name}`, { recursive: true });
-      // Not by mkdir's mode: the umask takes bits away from that.
-      Deno.chmodSync(`${temporary}/${name}`, mode);
-    }
-    writeHostsStub(temporary);
-    Deno.renameSync(temporary, path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    // Another process was faster: a directory that is not empty is never replaced.
-    if (!exists(path)) throw error;
-    Deno.removeSync(temporary, { recursive: true });
-  }
-}
-
-/** Whether an image has all labels that are asked for. */
-export function hasLabels(manifest: ImageManifest, labels: readonly Label[]): boolean {
-  return labels.every(({ name, value }) => labelValue(manifest.labels, name) === value);
-}
 
 function readText(path: string): string | undefined {
   try {

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { fileSource } from "../aci/bytes/source.ts";
 import { parseImageName } from "../appc/image_name.ts";
 import { Failure } from "../failure.ts";
-import { createPod } from "../pod/directory/pod_directory.ts";
 import { testImage } from "../../tests/world/aci.ts";
 import { collectImages, removeImage } from "./collect_images.ts";
 import type { ImportOptions } from "./import_aci.ts";
 import { listImages } from "./list_images.ts";
 import { changeIndex, openIndex } from "./open_index.ts";
-import { Store, type StoredImage } from "./store.ts";
+import { Store } from "./store.ts";
+import type { StoredImage, StoreUse } from "./stored_image.ts";
 import { sweepTemp } from "./temp_directory.ts";
 import { verifyImage } from "./verify_image.ts";
 
@@ -40,7 +40,9 @@ function temporaries(store: Store): string[] {
   return [...Deno.readDirSync(`${store.dataDir}/cas/tmp`)].map(({ name }) => name);
 }
 
-const quiet = { onTree: () => {}, onImage: () => {}, onLeft: () => {} };
+const NO_PODS: StoreUse = { trees: () => new Set(), images: () => new Set() };
+
+const quiet = { inUse: NO_PODS, onTree: () => {}, onImage: () => {}, onLeft: () => {} };
 
 Deno.test(
   "importAci() stores the archive, its manifest and its tree",
@@ -281,7 +283,7 @@ Deno.test(
     const files = { "bin/sh": "#!", "etc/empty/": "", "etc/passwd": "root" };
     const image = await imported(store, testImage(dir, { name: "example.com/a", files }));
     const { rootfs } = await store.tree(image);
-    assert.equal(await verifyImage(store, image), undefined);
+    assert.equal(await verifyImage(store, image, NO_PODS), undefined);
     const damages: readonly (readonly [() => void, string])[] = [
       [() => Deno.writeTextFileSync(`${rootfs}/bin/sh`, "#?"), "/bin/sh is changed"],
       [() => Deno.chmodSync(`${rootfs}/bin/sh`, 0o4755), "/bin/sh has other permissions"],
@@ -295,14 +297,14 @@ Deno.test(
     ];
     for (const [damage, said] of damages) {
       damage();
-      assert.equal(await verifyImage(store, image), said);
-      assert.equal(await verifyImage(store, image), undefined);
+      assert.equal(await verifyImage(store, image, NO_PODS), said);
+      assert.equal(await verifyImage(store, image, NO_PODS), undefined);
     }
     assert.deepEqual(temporaries(store), []);
     Deno.writeTextFileSync(image.blobPath, "x", { append: true });
-    await assert.rejects(verifyImage(store, image), /its archive in the store is damaged/);
+    await assert.rejects(verifyImage(store, image, NO_PODS), /its archive in the store is damaged/);
     await imported(store, `${dir}/a-1.0.aci`);
-    assert.equal(await verifyImage(store, image), undefined);
+    assert.equal(await verifyImage(store, image, NO_PODS), undefined);
   }),
 );
 
@@ -314,13 +316,9 @@ Deno.test(
       testImage(dir, { name: "example.com/a", files: { a: "" } }),
     );
     const tree = await store.tree(image);
-    using pod = createPod(store.dataDir);
-    Deno.mkdirSync(`${pod.path}/appsinfo/a`, { recursive: true });
-    Deno.writeTextFileSync(`${pod.path}/appsinfo/a/treeStoreID`, tree.id);
-    pod.toRun();
     Deno.writeTextFileSync(`${tree.rootfs}/a`, "b");
     await assert.rejects(
-      verifyImage(store, image),
+      verifyImage(store, image, { ...NO_PODS, trees: () => new Set([tree.id]) }),
       /is damaged \(\/a has another size\) and pods use/,
     );
   }),
@@ -339,17 +337,12 @@ Deno.test(
     const long = new Date(Date.now() - 3_600_000);
     for (const image of [running, recent, old]) Deno.utimeSync(image.blobPath, long, long);
     store.markUsed(recent);
-    using pod = createPod(store.dataDir);
-    Deno.mkdirSync(`${pod.path}/appsinfo/a`, { recursive: true });
-    Deno.writeTextFileSync(`${pod.path}/appsinfo/a/treeStoreID`, runningTree.id);
-    const apps = [{ name: "a", image: { id: running.key } }];
-    Deno.writeTextFileSync(`${pod.path}/pod`, JSON.stringify({ acKind: "PodManifest", apps }));
-    pod.toRun();
     Deno.writeTextFileSync(`${store.dataDir}/cas/blob/sha512/${old.key.slice(7, 9)}/half`, "");
     const trees: string[] = [];
     const images: string[] = [];
     const freed = collectImages(store, {
       gracePeriod: 600_000,
+      inUse: { trees: () => new Set([runningTree.id]), images: () => new Set([running.key]) },
       onTree: (id) => trees.push(id),
       onImage: (key) => images.push(key),
       onLeft: assert.fail,

@@ -10,11 +10,10 @@ import { syncFileSystem } from "../linux/sync.ts";
 import { imageGraph } from "./image_graph.ts";
 import { treePath } from "./layout.ts";
 import { renderInto } from "./render_tree.ts";
-import type { Store, StoredImage } from "./store.ts";
+import type { ImageStore, StoredImage, StoreUse } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { treeDifference } from "./tree_comparison.ts";
 import { treeIdOf } from "./tree_id.ts";
-import { treesInUse } from "../pod/directory/used_by_pods.ts";
 
 const AT_FDCWD = -100;
 const RENAME_EXCHANGE = 2; // include/uapi/linux/fs.h
@@ -22,10 +21,15 @@ const RENAME_EXCHANGE = 2; // include/uapi/linux/fs.h
 /**
  * Checks an image. A damaged tree is replaced by one that is rendered anew.
  *
+ * @param inUse what pods need: a tree below a pod is never replaced
  * @returns what was wrong with the tree, like `/bin/sh is changed`; undefined where nothing was
  * @throws {Failure} where the archive is damaged, or the damaged tree is in use
  */
-export async function verifyImage(store: Store, image: StoredImage): Promise<string | undefined> {
+export async function verifyImage(
+  store: ImageStore,
+  image: StoredImage,
+  inUse: StoreUse,
+): Promise<string | undefined> {
   checkBlob(image);
   const graph = await imageGraph(store, image);
   const id = treeIdOf(graph.keys);
@@ -34,11 +38,11 @@ export async function verifyImage(store: Store, image: StoredImage): Promise<str
   // The rendering hashes every archive that goes into the tree.
   const right = await renderInto(temp.path, graph);
   const difference = compare(store, id, right);
-  if (difference !== undefined) replaceTree(store, image, id, right, difference);
+  if (difference !== undefined) replaceTree(store, image, id, right, difference, inUse);
   return difference;
 }
 
-function compare(store: Store, id: string, right: string): string | undefined {
+function compare(store: ImageStore, id: string, right: string): string | undefined {
   using _lock = store.prepareLock();
   const path = treePath(store.dataDir, id);
   return exists(path) ? treeDifference(`${path}/rootfs`, `${right}/rootfs`) : undefined;
@@ -68,14 +72,15 @@ function checkBlob(image: StoredImage): void {
 
 /** Puts the right tree in place of a damaged one, in one step, so that there always is one. */
 function replaceTree(
-  store: Store,
+  store: ImageStore,
   image: StoredImage,
   id: string,
   right: string,
   difference: string,
+  inUse: StoreUse,
 ): void {
   using _lock = store.collectLock();
-  if (treesInUse(store.dataDir).has(id)) {
+  if (inUse.trees().has(id)) {
     throw new Failure(
       `image "${image.manifest.name}": its tree is damaged (${difference}) and pods use it; ` +
         "remove them (`rkt list`), then verify again",

@@ -1,6 +1,7 @@
 import { shortImageId } from "../../appc/image_id.ts";
 import { Failure } from "../../failure.ts";
-import { findImages, type PullPolicy } from "../../fetch/find_image.ts";
+import { findImages } from "../../fetch/find_image.ts";
+import type { PullPolicy } from "../../fetch/pull_policy.ts";
 import { fetchSettings } from "../request/fetch_settings.ts";
 import type { Invocation } from "../grammar/command.ts";
 import type { Flags } from "../grammar/flags.ts";

@@ -1,4 +1,5 @@
 import { removeStaleDownloads } from "../../fetch/stale_downloads.ts";
+import { usedByPods } from "../../pod/directory/used_by_pods.ts";
 import { collectImages } from "../../store/collect_images.ts";
 import { Store } from "../../store/store.ts";
 import type { Invocation } from "../grammar/command.ts";
@@ -18,6 +19,7 @@ export default async function run({ flags, global }: Invocation): Promise<number
   const gracePeriod = flags.duration("grace-period") ?? 0;
   const collected = collectImages(new Store(global.dir), {
     gracePeriod,
+    inUse: usedByPods(global.dir),
     onTree: (id) => say(`removed treestore "${id}"`),
     onImage: (key) => {
       removed += 1;

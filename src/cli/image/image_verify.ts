@@ -1,8 +1,10 @@
 import { Failure } from "../../failure.ts";
 import { FetchSession } from "../../fetch/fetch_session.ts";
+import { usedByPods } from "../../pod/directory/used_by_pods.ts";
 import { MissingDependency } from "../../store/image_graph.ts";
 import { readImageInfo } from "../../store/image_info.ts";
-import { Store, type StoredImage } from "../../store/store.ts";
+import { Store } from "../../store/store.ts";
+import type { StoredImage } from "../../store/stored_image.ts";
 import { verifyImage } from "../../store/verify_image.ts";
 import { verifyStoredSignature } from "../../fetch/stored_signature.ts";
 import type { Invocation } from "../grammar/command.ts";
@@ -33,7 +35,7 @@ export default async function run({ args, global }: Invocation): Promise<number>
 
 async function verifyFiles(store: Store, image: StoredImage, text: string): Promise<void> {
   try {
-    const difference = await verifyImage(store, image);
+    const difference = await verifyImage(store, image, usedByPods(store.dataDir));
     if (difference === undefined) return;
     console.error(`verify: image "${text}": its tree was damaged (${difference}): repaired`);
   } catch (error) {

@@ -11,6 +11,7 @@ import { type AcName, parseAcName } from "../../appc/name.ts";
 import type { ExposedPort, Mount } from "../../appc/pod_manifest.ts";
 import { parseId, type Volume } from "../../appc/volume.ts";
 import { Failure } from "../../failure.ts";
+import type { PullPolicy } from "../../fetch/pull_policy.ts";
 import { rktAnnotation } from "../../appc/rkt_annotation.ts";
 import { parseRestart } from "../../../stage1/app/restart_policy.ts";
 import type { AppArguments, Invocation } from "../grammar/command.ts";
@@ -29,9 +30,6 @@ export interface RunRequest {
   /** In the order of the command line; empty only with a pod manifest. */
   readonly apps: readonly AppRequest[];
 }
-
-/** When images are fetched. */
-export type PullPolicy = "new" | "never" | "update";
 
 /** What is asked for the pod as a whole. */
 export interface PodRequest {

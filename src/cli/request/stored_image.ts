@@ -1,6 +1,7 @@
 import { Failure } from "../../failure.ts";
 import { parseImageArgument } from "../../fetch/image_argument.ts";
-import { Store, type StoredImage } from "../../store/store.ts";
+import { Store } from "../../store/store.ts";
+import type { StoredImage } from "../../store/stored_image.ts";
 
 /** The store has no such image. */
 export class NotInStore extends Failure {

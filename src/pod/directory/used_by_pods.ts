@@ -1,13 +1,19 @@
 /** Which parts of the store pods need. */
 import { exists } from "../../linux/exists.ts";
+import type { StoreUse } from "../../store/stored_image.ts";
 import { listPods, type PodView, readPodFile } from "./pod_directory.ts";
 import { podContents } from "./pod_details.ts";
+
+/** What pods need of the store, for whoever removes or replaces things there. */
+export function usedByPods(dataDir: string): StoreUse {
+  return { trees: () => treesInUse(dataDir), images: () => imagesInUse(dataDir) };
+}
 
 /** States of pods that still need their images: they run, or will. */
 const LIVE: readonly PodView["state"][] = ["embryo", "preparing", "prepared", "running"];
 
 /** The IDs of the trees below the pods that are not in the garbage. */
-export function treesInUse(dataDir: string): Set<string> {
+function treesInUse(dataDir: string): Set<string> {
   const trees = new Set<string>();
   for (const pod of listPods(dataDir)) {
     if (pod.stage === "garbage") continue;
@@ -26,7 +32,7 @@ function treeFiles(pod: PodView): string[] {
 }
 
 /** The IDs, maybe cut, of the images of pods that run or will run. */
-export function imagesInUse(dataDir: string): Set<string> {
+function imagesInUse(dataDir: string): Set<string> {
   const live = listPods(dataDir).filter(({ state }) => LIVE.includes(state));
   return new Set(live.flatMap((pod) => (podContents(pod)?.apps ?? []).map((app) => app.imageId)));
 }

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { createPod } from "./pod_directory.ts";
+import { usedByPods } from "./used_by_pods.ts";
+
+const IMAGE = `sha512-${"0".repeat(64)}`;
+
+Deno.test("usedByPods() finds the trees and images of pods that run or will run", () => {
+  const dataDir = Deno.makeTempDirSync({ prefix: "rkt-used-" });
+  try {
+    const used = usedByPods(dataDir);
+    assert.deepEqual([...used.trees(), ...used.images()], []);
+    {
+      using pod = createPod(dataDir);
+      Deno.mkdirSync(`${pod.path}/appsinfo/a`, { recursive: true });
+      Deno.writeTextFileSync(`${pod.path}/appsinfo/a/treeStoreID`, "deps-sha512-app\n");
+      Deno.writeTextFileSync(`${pod.path}/stage1TreeStoreID`, "deps-sha512-stage1\n");
+      const apps = [{ name: "a", image: { id: IMAGE } }];
+      Deno.writeTextFileSync(`${pod.path}/pod`, JSON.stringify({ acKind: "PodManifest", apps }));
+      pod.toRun();
+      assert.deepEqual([...used.trees()].sort(), ["deps-sha512-app", "deps-sha512-stage1"]);
+      assert.deepEqual([...used.images()], [IMAGE]);
+    }
+    // Without its lock the pod has exited: its trees stay until it is collected, its images may go.
+    assert.equal(used.trees().size, 2);
+    assert.deepEqual([...used.images()], []);
+  } finally {
+    Deno.removeSync(dataDir, { recursive: true });
+  }
+});
