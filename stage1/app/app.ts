@@ -4,7 +4,7 @@ import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts"
 import { type Cgroups, enterCgroup } from "../cgroup/cgroup.ts";
 import { enterDomain } from "./landlock.ts";
 import { labelProgram, scoreForMemory } from "./own_settings.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { mutableStruct, type Section, slot, struct, vector } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
 import { limitProcess } from "./process_limits.ts";

@@ -5,7 +5,7 @@ import {
   DEFAULT_CAPABILITIES,
 } from "../../src/linux/capabilities.ts";
 import { callsOf, indexOf, runPod, type Script, testApp, testPod } from "../testing/fake_kernel.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import type { Given, Run } from "../engine/testing/interpret.ts";
 import type { PodApp } from "../pod.ts";
 

@@ -5,7 +5,7 @@
  * (Documentation/userspace-api/landlock.rst, "Ptrace restrictions").
  */
 import { CAPABILITIES } from "../../src/linux/capabilities.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { addressOf, mutableStruct, type Section, slot, struct } from "../engine/plan.ts";
 import type { PodApp } from "../pod.ts";
 

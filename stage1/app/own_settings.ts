@@ -1,5 +1,5 @@
 /** What an app's process sets of itself by files of its /proc, while it is still root. */
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { type Section, slot } from "../engine/plan.ts";
 import type { PodApp } from "../pod.ts";
 

@@ -1,6 +1,6 @@
 /** Limits of an app's processes, as setrlimit(2) knows them: `--ulimit`. */
 import { Failure } from "../../src/failure.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { type Section, struct } from "../engine/plan.ts";
 
 /** The resources, by the names that people know from ulimit(1), docker and podman. */

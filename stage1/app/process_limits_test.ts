@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../src/failure.ts";
 import { runPod, testApp, testPod } from "../testing/fake_kernel.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import {
   parseProcessLimit,
   parseProcessLimits,

@@ -5,7 +5,7 @@
 import type { CgroupBase, CgroupPlace } from "../../src/cgroup/location.ts";
 import { type Setting, settings } from "./cgroup_settings.ts";
 import { attachDeviceProgram, DEFAULT_DEVICES, deviceLine, type DeviceRule } from "./devices.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import {
   mutableStruct,
   type Section,

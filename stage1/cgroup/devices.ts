@@ -2,7 +2,7 @@
  * Which devices an app may use. The policy is closed: what is not named is not opened, whatever nodes the app makes
  * or finds. Version 1 of cgroups takes the rules as lines, version 2 a program for the kernel's BPF machine.
  */
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot, struct } from "../engine/plan.ts";
 
 /** Devices an app may use, and for what. */

@@ -1,7 +1,7 @@
 /** Shows a plan to a person, as strace(1) shows what a process did. */
 import { errnoName } from "../../src/linux/errno.ts";
 import { CAPABILITIES } from "../../src/linux/capabilities.ts";
-import * as constants from "./constants.ts";
+import * as constants from "../../src/linux/constants.ts";
 import {
   type Address,
   type Argument,

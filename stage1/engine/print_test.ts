@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import * as k from "./constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import {
   addressOf,
   type Argument,

@@ -5,7 +5,7 @@ import { settings } from "../cgroup/cgroup_settings.ts";
 import { shifted } from "../root/private_users.ts";
 import { type Confinement, differenceLines, differences } from "./confinement.ts";
 import { hasDomain } from "../app/landlock.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import type { Pod, PodApp, StreamMode } from "../pod.ts";
 import { processLimitText } from "../app/process_limits.ts";
 import { namespaces } from "../processes/pod_plan.ts";

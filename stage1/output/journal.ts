@@ -1,5 +1,5 @@
 /** `--stdout=journal`: a stream of the native protocol of systemd-journald, which is the app's output itself. */
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot, struct } from "../engine/plan.ts";
 
 /** Where journald listens for streams. */

@@ -11,7 +11,7 @@
  * When a file is full it is renamed to `APP.1`, over the one before. Nothing here can fail the pod: what a full disk
  * does not take is lost.
  */
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import {
   addressOf,
   type Field,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { exited, INIT, testApp, testPod } from "../testing/fake_kernel.ts";
 import { streamHeader } from "./journal.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { type Given, interpret, type Memory } from "../engine/testing/interpret.ts";
 import type { SyscallName } from "../engine/syscalls.ts";
 import type { Pod, PodApp, Streams } from "../pod.ts";

@@ -4,7 +4,7 @@
  *
  * All of it is in tables, so its code is the same for any number of apps.
  */
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { MEMORY } from "../engine/elf.ts";
 import {
   addressOf,

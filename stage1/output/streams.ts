@@ -14,7 +14,7 @@ import { connectJournal } from "./journal.ts";
 import { bornLater } from "../app/restart_policy.ts";
 import { openPassage, type Passage, receiveDescriptor, splitPair } from "../steps/fd_passing.ts";
 import { TOLD_ON } from "../engine/abort.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { addressOf, type Section, type Slot, slot, space } from "../engine/plan.ts";
 import type { Pod, PodApp, Streams } from "../pod.ts";
 import { handMaster, makePty, openSlave, type Terminal } from "./terminal.ts";

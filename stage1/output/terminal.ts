@@ -7,7 +7,7 @@
  * The relays are two children of the supervisor. A third one, the guard, waits for the supervisor's death to give the
  * caller its terminal back; the supervisor does that itself on every other way out.
  */
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import {
   addressOf,
   mutableStruct,

@@ -17,7 +17,7 @@ import {
   STOPPING,
   TIMER,
 } from "./init_state.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { addressOf, instructionAt, slot } from "../engine/plan.ts";
 import { alarm, exitCode } from "./supervisor.ts";
 import { unlessRanOut } from "./timers.ts";

@@ -18,7 +18,7 @@ import {
   TIMER,
 } from "./init_state.ts";
 import { EXIT_FAILURE } from "../engine/abort.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { addressOf, instructionAt, slot } from "../engine/plan.ts";
 import { unlessRanOut } from "./timers.ts";
 

@@ -9,7 +9,7 @@
  */
 import { confine, execute, type Program, releaseSignals } from "../app/app.ts";
 import { labelProgram, scoreForMemory } from "../app/own_settings.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { addressOf, type Plan, Section, type Slot, slot } from "../engine/plan.ts";
 import type { PodApp } from "../pod.ts";
 import { filterSystemCalls } from "../seccomp/install_filter.ts";

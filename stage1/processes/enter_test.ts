@@ -9,7 +9,7 @@ import {
   type Script,
   testApp,
 } from "../testing/fake_kernel.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import type { Run } from "../engine/testing/interpret.ts";
 
 const PROCESS = 20;

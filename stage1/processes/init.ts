@@ -9,7 +9,7 @@ import { initLoop } from "./init_loop.ts";
 import { makeCovers, openKernelFiles } from "../root/kernel_files.ts";
 import { attributes, MOUNT_ATTR_SIZE, newMount } from "../steps/mounts.ts";
 import { enterNetwork } from "./network.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { Mutable } from "./sandbox.ts";
 import {
   addressOf,

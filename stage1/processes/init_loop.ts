@@ -27,7 +27,7 @@ import {
   STOPPING,
 } from "./init_state.ts";
 import { bornLater, startOrder } from "../app/restart_policy.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { MEMORY } from "../engine/elf.ts";
 import { instructionAt, type Section, type Sections, type Slot, slot } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";

@@ -9,7 +9,7 @@ import {
   testPod,
 } from "../testing/fake_kernel.ts";
 import { type Life, PLAIN_LIFE, type Restart } from "../app/restart_policy.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { MEMORY } from "../engine/elf.ts";
 import type { Pod, PodApp } from "../pod.ts";
 

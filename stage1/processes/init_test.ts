@@ -10,7 +10,7 @@ import {
   testApp,
   testPod,
 } from "../testing/fake_kernel.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { FORWARDED } from "./supervisor.ts";
 
 const ONE = testPod([testApp("one")]);

@@ -1,5 +1,5 @@
 /** The pod's network: init enters it, the supervisor takes it down when the pod has ended. */
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { type Section, slot, struct, vector } from "../engine/plan.ts";
 import type { NetworkTearDown, Pod } from "../pod.ts";
 import { signalSet, SIGSET_SIZE } from "./supervisor.ts";

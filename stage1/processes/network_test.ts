@@ -8,7 +8,7 @@ import {
   testApp,
   testPod,
 } from "../testing/fake_kernel.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import type { NetworkTearDown } from "../pod.ts";
 
 const podOn = (tearDown: NetworkTearDown) =>

@@ -1,7 +1,7 @@
 /** The plan of a pod: pure, from what is known of the pod to the steps of its three kinds of processes. */
 import { init } from "./init.ts";
 import { runOutput } from "../output/output.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { emptySections, type Plan, planOf } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
 import { supervise } from "./supervisor.ts";

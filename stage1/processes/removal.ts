@@ -1,5 +1,5 @@
 /** `rkt run --rm`: when the pod has ended, the supervisor has `rkt rm` remove it, and only then ends itself. */
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { type Section, slot, vector } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
 import { signalSet, SIGSET_SIZE } from "./supervisor.ts";

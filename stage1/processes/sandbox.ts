@@ -5,7 +5,7 @@
  * of stage1's root locked shared for as long as it lives. Who gets that lock exclusively knows that no app runs.
  */
 import type { Role } from "./init_state.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
 import type { PrivateUsers } from "../root/private_users.ts";
 

@@ -16,7 +16,7 @@ import type { Role } from "./init_state.ts";
 import { logger, runLogger } from "../output/logger.ts";
 import { KEEPERS, STOP_APP, STOPPING } from "./sandbox.ts";
 import { EXIT_FAILURE, FAILED_WITH, TOLD_ON } from "../engine/abort.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import {
   addressOf,
   emptySections,

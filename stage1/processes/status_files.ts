@@ -7,7 +7,7 @@
  *     APP-restarts   how often it was started again: four bytes, little-endian; only if it was
  */
 import type { AppTable } from "./app_table.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot } from "../engine/plan.ts";
 
 /** What the steps here work with. */

@@ -4,7 +4,7 @@
  */
 import { type Cgroups, makeCgroups, removeCgroups } from "../cgroup/cgroup.ts";
 import { leaveNamespaceToInit, tearDownNetwork } from "./network.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { bearOnTheWay } from "../root/private_users.ts";
 import { MEMORY, PAGE } from "../engine/elf.ts";
 import {

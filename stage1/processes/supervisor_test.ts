@@ -10,7 +10,7 @@ import {
   testApp,
   testPod,
 } from "../testing/fake_kernel.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { FORWARDED, WAITED_FOR } from "./supervisor.ts";
 
 const POD = testPod([testApp("app")]);

@@ -3,7 +3,7 @@
  * back when the program is killed. The program holds the reading end of the guard's standard output, and gets one byte
  * through it when the modes are remembered.
  */
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { mutableStruct, type Plan, Section, space } from "../engine/plan.ts";
 import { giveBack } from "../output/terminal.ts";
 

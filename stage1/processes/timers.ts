@@ -1,7 +1,7 @@
 /** The timers of apps that may be started again: how long they rest, and how long they have run. */
 import { RESTART } from "./app_table.ts";
 import { APP, type Loop, TIMER } from "./init_state.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { addressOf, mutableStruct, slot, struct } from "../engine/plan.ts";
 
 /** It wakes init as the end of a child does; that is when init looks at apps anyway. */

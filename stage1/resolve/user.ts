@@ -12,7 +12,7 @@ import {
   O_PATH,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
-} from "../engine/constants.ts";
+} from "../../src/linux/constants.ts";
 
 /** The largest passwd or group file that is read, in bytes. */
 const LARGEST_FILE = 4 << 20;

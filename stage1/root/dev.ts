@@ -1,6 +1,6 @@
 /** An app's /dev: the devices of the spec, terminals, the pod's shared memory. */
 import { attach, attributes, MOUNT_ATTR_SIZE, newMount, ownDirectory } from "../steps/mounts.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
 import type { PrivateUsers } from "./private_users.ts";

@@ -10,7 +10,7 @@ import {
   OPEN_HOW_SIZE,
   READ_ONLY,
 } from "../steps/mounts.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
 import type { EtcFile, Pod, PodApp } from "../pod.ts";
 

@@ -1,6 +1,6 @@
 /** /proc and /sys of an app, and what of them it may not change or see. */
 import { attach, MOUNT_ATTR_SIZE, newMount, ownDirectory, READ_ONLY } from "../steps/mounts.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
 import type { OpenRoot } from "./root.ts";

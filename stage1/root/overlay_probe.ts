@@ -1,7 +1,7 @@
 /** Whether overlayfs works over a directory: AUFS, ZFS and file systems without d_type can't be its layers. */
 import { KernelError } from "../../src/linux/errno.ts";
 import { runInProcess } from "../engine/in_process.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { addressOf, Section, slot } from "../engine/plan.ts";
 import { newMount } from "../steps/mounts.ts";
 

@@ -6,7 +6,7 @@
  * of the pod belong to it. Then the way ends: what it had open is init's alone.
  */
 import { attributes, MOUNT_ATTR_SIZE } from "../steps/mounts.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { EXIT_FAILURE } from "../engine/abort.ts";
 import { addressOf, type Section, type Slot, slot } from "../engine/plan.ts";
 

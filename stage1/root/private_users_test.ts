@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { addedAppPlan, POD_INIT, POD_MOUNTS } from "../processes/shim.ts";
 import { callsOf, indexOf, runPlan, runPod, testApp, testPod } from "../testing/fake_kernel.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import {
   COUNT,
   newPrivateUsers,

@@ -13,7 +13,7 @@ import {
   newMount,
   READ_ONLY,
 } from "../steps/mounts.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
 import { shiftLayer } from "./private_users.ts";
 import type { Pod, PodApp, Root } from "../pod.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { callsOf, indexOf, runPod, type Script, testApp, testPod } from "../testing/fake_kernel.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import type { Given, Run } from "../engine/testing/interpret.ts";
 import type { AppMount, PodApp } from "../pod.ts";
 import { PROTECTED } from "./kernel_files.ts";

@@ -1,7 +1,7 @@
 /** Settings of the kernel for a pod (`os/unix/sysctl`): only what belongs to namespaces that are the pod's own. */
 import type { Isolator } from "../../src/appc/isolator.ts";
 import { Failure } from "../../src/failure.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { type Section, slot } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
 import { newMount } from "../steps/mounts.ts";

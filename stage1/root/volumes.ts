@@ -1,6 +1,6 @@
 /** Volumes: opened on the host, and mounted in apps' roots, where the image chooses what their targets lead to. */
 import { attach, attributes, inRoot, MOUNT_ATTR_SIZE, OPEN_HOW_SIZE } from "../steps/mounts.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
 import type { AppMount, PodApp } from "../pod.ts";
 

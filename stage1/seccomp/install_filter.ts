@@ -1,5 +1,5 @@
 /** The steps that confine an app to its system calls. */
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { addressOf, type Section, struct } from "../engine/plan.ts";
 import type { PodApp } from "../pod.ts";
 

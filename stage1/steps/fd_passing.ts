@@ -1,5 +1,5 @@
 /** A socket between supervisor and init, through which init hands descriptors up. */
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot, space } from "../engine/plan.ts";
 
 /** The two ends of the socket. */

@@ -2,7 +2,7 @@
 import { Failure } from "../../src/failure.ts";
 import { KernelError } from "../../src/linux/errno.ts";
 import { runInProcess } from "../engine/in_process.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { addressOf, Section, type Slot, slot } from "../engine/plan.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** Mounts by the calls that take file descriptors, and directories found below an app's root without a way out of it. */
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot, struct } from "../engine/plan.ts";
 
 export const OPEN_HOW_SIZE = 24;

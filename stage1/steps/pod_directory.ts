@@ -1,5 +1,5 @@
 /** The supervisor's first steps: an empty pod directory is filled, and becomes that of a running pod. */
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import { type Section, slot } from "../engine/plan.ts";
 import { type Pod, type PodEntry, supervisorPid } from "../pod.ts";
 

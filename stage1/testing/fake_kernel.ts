@@ -1,7 +1,7 @@
 /** A pod, and a kernel that lets its processes live by a script: for tests of what plans decide. */
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from "../../src/linux/capabilities.ts";
 import { PLAIN_LIFE } from "../app/restart_policy.ts";
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import {
   type Call,
   type Given,

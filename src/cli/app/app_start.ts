@@ -17,7 +17,7 @@ import { becomeProgram } from "../../../stage1/engine/execute.ts";
 import type { EtcFile, EtcFiles, Pod } from "../../../stage1/pod.ts";
 import { type PrivateUsers, USER_NAMESPACE } from "../../../stage1/root/private_users.ts";
 import { program } from "../../../stage1/engine/launch.ts";
-import * as k from "../../../stage1/engine/constants.ts";
+import * as k from "../../linux/constants.ts";
 import { appArgument } from "../request/app_argument.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { confinement, type GlobalFlags } from "../grammar/global_flags.ts";

@@ -3,7 +3,7 @@ import { Failure } from "../../failure.ts";
 import { ERRNO, KernelError } from "../../linux/errno.ts";
 import { type Process, processFile } from "../../linux/process.ts";
 import { cstring, trySyscall } from "../../linux/syscall.ts";
-import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../../../stage1/engine/constants.ts";
+import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../../linux/constants.ts";
 
 /**
  * Opens what is written to by whoever joins the cgroups of a process: one file for each hierarchy where it is in another

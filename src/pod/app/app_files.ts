@@ -6,7 +6,7 @@ import { closeDescriptor, tryLockShared, tryOpenDirectory } from "../../linux/lo
 import type { Process } from "../../linux/process.ts";
 import { treePath } from "../../store/layout.ts";
 import { borrow } from "../../../stage1/steps/in_helper_child.ts";
-import * as k from "../../../stage1/engine/constants.ts";
+import * as k from "../../linux/constants.ts";
 import { type Section, slot } from "../../../stage1/engine/plan.ts";
 import { type MountOption, newMount } from "../../../stage1/steps/mounts.ts";
 import { findApp, pinInit } from "./app_process.ts";

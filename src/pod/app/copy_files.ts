@@ -24,7 +24,7 @@ import {
   S_IFMT,
 } from "../../linux/files.ts";
 import { cstring, trySyscall } from "../../linux/syscall.ts";
-import { O_PATH, RESOLVE_IN_ROOT } from "../../../stage1/engine/constants.ts";
+import { O_PATH, RESOLVE_IN_ROOT } from "../../linux/constants.ts";
 
 /** A path on one side. */
 export interface Place {

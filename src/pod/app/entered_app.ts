@@ -7,7 +7,7 @@ import { rktAnnotation, rktAnnotationValue } from "../../appc/rkt_annotation.ts"
 import { Failure } from "../../failure.ts";
 import { type Process, processFile, processLink } from "../../linux/process.ts";
 import { CAPABILITIES } from "../../linux/capabilities.ts";
-import * as k from "../../../stage1/engine/constants.ts";
+import * as k from "../../linux/constants.ts";
 import type { PodApp } from "../../../stage1/pod.ts";
 import { resolveApps } from "../../../stage1/resolve/resolve.ts";
 

@@ -2,7 +2,7 @@
 import { Failure } from "../../failure.ts";
 import { cstring, syscall, trySyscall } from "../../linux/syscall.ts";
 import { runInProcess } from "../../../stage1/engine/in_process.ts";
-import * as k from "../../../stage1/engine/constants.ts";
+import * as k from "../../linux/constants.ts";
 import { Section, slot } from "../../../stage1/engine/plan.ts";
 import {
   COUNT,

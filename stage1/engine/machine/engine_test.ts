@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { runInProcess } from "../in_process.ts";
 import { assemble } from "../assemble.ts";
-import * as k from "../constants.ts";
+import * as k from "../../../src/linux/constants.ts";
 import { executable, MEMORY } from "../elf.ts";
 import { interpret } from "../testing/interpret.ts";
 import {
