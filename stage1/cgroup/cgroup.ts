@@ -224,7 +224,8 @@ function writeSetting(
   if (warning === undefined) return writeAt(steps, doing, directory, `${below}${file}`, text);
   const opened = slot("file");
   const names = [file, ...otherwise === undefined ? [] : [otherwise]];
-  const label = (name: string) => `${name} of ${who} (${text})`;
+  // Several files can have the same text: bandwidth to read and to write, of version 1.
+  const label = (name: string) => `${name} of ${who} (${file} ${text})`;
   const done = label("done");
   for (const name of names) {
     const next = label(`without ${name}`);

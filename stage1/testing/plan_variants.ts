@@ -1,0 +1,255 @@
+/** The plans that the project makes, in all their shapes: for tests that hold for each of them. */
+import * as k from "../engine/constants.ts";
+import type { Plan } from "../engine/plan.ts";
+import type { Pod, PodApp } from "../pod.ts";
+import { enterPlan } from "../processes/enter.ts";
+import { podPlan } from "../processes/pod_plan.ts";
+import { addedAppPlan } from "../processes/shim.ts";
+import { guardPlan } from "../processes/terminal_guard.ts";
+import { testApp, testPod } from "./fake_kernel.ts";
+
+/** A property of a pod: what it changes in the pod, and in its n-th app. */
+interface Feature {
+  readonly pod?: Partial<Pod>;
+  readonly app?: (number: number) => Partial<PodApp>;
+}
+
+const command = (name: string) => ({ executables: [`/bin/${name}`], arguments: [name] });
+const users = { shift: 3 * 65_536, count: 65_536 };
+const limits = {
+  memory: 1n << 26n,
+  swap: 1n << 20n,
+  cpu: 1500n,
+  cpuShares: 512,
+  pids: 100,
+  ioWeight: 77,
+  ioBandwidth: 1n << 20n,
+  iops: 100n,
+  devices: [{ kind: "read-bps", path: "/dev/sda", rate: 5n, disk: "8:0" }],
+} as const;
+const controllers = ["memory", "cpu", "pids", "blkio", "devices"] as const;
+const first = ["memory", "cpu", "pids", "blkio", "devices"] as const;
+
+const joined = (tearDown: Extract<Pod["network"], { kind: "joined" }>["tearDown"]): Feature => ({
+  pod: { network: { kind: "joined", namespace: 201, networks: "default (eth0)", tearDown } },
+});
+
+/** One property of a pod each. */
+export const FEATURES: Readonly<Record<string, Feature>> = {
+  plain: {},
+  restarts: {
+    app: () => ({
+      life: { restart: { when: "always", most: Infinity, delay: 100 }, keep: true, after: [] },
+    }),
+  },
+  "bounded restarts": {
+    app: () => ({
+      life: { restart: { when: "on-failure", most: 3, delay: 100 }, keep: false, after: [] },
+    }),
+  },
+  order: {
+    app: (number) => ({
+      life: {
+        restart: { when: "no", most: 0, delay: 100 },
+        keep: false,
+        after: number === 0 ? [] : ["app-0"],
+      },
+    }),
+  },
+  "event handlers": { app: () => ({ preStart: command("before"), postStop: command("after") }) },
+  logging: { app: () => ({ streams: { stdin: "null", stdout: "log", stderr: "log" } }) },
+  journal: { app: () => ({ streams: { stdin: "null", stdout: "journal", stderr: "journal" } }) },
+  streams: {
+    app: () => ({
+      streams: { stdin: "stream", stdout: "stream", stderr: "stream" },
+      uid: 1000,
+      gid: 100,
+    }),
+  },
+  "terminals to attach to": {
+    app: () => ({ streams: { stdin: "tty", stdout: "tty", stderr: "tty" } }),
+  },
+  "lines with names": { pod: { named: ["stdout", "stderr"] } },
+  interactive: { pod: { interactive: true } },
+  "private users": { pod: { privateUsers: users } },
+  "host network": { pod: { network: { kind: "host" } } },
+  "joined network": joined({
+    messages: [new Uint8Array(20).fill(7), new Uint8Array(32)],
+    files: ["/var/lib/cni/a", "/var/lib/cni/b"],
+  }),
+  "network torn down by a program": joined({
+    messages: [],
+    files: [],
+    command: ["/usr/bin/rkt", "network-down", "uuid"],
+  }),
+  sandbox: { pod: { mutable: true } },
+  "host IPC": { pod: { ipc: "parent" } },
+  "removed at its end": { pod: { removal: ["/usr/bin/rkt", "rm", "uuid"] } },
+  "files of etc": {
+    pod: {
+      etc: {
+        resolvConf: { kind: "text", text: "nameserver 10.0.0.1\n" },
+        hosts: { kind: "host" },
+      },
+    },
+  },
+  sysctls: {
+    pod: { settings: [["net/ipv4/ip_forward", "1"], ["kernel/shmmax", "65536"]] },
+  },
+  "prepared before": { pod: { stage: "prepared" } },
+  "complete before": { pod: { stage: "prepare", prepareLock: 7, used: ["/data/cas/used"] } },
+  "pod directory": {
+    pod: {
+      entries: [
+        { kind: "directory", path: "a", mode: 0o755 },
+        { kind: "file", path: "a/b", text: "text" },
+        { kind: "volume", path: "v", mode: 0o700, uid: 1, gid: 2 },
+      ],
+    },
+  },
+  "paths not protected": { pod: { protectPaths: false } },
+  "no grace time": { pod: { stopTimeout: 0 } },
+  cgroups: {
+    pod: {
+      cgroups: {
+        version: 2,
+        bases: [{ path: "/sys/fs/cgroup/x", controllers: ["devices"] }],
+        enable: [],
+        disks: [],
+      },
+    },
+  },
+  limits: {
+    pod: {
+      limits,
+      cgroups: {
+        version: 2,
+        bases: [{ path: "/sys/fs/cgroup/x", controllers }],
+        enable: [["/sys/fs/cgroup/x/cgroup.subtree_control", "+memory"]],
+        leaf: "/sys/fs/cgroup/x/supervisor",
+        disks: ["8:0"],
+      },
+    },
+    app: () => ({ limits }),
+  },
+  "limits of version 1": {
+    pod: {
+      limits,
+      cgroups: {
+        version: 1,
+        bases: first.map((name) => ({ path: `/sys/fs/cgroup/${name}`, controllers: [name] })),
+        enable: [],
+        disks: ["8:0"],
+      },
+    },
+    app: () => ({ limits }),
+  },
+  "a copied root": {
+    app: (number) => ({ root: { kind: "copy", path: `stage1/app-${number}/rootfs` } }),
+  },
+  "a read-only root": { app: () => ({ readOnlyRoot: true }) },
+  "a durable root": {
+    app: () => ({
+      root: {
+        kind: "overlay",
+        durable: true,
+        tree: "cas/tree/t/rootfs",
+        skeleton: "cas/skeleton",
+        layers: "overlay",
+      },
+    }),
+  },
+  volumes: {
+    app: () => ({
+      mounts: [
+        { volume: "a", source: "/srv", target: "/srv", readOnly: true, recursive: true },
+        { volume: "b", source: "volumes/b", target: "/b", readOnly: false, recursive: false },
+      ].map((each) => ({ ...each, directory: true })),
+    }),
+  },
+  "a device": {
+    app: () => ({
+      mounts: [{
+        volume: "tty",
+        source: "/dev/ttyS0",
+        target: "/dev/ttyS0",
+        readOnly: false,
+        recursive: false,
+        directory: false,
+        device: { type: "char", major: 4, minor: 64, access: "rw" },
+      }],
+    }),
+  },
+  "an ordinary user": { app: () => ({ uid: 1000, gid: 100, supplementaryGids: [1, 2, 3] }) },
+  "no new privileges": { app: () => ({ noNewPrivileges: true }) },
+  "an administrator": { app: () => ({ capabilities: Array.from({ length: 41 }, (_, i) => i) }) },
+  "a system call filter": {
+    app: () => ({
+      systemCalls: { program: new Uint8Array(16), calls: "default", unknownNames: [] },
+    }),
+  },
+  "a security label": {
+    app: () => ({
+      label: { module: "AppArmor", file: "attr/apparmor/exec", text: "exec own", name: "own" },
+    }),
+  },
+  "a score for memory": { app: () => ({ oomScoreAdj: 500 }) },
+  "limits of processes": {
+    app: () => ({ processLimits: [{ resource: "nofile", soft: 10n, hard: 20n }] }),
+  },
+  "a program of PATH": {
+    app: () => ({ executables: ["/bin/x", "/usr/bin/x"], arguments: ["x"] }),
+  },
+};
+
+/** A pod of some apps with features; where two change the same, the later one wins. */
+export function variantPod(count: number, names: readonly string[]): Pod {
+  const features = names.map((name) => FEATURES[name] ?? {});
+  const apps = Array.from(
+    { length: count },
+    (_, i) => testApp(`app-${i}`, Object.assign({}, ...features.map(({ app }) => app?.(i)))),
+  );
+  return testPod(apps, Object.assign({}, ...features.map(({ pod }) => pod)));
+}
+
+/** A plan, and what it is of. */
+export type NamedPlan = readonly [name: string, plan: Plan];
+
+/** The plans of a pod with features: that of the pod, and that of its first app as one that is added. */
+export function podPlans(count: number, names: readonly string[]): readonly NamedPlan[] {
+  const pod = variantPod(count, names);
+  const what = `${count} apps: ${names.join(" + ")}`;
+  const [app] = pod.apps;
+  // A pod whose apps come later has no terminal; neither is its network or its directory made again.
+  const addable = app !== undefined && !pod.interactive && pod.network.kind !== "joined";
+  return [
+    [what, podPlan(pod)],
+    ...addable ? [[`added to ${what}`, addedAppPlan({ ...pod, apps: [app] }, app)] as const] : [],
+  ];
+}
+
+const ENTER = { namespaces: k.CLONE_NEWNS | k.CLONE_NEWUTS, terminal: false } as const;
+
+function enterPlans(): readonly NamedPlan[] {
+  const shells = ["/bin/bash", "/bin/sh"].map((path) => ({ path, arguments: [path] }));
+  const entering = {
+    app: testApp("app"),
+    process: 20,
+    cgroups: [21, 22],
+    programs: shells,
+    command: "/bin/bash or /bin/sh",
+  };
+  const user = { ...ENTER, namespaces: ENTER.namespaces | k.CLONE_NEWUSER };
+  return [ENTER, user, { ...ENTER, terminal: true }, { ...user, terminal: true, cgroups: [] }]
+    .map((each, i) => [`enter ${i}`, enterPlan({ ...entering, ...each })]);
+}
+
+/** All plans: pods with no app, one and several, with each feature; enter, and the guard of a terminal. */
+export function allPlans(): readonly NamedPlan[] {
+  const names = Object.keys(FEATURES);
+  return [
+    ...names.flatMap((name) => [0, 1, 3].flatMap((count) => podPlans(count, [name]))),
+    ...enterPlans(),
+    ["terminal guard", guardPlan()],
+  ];
+}
