@@ -57,7 +57,7 @@ function startProcess(
     pod.privateUsers !== undefined && (app.oomScoreAdj !== undefined || app.label !== undefined)
   ) {
     // The files of a process that can't be traced are those of the host's root.
-    steps.try(`own the process's files in /proc ${at}`, "prctl", [k.PR_SET_DUMPABLE, 1]);
+    steps.attempt(`own the process's files in /proc ${at}`, "prctl", [k.PR_SET_DUMPABLE, 1]);
   }
   scoreForMemory(steps, at, app);
   labelProgram(steps, at, app);
@@ -78,9 +78,9 @@ function startProcess(
 export function confine(steps: Section, at: string, app: PodApp, first = 3): void {
   enterDomain(steps, at, app);
   closeDescriptors(steps, at, first);
-  steps.try("set the file mode mask", "umask", [0o022]);
+  steps.attempt("set the file mode mask", "umask", [0o022]);
   // Else it would be the caller's, with the keys that are in it. Not every kernel has keyrings.
-  steps.try(`start with an empty keyring ${at}`, "keyctl", [k.KEYCTL_JOIN_SESSION_KEYRING, 0]);
+  steps.attempt(`start with an empty keyring ${at}`, "keyctl", [k.KEYCTL_JOIN_SESSION_KEYRING, 0]);
   dropPrivileges(steps, at, app);
 }
 
@@ -110,7 +110,7 @@ function dropPrivileges(steps: Section, at: string, app: PodApp): void {
     // Every kernel that has mount_setattr(2) knows all of them.
     steps.must(`drop ${name} ${at}`, "prctl", [k.PR_CAPBSET_DROP, number, 0, 0, 0]);
   }
-  steps.try(`clear the ambient capabilities ${at}`, "prctl", [
+  steps.attempt(`clear the ambient capabilities ${at}`, "prctl", [
     k.PR_CAP_AMBIENT,
     k.PR_CAP_AMBIENT_CLEAR_ALL,
     0,
@@ -197,7 +197,7 @@ export function execute(
     }
     // As execvp(3) does: go on where there is no such file, stop at any other error.
     const result = slot("result");
-    steps.try(`execute ${path} ${at}`, "execve", [path, argv, envp], {
+    steps.attempt(`execute ${path} ${at}`, "execve", [path, argv, envp], {
       store: result,
       branch: { when: "equal", operand: -ENOENT, to: next },
     });

@@ -29,7 +29,7 @@ export function enterDomain(steps: Section, at: string, app: PodApp): void {
     8,
     0,
   ]);
-  steps.try(`make a Landlock domain ${at}`, "landlock_create_ruleset", [handled, 8, 0], {
+  steps.attempt(`make a Landlock domain ${at}`, "landlock_create_ruleset", [handled, 8, 0], {
     store: rules,
     branch: { when: "error", to: done },
   });
@@ -47,7 +47,7 @@ export function enterDomain(steps: Section, at: string, app: PodApp): void {
     0,
   ]);
   steps.must(`keep to the app's own processes ${at}`, "landlock_restrict_self", [rules, 0]);
-  steps.try("close the root", "close", [root]);
-  steps.try("close the rules", "close", [rules]);
+  steps.attempt("close the root", "close", [root]);
+  steps.attempt("close the rules", "close", [rules]);
   steps.label(done);
 }

@@ -17,7 +17,7 @@ export function labelProgram(steps: Section, at: string, { label }: PodApp): voi
   steps.must(what, "write", [file, label.text, new TextEncoder().encode(label.text).length], {
     hint: "the policy that is loaded does not know it, or does not let rkt set it",
   });
-  steps.try("close it", "close", [file]);
+  steps.attempt("close it", "close", [file]);
 }
 
 /** How soon the kernel takes the app where memory is short. To be spared more than rkt itself takes CAP_SYS_RESOURCE. */
@@ -29,18 +29,20 @@ export function scoreForMemory(steps: Section, at: string, app: PodApp): void {
   const done = `oom score ${at}`;
   const text = `${oomScoreAdj}`;
   const what = `set the score for lack of memory to ${text} ${at}`;
-  steps.try(what, "openat", [
+  steps.attempt(what, "openat", [
     k.AT_FDCWD,
     "/proc/self/oom_score_adj",
     k.O_WRONLY | k.O_CLOEXEC | k.O_NOFOLLOW,
     0,
   ], { store: file, branch: { when: "error", to: refused } });
-  steps.try(what, "write", [file, text, text.length], { branch: { when: "error", to: refused } });
+  steps.attempt(what, "write", [file, text, text.length], {
+    branch: { when: "error", to: refused },
+  });
   steps.goto(done);
   steps.label(refused);
   const warning = `run: warning: app "${app.name}": the score for lack of memory can't be ` +
     `${text}: that takes CAP_SYS_RESOURCE\n`;
-  steps.try("say so", "write", [2, warning, warning.length]);
+  steps.attempt("say so", "write", [2, warning, warning.length]);
   steps.label(done);
-  steps.try("close it", "close", [file]);
+  steps.attempt("close it", "close", [file]);
 }

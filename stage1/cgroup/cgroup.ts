@@ -103,7 +103,7 @@ export function addCgroups(steps: Section, pod: Pod, app: PodApp): Cgroups | und
     const directory = slot(`cgroup in ${base.path}`);
     const path = `${base.path}/${podCgroup(pod.uuid)}`;
     directories.set(base, directory);
-    steps.try(`make the pod's cgroup ${path}`, "mkdirat", [k.AT_FDCWD, path, 0o755]);
+    steps.attempt(`make the pod's cgroup ${path}`, "mkdirat", [k.AT_FDCWD, path, 0o755]);
     steps.must(`open the pod's cgroup ${path}`, "openat", [
       k.AT_FDCWD,
       path,
@@ -111,13 +111,13 @@ export function addCgroups(steps: Section, pod: Pod, app: PodApp): Cgroups | und
       0,
     ], { store: directory });
     giveControllers(steps, place, base, directory, [app]);
-    steps.try("remove what an earlier start has left", "unlinkat", [
+    steps.attempt("remove what an earlier start has left", "unlinkat", [
       directory,
       app.name,
       k.AT_REMOVEDIR,
     ]);
     // Processes that the app has left behind keep it busy.
-    const handle = makeAppCgroup(steps, place, base, directory, app, inside, "try");
+    const handle = makeAppCgroup(steps, place, base, directory, app, inside, "attempt");
     apps.get(app.name)?.push(handle);
   }
   return { version: place.version, inside, apps, directories };
@@ -140,14 +140,14 @@ function giveControllers(
 
 /** Version 2: processes and controllers for those below exclude each other. */
 function leaveOwn(steps: Section, leaf: string): void {
-  steps.try("make a cgroup for the supervisor", "mkdirat", [k.AT_FDCWD, leaf, 0o755]);
+  steps.attempt("make a cgroup for the supervisor", "mkdirat", [k.AT_FDCWD, leaf, 0o755]);
   const what = `move to the cgroup ${leaf}`;
   const file = slot("file");
   steps.must(what, "openat", [k.AT_FDCWD, `${leaf}/cgroup.procs`, k.O_WRONLY | k.O_CLOEXEC, 0], {
     store: file,
   });
   steps.must(what, "write", [file, "0", 1]);
-  steps.try("close it", "close", [file]);
+  steps.attempt("close it", "close", [file]);
 }
 
 function makeAppCgroup(
@@ -157,7 +157,7 @@ function makeAppCgroup(
   pod: Slot,
   app: PodApp,
   inside: boolean,
-  again: "try" | "must" = "must",
+  again: "attempt" | "must" = "must",
 ): Slot {
   const who = `app "${app.name}"`;
   const handle = slot(`cgroup of ${app.name} in ${base.path}`);
@@ -177,7 +177,7 @@ function makeAppCgroup(
     ], { store: handle });
     if (devices) attachDeviceProgram(steps, closed, rules, handle);
     if (inside) return handle;
-    steps.try("close it", "close", [handle]);
+    steps.attempt("close it", "close", [handle]);
   } else if (devices) {
     writeAt(steps, closed, pod, `${app.name}/devices.deny`, "a");
     writeAt(steps, closed, pod, `${app.name}/devices.allow`, ...rules.map(deviceLine));
@@ -203,14 +203,14 @@ function writeAt(
   const file = slot("file");
   steps.must(what, "openat", [directory, path, k.O_WRONLY | k.O_CLOEXEC, 0], { store: file });
   for (const text of texts) steps.must(`${what} (${text})`, "write", [file, text, text.length]);
-  steps.try("close it", "close", [file]);
+  steps.attempt("close it", "close", [file]);
 }
 
 function write(steps: Section, what: string, path: string, text: string): void {
   const file = slot("file");
-  steps.try(what, "openat", [k.AT_FDCWD, path, k.O_WRONLY | k.O_CLOEXEC, 0], { store: file });
-  steps.try(what, "write", [file, text, text.length]);
-  steps.try("close it", "close", [file]);
+  steps.attempt(what, "openat", [k.AT_FDCWD, path, k.O_WRONLY | k.O_CLOEXEC, 0], { store: file });
+  steps.attempt(what, "write", [file, text, text.length]);
+  steps.attempt("close it", "close", [file]);
 }
 
 function writeSetting(
@@ -229,18 +229,22 @@ function writeSetting(
   const done = label("done");
   for (const name of names) {
     const next = label(`without ${name}`);
-    steps.try(doing, "openat", [directory, `${below}${name}`, k.O_WRONLY | k.O_CLOEXEC, 0], {
+    steps.attempt(doing, "openat", [directory, `${below}${name}`, k.O_WRONLY | k.O_CLOEXEC, 0], {
       store: opened,
       branch: { when: "error", to: next },
     });
-    steps.try(doing, "write", [opened, text, text.length], {
+    steps.attempt(doing, "write", [opened, text, text.length], {
       branch: { when: "error", to: next },
     });
-    steps.try("close it", "close", [opened], { branch: { when: "always", to: done } });
+    steps.attempt("close it", "close", [opened], { branch: { when: "always", to: done } });
     steps.label(next);
   }
   const line = `run: warning: ${who}: ${warning}\n`;
-  steps.try("say that it has no effect", "write", [2, line, new TextEncoder().encode(line).length]);
+  steps.attempt("say that it has no effect", "write", [
+    2,
+    line,
+    new TextEncoder().encode(line).length,
+  ]);
   steps.label(done);
 }
 
@@ -289,13 +293,13 @@ export function removeCgroups(steps: Section, pod: Pod, cgroups: Cgroups | undef
       if (app.limits.memory !== undefined && base.controllers.includes("memory")) {
         noteCounters(steps, cgroups.version, directory, app, counters);
       }
-      steps.try(`remove the cgroup of app "${app.name}"`, "unlinkat", [
+      steps.attempt(`remove the cgroup of app "${app.name}"`, "unlinkat", [
         directory,
         app.name,
         k.AT_REMOVEDIR,
       ]);
     }
-    steps.try("remove the pod's cgroup", "unlinkat", [
+    steps.attempt("remove the pod's cgroup", "unlinkat", [
       k.AT_FDCWD,
       `${base.path}/${podCgroup(pod.uuid)}`,
       k.AT_REMOVEDIR,
@@ -313,24 +317,24 @@ function noteCounters(
   const file = slot("file");
   const length = slot("length");
   const failed = `no counters of ${app.name}`;
-  steps.try(`read the memory counters of app "${app.name}"`, "openat", [
+  steps.attempt(`read the memory counters of app "${app.name}"`, "openat", [
     directory,
     `${app.name}/${MEMORY_EVENTS[version]}`,
     k.O_RDONLY | k.O_CLOEXEC,
     0,
   ], { store: file, branch: { when: "error", to: failed } });
-  steps.try("read them", "read", [file, counters, MOST_COUNTERS], {
+  steps.attempt("read them", "read", [file, counters, MOST_COUNTERS], {
     store: length,
     branch: { when: "error", to: failed },
   });
-  steps.try("close the file", "close", [file]);
-  steps.try("note them", "openat", [
+  steps.attempt("close the file", "close", [file]);
+  steps.attempt("note them", "openat", [
     k.AT_FDCWD,
     `stage1/rootfs/rkt/status/${memoryEventsFile(app.name)}`,
     k.O_WRONLY | k.O_CREAT | k.O_TRUNC | k.O_CLOEXEC,
     0o644,
   ], { store: file });
-  steps.try("write them", "write", [file, counters, length]);
-  steps.try("close the file", "close", [file]);
+  steps.attempt("write them", "write", [file, counters, length]);
+  steps.attempt("close the file", "close", [file]);
   steps.label(failed);
 }

@@ -158,9 +158,9 @@ export function attachDeviceProgram(
     store: program,
     hint: "the kernel needs CONFIG_CGROUP_BPF, and rkt CAP_BPF and CAP_NET_ADMIN",
   });
-  steps.compute("shiftLeft", [program, 32], { store: both });
-  steps.compute("sum", [both, cgroup], { store: both });
+  steps.compute("shl", [program, 32], { store: both });
+  steps.compute("add", [both, cgroup], { store: both });
   steps.compute("put", [addressOf(attach), both]);
   steps.must(what, "bpf", [k.BPF_PROG_ATTACH, attach, ATTACH_SIZE]);
-  steps.try("close the program", "close", [program]);
+  steps.attempt("close the program", "close", [program]);
 }

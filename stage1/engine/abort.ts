@@ -56,7 +56,7 @@ function abortSteps(): readonly Item[] {
   /** Finds the next line feed from `end` on, and leaves its address there. */
   const findLineFeed = (name: string) => {
     steps.label(`${name} goes on`);
-    steps.compute("sum", [end, 1], { store: end });
+    steps.compute("add", [end, 1], { store: end });
     steps.compute("load", [end], { store: byte });
     steps.compute("and", [byte, 0xff], {
       branch: { when: "different", operand: LINE_FEED, to: `${name} goes on` },
@@ -65,27 +65,27 @@ function abortSteps(): readonly Item[] {
   steps.heading("a step failed: say which and why");
   steps.label("abort");
   // Both at once: the next branch makes the engine forget this one.
-  steps.compute("cause", [], { store: FAILED_WITH });
-  steps.compute("brancher", [], { store: at });
+  steps.compute("branchValue", [], { store: FAILED_WITH });
+  steps.compute("branchSource", [], { store: at });
   // The operand of a step that must succeed is the address of its text.
-  steps.compute("sum", [at, 64], { store: at });
+  steps.compute("add", [at, 64], { store: at });
   steps.compute("load", [at], { store: text });
   steps.set(end, text);
   findLineFeed("what failed");
   steps.compute("put", [addressOf(line, 0), text]);
-  steps.compute("difference", [end, text], { store: value });
+  steps.compute("sub", [end, text], { store: value });
   steps.compute("put", [addressOf(line, 8), value]);
-  steps.compute("sum", [end, 1], { store: text });
+  steps.compute("add", [end, 1], { store: text });
   findLineFeed("the hint");
   steps.compute("put", [addressOf(line, 32), text]);
-  steps.compute("difference", [end, text], { store: value });
-  steps.compute("sum", [value, 1], { store: value });
+  steps.compute("sub", [end, text], { store: value });
+  steps.compute("add", [value, 1], { store: value });
   steps.compute("put", [addressOf(line, 40), value]);
 
   addError(steps, FAILED_WITH, line);
   steps.compute("load", [addressOf(TOLD_ON)], { store: value });
-  steps.try("say what failed", "writev", [value, line, 3]);
-  steps.try("give up", "exit_group", [EXIT_FAILURE]);
+  steps.attempt("say what failed", "writev", [value, line, 3]);
+  steps.attempt("give up", "exit_group", [EXIT_FAILURE]);
   return steps.items;
 }
 
@@ -93,11 +93,11 @@ function abortSteps(): readonly Item[] {
 function addError(steps: Section, error: Slot, line: Struct): void {
   const at = slot("at");
   const value = slot("value");
-  steps.compute("difference", [0, error], { store: at });
-  steps.compute("shiftLeft", [at, Math.log2(RECORD)], { store: at });
-  steps.compute("sum", [at, ERROR_TEXTS], { store: at });
+  steps.compute("sub", [0, error], { store: at });
+  steps.compute("shl", [at, Math.log2(RECORD)], { store: at });
+  steps.compute("add", [at, ERROR_TEXTS], { store: at });
   steps.compute("put", [addressOf(line, 16), at]);
-  steps.compute("sum", [at, RECORD - 8], { store: at });
+  steps.compute("add", [at, RECORD - 8], { store: at });
   steps.compute("load", [at], { store: value });
   steps.compute("put", [addressOf(line, 24), value]);
 }

@@ -131,7 +131,7 @@ export function failureText(step: Step): string {
 
 /** Lays a plan out. Throws on a label that is missing or stands twice: both are bugs of the plan's author. */
 export function assemble(plan: Plan, architecture: Architecture): Layout {
-  const assembly = new Assembly(architecture, plan.apart ?? false);
+  const assembly = new Assembly(architecture, plan.separateMemory ?? false);
   // Setup comes last: what others use too is to be where they are.
   for (const section of SECTIONS.toReversed()) {
     for (const item of plan[section] ?? []) assembly.add(item, section);
@@ -173,7 +173,7 @@ class Assembly {
   readonly #textsOf = new Map<Struct, SectionName>();
   #bases: Bases = {};
 
-  constructor(readonly architecture: Architecture, readonly apart: boolean) {}
+  constructor(readonly architecture: Architecture, readonly separateMemory: boolean) {}
 
   add(item: Item, section: SectionName): void {
     const part = this.#parts[section];
@@ -193,7 +193,7 @@ class Assembly {
     this.#users.set(memory, (users ?? 0) | USER[section]);
     if (users !== undefined) return;
     if (memory.kind === "struct") {
-      const texts = section === "setup" && !this.apart ? "resident" : section;
+      const texts = section === "setup" && !this.separateMemory ? "resident" : section;
       this.#textsOf.set(memory, texts);
       this.#addFields(memory.fields, texts);
     }
@@ -219,9 +219,9 @@ class Assembly {
     else if (part.addStructure(value)) this.#addFields(value.fields, section);
   }
 
-  /** The part that memory is in: see {@linkcode Plan.apart}. */
+  /** The part that memory is in: see {@linkcode Plan.separateMemory}. */
   #homeOf(memory: Memory, users: number): PartName {
-    if (!this.apart) return "data";
+    if (!this.separateMemory) return "data";
     const kept = memory.kind !== "space";
     if (users === 0) throw new Error(`${memory.name} is of no process: all wait with it`);
     if (users === USER.setup) return "setup";

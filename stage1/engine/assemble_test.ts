@@ -57,7 +57,7 @@ function text(image: Uint8Array, base: number, address: bigint): string {
 Deno.test("assemble() lays a step out as the engine reads it", () => {
   const fd = slot("fd");
   const each = plan((s, r) => {
-    s.try("open", "openat", [-100, "/x", 0o2000000, fd], {
+    s.attempt("open", "openat", [-100, "/x", 0o2000000, fd], {
       store: fd,
       branch: { when: "equal", operand: -2, to: "there" },
     });
@@ -118,8 +118,8 @@ Deno.test("assemble() keeps structures behind the instructions, and aligned", ()
   const odd = struct("odd", ["a", 1, 0x11], ["b", 2, 0x2222], ["c", 4, -1]);
   const next = struct("next", ["d", 8, 0x1_0000_0002]);
   const { setup } = emit(plan((s) => {
-    s.try("use", "prctl", [odd, next]);
-    s.try("use again", "prctl", [next, odd]);
+    s.attempt("use", "prctl", [odd, next]);
+    s.attempt("use again", "prctl", [next, odd]);
   }));
   const [first, second] = [instruction(setup, 0), instruction(setup, 1)];
   assert.deepEqual(second.args.slice(0, 2), [first.args[1], first.args[0]]);
@@ -136,10 +136,10 @@ const PARTS = [...ALL, "data", "initMemory", "outputMemory"] as const;
 const EVERYWHERE = Object.fromEntries(PARTS.map((name, i) => [name, (i + 1) * 0x10_0000]));
 const partOf = (address: bigint) => PARTS[Math.floor(Number(address) / 0x10_0000) - 1];
 
-/** A plan apart whose sections use memory: each name stands for the sections that use it. */
+/** A plan with separate memory whose sections use memory: each name stands for the sections that use it. */
 function sharing(memory: Slot | Struct | Space, ...users: readonly SectionName[]): Plan {
   const sections = emptySections();
-  for (const name of users) sections[name].try("use", "prctl", [memory, addressOf(memory)]);
+  for (const name of users) sections[name].attempt("use", "prctl", [memory, addressOf(memory)]);
   return planOf(sections);
 }
 
@@ -194,8 +194,8 @@ Deno.test("assemble() keeps what changes in the data part, which starts as zeros
   const fd = slot("fd");
   const limits = mutableStruct("limits", ["soft", 8, 0], ["hard", 8, 7], ["name", 8, "text"]);
   const each = plan((s, r) => {
-    s.try("use", "read", [0, room, 9], { store: fd });
-    r.try("use", "prctl", [limits, addressOf(limits, 8), addressOf(fd)]);
+    s.attempt("use", "read", [0, room, 9], { store: fd });
+    r.attempt("use", "prctl", [limits, addressOf(limits, 8), addressOf(fd)]);
   });
   const layout = assemble(each, "x86_64");
   const { data, resident } = layout.emit(BASES);
@@ -216,9 +216,9 @@ Deno.test("assemble() keeps what changes in the data part, which starts as zeros
 
 Deno.test("assemble() gives each section its own texts", () => {
   const { setup, resident } = emit(plan((s, r) => {
-    s.try("a", "chdir", ["/x"]);
-    s.try("b", "chdir", ["/x"]);
-    r.try("c", "chdir", ["/x"]);
+    s.attempt("a", "chdir", ["/x"]);
+    s.attempt("b", "chdir", ["/x"]);
+    r.attempt("c", "chdir", ["/x"]);
   }));
   const [a, b] = [instruction(setup, 0).args[0], instruction(setup, 1).args[0]];
   assert.equal(a, b);
@@ -228,14 +228,14 @@ Deno.test("assemble() gives each section its own texts", () => {
 Deno.test("assemble() finds texts behind ones that are not ASCII", () => {
   const words = ["grün", "plain", "日本", "😀", "", "last"];
   const { setup } = emit(plan((s) => {
-    for (const word of words) s.try("go", "chdir", [word]);
+    for (const word of words) s.attempt("go", "chdir", [word]);
   }));
   const found = words.map((_, i) => text(setup, BASES.setup, instruction(setup, i).args[0]));
   assert.deepEqual(found, words);
 });
 
 Deno.test("assemble() ends an array of texts with NULL", () => {
-  const { setup } = emit(plan((s) => s.try("run", "execve", ["/x", vector(["a", "ß"])])));
+  const { setup } = emit(plan((s) => s.attempt("run", "execve", ["/x", vector(["a", "ß"])])));
   const at = Number(instruction(setup, 0).args[1]) - BASES.setup;
   const view = new DataView(setup.buffer, at);
   assert.equal(text(setup, BASES.setup, view.getBigInt64(0, true)), "a");

@@ -28,7 +28,10 @@ export interface Struct {
   readonly mutable: boolean;
 }
 
-/** A field: its name, its size in bytes (a string fills its size with NULs), its value. */
+/**
+ * A field: its name, its size in bytes, its value. A string stands for its address, so that field has 8 bytes; bytes
+ * are copied, and what they do not fill stays zero.
+ */
 export type Field = readonly [name: string, size: number, value: Value | Uint8Array];
 
 /** A NULL-terminated array of C strings, as `execve` wants it. */
@@ -117,7 +120,7 @@ export interface Plan {
    * belongs to a section alone goes with it; of init, and of the processes of output, slots and structures stay while
    * the section is let go of, but {@linkcode Space}s do not. Else all memory is in one part.
    */
-  readonly apart?: boolean;
+  readonly separateMemory?: boolean;
 }
 
 /** A slot, to store a result in and to use it. */
@@ -181,7 +184,7 @@ export class Section {
   }
 
   /** A call whose failure does not matter, or is seen to by its branch. */
-  try(
+  attempt(
     what: string,
     call: SyscallName | OperationName,
     args: readonly Argument[],
@@ -245,6 +248,6 @@ export function planOf(sections: Sections): Plan {
     init: sections.init.items,
     output: sections.output.items,
     waiting: sections.waiting.items,
-    apart: true,
+    separateMemory: true,
   };
 }

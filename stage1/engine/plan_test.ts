@@ -7,7 +7,7 @@ Deno.test("Section keeps steps, labels and headings in order", () => {
   steps.heading("first");
   steps.must("open it", "openat", [-100, "/x", 0, 0], { store: fd, hint: "make it" });
   steps.label("here");
-  steps.try("close it", "close", [fd]);
+  steps.attempt("close it", "close", [fd]);
   assert.deepEqual(steps.items, [
     { kind: "heading", text: "first" },
     {

@@ -79,15 +79,15 @@ function printCall({ call, arguments: args }: Step): string {
   const [a = "", b = ""] = args.map((argument) => printArgument(argument, "int"));
   const forms: Readonly<Record<string, string>> = {
     let: a || "go on",
-    sum: `${a} + ${b}`,
-    difference: `${a} - ${b}`,
+    add: `${a} + ${b}`,
+    sub: `${a} - ${b}`,
     and: `${a} & ${b}`,
-    shiftLeft: `${a} << ${b}`,
-    shiftRight: `${a} >> ${b}`,
+    shl: `${a} << ${b}`,
+    shr: `${a} >> ${b}`,
     load: `*(${a})`,
     put: `*(${a}) = ${b}`,
-    brancher: "the step that failed",
-    cause: "its error",
+    branchSource: "the step that failed",
+    branchValue: "its error",
     goto: `go to ${a}`,
     return: "return",
   };

@@ -111,15 +111,15 @@ export type SyscallName = keyof typeof SYSCALLS;
 /** What the engine does itself; the numbers are those of its source. */
 export const OPERATIONS = {
   let: -1,
-  sum: -2,
-  difference: -3,
+  add: -2,
+  sub: -3,
   and: -4,
-  shiftLeft: -5,
-  shiftRight: -6,
+  shl: -5,
+  shr: -6,
   load: -7,
   put: -8,
-  brancher: -9,
-  cause: -10,
+  branchSource: -9,
+  branchValue: -10,
   goto: -11,
   return: -12,
 } as const;

@@ -61,49 +61,49 @@ function showLines(steps: Section, nameLength: number, chunk: Chunk, done: strin
     ["length", 8, 0],
   );
   steps.compute("load", [channel], { store: name });
-  steps.compute("sum", [channel, 8], { store: value });
+  steps.compute("add", [channel, 8], { store: value });
   steps.compute("load", [value], { store: stream });
   steps.set(next, addressOf(buffer));
-  steps.compute("sum", [next, length], { store: end });
+  steps.compute("add", [next, length], { store: end });
 
   steps.label("names line");
-  steps.compute("difference", [next, end], {
+  steps.compute("sub", [next, end], {
     store: difference,
     branch: { when: "equal", operand: 0, to: done },
   });
   steps.set(from, next);
   steps.label("names byte");
   steps.compute("load", [next], { store: byte });
-  steps.compute("sum", [next, 1], { store: next });
+  steps.compute("add", [next, 1], { store: next });
   steps.compute("and", [byte, 0xff], {
     store: byte,
     branch: { when: "equal", operand: LINE_FEED, to: "names piece" },
   });
-  steps.compute("difference", [next, end], {
+  steps.compute("sub", [next, end], {
     store: difference,
     branch: { when: "different", operand: 0, to: "names byte" },
   });
 
   steps.label("names piece");
-  steps.compute("difference", [next, from], { store: value });
+  steps.compute("sub", [next, from], { store: value });
   steps.compute("put", [addressOf(vector, 16), from]);
   steps.compute("put", [addressOf(vector, 24), value]);
   steps.when(unfinished, 0, "names new line");
-  steps.compute("difference", [last, channel], {
+  steps.compute("sub", [last, channel], {
     store: difference,
     branch: { when: "equal", operand: 0, to: "names same line" },
   });
-  steps.try("end another app's line", "write", [lastStream, "\n", 1]);
+  steps.attempt("end another app's line", "write", [lastStream, "\n", 1]);
   steps.label("names new line");
   steps.compute("put", [addressOf(vector), name]);
-  steps.try("show a line with its app's name", "writev", [stream, vector, 2]);
+  steps.attempt("show a line with its app's name", "writev", [stream, vector, 2]);
   steps.goto("names shown");
   steps.label("names same line");
-  steps.try("show more of the line", "write", [stream, from, value]);
+  steps.attempt("show more of the line", "write", [stream, from, value]);
 
   steps.label("names shown");
   steps.set(last, channel);
   steps.set(lastStream, stream);
-  steps.compute("difference", [byte, LINE_FEED], { store: unfinished });
+  steps.compute("sub", [byte, LINE_FEED], { store: unfinished });
   steps.goto("names line");
 }

@@ -89,10 +89,10 @@ export function runLogger(sections: Sections, log: Pump, watched = false): void 
 function lockLogs(steps: Section): void {
   const directory = slot("logs");
   const flags = k.O_RDONLY | k.O_DIRECTORY | k.O_CLOEXEC;
-  steps.try("open the directory of the logs", "openat", [k.AT_FDCWD, LOGS, flags, 0], {
+  steps.attempt("open the directory of the logs", "openat", [k.AT_FDCWD, LOGS, flags, 0], {
     store: directory,
   });
-  steps.try("show that logs are being written", "flock", [directory, k.LOCK_EX | k.LOCK_NB]);
+  steps.attempt("show that logs are being written", "flock", [directory, k.LOCK_EX | k.LOCK_NB]);
 }
 
 function writeRecord(steps: Section, { channel, buffer, length }: Chunk, done: string): void {
@@ -110,11 +110,11 @@ function writeRecord(steps: Section, { channel, buffer, length }: Chunk, done: s
     ["length", 8, 0],
   );
   const load = (from: number, to: Slot) => {
-    steps.compute("sum", [file, from], { store: place });
+    steps.compute("add", [file, from], { store: place });
     steps.compute("load", [place], { store: to });
   };
   const put = (to: number, from: Slot | number) => {
-    steps.compute("sum", [file, to], { store: place });
+    steps.compute("add", [file, to], { store: place });
     steps.compute("put", [place, from]);
   };
   steps.compute("load", [channel], { store: file });
@@ -125,30 +125,30 @@ function writeRecord(steps: Section, { channel, buffer, length }: Chunk, done: s
   steps.label("log opened");
   // Full: the file would be larger than half of what the app may have.
   load(FILE.most, value);
-  steps.compute("difference", [value, offset], { store: value });
-  steps.compute("difference", [value, length], { store: value });
+  steps.compute("sub", [value, offset], { store: value });
+  steps.compute("sub", [value, length], { store: value });
   steps.compute("let", [value], {
     branch: { when: "less", operand: RECORD_HEADER, to: "log full" },
   });
 
-  steps.try("get the time", "clock_gettime", [k.CLOCK_REALTIME, record]);
-  steps.compute("sum", [channel, 8], { store: place });
+  steps.attempt("get the time", "clock_gettime", [k.CLOCK_REALTIME, record]);
+  steps.compute("add", [channel, 8], { store: place });
   steps.compute("load", [place], { store: value });
-  steps.compute("sum", [value, length], { store: value });
+  steps.compute("add", [value, length], { store: value });
   steps.compute("put", [addressOf(record, 16), value]);
   steps.compute("put", [addressOf(vector, 24), length]);
-  steps.try("log it", "pwritev", [descriptor, vector, 2, offset, 0], { store: value });
-  steps.compute("difference", [value, length], { store: value });
+  steps.attempt("log it", "pwritev", [descriptor, vector, 2, offset, 0], { store: value });
+  steps.compute("sub", [value, length], { store: value });
   steps.compute("let", [value], {
     branch: { when: "different", operand: RECORD_HEADER, to: "log torn" },
   });
-  steps.compute("sum", [offset, length], { store: offset });
-  steps.compute("sum", [offset, RECORD_HEADER], { store: offset });
+  steps.compute("add", [offset, length], { store: offset });
+  steps.compute("add", [offset, RECORD_HEADER], { store: offset });
   put(FILE.offset, offset);
   steps.goto(done);
 
   steps.label("log torn");
-  steps.try("take back what the disk had room for", "ftruncate", [descriptor, offset]);
+  steps.attempt("take back what the disk had room for", "ftruncate", [descriptor, offset]);
   steps.goto(done);
 
   steps.label("log full");
@@ -156,20 +156,20 @@ function writeRecord(steps: Section, { channel, buffer, length }: Chunk, done: s
   const older = slot("older name");
   load(FILE.name, name);
   load(FILE.older, older);
-  steps.try("keep the full log as the older one", "renameat2", [
+  steps.attempt("keep the full log as the older one", "renameat2", [
     k.AT_FDCWD,
     name,
     k.AT_FDCWD,
     older,
     0,
   ], { branch: { when: "error", to: done } });
-  steps.try("close it", "close", [descriptor]);
+  steps.attempt("close it", "close", [descriptor]);
   put(FILE.descriptor, -1);
 
   steps.label("log open");
   load(FILE.name, name);
   const flags = k.O_RDWR | k.O_CREAT | k.O_CLOEXEC | k.O_NOFOLLOW;
-  steps.try("open the log", "openat", [k.AT_FDCWD, name, flags, 0o640], {
+  steps.attempt("open the log", "openat", [k.AT_FDCWD, name, flags, 0o640], {
     store: descriptor,
     branch: { when: "error", to: done },
   });
@@ -191,20 +191,25 @@ function findEnd(
   const byte = space("byte", 8);
   steps.set(offset, 0);
   steps.label("log find end");
-  steps.try("read the head of a record", "pread64", [descriptor, record, RECORD_HEADER, offset], {
-    store: count,
-    branch: { when: "different", operand: RECORD_HEADER, to: "log found end" },
-  });
+  steps.attempt(
+    "read the head of a record",
+    "pread64",
+    [descriptor, record, RECORD_HEADER, offset],
+    {
+      store: count,
+      branch: { when: "different", operand: RECORD_HEADER, to: "log found end" },
+    },
+  );
   steps.compute("load", [addressOf(record, 16)], { store: next });
   steps.compute("and", [next, 0xffffffff], { store: next });
-  steps.compute("sum", [next, offset], { store: next });
-  steps.compute("sum", [next, RECORD_HEADER - 1], { store: next });
-  steps.try("read its last byte", "pread64", [descriptor, byte, 1, next], {
+  steps.compute("add", [next, offset], { store: next });
+  steps.compute("add", [next, RECORD_HEADER - 1], { store: next });
+  steps.attempt("read its last byte", "pread64", [descriptor, byte, 1, next], {
     store: count,
     branch: { when: "different", operand: 1, to: "log found end" },
   });
-  steps.compute("sum", [next, 1], { store: offset });
+  steps.compute("add", [next, 1], { store: offset });
   steps.goto("log find end");
   steps.label("log found end");
-  steps.try("take back a part of a record", "ftruncate", [descriptor, offset]);
+  steps.attempt("take back a part of a record", "ftruncate", [descriptor, offset]);
 }

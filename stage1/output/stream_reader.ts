@@ -85,11 +85,11 @@ export function startPump(setup: Section, { name, pid, init }: Pump, pidfd: Slot
 export function pumpEnded(steps: Section, { name, pid }: Pump, child: Slot, next: string): void {
   const other = slot("difference");
   const not = `not ${name}`;
-  steps.compute("difference", [child, pid], {
+  steps.compute("sub", [child, pid], {
     store: other,
     branch: { when: "different", operand: 0, to: not },
   });
-  steps.try(`make the process ${name} again`, "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: pid });
+  steps.attempt(`make the process ${name} again`, "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: pid });
   steps.when(pid, 0, name);
   steps.goto(next);
   steps.label(not);
@@ -100,7 +100,7 @@ export function awaitPump(steps: Section, { name, pid }: Pump): void {
   const gone = `${name} has ended`;
   // Where it could not be made, wait4(2) would wait for whatever else there is.
   steps.compute("let", [pid], { branch: { when: "less", operand: 1, to: gone } });
-  steps.try(`wait for the end of ${name}`, "wait4", [pid, 0, 0, 0]);
+  steps.attempt(`wait for the end of ${name}`, "wait4", [pid, 0, 0, 0]);
   steps.label(gone);
 }
 
@@ -136,14 +136,14 @@ export function runPump(
   const skip = `${name} next`;
   steps.heading(`${name}: what the apps write`);
   steps.label(name);
-  steps.try("name the process", "prctl", [k.PR_SET_NAME, name]);
+  steps.attempt("name the process", "prctl", [k.PR_SET_NAME, name]);
   // Neither Ctrl-Z nor the end of the caller's session may stop the apps' output.
-  steps.try("leave the caller's session", "setsid", []);
-  steps.compute("sum", [init, k.POLLIN * 2 ** 32], { store: value });
+  steps.attempt("leave the caller's session", "setsid", []);
+  steps.compute("add", [init, k.POLLIN * 2 ** 32], { store: value });
   steps.compute("put", [addressOf(polls), value]);
   closeOthers(steps, init, standardStreams);
   for (const { address, size } of [MEMORY.beforeOutput, MEMORY.afterOutput]) {
-    steps.try("give back memory of the others", "munmap", [address, size]);
+    steps.attempt("give back memory of the others", "munmap", [address, size]);
   }
   if (watched) watch(steps, waiting, name);
   options.begin();
@@ -154,22 +154,22 @@ export function runPump(
   steps.label(`${name} sees`);
   steps.compute("let", [ready], { branch: { when: "less", operand: 1, to: `${name} waits` } });
   steps.set(at, addressOf(polls));
-  steps.compute("difference", [table, recordSize], { store: channel });
+  steps.compute("sub", [table, recordSize], { store: channel });
 
   steps.label(skip);
-  steps.compute("sum", [at, POLLFD_SIZE], { store: at });
-  steps.compute("sum", [channel, recordSize], { store: channel });
-  steps.compute("difference", [at, addressOf(polls, all * POLLFD_SIZE)], {
+  steps.compute("add", [at, POLLFD_SIZE], { store: at });
+  steps.compute("add", [channel, recordSize], { store: channel });
+  steps.compute("sub", [at, addressOf(polls, all * POLLFD_SIZE)], {
     store: value,
     branch: { when: "equal", operand: 0, to: `${name} has read` },
   });
   steps.compute("load", [at], { store: value });
-  steps.compute("shiftRight", [value, 48], {
+  steps.compute("shr", [value, 48], {
     store: length,
     branch: { when: "equal", operand: 0, to: skip },
   });
   steps.compute("and", [value, 0xffffffff], { store: value });
-  steps.try("read what an app has written", "read", [value, buffer, CHUNK], {
+  steps.attempt("read what an app has written", "read", [value, buffer, CHUNK], {
     store: length,
     branch: { when: "equal", operand: -k.EAGAIN, to: skip },
   });
@@ -184,18 +184,18 @@ export function runPump(
 
   steps.label(`${name} has read`);
   steps.compute("load", [addressOf(polls)], { store: value });
-  steps.compute("shiftRight", [value, 48], {
+  steps.compute("shr", [value, 48], {
     store: value,
     branch: { when: "equal", operand: 0, to: `${name} waits` },
   });
   // Init has ended, and with it all of the pod. What is in the pipes is the last.
   steps.when(ready, 1, `${name} ends`);
-  steps.compute("difference", [rounds, 1], {
+  steps.compute("sub", [rounds, 1], {
     store: rounds,
     branch: { when: "different", operand: 0, to: `${name} waits` },
   });
   steps.label(`${name} ends`);
-  steps.try("end", "exit_group", [0]);
+  steps.attempt("end", "exit_group", [0]);
 }
 
 /**
@@ -206,18 +206,18 @@ function watch(steps: Section, waiting: Section, name: string): void {
   const child = slot("child");
   const status = slot("status");
   const { address, size } = MEMORY.output;
-  steps.try("name the guard", "prctl", [k.PR_SET_NAME, `${name}-guard`]);
+  steps.attempt("name the guard", "prctl", [k.PR_SET_NAME, `${name}-guard`]);
   steps.label(`${name} again`);
   // Where there can be no other process, this one does the work itself.
-  steps.try(`make the process ${name}`, "clone", [k.SIGCHLD, 0, 0, 0, 0], {
+  steps.attempt(`make the process ${name}`, "clone", [k.SIGCHLD, 0, 0, 0, 0], {
     store: child,
     branch: { when: "less", operand: 1, to: `${name} begins` },
   });
   steps.goto(`${name} guard`);
   waiting.heading(`${name}-guard: until its child has ended`);
   waiting.label(`${name} guard`);
-  waiting.try("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
-  waiting.try("wait for the child's end", "wait4", [child, addressOf(status), 0, 0], {
+  waiting.attempt("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
+  waiting.attempt("wait for the child's end", "wait4", [child, addressOf(status), 0, 0], {
     branch: { when: "equal", operand: -k.EINTR, to: `${name} guard` },
   });
   waiting.goto(`${name} has ended`);
@@ -226,9 +226,9 @@ function watch(steps: Section, waiting: Section, name: string): void {
   steps.compute("and", [status, 0x7f], {
     branch: { when: "different", operand: 0, to: `${name} again` },
   });
-  steps.try("end", "exit_group", [0]);
+  steps.attempt("end", "exit_group", [0]);
   steps.label(`${name} begins`);
-  steps.try("name the process", "prctl", [k.PR_SET_NAME, name]);
+  steps.attempt("name the process", "prctl", [k.PR_SET_NAME, name]);
 }
 
 /** Nothing of the section's is needed while nothing comes: neither steps nor buffers. */
@@ -246,12 +246,12 @@ function waitForOutput(
   steps.goto(`${name} waits`);
   waiting.heading(`${name}: while there is nothing to do`);
   waiting.label(`${name} waits`);
-  waiting.try("see whether there is output", "ppoll", [polls, count, now, 0, 8], {
+  waiting.attempt("see whether there is output", "ppoll", [polls, count, now, 0, 8], {
     store: ready,
     branch: { when: "different", operand: 0, to: `${name} sees` },
   });
-  waiting.try("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
-  waiting.try("wait for output, or the pod's end", "ppoll", [polls, count, 0, 0, 8], {
+  waiting.attempt("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
+  waiting.attempt("wait for output, or the pod's end", "ppoll", [polls, count, 0, 0, 8], {
     store: ready,
   });
   waiting.goto(`${name} sees`);
@@ -262,11 +262,11 @@ function closeOthers(steps: Section, pidfd: Slot, standardStreams: boolean): voi
   const before = slot("before");
   const after = slot("after");
   const what = "close what is not needed";
-  steps.compute("difference", [pidfd, 1], { store: before });
-  steps.compute("sum", [pidfd, 1], { store: after });
+  steps.compute("sub", [pidfd, 1], { store: before });
+  steps.compute("add", [pidfd, 1], { store: after });
   const first = standardStreams ? 3 : 0;
-  if (standardStreams) steps.try(what, "close", [0]);
-  steps.try(what, "close_range", [first, before, 0]);
-  steps.try(what, "close_range", [after, SUPERVISOR_SIDE - 1, 0]);
-  steps.try(what, "close_range", [SUPERVISOR_SIDE + MOST_CHANNELS, 0xffffffff, 0]);
+  if (standardStreams) steps.attempt(what, "close", [0]);
+  steps.attempt(what, "close_range", [first, before, 0]);
+  steps.attempt(what, "close_range", [after, SUPERVISOR_SIDE - 1, 0]);
+  steps.attempt(what, "close_range", [SUPERVISOR_SIDE + MOST_CHANNELS, 0xffffffff, 0]);
 }

@@ -139,7 +139,7 @@ function openJournal(setup: Section, pod: Pod, channel: Channel): void {
 
 function move(steps: Section, what: string, from: Slot, to: number): void {
   steps.must(what, "dup3", [from, to, k.O_CLOEXEC]);
-  steps.try("close the other descriptor", "close", [from]);
+  steps.attempt("close the other descriptor", "close", [from]);
 }
 
 /** Init: the supervisor's ends are not for the pod. */

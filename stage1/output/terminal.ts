@@ -199,33 +199,33 @@ export function relay(
   steps.label("terminal guard");
   const poll = mutableStruct("pollfd", ["fd", 4, 0], ["events", 2, k.POLLIN], ["revents", 2, 0]);
   const value = slot("value");
-  steps.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-terminal"]);
+  steps.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-terminal"]);
   // In the background by then: a mode change would stop the guard for good.
   const tty = struct("sigset", ["signals", 8, 2 ** (k.SIGTTOU - 1)]);
-  steps.try("allow the change of modes", "rt_sigprocmask", [k.SIG_BLOCK, tty, 0, 8]);
-  steps.compute("sum", [supervisor.alive, k.POLLIN * 2 ** 32], { store: value });
+  steps.attempt("allow the change of modes", "rt_sigprocmask", [k.SIG_BLOCK, tty, 0, 8]);
+  steps.compute("add", [supervisor.alive, k.POLLIN * 2 ** 32], { store: value });
   steps.compute("put", [addressOf(poll), value]);
   steps.label("terminal guard waits");
-  steps.try("wait for the supervisor's death", "ppoll", [poll, 1, 0, 0, 8], {
+  steps.attempt("wait for the supervisor's death", "ppoll", [poll, 1, 0, 0, 8], {
     branch: { when: "less", operand: 1, to: "terminal guard waits" },
   });
   giveBack(steps, terminal.saved);
-  steps.try("end the guard", "exit_group", [0]);
+  steps.attempt("end the guard", "exit_group", [0]);
 }
 
 /** The caller's shell may have been faster, and have set modes of its own: then it is not for the guard to change them. */
 export function giveBack(steps: Section, saved: Space): void {
   const now = space("modes", 40);
   const [own, raw] = [slot("modes"), slot("raw modes")];
-  steps.try("see the terminal's modes", "ioctl", [STDIN, k.TCGETS, now]);
+  steps.attempt("see the terminal's modes", "ioctl", [STDIN, k.TCGETS, now]);
   steps.compute("load", [addressOf(now, 8)], { store: own });
   steps.compute("load", [addressOf(saved, 8)], { store: raw });
   steps.compute("and", [raw, without(0, RAW_LFLAG)], { store: raw });
-  steps.compute("difference", [own, raw], {
+  steps.compute("sub", [own, raw], {
     store: own,
     branch: { when: "different", operand: 0, to: "terminal is the shell's" },
   });
-  steps.try("restore the terminal", "ioctl", [STDIN, k.TCSETSW, saved]);
+  steps.attempt("restore the terminal", "ioctl", [STDIN, k.TCSETSW, saved]);
   steps.label("terminal is the shell's");
 }
 
@@ -241,19 +241,23 @@ function rawMode(steps: Section, terminal: Terminal): void {
     // Bytes 22 and 23 are VTIME and VMIN: read(2) returns as soon as there is one byte.
     if (word === 2) {
       steps.compute("and", [value, (1n << 48n) - 1n], { store: value });
-      steps.compute("sum", [value, 1n << 56n], { store: value });
+      steps.compute("add", [value, 1n << 56n], { store: value });
     }
     steps.compute("put", [addressOf(raw, word * 8), value]);
   }
-  steps.try("make the terminal raw", "ioctl", [STDIN, k.TCSETSW, raw]);
+  steps.attempt("make the terminal raw", "ioctl", [STDIN, k.TCSETSW, raw]);
 }
 
 /** Falls through from the raw mode: the sizes are made the same whenever the modes are. */
 function resize(steps: Section, terminal: Terminal): void {
   const size = space("winsize", 8);
   steps.label("terminal resize");
-  steps.try("read the terminal's size", "ioctl", [STDIN, k.TIOCGWINSZ, size]);
-  steps.try("set the size of the app's terminal", "ioctl", [terminal.master, k.TIOCSWINSZ, size]);
+  steps.attempt("read the terminal's size", "ioctl", [STDIN, k.TIOCGWINSZ, size]);
+  steps.attempt("set the size of the app's terminal", "ioctl", [
+    terminal.master,
+    k.TIOCSWINSZ,
+    size,
+  ]);
   steps.goto("supervise");
 }
 
@@ -274,34 +278,34 @@ function copy(
   steps.heading(`${name} relay`);
   steps.label(name);
   // An input relay that survived would take what is typed to the shell.
-  steps.try("die with the supervisor", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
-  steps.try("see whether it lives", "getppid", [], { store: parent });
-  steps.compute("difference", [parent, supervisor], {
+  steps.attempt("die with the supervisor", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
+  steps.attempt("see whether it lives", "getppid", [], { store: parent });
+  steps.compute("sub", [parent, supervisor], {
     store: parent,
     branch: { when: "different", operand: 0, to: `${name} ends` },
   });
   steps.label(`${name} reads`);
   if (until !== undefined) waitForInput(steps, name, from, until);
-  steps.try("read", "read", [from, buffer, BUFFER], {
+  steps.attempt("read", "read", [from, buffer, BUFFER], {
     store: left,
     branch: { when: "equal", operand: -k.EINTR, to: `${name} reads` },
   });
   steps.compute("let", [left], { branch: { when: "less", operand: 1, to: `${name} ends` } });
   steps.set(next, addressOf(buffer));
   steps.label(`${name} writes`);
-  steps.try("write", "write", [to, next, left], {
+  steps.attempt("write", "write", [to, next, left], {
     store: count,
     branch: { when: "equal", operand: -k.EINTR, to: `${name} writes` },
   });
   steps.compute("let", [count], { branch: { when: "less", operand: 1, to: `${name} ends` } });
-  steps.compute("sum", [next, count], { store: next });
-  steps.compute("difference", [left, count], {
+  steps.compute("add", [next, count], { store: next });
+  steps.compute("sub", [left, count], {
     store: left,
     branch: { when: "different", operand: 0, to: `${name} writes` },
   });
   steps.goto(`${name} reads`);
   steps.label(`${name} ends`);
-  steps.try("end the relay", "exit_group", [0]);
+  steps.attempt("end the relay", "exit_group", [0]);
 }
 
 /** Goes on when there is something to read; ends the relay when there is nothing, and a process has ended. */
@@ -313,14 +317,14 @@ function waitForInput(steps: Section, name: string, from: Slot | number, until: 
   );
   const value = slot("value");
   [from, until].forEach((descriptor, i) => {
-    steps.compute("sum", [descriptor, k.POLLIN * 2 ** 32], { store: value });
+    steps.compute("add", [descriptor, k.POLLIN * 2 ** 32], { store: value });
     steps.compute("put", [addressOf(polls, i * 8), value]);
   });
-  steps.try("wait for output, or the end of the program", "ppoll", [polls, 2, 0, 0, 8], {
+  steps.attempt("wait for output, or the end of the program", "ppoll", [polls, 2, 0, 0, 8], {
     branch: { when: "less", operand: 1, to: `${name} reads` },
   });
   steps.compute("load", [addressOf(polls)], { store: value });
-  steps.compute("shiftRight", [value, 48], {
+  steps.compute("shr", [value, 48], {
     store: value,
     branch: { when: "equal", operand: 0, to: `${name} ends` },
   });
@@ -334,12 +338,12 @@ export function closeTerminal(steps: Section, terminal: Terminal): void {
   for (const [name, child] of [["input", terminal.input], ["guard", terminal.guard]] as const) {
     const gone = `no terminal ${name}`;
     steps.when(child, 0, gone); // kill(0) would be for all of the process group
-    steps.try(`end the ${name}`, "kill", [child, k.SIGKILL]);
-    steps.try(`wait for the ${name}'s end`, "wait4", [child, 0, 0, 0]);
+    steps.attempt(`end the ${name}`, "kill", [child, k.SIGKILL]);
+    steps.attempt(`wait for the ${name}'s end`, "wait4", [child, 0, 0, 0]);
     steps.label(gone);
   }
   steps.when(terminal.output, 0, "no terminal output");
-  steps.try("wait for the last output", "wait4", [terminal.output, 0, 0, 0]);
+  steps.attempt("wait for the last output", "wait4", [terminal.output, 0, 0, 0]);
   steps.label("no terminal output");
-  steps.try("restore the terminal", "ioctl", [STDIN, k.TCSETSW, terminal.saved]);
+  steps.attempt("restore the terminal", "ioctl", [STDIN, k.TCSETSW, terminal.saved]);
 }

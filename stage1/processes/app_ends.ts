@@ -36,13 +36,18 @@ function reap({ steps, table }: Loop): void {
   const status = slot("status");
   steps.heading("init: a child has ended");
   steps.label("init reap");
-  steps.try("see which child ended", "wait4", [-1, addressOf(status), k.WNOHANG | k.__WALL, 0], {
-    store: child,
-    branch: { when: "less", operand: 1, to: "walk" },
-  });
+  steps.attempt(
+    "see which child ended",
+    "wait4",
+    [-1, addressOf(status), k.WNOHANG | k.__WALL, 0],
+    {
+      store: child,
+      branch: { when: "less", operand: 1, to: "walk" },
+    },
+  );
   table.each(steps, "whose child", APP, (next) => {
     table.get(steps, APP, "pid", PID);
-    steps.compute("difference", [child, PID], {
+    steps.compute("sub", [child, PID], {
       store: REST,
       branch: { when: "different", operand: 0, to: next },
     });
@@ -68,8 +73,8 @@ function mainEnded(loop: Loop): void {
   if (again) {
     table.when(steps, APP, "restart", RESTART.no, "main ended");
     // Workers that outlive their main would hold on to its ports and files.
-    steps.compute("difference", [0, PID], { store: PID });
-    steps.try("kill what is left of the app's process group", "kill", [PID, k.SIGKILL]);
+    steps.compute("sub", [0, PID], { store: PID });
+    steps.attempt("kill what is left of the app's process group", "kill", [PID, k.SIGKILL]);
     unlessRanOut(loop, "main ended");
     table.put(steps, APP, "delay", 0);
     steps.label("main ended");
@@ -112,7 +117,7 @@ function finished(loop: Loop): void {
   steps.label("for good");
   table.put(steps, APP, "phase", PHASE.ended);
   table.put(steps, APP, "settled", 1);
-  steps.compute("difference", [LEFT, 1], { store: LEFT });
+  steps.compute("sub", [LEFT, 1], { store: LEFT });
   noteEnd(loop);
   steps.when(CODE, 0, "resume");
   table.when(steps, APP, "keep", 0, "ends the pod");
@@ -136,21 +141,21 @@ function startAgain({ steps, table }: Loop): void {
   steps.label("start again");
   table.get(steps, APP, "left", left);
   steps.when(left, 0, "for good");
-  steps.compute("difference", [left, 1], { store: left });
+  steps.compute("sub", [left, 1], { store: left });
   table.put(steps, APP, "left", left);
   table.put(steps, APP, "code", CODE);
   table.put(steps, APP, "phase", PHASE.resting);
   table.get(steps, APP, "timer", TIMER);
   table.get(steps, APP, "delays", time);
   table.get(steps, APP, "delay", delay);
-  steps.compute("sum", [time, delay], { store: time });
-  steps.try("rest until the next start", "timer_settime", [TIMER, 0, time, 0]);
+  steps.compute("add", [time, delay], { store: time });
+  steps.attempt("rest until the next start", "timer_settime", [TIMER, 0, time, 0]);
   table.get(steps, APP, "last delay", last);
-  steps.compute("difference", [delay, last], {
+  steps.compute("sub", [delay, last], {
     store: last,
     branch: { when: "equal", operand: 0, to: "resume" },
   });
-  steps.compute("sum", [delay, TIMER_SIZE], { store: delay });
+  steps.compute("add", [delay, TIMER_SIZE], { store: delay });
   table.put(steps, APP, "delay", delay);
   steps.goto("resume");
 }
@@ -169,7 +174,7 @@ function stopAll({ steps, table, pod }: Loop): void {
     table.when(steps, OTHER, "phase", PHASE.cleaning, next);
     table.get(steps, OTHER, "pid", process);
     steps.when(process, 0, next);
-    steps.try("stop the app", "kill", [process, k.SIGTERM]);
+    steps.attempt("stop the app", "kill", [process, k.SIGTERM]);
   });
   steps.goto("resume");
 }

@@ -53,7 +53,7 @@ export function walk(loop: Loop): void {
   });
   steps.set(POD_CODE, KEPT_CODE);
   steps.label("init end with it");
-  steps.try("end the pod", "exit_group", [POD_CODE]);
+  steps.attempt("end the pod", "exit_group", [POD_CODE]);
 
   steps.label("never started");
   if (again) {
@@ -61,7 +61,7 @@ export function walk(loop: Loop): void {
     steps.when(PHASE_OF, PHASE.resting, "for good");
   }
   table.put(steps, APP, "phase", PHASE.ended);
-  steps.compute("difference", [LEFT, 1], { store: LEFT });
+  steps.compute("sub", [LEFT, 1], { store: LEFT });
   steps.goto(walkNext);
 }
 
@@ -78,7 +78,7 @@ function mayStart({ steps, table, handlers }: Loop, next: string): void {
       branch: { when: "equal", operand: NO_APP, to: "may start" },
     });
     table.when(steps, before, "settled", 0, next);
-    steps.compute("sum", [list, 8], { store: list });
+    steps.compute("add", [list, 8], { store: list });
     steps.goto("app before");
     steps.label("may start");
   }
@@ -91,7 +91,7 @@ function cloneApp({ steps, table, cgroups, role }: Loop): void {
   const what = "make a process for the app";
   const options = { store: PID, branch: { when: "error", to: "no process" } } as const;
   if (cgroups?.inside !== true) {
-    steps.try(what, "clone", [flags | k.SIGCHLD, 0, 0, 0, 0], options);
+    steps.attempt(what, "clone", [flags | k.SIGCHLD, 0, 0, 0, 0], options);
     return;
   }
   const cgroup = slot("cgroup");
@@ -99,7 +99,7 @@ function cloneApp({ steps, table, cgroups, role }: Loop): void {
   table.get(steps, APP, "cgroup", cgroup);
   steps.compute("load", [cgroup], { store: cgroup });
   steps.compute("put", [addressOf(args, cgroupAt), cgroup]);
-  steps.try(what, "clone3", [args, size], options);
+  steps.attempt(what, "clone3", [args, size], options);
 }
 
 /** The births of processes. */
@@ -146,7 +146,7 @@ export function startProcess(loop: Loop): void {
   if (again) {
     table.when(steps, APP, "restart", RESTART.no, "not again");
     table.get(steps, APP, "timer", TIMER);
-    steps.try("measure how long the app runs", "timer_settime", [TIMER, 0, GOOD_RUN, 0]);
+    steps.attempt("measure how long the app runs", "timer_settime", [TIMER, 0, GOOD_RUN, 0]);
     steps.label("not again");
   }
   noteStart(loop);

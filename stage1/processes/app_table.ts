@@ -175,7 +175,7 @@ export class AppTable {
       ] as const
     ) {
       const index = (words as readonly string[]).indexOf(word);
-      if (index >= 0) steps.compute("sum", [app, addressOf(table, index * 8)], { store: into });
+      if (index >= 0) steps.compute("add", [app, addressOf(table, index * 8)], { store: into });
     }
   }
 
@@ -216,8 +216,8 @@ export class AppTable {
     steps.label(one);
     body(next);
     steps.label(next);
-    steps.compute("sum", [app, RECORD], { store: app });
-    steps.compute("difference", [app, this.apps.length * RECORD], {
+    steps.compute("add", [app, RECORD], { store: app });
+    steps.compute("sub", [app, this.apps.length * RECORD], {
       store: this.#rest,
       branch: { when: "different", operand: 0, to: one },
     });

@@ -54,15 +54,15 @@ export function enterPlan(entering: Entering): Plan {
   const ended = slot("end of the program");
   findTitle(setup);
   prepareParent(setup);
-  setup.try("get the own PID", "getpid", [], { store: pid });
+  setup.attempt("get the own PID", "getpid", [], { store: pid });
   setup.must("refer to this process", "pidfd_open", [pid, 0], { store: alive });
   const terminal = entering.terminal ? openTerminal(setup) : undefined;
   makeChild(setup, entering, alive, child);
   setup.must("refer to the program's process", "pidfd_open", [child, 0], { store: ended });
   if (terminal !== undefined) startRelay(setup, terminal);
   else {
-    setup.try("let go of the input", "close", [0]);
-    setup.try("let go of the output", "close", [1]);
+    setup.attempt("let go of the input", "close", [0]);
+    setup.attempt("let go of the output", "close", [1]);
     setup.goto("supervise");
   }
   startProgram(setup, entering, terminal);
@@ -73,7 +73,7 @@ export function enterPlan(entering: Entering): Plan {
 
 function prepareParent(steps: Section): void {
   steps.heading("enter: this process, in the caller's namespaces");
-  steps.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-enter"]);
+  steps.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-enter"]);
   // Before anything of it can be seen in the app: neither its memory nor its executable can be opened there.
   steps.must("keep the app from tracing this process", "prctl", [k.PR_SET_DUMPABLE, 0]);
   undoInheritance(steps);
@@ -88,7 +88,7 @@ function makeChild(steps: Section, entering: Entering, self: Slot, child: Slot):
   steps.when(child, 0, "program");
   steps.must("return to the own PID namespace", "setns", [self, k.CLONE_NEWPID]);
   for (const fd of [entering.process, ...entering.cgroups]) {
-    steps.try("leave the app to the program", "close", [fd]);
+    steps.attempt("leave the app to the program", "close", [fd]);
   }
 }
 
@@ -131,11 +131,11 @@ function startProgram(steps: Section, entering: Entering, terminal?: Terminal): 
 function dieWithParent(steps: Section, at: string): void {
   const parent = slot("parent");
   steps.must(`die with rkt enter ${at}`, "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
-  steps.try("see whether it lives", "getppid", [], {
+  steps.attempt("see whether it lives", "getppid", [], {
     store: parent,
     branch: { when: "equal", operand: 0, to: "lives" },
   });
-  steps.try("it is dead", "exit_group", [128 + k.SIGKILL]);
+  steps.attempt("it is dead", "exit_group", [128 + k.SIGKILL]);
   steps.label("lives");
 }
 
@@ -148,25 +148,25 @@ function wait(steps: Section, waiting: Section, program: Slot, terminal?: Termin
   steps.heading("enter: wait");
   waitForSignal(steps, waiting, signal, terminal);
   steps.when(signal, k.SIGALRM, "wait");
-  steps.try("pass the signal on to the program", "kill", [program, signal]);
+  steps.attempt("pass the signal on to the program", "kill", [program, signal]);
   steps.goto("wait");
 
   steps.label("kill");
-  steps.try("kill the program", "kill", [program, k.SIGKILL]);
+  steps.attempt("kill the program", "kill", [program, k.SIGKILL]);
   steps.goto("wait");
 
   steps.label("reap");
-  steps.try("see which child ended", "wait4", [-1, addressOf(status), k.WNOHANG, 0], {
+  steps.attempt("see which child ended", "wait4", [-1, addressOf(status), k.WNOHANG, 0], {
     store: child,
     branch: { when: "less", operand: 1, to: "wait" },
   });
   if (terminal !== undefined) relayEnded(steps, child, terminal);
-  steps.compute("difference", [child, program], {
+  steps.compute("sub", [child, program], {
     store: other,
     branch: { when: "different", operand: 0, to: "reap" },
   });
   exitCode(steps, status, code, "end");
   steps.label("end");
   if (terminal !== undefined) closeTerminal(steps, terminal);
-  steps.try("end as the program ended", "exit_group", [code]);
+  steps.attempt("end as the program ended", "exit_group", [code]);
 }

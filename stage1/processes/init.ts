@@ -64,7 +64,7 @@ export function init(
   dieWithSupervisor(setup, supervisor);
   leaveStreams(setup, pod);
   setup.must("leave the caller's session", "setsid", []);
-  setup.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-init"]);
+  setup.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-init"]);
   setup.must("keep the apps from tracing init", "prctl", [k.PR_SET_DUMPABLE, 0]);
   setup.must("set the host name", "sethostname", [
     pod.hostname,
@@ -133,13 +133,13 @@ function dieWithSupervisor(setup: Section, supervisor: Supervisor): void {
   const poll = mutableStruct("pollfd", ["fd", 4, 0], ["events", 2, k.POLLIN], ["revents", 2, 0]);
   const value = slot("value");
   setup.must("die with the supervisor", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
-  setup.compute("sum", [supervisor.alive, k.POLLIN * 2 ** 32], { store: value });
+  setup.compute("add", [supervisor.alive, k.POLLIN * 2 ** 32], { store: value });
   setup.compute("put", [addressOf(poll), value]);
   const now = mutableStruct("timespec", ["seconds", 8, 0], ["nanoseconds", 8, 0]); // the kernel writes back what is left
-  setup.try("see whether the supervisor lives", "ppoll", [poll, 1, now, 0, SIGSET_SIZE], {
+  setup.attempt("see whether the supervisor lives", "ppoll", [poll, 1, now, 0, SIGSET_SIZE], {
     branch: { when: "equal", operand: 0, to: "supervised" },
   });
-  setup.try("the supervisor is dead", "exit_group", [128 + k.SIGKILL]);
+  setup.attempt("the supervisor is dead", "exit_group", [128 + k.SIGKILL]);
   setup.label("supervised");
 }
 

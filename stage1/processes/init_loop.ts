@@ -76,11 +76,11 @@ function ready(loop: Loop): void {
   const later = table.apps.some(bornLater);
   const { notInit, afterBirths, afterInit } = MEMORY;
   for (const { address, size } of [notInit, later ? afterBirths : afterInit]) {
-    steps.try("give back what no step needs", "munmap", [address, size]);
+    steps.attempt("give back what no step needs", "munmap", [address, size]);
   }
   if (!later) {
-    steps.try("let go of the input", "close", [0]);
-    steps.try("let go of the output", "close", [1]);
+    steps.attempt("let go of the input", "close", [0]);
+    steps.attempt("let go of the output", "close", [1]);
   }
   role.up?.(steps);
   steps.goto("init wait");
@@ -91,9 +91,9 @@ function wait({ steps, pod, role }: Loop, waiting: Section): void {
   waiting.heading("init: while there is nothing to do");
   waiting.label("init wait");
   // Steps and constants, also those of processes that are born later, are read from the file again.
-  waiting.try("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
+  waiting.attempt("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
   waiting.label("init waits");
-  waiting.try("wait for a signal", "rt_sigtimedwait", [
+  waiting.attempt("wait for a signal", "rt_sigtimedwait", [
     role.waitsFor ?? WAITED_FOR,
     0,
     0,
@@ -113,7 +113,7 @@ function wait({ steps, pod, role }: Loop, waiting: Section): void {
     branch: { when: "different", operand: k.SIGALRM, to: "init forward" },
   });
   steps.set(STOPPING, 1);
-  steps.try("kill all of the pod", "kill", [-1, k.SIGKILL]);
+  steps.attempt("kill all of the pod", "kill", [-1, k.SIGKILL]);
   // What runs when the apps have ended gets as long as they got.
   alarm(steps, pod.stopTimeout);
   // Without waiting: where the time is none, the alarm is always there before the signal of a child's end.
@@ -133,16 +133,16 @@ function forward({ steps, table }: Loop): void {
   steps.set(STOPPING, 1);
   table.each(steps, "pass on", APP, (next) => {
     table.get(steps, APP, "phase", PHASE_OF);
-    steps.compute("difference", [PHASE_OF, first], {
+    steps.compute("sub", [PHASE_OF, first], {
       store: REST,
       branch: { when: "less", operand: 0, to: next },
     });
-    steps.compute("difference", [PHASE.running, PHASE_OF], {
+    steps.compute("sub", [PHASE.running, PHASE_OF], {
       store: REST,
       branch: { when: "less", operand: 0, to: next },
     });
     table.get(steps, APP, "pid", PID);
-    steps.try("pass the signal on to the app", "kill", [PID, SIGNAL]);
+    steps.attempt("pass the signal on to the app", "kill", [PID, SIGNAL]);
   });
   steps.goto("walk");
 }

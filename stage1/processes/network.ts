@@ -10,7 +10,7 @@ export function enterNetwork(setup: Section, { network }: Pod): void {
   if (network.kind !== "joined") return;
   const { namespace } = network;
   setup.must("enter the pod's network namespace", "setns", [namespace, k.CLONE_NEWNET]);
-  setup.try("let go of its descriptor", "close", [namespace]);
+  setup.attempt("let go of its descriptor", "close", [namespace]);
 }
 
 function loopbackUp(setup: Section): void {
@@ -24,13 +24,13 @@ function loopbackUp(setup: Section): void {
     store: socket,
   });
   setup.must("bring the loopback interface up", "ioctl", [socket, k.SIOCSIFFLAGS, request]);
-  setup.try("close the socket", "close", [socket]);
+  setup.attempt("close the socket", "close", [socket]);
 }
 
 /** The namespace lives as long as the pod, unless plugins need it at the pod's end. */
 export function leaveNamespaceToInit(setup: Section, { network }: Pod): void {
   if (network.kind !== "joined" || network.tearDown.command !== undefined) return;
-  setup.try("leave the pod's network namespace to init", "close", [network.namespace]);
+  setup.attempt("leave the pod's network namespace to init", "close", [network.namespace]);
 }
 
 /** Takes down what the pod had in the host's network. What fails is left to `rkt gc`. */
@@ -40,21 +40,28 @@ export function tearDownNetwork(steps: Section, { network }: Pod): void {
   if (command !== undefined) return runTearDown(steps, command);
   if (messages.length > 0) sendMessages(steps, messages);
   for (const file of files) {
-    steps.try("give the address back", "unlinkat", [k.AT_FDCWD, file, 0]);
+    steps.attempt("give the address back", "unlinkat", [k.AT_FDCWD, file, 0]);
   }
 }
 
 function sendMessages(steps: Section, messages: NetworkTearDown["messages"]): void {
   const socket = slot("socket");
   const kernel = struct("sockaddr_nl", ["family", 2, k.AF_NETLINK], ["", 10, new Uint8Array(10)]);
-  steps.try("open a socket to nf_tables", "socket", [
+  steps.attempt("open a socket to nf_tables", "socket", [
     k.AF_NETLINK,
     k.SOCK_DGRAM | k.SOCK_CLOEXEC,
     k.NETLINK_NETFILTER,
   ], { store: socket });
   for (const bytes of messages) {
     const message = struct("message", ["bytes", bytes.length, bytes]);
-    steps.try("remove the pod's rules", "sendto", [socket, message, bytes.length, 0, kernel, 12]);
+    steps.attempt("remove the pod's rules", "sendto", [
+      socket,
+      message,
+      bytes.length,
+      0,
+      kernel,
+      12,
+    ]);
   }
   // Not closed: that waits until the kernel has freed the rules, which it does while the rest is taken down.
 }
@@ -65,18 +72,18 @@ const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 function runTearDown(steps: Section, command: readonly string[]): void {
   const child = slot("network tear-down");
   const [executable = ""] = command;
-  steps.try("make a process that takes the networks down", "clone", [k.SIGCHLD, 0, 0, 0, 0], {
+  steps.attempt("make a process that takes the networks down", "clone", [k.SIGCHLD, 0, 0, 0, 0], {
     store: child,
     branch: { when: "different", operand: 0, to: "networks go down" },
   });
-  steps.try("let signals through", "rt_sigprocmask", [
+  steps.attempt("let signals through", "rt_sigprocmask", [
     k.SIG_SETMASK,
     signalSet([]),
     0,
     SIGSET_SIZE,
   ]);
-  steps.try("take the networks down", "execve", [executable, vector(command), vector([PATH])]);
-  steps.try("rkt is not there any more", "exit_group", [127]);
+  steps.attempt("take the networks down", "execve", [executable, vector(command), vector([PATH])]);
+  steps.attempt("rkt is not there any more", "exit_group", [127]);
   steps.label("networks go down");
-  steps.try("wait for that", "wait4", [child, 0, 0, 0]);
+  steps.attempt("wait for that", "wait4", [child, 0, 0, 0]);
 }

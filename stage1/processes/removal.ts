@@ -14,33 +14,33 @@ export function removePod(steps: Section, { removal }: Pod): void {
   const file = slot("file");
   steps.heading("supervisor: remove the pod");
   // With the last descriptor of its directory the pod's lock is gone, and it counts as exited.
-  steps.try("let go of the pod's lock", "close_range", [3, 0xffffffff, 0]);
-  steps.try("make a process to remove the pod", "clone", [k.SIGCHLD, 0, 0, 0, 0], {
+  steps.attempt("let go of the pod's lock", "close_range", [3, 0xffffffff, 0]);
+  steps.attempt("make a process to remove the pod", "clone", [k.SIGCHLD, 0, 0, 0, 0], {
     store: child,
     branch: { when: "less", operand: 0, to: "removed" },
   });
   steps.when(child, 0, "remove");
   steps.label("wait for the removal");
-  steps.try("wait until the pod is removed", "wait4", [child, 0, 0, 0], {
+  steps.attempt("wait until the pod is removed", "wait4", [child, 0, 0, 0], {
     branch: { when: "equal", operand: -k.EINTR, to: "wait for the removal" },
   });
   steps.goto("removed");
   steps.label("remove");
-  steps.try("hold back what would interrupt it", "rt_sigprocmask", [
+  steps.attempt("hold back what would interrupt it", "rt_sigprocmask", [
     k.SIG_SETMASK,
     signalSet(HELD_BACK),
     0,
     SIGSET_SIZE,
   ]);
-  steps.try("leave the pod's directory", "chdir", ["/"]);
+  steps.attempt("leave the pod's directory", "chdir", ["/"]);
   // It may well be descriptor 0 itself, so it is not closed on exec.
-  steps.try("open /dev/null", "openat", [k.AT_FDCWD, "/dev/null", k.O_RDWR | k.O_NOCTTY, 0], {
+  steps.attempt("open /dev/null", "openat", [k.AT_FDCWD, "/dev/null", k.O_RDWR | k.O_NOCTTY, 0], {
     store: file,
   });
   for (const stream of [0, 1]) {
-    steps.try("say nothing but errors", "dup3", [file, stream, 0]);
+    steps.attempt("say nothing but errors", "dup3", [file, stream, 0]);
   }
-  steps.try("remove the pod", "execve", [removal[0], vector(removal), vector([])]);
-  steps.try("leave it to the garbage collection", "exit_group", [127]);
+  steps.attempt("remove the pod", "execve", [removal[0], vector(removal), vector([])]);
+  steps.attempt("leave it to the garbage collection", "exit_group", [127]);
   steps.label("removed");
 }

@@ -58,16 +58,16 @@ function stopApps(steps: Section, keepers: Slot, stopping: Slot, left: Slot): vo
   steps.when(told, 1, "keepers are told");
   steps.set(told, 1);
   // First the file, then the signal: a keeper that is just being born sees the one or gets the other.
-  steps.try("note that the pod is to end", "openat", [
+  steps.attempt("note that the pod is to end", "openat", [
     keepers,
     STOPPING,
     k.O_WRONLY | k.O_CREAT | k.O_CLOEXEC,
     0o644,
   ], { store: file });
-  steps.try("close the file", "close", [file]);
-  steps.try("tell the keepers to stop their apps", "kill", [-1, STOP_APP]);
+  steps.attempt("close the file", "close", [file]);
+  steps.attempt("tell the keepers to stop their apps", "kill", [-1, STOP_APP]);
   steps.label("keepers are told");
-  steps.try("see whether apps run", "flock", [keepers, k.LOCK_EX | k.LOCK_NB], {
+  steps.attempt("see whether apps run", "flock", [keepers, k.LOCK_EX | k.LOCK_NB], {
     branch: { when: "error", to: goOn },
   });
   steps.set(left, 0);

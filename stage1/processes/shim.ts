@@ -84,7 +84,7 @@ function join(steps: Section, pod: Pod, app: PodApp, log: Pump | undefined): Cgr
   const status = slot("status");
   const code = slot("code");
   steps.heading("app start: this process, in the caller's namespaces");
-  steps.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-app-start"]);
+  steps.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-app-start"]);
   steps.must("reset SIGPIPE", "rt_sigaction", [k.SIGPIPE, DEFAULT_ACTION, 0, SIGSET_SIZE]);
   steps.must("reset SIGCHLD", "rt_sigaction", [k.SIGCHLD, DEFAULT_ACTION, 0, SIGSET_SIZE]);
   steps.must("hold signals back", "rt_sigprocmask", [
@@ -94,7 +94,7 @@ function join(steps: Section, pod: Pod, app: PodApp, log: Pump | undefined): Cgr
     SIGSET_SIZE,
   ]);
   limitOpenFiles(steps);
-  steps.try("leave the modes of files as they are given", "umask", [0]);
+  steps.attempt("leave the modes of files as they are given", "umask", [0]);
   steps.must("enter the pod's directory", "chdir", [`${pod.dataDirectory}/pods/run/${pod.uuid}`]);
   startLogger(steps, pod, log);
   const cgroups = addCgroups(steps, pod, app);
@@ -106,7 +106,7 @@ function join(steps: Section, pod: Pod, app: PodApp, log: Pump | undefined): Cgr
   steps.must("wait for it", "wait4", [entrant, addressOf(status), 0, 0]);
   exitCode(steps, status, code, "joined");
   steps.label("joined");
-  steps.try(`app "${app.name}" is on its way, or has failed`, "exit_group", [code]);
+  steps.attempt(`app "${app.name}" is on its way, or has failed`, "exit_group", [code]);
   return cgroups;
 }
 
@@ -142,13 +142,13 @@ function entrant(steps: Section): Slot {
   socketPair(steps, "make a socket to the keeper", mine, ready);
   steps.must("make the keeper", "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: child });
   steps.when(child, 0, "keeper");
-  steps.try("close the keeper's end", "close", [ready]);
-  steps.try("hear from the keeper", "read", [mine, addressOf(word), 8], {
+  steps.attempt("close the keeper's end", "close", [ready]);
+  steps.attempt("hear from the keeper", "read", [mine, addressOf(word), 8], {
     branch: { when: "equal", operand: 8, to: "keeper ready" },
   });
-  steps.try("the keeper has said why it could not", "exit_group", [EXIT_FAILURE]);
+  steps.attempt("the keeper has said why it could not", "exit_group", [EXIT_FAILURE]);
   steps.label("keeper ready");
-  steps.try("leave the keeper to init", "exit_group", [word]);
+  steps.attempt("leave the keeper to init", "exit_group", [word]);
   return ready;
 }
 
@@ -167,7 +167,7 @@ function keeper(
   steps.label("keeper");
   leaveStreams(steps, pod);
   steps.must("leave the caller's session", "setsid", []);
-  steps.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-keeper"]);
+  steps.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-keeper"]);
   steps.must("keep the apps from tracing the keeper", "prctl", [k.PR_SET_DUMPABLE, 0]);
   steps.must("open the pod's status directory", "openat", [
     k.AT_FDCWD,
@@ -187,7 +187,7 @@ function keeper(
   steps.must("join the pod's mount namespace", "setns", [POD_MOUNTS, k.CLONE_NEWNS]);
   steps.must("copy it for this app", "unshare", [k.CLONE_NEWNS]);
   setReadOnly(steps, "make the copy's root writable", false);
-  steps.try("remove what an earlier start of the app has left", "unlinkat", [
+  steps.attempt("remove what an earlier start of the app has left", "unlinkat", [
     k.AT_FDCWD,
     `/${app.name}`,
     k.AT_REMOVEDIR,
@@ -218,9 +218,9 @@ function noteKeeper(steps: Section, statusDirectory: Slot, app: PodApp): void {
   const pid = slot("keeper's pid");
   const file = slot("file");
   for (const name of [app.name, `${app.name}-restarts`]) {
-    steps.try("forget how the app ended before", "unlinkat", [statusDirectory, name, 0]);
+    steps.attempt("forget how the app ended before", "unlinkat", [statusDirectory, name, 0]);
   }
-  steps.try("get the own PID", "getpid", [], { store: pid });
+  steps.attempt("get the own PID", "getpid", [], { store: pid });
   steps.must("note the keeper's PID", "openat", [
     statusDirectory,
     `${app.name}-keeper`,
@@ -228,7 +228,7 @@ function noteKeeper(steps: Section, statusDirectory: Slot, app: PodApp): void {
     0o644,
   ], { store: file });
   steps.must("write it", "write", [file, addressOf(pid), 4]);
-  steps.try("close the file", "close", [file]);
+  steps.attempt("close the file", "close", [file]);
 }
 
 const setReadOnly = (steps: Section, what: string, on: boolean) =>
@@ -277,19 +277,19 @@ function report(steps: Section, { streams }: PodApp, ready: Slot, keepers: Slot)
   steps.when(FAILED_WITH, 0, "app was started");
   steps.set(word, EXIT_FAILURE); // its program could not be run, as it has said itself
   steps.label("app was started");
-  steps.try("tell how the start went", "write", [ready, addressOf(word), 8]);
-  steps.try("let go of the entrant", "close", [ready]);
+  steps.attempt("tell how the start went", "write", [ready, addressOf(word), 8]);
+  steps.attempt("let go of the entrant", "close", [ready]);
   if (Object.values(streams).every((mode) => mode !== "inherit")) {
     for (const [fd, name] of ["input", "output", "error output"].entries()) {
-      steps.try(`let go of the caller's ${name}`, "dup3", [POD_ERRORS, fd, 0]);
+      steps.attempt(`let go of the caller's ${name}`, "dup3", [POD_ERRORS, fd, 0]);
     }
   }
-  steps.try("see whether the pod is to end", "openat", [
+  steps.attempt("see whether the pod is to end", "openat", [
     keepers,
     STOPPING,
     k.O_PATH | k.O_CLOEXEC,
     0,
   ], { store: file, branch: { when: "error", to: "init wait" } });
-  steps.try("get the own PID", "getpid", [], { store: self });
-  steps.try("stop the app", "kill", [self, k.SIGTERM]);
+  steps.attempt("get the own PID", "getpid", [], { store: self });
+  steps.attempt("stop the app", "kill", [self, k.SIGTERM]);
 }

@@ -32,7 +32,7 @@ function open(
   keep: "truncate" | "keep",
 ): void {
   table.get(steps, app, file, NAME);
-  steps.try(what, "openat", [
+  steps.attempt(what, "openat", [
     statusDirectory,
     NAME,
     k.O_WRONLY | k.O_CREAT | k.O_CLOEXEC | (keep === "keep" ? 0 : k.O_TRUNC),
@@ -51,15 +51,15 @@ function noteNumber(
   const at = slot("number");
   open(noting, `note ${what}`, file, "keep");
   table.locate(steps, app, word, at);
-  steps.try(`write ${what}`, "write", [FILE, at, 4]);
-  steps.try("close the file", "close", [FILE]);
+  steps.attempt(`write ${what}`, "write", [FILE, at, 4]);
+  steps.attempt("close the file", "close", [FILE]);
 }
 
 /** The app's main runs. The PID is there before the start is. */
 export function noteStart(noting: Noting): void {
   noteNumber(noting, "the app's PID", "pid file", "pid");
   open(noting, "note the start of the app", "start file", "truncate");
-  noting.steps.try("close the file", "close", [FILE]);
+  noting.steps.attempt("close the file", "close", [FILE]);
 }
 
 /** The app's main has ended, and somebody else may get its PID. */
@@ -72,7 +72,7 @@ export function noteRestart(noting: Noting): void {
   const { steps, table, app } = noting;
   const count = slot("restarts");
   table.get(steps, app, "restarts", count);
-  steps.compute("sum", [count, 1], { store: count });
+  steps.compute("add", [count, 1], { store: count });
   table.put(steps, app, "restarts", count);
   noteNumber(noting, "how often the app was restarted", "restarts file", "restarts");
 }
@@ -85,16 +85,16 @@ export function noteEnd(noting: Noting): void {
   const { steps } = noting;
   open(noting, "note the end of the app", "name", "truncate");
   const { text, length } = codeText(noting, "code to note");
-  steps.try("write its exit status", "write", [FILE, text, length]);
-  steps.try("close the file", "close", [FILE]);
+  steps.attempt("write its exit status", "write", [FILE, text, length]);
+  steps.attempt("close the file", "close", [FILE]);
 }
 
 /** The text of the exit status. `name` makes the labels unique. */
 function codeText({ steps, code }: Noting, name: string): { text: Slot; length: Slot } {
   const text = slot("text");
   const length = slot("length");
-  steps.compute("shiftLeft", [code, 2], { store: text });
-  steps.compute("sum", [text, CODE_TEXTS], { store: text });
+  steps.compute("shl", [code, 2], { store: text });
+  steps.compute("add", [text, CODE_TEXTS], { store: text });
   for (const [digits, limit] of [[1, 10], [2, 100]]) {
     steps.set(length, digits);
     steps.compute("let", [code], { branch: { when: "less", operand: limit, to: name } });
@@ -135,5 +135,5 @@ export function say(noting: Noting, what: string): void {
   const { text, length } = codeText(noting, `code after "${what}"`);
   steps.compute("put", [addressOf(line, 48), text]);
   steps.compute("put", [addressOf(line, 56), length]);
-  steps.try(`say "${what}…"`, "writev", [2, line, 5]);
+  steps.attempt(`say "${what}…"`, "writev", [2, line, 5]);
 }

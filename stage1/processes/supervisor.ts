@@ -86,7 +86,7 @@ export function alarm(steps: Section, seconds: number): void {
     ["seconds", 8, Math.floor(microseconds / 1e6)],
     ["microseconds", 8, microseconds % 1e6],
   );
-  steps.try("end the grace time", "setitimer", [k.ITIMER_REAL, timer, 0]);
+  steps.attempt("end the grace time", "setitimer", [k.ITIMER_REAL, timer, 0]);
 }
 
 /**
@@ -98,10 +98,10 @@ export function exitCode(steps: Section, status: Slot, code: Slot, to: string): 
     store: code,
     branch: { when: "different", operand: 0, to: `${to} signal` },
   });
-  steps.compute("shiftRight", [status, 8], { store: code });
+  steps.compute("shr", [status, 8], { store: code });
   steps.compute("and", [code, 0xff], { store: code, branch: { when: "always", to } });
   steps.label(`${to} signal`);
-  steps.compute("sum", [code, 128], { store: code, branch: { when: "always", to } });
+  steps.compute("add", [code, 128], { store: code, branch: { when: "always", to } });
 }
 
 /** What the supervisor hands on to init. */
@@ -131,12 +131,12 @@ export function supervise(
   const init = slot("init");
   setup.heading("supervisor: this process, in the caller's namespaces");
   findTitle(setup);
-  setup.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-supervisor"]);
+  setup.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-supervisor"]);
   undoInheritance(setup);
   makePodDirectory(setup, pod);
   const cgroups = makeCgroups(setup, pod);
   setup.heading("supervisor: the pod");
-  setup.try("get the own PID", "getpid", [], { store: pid });
+  setup.attempt("get the own PID", "getpid", [], { store: pid });
   setup.must("refer to the supervisor", "pidfd_open", [pid, 0], { store: alive });
   const terminal = pod.interactive ? openTerminal(setup) : undefined;
   const output = openOutput(setup, pod);
@@ -157,8 +157,8 @@ export function supervise(
   if (terminal !== undefined) startRelay(setup, terminal);
   else {
     // Whoever reads the app's output or feeds its input must not wait for us.
-    setup.try("let go of the input", "close", [0]);
-    setup.try("let go of the output", "close", [1]);
+    setup.attempt("let go of the input", "close", [0]);
+    setup.attempt("let go of the output", "close", [1]);
     setup.goto("supervise");
   }
   loop(
@@ -199,7 +199,7 @@ export function limitOpenFiles(setup: Section): void {
   setup.must("read the limit of open files", "prlimit64", [0, k.RLIMIT_NOFILE, 0, limit]);
   setup.compute("put", [addressOf(limit), 1024]);
   // Fails only where the hard limit is below 1024; then the soft one is right as it is.
-  setup.try("limit open files", "prlimit64", [0, k.RLIMIT_NOFILE, limit, 0]);
+  setup.attempt("limit open files", "prlimit64", [0, k.RLIMIT_NOFILE, limit, 0]);
 }
 
 /** The address of the program's name, which is the lowest that is of use on the stack: `ps` shows it. */
@@ -208,8 +208,8 @@ const TITLE = slot("title");
 /** The first steps of all. */
 export function findTitle(setup: Section): void {
   const stack = slot("stack");
-  setup.compute("cause", [], { store: stack });
-  setup.compute("sum", [stack, 8], { store: stack });
+  setup.compute("branchValue", [], { store: stack });
+  setup.compute("add", [stack, 8], { store: stack });
   setup.compute("load", [stack], { store: TITLE });
 }
 
@@ -219,8 +219,8 @@ function giveBack(steps: Section): void {
   const { address } = MEMORY.afterOutput;
   const page = PAGE[Deno.build.arch];
   steps.compute("and", [TITLE, -page], { store: size });
-  steps.compute("difference", [size, address], { store: size });
-  steps.try("give the plan's memory back", "munmap", [address, size]);
+  steps.compute("sub", [size, address], { store: size });
+  steps.attempt("give the plan's memory back", "munmap", [address, size]);
 }
 
 /**
@@ -240,9 +240,9 @@ export function waitForSignal(
   waiting.heading("supervisor: while there is nothing to do");
   waiting.label("wait");
   const { address, size } = MEMORY.resident;
-  waiting.try("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
+  waiting.attempt("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
   waiting.label("wait for a signal");
-  waiting.try("wait for a signal", "rt_sigtimedwait", [WAITED_FOR, 0, 0, SIGSET_SIZE], {
+  waiting.attempt("wait for a signal", "rt_sigtimedwait", [WAITED_FOR, 0, 0, SIGSET_SIZE], {
     store: signal,
     branch: { when: "error", to: "wait for a signal" },
   });
@@ -277,7 +277,7 @@ function loop(
   steps.when(signal, k.SIGTERM, "asked to stop");
   steps.when(signal, k.SIGINT, "asked to stop");
   steps.label("forward");
-  steps.try("pass the signal on to the pod", "kill", [init, signal]);
+  steps.attempt("pass the signal on to the pod", "kill", [init, signal]);
   steps.goto("wait");
 
   steps.label("asked to stop");
@@ -293,18 +293,18 @@ function loop(
 
   // Init kills its apps on this signal, and notes how each of them ended.
   steps.label("kill");
-  steps.try("kill the pod", "kill", [init, k.SIGALRM]);
+  steps.attempt("kill the pod", "kill", [init, k.SIGALRM]);
   steps.goto("wait");
 
   steps.label("reap");
-  steps.try("see which child ended", "wait4", [-1, addressOf(status), k.WNOHANG, 0], {
+  steps.attempt("see which child ended", "wait4", [-1, addressOf(status), k.WNOHANG, 0], {
     store: child,
     branch: { when: "less", operand: 1, to: "wait" },
   });
   const other = slot("difference");
   if (terminal !== undefined) relayEnded(steps, child, terminal);
   outputEnded(steps, output, child, "reap");
-  steps.compute("difference", [child, init], {
+  steps.compute("sub", [child, init], {
     store: other,
     branch: { when: "different", operand: 0, to: "reap" },
   });
@@ -313,14 +313,14 @@ function loop(
   if (terminal !== undefined) closeTerminal(steps, terminal);
   awaitOutput(steps, output);
   cleanUp();
-  steps.try("end as the pod ended", "exit_group", [code]);
+  steps.attempt("end as the pod ended", "exit_group", [code]);
 }
 
 /** A relay or the guard has ended by itself. Without its output relay the app would be stuck, so the pod ends. */
 export function relayEnded(steps: Section, child: Slot, { input, output, guard }: Terminal): void {
   for (const [name, process] of [["input", input], ["guard", guard], ["output", output]] as const) {
     const other = slot("difference");
-    steps.compute("difference", [child, process], {
+    steps.compute("sub", [child, process], {
       store: other,
       branch: { when: "different", operand: 0, to: `not terminal ${name}` },
     });

@@ -13,7 +13,7 @@ export function guardPlan(): Plan {
   const resident = new Section();
   const saved = space("the caller's modes", 40);
   setup.heading("guard of a terminal");
-  setup.try("name the process", "prctl", [k.PR_SET_NAME, "rkt-terminal"]);
+  setup.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-terminal"]);
   // What the terminal sends to its foreground is for the program; in the background a mode change would stop the guard.
   setup.must("leave the program's process group", "setpgid", [0, 0]);
   const everything = mutableStruct("sigset", ["signals", 8, 0x7fffffff]);
@@ -22,12 +22,12 @@ export function guardPlan(): Plan {
   setup.must("say so", "write", [1, "\n", 1]);
   const poll = mutableStruct("pollfd", ["fd", 4, 1], ["events", 2, 0], ["revents", 2, 0]);
   setup.label("wait");
-  setup.try("wait for the program's end", "ppoll", [poll, 1, 0, 0, 8], {
+  setup.attempt("wait for the program's end", "ppoll", [poll, 1, 0, 0, 8], {
     branch: { when: "less", operand: 1, to: "wait" },
   });
   setup.goto("give back");
   resident.label("give back");
   giveBack(resident, saved);
-  resident.try("end the guard", "exit_group", [0]);
+  resident.attempt("end the guard", "exit_group", [0]);
   return { setup: setup.items, resident: resident.items };
 }

@@ -34,7 +34,7 @@ export function unlessRanOut({ steps, table }: Loop, to: string): void {
     ["nanoseconds", 8, 0],
   );
   table.get(steps, APP, "timer", TIMER);
-  steps.try("see how long the timer still runs", "timer_gettime", [TIMER, left]);
+  steps.attempt("see how long the timer still runs", "timer_gettime", [TIMER, left]);
   for (const offset of [16, 24]) {
     steps.compute("load", [addressOf(left, offset)], {
       branch: { when: "different", operand: 0, to },

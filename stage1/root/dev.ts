@@ -38,7 +38,7 @@ export function mountDev(
   const target = ownDirectory(steps, at, open.root, "dev");
   const dev = open.dev ?? makeDev(steps, at);
   attach(steps, `attach /dev ${at}`, dev, target);
-  steps.try("close the target", "close", [target]);
+  steps.attempt("close the target", "close", [target]);
   closeDevices(steps, at, dev);
 
   const pts = slot("pts");
@@ -58,7 +58,7 @@ export function mountDev(
     k.MOVE_MOUNT_F_EMPTY_PATH,
   ]);
   makeTerminals(steps, at, pts, dev, pod, app, terminals);
-  steps.try("close /dev/pts", "close", [pts]);
+  steps.attempt("close /dev/pts", "close", [pts]);
 
   const shm = slot("shm");
   steps.must(`mount the pod's shared memory on /dev/shm ${at}`, "open_tree", [
@@ -73,8 +73,8 @@ export function mountDev(
     "shm",
     k.MOVE_MOUNT_F_EMPTY_PATH,
   ]);
-  steps.try("close /dev/shm", "close", [shm]);
-  steps.try("close /dev", "close", [dev]);
+  steps.attempt("close /dev/shm", "close", [shm]);
+  steps.attempt("close /dev", "close", [dev]);
 }
 
 /** A /dev that is not attached yet. Only the host's root can make nodes. */
@@ -153,7 +153,7 @@ function closeDevices(steps: Section, at: string, dev: Slot): void {
       name,
       k.MOVE_MOUNT_F_EMPTY_PATH,
     ]);
-    steps.try("close it", "close", [node]);
+    steps.attempt("close it", "close", [node]);
   }
   steps.must(`let no other device be opened ${at}`, "mount_setattr", [
     dev,

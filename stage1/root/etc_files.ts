@@ -51,7 +51,7 @@ export function makeEtcFiles(steps: Section, pod: Pod): void {
     ], { store: made });
     const length = new TextEncoder().encode(file.text).length;
     steps.must(`write /etc/${name}`, "write", [made, file.text, length]);
-    steps.try("close it", "close", [made]);
+    steps.attempt("close it", "close", [made]);
   }
 }
 
@@ -76,8 +76,8 @@ export function mountEtcFiles(
     steps.must(what, "mount_setattr", [file, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
     const target = openTarget(steps, what, name, app, root);
     attach(steps, what, file, target);
-    steps.try("close it", "close", [file]);
-    steps.try("close it", "close", [target]);
+    steps.attempt("close it", "close", [file]);
+    steps.attempt("close it", "close", [target]);
   }
 }
 
@@ -88,17 +88,17 @@ function openTarget(steps: Section, what: string, name: string, app: PodApp, roo
   const made = slot("made");
   const found = `found ${what}`;
   const open = [root, `etc/${name}`, ANYTHING, OPEN_HOW_SIZE] as const;
-  steps.try(what, "openat2", open, {
+  steps.attempt(what, "openat2", open, {
     store: target,
     branch: { when: "different", operand: -k.ENOENT, to: found },
   });
-  steps.try(`make /etc in app "${app.name}"`, "mkdirat", [root, "etc", 0o755]);
+  steps.attempt(`make /etc in app "${app.name}"`, "mkdirat", [root, "etc", 0o755]);
   steps.must(`open /etc in app "${app.name}"`, "openat2", [root, "etc", DIRECTORY, OPEN_HOW_SIZE], {
     store: etc,
   });
   // A link that leads to nothing in the image; what is in a volume is not ours to remove.
   if (!app.mounts.some(({ target }) => target.replace(/\/+$/, "") === "/etc")) {
-    steps.try(`remove the dangling /etc/${name}`, "unlinkat", [etc, name, 0]);
+    steps.attempt(`remove the dangling /etc/${name}`, "unlinkat", [etc, name, 0]);
   }
   steps.must(`make /etc/${name} in app "${app.name}"`, "openat", [
     etc,
@@ -106,8 +106,8 @@ function openTarget(steps: Section, what: string, name: string, app: PodApp, roo
     k.O_CREAT | k.O_EXCL | k.O_WRONLY | k.O_CLOEXEC | k.O_NOFOLLOW,
     0o644,
   ], { store: made, hint: "it is needed as a place to mount on" });
-  steps.try("close it", "close", [made]);
-  steps.try("close /etc", "close", [etc]);
+  steps.attempt("close it", "close", [made]);
+  steps.attempt("close /etc", "close", [etc]);
   steps.label(found);
   steps.must(what, "openat2", open, { store: target });
   return target;
@@ -124,7 +124,7 @@ export function makeHostname(steps: Section, pod: Pod): void {
     0o644,
   ], { store: file });
   steps.must("write /etc/hostname", "write", [file, text, new TextEncoder().encode(text).length]);
-  steps.try("close it", "close", [file]);
+  steps.attempt("close it", "close", [file]);
 }
 
 /** /etc/hostname, where the root has a place for it. */
@@ -132,7 +132,7 @@ export function mountHostname(steps: Section, at: string, root: Slot): void {
   const target = slot("target");
   const file = slot("file");
   const done = `hostname ${at}`;
-  steps.try(
+  steps.attempt(
     `find /etc/hostname ${at}`,
     "openat2",
     [root, "etc/hostname", ANYTHING, OPEN_HOW_SIZE],
@@ -152,14 +152,14 @@ export function mountHostname(steps: Section, at: string, root: Slot): void {
   );
   steps.must(what, "mount_setattr", [file, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
   // Something else than a file there is the image's own affair.
-  steps.try(what, "move_mount", [
+  steps.attempt(what, "move_mount", [
     file,
     "",
     target,
     "",
     k.MOVE_MOUNT_F_EMPTY_PATH | k.MOVE_MOUNT_T_EMPTY_PATH,
   ]);
-  steps.try("close it", "close", [file]);
-  steps.try("close it", "close", [target]);
+  steps.attempt("close it", "close", [file]);
+  steps.attempt("close it", "close", [target]);
   steps.label(done);
 }

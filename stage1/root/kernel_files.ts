@@ -36,21 +36,21 @@ export function mountProc(steps: Section, pod: Pod, at: string, open: OpenRoot):
   const target = ownDirectory(steps, at, open.root, "proc");
   const proc = open.proc ?? newProc(steps, at);
   attach(steps, `attach /proc ${at}`, proc, target);
-  steps.try("close the target", "close", [target]);
+  steps.attempt("close the target", "close", [target]);
   if (pod.protectPaths) {
     for (const path of PROTECTED.proc.readOnly) readOnly(steps, at, proc, "/proc", path);
     hide(steps, at, proc, "/proc", PROTECTED.proc.hidden);
   }
-  steps.try("close /proc", "close", [proc]);
+  steps.attempt("close /proc", "close", [proc]);
 }
 
 export function mountSys(steps: Section, pod: Pod, at: string, open: OpenRoot): void {
   const target = ownDirectory(steps, at, open.root, "sys");
   const sys = open.sys ?? newSys(steps, pod, at);
   attach(steps, `attach /sys ${at}`, sys, target);
-  steps.try("close the target", "close", [target]);
+  steps.attempt("close the target", "close", [target]);
   if (pod.protectPaths) hide(steps, at, sys, "/sys", PROTECTED.sys.hidden);
-  steps.try("close /sys", "close", [sys]);
+  steps.attempt("close /sys", "close", [sys]);
 }
 
 /**
@@ -108,13 +108,13 @@ function readOnly(steps: Section, at: string, mount: Slot, of: string, path: str
   const clone = slot("clone");
   const done = `read-only ${of}/${path} ${at}`;
   // Not every kernel has every file.
-  steps.try(what, "open_tree", [mount, path, k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC], {
+  steps.attempt(what, "open_tree", [mount, path, k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC], {
     store: clone,
     branch: { when: "equal", operand: -2, to: done },
   });
   steps.must(what, "mount_setattr", [clone, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
   steps.must(what, "move_mount", [clone, "", mount, path, k.MOVE_MOUNT_F_EMPTY_PATH]);
-  steps.try("close it", "close", [clone]);
+  steps.attempt("close it", "close", [clone]);
   steps.label(done);
 }
 
@@ -131,7 +131,7 @@ function hide(
     const clone = slot("clone");
     const done = `hidden ${of}/${path} ${at}`;
     const target = slot("target");
-    steps.try(what, "openat", [mount, path, k.O_PATH | k.O_CLOEXEC | k.O_NOFOLLOW, 0], {
+    steps.attempt(what, "openat", [mount, path, k.O_PATH | k.O_CLOEXEC | k.O_NOFOLLOW, 0], {
       store: target,
       branch: { when: "equal", operand: -2, to: done },
     });
@@ -142,8 +142,8 @@ function hide(
     ], { store: clone });
     steps.must(what, "mount_setattr", [clone, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
     attach(steps, what, clone, target);
-    steps.try("close it", "close", [clone]);
-    steps.try("close it", "close", [target]);
+    steps.attempt("close it", "close", [clone]);
+    steps.attempt("close it", "close", [target]);
     steps.label(done);
   }
 }
@@ -158,5 +158,5 @@ export function makeCovers(steps: Section): void {
     k.O_CREAT | k.O_EXCL | k.O_WRONLY | k.O_CLOEXEC,
     0,
   ], { store: file });
-  steps.try("close it", "close", [file]);
+  steps.attempt("close it", "close", [file]);
 }

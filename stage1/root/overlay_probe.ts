@@ -19,7 +19,7 @@ export function overlayWorks(directory: string): boolean {
   const status = slot("status");
   // The child is a copy of this process, without its other threads: it makes system calls only.
   // Not a step that must succeed: that would end this very process.
-  steps.try("make a child", "clone", [
+  steps.attempt("make a child", "clone", [
     k.CLONE_NEWNS | k.CLONE_VM | k.CLONE_VFORK | k.SIGCHLD,
     0,
     0,
@@ -27,12 +27,12 @@ export function overlayWorks(directory: string): boolean {
     0,
   ], { store: child, branch: { when: "error", to: "parent" } });
   steps.when(child, 0, "child");
-  steps.try("wait for it", "wait4", [child, addressOf(status), k.__WALL, 0]);
+  steps.attempt("wait for it", "wait4", [child, addressOf(status), k.__WALL, 0]);
   steps.label("parent");
   steps.compute("return", []);
   steps.label("child");
-  steps.try("fail without a word", "close", [2]);
-  steps.try("enter the directory", "chdir", [directory]);
+  steps.attempt("fail without a word", "close", [2]);
+  steps.attempt("enter the directory", "chdir", [directory]);
   const mount = slot("mount");
   newMount(
     steps,
@@ -46,7 +46,7 @@ export function overlayWorks(directory: string): boolean {
     0,
     mount,
   );
-  steps.try("it works", "exit_group", [0]);
+  steps.attempt("it works", "exit_group", [0]);
   const value = runInProcess({ setup: steps.items, resident: [] });
   if (value(child) < 0n) {
     throw new KernelError(-Number(value(child)), "make a process to try overlayfs in");

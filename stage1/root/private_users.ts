@@ -63,9 +63,9 @@ export function bearOnTheWay(steps: Section, init: Slot): void {
     0,
   ], { store: way });
   steps.when(way, 0, "on the way");
-  steps.try("wait for its end", "wait4", [way, addressOf(status), 0, 0]);
+  steps.attempt("wait for its end", "wait4", [way, addressOf(status), 0, 0]);
   steps.compute("let", [init], { branch: { when: "different", operand: 0, to: "init is born" } });
-  steps.try("it has said why there is no init", "exit_group", [EXIT_FAILURE]);
+  steps.attempt("it has said why there is no init", "exit_group", [EXIT_FAILURE]);
   steps.label("init is born");
 }
 
@@ -98,7 +98,7 @@ export function bearInit(steps: Section, namespaces: number, init: Slot): void {
     0,
   ], { store: init });
   steps.when(init, 0, "init");
-  steps.try("the way ends here", "exit_group", [0]);
+  steps.attempt("the way ends here", "exit_group", [0]);
 }
 
 /** Into the pod's user namespace, as its root. */
@@ -130,6 +130,6 @@ export function shiftLayer(steps: Section, what: string, path: string, number: n
     hint: "this needs a kernel and a file system with ID-mapped mounts; else take --no-overlay",
   });
   steps.must(what, "dup3", [layer, fd, k.O_CLOEXEC]);
-  steps.try("close it", "close", [layer]);
+  steps.attempt("close it", "close", [layer]);
   return `/proc/self/fd/${fd}`;
 }

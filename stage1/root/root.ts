@@ -124,7 +124,7 @@ export function attachRoot(
     0,
   ], { store: place });
   attach(steps, `attach the root of app "${app.name}"`, open.root, place);
-  steps.try("close the place", "close", [place]);
+  steps.attempt("close the place", "close", [place]);
   mountProc(steps, pod, at, open);
   mountSys(steps, pod, at, open);
   mountDev(steps, at, pod, app, open, terminals);
@@ -142,5 +142,5 @@ export function attachRoot(
       MOUNT_ATTR_SIZE,
     ]);
   }
-  steps.try("close the root", "close", [open.root]);
+  steps.attempt("close the root", "close", [open.root]);
 }

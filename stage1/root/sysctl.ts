@@ -77,7 +77,7 @@ export function applySettings(steps: Section, { settings }: Pod): void {
     ], { store: file, hint: "this kernel has no such setting in a namespace" });
     const length = new TextEncoder().encode(value).length;
     steps.must(`set /proc/sys/${path} to ${value}`, "write", [file, value, length]);
-    steps.try("close it", "close", [file]);
+    steps.attempt("close it", "close", [file]);
   }
-  steps.try("close the proc", "close", [proc]);
+  steps.attempt("close the proc", "close", [proc]);
 }

@@ -60,20 +60,20 @@ export function attachVolume(
   names.slice(0, -1).forEach((name, i) => {
     const path = names.slice(0, i + 1).join("/");
     const next = slot("parent");
-    steps.try(`make /${path} ${at}`, "mkdirat", [parent, name, 0o755]);
+    steps.attempt(`make /${path} ${at}`, "mkdirat", [parent, name, 0o755]);
     steps.must(`open /${path} ${at}`, "openat2", [root, path, directory, OPEN_HOW_SIZE], {
       store: next,
       hint: `volume "${mount.volume}" cannot be mounted at ${mount.target}`,
     });
-    if (parent !== root) steps.try("close the parent", "close", [parent]);
+    if (parent !== root) steps.attempt("close the parent", "close", [parent]);
     parent = next;
   });
   const target = slot("target");
   const path = names.join("/");
   if (mount.directory) {
-    steps.try(`make ${mount.target} ${at}`, "mkdirat", [parent, leaf, 0o755]);
+    steps.attempt(`make ${mount.target} ${at}`, "mkdirat", [parent, leaf, 0o755]);
     const found = `target ${mount.target} ${at}`;
-    steps.try(`open ${mount.target} ${at}`, "openat2", [root, path, directory, OPEN_HOW_SIZE], {
+    steps.attempt(`open ${mount.target} ${at}`, "openat2", [root, path, directory, OPEN_HOW_SIZE], {
       store: target,
       branch: { when: "different", operand: -20, to: found },
     });
@@ -82,13 +82,13 @@ export function attachVolume(
     steps.label(found);
   } else {
     const file = slot("file");
-    steps.try(`make ${mount.target} ${at}`, "openat", [
+    steps.attempt(`make ${mount.target} ${at}`, "openat", [
       parent,
       leaf,
       k.O_CREAT | k.O_EXCL | k.O_WRONLY | k.O_CLOEXEC | k.O_NOFOLLOW,
       0o644,
     ], { store: file });
-    steps.try("close it", "close", [file]);
+    steps.attempt("close it", "close", [file]);
   }
   const how = mount.directory ? directory : anything;
   steps.must(`open ${mount.target} ${at}`, "openat2", [root, path, how, OPEN_HOW_SIZE], {
@@ -96,7 +96,7 @@ export function attachVolume(
     hint: `volume "${mount.volume}" cannot be mounted there`,
   });
   attach(steps, `mount volume "${mount.volume}" on ${mount.target} ${at}`, volume, target);
-  steps.try("close the target", "close", [target]);
-  steps.try("close the volume", "close", [volume]);
-  if (parent !== root) steps.try("close the parent", "close", [parent]);
+  steps.attempt("close the target", "close", [target]);
+  steps.attempt("close the volume", "close", [volume]);
+  if (parent !== root) steps.attempt("close the parent", "close", [parent]);
 }

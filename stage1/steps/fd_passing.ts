@@ -29,7 +29,7 @@ export function splitPair(
   const both = slot("both");
   steps.compute("load", [addressOf(pair)], { store: both });
   steps.compute("and", [both, 0xffffffff], { store: first });
-  steps.compute("shiftRight", [both, 32], { store: second });
+  steps.compute("shr", [both, 32], { store: second });
 }
 
 /** `struct msghdr` (include/linux/socket.h) with one byte, and room for one descriptor. */
@@ -77,7 +77,7 @@ export function receiveDescriptor(
   failed: string,
 ): void {
   const { header, control } = message();
-  steps.try(what, "recvmsg", [receiver, header, k.MSG_CMSG_CLOEXEC], {
+  steps.attempt(what, "recvmsg", [receiver, header, k.MSG_CMSG_CLOEXEC], {
     branch: { when: "less", operand: 1, to: failed },
   });
   steps.compute("load", [addressOf(control, 16)], { store: descriptor });

@@ -18,7 +18,7 @@ export function borrow(doing: string, steps: (section: Section) => Slot): number
   const section = new Section();
   const [child, status] = [slot("child"), slot("status")];
   // Not a step that must succeed: that would end this very process.
-  section.try("make a child", "clone", [
+  section.attempt("make a child", "clone", [
     k.CLONE_VM | k.CLONE_VFORK | k.CLONE_FILES | k.SIGCHLD,
     0,
     0,
@@ -26,12 +26,12 @@ export function borrow(doing: string, steps: (section: Section) => Slot): number
     0,
   ], { store: child, branch: { when: "error", to: "parent" } });
   section.when(child, 0, "child");
-  section.try("wait for it", "wait4", [child, addressOf(status), k.__WALL, 0]);
+  section.attempt("wait for it", "wait4", [child, addressOf(status), k.__WALL, 0]);
   section.label("parent");
   section.compute("return", []);
   section.label("child");
   const opened = steps(section);
-  section.try("it is open", "exit_group", [0]);
+  section.attempt("it is open", "exit_group", [0]);
   const value = runInProcess({ setup: section.items, resident: [] });
   if (value(child) < 0n) throw new KernelError(-Number(value(child)), doing);
   if (value(status) !== 0n) throw new Failure(`${doing}: it failed`);

@@ -59,7 +59,7 @@ export function newMount(
   }
   steps.must(what, "fsconfig", [context, k.FSCONFIG_CMD_CREATE, 0, 0, 0]);
   steps.must(what, "fsmount", [context, k.FSMOUNT_CLOEXEC, attributes], { store: mount });
-  steps.try("close its context", "close", [context]);
+  steps.attempt("close its context", "close", [context]);
 }
 
 /** Attaches a mount to what a descriptor refers to. */
@@ -76,7 +76,7 @@ export function attach(steps: Section, what: string, mount: Slot, target: Slot):
 /** A directory of the root that must not be a link, made if it is missing. */
 export function ownDirectory(steps: Section, at: string, root: Slot, name: string): Slot {
   const target = slot("target");
-  steps.try(`make /${name} ${at}`, "mkdirat", [root, name, 0o755]);
+  steps.attempt(`make /${name} ${at}`, "mkdirat", [root, name, 0o755]);
   steps.must(`open /${name} ${at}`, "openat2", [root, name, REAL_DIRECTORY, OPEN_HOW_SIZE], {
     store: target,
     hint: `the image has something else than a directory at /${name}`,

@@ -12,22 +12,22 @@ export function makePodDirectory(steps: Section, pod: Pod): void {
   const prepare = `pods/${pod.stage === "embryo" ? "prepare" : pod.stage}/${pod.uuid}`;
   steps.heading("supervisor: the pod's directory");
   steps.must("enter rkt's data directory", "chdir", [pod.dataDirectory]);
-  steps.try("leave the modes of files as they are given", "umask", [0]);
+  steps.attempt("leave the modes of files as they are given", "umask", [0]);
   if (pod.stage === "embryo") move(steps, `pods/embryo/${pod.uuid}`, prepare);
   steps.must("enter the pod's directory", "chdir", [prepare]);
   for (const entry of pod.entries) makeEntry(steps, entry);
   // Of a run-prepared that was killed before its pod ran.
   if (pod.stage === "prepared") {
-    steps.try("remove an old ppid", "unlinkat", [k.AT_FDCWD, "ppid", 0]);
+    steps.attempt("remove an old ppid", "unlinkat", [k.AT_FDCWD, "ppid", 0]);
   }
   for (const path of pod.used) {
-    steps.try("note that the image is used", "utimensat", [k.AT_FDCWD, path, 0, 0]);
+    steps.attempt("note that the image is used", "utimensat", [k.AT_FDCWD, path, 0, 0]);
   }
   // Not run/UUID/pid: that is for the PID of init, which only the kernel knows.
   makeEntry(steps, { kind: "file", path: "ppid", text: supervisorPid(pod.uuid) });
   move(steps, `../../../${prepare}`, `../../../pods/run/${pod.uuid}`);
   if (pod.prepareLock !== undefined) {
-    steps.try("let images be collected again", "close", [pod.prepareLock]);
+    steps.attempt("let images be collected again", "close", [pod.prepareLock]);
   }
 }
 
@@ -65,5 +65,5 @@ export function makeFile(steps: Section, what: string, path: string, text: strin
     0o640,
   ], { store: file });
   steps.must(what, "write", [file, text, length], { store: written });
-  steps.try("close it", "close", [file]);
+  steps.attempt("close it", "close", [file]);
 }

@@ -39,13 +39,13 @@ export function makeUserNamespace({ shift, count }: PrivateUsers, withNetwork: b
   const steps = new Section();
   // A namespace lives in a process until it is open, and its maps are written from outside. The child sleeps till then.
   const flags = k.CLONE_NEWUSER | (withNetwork ? k.CLONE_NEWNET : 0);
-  steps.try("make a user namespace", "clone", [flags | k.SIGCHLD, 0, 0, 0, 0], {
+  steps.attempt("make a user namespace", "clone", [flags | k.SIGCHLD, 0, 0, 0, 0], {
     store: child,
     branch: { when: "different", operand: 0, to: "parent" },
   });
-  steps.try("die with the parent", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
+  steps.attempt("die with the parent", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
   steps.label("sleep");
-  steps.try("wait to be killed", "ppoll", [0, 0, 0, 0, 0]);
+  steps.attempt("wait to be killed", "ppoll", [0, 0, 0, 0, 0]);
   steps.goto("sleep");
   steps.label("parent");
   steps.compute("return", []);

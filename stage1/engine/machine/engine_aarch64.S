@@ -66,49 +66,50 @@ operation:
 	mvn	w8, w8			// -1, -2, ... become 0, 1, ...
 	cbz	w8, result		// let: a0 is the result
 	subs	w8, w8, #1
-	b.eq	sum
+	b.eq	do_add
 	subs	w8, w8, #1
-	b.eq	difference
+	b.eq	do_sub
 	subs	w8, w8, #1
-	b.eq	both
+	b.eq	do_and
 	subs	w8, w8, #1
-	b.eq	left
+	b.eq	do_shl
 	subs	w8, w8, #1
-	b.eq	right
+	b.eq	do_shr
 	subs	w8, w8, #1
 	b.eq	load
 	subs	w8, w8, #1
 	b.eq	put
 	subs	w8, w8, #1
-	b.eq	brancher
+	b.eq	branch_source
 	subs	w8, w8, #1
-	b.eq	cause
+	b.eq	branch_value
 	subs	w8, w8, #1
 	b.eq	goto
 	ldp	x21, x30, [sp, #16]
 	ldp	x19, x20, [sp], #32
 	ret
 
-sum:	add	x0, x0, x1
+do_add:	add	x0, x0, x1
 	b	result
-difference:
+do_sub:
 	sub	x0, x0, x1
 	b	result
-both:	and	x0, x0, x1
+do_and:	and	x0, x0, x1
 	b	result
-left:	lsl	x0, x0, x1
+do_shl:	lsl	x0, x0, x1
 	b	result
-right:	lsr	x0, x0, x1
+do_shr:	lsr	x0, x0, x1
 	b	result
 load:	ldr	x0, [x0]
 	b	result
 put:	str	x1, [x0]
 	mov	x0, x1
 	b	result
-brancher:
+branch_source:
 	mov	x0, x20
 	b	result
-cause:	mov	x0, x21
+branch_value:
+	mov	x0, x21
 	b	result
 goto:	mov	x19, x0
 	b	next

@@ -68,7 +68,7 @@ interface Probe {
 }
 
 const compute = (
-  call: "let" | "sum" | "difference" | "and" | "shiftLeft" | "shiftRight",
+  call: "let" | "add" | "sub" | "and" | "shl" | "shr",
   a: bigint,
   b: bigint,
   expected: bigint,
@@ -96,14 +96,14 @@ const LEAST = -(2n ** 63n);
 const COMPUTED: readonly Probe[] = [
   ...compute("let", BIG, 0n, BIG),
   ...compute("let", -1n, 0n, -1n),
-  ...compute("sum", BIG, -1n, BIG - 1n),
-  ...compute("sum", 2n ** 63n - 1n, 1n, LEAST),
-  ...compute("difference", 3n, BIG, 3n - BIG),
+  ...compute("add", BIG, -1n, BIG - 1n),
+  ...compute("add", 2n ** 63n - 1n, 1n, LEAST),
+  ...compute("sub", 3n, BIG, 3n - BIG),
   ...compute("and", BIG, 0xff00_ff00_ff00_ff00n, 0x1200_5600_9a00_de00n),
-  ...compute("shiftLeft", 1n, 63n, LEAST),
-  ...compute("shiftLeft", BIG, 4n, BigInt.asIntN(64, BIG << 4n)),
-  ...compute("shiftRight", -1n, 60n, 15n),
-  ...compute("shiftRight", BIG, 8n, BIG >> 8n),
+  ...compute("shl", 1n, 63n, LEAST),
+  ...compute("shl", BIG, 4n, BigInt.asIntN(64, BIG << 4n)),
+  ...compute("shr", -1n, 60n, 15n),
+  ...compute("shr", BIG, 8n, BIG >> 8n),
 ];
 
 /** Whether a branch is taken: 1 or 0. */
@@ -166,8 +166,8 @@ const OTHERS: readonly Probe[] = [
       s.compute("load", [addressOf(room)], { store: first });
       s.compute("load", [addressOf(room, 16)], { store: last });
       s.compute("load", [addressOf(room, 8)], { store: out });
-      s.compute("sum", [out, first], { store: out });
-      s.compute("sum", [out, last], { store: out });
+      s.compute("add", [out, first], { store: out });
+      s.compute("add", [out, last], { store: out });
     },
   },
   {
@@ -183,18 +183,18 @@ const OTHERS: readonly Probe[] = [
       s.label(label("there"));
       // Steps that do not branch change nothing of it.
       s.compute("let", [5], { branch: { when: "equal", operand: 6, to: label("there") } });
-      s.compute("cause", [], { store: out });
+      s.compute("branchValue", [], { store: out });
     },
   },
   {
-    name: "brancher is the step that branched",
+    name: "branch source is the step that branched",
     expected: 0n,
     build: (s, out, label) => {
       s.label(label("here"));
       s.compute("let", [-1], { branch: { when: "error", to: label("there") } });
       s.label(label("there"));
-      s.compute("brancher", [], { store: out });
-      s.compute("difference", [out, instructionAt(label("here"))], { store: out });
+      s.compute("branchSource", [], { store: out });
+      s.compute("sub", [out, instructionAt(label("here"))], { store: out });
     },
   },
   {
@@ -210,7 +210,7 @@ const OTHERS: readonly Probe[] = [
   {
     name: "a system call's error is its negative number",
     expected: -9n,
-    build: (s, out) => s.try("close nothing", "close", [-1], { store: out }),
+    build: (s, out) => s.attempt("close nothing", "close", [-1], { store: out }),
   },
   {
     name: "the fourth argument reaches the kernel, also by a slot",
@@ -218,7 +218,7 @@ const OTHERS: readonly Probe[] = [
     build: (s, out) => {
       const size = slot("size");
       s.set(size, 8);
-      s.try("ask", "rt_sigprocmask", [k.SIG_BLOCK, SIGSET, 0, size], { store: out });
+      s.attempt("ask", "rt_sigprocmask", [k.SIG_BLOCK, SIGSET, 0, size], { store: out });
     },
   },
   {
@@ -227,14 +227,14 @@ const OTHERS: readonly Probe[] = [
     build: (s, out) => {
       const [size, now] = [slot("size"), timespec()];
       s.set(size, 8);
-      s.try("ask", "ppoll", [0, 0, now, SIGSET, size], { store: out });
+      s.attempt("ask", "ppoll", [0, 0, now, SIGSET, size], { store: out });
     },
   },
   {
     name: "a wrong fifth argument does too",
     expected: -22n,
     build: (s, out) => {
-      s.try("ask", "ppoll", [0, 0, timespec(), SIGSET, 7], { store: out });
+      s.attempt("ask", "ppoll", [0, 0, timespec(), SIGSET, 7], { store: out });
     },
   },
 ];
@@ -255,8 +255,8 @@ const named = (values: readonly bigint[]) => PROBES.map(({ name }, i) => [name, 
 
 /** Ends with all the slots on standard output. */
 function writeAll(steps: Section, outs: readonly Slot[]): void {
-  for (const out of outs) steps.try("write", "write", [1, addressOf(out), 8]);
-  steps.try("end", "exit_group", [0]);
+  for (const out of outs) steps.attempt("write", "write", [1, addressOf(out), 8]);
+  steps.attempt("end", "exit_group", [0]);
 }
 
 /** How a plan runs as a process. */
@@ -333,9 +333,9 @@ for (const machine of MACHINES) {
   Deno.test(`a process begins with its stack pointer as the cause (${machine.name})`, () => {
     const [stack, count] = [slot("stack"), slot("count")];
     const plan = program((s) => {
-      s.compute("cause", [], { store: stack });
+      s.compute("branchValue", [], { store: stack });
       s.compute("load", [stack], { store: count });
-      s.try("end with the number of arguments", "exit_group", [count]);
+      s.attempt("end with the number of arguments", "exit_group", [count]);
     });
     assert.equal(runProcess(plan, machine).code, 1);
   });
@@ -349,14 +349,14 @@ for (const machine of MACHINES) {
         s.set(last, offset);
         // The table has no call of six arguments, so it gets another number below: mmap(2) of
         // anonymous memory refuses an offset that is not of whole pages.
-        s.try("map", "getpid", [0, PAGE, 3, 0x22, -1, last], {
+        s.attempt("map", "getpid", [0, PAGE, 3, 0x22, -1, last], {
           store: result,
           branch: { when: "error", to: "refused" },
         });
-        s.try("mapped", "exit_group", [0]);
+        s.attempt("mapped", "exit_group", [0]);
         s.label("refused");
-        s.compute("difference", [0, result], { store: result });
-        s.try("refused", "exit_group", [result]);
+        s.compute("sub", [0, result], { store: result });
+        s.attempt("refused", "exit_group", [result]);
       });
       const { code } = runProcess(
         plan,
@@ -377,7 +377,7 @@ for (const machine of MACHINES) {
       const plan = program((s) => {
         s.must("stand", "chdir", ["/"]);
         s.must("go “away”", "chdir", ["/nowhere/at/all"], options);
-        s.try("unreachable", "exit_group", [0]);
+        s.attempt("unreachable", "exit_group", [0]);
       });
       const { code, stderr, stdout } = runProcess(plan, machine);
       assert.deepEqual([code, stderr, stdout.length], [254, line, 0]);
@@ -412,8 +412,8 @@ for (const machine of MACHINES) {
       r.label("resident");
       const { address, size } = MEMORY.setup;
       r.must("give the setup part back", "munmap", [address, size]);
-      r.try("say so", "write", [1, "resident\n", 9]);
-      r.try("end", "exit_group", [3]);
+      r.attempt("say so", "write", [1, "resident\n", 9]);
+      r.attempt("end", "exit_group", [3]);
     });
     const { code, stdout, stderr } = runProcess(plan, machine);
     assert.deepEqual([code, decoder.decode(stdout), stderr], [3, "resident\n", ""]);
@@ -447,12 +447,12 @@ for (const machine of MACHINES) {
       s.must("make a child", "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: child });
       s.when(child, 0, "child");
       s.must("wait", "wait4", [child, addressOf(status), 0, 0]);
-      s.compute("shiftRight", [status, 8], { store: status });
-      s.compute("sum", [status, shared], { store: status });
-      s.try("end", "exit_group", [status]);
+      s.compute("shr", [status, 8], { store: status });
+      s.compute("add", [status, shared], { store: status });
+      s.attempt("end", "exit_group", [status]);
       s.label("child");
-      s.compute("sum", [shared, 40], { store: shared });
-      s.try("end", "exit_group", [shared]);
+      s.compute("add", [shared, 40], { store: shared });
+      s.attempt("end", "exit_group", [shared]);
     });
     assert.equal(runProcess(plan, machine).code, 42);
   });
@@ -461,15 +461,15 @@ for (const machine of MACHINES) {
 Deno.test("a child that shares this process's memory leaves its results in it", () => {
   const [child, status, result] = [slot("child"), slot("status"), slot("result")];
   const value = runInProcess(program((s) => {
-    s.try("make a child", "clone", [k.CLONE_VM | k.CLONE_VFORK | k.SIGCHLD, 0, 0, 0, 0], {
+    s.attempt("make a child", "clone", [k.CLONE_VM | k.CLONE_VFORK | k.SIGCHLD, 0, 0, 0, 0], {
       store: child,
     });
     s.when(child, 0, "child");
-    s.try("wait", "wait4", [child, addressOf(status), k.__WALL, 0]);
+    s.attempt("wait", "wait4", [child, addressOf(status), k.__WALL, 0]);
     s.compute("return", []);
     s.label("child");
-    s.try("try what fails", "chdir", ["/nowhere/at/all"], { store: result });
-    s.try("end", "exit_group", [7]);
+    s.attempt("try what fails", "chdir", ["/nowhere/at/all"], { store: result });
+    s.attempt("end", "exit_group", [7]);
   }));
   assert.equal(value(result), -2n);
   assert.equal(value(status), 7n << 8n);

@@ -100,23 +100,23 @@ operation:
 	xor	eax, -1			# -1, -2, ... become 0, 1, ... (not would leave the flags alone)
 	jz	let
 	dec	eax
-	jz	sum
+	jz	do_add
 	dec	eax
-	jz	difference
+	jz	do_sub
 	dec	eax
-	jz	both
+	jz	do_and
 	dec	eax
-	jz	left
+	jz	do_shl
 	dec	eax
-	jz	right
+	jz	do_shr
 	dec	eax
 	jz	load
 	dec	eax
 	jz	put
 	dec	eax
-	jz	brancher
+	jz	branch_source
 	dec	eax
-	jz	cause
+	jz	branch_value
 	dec	eax
 	jz	goto
 	pop	r12
@@ -126,20 +126,20 @@ operation:
 
 let:	mov	rax, rdi
 	jmp	result
-sum:	lea	rax, [rdi + rsi]
+do_add:	lea	rax, [rdi + rsi]
 	jmp	result
-difference:
+do_sub:
 	mov	rax, rdi
 	sub	rax, rsi
 	jmp	result
-both:	mov	rax, rdi
+do_and:	mov	rax, rdi
 	and	rax, rsi
 	jmp	result
-left:	mov	rax, rdi
+do_shl:	mov	rax, rdi
 	mov	ecx, esi
 	shl	rax, cl
 	jmp	result
-right:	mov	rax, rdi
+do_shr:	mov	rax, rdi
 	mov	ecx, esi
 	shr	rax, cl
 	jmp	result
@@ -148,10 +148,11 @@ load:	mov	rax, [rdi]
 put:	mov	[rdi], rsi
 	mov	rax, rsi
 	jmp	result
-brancher:
+branch_source:
 	mov	rax, rbp
 	jmp	result
-cause:	mov	rax, r12
+branch_value:
+	mov	rax, r12
 	jmp	result
 goto:	mov	rbx, rdi
 	jmp	next

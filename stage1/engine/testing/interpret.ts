@@ -121,8 +121,8 @@ class Machine implements Memory {
   readonly #texts = new BySection<string, Piece>();
   readonly #calls: Call[] = [];
   readonly #gone = new Set<SectionName>();
-  #brancher = 0n;
-  #cause = 0n;
+  #branchSource = 0n;
+  #branchValue = 0n;
   #next = 0;
 
   constructor(plan: Plan, readonly kernel: Kernel) {
@@ -130,7 +130,7 @@ class Machine implements Memory {
     const stack = this.#allocate(new Uint8Array(24), true, "resident");
     stack.view.setBigInt64(0, 1n, true);
     stack.view.setBigInt64(8, stack.address + 16n, true);
-    this.#cause = stack.address;
+    this.#branchValue = stack.address;
     for (const section of SECTIONS) {
       for (const item of plan[section] ?? []) this.#add(item, section);
     }
@@ -206,8 +206,8 @@ class Machine implements Memory {
       return { kind: "failed", what, errno: -Number(result), hint, code: EXIT_FAILURE };
     }
     if (step.branch === undefined || !holds(step.branch, result, failed)) return undefined;
-    this.#brancher = BigInt(own);
-    this.#cause = result;
+    this.#branchSource = BigInt(own);
+    this.#branchValue = result;
     this.#next = this.#label(step.branch.to);
     return undefined;
   }
@@ -216,15 +216,15 @@ class Machine implements Memory {
     switch (operation) {
       case "let":
         return a;
-      case "sum":
+      case "add":
         return word(a + b);
-      case "difference":
+      case "sub":
         return word(a - b);
       case "and":
         return word(a & b);
-      case "shiftLeft":
+      case "shl":
         return word(a << (b & 63n));
-      case "shiftRight":
+      case "shr":
         return word(BigInt.asUintN(64, a) >> (b & 63n));
       case "load":
         return this.view(Number(a), 8).getBigInt64(0, true);
@@ -232,10 +232,10 @@ class Machine implements Memory {
         this.#writable(a);
         this.view(Number(a), 8).setBigInt64(0, b, true);
         return b;
-      case "brancher":
-        return this.#brancher;
-      case "cause":
-        return this.#cause;
+      case "branchSource":
+        return this.#branchSource;
+      case "branchValue":
+        return this.#branchValue;
       case "goto":
         this.#next = Number(a);
         return a;

@@ -26,11 +26,11 @@ Deno.test("interpret() computes as the engine does, in 64 bits", () => {
   const a = slot("a");
   const cases: readonly (readonly [Parameters<Section["compute"]>[0], bigint, bigint, bigint])[] = [
     ["let", -5n, 0n, -5n],
-    ["sum", 0x7fffffffffffffffn, 1n, -0x8000000000000000n],
-    ["difference", 3n, 5n, -2n],
+    ["add", 0x7fffffffffffffffn, 1n, -0x8000000000000000n],
+    ["sub", 3n, 5n, -2n],
     ["and", 0xff0n, 0x0ffn, 0x0f0n],
-    ["shiftLeft", 1n, 63n, -0x8000000000000000n],
-    ["shiftRight", -1n, 60n, 15n],
+    ["shl", 1n, 63n, -0x8000000000000000n],
+    ["shr", -1n, 60n, 15n],
   ];
   for (const [call, left, right, expected] of cases) {
     const run = interpret(
@@ -49,9 +49,9 @@ Deno.test("interpret() branches on each condition, and only then", () => {
     const run = interpret(
       plan((s) => {
         s.compute("let", [value], { branch: { when, operand, to: "there" } });
-        s.try("not taken", "exit_group", [0]);
+        s.attempt("not taken", "exit_group", [0]);
         s.label("there");
-        s.try("taken", "exit_group", [1]);
+        s.attempt("taken", "exit_group", [1]);
       }),
       nothing,
     );
@@ -66,10 +66,10 @@ Deno.test("interpret() branches on the errors -1 to -4095", () => {
   for (const [result, code] of [[-1, 1], [-4095, 1], [-4096, 0], [0, 0], [7, 0]]) {
     const run = interpret(
       plan((s) => {
-        s.try("call", "getpid", [], { branch: { when: "error", to: "error" } });
-        s.try("fine", "exit_group", [0]);
+        s.attempt("call", "getpid", [], { branch: { when: "error", to: "error" } });
+        s.attempt("fine", "exit_group", [0]);
         s.label("error");
-        s.try("failed", "exit_group", [1]);
+        s.attempt("failed", "exit_group", [1]);
       }),
       () => result,
     );
@@ -81,7 +81,7 @@ Deno.test("interpret() stops at a step that must succeed, and says which and why
   const run = interpret(
     plan((s) => {
       s.must("find it", "chdir", ["/x"], { hint: "make it" });
-      s.try("unreachable", "exit_group", [0]);
+      s.attempt("unreachable", "exit_group", [0]);
     }),
     () => -2,
   );
@@ -129,12 +129,12 @@ Deno.test("interpret() lets a plan calculate with addresses", () => {
   const buffer = space("buffer", 16);
   const run = interpret(
     plan((s) => {
-      s.compute("sum", ["hello world", 6], { store: at });
+      s.compute("add", ["hello world", 6], { store: at });
       s.must("write", "write", [1, at, 5]);
       s.compute("put", [addressOf(buffer, 8), 7]);
       s.compute("load", [addressOf(buffer, 8)], { store: at });
       s.compute("goto", [instructionAt("end")]);
-      s.try("jumped over", "exit_group", [1]);
+      s.attempt("jumped over", "exit_group", [1]);
       s.label("end");
       s.compute("return", []);
     }),
@@ -148,7 +148,7 @@ Deno.test("interpret() lets a plan calculate with addresses", () => {
 });
 
 Deno.test("interpret() ends where the kernel lets it wait for ever", () => {
-  const waits = plan((s) => s.try("wait", "wait4", [-1, 0, 0, 0]));
+  const waits = plan((s) => s.attempt("wait", "wait4", [-1, 0, 0, 0]));
   assert.deepEqual(interpret(waits, () => undefined).end, { kind: "waiting", call: "wait4" });
 });
 
@@ -159,7 +159,7 @@ Deno.test("interpret() throws at what would crash a process", () => {
       setup.label("before");
       setup.goto("resident");
       resident.label("resident");
-      resident.try("give back", "munmap", [MEMORY.setup.address, MEMORY.setup.size]);
+      resident.attempt("give back", "munmap", [MEMORY.setup.address, MEMORY.setup.size]);
       step(resident);
       resident.compute("return", []);
     });
