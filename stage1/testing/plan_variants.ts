@@ -1,5 +1,5 @@
 /** The plans that the project makes, in all their shapes: for tests that hold for each of them. */
-import * as k from "../engine/constants.ts";
+import * as k from "../../src/linux/constants.ts";
 import type { Plan } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
 import { enterPlan } from "../processes/enter.ts";
