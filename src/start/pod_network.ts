@@ -1,6 +1,5 @@
 /** The networks of a pod that is about to run: what `--net`, `--port` and `net.d` ask for, and its setting up. */
 import type { PodManifest } from "../appc/pod_manifest.ts";
-import type { Forward } from "../net/nat/nat.ts";
 import { POD_NAMESPACE } from "../net/kernel/namespace.ts";
 import { allNetworks, chooseNetworks, type ChosenNetwork } from "../net/plugins/networks.ts";
 import { podForwards } from "../net/nat/pod_forwards.ts";
@@ -10,6 +9,7 @@ import { etcFiles } from "./etc_files.ts";
 import type { GlobalFlags } from "../cli/grammar/global_flags.ts";
 import type { NetworkRequest } from "../cli/request/network_arguments.ts";
 import type { PlaceRequest } from "../cli/request/run_arguments.ts";
+import type { Forward } from "../net/model/forward.ts";
 
 /** What a pod is to join, and what is to be forwarded to it. */
 export interface WantedNetworks {

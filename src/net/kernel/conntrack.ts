@@ -4,14 +4,13 @@
  * Rules of NAT are looked at for the first packet of a flow. A UDP client that sends again and again keeps its flow alive
  * from before the pod, so it would never reach the pod, were the flow not forgotten. TCP connections end by themselves.
  */
+import { type Bytes, concat } from "../../linux/bytes.ts";
 import { ERRNO } from "../../linux/errno.ts";
-import { AF_INET, AF_INET6, type IpAddress, sameIp } from "../model/address.ts";
+import { AF_INET, AF_INET6, type IpAddress, isAny, sameIp } from "../model/address.ts";
 import {
   attribute,
   attributes,
   be16,
-  type Bytes,
-  joined,
   type Message,
   nested,
   readBe16,
@@ -20,11 +19,10 @@ import {
   u32,
   u8,
 } from "./message.ts";
-import type { Forward } from "../nat/nat.ts";
 import { NetlinkError, NetlinkSocket } from "./netlink.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from "./netlink_numbers.ts";
-import { isAny, PROTOCOLS } from "../model/ports.ts";
 import { GET_ADDRESSES, readAddress } from "./rtnetlink_address.ts";
+import { type Forward, PROTOCOLS } from "../model/forward.ts";
 
 const NFNL_SUBSYS_CTNETLINK = 1;
 const IPCTNL_MSG_CT_GET = 1;
@@ -44,7 +42,7 @@ const CTA_PROTO_DST_PORT = 3;
 const FILTER_PROTOCOL = 1 << 3;
 
 const message = (type: number, family: number, ...parts: readonly Bytes[]) =>
-  request(NFNL_SUBSYS_CTNETLINK << 8 | type, 0, joined(u8(family), u8(0), be16(0)), ...parts);
+  request(NFNL_SUBSYS_CTNETLINK << 8 | type, 0, concat(u8(family), u8(0), be16(0)), ...parts);
 
 /** Forgets the UDP flows to ports of this host that are forwarded from now on. */
 export function forgetConnections(forwards: readonly Forward[]): void {

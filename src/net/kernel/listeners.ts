@@ -1,22 +1,17 @@
 /** Which sockets of the host listen, by sock_diag(7): include/uapi/linux/{sock_diag,inet_diag}.h. */
 import { Failure } from "../../failure.ts";
-import { AF_INET, AF_INET6, type IpAddress, ipText, sameIp } from "../model/address.ts";
-import {
-  attributes,
-  type Bytes,
-  joined,
-  type Message,
-  readBe16,
-  readU32,
-  request,
-  u32,
-  u8,
-} from "./message.ts";
-import type { Forward, ForwardTarget } from "../nat/nat.ts";
-import { flagText, targetsOf } from "../nat/nat_elements.ts";
-import { isAny, PROTOCOLS } from "../model/ports.ts";
+import { type Bytes, concat } from "../../linux/bytes.ts";
+import { AF_INET, AF_INET6, type IpAddress, ipText, isAny, sameIp } from "../model/address.ts";
+import { attributes, type Message, readBe16, readU32, request, u32, u8 } from "./message.ts";
 import { NetlinkSocket } from "./netlink.ts";
 import { NETLINK_SOCK_DIAG } from "./netlink_numbers.ts";
+import {
+  flagText,
+  type Forward,
+  type ForwardTarget,
+  PROTOCOLS,
+  targetsOf,
+} from "../model/forward.ts";
 
 const SOCK_DIAG_BY_FAMILY = 20;
 const INET_DIAG_SKV6ONLY = 11;
@@ -42,7 +37,7 @@ export function listenersRequest(protocol: keyof typeof PROTOCOLS, family: numbe
   const states = 1 << (protocol === "tcp" ? TCP_LISTEN : TCP_CLOSE);
   // struct inet_diag_req_v2 with an empty struct inet_diag_sockid
   const header = [family, PROTOCOLS[protocol], 0, 0].map(u8);
-  return request(SOCK_DIAG_BY_FAMILY, 0, joined(...header, u32(states), new Uint8Array(48)));
+  return request(SOCK_DIAG_BY_FAMILY, 0, concat(...header, u32(states), new Uint8Array(48)));
 }
 
 /** The sockets of this thread's network namespace that take what comes to a port. */

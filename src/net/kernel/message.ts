@@ -4,6 +4,7 @@
  * Everything here is in the machine's byte order, which is little-endian wherever rkt runs, but for what is named
  * `be…`: nfnetlink and addresses are big-endian.
  */
+import { type Bytes, concat } from "../../linux/bytes.ts";
 import { NLMSG_HDRLEN } from "./netlink_numbers.ts";
 
 /** Bytes of `struct nlattr`. */
@@ -23,9 +24,6 @@ export const NLM_F_CREATE = 0x400;
 export const NLM_F_APPEND = 0x800;
 export const NLA_F_NESTED = 0x8000;
 const NLA_TYPE_MASK = 0x3fff;
-
-/** Bytes; all of the codec is made of them. */
-export type Bytes = Uint8Array<ArrayBuffer>;
 
 /** A message as it is sent, but for its sequence number. */
 export interface Message {
@@ -70,17 +68,6 @@ export function text(value: string): Bytes {
   return encoder.encode(`${value}\0`);
 }
 
-/** Bytes one after the other. */
-export function joined(...parts: readonly Bytes[]): Bytes {
-  const all = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
 const aligned = (size: number): number => (size + 3) & ~3;
 
 /** An attribute: its type, and what it holds; filled up to a multiple of four bytes. */
@@ -97,7 +84,7 @@ export function attribute(type: number, payload: Bytes): Bytes {
 
 /** An attribute that holds attributes, and is marked so. rtnetlink's need no mark, and iproute2 sets none. */
 export function nested(type: number, ...attributes: readonly Bytes[]): Bytes {
-  return attribute(type | NLA_F_NESTED, joined(...attributes));
+  return attribute(type | NLA_F_NESTED, concat(...attributes));
 }
 
 /** `NFTA_LIST_ELEM` (include/uapi/linux/netfilter/nf_tables.h). */
@@ -120,7 +107,7 @@ export function request(
   header: Bytes,
   ...attributes: readonly Bytes[]
 ): Message {
-  return { type, flags: flags | NLM_F_REQUEST, body: joined(header, ...attributes) };
+  return { type, flags: flags | NLM_F_REQUEST, body: concat(header, ...attributes) };
 }
 
 /** The bytes of a message. */

@@ -3,14 +3,13 @@
  *
  * A socket belongs to the network namespace in which it was opened, whatever becomes of the thread; see namespace.ts.
  */
+import { type Bytes, concat } from "../../linux/bytes.ts";
 import { errnoText, KernelError } from "../../linux/errno.ts";
 import { syscall, trySyscall } from "../../linux/syscall.ts";
 import {
   attributes,
-  type Bytes,
   decode,
   encode,
-  joined,
   type Message,
   NLM_F_ACK,
   NLM_F_DUMP,
@@ -113,7 +112,7 @@ export class NetlinkSocket implements Disposable {
     if (all.length === 0) return [];
     const first = this.#number(all.length);
     const parts = all.map(({ message }, i) => encode(acknowledged(message), first + i));
-    this.send(all[0]?.doing ?? "", joined(...parts));
+    this.send(all[0]?.doing ?? "", concat(...parts));
     return this.#answers(all, first);
   }
 
@@ -127,7 +126,7 @@ export class NetlinkSocket implements Disposable {
    */
   batch(begin: Message, all: readonly Request[], end: Message): readonly Received[] {
     const start = this.#number(all.length + 2);
-    const bytes = joined(
+    const bytes = concat(
       encode(begin, start),
       ...all.map(({ message }, i) => encode(acknowledged(message), start + 1 + i)),
       encode(end, start + 1 + all.length),

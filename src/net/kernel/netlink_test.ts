@@ -1,3 +1,4 @@
+import { concat } from "../../linux/bytes.ts";
 import assert from "node:assert/strict";
 import {
   attribute,
@@ -8,7 +9,6 @@ import {
   be64,
   decode,
   encode,
-  joined,
   list,
   NLM_F_ACK,
   NLM_F_CREATE,
@@ -84,15 +84,15 @@ Deno.test("encode() makes the bytes that ip sends", () => {
 });
 
 Deno.test("encode() makes the bytes that nft sends", () => {
-  const batch = (type: number) => request(type, 0, joined(u8(0), u8(0), be16(10)));
+  const batch = (type: number) => request(type, 0, concat(u8(0), u8(0), be16(10)));
   const table = request(
     0x0a00,
     0,
-    joined(u8(1), u8(0), be16(0)),
+    concat(u8(1), u8(0), be16(0)),
     attribute(1, text("rkt")),
     attribute(2, be32(0)),
   );
-  const bytes = joined(encode(batch(0x10), 0), encode(table, 1), encode(batch(0x11), 2));
+  const bytes = concat(encode(batch(0x10), 0), encode(table, 1), encode(batch(0x11), 2));
   assert.deepEqual(bytes, NEW_TABLE);
 });
 
@@ -198,10 +198,10 @@ Deno.test("dump() gets all parts of a long answer", () => {
 
 /** Tables of nftables by their names, in one batch. */
 function addTables(socket: NetlinkSocket, flags: number, ...names: readonly string[]): void {
-  const edge = (type: number) => request(type, 0, joined(u8(0), u8(0), be16(10)));
+  const edge = (type: number) => request(type, 0, concat(u8(0), u8(0), be16(10)));
   const tables = names.map((name) => ({
     doing: `add table ${name}`,
-    message: request(0x0a00, flags, joined(u8(1), u8(0), be16(0)), attribute(1, text(name))),
+    message: request(0x0a00, flags, concat(u8(1), u8(0), be16(0)), attribute(1, text(name))),
   }));
   socket.batch(edge(0x10), tables, edge(0x11));
 }
@@ -220,10 +220,10 @@ Deno.test("batch() does all or nothing", () => {
 
 Deno.test("batch() throws where the batch itself is refused", () => {
   using socket = socketThere(NETLINK_NETFILTER);
-  const wrong = request(0x10, 0, joined(u8(0), u8(0), be16(1)));
+  const wrong = request(0x10, 0, concat(u8(0), u8(0), be16(1)));
   const table = {
     doing: "add table a",
-    message: request(0x0a00, 0, joined(u8(1), u8(0), be16(0))),
+    message: request(0x0a00, 0, concat(u8(1), u8(0), be16(0))),
   };
   assert.throws(() => socket.batch(wrong, [table], wrong), NetlinkError);
 });

@@ -4,14 +4,13 @@
  *
  * The numbers in messages are big-endian; what is compared with packets is as it stands in the packet.
  */
+import { type Bytes, concat } from "../../linux/bytes.ts";
 import {
   attribute,
   attributes,
   be16,
   be32,
-  type Bytes,
   encode,
-  joined,
   type Message,
   nested,
   NLM_F_APPEND,
@@ -47,7 +46,7 @@ export const NF_INET_LOCAL_OUT = 3;
 export const NF_INET_POST_ROUTING = 4;
 
 /** `struct nfgenmsg`. */
-const header = (family: number, resource = 0): Bytes => joined(u8(family), u8(0), be16(resource));
+const header = (family: number, resource = 0): Bytes => concat(u8(family), u8(0), be16(resource));
 
 /** A message about something in a table. */
 export const nftMessage = (type: number, flags: number, ...parts: readonly Bytes[]): Message =>
@@ -79,7 +78,7 @@ export const batchEnd = (): Message =>
  */
 export function encodedBatch(messages: readonly Message[], generation?: number): Bytes {
   const all = [batchBegin(generation), ...messages, batchEnd()];
-  return joined(...all.map((each, i) => encode(each, i)));
+  return concat(...all.map((each, i) => encode(each, i)));
 }
 
 /** Asks for the generation of the rules of the namespace. */

@@ -1,5 +1,6 @@
 /** What rules of nf_tables consist of: expressions, which go on to the next one or not (include/uapi/linux/netfilter/nf_tables.h). */
-import { attribute, be32, type Bytes, joined, nested, text } from "./message.ts";
+import { type Bytes, concat } from "../../linux/bytes.ts";
+import { attribute, be32, nested, text } from "./message.ts";
 import { data } from "./nft_set.ts";
 
 /**
@@ -12,7 +13,7 @@ const NFTA_DATA_VERDICT = 2;
 
 function expression(name: string, ...parts: readonly Bytes[]): Bytes {
   const NFTA_EXPR_NAME = 1, NFTA_EXPR_DATA = 2;
-  return joined(attribute(NFTA_EXPR_NAME, text(name)), nested(NFTA_EXPR_DATA, ...parts));
+  return concat(attribute(NFTA_EXPR_NAME, text(name)), nested(NFTA_EXPR_DATA, ...parts));
 }
 
 /** What is known of a packet beside its bytes: enum nft_meta_keys. */

@@ -1,11 +1,10 @@
 /** Sets and maps of nf_tables, and their elements (include/uapi/linux/netfilter/nf_tables.h). */
+import { type Bytes, concat } from "../../linux/bytes.ts";
 import {
   attribute,
   attributeList,
   attributes,
   be32,
-  type Bytes,
-  joined,
   list,
   type Message,
   nested,
@@ -96,7 +95,7 @@ export function newSet(table: string, spec: SetSpec, id: number): Message {
 
 /** What nft wants to know to show a set: `NFTNL_UDATA_SET_KEYBYTEORDER`, 4 bytes, 1 for the host's and 2 for big-endian. */
 function keyByteOrder(key: readonly DataType[]): Bytes {
-  return joined(u8(0), u8(4), u32(key.some(({ host }) => host) ? 1 : 2));
+  return concat(u8(0), u8(4), u32(key.some(({ host }) => host) ? 1 : 2));
 }
 
 /** An element of a set: a key, or a range from a key to another one. */
@@ -130,7 +129,7 @@ function elementKey({ key, keyEnd }: SetElement): readonly Bytes[] {
 /** `NFTNL_UDATA_SET_ELEM_COMMENT`: type 0, the length, the text with its NUL. */
 function comment(words: string): Bytes {
   const bytes = text(words);
-  return attribute(NFTA_SET_ELEM_USERDATA, joined(u8(0), u8(bytes.length), bytes));
+  return attribute(NFTA_SET_ELEM_USERDATA, concat(u8(0), u8(bytes.length), bytes));
 }
 
 /** The most elements in one message, whose list must stay below 64 KiB: with a comment one has up to 400 bytes. */

@@ -1,5 +1,6 @@
+import type { Bytes } from "../../linux/bytes.ts";
 import assert from "node:assert/strict";
-import { type Bytes, type Message, u32, u8 } from "./message.ts";
+import { type Message, u32, u8 } from "./message.ts";
 import { newRule } from "./nft.ts";
 import {
   compare,

@@ -1,10 +1,9 @@
 /** Requests about addresses of links and about neighbours to rtnetlink, and what its answers say (rtnetlink(7)). */
+import { type Bytes, concat } from "../../linux/bytes.ts";
 import { AF_INET6, family, type IpAddress, type IpPrefix, prefixText } from "../model/address.ts";
 import {
   attribute,
   attributes,
-  type Bytes,
-  joined,
   type Message,
   NLM_F_CREATE,
   NLM_F_EXCL,
@@ -70,7 +69,7 @@ export function deleteAddress(index: number, prefix: IpPrefix): Request {
 
 /** `struct ifaddrmsg` */
 const addressHeader = (index: number, { address, length }: IpPrefix, flags: number): Bytes =>
-  joined(u8(family(address)), u8(length), u8(flags), u8(0), u32(index));
+  concat(u8(family(address)), u8(length), u8(flags), u8(0), u32(index));
 
 const localAddress = (address: IpAddress): readonly Bytes[] => [
   attribute(IFA_LOCAL, address),
@@ -99,7 +98,7 @@ const NUD_PERMANENT = 0x80;
 
 /** Says which hardware address a neighbour has, for good. */
 export function addNeighbour(index: number, address: IpAddress, mac: Bytes): Request {
-  const header = joined(
+  const header = concat(
     u8(family(address)),
     new Uint8Array(3),
     u32(index),
@@ -122,11 +121,11 @@ const NTF_MASTER = 0x04;
 
 /** Tells a bridge that a hardware address is behind one of its ports, for good. */
 export function addBehindPort(port: number, mac: Bytes): Request {
-  const header = joined(u8(AF_BRIDGE), new Uint8Array(3), u32(port), u16(NUD_NOARP));
+  const header = concat(u8(AF_BRIDGE), new Uint8Array(3), u32(port), u16(NUD_NOARP));
   const message = request(
     RTM_NEWNEIGH,
     NLM_F_CREATE | NLM_F_REPLACE,
-    joined(header, u8(NTF_MASTER), u8(0)),
+    concat(header, u8(NTF_MASTER), u8(0)),
     attribute(NDA_LLADDR, mac),
   );
   return { doing: "tell a bridge a hardware address", message };

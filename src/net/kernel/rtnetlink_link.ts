@@ -1,11 +1,10 @@
 /** Requests about links to rtnetlink, and what its answers say (rtnetlink(7); include/uapi/linux/if_link.h). */
+import { type Bytes, concat } from "../../linux/bytes.ts";
 import { AF_INET, family, type IpAddress } from "../model/address.ts";
 import {
   attribute,
   attributes,
   be16,
-  type Bytes,
-  joined,
   type Message,
   nested,
   NLM_F_CREATE,
@@ -65,7 +64,7 @@ export interface NewLink {
 
 /** `struct ifinfomsg` */
 function linkHeader(index: number, flags = 0, change = 0): Bytes {
-  return joined(new Uint8Array(4), u32(index), u32(flags), u32(change));
+  return concat(new Uint8Array(4), u32(index), u32(flags), u32(change));
 }
 
 function linkFlags({ up, promiscuous }: Omit<NewLink, "name">): readonly [number, number] {
@@ -79,7 +78,7 @@ function linkFlags({ up, promiscuous }: Omit<NewLink, "name">): readonly [number
 
 function linkAttributes(link: Partial<NewLink>): Bytes {
   const { name, mtu, mac, master, parent, namespace, alias } = link;
-  return joined(
+  return concat(
     ...mtu === undefined ? [] : [attribute(IFLA_MTU, u32(mtu))],
     ...mac === undefined ? [] : [attribute(IFLA_ADDRESS, mac)],
     ...name === undefined ? [] : [attribute(IFLA_IFNAME, text(name))],
@@ -98,13 +97,13 @@ function linkAttributes(link: Partial<NewLink>): Bytes {
  */
 export function addLink(kind: string, link: NewLink, ...data: readonly Bytes[]): Request {
   const info = [attribute(IFLA_INFO_KIND, new TextEncoder().encode(kind))];
-  if (data.length > 0) info.push(attribute(IFLA_INFO_DATA, joined(...data)));
+  if (data.length > 0) info.push(attribute(IFLA_INFO_DATA, concat(...data)));
   const message = request(
     RTM_NEWLINK,
     NLM_F_CREATE | NLM_F_EXCL,
     linkHeader(0, ...linkFlags(link)),
     linkAttributes(link),
-    attribute(IFLA_LINKINFO, joined(...info)),
+    attribute(IFLA_LINKINFO, concat(...info)),
   );
   return { doing: `make ${kind} link ${link.name}`, message };
 }
@@ -112,7 +111,7 @@ export function addLink(kind: string, link: NewLink, ...data: readonly Bytes[]):
 /** The other end of a veth. It can't be up from the start. */
 export function veth(peer: NewLink): Bytes {
   const header = linkHeader(0, ...linkFlags(peer));
-  return attribute(VETH_INFO_PEER, joined(header, linkAttributes(peer)));
+  return attribute(VETH_INFO_PEER, concat(header, linkAttributes(peer)));
 }
 
 /** How a macvlan's links reach each other (`MACVLAN_MODE_*`). */
@@ -127,7 +126,7 @@ export const IPVLAN_MODES = { l2: 0, l3: 1, l3s: 2 } as const;
 
 /** An ipvlan's mode; its links reach each other (no `IPVLAN_F_*`). */
 export const ipvlan = (mode: keyof typeof IPVLAN_MODES): Bytes =>
-  joined(attribute(1, u16(IPVLAN_MODES[mode])), attribute(2, u16(0)));
+  concat(attribute(1, u16(IPVLAN_MODES[mode])), attribute(2, u16(0)));
 
 /** A VLAN's number. */
 export const vlan = (id: number): Bytes => attribute(1, u16(id));
@@ -135,7 +134,7 @@ export const vlan = (id: number): Bytes => attribute(1, u16(id));
 /** A VXLAN's number, its own address, and the UDP port; it learns no addresses by itself. */
 export function vxlan(id: number, local: IpAddress, port: number): Bytes {
   const address = attribute(family(local) === AF_INET ? 4 : 17, local);
-  return joined(attribute(1, u32(id)), address, attribute(7, u8(0)), attribute(15, be16(port)));
+  return concat(attribute(1, u32(id)), address, attribute(7, u8(0)), attribute(15, be16(port)));
 }
 
 /** Changes a link. */
@@ -163,7 +162,7 @@ export interface BridgePort {
 
 /** Changes how a bridge treats a port. */
 export function setBridgePort(index: number, { hairpin, isolated, locked }: BridgePort): Request {
-  const header = joined(u8(AF_BRIDGE), linkHeader(index).slice(1));
+  const header = concat(u8(AF_BRIDGE), linkHeader(index).slice(1));
   const on = (type: number, value: boolean | undefined) =>
     value === undefined ? [] : [attribute(type, u8(value ? 1 : 0))];
   const port = nested(

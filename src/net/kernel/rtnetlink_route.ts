@@ -1,4 +1,5 @@
 /** Requests about routes, and rules for them, to rtnetlink, and what its answers say (rtnetlink(7)). */
+import { concat } from "../../linux/bytes.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -10,7 +11,6 @@ import {
 import {
   attribute,
   attributes,
-  joined,
   type Message,
   NLM_F_CREATE,
   NLM_F_EXCL,
@@ -92,7 +92,7 @@ function routeMessage(type: number, flags: number, route: Route): Message {
   return request(
     type,
     flags,
-    joined(
+    concat(
       u8(family(to.address)),
       u8(to.length),
       u8(0),
@@ -114,7 +114,7 @@ function routeMessage(type: number, flags: number, route: Route): Message {
 
 /** Asks for all routes of a family. */
 export function getRoutes(of: number): Message {
-  return request(RTM_GETROUTE, 0, joined(u8(of), new Uint8Array(11)));
+  return request(RTM_GETROUTE, 0, concat(u8(of), new Uint8Array(11)));
 }
 
 /** Reads an answer about a route. */
@@ -153,7 +153,7 @@ export function addRule({ from, to, table, priority }: Rule): Request {
   const message = request(
     RTM_NEWRULE,
     NLM_F_CREATE | NLM_F_EXCL,
-    joined(
+    concat(
       u8(of === undefined ? AF_INET : family(of.address)),
       u8(to?.length ?? 0),
       u8(from?.length ?? 0),

@@ -1,5 +1,5 @@
 /** IP addresses and networks: as bytes in network order, as text, as numbers to count with. */
-import type { Bytes } from "../kernel/message.ts";
+import type { Bytes } from "../../linux/bytes.ts";
 
 /** An IP address: four bytes, or sixteen. */
 export type IpAddress = Bytes;
@@ -130,6 +130,9 @@ export function contains(prefix: IpPrefix, address: IpAddress): boolean {
 export function sameIp(a: IpAddress, b: IpAddress): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
+
+/** Whether an address stands for all of its family. */
+export const isAny = (address: IpAddress): boolean => address.every((byte) => byte === 0);
 
 /** Negative, 0 or positive, as for sorting. Of one family. */
 export function compareIp(a: IpAddress, b: IpAddress): number {

@@ -4,14 +4,14 @@
  * A pod has elements in the table's sets, each with a comment that names the pod; so all that a pod has comes and goes in
  * one batch. Called in the host's network namespace.
  */
+import type { Bytes } from "../../linux/bytes.ts";
 import { ERRNO } from "../../linux/errno.ts";
-import type { IpAddress, IpPrefix } from "../model/address.ts";
+import type { ForwardTarget, NatOwner, NatRequest } from "../model/forward.ts";
 import { forgetConnections } from "../kernel/conntrack.ts";
 import { checkListeners } from "../kernel/listeners.ts";
-import type { PROTOCOLS } from "../model/ports.ts";
 import { getLink, readLink, setBridgePort } from "../kernel/rtnetlink_link.ts";
 import { closeLoopback, openLoopback, reopenLoopback } from "./loopback_access.ts";
-import type { Bytes, Message } from "../kernel/message.ts";
+import type { Message } from "../kernel/message.ts";
 import { displaced } from "./nat_conflicts.ts";
 import {
   deletion,
@@ -38,51 +38,6 @@ import {
   newTable,
 } from "../kernel/nft.ts";
 import { elementsOf, getElements, type SetElement } from "../kernel/nft_set.ts";
-
-/** Where a pod's forwards go to: one of its networks. */
-export interface ForwardTarget {
-  /** The pod's addresses there, each in its network; of each family the first counts. */
-  readonly addresses: readonly IpPrefix[];
-  /**
-   * The link on the host behind which the pod is: the veth's other end, or the bridge. Absent where the host itself can't
-   * reach the pod, as with macvlan and ipvlan.
-   */
-  readonly link?: string;
-  /** Whether pods of this network reach each other without the host routing between them, as on a bridge. */
-  readonly switched: boolean;
-  /** The pod's port of the bridge, where rkt has made it. */
-  readonly port?: string;
-  /** Whether the pod has a default route to the host, so that its answers find everybody. */
-  readonly routed: boolean;
-}
-
-/** Ports of the host that are to lead to ports of the pod: `count` of them, from the two numbers upwards. */
-export interface Forward {
-  /** For messages: the port's name in the image. */
-  readonly name: string;
-  readonly protocol: keyof typeof PROTOCOLS;
-  /** Absent: every address of the host. All zeros: every one of its family. */
-  readonly hostIp?: IpAddress;
-  readonly hostPort: number;
-  readonly podPort: number;
-  readonly count: number;
-}
-
-/** A pod that has rules. */
-export interface NatOwner {
-  readonly uuid: string;
-  /** Absolute; pods of other data directories are none of ours. */
-  readonly dataDir: string;
-}
-
-/** What a pod needs. */
-export interface NatRequest extends NatOwner {
-  /** The pod's addresses whose packets leave with the host's address, each in its network, to which they go as they are. */
-  readonly masqueraded: readonly IpPrefix[];
-  readonly forwards: readonly Forward[];
-  /** Absent only where there are no forwards. */
-  readonly target?: ForwardTarget;
-}
 
 // include/linux/errno.h
 const ERESTART = 85;

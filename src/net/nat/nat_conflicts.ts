@@ -1,12 +1,12 @@
 /** Which elements stand in the way of a pod's, and whether they may be removed. */
 import { Failure } from "../../failure.ts";
+import type { Bytes } from "../../linux/bytes.ts";
 import { ipText } from "../model/address.ts";
-import { PROTOCOLS } from "../model/ports.ts";
-import { type Bytes, readBe16 } from "../kernel/message.ts";
-import type { NatOwner, NatRequest } from "./nat.ts";
-import { flagText, isCut, ownerOf, type Placed } from "./nat_elements.ts";
+import { readBe16 } from "../kernel/message.ts";
+import { isCut, ownerOf, type Placed } from "./nat_elements.ts";
 import { LINKS_SET } from "./nat_table.ts";
 import type { SetElement } from "../kernel/nft_set.ts";
+import { flagText, type NatOwner, type NatRequest, PROTOCOLS } from "../model/forward.ts";
 
 /**
  * The elements that have to go for the wanted ones: those of pods that are dead.

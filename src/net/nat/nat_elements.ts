@@ -1,18 +1,27 @@
 /** The elements that a pod has in the sets of the table `inet rkt` (nat_table.ts). */
 import { Failure } from "../../failure.ts";
+import { type Bytes, concat } from "../../linux/bytes.ts";
 import {
   type IpAddress,
   type IpPrefix,
-  ipText,
+  isAny,
   lastOf,
   networkOf,
   single,
 } from "../model/address.ts";
-import { isAny, PROTOCOLS } from "../model/ports.ts";
-import { be16, type Bytes, joined, type Message, u8 } from "../kernel/message.ts";
-import type { Forward, ForwardTarget, NatOwner, NatRequest } from "./nat.ts";
+import { be16, type Message, u8 } from "../kernel/message.ts";
 import { LINKS_SET, setName, type SetPurpose, TABLE } from "./nat_table.ts";
 import { deleteElements, newElements, type SetElement } from "../kernel/nft_set.ts";
+import {
+  flagText,
+  type Forward,
+  type ForwardTarget,
+  type NatOwner,
+  type NatRequest,
+  PROTOCOLS,
+  targets,
+  targetsOf,
+} from "../model/forward.ts";
 
 /** An element, in the set of a name. */
 export interface Placed {
@@ -81,31 +90,9 @@ export function masqueradeElements(request: NatRequest): readonly Placed[] {
 /** Pairs of addresses of two networks. */
 function range(first: IpPrefix, second: IpPrefix): SetElement {
   return {
-    key: joined(networkOf(first).address, networkOf(second).address),
-    keyEnd: joined(lastOf(first), lastOf(second)),
+    key: concat(networkOf(first).address, networkOf(second).address),
+    keyEnd: concat(lastOf(first), lastOf(second)),
   };
-}
-
-/** The pod's addresses that forwards can lead to: one of each family. */
-export function targets({ addresses }: ForwardTarget): readonly IpPrefix[] {
-  const of = (size: number) => addresses.find(({ address }) => address.length === size);
-  return [of(4), of(16)].filter((prefix) => prefix !== undefined);
-}
-
-/** The pod's addresses to which a forward leads: that of the family of its `hostIp`, or all. */
-export function targetsOf({ hostIp }: Forward, target: ForwardTarget): readonly IpPrefix[] {
-  const all = targets(target);
-  return hostIp === undefined ? all : all.filter(({ address }) => address.length === hostIp.length);
-}
-
-/** As it stands on the command line: `--port=http:8080`. */
-export function flagText({ name, hostIp, hostPort }: Forward): string {
-  const address = hostIp === undefined
-    ? ""
-    : hostIp.length === 4
-    ? `${ipText(hostIp)}:`
-    : `[${ipText(hostIp)}]:`;
-  return `--port=${name}:${address}${hostPort}`;
 }
 
 /**
@@ -136,12 +123,12 @@ function portElements(forward: Forward, target: ForwardTarget): readonly Placed[
   return to.flatMap(({ address }) =>
     Array.from({ length: count }, (_, i): Placed => {
       const port = portKey(forward.protocol, hostPort + i);
-      const value = joined(address, padded(be16(podPort + i)));
+      const value = concat(address, padded(be16(podPort + i)));
       return hostIp === undefined || isAny(hostIp)
         ? { set: setName("forwards", address), element: { key: port, value } }
         : {
           set: setName("forwards_at", address),
-          element: { key: joined(hostIp, port), value },
+          element: { key: concat(hostIp, port), value },
         };
     })
   );
@@ -149,10 +136,10 @@ function portElements(forward: Forward, target: ForwardTarget): readonly Placed[
 
 /** A port of the host in the keys of maps. */
 export const portKey = (protocol: keyof typeof PROTOCOLS, port: number): Bytes =>
-  joined(padded(u8(PROTOCOLS[protocol])), padded(be16(port)));
+  concat(padded(u8(PROTOCOLS[protocol])), padded(be16(port)));
 
 /** Parts of concatenations are filled up to four bytes. */
-const padded = (bytes: Bytes): Bytes => joined(bytes, new Uint8Array(4 - bytes.length));
+const padded = (bytes: Bytes): Bytes => concat(bytes, new Uint8Array(4 - bytes.length));
 
 /** Those whose connections the pod would answer past the host, or can't answer at all, come to it with the host's address. */
 function hairpinElements(target: ForwardTarget): readonly Placed[] {

@@ -2,6 +2,7 @@
  * The table `inet rkt`: chains and rules that stay the same, and sets in which pods have elements. `nft list table inet
  * rkt` shows it; what nft would make of the same in its own language stands in docs/use/networking.md.
  */
+import type { Bytes } from "../../linux/bytes.ts";
 import {
   newChain,
   newRule,
@@ -38,7 +39,7 @@ import {
   newSet,
   type SetSpec,
 } from "../kernel/nft_set.ts";
-import { be32, type Bytes, type Message, u32, u8 } from "../kernel/message.ts";
+import { be32, type Message, u32, u8 } from "../kernel/message.ts";
 
 /** The name of the table. */
 export const TABLE = "rkt";

@@ -3,16 +3,10 @@ import { Failure } from "../../failure.ts";
 import { trySyscall } from "../../linux/syscall.ts";
 import { type IpAddress, type IpPrefix, parseIp, parsePrefix } from "../model/address.ts";
 import { inNamespace, makeNamespace } from "../kernel/namespace.ts";
-import {
-  collectNat,
-  type Forward,
-  type ForwardTarget,
-  type NatRequest,
-  setUpNat,
-  tearDownNat,
-} from "./nat.ts";
+import { collectNat, setUpNat, tearDownNat } from "./nat.ts";
 import { NetlinkSocket } from "../kernel/netlink.ts";
 import { NETLINK_NETFILTER } from "../kernel/netlink_numbers.ts";
+import type { Forward, ForwardTarget, NatRequest } from "../model/forward.ts";
 
 const POD = "00000000-1111-4222-8333-444444444444";
 const OTHER = "99999999-1111-4222-8333-444444444444";

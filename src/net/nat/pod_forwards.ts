@@ -2,10 +2,8 @@
 import type { ExposedPort, RuntimeApp } from "../../appc/pod_manifest.ts";
 import { LAST_PORT, type Port } from "../../appc/port.ts";
 import { Failure } from "../../failure.ts";
-import { parseIp, sameIp } from "../model/address.ts";
-import type { Forward } from "./nat.ts";
-import { flagText } from "./nat_elements.ts";
-import { isAny, PROTOCOLS } from "../model/ports.ts";
+import { isAny, parseIp, sameIp } from "../model/address.ts";
+import { flagText, type Forward, PROTOCOLS } from "../model/forward.ts";
 
 /** What of a pod manifest counts here. */
 interface Ports {

@@ -4,8 +4,8 @@ import { array, type JsonObject, parseJsonObject, string } from "../../appc/json
 import { Failure } from "../../failure.ts";
 import { ipText } from "../model/address.ts";
 import type { Attachment, CniResult, NetworkConf, PluginConf } from "../model/cni.ts";
+import type { Forward } from "../model/forward.ts";
 import { parseResult, resultJson, versionAtLeast } from "./cni_result.ts";
-import type { Forward } from "../nat/nat.ts";
 
 /** What a plugin is to do. */
 export interface PluginCall {

@@ -10,7 +10,6 @@ import {
 } from "../plugins/cni_plugin.ts";
 import { parseResult, resultJson } from "../plugins/cni_result.ts";
 import { inNamespace, makeNamespace } from "../kernel/namespace.ts";
-import type { Forward } from "../nat/nat.ts";
 import { addressesOf } from "./nat_request.ts";
 import type { NetInfo } from "./net_info.ts";
 import { NetlinkSocket } from "../kernel/netlink.ts";
@@ -18,6 +17,7 @@ import { NETLINK_ROUTE } from "../kernel/netlink_numbers.ts";
 import { findLink } from "../types/pod_link.ts";
 import { addAddress } from "../kernel/rtnetlink_address.ts";
 import { addLink } from "../kernel/rtnetlink_link.ts";
+import type { Forward } from "../model/forward.ts";
 
 /** For whom plugins are called. */
 export interface ExternalPlace {

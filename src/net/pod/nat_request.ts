@@ -1,10 +1,9 @@
 /** What a pod needs of masquerading and port forwarding, by what is written down of its networks. */
 import { Failure } from "../../failure.ts";
 import { type IpPrefix, parsePrefix } from "../model/address.ts";
-import type { ForwardTarget, NatOwner, NatRequest } from "../nat/nat.ts";
+import { forwardOf, type ForwardTarget, type NatOwner, type NatRequest } from "../model/forward.ts";
 import type { NetInfo } from "./net_info.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
-import { forwardOf } from "../model/ports.ts";
 
 /** A pod's addresses in a network. */
 export const addressesOf = ({ ips }: Pick<NetInfo, "ips">): readonly IpPrefix[] =>

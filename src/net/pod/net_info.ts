@@ -9,7 +9,7 @@ import type { JsonObject } from "../../appc/json_value.ts";
 import { ipText, mask, prefixText } from "../model/address.ts";
 import type { PodNetwork } from "../../pod/directory/pod_details.ts";
 import type { CniResult, PluginConf } from "../model/cni.ts";
-import type { StoredForward } from "../model/ports.ts";
+import type { StoredForward } from "../model/forward.ts";
 
 /** A pod's network in the file. */
 export interface NetInfo extends PodNetwork {

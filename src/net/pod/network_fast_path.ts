@@ -6,11 +6,10 @@
  */
 import { closeDescriptor } from "../../linux/lock.ts";
 import type { NetworkTearDown } from "../../../stage1/pod.ts";
-import type { Forward } from "../nat/nat.ts";
 import { allNetworks, chooseNetworks, type ChosenNetwork } from "../plugins/networks.ts";
 import { isExternal } from "../plugins/plugins.ts";
-import { forwardOf, type StoredForward, storedForward } from "../model/ports.ts";
 import { POD_NAMESPACE } from "../kernel/namespace.ts";
+import { type Forward, forwardOf, type StoredForward, storedForward } from "../model/forward.ts";
 import { readRecord } from "./net_info.ts";
 import type { QuickNetwork } from "./rejoin.ts";
 import { setUpNetworks } from "./set_up.ts";

@@ -1,5 +1,6 @@
 /** What quick_join.ts needs to join a pod to its network again: made when a recipe is written, of what the long way does. */
 import { boolean } from "../../appc/json_value.ts";
+import { type Bytes, concat } from "../../linux/bytes.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -12,8 +13,8 @@ import type { CniResult } from "../model/cni.ts";
 import { allocationDirectory, type Range, readRangeSets } from "../ipam/host_local.ts";
 import { routesField } from "../ipam/ipam.ts";
 import { listenersRequest } from "../kernel/listeners.ts";
-import { type Bytes, encode, joined, type Message, NLM_F_DUMP, u32 } from "../kernel/message.ts";
-import { type Forward, natElements } from "../nat/nat.ts";
+import { encode, type Message, NLM_F_DUMP, u32 } from "../kernel/message.ts";
+import { natElements } from "../nat/nat.ts";
 import { deletion, elementMessages, insertion, type Placed, portKey } from "../nat/nat_elements.ts";
 import { natRequest } from "./nat_request.ts";
 import { setName, TABLE } from "../nat/nat_table.ts";
@@ -34,6 +35,7 @@ import {
   type ValueName,
 } from "./rejoin.ts";
 import { getLink, setLink } from "../kernel/rtnetlink_link.ts";
+import type { Forward } from "../model/forward.ts";
 
 /** More forwarded ports than this go the long way. */
 const PORTS = 16;
@@ -169,7 +171,7 @@ const lastAcknowledged = (messages: readonly Message[]): readonly Message[] =>
 function datagram(requests: readonly Request[], question = false): Bytes {
   const messages = requests.map(({ message }) => message);
   const all = question ? messages : lastAcknowledged(messages);
-  return joined(...all.map((message, i) => encode(message, i + 1)));
+  return concat(...all.map((message, i) => encode(message, i + 1)));
 }
 
 /** The recipe; undefined where the network has to be joined the long way. */

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { type IpAddress, parseIp, parsePrefix, prefixText } from "../model/address.ts";
 import { decode } from "../kernel/message.ts";
-import { type Forward, natElements } from "../nat/nat.ts";
+import { type Forward, storedForward } from "../model/forward.ts";
+import { natElements } from "../nat/nat.ts";
 import { deletion, elementMessages, insertion } from "../nat/nat_elements.ts";
 import { natRequest } from "./nat_request.ts";
 import type { NetInfo } from "./net_info.ts";
 import { parseNetworkConf } from "../plugins/network_conf.ts";
-import { storedForward } from "../model/ports.ts";
 import { podLinkRequests, podRouteRequests } from "../types/pod_link.ts";
 import { hostEndRequests, vethRequest } from "../types/ptp.ts";
 import { ADDRESS_FILE, filled, type Template, type Values } from "./rejoin.ts";

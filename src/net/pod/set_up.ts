@@ -9,7 +9,7 @@ import type { NetworkTearDown } from "../../../stage1/pod.ts";
 import type { Attachment, CniDns, CniResult, NetworkConf, PluginConf } from "../model/cni.ts";
 import { inNamespace, keepNamespace, makeNamespace, POD_NAMESPACE } from "../kernel/namespace.ts";
 import { prefixText } from "../model/address.ts";
-import { type Forward, setUpNat } from "../nat/nat.ts";
+import { setUpNat } from "../nat/nat.ts";
 import { natRequest } from "./nat_request.ts";
 import {
   completedInfo,
@@ -34,8 +34,8 @@ import {
 } from "../plugins/plugins.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
 import type { Attached } from "../types/pod_link.ts";
-import { storedForward } from "../model/ports.ts";
 import { setLink } from "../kernel/rtnetlink_link.ts";
+import { type Forward, storedForward } from "../model/forward.ts";
 
 /** A pod that is to join networks. */
 export interface NetworkRequest {

@@ -2,11 +2,11 @@
 import { AppcError } from "../../appc/error.ts";
 import { boolean, filledString, optional } from "../../appc/json_value.ts";
 import { Failure } from "../../failure.ts";
+import type { Bytes } from "../../linux/bytes.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { type IpPrefix, networkOf, nextIp } from "../model/address.ts";
 import { type Allocation, cniArgs } from "../ipam/ipam.ts";
 import { withNamespaceLock } from "../kernel/namespace.ts";
-import type { Bytes } from "../kernel/message.ts";
 import { NetlinkError } from "../kernel/netlink.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
 import {

@@ -1,9 +1,9 @@
 /** Network types whose link lies on one of the host's, `master`: `macvlan`, `ipvlan`, `vlan`; and `dummy`, on nothing. */
 import { AppcError } from "../../appc/error.ts";
 import { integer, type JsonObject, optional, string } from "../../appc/json_value.ts";
+import type { Bytes } from "../../linux/bytes.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { type Allocation, cniArgs } from "../ipam/ipam.ts";
-import type { Bytes } from "../kernel/message.ts";
 import { NetlinkError } from "../kernel/netlink.ts";
 import {
   type Attached,

@@ -2,6 +2,7 @@
 import { AppcError } from "../../appc/error.ts";
 import { integer, type JsonObject, optional, string } from "../../appc/json_value.ts";
 import { Failure } from "../../failure.ts";
+import type { Bytes } from "../../linux/bytes.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import {
   AF_INET,
@@ -14,7 +15,6 @@ import {
 } from "../model/address.ts";
 import type { Attachment, CniResult, NetworkConf, PluginConf } from "../model/cni.ts";
 import type { Allocation } from "../ipam/ipam.ts";
-import type { Bytes } from "../kernel/message.ts";
 import { NetlinkError, type NetlinkSocket, type Request } from "../kernel/netlink.ts";
 import { addAddress } from "../kernel/rtnetlink_address.ts";
 import { getLink, getLinkAt, type Link, readLink, setLink } from "../kernel/rtnetlink_link.ts";
