@@ -10,29 +10,44 @@ import {
   Section,
   type Slot,
   slot,
+  type Step,
   type Struct,
 } from "./plan.ts";
 
 /** What rkt returns when it itself could not do its job. */
 export const EXIT_FAILURE = 254;
 
-/** The descriptor that failures are told on; another one where standard error has become an app's. */
-export const TOLD_ON: Struct = mutableStruct("told on", ["fd", 8, 2]);
+/** The descriptor that failures are written to: another one where standard error has become an app's. */
+export const ERROR_FD: Struct = mutableStruct("error fd", ["fd", 8, 2]);
 
 /** Bytes of a text of the table below, with the eight that hold its length. */
 const RECORD = 64;
 
 /**
  * The texts of all errors, as one text: to each error number belong 64 bytes, its text and its length. (One string,
- * and not a structure, because it is encoded at every start of a pod.)
+ * and not a structure, because it is encoded at every start of a pod.) It is the only text with NULs in it: their
+ * number is known, and no step takes it for a C string.
  */
-const ERROR_TEXTS = Array.from({ length: LAST_ERRNO + 1 }, (_, errno) => {
+export const ERROR_TEXTS = Array.from({ length: LAST_ERRNO + 1 }, (_, errno) => {
   const text = errnoText(errno);
   return text.padEnd(RECORD - 8, "\0") + String.fromCharCode(text.length).padEnd(8, "\0");
 }).join("");
 
 /** The line feed of {@linkcode failureText}. */
 const LINE_FEED = 10;
+
+/** What would end a text too early, or reach a terminal raw: images have a say in paths and names. */
+// deno-lint-ignore no-control-regex
+const CONTROL = /[\0-\x1f\x7f-\x9f]/g;
+
+const oneLine = (text: string): string =>
+  text.replace(CONTROL, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`);
+
+/** The text that a failed step is reported with; its hint stands behind the first line feed. */
+export function failureText(step: Step): string {
+  const hint = step.hint === undefined ? "" : `; ${oneLine(step.hint)}`;
+  return `stage1: ${oneLine(step.what ?? step.call)}: \n${hint}\n`;
+}
 
 /** The error of the step that failed: zero as long as none has. */
 export const FAILED_WITH: Slot = slot("error");
@@ -83,7 +98,7 @@ function abortSteps(): readonly Item[] {
   steps.compute("put", [addressOf(line, 40), value]);
 
   addError(steps, FAILED_WITH, line);
-  steps.compute("load", [addressOf(TOLD_ON)], { store: value });
+  steps.compute("load", [addressOf(ERROR_FD)], { store: value });
   steps.attempt("say what failed", "writev", [value, line, 3]);
   steps.attempt("give up", "exit_group", [EXIT_FAILURE]);
   return steps.items;

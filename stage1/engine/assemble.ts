@@ -5,7 +5,9 @@
  * section has one string of all of them, which is encoded at once.
  */
 import { type Architecture, INSTRUCTION_SIZE } from "./machine/engine.ts";
-import { ABORT } from "./abort.ts";
+import { ABORT, failureText } from "./abort.ts";
+import { goesOn } from "./flow.ts";
+import { type Memory, memorySize, Part, writeInteger, writeWord } from "./part.ts";
 import {
   type Address,
   type Argument,
@@ -18,7 +20,6 @@ import {
   type Space,
   type Step,
   type Struct,
-  type Vector,
 } from "./plan.ts";
 import { callNumber } from "./syscalls.ts";
 
@@ -49,97 +50,34 @@ export interface Layout {
   emit(bases: Bases): Images;
 }
 
-type Memory = Slot | Space | Struct;
-
-const encoder = new TextEncoder();
-
-/** C strings, one behind the other. */
-class Texts {
-  #all = "";
-  /** Where each text begins, in UTF-16 units until {@linkcode encoded} has found them to be other than bytes. */
-  readonly #offsets = new Map<string, number>();
-
-  add(text: string): void {
-    if (this.#offsets.has(text)) return;
-    this.#offsets.set(text, this.#all.length);
-    this.#all += text + "\0";
-  }
-
-  encoded(): Uint8Array<ArrayBuffer> {
-    const bytes = encoder.encode(this.#all);
-    if (bytes.length !== this.#all.length) {
-      let offset = 0;
-      for (const text of this.#offsets.keys()) {
-        this.#offsets.set(text, offset);
-        offset += encoder.encode(text).length + 1;
-      }
-    }
-    return bytes;
-  }
-
-  offset(text: string): number {
-    return this.#offsets.get(text) ?? NaN;
-  }
-}
-
-/** A section: its instructions, then its structures, then its texts. */
-class Part {
-  readonly steps: Step[] = [];
-  readonly texts = new Texts();
-  readonly structures = new Map<Struct | Vector, number>();
-  #structuresSize = 0;
-  bytes: Uint8Array<ArrayBuffer> = new Uint8Array();
-  textsAt = 0;
-
-  addStructure(structure: Struct | Vector): boolean {
-    if (this.structures.has(structure)) return false;
-    this.structures.set(structure, this.#structuresSize);
-    this.#structuresSize += structureSize(structure);
-    return true;
-  }
-
-  /** Bytes from the start of the section to a structure. */
-  offset(structure: Struct | Vector): number {
-    return this.steps.length * INSTRUCTION_SIZE + (this.structures.get(structure) ?? NaN);
-  }
-
-  close(): number {
-    this.bytes = this.texts.encoded();
-    this.textsAt = this.steps.length * INSTRUCTION_SIZE + this.#structuresSize;
-    return align(this.textsAt + this.bytes.length);
-  }
-}
-
-const align = (offset: number): number => (offset + 7) & ~7;
-
-function structureSize(structure: Struct | Vector): number {
-  if (structure.kind === "vector") return (structure.items.length + 1) * 8;
-  let size = 0;
-  for (const field of structure.fields) size += field[1];
-  return align(size);
-}
-
-function memorySize(memory: Memory): number {
-  if (memory.kind === "slot") return 8;
-  return memory.kind === "space" ? align(memory.size) : structureSize(memory);
-}
-
-/** The text that a failed step is reported with; its hint stands behind the first line feed. */
-export function failureText(step: Step): string {
-  return `stage1: ${step.what}: \n${step.hint === undefined ? "" : `; ${step.hint}`}\n`;
-}
-
-/** Lays a plan out. Throws on a label that is missing or stands twice: both are bugs of the plan's author. */
+/**
+ * Lays a plan out.
+ *
+ * @throws {Error} on what would make a wrong program of it, a bug of the plan's author: a label that is missing or stands twice, a
+ * step with too many arguments, a text with a NUL, a section that has no end. {@linkcode verify} finds more.
+ */
 export function assemble(plan: Plan, architecture: Architecture): Layout {
   const assembly = new Assembly(architecture, plan.separateMemory ?? false);
   // Setup comes last: what others use too is to be where they are.
   for (const section of SECTIONS.toReversed()) {
-    for (const item of plan[section] ?? []) assembly.add(item, section);
+    const items = plan[section] ?? [];
+    for (const item of items) assembly.add(item, section);
+    checkEnd(items, section);
   }
   const abort = plan.births === undefined ? "setup" : "births";
   for (const item of ABORT) assembly.add(item, abort);
   return assembly.layout();
 }
+
+/** Behind the steps of a section stand its constants, or the abort: the last step has to lead elsewhere. */
+function checkEnd(items: readonly Item[], section: SectionName): void {
+  const last = items.at(-1);
+  if (last === undefined || (last.kind === "step" && !goesOn(last))) return;
+  throw new Error(`the ${section} section has no end`);
+}
+
+/** The most arguments of a system call; behind them stands where the result goes. */
+const MOST_ARGUMENTS = 6;
 
 /** Bits that say who uses memory. Whoever waits does it with memory of another section. */
 const USER: Readonly<Record<SectionName, number>> = {
@@ -178,6 +116,9 @@ class Assembly {
   add(item: Item, section: SectionName): void {
     const part = this.#parts[section];
     if (item.kind === "step") {
+      if (item.arguments.length > MOST_ARGUMENTS) {
+        throw new Error(`${item.what ?? item.call} has ${item.arguments.length} arguments`);
+      }
       part.steps.push(item);
       for (const argument of item.arguments) this.#addValue(argument, section);
       if (item.store !== undefined) this.#addMemory(item.store, section);
@@ -394,21 +335,4 @@ class Assembly {
   #base(part: PartName): number {
     return this.#bases[part] ?? NaN;
   }
-}
-
-/** Writes eight bytes; what is negative, as its two's complement. */
-function writeWord(view: DataView, at: number, value: number | bigint): void {
-  if (typeof value === "bigint") return view.setBigUint64(at, BigInt.asUintN(64, value), true);
-  if (!Number.isSafeInteger(value)) throw new Error(`${value} cannot stand in a plan`);
-  view.setUint32(at, value, true);
-  if (value < 0 || value > 0xffffffff) {
-    view.setUint32(at + 4, Math.floor(value / 0x100000000), true);
-  }
-}
-
-function writeInteger(view: DataView, at: number, size: number, value: number | bigint): void {
-  if (size === 8) writeWord(view, at, value);
-  else if (size === 4) view.setUint32(at, Number(value), true);
-  else if (size === 2) view.setUint16(at, Number(value), true);
-  else view.setUint8(at, Number(value));
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { INSTRUCTION_SIZE } from "./machine/engine.ts";
-import { ABORT } from "./abort.ts";
-import { assemble, failureText, type Images } from "./assemble.ts";
+import { ABORT, failureText } from "./abort.ts";
+import { assemble, type Images } from "./assemble.ts";
 import {
   addressOf,
   emptySections,
@@ -27,6 +27,7 @@ function plan(build: (setup: Section, resident: Section) => void): Plan {
   const setup = new Section();
   const resident = new Section();
   build(setup, resident);
+  for (const section of [setup, resident]) section.compute("return", []);
   return { setup: setup.items, resident: resident.items };
 }
 
@@ -63,7 +64,6 @@ Deno.test("assemble() lays a step out as the engine reads it", () => {
     });
     r.compute("return", []);
     r.label("there");
-    r.compute("return", []);
   });
   const { setup } = emit(each);
   const step = instruction(setup, 0);
@@ -106,7 +106,7 @@ Deno.test("assemble() gives a step that must succeed its text, and the way to th
   const step = instruction(setup, 0);
   assert.equal(step.condition, 1);
   assert.equal(text(setup, BASES.setup, step.operand), "stage1: do it: \n; or not\n");
-  assert.equal(step.target, BigInt(BASES.setup + INSTRUCTION_SIZE));
+  assert.equal(step.target, BigInt(BASES.setup + 2 * INSTRUCTION_SIZE));
 });
 
 Deno.test("failureText() has an empty hint where there is none", () => {
@@ -123,7 +123,7 @@ Deno.test("assemble() keeps structures behind the instructions, and aligned", ()
   }));
   const [first, second] = [instruction(setup, 0), instruction(setup, 1)];
   assert.deepEqual(second.args.slice(0, 2), [first.args[1], first.args[0]]);
-  const steps = 2 + ABORT.filter(({ kind }) => kind === "step").length;
+  const steps = 3 + ABORT.filter(({ kind }) => kind === "step").length;
   const at = Number(first.args[0]) - BASES.setup;
   assert.equal(at, steps * INSTRUCTION_SIZE);
   const bytes = [0x11, 0x22, 0x22, 0xff, 0xff, 0xff, 0xff, 0, 2, 0, 0, 0, 1, 0, 0, 0];
@@ -139,7 +139,10 @@ const partOf = (address: bigint) => PARTS[Math.floor(Number(address) / 0x10_0000
 /** A plan with separate memory whose sections use memory: each name stands for the sections that use it. */
 function sharing(memory: Slot | Struct | Space, ...users: readonly SectionName[]): Plan {
   const sections = emptySections();
-  for (const name of users) sections[name].attempt("use", "prctl", [memory, addressOf(memory)]);
+  for (const name of users) {
+    sections[name].attempt("use", "prctl", [memory, addressOf(memory)]);
+    sections[name].compute("return", []);
+  }
   return planOf(sections);
 }
 
@@ -289,4 +292,33 @@ Deno.test("assemble() makes an address of an instruction behind a label", () => 
     s.compute("let", [instructionAt("here")]);
   }));
   assert.equal(instruction(setup, 1).args[0], BigInt(BASES.setup + INSTRUCTION_SIZE));
+});
+
+Deno.test("assemble() refuses what would make a wrong program", () => {
+  const seven = plan((s) =>
+    s.items.push({
+      kind: "step",
+      call: "prctl",
+      arguments: [1, 2, 3, 4, 5, 6, 7],
+      fatal: false,
+    })
+  );
+  assert.throws(() => assemble(seven, "x86_64"), /^Error: prctl has 7 arguments$/);
+  const path = plan((s) => s.attempt("go", "chdir", ["/safe\0/unsafe"]));
+  assert.throws(() => assemble(path, "x86_64"), /"\/safe\\u0000\/unsafe" would end at its NUL/);
+  const open = new Section();
+  open.attempt("go", "chdir", ["/"]);
+  const endless = { setup: open.items, resident: [] };
+  assert.throws(() => assemble(endless, "x86_64"), /^Error: the setup section has no end$/);
+  open.compute("return", []);
+  open.label("behind it");
+  assert.throws(() => assemble(endless, "x86_64"), /^Error: the setup section has no end$/);
+});
+
+Deno.test("failureText() writes control characters as text", () => {
+  const what = "enter /a\nb\0\x1b[31m\x9b";
+  const step: Step = { kind: "step", call: "chdir", arguments: [], what, hint: "x\n", fatal: true };
+  const [first = "", second = ""] = failureText(step).split("\n");
+  assert.equal(first, "stage1: enter /a\\x0ab\\x00\\x1b[31m\\x9b: ");
+  assert.equal(second, "; x\\x0a");
 });

@@ -1,5 +1,5 @@
 /** Makes the ELF executable that a program runs as: engine, instructions, constants, memory; nothing else. */
-import { Failure } from "../../src/failure.ts";
+import { ERRNO, KernelError } from "../../src/linux/errno.ts";
 import { type Architecture, engineCode, ENGINES } from "./machine/engine.ts";
 import type { Layout, PartName } from "./assemble.ts";
 
@@ -82,17 +82,25 @@ const EM: Readonly<Record<Architecture, number>> = { x86_64: 62, aarch64: 183 };
 /** Bytes of a page. Kernels for aarch64 may have pages of 64 KiB. */
 export const PAGE: Readonly<Record<Architecture, number>> = { x86_64: 0x1000, aarch64: 0x10000 };
 
+/** A plan is larger than its place in memory: what execve(2) says of arguments that are. */
+export class ProgramTooLarge extends KernelError {
+  override readonly name = "ProgramTooLarge";
+
+  constructor(part: PartName, size: number) {
+    super(ERRNO.E2BIG, "make the program of the pod");
+    this.message =
+      `the pod is too large (its ${part} part has ${size} bytes); run fewer apps in it`;
+  }
+}
+
 function checkSize(part: PartName, size: number, place: Range): void {
-  if (size <= place.size) return;
-  throw new Failure(
-    `the pod is too large (its ${part} part has ${size} bytes); run fewer apps in it`,
-  );
+  if (size > place.size) throw new ProgramTooLarge(part, size);
 }
 
 /**
  * The executable of a program (elf(5)).
  *
- * @throws {Failure} where the plan is larger than its place in memory
+ * @throws {ProgramTooLarge}
  *
  * The text is the engine, with the waiting section behind it. Each part has pages of its own, so that only those who
  * use it have it in their memory: the kernel maps all pages of a mapping that are at hand when one is touched. What has

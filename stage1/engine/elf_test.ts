@@ -44,6 +44,7 @@ Deno.test("parts do not reach into each other's places, and all that is in memor
 Deno.test("what is too large for its place is refused", () => {
   const steps = new Section();
   steps.attempt("use", "read", [0, space("room", 0x20001), 1]);
+  steps.compute("return", []);
   const message = /^the pod is too large \(its data part has \d+ bytes\); run fewer apps in it$/;
   assert.throws(() => program({ setup: steps.items, resident: [] }), { message });
 });

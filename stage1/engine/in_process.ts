@@ -1,5 +1,5 @@
 /** Runs a plan inside this process: for what has to be done below Deno, in a child that shares its memory. */
-import { Failure } from "../../src/failure.ts";
+import { ERRNO, KernelError } from "../../src/linux/errno.ts";
 import { syscall } from "../../src/linux/syscall.ts";
 import { engineCode, ENGINES } from "./machine/engine.ts";
 import { executableFile } from "./execute.ts";
@@ -32,7 +32,8 @@ function mappedEngine(): Run {
   }).symbols;
   const at = libc.mmap(0n, BigInt(code.length), PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0n);
   if (at === MAP_FAILED) {
-    throw new Failure("the engine can't be mapped; is the kernel out of memory?");
+    // The result says no more; there is little else that can be the reason.
+    throw new KernelError(ERRNO.ENOMEM, "map the engine");
   }
   syscall("close the engine's file", "close", fd);
   const run = Deno.UnsafePointer.create<typeof RUN>(at + BigInt(ENGINES[ARCHITECTURE].run));

@@ -13,7 +13,7 @@
 import { connectJournal } from "./journal.ts";
 import { bornLater } from "../app/restart_policy.ts";
 import { openPassage, type Passage, receiveDescriptor, splitPair } from "../steps/fd_passing.ts";
-import { TOLD_ON } from "../engine/abort.ts";
+import { ERROR_FD } from "../engine/abort.ts";
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, type Section, type Slot, slot, space } from "../engine/plan.ts";
 import type { Pod, PodApp, Streams } from "../pod.ts";
@@ -221,7 +221,7 @@ export function takeStreams(steps: Section, pod: Pod, app: PodApp): number {
   if (keepsCaller) {
     // What fails from here on is for whoever has started the pod.
     steps.must(`keep the caller's standard error ${at}`, "dup3", [2, 3, k.O_CLOEXEC]);
-    steps.compute("put", [addressOf(TOLD_ON), 3]);
+    steps.compute("put", [addressOf(ERROR_FD), 3]);
   }
   const tty = own.some(({ kind }) => kind === "tty") ? openSlave(steps, at) : undefined;
   for (const [stream, name] of STREAMS.entries()) {

@@ -15,7 +15,7 @@ import { initLoop } from "./init_loop.ts";
 import type { Role } from "./init_state.ts";
 import { logger, runLogger } from "../output/logger.ts";
 import { KEEPERS, STOP_APP, STOPPING } from "./sandbox.ts";
-import { EXIT_FAILURE, FAILED_WITH, TOLD_ON } from "../engine/abort.ts";
+import { ERROR_FD, EXIT_FAILURE, FAILED_WITH } from "../engine/abort.ts";
 import * as k from "../../src/linux/constants.ts";
 import {
   addressOf,
@@ -253,7 +253,7 @@ function keeperRole(app: PodApp, ready: Slot, keepers: Slot): Role {
     births: k.CLONE_VM | k.CLONE_VFORK,
     born: (steps) => {
       // It shares the keeper's memory, where an earlier process may have changed this.
-      steps.compute("put", [addressOf(TOLD_ON), 2]);
+      steps.compute("put", [addressOf(ERROR_FD), 2]);
       steps.must("die with the keeper", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
     },
     up: (steps) => report(steps, app, ready, keepers),
