@@ -1,5 +1,5 @@
 /** What stage1 gets to know of a pod: everything is decided, nothing is looked up any more. */
-import type { CgroupPlace } from "../src/cgroup/location.ts";
+import type { CgroupLocation } from "../src/cgroup/location.ts";
 import type { Limits } from "../src/cgroup/limits.ts";
 import type { DeviceRule } from "./cgroup/devices.ts";
 import type { ProcessLimit } from "./app/process_limits.ts";
@@ -43,7 +43,7 @@ export interface Pod {
   readonly removal?: readonly string[];
   readonly protectPaths: boolean;
   /** Where the cgroups of the pod and its apps are made; absent where there are none on this system. */
-  readonly cgroups?: CgroupPlace;
+  readonly cgroups?: CgroupLocation;
   /** With users of its own; absent where its users are the host's. */
   readonly privateUsers?: PrivateUsers;
   /** What all apps together may use. */

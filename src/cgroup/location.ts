@@ -3,7 +3,7 @@
  * hold for its pods.
  *
  * Version 2 lets no cgroup have both processes and controllers for those below ("no internal processes", Documentation/
- * admin-guide/cgroup-v2.rst). So limits need more than a place: see {@linkcode placeWithLimits}.
+ * admin-guide/cgroup-v2.rst). So limits need more than a location: see {@linkcode locationWithLimits}.
  */
 import { ERRNO } from "../linux/errno.ts";
 import { exists } from "../linux/exists.ts";
@@ -12,7 +12,7 @@ import { findHierarchies, type Hierarchies } from "./hierarchies.ts";
 import { type Controller, controllersOf, LIMITS, type Limits, SOURCES } from "./limits.ts";
 
 /** Where the cgroups of a pod go. */
-export interface CgroupPlace {
+export interface CgroupLocation {
   readonly version: 1 | 2;
   /** The directories in which the pod's cgroup `rkt-UUID` is made: one, or one for each hierarchy of version 1. */
   readonly bases: readonly CgroupBase[];
@@ -30,9 +30,9 @@ export interface CgroupBase {
   readonly controllers: readonly (Controller | "devices")[];
 }
 
-/** What {@linkcode findPlace} found. */
-export interface Found {
-  readonly place?: CgroupPlace;
+/** What {@linkcode findLocation} found. */
+export interface FoundLocation {
+  readonly location?: CgroupLocation;
   /** What has no effect here, and why: each a line for a person. */
   readonly warnings: readonly string[];
 }
@@ -58,51 +58,51 @@ export interface System {
 }
 
 /**
- * Finds the place for a pod's cgroups. It makes and changes nothing.
+ * Finds the location for a pod's cgroups. It makes and changes nothing.
  *
- * @param later controllers that apps may want which are added to the pod: where version 2 has room for them, the place
+ * @param later controllers that apps may want which are added to the pod: where version 2 has room for them, the location
  *   is one where they can be had; processes are not moved once the pod runs
  */
-export function findPlace(
+export function findLocation(
   wanting: readonly Limited[],
   system: System = thisSystem(),
   later: readonly Controller[] = [],
-): Found {
+): FoundLocation {
   const wanted = controllersOf(...wanting.map(({ limits }) => limits));
   const { version } = system.hierarchies;
-  const { place, why } = placeFor(wanted, system, later);
-  const has = new Set<string>(place?.bases.flatMap(({ controllers }) => controllers));
+  const { location, why } = locationFor(wanted, system, later);
+  const has = new Set<string>(location?.bases.flatMap(({ controllers }) => controllers));
   const lacking = (name: Controller) =>
     why(name) ??
-      `this system has no controller for it (${version === 2 ? secondName(name) : name})`;
+      `this system has no controller for it (${version === 2 ? version2Name(name) : name})`;
   const warnings = wanting.flatMap((each) => withoutEffect(each, has, lacking));
-  return { place, warnings };
+  return { location, warnings };
 }
 
-function placeFor(
+function locationFor(
   wanted: ReadonlySet<Controller>,
   system: System,
   later: readonly Controller[] = [],
-): Placed {
+): Located {
   const { version } = system.hierarchies;
   if (version === 0) return { why: () => "no cgroup file system is mounted" };
-  if (version === 1) return placeInFirst(wanted, system);
-  return placeInSecond(controllersInSecond([...wanted, ...later]), system);
+  if (version === 1) return locationInVersion1(wanted, system);
+  return locationInVersion2(controllersInVersion2([...wanted, ...later]), system);
 }
 
-/** What a recipe holds of limits (src/start/cache/start_cache.ts): the controllers that they take, and the place that was found. */
-export interface CgroupRecipe {
+/** What a cached start (src/start/cache/start_cache.ts) keeps of its cgroups. */
+export interface CachedLocation {
   readonly wanted: readonly Controller[];
-  /** The {@linkcode CgroupPlace}, as JSON. */
-  readonly place: string;
+  /** The {@linkcode CgroupLocation} that was found, as JSON. */
+  readonly location: string;
 }
 
-/** Whether the cgroups of a pod would come to the same place now. */
-export function samePlace(
-  { wanted, place }: CgroupRecipe,
+/** Whether the cgroups of a pod would come to the same location now. */
+export function sameLocation(
+  { wanted, location }: CachedLocation,
   system: System = thisSystem(),
 ): boolean {
-  return JSON.stringify(placeFor(new Set(wanted), system).place) === place;
+  return JSON.stringify(locationFor(new Set(wanted), system).location) === location;
 }
 
 /**
@@ -123,13 +123,13 @@ export function withoutEffect(
     });
 }
 
-interface Placed {
-  readonly place?: CgroupPlace;
+interface Located {
+  readonly location?: CgroupLocation;
   /** Why a controller is not there, where it is not just missing in the kernel. */
   readonly why: (controller: string) => string | undefined;
 }
 
-const NO_REASON: Placed["why"] = () => undefined;
+const NO_REASON: Located["why"] = () => undefined;
 
 const unwritable = (path: string, errno: number): string =>
   errno === ERRNO.EROFS
@@ -139,7 +139,7 @@ const unwritable = (path: string, errno: number): string =>
     : `rkt may not write to ${path}`;
 
 /** Version 1: a hierarchy for each controller, and a cgroup may have both processes and children. */
-function placeInFirst(wanted: ReadonlySet<Controller>, system: System): Placed {
+function locationInVersion1(wanted: ReadonlySet<Controller>, system: System): Located {
   const bases = new Map<string, (Controller | "devices")[]>();
   const reasons = new Map<string, string>();
   for (const name of ["devices" as const, ...wanted]) {
@@ -153,7 +153,7 @@ function placeInFirst(wanted: ReadonlySet<Controller>, system: System): Placed {
   if (bases.size === 0) return { why };
   return {
     why,
-    place: {
+    location: {
       version: 1,
       bases: [...bases].map(([path, controllers]) => ({ path, controllers })),
       enable: [],
@@ -163,36 +163,36 @@ function placeInFirst(wanted: ReadonlySet<Controller>, system: System): Placed {
 }
 
 /** The names of version 2, where they are others. */
-const SECOND_NAMES: Readonly<Record<string, string>> = { blkio: "io" };
+const VERSION2_NAMES: Readonly<Record<string, string>> = { blkio: "io" };
 
 /** A controller's name in version 2. */
-export const secondName = (name: string): string => SECOND_NAMES[name] ?? name;
+export const version2Name = (name: string): string => VERSION2_NAMES[name] ?? name;
 
 /**
  * What version 2 is to have. The kernel counts what is written by way of the page cache where there are both controllers
  * (Documentation/admin-guide/cgroup-v2.rst, "Writeback"), else nobody.
  */
-export function controllersInSecond(wanted: Iterable<Controller>): ReadonlySet<Controller> {
+export function controllersInVersion2(wanted: Iterable<Controller>): ReadonlySet<Controller> {
   const all = [...wanted];
   return new Set(all.includes("blkio") ? [...all, "memory"] : all);
 }
 
-function placeInSecond(wanted: ReadonlySet<Controller>, system: System): Placed {
+function locationInVersion2(wanted: ReadonlySet<Controller>, system: System): Located {
   const { mount = "", path = "" } = system.hierarchies.unified ?? {};
   const own = `${mount}${path}`;
   const errno = system.writable(own);
   if (errno !== 0) return { why: () => unwritable(own, errno) };
-  const plain: CgroupPlace = {
+  const plain: CgroupLocation = {
     version: 2,
     bases: [{ path: own, controllers: ["devices"] }],
     enable: [],
     disks: [],
   };
-  if (wanted.size === 0) return { place: plain, why: NO_REASON };
-  const limiting = placeWithLimits(mount, path, wanted, system);
-  if (limiting !== undefined) return { place: limiting, why: NO_REASON };
+  if (wanted.size === 0) return { location: plain, why: NO_REASON };
+  const limiting = locationWithLimits(mount, path, wanted, system);
+  if (limiting !== undefined) return { location: limiting, why: NO_REASON };
   return {
-    place: plain,
+    location: plain,
     why: () =>
       `the cgroup ${own} has other processes; start rkt in a unit of its own ` +
       "(systemd-run --pipe -p Delegate=yes rkt run …)",
@@ -207,12 +207,12 @@ function placeInSecond(wanted: ReadonlySet<Controller>, system: System): Placed 
  * - In a cgroup above that has no processes itself, as far as delegation reaches. A scope that is not delegated is
  *   somebody's session: then the pod comes to stand beside it, in its slice.
  */
-function placeWithLimits(
+function locationWithLimits(
   mount: string,
   path: string,
   wanted: ReadonlySet<Controller>,
   system: System,
-): CgroupPlace | undefined {
+): CgroupLocation | undefined {
   const names = path.split("/").filter((name) => name !== "");
   const at = (depth: number) => [mount, ...names.slice(0, depth)].join("/");
   let depth = names.length;
@@ -228,12 +228,12 @@ function placeWithLimits(
   if (!alone) { while (base >= top && !free(base)) base--; }
   if (base < top) return undefined;
   const available = system.words(`${at(delegated ? base : 0)}/cgroup.controllers`);
-  const controllers = [...wanted].filter((name) => available.includes(secondName(name)));
+  const controllers = [...wanted].filter((name) => available.includes(version2Name(name)));
   const enable: [string, string][] = [];
   for (let depth = delegated ? top : 0; depth <= base; depth++) {
     const file = `${at(depth)}/cgroup.subtree_control`;
     const on = system.words(file);
-    const missing = controllers.map(secondName).filter((name) => !on.includes(name));
+    const missing = controllers.map(version2Name).filter((name) => !on.includes(name));
     if (missing.length > 0) enable.push([file, missing.map((name) => `+${name}`).join(" ")]);
   }
   return {

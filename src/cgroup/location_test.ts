@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { findPlace, type Limited, samePlace, type System } from "./location.ts";
+import { findLocation, type Limited, sameLocation, type System } from "./location.ts";
 
 const MOUNT = "/sys/fs/cgroup";
 const ALL = "cpuset cpu io memory hugetlb pids rdma misc";
@@ -29,38 +29,38 @@ const none: readonly Limited[] = [{ who: 'app "a"', limits: {} }];
 const memory: readonly Limited[] = [{ who: 'app "a"', limits: { memory: 1n << 30n } }];
 const both: readonly Limited[] = [{ who: 'app "a"', limits: { memory: 1n << 30n, cpu: 500n } }];
 
-Deno.test("where apps may be added later, the place has room for what they may want", () => {
+Deno.test("where apps may be added later, the location has room for what they may want", () => {
   const unit = "/system.slice/x.service";
   const files = {
     [`${unit}/cgroup.procs`]: "7",
     [`${unit}/cgroup.controllers`]: "cpu memory pids",
   };
   const system = second(unit, files, { delegated: [unit] });
-  const { place, warnings } = findPlace([], system, ["memory", "cpu", "blkio"]);
+  const { location, warnings } = findLocation([], system, ["memory", "cpu", "blkio"]);
   assert.deepEqual(warnings, []);
-  assert.equal(place?.leaf, `${MOUNT}${unit}/supervisor`);
-  assert.deepEqual(place?.bases[0].controllers, ["memory", "cpu", "devices"]);
+  assert.equal(location?.leaf, `${MOUNT}${unit}/supervisor`);
+  assert.deepEqual(location?.bases[0].controllers, ["memory", "cpu", "devices"]);
   const crowded = second(unit, { ...files, [`${unit}/cgroup.procs`]: "6 7" });
-  const beside = findPlace([], crowded, ["memory"]);
+  const beside = findLocation([], crowded, ["memory"]);
   assert.deepEqual(beside.warnings, [], "nobody has asked for a limit yet");
-  assert.deepEqual(beside.place?.bases[0].controllers, ["devices"]);
+  assert.deepEqual(beside.location?.bases[0].controllers, ["devices"]);
 });
 
 Deno.test("limits of disks bring the controller of memory, so that what is written later counts", () => {
   const unit = "/u.service";
   const files = { [`${unit}/cgroup.procs`]: "7", [`${unit}/cgroup.controllers`]: ALL };
   const system = second(unit, files, { delegated: [unit] });
-  const { place } = findPlace([{ who: 'app "a"', limits: { iops: 5n } }], system);
-  assert.deepEqual(place?.bases[0].controllers, ["blkio", "memory", "devices"]);
+  const { location } = findLocation([{ who: 'app "a"', limits: { iops: 5n } }], system);
+  assert.deepEqual(location?.bases[0].controllers, ["blkio", "memory", "devices"]);
 });
 
 Deno.test("without limits the pod's cgroup is below the own one, whoever else is there", () => {
-  const { place, warnings } = findPlace(
+  const { location, warnings } = findLocation(
     none,
     second("/s.scope", { "/s.scope/cgroup.procs": "1 7" }),
   );
   assert.deepEqual(warnings, []);
-  assert.deepEqual(place, {
+  assert.deepEqual(location, {
     version: 2,
     bases: [{ path: `${MOUNT}/s.scope`, controllers: ["devices"] }],
     enable: [],
@@ -75,13 +75,13 @@ Deno.test("alone in a unit, the supervisor moves into a leaf, and the unit gets 
     [`${unit}/cgroup.controllers`]: "cpu memory pids",
     "/system.slice/cgroup.subtree_control": "memory pids",
   };
-  const { place, warnings } = findPlace(both, second(unit, files, { delegated: [unit] }));
+  const { location, warnings } = findLocation(both, second(unit, files, { delegated: [unit] }));
   assert.deepEqual(warnings, []);
-  assert.equal(place?.leaf, `${MOUNT}${unit}/supervisor`);
-  assert.deepEqual(place?.bases, [
+  assert.equal(location?.leaf, `${MOUNT}${unit}/supervisor`);
+  assert.deepEqual(location?.bases, [
     { path: `${MOUNT}${unit}`, controllers: ["memory", "cpu", "devices"] },
   ]);
-  assert.deepEqual(place?.enable, [[`${MOUNT}${unit}/cgroup.subtree_control`, "+memory +cpu"]]);
+  assert.deepEqual(location?.enable, [[`${MOUNT}${unit}/cgroup.subtree_control`, "+memory +cpu"]]);
 });
 
 Deno.test("without delegation controllers are asked for from the top", () => {
@@ -90,8 +90,8 @@ Deno.test("without delegation controllers are asked for from the top", () => {
     [`${unit}/cgroup.procs`]: "7",
     "/system.slice/cgroup.subtree_control": "memory pids",
   };
-  const { place } = findPlace(both, second(unit, files));
-  assert.deepEqual(place?.enable, [
+  const { location } = findLocation(both, second(unit, files));
+  assert.deepEqual(location?.enable, [
     [`${MOUNT}/cgroup.subtree_control`, "+cpu"],
     [`${MOUNT}/system.slice/cgroup.subtree_control`, "+cpu"],
     [`${MOUNT}${unit}/cgroup.subtree_control`, "+memory +cpu"],
@@ -101,18 +101,18 @@ Deno.test("without delegation controllers are asked for from the top", () => {
 Deno.test("a pod with limits stands beside the scope of a session, which has a shell in it", () => {
   const slice = "/user.slice/user-0.slice";
   const files = { [`${slice}/session-1.scope/cgroup.procs`]: "1 7" };
-  const { place, warnings } = findPlace(memory, second(`${slice}/session-1.scope`, files));
+  const { location, warnings } = findLocation(memory, second(`${slice}/session-1.scope`, files));
   assert.deepEqual(warnings, []);
-  assert.equal(place?.bases[0].path, `${MOUNT}${slice}`);
-  assert.equal(place?.leaf, undefined);
+  assert.equal(location?.bases[0].path, `${MOUNT}${slice}`);
+  assert.equal(location?.leaf, undefined);
 });
 
 Deno.test("where others are in the unit, the limit has no effect, and that is said", () => {
   const unit = "/system.slice/x.service";
   for (const delegated of [[], [unit]]) {
     const system = second(unit, { [`${unit}/cgroup.procs`]: "6 7" }, { delegated });
-    const { place, warnings } = findPlace(memory, system);
-    assert.deepEqual(place?.bases, [{ path: `${MOUNT}${unit}`, controllers: ["devices"] }]);
+    const { location, warnings } = findLocation(memory, system);
+    assert.deepEqual(location?.bases, [{ path: `${MOUNT}${unit}`, controllers: ["devices"] }]);
     assert.equal(warnings.length, 1);
     assert.match(
       warnings[0],
@@ -127,33 +127,33 @@ Deno.test("in a leaf of a delegated cgroup the pod stands beside the leaf", () =
     "/u.service/cgroup.controllers": ALL,
     "/u.service/cgroup.subtree_control": "memory",
   };
-  const { place } = findPlace(
+  const { location } = findLocation(
     memory,
     second("/u.service/manager", files, { delegated: ["/u.service"] }),
   );
-  assert.equal(place?.bases[0].path, `${MOUNT}/u.service`);
-  assert.deepEqual(place?.enable, []);
+  assert.equal(location?.bases[0].path, `${MOUNT}/u.service`);
+  assert.deepEqual(location?.enable, []);
 });
 
 Deno.test("the top of all cgroups may have both processes and controllers", () => {
-  const { place } = findPlace(memory, second("", { "/cgroup.procs": "1 2 7" }));
-  assert.deepEqual(place?.bases, [{ path: MOUNT, controllers: ["memory", "devices"] }]);
-  assert.equal(place?.leaf, undefined);
+  const { location } = findLocation(memory, second("", { "/cgroup.procs": "1 2 7" }));
+  assert.deepEqual(location?.bases, [{ path: MOUNT, controllers: ["memory", "devices"] }]);
+  assert.equal(location?.leaf, undefined);
 });
 
 Deno.test("a controller that was not delegated is missed", () => {
   const unit = "/x.service";
   const files = { [`${unit}/cgroup.procs`]: "7", [`${unit}/cgroup.controllers`]: "memory" };
-  const { place, warnings } = findPlace(both, second(unit, files, { delegated: [unit] }));
-  assert.deepEqual(place?.bases[0].controllers, ["memory", "devices"]);
+  const { location, warnings } = findLocation(both, second(unit, files, { delegated: [unit] }));
+  assert.deepEqual(location?.bases[0].controllers, ["memory", "devices"]);
   assert.deepEqual(warnings, [
     'app "a": isolator resource/cpu has no effect: this system has no controller for it (cpu)',
   ]);
 });
 
 Deno.test("a read-only hierarchy is as none", () => {
-  const { place, warnings } = findPlace(memory, second("/x", {}, { errno: 30 }));
-  assert.equal(place, undefined);
+  const { location, warnings } = findLocation(memory, second("/x", {}, { errno: 30 }));
+  assert.equal(location, undefined);
   assert.equal(warnings.length, 1);
   assert.match(warnings[0], /resource\/memory has no effect: .* is mounted read-only$/);
 });
@@ -172,11 +172,11 @@ function first(own: Readonly<Record<string, string>>, unwritable: readonly strin
 
 Deno.test("version 1: a directory for each hierarchy that is needed", () => {
   const system = first({ devices: "/d", memory: "/m/own", cpu: "/c", pids: "/p" });
-  assert.deepEqual(findPlace(none, system).place?.bases, [{
+  assert.deepEqual(findLocation(none, system).location?.bases, [{
     path: "/d",
     controllers: ["devices"],
   }]);
-  assert.deepEqual(findPlace(both, system).place?.bases, [
+  assert.deepEqual(findLocation(both, system).location?.bases, [
     { path: "/d", controllers: ["devices"] },
     { path: "/m/own", controllers: ["memory"] },
     { path: "/c", controllers: ["cpu"] },
@@ -184,8 +184,8 @@ Deno.test("version 1: a directory for each hierarchy that is needed", () => {
 });
 
 Deno.test("version 1: what is not mounted or not rkt's to write has no effect", () => {
-  const { place, warnings } = findPlace(both, first({ memory: "/m", cpu: "/c" }, ["/c"]));
-  assert.deepEqual(place?.bases, [{ path: "/m", controllers: ["memory"] }]);
+  const { location, warnings } = findLocation(both, first({ memory: "/m", cpu: "/c" }, ["/c"]));
+  assert.deepEqual(location?.bases, [{ path: "/m", controllers: ["memory"] }]);
   assert.deepEqual(warnings, [
     'app "a": isolator resource/cpu has no effect: rkt may not write to /c',
   ]);
@@ -193,27 +193,27 @@ Deno.test("version 1: what is not mounted or not rkt's to write has no effect", 
 
 Deno.test("no cgroups at all: a line for each limit without effect", () => {
   const system = { ...first({}), hierarchies: { version: 0 as const, own: new Map() } };
-  assert.deepEqual(findPlace(none, system), { place: undefined, warnings: [] });
-  assert.deepEqual(findPlace(memory, system).warnings, [
+  assert.deepEqual(findLocation(none, system), { location: undefined, warnings: [] });
+  assert.deepEqual(findLocation(memory, system).warnings, [
     'app "a": isolator resource/memory has no effect: no cgroup file system is mounted',
   ]);
 });
 
-Deno.test("a place that was found is the same one only while nobody else comes, and nothing is turned on", () => {
+Deno.test("a location that was found is the same one only while nobody else comes, and nothing is turned on", () => {
   const unit = "/x.service";
   const alone = { [`${unit}/cgroup.procs`]: "7", [`${unit}/cgroup.controllers`]: "memory cpu" };
   const at = (files: Readonly<Record<string, string>>) =>
     second(unit, files, { delegated: [unit] });
-  const { place } = findPlace(both, at(alone));
-  const recipe = { wanted: ["memory", "cpu"] as const, place: JSON.stringify(place) };
-  assert.equal(samePlace(recipe, at(alone)), true);
-  assert.equal(samePlace(recipe, at({ ...alone, [`${unit}/cgroup.procs`]: "7 8" })), false);
+  const { location } = findLocation(both, at(alone));
+  const cached = { wanted: ["memory", "cpu"] as const, location: JSON.stringify(location) };
+  assert.equal(sameLocation(cached, at(alone)), true);
+  assert.equal(sameLocation(cached, at({ ...alone, [`${unit}/cgroup.procs`]: "7 8" })), false);
   assert.equal(
-    samePlace(recipe, at({ ...alone, [`${unit}/cgroup.controllers`]: "memory" })),
+    sameLocation(cached, at({ ...alone, [`${unit}/cgroup.controllers`]: "memory" })),
     false,
   );
   const on = { ...alone, [`${unit}/cgroup.subtree_control`]: "memory cpu" };
-  assert.equal(samePlace(recipe, at(on)), false);
-  assert.equal(samePlace(recipe, second(unit, alone)), false);
-  assert.equal(samePlace({ ...recipe, place: "" }, at(alone)), false);
+  assert.equal(sameLocation(cached, at(on)), false);
+  assert.equal(sameLocation(cached, second(unit, alone)), false);
+  assert.equal(sameLocation({ ...cached, location: "" }, at(alone)), false);
 });

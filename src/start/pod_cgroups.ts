@@ -1,13 +1,13 @@
 /** What a command needs to know of a pod's cgroups: where they go, and what has no effect on this system. */
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { CONTROLLERS, type Limits, limitsOf } from "../cgroup/limits.ts";
-import { type CgroupPlace, findPlace, thisSystem } from "../cgroup/location.ts";
-import { isMutable } from "../pod/directory/sandbox.ts";
+import { type CgroupLocation, findLocation, thisSystem } from "../cgroup/location.ts";
+import { isSandbox } from "../pod/directory/sandbox.ts";
 import type { PodApp } from "../../stage1/pod.ts";
 
 /** The cgroups of a pod. */
 export interface PodCgroups {
-  readonly place?: CgroupPlace;
+  readonly location?: CgroupLocation;
   /** What all apps together may use. */
   readonly limits: Limits;
   readonly apps: readonly PodApp[];
@@ -16,7 +16,7 @@ export interface PodCgroups {
 }
 
 /**
- * Finds the place of a pod's cgroups.
+ * Finds the location of a pod's cgroups.
  *
  * @param command for the warnings
  */
@@ -30,21 +30,21 @@ export function podCgroups(
     { who: "the pod", limits },
     ...apps.map(({ name, limits }) => ({ who: `app "${name}"`, limits })),
   ];
-  const later = isMutable(manifest) ? CONTROLLERS : [];
-  const { place, warnings } = findPlace(wanting, thisSystem(), later);
+  const later = isSandbox(manifest) ? CONTROLLERS : [];
+  const { location, warnings } = findLocation(wanting, thisSystem(), later);
   const lines = warnings.map((warning) => `${command}: warning: ${warning}`);
-  return { place, limits, apps, warnings: lines };
+  return { location, limits, apps, warnings: lines };
 }
 
-/** The cgroups of a pod at a place. */
+/** The cgroups of a pod at a location. */
 export function podCgroupsAt(
-  place: CgroupPlace | undefined,
+  location: CgroupLocation | undefined,
   warnings: readonly string[],
   apps: readonly PodApp[],
   limits: Limits = {},
 ): PodCgroups {
   return {
-    place,
+    location,
     limits,
     apps,
     warnings,

@@ -5,7 +5,7 @@ import { checkIsolators } from "../appc/isolator.ts";
 import { labelValue } from "../appc/label.ts";
 import { parsePodManifest, type PodManifest, type RuntimeApp } from "../appc/pod_manifest.ts";
 import type { EmptyVolume } from "../appc/volume.ts";
-import { isMutable } from "../pod/directory/sandbox.ts";
+import { isSandbox } from "../pod/directory/sandbox.ts";
 import { Failure } from "../failure.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
@@ -22,7 +22,7 @@ import { checkPlatform, mountsForPoints } from "./run_manifest.ts";
 export async function givenManifest(store: Store, path: string): Promise<ManifestAndImages> {
   const given = readManifest(path);
   if (given.apps.length === 0) throw new Failure(`--pod-manifest ${path}: there are no apps in it`);
-  if (isMutable(given)) {
+  if (isSandbox(given)) {
     throw new Failure(
       `--pod-manifest ${path}: a mutable pod begins without apps; make it by \`rkt app sandbox\``,
     );

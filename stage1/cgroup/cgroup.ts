@@ -2,7 +2,7 @@
  * The cgroups of a pod: `rkt-UUID` below whoever started rkt, and in it one for each app. The supervisor makes them
  * before there are other processes, apps enter theirs first of all, the supervisor removes them when the pod has ended.
  */
-import type { CgroupBase, CgroupPlace } from "../../src/cgroup/location.ts";
+import type { CgroupBase, CgroupLocation } from "../../src/cgroup/location.ts";
 import { type Setting, settings } from "./cgroup_settings.ts";
 import { attachDeviceProgram, DEFAULT_DEVICES, deviceLine, type DeviceRule } from "./devices.ts";
 import * as k from "../../src/linux/constants.ts";
@@ -51,21 +51,21 @@ export function devicesOf(app: PodApp): readonly DeviceRule[] {
 
 /** The supervisor makes the cgroups. Its working directory is the pod's. */
 export function makeCgroups(steps: Section, pod: Pod): Cgroups | undefined {
-  const { cgroups: place } = pod;
-  if (place === undefined) return undefined;
+  const { cgroups: location } = pod;
+  if (location === undefined) return undefined;
   const name = podCgroup(pod.uuid);
   steps.heading("supervisor: the pod's cgroups");
-  const lines = place.bases.map(({ path }) => `${path}/${name}\n`).join("");
+  const lines = location.bases.map(({ path }) => `${path}/${name}\n`).join("");
   makeFile(steps, "note where the pod's cgroups are", SUBCGROUP, lines);
-  if (place.leaf !== undefined) leaveOwn(steps, place.leaf);
-  for (const [file, text] of place.enable) {
+  if (location.leaf !== undefined) leaveOwn(steps, location.leaf);
+  for (const [file, text] of location.enable) {
     // Where it fails, the file of the limit will be missing, and that is the error to report.
     write(steps, `turn controllers on in ${file}`, file, text);
   }
-  const inside = place.version === 2 && pod.privateUsers === undefined;
+  const inside = location.version === 2 && pod.privateUsers === undefined;
   const directories = new Map<CgroupBase, Slot>();
   const apps = new Map<string, Slot[]>(pod.apps.map(({ name }) => [name, []]));
-  for (const base of place.bases) {
+  for (const base of location.bases) {
     const directory = slot(`cgroup in ${base.path}`);
     const path = `${base.path}/${name}`;
     directories.set(base, directory);
@@ -76,16 +76,16 @@ export function makeCgroups(steps: Section, pod: Pod): Cgroups | undefined {
       k.O_RDONLY | k.O_DIRECTORY | k.O_CLOEXEC,
       0,
     ], { store: directory });
-    for (const setting of settings(place, base, pod.limits)) {
+    for (const setting of settings(location, base, pod.limits)) {
       writeSetting(steps, "the pod", directory, "", setting);
     }
-    giveControllers(steps, place, base, directory, pod.apps);
+    giveControllers(steps, location, base, directory, pod.apps);
     for (const app of pod.apps) {
-      const handle = makeAppCgroup(steps, place, base, directory, app, inside);
+      const handle = makeAppCgroup(steps, location, base, directory, app, inside);
       apps.get(app.name)?.push(handle);
     }
   }
-  return { version: place.version, inside, apps, directories };
+  return { version: location.version, inside, apps, directories };
 }
 
 /**
@@ -93,13 +93,13 @@ export function makeCgroups(steps: Section, pod: Pod): Cgroups | undefined {
  * no app needed it, it gets one.
  */
 export function addCgroups(steps: Section, pod: Pod, app: PodApp): Cgroups | undefined {
-  const { cgroups: place } = pod;
-  if (place === undefined) return undefined;
+  const { cgroups: location } = pod;
+  if (location === undefined) return undefined;
   steps.heading(`app start: the cgroups of app "${app.name}"`);
-  const inside = place.version === 2 && pod.privateUsers === undefined;
+  const inside = location.version === 2 && pod.privateUsers === undefined;
   const directories = new Map<CgroupBase, Slot>();
   const apps = new Map<string, Slot[]>([[app.name, []]]);
-  for (const base of place.bases) {
+  for (const base of location.bases) {
     const directory = slot(`cgroup in ${base.path}`);
     const path = `${base.path}/${podCgroup(pod.uuid)}`;
     directories.set(base, directory);
@@ -110,23 +110,23 @@ export function addCgroups(steps: Section, pod: Pod, app: PodApp): Cgroups | und
       k.O_RDONLY | k.O_DIRECTORY | k.O_CLOEXEC,
       0,
     ], { store: directory });
-    giveControllers(steps, place, base, directory, [app]);
+    giveControllers(steps, location, base, directory, [app]);
     steps.attempt("remove what an earlier start has left", "unlinkat", [
       directory,
       app.name,
       k.AT_REMOVEDIR,
     ]);
     // Processes that the app has left behind keep it busy.
-    const handle = makeAppCgroup(steps, place, base, directory, app, inside, "attempt");
+    const handle = makeAppCgroup(steps, location, base, directory, app, inside, "attempt");
     apps.get(app.name)?.push(handle);
   }
-  return { version: place.version, inside, apps, directories };
+  return { version: location.version, inside, apps, directories };
 }
 
 /** Version 2: what is below the pod's cgroup gets the controllers; those of apps that come later, when they come. */
 function giveControllers(
   steps: Section,
-  { version }: CgroupPlace,
+  { version }: CgroupLocation,
   { controllers }: CgroupBase,
   directory: Slot,
   apps: readonly PodApp[],
@@ -152,7 +152,7 @@ function leaveOwn(steps: Section, leaf: string): void {
 
 function makeAppCgroup(
   steps: Section,
-  place: CgroupPlace,
+  location: CgroupLocation,
   base: CgroupBase,
   pod: Slot,
   app: PodApp,
@@ -162,13 +162,13 @@ function makeAppCgroup(
   const who = `app "${app.name}"`;
   const handle = slot(`cgroup of ${app.name} in ${base.path}`);
   steps[again](`make a cgroup for ${who}`, "mkdirat", [pod, app.name, 0o755]);
-  for (const setting of settings(place, base, app.limits)) {
+  for (const setting of settings(location, base, app.limits)) {
     writeSetting(steps, who, pod, `${app.name}/`, setting);
   }
   const rules = devicesOf(app);
   const devices = base.controllers.includes("devices");
   const closed = `let ${who} use no other devices`;
-  if (place.version === 2) {
+  if (location.version === 2) {
     steps.must(`open the cgroup of ${who}`, "openat", [
       pod,
       app.name,
@@ -182,7 +182,7 @@ function makeAppCgroup(
     writeAt(steps, closed, pod, `${app.name}/devices.deny`, "a");
     writeAt(steps, closed, pod, `${app.name}/devices.allow`, ...rules.map(deviceLine));
   }
-  const file = place.version === 2 ? "cgroup.procs" : "tasks";
+  const file = location.version === 2 ? "cgroup.procs" : "tasks";
   steps.must(`open the cgroup of ${who}`, "openat", [
     pod,
     `${app.name}/${file}`,

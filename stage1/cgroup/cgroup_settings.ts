@@ -1,5 +1,5 @@
 /** Limits as what is written to the files of a cgroup. */
-import type { CgroupBase, CgroupPlace } from "../../src/cgroup/location.ts";
+import type { CgroupBase, CgroupLocation } from "../../src/cgroup/location.ts";
 import type { DiskLimit } from "../../src/cgroup/device_limits.ts";
 import { LIMITS, type Limits, SOURCES } from "../../src/cgroup/limits.ts";
 
@@ -23,16 +23,16 @@ const GREATEST_QUOTA = (1n << 44n) - 1n;
 
 /** What to write for the limits that a set of controllers enforces. */
 export function settings(
-  place: CgroupPlace,
+  location: CgroupLocation,
   { controllers }: CgroupBase,
   limits: Limits,
 ): readonly Setting[] {
   return LIMITS.filter((name) =>
     limits[name] !== undefined && controllers.includes(SOURCES[name].controller)
-  ).flatMap((name) => (place.version === 1 ? FIRST : SECOND)[name](limits, place));
+  ).flatMap((name) => (location.version === 1 ? FIRST : SECOND)[name](limits, location));
 }
 
-type Writer = (limits: Limits, place: CgroupPlace) => readonly Setting[];
+type Writer = (limits: Limits, location: CgroupLocation) => readonly Setting[];
 
 const quota = ({ cpu = 0n }: Limits): bigint => {
   const microseconds = cpu * PERIOD / 1000n;
@@ -45,7 +45,7 @@ const NO_IO_WEIGHT = "this kernel does not weigh input and output";
 
 /** A line for each disk; not every one takes limits. */
 const forDisks = (
-  { disks }: CgroupPlace,
+  { disks }: CgroupLocation,
   file: string,
   what: string,
   text: string,
@@ -88,13 +88,13 @@ const FIRST: { readonly [K in keyof Required<Limits>]: Writer } = {
     what: "the I/O weight",
     warning: NO_IO_WEIGHT,
   }],
-  ioBandwidth: ({ ioBandwidth }, place) =>
+  ioBandwidth: ({ ioBandwidth }, location) =>
     ["read", "write"].flatMap((way) =>
-      forDisks(place, `blkio.throttle.${way}_bps_device`, "the bandwidth", `${ioBandwidth}`)
+      forDisks(location, `blkio.throttle.${way}_bps_device`, "the bandwidth", `${ioBandwidth}`)
     ),
-  iops: ({ iops }, place) =>
+  iops: ({ iops }, location) =>
     ["read", "write"].flatMap((way) =>
-      forDisks(place, `blkio.throttle.${way}_iops_device`, "the operations", `${iops}`)
+      forDisks(location, `blkio.throttle.${way}_iops_device`, "the operations", `${iops}`)
     ),
   devices: ({ devices = [] }) =>
     devices.map((limit) => ({
@@ -125,10 +125,10 @@ const SECOND: { readonly [K in keyof Required<Limits>]: Writer } = {
     what: "the I/O weight",
     warning: NO_IO_WEIGHT,
   }],
-  ioBandwidth: ({ ioBandwidth: most }, place) =>
-    forDisks(place, "io.max", "the bandwidth", `rbps=${most} wbps=${most}`),
-  iops: ({ iops }, place) =>
-    forDisks(place, "io.max", "the operations", `riops=${iops} wiops=${iops}`),
+  ioBandwidth: ({ ioBandwidth: most }, location) =>
+    forDisks(location, "io.max", "the bandwidth", `rbps=${most} wbps=${most}`),
+  iops: ({ iops }, location) =>
+    forDisks(location, "io.max", "the operations", `riops=${iops} wiops=${iops}`),
   devices: ({ devices = [] }) =>
     devices.map((limit) => ({
       file: "io.max",

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { isolator } from "../../src/appc/isolator.ts";
 import { type Controller, LIMITS, type Limits, limitsOf } from "../../src/cgroup/limits.ts";
-import type { CgroupPlace } from "../../src/cgroup/location.ts";
+import type { CgroupLocation } from "../../src/cgroup/location.ts";
 import { cpuWeight, settings } from "./cgroup_settings.ts";
 
 const ALL: readonly (Controller | "devices")[] = ["memory", "cpu", "pids", "blkio", "devices"];
 
-const place = (version: 1 | 2, disks: readonly string[] = ["8:0"]): CgroupPlace => ({
+const location = (version: 1 | 2, disks: readonly string[] = ["8:0"]): CgroupLocation => ({
   version,
   bases: [{ path: "/c", controllers: ALL }],
   enable: [],
@@ -15,7 +15,7 @@ const place = (version: 1 | 2, disks: readonly string[] = ["8:0"]): CgroupPlace 
 
 /** What is written, as `FILE=TEXT`. */
 function written(version: 1 | 2, limits: Limits, controllers = ALL, disks?: string[]): string[] {
-  return settings(place(version, disks), { path: "/c", controllers }, limits)
+  return settings(location(version, disks), { path: "/c", controllers }, limits)
     .map(({ file, text }) => `${file}=${text}`);
 }
 
@@ -109,7 +109,7 @@ Deno.test("a limit of all disks has a line for each, and an error only where one
   assert.deepEqual(written(1, { iops: 1n }, ALL, []), []);
   for (const version of [1, 2] as const) {
     const list = (limits: Limits) =>
-      settings(place(version), { path: "/c", controllers: ALL }, limits)
+      settings(location(version), { path: "/c", controllers: ALL }, limits)
         .map(({ warning }) => warning !== undefined);
     assert.ok(list({ ioBandwidth: 1n, iops: 1n, ioWeight: 1 }).every((warns) => warns));
     assert.deepEqual(list({ devices: [{ ...disk, kind: "read-bps" }] }), [false]);

@@ -9,7 +9,7 @@ import { isLogged } from "../../../stage1/output/streams.ts";
 import {
   deleteAppFiles,
   lockManifest,
-  openMutablePod,
+  openSandbox,
   replaceManifest,
 } from "../../pod/life/sandbox_changes.ts";
 import { makeEntries } from "../../pod/directory/pod_entries.ts";
@@ -38,7 +38,7 @@ export default async function add({ apps, flags, global, command }: Invocation):
     );
   }
   if (Deno.uid() !== 0) throw new Failure("app add needs root; try it with sudo");
-  const view = openMutablePod(global.dir, pod.image);
+  const view = openSandbox(global.dir, pod.image);
   const store = new Store(global.dir);
   using _images = store.prepareLock();
   const policy = pullPolicy(flags);

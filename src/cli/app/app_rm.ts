@@ -8,7 +8,7 @@ import {
   claimApp,
   deleteAppFiles,
   lockManifest,
-  openMutablePod,
+  openSandbox,
   replaceManifest,
 } from "../../pod/life/sandbox_changes.ts";
 import { completeManifest } from "../../pod/make/resolved_pod.ts";
@@ -21,7 +21,7 @@ export default async function remove(invocation: Invocation): Promise<number> {
   const { global } = invocation;
   const { uuid, app: given } = appArgument(invocation);
   if (Deno.uid() !== 0) throw new Failure("app rm needs root; try it with sudo");
-  const pod = openMutablePod(global.dir, uuid);
+  const pod = openSandbox(global.dir, uuid);
   using _manifest = lockManifest(pod);
   const before = completeManifest(pod);
   const app = parseAcName(given);

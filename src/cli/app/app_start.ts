@@ -1,13 +1,17 @@
 /** `rkt app start`: starts an app that was added to a running pod, or has ended there. */
 import { parseAcName } from "../../appc/name.ts";
-import { findAddedPlace, joinCgroups, noteCgroups } from "../../pod/cgroups/added_app_cgroups.ts";
+import {
+  findAddedLocation,
+  joinCgroups,
+  noteCgroups,
+} from "../../pod/cgroups/added_app_cgroups.ts";
 import { Failure } from "../../failure.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
 import { exists } from "../../linux/exists.ts";
 import { type Process, processLink } from "../../linux/process.ts";
 import { cstring, syscall } from "../../linux/syscall.ts";
 import { pinReadyInit } from "../../pod/app/app_process.ts";
-import { appOf, claimApp, isStopping, openMutablePod } from "../../pod/life/sandbox_changes.ts";
+import { appOf, claimApp, isStopping, openSandbox } from "../../pod/life/sandbox_changes.ts";
 import type { PodView } from "../../pod/directory/pod_directory.ts";
 import { overlayPath } from "../../pod/make/prepare_pod.ts";
 import { privateUsersOf } from "../../pod/make/private_users.ts";
@@ -32,7 +36,7 @@ export default async function start(invocation: Invocation): Promise<number> {
   const { flags, global } = invocation;
   const { uuid, app } = appArgument(invocation);
   if (Deno.uid() !== 0) throw new Failure("app start needs root; try it with sudo");
-  const pod = openMutablePod(global.dir, uuid);
+  const pod = openSandbox(global.dir, uuid);
   const init = pinReadyInit(global.dir, pod);
   if (init === undefined) throw new Failure(`pod "${pod.uuid}" is not running`);
   appOf(completeManifest(pod), pod, app);
@@ -47,12 +51,12 @@ export default async function start(invocation: Invocation): Promise<number> {
   await stopLeftover(global.dir, pod, app);
   renewWorkDirectory(pod, app);
   // While the app is claimed, nobody removes it.
-  const { plan, place, warnings, started, users } = await planned(pod, app, init.pid, global);
+  const { plan, location, warnings, started, users } = await planned(pod, app, init.pid, global);
   await checkLimits([started], users);
   for (const warning of warnings) console.error(`start: warning: ${warning}`);
   if (isStopping(pod)) throw new Failure(`pod "${pod.uuid}" is ending`);
   joinCgroups(init.pid);
-  if (place !== undefined) noteCgroups(pod, place);
+  if (location !== undefined) noteCgroups(pod, location);
   keepInit(init, users);
   const errors = syscall("get the pod's standard error", "pidfd_getfd", init.fd, 2, 0);
   syscall("keep the pod's standard error", "dup3", errors, POD_ERRORS, 0);
@@ -85,8 +89,8 @@ async function planned(view: PodView, name: string, init: number, global: Global
   const app = apps.find((each) => each.name === name);
   if (app === undefined) throw new Failure(`pod "${view.uuid}" has no app "${name}"`);
   const who = `app "${name}"`;
-  const { place, warnings } = findAddedPlace(view, init, { who, limits: app.limits });
-  const cgroups = podCgroupsAt(place, warnings, [app]);
+  const { location, warnings } = findAddedLocation(view, init, { who, limits: app.limits });
+  const cgroups = podCgroupsAt(location, warnings, [app]);
   const users = privateUsersOf(view);
   const pod: Pod = {
     ...describePod(NO_PLACE, global, view.uuid, cgroups, manifest),
@@ -94,7 +98,7 @@ async function planned(view: PodView, name: string, init: number, global: Global
     network: { kind: hasOwnNetwork(init) ? "none" : "host" },
     privateUsers: users,
   };
-  return { plan: addedAppPlan(pod, app), place, warnings, started: app, users };
+  return { plan: addedAppPlan(pod, app), location, warnings, started: app, users };
 }
 
 /** Whether a process's network namespace is another one than ours. */

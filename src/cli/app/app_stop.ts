@@ -5,7 +5,7 @@ import type { Process } from "../../linux/process.ts";
 import { trySyscall } from "../../linux/syscall.ts";
 import { isKept } from "../../pod/view/added_app_progress.ts";
 import { findApp, pinKeeper } from "../../pod/app/app_process.ts";
-import { appOf, openMutablePod } from "../../pod/life/sandbox_changes.ts";
+import { appOf, openSandbox } from "../../pod/life/sandbox_changes.ts";
 import type { PodView } from "../../pod/directory/pod_directory.ts";
 import { completeManifest } from "../../pod/make/resolved_pod.ts";
 import { lockReleased, TimedOut, within } from "../../pod/life/wait_for_pod.ts";
@@ -21,7 +21,7 @@ const LOOK_EVERY = 5;
 export default async function stop(invocation: Invocation): Promise<number> {
   const { flags, global } = invocation;
   const { uuid, app } = appArgument(invocation);
-  const pod = openMutablePod(global.dir, uuid);
+  const pod = openSandbox(global.dir, uuid);
   appOf(completeManifest(pod), pod, app);
   const limit = flags.duration("timeout") ?? 0;
   if (!await signalKeeper(global.dir, pod, app, "SIGTERM")) {

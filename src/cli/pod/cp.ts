@@ -3,11 +3,11 @@ import { Failure } from "../../failure.ts";
 import { type AppFiles, openAppFiles } from "../../pod/app/app_files.ts";
 import {
   archiveTo,
+  type CopyEnd,
   copyTree,
   extractTo,
   findSource,
   findTarget,
-  type Place,
 } from "../../pod/app/copy_files.ts";
 import { chosenApp } from "../../pod/app/pod_app.ts";
 import { openPod } from "../../pod/directory/pod_directory.ts";
@@ -34,23 +34,23 @@ export default async function run({ args, flags, global }: Invocation): Promise<
   const pod = openPod(global.dir, uuid);
   const app = chosenApp(pod, flags.text("app"));
   using files = openAppFiles(global.dir, pod, app, source === null ? "write" : "read");
-  const place = { root: files.root, path: path || "/", name: `app "${app}": ${path || "/"}` };
-  const left = source === null ? await copyIn(from, place, files) : copyOut(place, to, files);
+  const end = { root: files.root, path: path || "/", name: `app "${app}": ${path || "/"}` };
+  const left = source === null ? await copyIn(from, end, files) : copyOut(end, to, files);
   if (left > 0) console.error(`cp: left out ${left} device node(s)`);
   return 0;
 }
 
-const onHost = (path: string): Place => ({ path, name: path });
+const onHost = (path: string): CopyEnd => ({ path, name: path });
 
-async function copyIn(from: string, place: Place, { toHost }: AppFiles): Promise<number> {
+async function copyIn(from: string, end: CopyEnd, { toHost }: AppFiles): Promise<number> {
   const options = { mapFrom: asItIs, mapTo: toHost, unprivileged: false };
-  if (from === "-") return await extractTo(fileSource("/dev/stdin"), findTarget(place), options);
+  if (from === "-") return await extractTo(fileSource("/dev/stdin"), findTarget(end), options);
   const source = findSource(onHost(from));
-  return copyTree(source, findTarget(place, source), options);
+  return copyTree(source, findTarget(end, source), options);
 }
 
-function copyOut(place: Place, to: string, { toApp }: AppFiles): number {
-  const source = findSource(place);
+function copyOut(end: CopyEnd, to: string, { toApp }: AppFiles): number {
+  const source = findSource(end);
   if (to === "-") {
     if (Deno.stdout.isTerminal()) {
       throw new Failure("the archive is nothing for a terminal: give - a pipe or a file");

@@ -9,7 +9,7 @@ import type { PodManifest } from "../../appc/pod_manifest.ts";
 import { Failure } from "../../failure.ts";
 import { setCloseOnExec } from "../../linux/lock.ts";
 import { createPod } from "../../pod/directory/pod_directory.ts";
-import { isMutable } from "../../pod/directory/sandbox.ts";
+import { isSandbox } from "../../pod/directory/sandbox.ts";
 import { Store } from "../../store/store.ts";
 import { BUILD } from "../../version.ts";
 import { program } from "../../../stage1/engine/launch.ts";
@@ -155,7 +155,7 @@ export function describePod(
   place: PlaceRequest,
   global: GlobalFlags,
   uuid: string,
-  { apps, limits, place: cgroups }: PodCgroups,
+  { apps, limits, location: cgroups }: PodCgroups,
   manifest: Pick<PodManifest, "isolators" | "annotations">,
 ): Pod {
   const { kind } = place.network;
@@ -183,7 +183,7 @@ export function describePod(
     cgroups,
     limits,
     apps,
-    mutable: isMutable(manifest),
+    mutable: isSandbox(manifest),
   };
 }
 

@@ -56,7 +56,7 @@ export function allocationDirectory(ipam: JsonObject, network: string, at: strin
 export function readRangeSets(ipam: JsonObject, at: string): readonly RangeSet[] {
   const own = ipam.subnet === undefined ? [] : [[readRange(ipam, at)]];
   const sets = array(ipam.ranges, field(at, "ranges"), (set, where) => {
-    const ranges = array(set, where, (each, place) => readRange(object(each, place), place));
+    const ranges = array(set, where, (each, at) => readRange(object(each, at), at));
     if (ranges.length === 0) throw new AppcError(where, "there is no range");
     if (ranges.some(({ start }) => family(start) !== family(ranges[0].start))) {
       throw new AppcError(where, "mixes IPv4 and IPv6; they need a set each");
@@ -159,8 +159,8 @@ export function allocateHostLocal(
   try {
     const ips = sets.map((set, i): CniIp => {
       const wanted = asked.find((ip) => set.some((range) => isIn(range, ip)));
-      const place = { directory, index: i, network, attachment, files };
-      return wanted === undefined ? takeNext(set, place) : takeAsked(set, wanted, place);
+      const context = { directory, index: i, network, attachment, files };
+      return wanted === undefined ? takeNext(set, context) : takeAsked(set, wanted, context);
     });
     return { ips, routes, dns, files };
   } catch (error) {
@@ -189,7 +189,7 @@ export function lockDirectory(directory: string): number {
 }
 
 /** Where an address is taken, and for whom. */
-interface Place {
+interface AllocationContext {
   readonly directory: string;
   /** Number of the set. */
   readonly index: number;
@@ -199,14 +199,14 @@ interface Place {
   readonly files: string[];
 }
 
-function takeAsked(set: RangeSet, address: IpAddress, place: Place): CniIp {
+function takeAsked(set: RangeSet, address: IpAddress, context: AllocationContext): CniIp {
   const range = set.find((each) => isIn(each, address)) ?? set[0];
   if (sameIp(address, range.gateway)) {
-    throw new Failure(`network "${place.network}": ${ipText(address)} is the gateway's address`);
+    throw new Failure(`network "${context.network}": ${ipText(address)} is the gateway's address`);
   }
-  if (!take(address, place)) {
+  if (!take(address, context)) {
     throw new Failure(
-      `network "${place.network}": ${ipText(address)} is taken; ${place.directory}/${
+      `network "${context.network}": ${ipText(address)} is taken; ${context.directory}/${
         ipText(address)
       } says by whom, and \`rkt gc\` gives back what pods that have ended had`,
     );
@@ -215,11 +215,11 @@ function takeAsked(set: RangeSet, address: IpAddress, place: Place): CniIp {
 }
 
 /** Goes round: an address that has just been given back is not taken at once, because others may remember it. */
-function takeNext(set: RangeSet, place: Place): CniIp {
-  const note = `${place.directory}/last_reserved_ip.${place.index}`;
+function takeNext(set: RangeSet, context: AllocationContext): CniIp {
+  const note = `${context.directory}/last_reserved_ip.${context.index}`;
   const last = readLast(note);
   for (const [range, address] of candidates(set, last)) {
-    if (sameIp(address, range.gateway) || !take(address, place)) continue;
+    if (sameIp(address, range.gateway) || !take(address, context)) continue;
     Deno.writeTextFileSync(note, ipText(address), { mode: 0o600 });
     return result(range, address);
   }
@@ -227,7 +227,7 @@ function takeNext(set: RangeSet, place: Place): CniIp {
     ? " (but for the gateway's)"
     : "";
   throw new Failure(
-    `network "${place.network}": all addresses of ${
+    `network "${context.network}": all addresses of ${
       set.map(rangeText).join(", ")
     }${gateways} are taken; ` +
       "stop pods that have one, or let `rkt gc` collect those that have ended",
@@ -280,7 +280,7 @@ function readLast(note: string): IpAddress | undefined {
 const owner = ({ containerId, ifName }: Attachment): string => `${containerId}\r\n${ifName}`;
 
 /** Takes an address; false where somebody has it. */
-function take(address: IpAddress, { directory, attachment, files }: Place): boolean {
+function take(address: IpAddress, { directory, attachment, files }: AllocationContext): boolean {
   const file = `${directory}/${ipText(address)}`;
   try {
     Deno.writeTextFileSync(file, owner(attachment), { createNew: true, mode: 0o600 });

@@ -1,5 +1,6 @@
 /** Port forwarding and masquerading of a pod, as the other rooms of net tell each other about it. */
 import { type IpAddress, type IpPrefix, ipText, parseIp } from "./address.ts";
+import type { PodRef } from "./pod_ref.ts";
 
 /** The protocols of which there are forwards, by their number (include/uapi/linux/in.h). */
 export const PROTOCOLS = { tcp: 6, udp: 17 } as const;
@@ -33,15 +34,8 @@ export interface Forward {
   readonly count: number;
 }
 
-/** A pod that has rules. */
-export interface NatOwner {
-  readonly uuid: string;
-  /** Absolute; pods of other data directories are none of ours. */
-  readonly dataDir: string;
-}
-
 /** What a pod needs. */
-export interface NatRequest extends NatOwner {
+export interface NatRequest extends PodRef {
   /** The pod's addresses whose packets leave with the host's address, each in its network, to which they go as they are. */
   readonly masqueraded: readonly IpPrefix[];
   readonly forwards: readonly Forward[];

@@ -6,7 +6,8 @@
  */
 import type { Bytes } from "../../linux/bytes.ts";
 import { ERRNO } from "../../linux/errno.ts";
-import type { ForwardTarget, NatOwner, NatRequest } from "../model/forward.ts";
+import type { ForwardTarget, NatRequest } from "../model/forward.ts";
+import type { PodRef } from "../model/pod_ref.ts";
 import { forgetConnections } from "../kernel/conntrack.ts";
 import { checkListeners } from "../kernel/listeners.ts";
 import { getLink, readLink, setBridgePort } from "../kernel/rtnetlink_link.ts";
@@ -22,7 +23,7 @@ import {
   linkOf,
   masqueradeElements,
   ownerOf,
-  type Placed,
+  type SetElementRef,
   shortened,
 } from "./nat_elements.ts";
 import { LINKS_SET, SETS, TABLE, tableMessages } from "./nat_table.ts";
@@ -55,7 +56,7 @@ const ATTEMPTS = 10_000;
  */
 export function setUpNat(
   request: NatRequest,
-  alive: (owner: NatOwner) => boolean,
+  alive: (owner: PodRef) => boolean,
 ): readonly Bytes[] {
   const { forwards, target } = request;
   const { own, shared } = natElements(request);
@@ -68,7 +69,7 @@ export function setUpNat(
 /** The elements that a pod needs: its own, which go with it, and those that it shares with others, which stay. */
 export function natElements(
   request: NatRequest,
-): { readonly own: readonly Placed[]; readonly shared: readonly Placed[] } {
+): { readonly own: readonly SetElementRef[]; readonly shared: readonly SetElementRef[] } {
   const { forwards, target } = request;
   return {
     own: [...masqueradeElements(request), ...forwardElements(request)],
@@ -79,8 +80,8 @@ export function natElements(
 
 function insertNat(
   request: NatRequest,
-  wanted: readonly Placed[],
-  alive: (owner: NatOwner) => boolean,
+  wanted: readonly SetElementRef[],
+  alive: (owner: PodRef) => boolean,
 ): void {
   const { forwards, target } = request;
   insert(wanted, request, alive);
@@ -89,29 +90,29 @@ function insertNat(
 }
 
 /** Which of the elements that a pod needs are not in the table. */
-export type MissingElements = (request: NatRequest) => readonly Placed[];
+export type MissingElements = (request: NatRequest) => readonly SetElementRef[];
 
 /** Looks into the table, as it is now. */
 export function lookForMissing(): MissingElements {
   using socket = new NetlinkSocket(NETLINK_NETFILTER);
-  const there = new Set(tableElements(socket).map(placeText));
+  const there = new Set(tableElements(socket).map(refText));
   return (request) => {
     const { own, shared } = natElements(request);
-    return [...own, ...shared].filter((placed) => !there.has(placeText(placed)));
+    return [...own, ...shared].filter((ref) => !there.has(refText(ref)));
   };
 }
 
-const placeText = ({ set, element: { key } }: Placed): string => `${set} ${key.toHex()}`;
+const refText = ({ set, element: { key } }: SetElementRef): string => `${set} ${key.toHex()}`;
 
 /** The elements of a set. */
 const readSet = (socket: NetlinkSocket, set: string): readonly SetElement[] =>
   elementsOf(socket.dump(`read set ${set}`, getElements(TABLE, set)));
 
 /** All elements that there are, also where somebody has taken a set away, or the table. */
-function tableElements(socket: NetlinkSocket): readonly Placed[] {
+function tableElements(socket: NetlinkSocket): readonly SetElementRef[] {
   return SETS.flatMap(({ name: set }) => {
     try {
-      return readSet(socket, set).map((element): Placed => ({ set, element }));
+      return readSet(socket, set).map((element): SetElementRef => ({ set, element }));
     } catch (error) {
       if (error instanceof NetlinkError && error.errno === ERRNO.ENOENT) return [];
       throw error;
@@ -125,10 +126,10 @@ function tableElements(socket: NetlinkSocket): readonly Placed[] {
  * @param alive as for {@linkcode setUpNat}, for other pods
  * @throws {Failure} another pod has a port by now
  */
-export function restoreNat(request: NatRequest, alive: (owner: NatOwner) => boolean): void {
+export function restoreNat(request: NatRequest, alive: (owner: PodRef) => boolean): void {
   const { own, shared } = natElements(request);
   // What of its own is still there makes way in the same batch.
-  const others = (owner: NatOwner) => owner.uuid !== request.uuid && alive(owner);
+  const others = (owner: PodRef) => owner.uuid !== request.uuid && alive(owner);
   insertNat(request, [...own, ...shared], others);
 }
 
@@ -150,9 +151,9 @@ function openWays({ link, port, addresses }: ForwardTarget): void {
  * different sets. The batch fails where the rules have changed since that look.
  */
 function insert(
-  wanted: readonly Placed[],
+  wanted: readonly SetElementRef[],
   request: NatRequest,
-  alive: (owner: NatOwner) => boolean,
+  alive: (owner: PodRef) => boolean,
 ): void {
   using socket = new NetlinkSocket(NETLINK_NETFILTER);
   const insertions = elementMessages(wanted, insertion);
@@ -221,7 +222,7 @@ export function collectNat(dataDir: string, alive: (uuid: string) => boolean): v
 }
 
 /** Removes the elements of some owners, and the table if nobody else has any. */
-function remove(gone: (owner: NatOwner) => boolean): void {
+function remove(gone: (owner: PodRef) => boolean): void {
   using socket = new NetlinkSocket(NETLINK_NETFILTER);
   attempts(() => {
     try {
@@ -237,8 +238,8 @@ function remove(gone: (owner: NatOwner) => boolean): void {
 }
 
 function removeFrom(
-  all: readonly Placed[],
-  gone: (owner: NatOwner) => boolean,
+  all: readonly SetElementRef[],
+  gone: (owner: PodRef) => boolean,
   commit: (messages: readonly Message[]) => void,
 ): void {
   const shared = all.filter(({ set, element }) =>

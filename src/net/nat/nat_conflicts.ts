@@ -3,10 +3,11 @@ import { Failure } from "../../failure.ts";
 import type { Bytes } from "../../linux/bytes.ts";
 import { ipText } from "../model/address.ts";
 import { readBe16 } from "../kernel/message.ts";
-import { isCut, ownerOf, type Placed } from "./nat_elements.ts";
+import { isCut, ownerOf, type SetElementRef } from "./nat_elements.ts";
 import { LINKS_SET } from "./nat_table.ts";
 import type { SetElement } from "../kernel/nft_set.ts";
-import { flagText, type NatOwner, type NatRequest, PROTOCOLS } from "../model/forward.ts";
+import { flagText, type NatRequest, PROTOCOLS } from "../model/forward.ts";
+import type { PodRef } from "../model/pod_ref.ts";
 
 /**
  * The elements that have to go for the wanted ones: those of pods that are dead.
@@ -15,29 +16,29 @@ import { flagText, type NatOwner, type NatRequest, PROTOCOLS } from "../model/fo
  * @throws {Failure} one is of a pod that lives
  */
 export function displaced(
-  wanted: readonly Placed[],
+  wanted: readonly SetElementRef[],
   request: NatRequest,
   read: (set: string) => readonly SetElement[],
-  alive: (owner: NatOwner) => boolean,
-): readonly Placed[] {
-  const claims = new Map<string, Placed[]>();
+  alive: (owner: PodRef) => boolean,
+): readonly SetElementRef[] {
+  const claims = new Map<string, SetElementRef[]>();
   for (const set of new Set(wanted.flatMap(({ set }) => rivals(set)))) {
     for (const element of read(set)) {
-      const placed = { set, element };
-      const key = claim(placed);
-      claims.set(key, [...claims.get(key) ?? [], placed]);
+      const claimed = { set, element };
+      const key = claim(claimed);
+      claims.set(key, [...claims.get(key) ?? [], claimed]);
     }
   }
-  const inTheWay = new Set<Placed>();
-  for (const placed of wanted) {
-    for (const other of claims.get(claim(placed)) ?? []) {
-      if (sameAddress(placed, other)) inTheWay.add(other);
+  const inTheWay = new Set<SetElementRef>();
+  for (const claimed of wanted) {
+    for (const other of claims.get(claim(claimed)) ?? []) {
+      if (sameAddress(claimed, other)) inTheWay.add(other);
     }
   }
-  for (const placed of inTheWay) {
-    const owner = ownerOf(placed.element);
+  for (const claimed of inTheWay) {
+    const owner = ownerOf(claimed.element);
     if (owner !== undefined && !isCut(owner) && !alive(owner)) continue;
-    throw new Failure(conflictText(placed, request, owner));
+    throw new Failure(conflictText(claimed, request, owner));
   }
   return [...inTheWay];
 }
@@ -55,7 +56,7 @@ const hex = (bytes: Bytes): string => bytes.toHex();
 const PORT_SIZE = 8;
 
 /** What only one pod can have: a port of the host, or an address of a pod. */
-function claim({ set, element: { key } }: Placed): string {
+function claim({ set, element: { key } }: SetElementRef): string {
   if (set.startsWith("forwards")) return `port${set.slice(-1)} ${hex(key.subarray(-PORT_SIZE))}`;
   return `${set} ${hex(podAddress(set, key))}`;
 }
@@ -66,16 +67,16 @@ function podAddress(set: string, key: Bytes): Bytes {
 }
 
 /** Whether two elements that claim the same are for a common address of the host. */
-function sameAddress(a: Placed, b: Placed): boolean {
+function sameAddress(a: SetElementRef, b: SetElementRef): boolean {
   return a.set !== b.set || hex(a.element.key) === hex(b.element.key) ||
     !a.set.startsWith("forwards");
 }
 
 /** Says who has what. */
 function conflictText(
-  { set, element: { key } }: Placed,
+  { set, element: { key } }: SetElementRef,
   { forwards }: NatRequest,
-  owner: NatOwner | undefined,
+  owner: PodRef | undefined,
 ): string {
   const who = owner === undefined ? "somebody else" : `pod ${owner.uuid.slice(0, 8)}`;
   if (!set.startsWith("forwards")) {

@@ -16,26 +16,26 @@ import {
   flagText,
   type Forward,
   type ForwardTarget,
-  type NatOwner,
   type NatRequest,
   PROTOCOLS,
   targets,
   targetsOf,
 } from "../model/forward.ts";
+import type { PodRef } from "../model/pod_ref.ts";
 
 /** An element, in the set of a name. */
-export interface Placed {
+export interface SetElementRef {
   readonly set: string;
   readonly element: SetElement;
 }
 
 /** The messages for elements: each set's together. */
 export function elementMessages(
-  placed: readonly Placed[],
+  refs: readonly SetElementRef[],
   messages: (set: string, elements: readonly SetElement[]) => readonly Message[],
 ): readonly Message[] {
   const sets = new Map<string, SetElement[]>();
-  for (const { set, element } of placed) {
+  for (const { set, element } of refs) {
     const elements = sets.get(set);
     if (elements === undefined) sets.set(set, [element]);
     else elements.push(element);
@@ -63,27 +63,27 @@ export function shortened(dataDir: string): string {
 }
 
 /** The comment of a pod's elements: `UUID DATADIR`. */
-const ownerText = ({ uuid, dataDir }: NatOwner): string => `${uuid} ${shortened(dataDir)}`;
+const ownerText = ({ uuid, dataDir }: PodRef): string => `${uuid} ${shortened(dataDir)}`;
 
 /** Whose an element is; undefined for one that is no pod's. */
-export function ownerOf({ comment }: SetElement): NatOwner | undefined {
+export function ownerOf({ comment }: SetElement): PodRef | undefined {
   const [, uuid, dataDir] = /^([0-9a-f-]{36}) (.+)$/.exec(comment ?? "") ?? [];
   return uuid === undefined ? undefined : { uuid, dataDir };
 }
 
 /** Whether a comment has a part only of the path of the data directory. */
-export const isCut = ({ dataDir }: NatOwner): boolean => dataDir.startsWith(CUT);
+export const isCut = ({ dataDir }: PodRef): boolean => dataDir.startsWith(CUT);
 
 /** The elements that masquerade a pod. */
-export function masqueradeElements(request: NatRequest): readonly Placed[] {
+export function masqueradeElements(request: NatRequest): readonly SetElementRef[] {
   const comment = ownerText(request);
-  const place = (purpose: SetPurpose, address: IpAddress, element: SetElement): Placed => ({
+  const ref = (purpose: SetPurpose, address: IpAddress, element: SetElement): SetElementRef => ({
     set: setName(purpose, address),
     element: { ...element, comment },
   });
   return request.masqueraded.flatMap((prefix) => [
-    place("masqueraded", prefix.address, { key: prefix.address }),
-    place("direct", prefix.address, range(single(prefix), prefix)),
+    ref("masqueraded", prefix.address, { key: prefix.address }),
+    ref("direct", prefix.address, range(single(prefix), prefix)),
   ]);
 }
 
@@ -100,7 +100,7 @@ function range(first: IpPrefix, second: IpPrefix): SetElement {
  *
  * @throws {Failure} the pod has no address of the family that is forwarded from
  */
-export function forwardElements(request: NatRequest): readonly Placed[] {
+export function forwardElements(request: NatRequest): readonly SetElementRef[] {
   const { forwards, target } = request;
   if (forwards.length === 0) return [];
   if (target === undefined) throw new Error("forwards need a target");
@@ -111,7 +111,7 @@ export function forwardElements(request: NatRequest): readonly Placed[] {
     .map(({ set, element }) => ({ set, element: { ...element, comment } }));
 }
 
-function portElements(forward: Forward, target: ForwardTarget): readonly Placed[] {
+function portElements(forward: Forward, target: ForwardTarget): readonly SetElementRef[] {
   const { hostIp, hostPort, podPort, count } = forward;
   const to = targetsOf(forward, target);
   if (to.length === 0) {
@@ -121,7 +121,7 @@ function portElements(forward: Forward, target: ForwardTarget): readonly Placed[
     );
   }
   return to.flatMap(({ address }) =>
-    Array.from({ length: count }, (_, i): Placed => {
+    Array.from({ length: count }, (_, i): SetElementRef => {
       const port = portKey(forward.protocol, hostPort + i);
       const value = concat(address, padded(be16(podPort + i)));
       return hostIp === undefined || isAny(hostIp)
@@ -142,7 +142,7 @@ export const portKey = (protocol: keyof typeof PROTOCOLS, port: number): Bytes =
 const padded = (bytes: Bytes): Bytes => concat(bytes, new Uint8Array(4 - bytes.length));
 
 /** Those whose connections the pod would answer past the host, or can't answer at all, come to it with the host's address. */
-function hairpinElements(target: ForwardTarget): readonly Placed[] {
+function hairpinElements(target: ForwardTarget): readonly SetElementRef[] {
   return targets(target).flatMap((prefix) => {
     const { address } = prefix;
     const everybody: IpPrefix = { address: new Uint8Array(address.length), length: 0 };
@@ -163,7 +163,7 @@ const LOOPBACK: Readonly<Record<4 | 6, IpPrefix>> = {
 };
 
 /** The element of the link through which answers to 127.0.0.1 come in. */
-export function linkElements(target: ForwardTarget): readonly Placed[] {
+export function linkElements(target: ForwardTarget): readonly SetElementRef[] {
   const { link } = target;
   if (link === undefined || targets(target).every(({ address }) => address.length !== 4)) return [];
   const key = new Uint8Array(16);

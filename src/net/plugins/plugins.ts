@@ -5,19 +5,19 @@ import type { IpAddress } from "../model/address.ts";
 import type { Attachment, NetworkConf, PluginConf } from "../model/cni.ts";
 import { allocateHostLocal, allocationDirectory } from "../ipam/host_local.ts";
 import { allocateStatic, type Allocation, cniArgs, dnsField, ipField } from "../ipam/ipam.ts";
-import type { Attached, Place } from "../types/pod_link.ts";
+import type { AttachContext, Attached } from "../types/pod_link.ts";
 import { attachPtp } from "../types/ptp.ts";
 
 /** Joins a pod to a network. What the default network does not need is loaded when it is needed. */
-type Attach = (place: Place, allocation: Allocation) => Attached | Promise<Attached>;
+type Attach = (context: AttachContext, allocation: Allocation) => Attached | Promise<Attached>;
 
-const parentLink: Attach = async (place, allocation) =>
-  (await import("../types/parent_links.ts")).attachParentLink(place, allocation);
+const parentLink: Attach = async (context, allocation) =>
+  (await import("../types/parent_links.ts")).attachParentLink(context, allocation);
 
 const BUILT_IN: Readonly<Record<string, Attach>> = {
   ptp: attachPtp,
-  bridge: async (place, allocation) =>
-    (await import("../types/bridge.ts")).attachBridge(place, allocation),
+  bridge: async (context, allocation) =>
+    (await import("../types/bridge.ts")).attachBridge(context, allocation),
   macvlan: parentLink,
   ipvlan: parentLink,
   vlan: parentLink,
@@ -120,6 +120,9 @@ function askedAddresses(json: JsonObject, args: ReadonlyMap<string, string>): re
 }
 
 /** Joins a pod to a network by a built-in plugin. */
-export async function attachBuiltIn(place: Place, allocation: Allocation): Promise<Attached> {
-  return await BUILT_IN[place.plugin.type](place, allocation);
+export async function attachBuiltIn(
+  context: AttachContext,
+  allocation: Allocation,
+): Promise<Attached> {
+  return await BUILT_IN[context.plugin.type](context, allocation);
 }

@@ -18,16 +18,17 @@ import { inNamespace, openNamespace } from "../kernel/namespace.ts";
 import { lookForMissing } from "../nat/nat.ts";
 import { TABLE } from "../nat/nat_table.ts";
 import { addressesOf, hostLinkOf, natRequest } from "./nat_request.ts";
-import type { HostTie, NetInfo, RecordPlace } from "./net_info.ts";
+import type { HostTie, NetInfo } from "./net_info.ts";
 import { NetlinkSocket } from "../kernel/netlink.ts";
 import { NETLINK_ROUTE } from "../kernel/netlink_numbers.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
+import type { PodRef } from "../model/pod_ref.ts";
 import { GET_ADDRESSES, type LinkAddress, readAddress } from "../kernel/rtnetlink_address.ts";
 import { GET_LINKS, type Link, readLink } from "../kernel/rtnetlink_link.ts";
 import { getRoutes, readRoute, type Route } from "../kernel/rtnetlink_route.ts";
 
 /** A running pod. */
-export interface CheckPlace extends RecordPlace {
+export interface RunningPod extends PodRef {
   readonly localConfig: string;
   /** The path of the pod's network namespace. */
   readonly netns: string;
@@ -45,11 +46,11 @@ export interface CheckedNetworks {
 
 /** Looks at all networks of a pod. */
 export async function checkNetworks(
-  place: CheckPlace,
+  pod: RunningPod,
   infos: readonly NetInfo[],
 ): Promise<CheckedNetworks> {
   const host = view();
-  const pod = viewOf(place.netns);
+  const inside = viewOf(pod.netns);
   const wrong: string[] = [];
   const unknown: string[] = [];
   for (const info of infos) {
@@ -57,17 +58,17 @@ export async function checkNetworks(
     const say = (words: string | undefined) =>
       words === undefined ? [] : [`network "${netName}": ${words}`];
     if (tie?.builtIn) {
-      wrong.push(...say(podFault(info, tie, pod)), ...say(hostFault(info, tie, place.uuid, host)));
+      wrong.push(...say(podFault(info, tie, inside)), ...say(hostFault(info, tie, pod.uuid, host)));
     }
     if (called.length === 0 || info.disableCheck) continue;
-    if (versionAtLeast(cniVersion, "0.4.0")) wrong.push(...await pluginFaults(info, place));
+    if (versionAtLeast(cniVersion, "0.4.0")) wrong.push(...await pluginFaults(info, pod));
     else {
       unknown.push(
         ...say(`not looked at: its plugins speak CNI ${cniVersion}, and CHECK came with 0.4.0`),
       );
     }
   }
-  return { wrong: [...wrong, ...ruleFaults(place, infos)], unknown };
+  return { wrong: [...wrong, ...ruleFaults(pod, infos)], unknown };
 }
 
 /** What there is in a network namespace. */
@@ -163,8 +164,8 @@ function prefixOf(text: string): IpPrefix {
 }
 
 /** Whether masquerading and forwards are as they should be. */
-function ruleFaults(place: RecordPlace, infos: readonly NetInfo[]): readonly string[] {
-  const request = natRequest(place, infos);
+function ruleFaults(pod: PodRef, infos: readonly NetInfo[]): readonly string[] {
+  const request = natRequest(pod, infos);
   if (request === undefined || lookForMissing()(request).length === 0) return [];
   return [
     `rules of the pod are missing in nftables' table "inet ${TABLE}"; \`rkt gc\` puts them back`,
@@ -172,11 +173,11 @@ function ruleFaults(place: RecordPlace, infos: readonly NetInfo[]): readonly str
 }
 
 /** Asks the external plugins of a network, in the order in which they were called for ADD. */
-async function pluginFaults(info: NetInfo, place: CheckPlace): Promise<readonly string[]> {
+async function pluginFaults(info: NetInfo, pod: RunningPod): Promise<readonly string[]> {
   const { callCheck } = await import("./external.ts");
   for (const plugin of info.called) {
     try {
-      await callCheck(plugin, info, place, place.pluginNetns);
+      await callCheck(plugin, info, pod, pod.pluginNetns);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       return [error.message]; // what comes behind it sees the same

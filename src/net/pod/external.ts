@@ -20,7 +20,7 @@ import { addLink } from "../kernel/rtnetlink_link.ts";
 import type { Forward } from "../model/forward.ts";
 
 /** For whom plugins are called. */
-export interface ExternalPlace {
+export interface ExternalCall {
   readonly network: NetworkConf;
   readonly attachment: Attachment;
   readonly localConfig: string;
@@ -31,7 +31,7 @@ export interface ExternalPlace {
 /** Calls a plugin for a pod that starts. */
 export async function callAdd(
   plugin: PluginConf,
-  { network, attachment, localConfig, forwards }: ExternalPlace,
+  { network, attachment, localConfig, forwards }: ExternalCall,
   previous?: CniResult,
 ): Promise<CniResult> {
   const result = await execPlugin({
@@ -53,13 +53,13 @@ export const forwardsPorts = (plugin: PluginConf): boolean => hasCapability(plug
 /** What is written down of a network whose plugins are called again at the pod's end: what DEL gets. */
 export function recordedCall(
   result: CniResult,
-  { network: { cniVersion }, forwards }: ExternalPlace,
+  { network: { cniVersion }, forwards }: ExternalCall,
 ): Pick<NetInfo, "result" | "portMappings"> {
   return { result: resultJson(result, cniVersion), portMappings: portMappings(forwards) };
 }
 
 /** A pod for which plugins are called again, as far as it is known how they were called for ADD. */
-interface PodPlace {
+interface ConfiguredPod {
   readonly uuid: string;
   readonly localConfig: string;
 }
@@ -73,7 +73,7 @@ async function callAgain(
   command: "CHECK" | "DEL",
   plugin: PluginConf,
   { netName, cniVersion, ifName, args, result, portMappings = [] }: NetInfo,
-  { uuid, localConfig }: PodPlace,
+  { uuid, localConfig }: ConfiguredPod,
   netns: string,
 ): Promise<void> {
   await execPlugin({
@@ -91,9 +91,9 @@ async function callAgain(
 export const callCheck = (
   plugin: PluginConf,
   info: NetInfo,
-  place: PodPlace,
+  pod: ConfiguredPod,
   netns: string,
-): Promise<void> => callAgain("CHECK", plugin, info, place, netns);
+): Promise<void> => callAgain("CHECK", plugin, info, pod, netns);
 
 /**
  * Calls a plugin for a pod that has ended.
@@ -103,18 +103,18 @@ export const callCheck = (
 export async function callDelete(
   plugin: PluginConf,
   info: NetInfo,
-  place: PodPlace,
+  pod: ConfiguredPod,
   netns: string,
 ): Promise<void> {
-  if (netns !== "") return await callAgain("DEL", plugin, info, place, netns);
+  if (netns !== "") return await callAgain("DEL", plugin, info, pod, netns);
   if (needsAddresses(plugin) && info.ips.length > 0) {
-    return await deleteInStandIn(plugin, info, place);
+    return await deleteInStandIn(plugin, info, pod);
   }
   try {
-    await callAgain("DEL", plugin, info, place, "");
+    await callAgain("DEL", plugin, info, pod, "");
   } catch {
     // The specification wants DEL to work without a namespace. Not every plugin does: `sbr` wants to see the link.
-    await deleteInStandIn(plugin, info, place);
+    await deleteInStandIn(plugin, info, pod);
   }
 }
 
@@ -126,14 +126,18 @@ const needsAddresses = ({ type, json }: PluginConf): boolean =>
   ["bridge", "ptp"].includes(type) && json.ipMasq === true;
 
 /** Calls DEL with a namespace in which a link stands for the pod's that is gone. */
-async function deleteInStandIn(plugin: PluginConf, info: NetInfo, place: PodPlace): Promise<void> {
+async function deleteInStandIn(
+  plugin: PluginConf,
+  info: NetInfo,
+  pod: ConfiguredPod,
+): Promise<void> {
   const standIn = makeNamespace();
   try {
     using socket = inNamespace(standIn, () => new NetlinkSocket(NETLINK_ROUTE));
     socket.requests([addLink("bridge", { name: info.ifName })]);
     const { index } = findLink(socket, info.ifName);
     socket.requests(addressesOf(info).map((address) => addAddress(index, address)));
-    await callAgain("DEL", plugin, info, place, `/proc/${Deno.pid}/fd/${standIn}`);
+    await callAgain("DEL", plugin, info, pod, `/proc/${Deno.pid}/fd/${standIn}`);
   } finally {
     trySyscall("close", standIn);
   }

@@ -1,9 +1,10 @@
 /** What a pod needs of masquerading and port forwarding, by what is written down of its networks. */
 import { Failure } from "../../failure.ts";
 import { type IpPrefix, parsePrefix } from "../model/address.ts";
-import { forwardOf, type ForwardTarget, type NatOwner, type NatRequest } from "../model/forward.ts";
+import { forwardOf, type ForwardTarget, type NatRequest } from "../model/forward.ts";
 import type { NetInfo } from "./net_info.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
+import type { PodRef } from "../model/pod_ref.ts";
 
 /** A pod's addresses in a network. */
 export const addressesOf = ({ ips }: Pick<NetInfo, "ips">): readonly IpPrefix[] =>
@@ -15,7 +16,7 @@ export const hostLinkOf = ({ ifName, tie }: NetInfo, uuid: string): string | und
 
 /** What a pod needs; nothing, where it is neither masqueraded nor has forwards. */
 export function natRequest(
-  { uuid, dataDir }: NatOwner,
+  { uuid, dataDir }: PodRef,
   infos: readonly NetInfo[],
 ): NatRequest | undefined {
   const masqueraded = infos.filter((each) => each.masqueraded).flatMap(addressesOf);

@@ -10,6 +10,7 @@ import { ipText, mask, prefixText } from "../model/address.ts";
 import type { PodNetwork } from "../../pod/directory/pod_details.ts";
 import type { CniResult, PluginConf } from "../model/cni.ts";
 import type { StoredForward } from "../model/forward.ts";
+import type { PodRef } from "../model/pod_ref.ts";
 
 /** A pod's network in the file. */
 export interface NetInfo extends PodNetwork {
@@ -49,34 +50,27 @@ export interface HostTie {
   readonly routes: readonly string[];
 }
 
-/** A pod, and where what it has is written down. */
-export interface RecordPlace {
-  readonly uuid: string;
-  readonly dataDir: string;
-}
-
 const directoryOf = (dataDir: string): string => `${dataDir}/networks`;
 
 /** The name of a pod's file outside its directory. */
-export const recordPath = ({ dataDir, uuid }: RecordPlace): string =>
-  `${directoryOf(dataDir)}/${uuid}`;
+export const recordPath = ({ dataDir, uuid }: PodRef): string => `${directoryOf(dataDir)}/${uuid}`;
 
 /** Writes the file outside the pod's directory. */
-export function writeRecord(place: RecordPlace, infos: readonly NetInfo[]): void {
+export function writeRecord(pod: PodRef, infos: readonly NetInfo[]): void {
   const text = `${JSON.stringify(infos)}\n`;
   try {
-    Deno.writeTextFileSync(recordPath(place), text, { mode: 0o640 });
+    Deno.writeTextFileSync(recordPath(pod), text, { mode: 0o640 });
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    Deno.mkdirSync(directoryOf(place.dataDir), { recursive: true, mode: 0o750 });
-    Deno.writeTextFileSync(recordPath(place), text, { mode: 0o640 });
+    Deno.mkdirSync(directoryOf(pod.dataDir), { recursive: true, mode: 0o750 });
+    Deno.writeTextFileSync(recordPath(pod), text, { mode: 0o640 });
   }
 }
 
 /** Gives the file its name in the pod's directory. */
-export function linkRecord(place: RecordPlace, podPath: string): void {
+export function linkRecord(pod: PodRef, podPath: string): void {
   unlinkRecord(podPath); // one from a run of a prepared pod that failed
-  Deno.linkSync(recordPath(place), `${podPath}/net-info.json`);
+  Deno.linkSync(recordPath(pod), `${podPath}/net-info.json`);
 }
 
 /** Removes the name in the pod's directory. */
@@ -89,9 +83,9 @@ export function unlinkRecord(podPath: string): void {
 }
 
 /** Removes the name outside the pod's directory. */
-export function removeRecord(place: RecordPlace): void {
+export function removeRecord(pod: PodRef): void {
   try {
-    Deno.removeSync(recordPath(place));
+    Deno.removeSync(recordPath(pod));
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
@@ -109,9 +103,9 @@ export function recordedPods(dataDir: string): readonly string[] {
 }
 
 /** What the file says; nothing where a crash of the machine has left half of it, or none. */
-export function readRecord(place: RecordPlace): readonly NetInfo[] {
+export function readRecord(pod: PodRef): readonly NetInfo[] {
   try {
-    return JSON.parse(Deno.readTextFileSync(recordPath(place)));
+    return JSON.parse(Deno.readTextFileSync(recordPath(pod)));
   } catch {
     return [];
   }

@@ -1,8 +1,8 @@
 /**
- * The part of a recipe (src/start/cache/start_cache.ts) that is about networks: how a pod joins the same networks as an earlier one,
- * and where what takes them down stands in the program of its supervisor.
+ * The networks of a cached start (src/start/cache/start_cache.ts): which networks a pod joins, and where its supervisor's
+ * program holds the bytes that take them down.
  *
- * Messages and paths have the same length for every pod of a command line; only UUIDs and addresses in them differ.
+ * Those messages and paths have the same length for every pod of a command line. Only UUIDs and addresses differ.
  */
 import { closeDescriptor } from "../../linux/lock.ts";
 import type { NetworkTearDown } from "../../../stage1/pod.ts";
@@ -11,14 +11,14 @@ import { isExternal } from "../plugins/plugins.ts";
 import { POD_NAMESPACE } from "../kernel/namespace.ts";
 import { type Forward, forwardOf, type StoredForward, storedForward } from "../model/forward.ts";
 import { readRecord } from "./net_info.ts";
-import type { QuickNetwork } from "./rejoin.ts";
+import type { CachedNetwork } from "./rejoin.ts";
 import { setUpNetworks } from "./set_up.ts";
-import type { TakeDownPlace } from "./take_down.ts";
+import type { PodNetworks } from "./take_down.ts";
 
 export { POD_NAMESPACE };
 
-/** What was asked for, and what came of it. */
-export interface NetworkRecipe {
+/** The networks that were asked for, and the parts of the program that belong to them. */
+export interface CachedNetworks {
   readonly localConfig: string;
   readonly asked: readonly { readonly name: string; readonly args: string }[];
   /** The configurations; see {@linkcode confKey}. */
@@ -26,11 +26,11 @@ export interface NetworkRecipe {
   readonly forwards: readonly StoredForward[];
   /** Where in the program each message and each path stands. */
   readonly parts: readonly { readonly at: readonly number[]; readonly length: number }[];
-  /** In place of all that, where the network is one that can be joined quickly. */
-  readonly quick?: QuickNetwork;
+  /** The prepared messages; absent where a network needs the full set-up. */
+  readonly rejoin?: CachedNetwork;
 }
 
-/** All that configurations say. */
+/** Paths, texts and arguments of configurations: two keys are equal only if every configuration is the same. */
 function confKey(chosen: readonly ChosenNetwork[]): string {
   return JSON.stringify(chosen.map(({ network, args }) => [network.path, network.text, args]));
 }
@@ -43,14 +43,14 @@ function isPlain({ network: { plugins: [plugin, ...others] } }: ChosenNetwork): 
     (type === "host-local" || type === "static" || type === undefined);
 }
 
-/** The bytes of a tear-down in the order in which {@linkcode NetworkRecipe.parts} has them. */
+/** The bytes of a tear-down in the order in which {@linkcode CachedNetworks.parts} has them. */
 function partsOf({ messages, files }: NetworkTearDown): readonly Uint8Array[] {
   const encoder = new TextEncoder();
   return [...messages, ...files.map((file) => encoder.encode(file))];
 }
 
-/** Where bytes stand in others. */
-function places(program: string, part: Uint8Array): readonly number[] {
+/** The offsets at which bytes occur in a program, which is text of one character a byte. */
+function occurrences(program: string, part: Uint8Array): readonly number[] {
   const text = new TextDecoder("latin1").decode(part);
   const found: number[] = [];
   for (let at = program.indexOf(text); at >= 0; at = program.indexOf(text, at + 1)) found.push(at);
@@ -63,43 +63,47 @@ export interface JoinedPod {
   /** Absolute. */
   readonly dataDir: string;
   readonly localConfig: string;
-  readonly asked: NetworkRecipe["asked"];
+  readonly asked: CachedNetworks["asked"];
   readonly forwards: readonly Forward[];
   readonly tearDown: NetworkTearDown;
 }
 
 /**
- * The recipe for a pod; undefined where there can be none.
+ * Records how a pod has joined its networks.
  *
- * @param program its supervisor's
+ * @param program the program of the pod's supervisor
+ * @returns undefined where a network depends on more than its configuration
  */
-export async function networkRecipe(
+export async function recordNetworks(
   pod: JoinedPod,
   program: Uint8Array,
-): Promise<NetworkRecipe | undefined> {
+): Promise<CachedNetworks | undefined> {
   const { localConfig, asked, forwards, tearDown } = pod;
   const chosen = chooseNetworks(asked, allNetworks(localConfig));
   if (!chosen.every(isPlain) || tearDown.command !== undefined) return undefined;
   // windows-1252, which this label means, maps every byte to a character of its own.
   const text = new TextDecoder("latin1").decode(program);
-  const parts = partsOf(tearDown).map((part) => ({ at: places(text, part), length: part.length }));
+  const parts = partsOf(tearDown).map((part) => ({
+    at: occurrences(text, part),
+    length: part.length,
+  }));
   if (parts.some(({ at }) => at.length === 0)) return undefined;
-  const { quickRecipe } = await import("./record_rejoin.ts");
-  const quick = quickRecipe(chosen, { ...pod, infos: readRecord(pod), parts });
+  const { recordRejoin } = await import("./record_rejoin.ts");
+  const rejoin = recordRejoin(chosen, { ...pod, infos: readRecord(pod), parts });
   return {
     localConfig,
     asked,
     key: confKey(chosen),
     forwards: forwards.map(storedForward),
     parts,
-    ...quick && { quick },
+    ...rejoin && { rejoin },
   };
 }
 
-/** The networks of a recipe, as they are configured now; undefined where that has changed. */
-export function sameNetworks(recipe: NetworkRecipe): readonly ChosenNetwork[] | undefined {
-  const chosen = chooseNetworks(recipe.asked, allNetworks(recipe.localConfig));
-  return confKey(chosen) === recipe.key ? chosen : undefined;
+/** Reads the configurations of cached networks again. Undefined where one has changed. */
+export function sameNetworks(cached: CachedNetworks): readonly ChosenNetwork[] | undefined {
+  const chosen = chooseNetworks(cached.asked, allNetworks(cached.localConfig));
+  return confKey(chosen) === cached.key ? chosen : undefined;
 }
 
 /**
@@ -108,29 +112,29 @@ export function sameNetworks(recipe: NetworkRecipe): readonly ChosenNetwork[] | 
  * @returns whether the program fits; if not, nothing is set up
  * @throws {Failure} as `setUpNetworks()` does
  */
-export async function joinAgain(
-  recipe: NetworkRecipe,
+export async function rejoinNetworks(
+  cached: CachedNetworks,
   networks: readonly ChosenNetwork[],
   pod: { readonly uuid: string; readonly dataDir: string; readonly podPath: string },
   program: Uint8Array,
 ): Promise<boolean> {
-  const { localConfig } = recipe;
-  const forwards = recipe.forwards.map(forwardOf);
+  const { localConfig } = cached;
+  const forwards = cached.forwards.map(forwardOf);
   const { tearDown } = await setUpNetworks({ ...pod, localConfig, networks, forwards });
   const parts = partsOf(tearDown);
-  const fits = parts.length === recipe.parts.length &&
-    parts.every((part, i) => part.length === recipe.parts[i].length);
+  const fits = parts.length === cached.parts.length &&
+    parts.every((part, i) => part.length === cached.parts[i].length);
   if (!fits) {
     await takeDown({ ...pod, localConfig });
     return false;
   }
-  recipe.parts.forEach(({ at }, i) => at.forEach((place) => program.set(parts[i], place)));
+  cached.parts.forEach(({ at }, i) => at.forEach((offset) => program.set(parts[i], offset)));
   return true;
 }
 
-/** Takes down the networks that a pod has joined, or a part of them. */
-export async function takeDown(place: TakeDownPlace): Promise<void> {
+/** Takes down the networks that a pod has joined, also where only some of them were set up. */
+export async function takeDown(pod: PodNetworks): Promise<void> {
   const { takeDownNetworks } = await import("./take_down.ts");
   closeDescriptor(POD_NAMESPACE);
-  await takeDownNetworks(place, readRecord(place));
+  await takeDownNetworks(pod, readRecord(pod));
 }

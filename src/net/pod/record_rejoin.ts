@@ -15,7 +15,13 @@ import { routesField } from "../ipam/ipam.ts";
 import { listenersRequest } from "../kernel/listeners.ts";
 import { encode, type Message, NLM_F_DUMP, u32 } from "../kernel/message.ts";
 import { natElements } from "../nat/nat.ts";
-import { deletion, elementMessages, insertion, type Placed, portKey } from "../nat/nat_elements.ts";
+import {
+  deletion,
+  elementMessages,
+  insertion,
+  portKey,
+  type SetElementRef,
+} from "../nat/nat_elements.ts";
 import { natRequest } from "./nat_request.ts";
 import { setName, TABLE } from "../nat/nat_table.ts";
 import { type NetInfo, recordPath } from "./net_info.ts";
@@ -29,8 +35,8 @@ import { mtuField, podLinkRequests, podRouteRequests } from "../types/pod_link.t
 import { hostEndRequests, vethRequest } from "../types/ptp.ts";
 import {
   ADDRESS_FILE,
-  type QuickNetwork,
-  type QuickPorts,
+  type CachedNetwork,
+  type PortChecks,
   type Template,
   type ValueName,
 } from "./rejoin.ts";
@@ -57,7 +63,7 @@ export interface RecordedPod {
 }
 
 /** A network of the kind that can be joined quickly: a veth, one IPv4 address out of one range, and TCP ports. */
-interface QuickCase {
+interface RejoinableNetwork {
   readonly range: Range;
   readonly routes: CniResult["routes"];
   readonly mtu?: number;
@@ -67,7 +73,10 @@ interface QuickCase {
 }
 
 /** Finds out whether it is of that kind. */
-function quickCase(chosen: readonly ChosenNetwork[], pod: RecordedPod): QuickCase | undefined {
+function rejoinable(
+  chosen: readonly ChosenNetwork[],
+  pod: RecordedPod,
+): RejoinableNetwork | undefined {
   const [{ network, args }, ...others] = chosen;
   const [plugin, ...more] = network.plugins;
   const { json, type } = plugin;
@@ -108,7 +117,7 @@ const LINK = 15;
  * Marks that differ from each other, and from those of the other kind, in every byte; but of addresses in one network the
  * first bytes are the same, and the others are even in the first.
  */
-function marks({ range: { subnet } }: QuickCase): readonly [Marks, Marks] {
+function marks({ range: { subnet } }: RejoinableNetwork): readonly [Marks, Marks] {
   const of = (kind: 0 | 1, address: IpAddress): Marks => ({
     address,
     addressFile: "ab"[kind].repeat(ADDRESS_FILE),
@@ -140,10 +149,10 @@ function markBytes(
 }
 
 /** Finds out where values come to stand in what is made of them. */
-function templateOf(make: (marks: Marks) => Bytes, quick: QuickCase): Template {
-  const [one, two] = marks(quick);
+function templateOf(make: (marks: Marks) => Bytes, network: RejoinableNetwork): Template {
+  const [one, two] = marks(network);
   const bytes = make(one), other = make(two);
-  const { subnet } = quick.range;
+  const { subnet } = network.range;
   const found = markBytes(one, subnet), others = markBytes(two, subnet);
   const holes: Template["holes"][number][] = [];
   for (let at = 0; at < bytes.length; at++) {
@@ -175,18 +184,18 @@ function datagram(requests: readonly Request[], question = false): Bytes {
 }
 
 /** The recipe; undefined where the network has to be joined the long way. */
-export function quickRecipe(
+export function recordRejoin(
   chosen: readonly ChosenNetwork[],
   pod: RecordedPod,
-): QuickNetwork | undefined {
-  const quick = quickCase(chosen, pod);
+): CachedNetwork | undefined {
+  const network = rejoinable(chosen, pod);
   const [info] = pod.infos;
-  if (quick === undefined || pod.infos.length !== 1) return undefined;
+  if (network === undefined || pod.infos.length !== 1) return undefined;
   const { forwards } = pod;
-  const { directory, range } = quick;
-  const elements = (marks: Marks) => elementsOf(marks, info, quick, pod.dataDir);
-  const ruled = quick.masqueraded || forwards.length > 0;
-  const program = tearDown(elements, ruled, quick, pod).map((make) => templateOf(make, quick));
+  const { directory, range } = network;
+  const elements = (marks: Marks) => elementsOf(marks, info, network, pod.dataDir);
+  const ruled = network.masqueraded || forwards.length > 0;
+  const program = tearDown(elements, ruled, network, pod).map((make) => templateOf(make, network));
   const fits = program.length === pod.parts.length &&
     program.every(({ hex }, i) => hex.length === 2 * pod.parts[i].length);
   if (!fits) return undefined;
@@ -203,24 +212,24 @@ export function quickRecipe(
       gateway: numberOf(range.gateway),
     },
     info: infoParts(info),
-    ...linkTemplates(quick),
+    ...linkTemplates(network),
     ...ruled && {
       rules: templateOf((marks) => {
         const generation = forwards.length > 0 ? marks.generation : undefined;
         const messages = elementMessages(elements(marks), insertion);
         return encodedBatch(lastAcknowledged(messages), generation);
-      }, quick),
+      }, network),
     },
-    ...forwards.length > 0 && { ports: quickPorts(forwards) },
+    ...forwards.length > 0 && { ports: portChecks(forwards) },
     program: program.map((template, i) => [pod.parts[i].at, template]),
   };
 }
 
 /** The messages about the pod's link, as ptp.ts sends them. */
 function linkTemplates(
-  quick: QuickCase,
-): Pick<QuickNetwork, "link" | "podLink" | "podEnd" | "hostEnd"> {
-  const { range, mtu, routes } = quick;
+  network: RejoinableNetwork,
+): Pick<CachedNetwork, "link" | "podLink" | "podEnd" | "hostEnd"> {
+  const { range, mtu, routes } = network;
   const ends = { podName: "eth0", namespace: POD_NAMESPACE, ...mtu !== undefined && { mtu } };
   const ipsOf = ({ address }: Marks) => [
     { address: { address, length: range.subnet.length }, gateway: range.gateway },
@@ -239,10 +248,10 @@ function linkTemplates(
     hostEnd: (marks: Marks) => datagram(hostEndRequests(marks.hostIndex, ipsOf(marks))),
   };
   return {
-    link: templateOf(makers.link, quick),
-    podLink: templateOf(makers.podLink, quick),
-    podEnd: templateOf(makers.podEnd, quick),
-    hostEnd: templateOf(makers.hostEnd, quick),
+    link: templateOf(makers.link, network),
+    podLink: templateOf(makers.podLink, network),
+    podEnd: templateOf(makers.podEnd, network),
+    hostEnd: templateOf(makers.hostEnd, network),
   };
 }
 
@@ -250,9 +259,9 @@ function linkTemplates(
 function elementsOf(
   { address, uuid, link }: Marks,
   info: NetInfo,
-  { range }: QuickCase,
+  { range }: RejoinableNetwork,
   dataDir: string,
-): readonly Placed[] {
+): readonly SetElementRef[] {
   const ips = [prefixText({ address, length: range.subnet.length })];
   const request = natRequest({ uuid, dataDir }, [{ ...info, ips }]);
   if (request === undefined) return [];
@@ -262,9 +271,9 @@ function elementsOf(
 
 /** What takes the network down, in the order of {@linkcode RecordedPod.parts}; see set_up.ts. */
 function tearDown(
-  elements: (marks: Marks) => readonly Placed[],
+  elements: (marks: Marks) => readonly SetElementRef[],
   ruled: boolean,
-  { directory }: QuickCase,
+  { directory }: RejoinableNetwork,
   { dataDir }: RecordedPod,
 ): readonly ((marks: Marks) => Bytes)[] {
   const text = new TextEncoder();
@@ -276,7 +285,7 @@ function tearDown(
 }
 
 /** What is looked at before ports are forwarded. */
-function quickPorts(forwards: readonly Forward[]): QuickPorts {
+function portChecks(forwards: readonly Forward[]): PortChecks {
   const hostPorts = forwards.flatMap(({ hostPort, count }) =>
     Array.from({ length: count }, (_, i) => hostPort + i)
   );

@@ -10,7 +10,7 @@ import { parseNetworkConf } from "../plugins/network_conf.ts";
 import { podLinkRequests, podRouteRequests } from "../types/pod_link.ts";
 import { hostEndRequests, vethRequest } from "../types/ptp.ts";
 import { ADDRESS_FILE, filled, type Template, type Values } from "./rejoin.ts";
-import { quickRecipe } from "./record_rejoin.ts";
+import { recordRejoin } from "./record_rejoin.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
 
 const UUID = "01234567-89ab-4cde-8f01-23456789abcd";
@@ -26,7 +26,7 @@ interface Case {
 
 const WEB: Forward = { name: "web", protocol: "tcp", hostPort: 8080, podPort: 80, count: 2 };
 
-function recipeOf({ conf, ipam, args = "", forwards = [] }: Case) {
+function cachedOf({ conf, ipam, args = "", forwards = [] }: Case) {
   const json = {
     ...{ name: "net", type: "ptp", ...conf },
     ipam: { type: "host-local", subnet: "10.1.0.0/20", routes: [{ dst: "0.0.0.0/0" }], ...ipam },
@@ -51,11 +51,11 @@ function recipeOf({ conf, ipam, args = "", forwards = [] }: Case) {
     "/var/lib/cni/networks/net".length + ADDRESS_FILE,
     "/data/networks/".length + UUID.length,
   ];
-  const recipe = quickRecipe([{ network, args }], {
+  const cached = recordRejoin([{ network, args }], {
     ...{ uuid: UUID, dataDir: "/data", localConfig: "/nowhere", forwards, infos: [info] },
     parts: lengths.map((length) => ({ at: [length], length })),
   });
-  return { info, recipe };
+  return { info, cached };
 }
 
 /** The messages that set and delete a pod's elements; of the second the size of the batch. */
@@ -97,8 +97,8 @@ const bodies = (template: Template | undefined, values: Values): string[] =>
 
 for (const text of ["10.1.0.2", "10.1.15.254", "10.1.8.0"]) {
   Deno.test(`the messages for ${text} are those of the long way`, () => {
-    const { recipe, info } = recipeOf({ conf: { ipMasq: true, mtu: 1400 }, forwards: [WEB] });
-    assert.ok(recipe !== undefined);
+    const { cached, info } = cachedOf({ conf: { ipMasq: true, mtu: 1400 }, forwards: [WEB] });
+    assert.ok(cached !== undefined);
     const address = ip(text);
     const values = valuesFor(address);
     const gateway = ip("10.1.0.1");
@@ -110,45 +110,45 @@ for (const text of ["10.1.0.2", "10.1.15.254", "10.1.8.0"]) {
         wanted.map(({ body }) => body.toHex()),
       );
     const ends = { hostName: LINK, podName: "eth0", namespace: 201, mtu: 1400 };
-    same(recipe.link, [vethRequest(ends).message]);
+    same(cached.link, [vethRequest(ends).message]);
     const pod = [
       ...podLinkRequests({ index: POD_INDEX, name: "eth0" }, { ips }, { pointToPoint: true }),
       ...podRouteRequests(POD_INDEX, { ips, routes: [{ to }] }),
     ];
     assert.equal(pod.length, 5);
-    same(recipe.podEnd, pod.map(({ message }) => message));
-    same(recipe.hostEnd, hostEndRequests(HOST_INDEX, ips).map(({ message }) => message));
-    const [begin, ...rules] = bodies(recipe.rules, values);
+    same(cached.podEnd, pod.map(({ message }) => message));
+    same(cached.hostEnd, hostEndRequests(HOST_INDEX, ips).map(({ message }) => message));
+    const [begin, ...rules] = bodies(cached.rules, values);
     assert.match(begin, /0000004d$/); // the generation
     assert.deepEqual(
       rules.slice(0, -1),
       elementsFor(info, text).insertions.map(({ body }) => body.toHex()),
     );
-    const [, file, record] = recipe.program.map(([, template]) =>
+    const [, file, record] = cached.program.map(([, template]) =>
       new TextDecoder().decode(filled(template, values))
     );
     assert.equal(file.replace(/\/+/g, "/"), `/var/lib/cni/networks/net/${text}`);
     assert.equal(record, `/data/networks/${UUID}`);
-    const written = JSON.parse(recipe.info.join(text));
+    const written = JSON.parse(cached.info.join(text));
     assert.deepEqual(written, [{ ...info, ip: text, ips: [prefixText(ips[0].address)] }]);
   });
 }
 
 Deno.test("a network without rules sends none", () => {
-  const { recipe } = recipeOf({});
-  assert.ok(recipe !== undefined && recipe.rules === undefined && recipe.ports === undefined);
-  assert.equal(recipe.program.length, 2);
+  const { cached } = cachedOf({});
+  assert.ok(cached !== undefined && cached.rules === undefined && cached.ports === undefined);
+  assert.equal(cached.program.length, 2);
 });
 
 Deno.test("only the last message of a datagram is answered", () => {
-  const { recipe } = recipeOf({ conf: { ipMasq: true } });
-  assert.ok(recipe?.rules !== undefined);
+  const { cached } = cachedOf({ conf: { ipMasq: true } });
+  assert.ok(cached?.rules !== undefined);
   const values = valuesFor(ip("10.1.0.2"));
   const acknowledged = (template: Template) =>
     decode(filled(template, values)).map(({ flags }) => (flags & 4) !== 0);
-  assert.deepEqual(acknowledged(recipe.podEnd), [false, false, false, false, true]);
-  assert.deepEqual(acknowledged(recipe.rules), [false, false, true, false]);
-  assert.deepEqual(acknowledged(recipe.link), [false, false]); // a question is answered anyway
+  assert.deepEqual(acknowledged(cached.podEnd), [false, false, false, false, true]);
+  assert.deepEqual(acknowledged(cached.rules), [false, false, true, false]);
+  assert.deepEqual(acknowledged(cached.link), [false, false]); // a question is answered anyway
 });
 
 Deno.test("what differs in more than this is joined the long way", () => {
@@ -164,5 +164,5 @@ Deno.test("what differs in more than this is joined the long way", () => {
     { forwards: [{ ...WEB, protocol: "udp" }] },
     { forwards: [{ ...WEB, count: 17 }] },
   ];
-  for (const each of cases) assert.equal(recipeOf(each).recipe, undefined, JSON.stringify(each));
+  for (const each of cases) assert.equal(cachedOf(each).cached, undefined, JSON.stringify(each));
 });

@@ -28,11 +28,11 @@ import {
 export { POD_NAMESPACE };
 
 /** A network that is joined again. The pod's interface is `eth0`. */
-export interface QuickNetwork {
+export interface CachedNetwork {
   /** `net.d`, and the names and texts of all files in it that describe networks. */
   readonly configurations: string;
   readonly files: readonly (readonly [name: string, text: string])[];
-  readonly range: QuickRange;
+  readonly range: AddressRange;
   /** `net-info.json`: the pod's address comes between the parts. */
   readonly info: readonly string[];
   /** Makes the veth, and asks for its end on the host. */
@@ -44,13 +44,13 @@ export interface QuickNetwork {
   readonly hostEnd: Template;
   /** Rules, where there are any. */
   readonly rules?: Template;
-  readonly ports?: QuickPorts;
+  readonly ports?: PortChecks;
   /** What stands in the program of the pod's supervisor. */
   readonly program: readonly (readonly [at: readonly number[], Template])[];
 }
 
 /** Addresses that are given out, as numbers, and where that is noted (host_local.ts). */
-export interface QuickRange {
+export interface AddressRange {
   readonly directory: string;
   readonly first: number;
   readonly last: number;
@@ -58,7 +58,7 @@ export interface QuickRange {
 }
 
 /** What is looked at before ports are forwarded: all of TCP. */
-export interface QuickPorts {
+export interface PortChecks {
   readonly hostPorts: readonly number[];
   /** Asks for listening sockets, by sock_diag(7). */
   readonly listeners: readonly string[];
@@ -102,8 +102,8 @@ const ATTEMPTS = 20;
 
 const encoder = new TextEncoder();
 
-/** The pod, as {@linkcode joinQuickly} needs to know it. */
-export interface QuickPod {
+/** The pod, as {@linkcode rejoin} needs to know it. */
+export interface RejoiningPod {
   readonly uuid: string;
   /** Absolute. */
   readonly dataDir: string;
@@ -112,7 +112,7 @@ export interface QuickPod {
 }
 
 /** Whether the configurations of networks are those that a recipe was made of. */
-export function sameConfigurations({ configurations, files }: QuickNetwork): boolean {
+export function sameConfigurations({ configurations, files }: CachedNetwork): boolean {
   const names = exists(configurations)
     ? [...Deno.readDirSync(configurations)].map(({ name }) => name)
       .filter((name) => /\.conf(list)?$/.test(name)).sort()
@@ -128,7 +128,7 @@ export function sameConfigurations({ configurations, files }: QuickNetwork): boo
  *
  * @returns whether that went well; if not, what was done is still there, and the record says what that may be
  */
-export function joinQuickly(network: QuickNetwork, pod: QuickPod, program: Uint8Array): boolean {
+export function rejoin(network: CachedNetwork, pod: RejoiningPod, program: Uint8Array): boolean {
   try {
     return join(network, pod, program);
   } catch (error) {
@@ -138,7 +138,7 @@ export function joinQuickly(network: QuickNetwork, pod: QuickPod, program: Uint8
   }
 }
 
-function join(network: QuickNetwork, pod: QuickPod, program: Uint8Array): boolean {
+function join(network: CachedNetwork, pod: RejoiningPod, program: Uint8Array): boolean {
   const { ports } = network;
   if (Deno.readTextFileSync("/proc/sys/net/ipv4/ip_forward")[0] !== "1") return false;
   if (ports !== undefined && listensOn(ports)) return false;
@@ -232,7 +232,7 @@ function dump(socket: number, bytes: Uint8Array, look: (message: Uint8Array) => 
 }
 
 /** Whether some socket listens on one of the ports; whether it is in the way is left to the long way. */
-function listensOn({ listeners, hostPorts }: QuickPorts): boolean {
+function listensOn({ listeners, hostPorts }: PortChecks): boolean {
   const socket = openSocket(NETLINK_SOCK_DIAG);
   let found = false;
   const look = (message: Uint8Array) => {
@@ -249,7 +249,7 @@ function listensOn({ listeners, hostPorts }: QuickPorts): boolean {
 function setRules(
   rules: Template,
   values: { -readonly [Name in ValueName]: Uint8Array },
-  ports: QuickPorts | undefined,
+  ports: PortChecks | undefined,
 ): boolean {
   const socket = openSocket(NETLINK_NETFILTER);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -271,7 +271,7 @@ function setRules(
   return false;
 }
 
-function portsAreFree(socket: number, { others, keys }: QuickPorts): boolean {
+function portsAreFree(socket: number, { others, keys }: PortChecks): boolean {
   let free = true;
   const look = (message: Uint8Array) => {
     const hex = message.toHex();
@@ -305,7 +305,7 @@ function readLast(path: string): number {
  * Takes the next address, as host_local.ts does, and writes down before that the pod may have it. Undefined where all are
  * taken.
  */
-function takeAddress({ range, info }: QuickNetwork, pod: QuickPod): number | undefined {
+function takeAddress({ range, info }: CachedNetwork, pod: RejoiningPod): number | undefined {
   const { directory, first, last, gateway } = range;
   const lock = openLockFile(`${directory}/lock`);
   try {
@@ -331,7 +331,7 @@ function takeAddress({ range, info }: QuickNetwork, pod: QuickPod): number | und
 }
 
 /** As net_info.ts does. */
-function writeRecord({ dataDir, uuid, podPath }: QuickPod, text: string): void {
+function writeRecord({ dataDir, uuid, podPath }: RejoiningPod, text: string): void {
   const path = `${dataDir}/networks/${uuid}`;
   Deno.writeTextFileSync(path, text, { mode: 0o640 });
   Deno.linkSync(path, `${podPath}/net-info.json`);

@@ -18,8 +18,8 @@ export function repairRules(dataDir: string): readonly string[] {
   if (pods.length === 0) return [];
   const missing = lookForMissing();
   return pods.flatMap((uuid) => {
-    const place = { uuid, dataDir };
-    const request = natRequest(place, readRecord(place));
+    const pod = { uuid, dataDir };
+    const request = natRequest(pod, readRecord(pod));
     if (request === undefined || missing(request).length === 0) return [];
     try {
       restoreNat(request, (owner) => podIsHeld(owner.dataDir, owner.uuid));

@@ -266,8 +266,8 @@ async function joinFirst(
   const allocation = ipam === undefined
     ? allocate(network, plugin, attachment)
     : { ...await callExternal(ipam, plan), files: [] };
-  const place = { ...sockets, namespace: POD_NAMESPACE, network, plugin, attachment };
-  return { ...await attachBuiltIn(place, allocation), files: allocation.files };
+  const context = { ...sockets, namespace: POD_NAMESPACE, network, plugin, attachment };
+  return { ...await attachBuiltIn(context, allocation), files: allocation.files };
 }
 
 async function callExternal(

@@ -4,17 +4,12 @@ import { podIsHeld } from "../../pod/directory/pod_held.ts";
 import { OUR_BRIDGE } from "../types/bridge.ts";
 import { releaseHostLocal } from "../ipam/host_local.ts";
 import { collectNat, tearDownNat } from "../nat/nat.ts";
-import {
-  type NetInfo,
-  readRecord,
-  recordedPods,
-  type RecordPlace,
-  removeRecord,
-} from "./net_info.ts";
+import { type NetInfo, readRecord, recordedPods, removeRecord } from "./net_info.ts";
 import { NetlinkError, NetlinkSocket } from "../kernel/netlink.ts";
 import { NETLINK_ROUTE } from "../kernel/netlink_numbers.ts";
 import { withNamespaceLock } from "../kernel/namespace.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
+import type { PodRef } from "../model/pod_ref.ts";
 import { deleteLink, GET_LINKS, readLink } from "../kernel/rtnetlink_link.ts";
 
 // include/uapi/asm-generic/errno*.h
@@ -22,7 +17,7 @@ const ENODEV = 19;
 const EPROTONOSUPPORT = 93;
 
 /** Where and for whom networks are taken down. */
-export interface TakeDownPlace extends RecordPlace {
+export interface PodNetworks extends PodRef {
   readonly localConfig: string;
 }
 
@@ -34,7 +29,7 @@ export interface TakeDownPlace extends RecordPlace {
  * @returns what went wrong, a line each; nothing, and the record is removed
  */
 export async function takeDownNetworks(
-  place: TakeDownPlace,
+  pod: PodNetworks,
   infos: readonly NetInfo[],
   netns = "",
 ): Promise<readonly string[]> {
@@ -50,17 +45,17 @@ export async function takeDownNetworks(
     for (const plugin of info.called.toReversed()) {
       await attempt(async () => {
         const { callDelete } = await import("./external.ts");
-        await callDelete(plugin, info, place, netns);
+        await callDelete(plugin, info, pod, netns);
       });
     }
   }
-  await attempt(() => tearDownNat(place.uuid));
-  await attempt(() => deleteHostLinks(place.uuid, infos));
+  await attempt(() => tearDownNat(pod.uuid));
+  await attempt(() => deleteHostLinks(pod.uuid, infos));
   for (const { allocations } of infos) {
     if (allocations === undefined) continue;
-    await attempt(() => void releaseHostLocal(allocations, place.uuid));
+    await attempt(() => void releaseHostLocal(allocations, pod.uuid));
   }
-  if (wrong.length === 0) removeRecord(place);
+  if (wrong.length === 0) removeRecord(pod);
   return wrong;
 }
 
@@ -94,8 +89,8 @@ export async function collectNetworks(
 ): Promise<void> {
   const dead = recordedPods(dataDir).filter((uuid) => !podIsHeld(dataDir, uuid));
   for (const uuid of dead) {
-    const place = { uuid, dataDir, localConfig };
-    for (const line of await takeDownNetworks(place, readRecord(place))) {
+    const pod = { uuid, dataDir, localConfig };
+    for (const line of await takeDownNetworks(pod, readRecord(pod))) {
       onLeft(`networks of pod "${uuid}" stay until the next gc: ${line}`);
     }
   }

@@ -10,6 +10,7 @@ import { withNamespaceLock } from "../kernel/namespace.ts";
 import { NetlinkError } from "../kernel/netlink.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
 import {
+  type AttachContext,
   type Attached,
   enableForwarding,
   findLink,
@@ -18,7 +19,6 @@ import {
   macOf,
   macText,
   mtuField,
-  type Place,
   setUpPodLink,
 } from "./pod_link.ts";
 import { addAddress, addBehindPort } from "../kernel/rtnetlink_address.ts";
@@ -39,8 +39,8 @@ export const OUR_BRIDGE = "made by rkt";
 const UNSUPPORTED = ["vlan", "vlanTrunk"] as const;
 
 /** Joins a pod to a `bridge` network. */
-export function attachBridge(place: Place, given: Allocation): Attached {
-  const { host, namespace, attachment, plugin: { json } } = place;
+export function attachBridge(context: AttachContext, given: Allocation): Attached {
+  const { host, namespace, attachment, plugin: { json } } = context;
   const option = (name: string) => boolean(json[name], name, false);
   const unsupported = UNSUPPORTED.find((name) =>
     ![undefined, false, 0].some((v) => v === json[name])
@@ -57,10 +57,10 @@ export function attachBridge(place: Place, given: Allocation): Attached {
   const size = mtu === undefined ? {} : { mtu };
   const gateways = isGateway ? ips.flatMap(gatewayPrefix) : [];
   const name = hostLinkName(attachment);
-  const mac = podMac(place, allocation);
+  const mac = podMac(context, allocation);
   const peer = { name: attachment.ifName, namespace, ...size, ...mac && { mac } };
   const bridge = withNamespaceLock("shared", () => {
-    const found = makeBridge(place, gateways, size);
+    const found = makeBridge(context, gateways, size);
     const port = { name, up: true, master: found.index, ...size };
     host.requests([addLink("veth", port, veth(peer))]);
     return found;
@@ -69,10 +69,10 @@ export function attachBridge(place: Place, given: Allocation): Attached {
     host.requests([setLink(bridge.index, { promiscuous: true }, bridge.name)]);
   }
   const port = findLink(host, name);
-  const podLink = setUpPodLink(place, allocation);
+  const podLink = setUpPodLink(context, allocation);
   if (option("hairpinMode")) host.requests([setBridgePort(port.index, { hairpin: true })]);
   if (option("portIsolation")) host.requests([setBridgePort(port.index, { isolated: true })]);
-  if (option("macspoofchk")) guardAddress(place, port, podLink.mac);
+  if (option("macspoofchk")) guardAddress(context, port, podLink.mac);
   for (const gateway of gateways) firstWins(host, addAddress(bridge.index, gateway));
   if (isGateway) enableForwarding(ips.map(({ address }) => address.address));
   return {
@@ -93,7 +93,7 @@ export function attachBridge(place: Place, given: Allocation): Attached {
 }
 
 /** Lets only packets of the pod's own hardware address in by its port. */
-function guardAddress({ host }: Place, { index, name }: Link, mac: Bytes): void {
+function guardAddress({ host }: AttachContext, { index, name }: Link, mac: Bytes): void {
   host.requests([addBehindPort(index, mac), setBridgePort(index, { locked: true })]);
   if (isLocked(host.requests([getLink(name)])[0])) return;
   throw new AppcError("macspoofchk", "needs Linux 5.18; leave it out");
@@ -114,7 +114,7 @@ const gatewayPrefix = ({ address, gateway }: Allocation["ips"][number]): readonl
   gateway === undefined ? [] : [{ address: gateway, length: address.length }];
 
 /** `MAC` of the arguments, else that of the IPv4 address. */
-function podMac({ attachment }: Place, { ips }: Allocation) {
+function podMac({ attachment }: AttachContext, { ips }: Allocation) {
   const asked = cniArgs(attachment.args).get("MAC");
   if (asked !== undefined) return macField(asked, "MAC");
   const four = ips.find(({ address }) => address.address.length === 4);
@@ -123,7 +123,7 @@ function podMac({ attachment }: Place, { ips }: Allocation) {
 
 /** Finds the bridge, or makes it. */
 function makeBridge(
-  { host, plugin: { json } }: Place,
+  { host, plugin: { json } }: AttachContext,
   gateways: readonly IpPrefix[],
   size: { readonly mtu?: number },
 ): Link {

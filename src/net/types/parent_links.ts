@@ -6,12 +6,12 @@ import { ERRNO } from "../../linux/errno.ts";
 import { type Allocation, cniArgs } from "../ipam/ipam.ts";
 import { NetlinkError } from "../kernel/netlink.ts";
 import {
+  type AttachContext,
   type Attached,
   macField,
   macText,
   masterLink,
   mtuField,
-  type Place,
   setUpPodLink,
 } from "./pod_link.ts";
 import {
@@ -47,8 +47,8 @@ const KINDS: Readonly<Record<string, (json: JsonObject) => readonly Bytes[]>> = 
 };
 
 /** Joins a pod to such a network. */
-export function attachParentLink(place: Place, allocation: Allocation): Attached {
-  const { host, namespace, attachment, plugin: { type, json } } = place;
+export function attachParentLink(context: AttachContext, allocation: Allocation): Attached {
+  const { host, namespace, attachment, plugin: { type, json } } = context;
   const data = KINDS[type](json);
   const mtu = mtuField(json);
   const parent = type === "dummy" ? undefined : masterLink(host, json);
@@ -67,7 +67,7 @@ export function attachParentLink(place: Place, allocation: Allocation): Attached
     if (!(error instanceof NetlinkError) || error.errno !== ERRNO.EOPNOTSUPP) throw error;
     throw new AppcError("type", `this kernel has no ${type} (${error.message})`);
   }
-  const podLink = setUpPodLink(place, allocation);
+  const podLink = setUpPodLink(context, allocation);
   return {
     result: {
       ...allocation,

@@ -21,7 +21,7 @@ import { getLink, getLinkAt, type Link, readLink, setLink } from "../kernel/rtne
 import { addRoute, getRoutes, readRoute } from "../kernel/rtnetlink_route.ts";
 
 /** Where a built-in plugin works. */
-export interface Place {
+export interface AttachContext {
   /** rtnetlink of the host's namespace, and of the pod's. */
   readonly host: NetlinkSocket;
   readonly pod: NetlinkSocket;
@@ -106,7 +106,7 @@ export interface PodLinkOptions {
 
 /** Gives the pod's interface its addresses and routes, and brings it up. Returns it. */
 export function setUpPodLink(
-  { pod, attachment }: Place,
+  { pod, attachment }: AttachContext,
   allocation: Allocation,
   options: PodLinkOptions = {},
 ): Link {

@@ -5,12 +5,12 @@ import { single } from "../model/address.ts";
 import type { Allocation } from "../ipam/ipam.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
 import {
+  type AttachContext,
   type Attached,
   enableForwarding,
   findLink,
   macText,
   mtuField,
-  type Place,
   setUpPodLink,
 } from "./pod_link.ts";
 import type { Request } from "../kernel/netlink.ts";
@@ -47,8 +47,8 @@ export function hostEndRequests(link: number, ips: Allocation["ips"]): readonly 
 }
 
 /** Joins a pod to a `ptp` network. */
-export function attachPtp(place: Place, allocation: Allocation): Attached {
-  const { host, namespace, attachment, plugin: { json } } = place;
+export function attachPtp(context: AttachContext, allocation: Allocation): Attached {
+  const { host, namespace, attachment, plugin: { json } } = context;
   const mtu = mtuField(json);
   const masqueraded = boolean(json.ipMasq, "ipMasq", false);
   const { ips } = allocation;
@@ -58,7 +58,7 @@ export function attachPtp(place: Place, allocation: Allocation): Attached {
   const ends = { hostName: name, podName: attachment.ifName, namespace };
   host.requests([vethRequest({ ...ends, ...mtu !== undefined && { mtu } })]);
   const hostLink = findLink(host, name);
-  const podLink = setUpPodLink(place, allocation, { pointToPoint: true });
+  const podLink = setUpPodLink(context, allocation, { pointToPoint: true });
   host.requests(hostEndRequests(hostLink.index, ips));
   return {
     result: {

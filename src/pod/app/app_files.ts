@@ -12,7 +12,7 @@ import { type MountOption, newMount } from "../../../stage1/steps/mounts.ts";
 import { findApp, pinInit } from "./app_process.ts";
 import { type PodView, readPodFile } from "../directory/pod_directory.ts";
 import { copyPath, overlayPath } from "../make/prepare_pod.ts";
-import { isMutable } from "../directory/sandbox.ts";
+import { isSandbox } from "../directory/sandbox.ts";
 import { appOf, claimApp } from "../life/sandbox_changes.ts";
 import { completeManifest, rootKindOf, treeIdOfApp } from "../make/resolved_pod.ts";
 
@@ -88,7 +88,7 @@ function openRunning(
     return rootOf(process.main, "/");
   }
   const manifest = completeManifest(pod);
-  if (isMutable(manifest)) {
+  if (isSandbox(manifest)) {
     const claimed = claimApp(pod, appOf(manifest, pod, app).name, false);
     if (claimed === undefined) throw new Failure(`app "${app}" is just being started; try again`);
     held.use(claimed);

@@ -27,7 +27,7 @@ import { cstring, trySyscall } from "../../linux/syscall.ts";
 import { O_PATH, RESOLVE_IN_ROOT } from "../../linux/constants.ts";
 
 /** A path on one side. */
-export interface Place {
+export interface CopyEnd {
   /** The root that the path is below, links included; absent: the host's. */
   readonly root?: number;
   readonly path: string;
@@ -54,13 +54,13 @@ const namesIn = (path: string): string[] => path.split("/").filter((n) => n !== 
 const isItself = (path: string): boolean => /(^|\/)\.{0,2}$/.test(path);
 
 /** A descriptor of a directory, links followed below the root; or the negative error number. */
-function openDirectory({ root }: Place, path: string): number {
+function openDirectory({ root }: CopyEnd, path: string): number {
   const resolve = root === undefined ? 0 : RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   const how = openHow(O_PATH | O_DIRECTORY | O_CLOEXEC, resolve);
   return trySyscall("openat2", root ?? AT_FDCWD, cstring(path || "."), how, OPEN_HOW_SIZE);
 }
 
-function opened(place: Place, path: string): number {
+function opened(place: CopyEnd, path: string): number {
   const fd = openDirectory(place, path);
   if (fd < 0) throw new Failure(`${place.name}: ${errnoText(-fd)}`);
   return fd;
@@ -77,7 +77,7 @@ function split(path: string): readonly [above: string, name: string] {
  *
  * @throws {Failure} where it is not there
  */
-export function findSource(place: Place): Source {
+export function findSource(place: CopyEnd): Source {
   const { path, name } = place;
   const names = namesIn(path);
   const base = /(^|\/)\.$/.test(path) || names.length === 0 || names.at(-1) === ".."
@@ -112,7 +112,7 @@ export interface Target {
  * @param what the source; absent: an archive, which goes into a directory
  * @throws {Failure} where it can't go there
  */
-export function findTarget(place: Place, what?: Pick<Source, "isDirectory" | "base">): Target {
+export function findTarget(place: CopyEnd, what?: Pick<Source, "isDirectory" | "base">): Target {
   const { path, name } = place;
   const existing = openDirectory(place, path);
   if (existing >= 0) return { name, directory: existing, entry: what?.base ?? "" };

@@ -3,14 +3,14 @@ import { exists } from "../../linux/exists.ts";
 import type { PodView } from "../directory/pod_directory.ts";
 import { podCgroup, SUBCGROUP } from "../../../stage1/cgroup/cgroup.ts";
 import {
-  type CgroupPlace,
-  controllersInSecond,
+  type CgroupLocation,
+  controllersInVersion2,
   disks,
-  findPlace,
-  type Found,
+  findLocation,
+  type FoundLocation,
   type Limited,
-  secondName,
   thisSystem,
+  version2Name,
   withoutEffect,
 } from "../../cgroup/location.ts";
 import { controllersOf } from "../../cgroup/limits.ts";
@@ -34,19 +34,19 @@ export function joinCgroups(init: number): void {
   }
 }
 
-/** Finds the place for the cgroups of an app in a pod that runs. */
-export function findAddedPlace(pod: PodView, init: number, wanting: Limited): Found {
+/** Finds the location for the cgroups of an app in a pod that runs. */
+export function findAddedLocation(pod: PodView, init: number, wanting: Limited): FoundLocation {
   const system = thisSystem(init);
-  if (system.hierarchies.version !== 2) return findPlace([wanting], system);
+  if (system.hierarchies.version !== 2) return findLocation([wanting], system);
   const name = podCgroup(pod.uuid);
   const [path] = cgroupsOf(pod);
   if (path === undefined) {
     return { warnings: [`${wanting.who} has no cgroup, because its pod has none`] };
   }
   const available = system.words(`${path}/cgroup.controllers`);
-  const controllers = [...controllersInSecond(controllersOf(wanting.limits))]
-    .filter((each) => available.includes(secondName(each)));
-  const place: CgroupPlace = {
+  const controllers = [...controllersInVersion2(controllersOf(wanting.limits))]
+    .filter((each) => available.includes(version2Name(each)));
+  const location: CgroupLocation = {
     version: 2,
     bases: [{ path: path.slice(0, -name.length - 1), controllers: [...controllers, "devices"] }],
     enable: [],
@@ -55,13 +55,13 @@ export function findAddedPlace(pod: PodView, init: number, wanting: Limited): Fo
   const warnings = withoutEffect(
     wanting,
     new Set(controllers),
-    (controller) => `its pod does not have the controller ${secondName(controller)}`,
+    (controller) => `its pod does not have the controller ${version2Name(controller)}`,
   );
-  return { place, warnings };
+  return { location, warnings };
 }
 
 /** Notes cgroups of a pod that come later than the pod, before they are made: what a crash leaves is found by it. */
-export function noteCgroups(pod: PodView, { bases }: CgroupPlace): void {
+export function noteCgroups(pod: PodView, { bases }: CgroupLocation): void {
   const path = `${pod.path}/${SUBCGROUP}`;
   const known = cgroupsOf(pod);
   const lines = bases.map((base) => `${base.path}/${podCgroup(pod.uuid)}`)

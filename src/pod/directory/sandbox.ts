@@ -3,6 +3,6 @@ import type { PodManifest } from "../../appc/pod_manifest.ts";
 import { rktAnnotationValue } from "../../appc/rkt_annotation.ts";
 
 /** Whether a pod is one of `rkt app sandbox`. */
-export function isMutable({ annotations }: Pick<PodManifest, "annotations">): boolean {
+export function isSandbox({ annotations }: Pick<PodManifest, "annotations">): boolean {
   return rktAnnotationValue(annotations, "mutable") === "true";
 }

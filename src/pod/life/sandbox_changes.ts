@@ -21,7 +21,7 @@ import {
   tryLockExclusive,
 } from "../../linux/lock.ts";
 import { KEEPERS, STOPPING } from "../../../stage1/processes/sandbox.ts";
-import { isMutable } from "../directory/sandbox.ts";
+import { isSandbox } from "../directory/sandbox.ts";
 import { statusPath } from "../directory/pod_details.ts";
 import { openPod, type PodView } from "../directory/pod_directory.ts";
 import { copyPath, overlayPath, volumePath } from "../make/prepare_pod.ts";
@@ -32,12 +32,12 @@ import { completeManifest } from "../make/resolved_pod.ts";
  *
  * @throws {Failure} where there is none, it does not run, or was not made for this
  */
-export function openMutablePod(dataDir: string, uuid: string): PodView {
+export function openSandbox(dataDir: string, uuid: string): PodView {
   const pod = openPod(dataDir, uuid);
   if (pod.state !== "running") {
     throw new Failure(`pod "${pod.uuid}" is not running: it is ${pod.state}`);
   }
-  if (!isMutable(completeManifest(pod))) {
+  if (!isSandbox(completeManifest(pod))) {
     throw new Failure(
       `the apps of pod "${pod.uuid}" can't be changed; \`rkt app sandbox\` makes a pod where they can`,
     );

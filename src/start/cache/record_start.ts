@@ -1,7 +1,7 @@
 /** Writes down how a pod was started, for recipe.ts to start it again. */
 import { parseImageArgument } from "../../fetch/image_argument.ts";
 import type { PodManifest } from "../../appc/pod_manifest.ts";
-import type { NetworkRecipe } from "../../net/pod/network_fast_path.ts";
+import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
 import type { GlobalFlags } from "../../cli/grammar/global_flags.ts";
 import { exists } from "../../linux/exists.ts";
 import {
@@ -17,7 +17,7 @@ import { occurrences } from "../start_pod.ts";
 import { BUILD } from "../../version.ts";
 import { type Pod, supervisorPid } from "../../../stage1/pod.ts";
 import { controllersOf } from "../../cgroup/limits.ts";
-import type { CgroupRecipe } from "../../cgroup/location.ts";
+import type { CachedLocation } from "../../cgroup/location.ts";
 import type { Rendered } from "../pod_parts.ts";
 import type { RunRequest } from "../../cli/request/run_arguments.ts";
 import type { UsersRecipe } from "./patch_users.ts";
@@ -44,11 +44,11 @@ function namesDevices({ apps }: Pod): boolean {
 }
 
 /** What limits depend on: of version 2, on what other processes are in the caller's cgroup; of disks, on the disks. */
-function cgroupRecipe({ cgroups, apps, limits }: Pod): CgroupRecipe | undefined {
+function cgroupRecipe({ cgroups, apps, limits }: Pod): CachedLocation | undefined {
   if (cgroups === undefined) return undefined;
   const wanted = [...controllersOf(limits, ...apps.map(({ limits }) => limits))];
   const plain = wanted.length === 0 || (cgroups.version === 1 && cgroups.disks.length === 0);
-  return plain ? undefined : { wanted, place: JSON.stringify(cgroups) };
+  return plain ? undefined : { wanted, location: JSON.stringify(cgroups) };
 }
 
 /** Records a recipe where one can be made. Failing at it is no failure of the run. */
@@ -125,9 +125,9 @@ async function networks(
   { uuid, dataDirectory, network }: Pod,
   manifest: PodManifest,
   executable: Uint8Array,
-): Promise<NetworkRecipe | undefined | "none can be made"> {
+): Promise<CachedNetworks | undefined | "none can be made"> {
   if (asked.kind !== "networks" || network.kind !== "joined") return undefined;
-  const { networkRecipe } = await import("../../net/pod/network_fast_path.ts");
+  const { recordNetworks } = await import("../../net/pod/network_fast_path.ts");
   const { podForwards } = await import("../../net/nat/pod_forwards.ts");
   const joined = {
     uuid,
@@ -137,7 +137,7 @@ async function networks(
     forwards: podForwards(manifest),
     tearDown: network.tearDown,
   };
-  return await networkRecipe(joined, executable) ?? "none can be made";
+  return await recordNetworks(joined, executable) ?? "none can be made";
 }
 
 function write(dataDir: string, key: string, recipe: string, executable: Uint8Array): void {

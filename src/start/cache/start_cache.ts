@@ -8,13 +8,13 @@
  *
  * This module is all that such a start loads, so it imports as little as it can.
  */
-import type { NetworkRecipe } from "../../net/pod/network_fast_path.ts";
-import type { QuickNetwork } from "../../net/pod/rejoin.ts";
+import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
+import type { CachedNetwork } from "../../net/pod/rejoin.ts";
 import { exists } from "../../linux/exists.ts";
 import { closeDescriptor, lockShared, openLockFile } from "../../linux/lock.ts";
 import { createEmbryo } from "../../pod/directory/create_pod.ts";
 import { BUILD } from "../../version.ts";
-import type { CgroupRecipe } from "../../cgroup/location.ts";
+import type { CachedLocation } from "../../cgroup/location.ts";
 import { overwrite, pidText, startPod } from "../start_pod.ts";
 import type { UsersRecipe } from "./patch_users.ts";
 
@@ -38,11 +38,11 @@ export interface Recipe {
   /** Bytes of the executable. */
   readonly size: number;
   /** Where the pod joins networks. */
-  readonly network?: NetworkRecipe;
+  readonly network?: CachedNetworks;
   /** Where the pod has users of its own. */
   readonly users?: UsersRecipe;
   /** Where limits depend on what else there is in cgroups. */
-  readonly cgroups?: CgroupRecipe;
+  readonly cgroups?: CachedLocation;
 }
 
 /** The data directory that a command line names; the recipe of another reading would not be found, that is all. */
@@ -141,15 +141,15 @@ export async function runRecipe(argv: readonly string[]): Promise<void> {
   lockShared(lock, "prepareLock");
   if (!unchanged(recipe, dataDir)) return closeDescriptor(lock);
   if (recipe.cgroups !== undefined) {
-    const { samePlace } = await import("../../cgroup/location.ts");
-    if (!samePlace(recipe.cgroups)) return closeDescriptor(lock);
+    const { sameLocation } = await import("../../cgroup/location.ts");
+    if (!sameLocation(recipe.cgroups)) return closeDescriptor(lock);
   }
   const executable = readExecutable(`${path}.elf`, recipe.size);
   if (executable === undefined) return closeDescriptor(lock);
   const join = recipe.network &&
-    await (recipe.network.quick === undefined
+    await (recipe.network.rejoin === undefined
       ? networksAgain(recipe.network, dataDir)
-      : networkQuickly(recipe.network, recipe.network.quick, dataDir));
+      : networkQuickly(recipe.network, recipe.network.rejoin, dataDir));
   if (recipe.network !== undefined && join === undefined) return closeDescriptor(lock);
   if (recipe.users !== undefined) {
     const { usersAgain } = await import("./patch_users.ts");
@@ -176,18 +176,18 @@ const absolute = (dataDir: string): string =>
 
 /** How the network of a recipe is joined quickly; undefined where networks are configured in another way now. */
 async function networkQuickly(
-  { localConfig }: NetworkRecipe,
-  network: QuickNetwork,
+  { localConfig }: CachedNetworks,
+  network: CachedNetwork,
   dataDir: string,
 ): Promise<Join | undefined> {
-  const { joinQuickly, POD_NAMESPACE, sameConfigurations } = await import(
+  const { rejoin, POD_NAMESPACE, sameConfigurations } = await import(
     "../../net/pod/rejoin.ts"
   );
   if (!sameConfigurations(network)) return undefined;
   return async (uuid, program) => {
     const dir = absolute(dataDir);
     const podPath = `${dir}/pods/embryo/${uuid}`;
-    if (joinQuickly(network, { uuid, dataDir: dir, podPath }, program)) return POD_NAMESPACE;
+    if (rejoin(network, { uuid, dataDir: dir, podPath }, program)) return POD_NAMESPACE;
     const { takeDown } = await import("../../net/pod/network_fast_path.ts");
     await takeDown({ uuid, dataDir: dir, localConfig });
     Deno.removeSync(podPath, { recursive: true });
@@ -196,8 +196,8 @@ async function networkQuickly(
 }
 
 /** How the networks of a recipe are joined again; undefined where their configuration has changed. */
-async function networksAgain(recipe: NetworkRecipe, dataDir: string): Promise<Join | undefined> {
-  const { joinAgain, POD_NAMESPACE, sameNetworks } = await import(
+async function networksAgain(recipe: CachedNetworks, dataDir: string): Promise<Join | undefined> {
+  const { rejoinNetworks, POD_NAMESPACE, sameNetworks } = await import(
     "../../net/pod/network_fast_path.ts"
   );
   const networks = sameNetworks(recipe);
@@ -207,7 +207,7 @@ async function networksAgain(recipe: NetworkRecipe, dataDir: string): Promise<Jo
     const podPath = `${dir}/pods/embryo/${uuid}`;
     try {
       const pod = { uuid, dataDir: dir, podPath };
-      return await joinAgain(recipe, networks, pod, program) && POD_NAMESPACE;
+      return await rejoinNetworks(recipe, networks, pod, program) && POD_NAMESPACE;
     } catch (error) {
       Deno.removeSync(podPath, { recursive: true });
       throw error;
