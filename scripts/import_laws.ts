@@ -1,0 +1,145 @@
+/**
+ * The laws of imports: which room may know which. docs/build/design.md gives the reasons.
+ *
+ * A room is a folder, or a file. Types count as much as values: who knows a type knows where it comes from.
+ */
+import { dirname, join, normalize } from "node:path/posix";
+
+/** A file of the project, and what it imports: paths from the project's root. */
+export type ImportGraph = ReadonlyMap<string, readonly string[]>;
+
+interface Law {
+  /** The room that the law is about. */
+  readonly room: string;
+  /** It imports nothing but itself and these. */
+  readonly only?: readonly string[];
+  /** It imports none of these. */
+  readonly never?: readonly string[];
+  /** What to do in place of a forbidden import. */
+  readonly instead: string;
+}
+
+const GROUND = ["src/linux", "src/failure.ts", "src/version.ts"];
+const TYPES = [...GROUND, "src/appc"];
+const HAND_IN = "let the caller hand in what it needs, as a value";
+
+/** The parts of networking, from the ground up: each may import those before it. */
+const NET_ORDER = ["model", "kernel", "ipam", "types", "nat", "plugins", "pod"];
+
+const LAWS: readonly Law[] = [
+  {
+    room: "src/linux",
+    only: [],
+    instead: "system calls know nothing of rkt: move it to the caller",
+  },
+  { room: "src/appc", only: GROUND, instead: "the specification's types know no other room" },
+  { room: "src/aci", only: TYPES, instead: HAND_IN },
+  { room: "src/config", only: TYPES, instead: HAND_IN },
+  { room: "src/discovery", only: TYPES, instead: HAND_IN },
+  {
+    room: "stage1/engine",
+    only: GROUND,
+    instead: "a plan does not know what it is for: pass a value",
+  },
+  {
+    room: "stage1",
+    only: [...TYPES, "src/cgroup"],
+    instead: "stage1 knows a pod by stage1/pod.ts and its directory: write it there",
+  },
+  { room: "src/cgroup", never: ["src/pod", "stage1"], instead: HAND_IN },
+  {
+    room: "src/store",
+    never: ["src/pod"],
+    instead: "let the caller say which images and trees are in use",
+  },
+  { room: "src/trust", never: ["src/store"], instead: "put what knows both into src/fetch" },
+  {
+    room: "src/pod",
+    never: ["src/net", "src/start", "src/fetch", "src/trust"],
+    instead: "let src/start join the two",
+  },
+  ...NET_ORDER.map((part, at): Law => ({
+    room: `src/net/${part}`,
+    never: NET_ORDER.slice(at + 1).map((later) => `src/net/${later}`),
+    instead: `the order is ${NET_ORDER.join(", ")}: move what both need to the earlier one`,
+  })),
+  { room: "src/net/kernel", only: ["src/net/model", ...TYPES], instead: HAND_IN },
+  { room: "src", never: ["src/cli"], instead: "move it to the room that it is about" },
+  { room: "stage1", never: ["src/cli"], instead: "move it to the room that it is about" },
+  {
+    room: "scripts",
+    never: ["tests"],
+    instead: "put what needs the tests' worlds into tests/bench",
+  },
+];
+
+/** Who may load the files of commands. */
+const COMMAND_USERS = ["src/cli/table", "src/cli/main.ts"];
+
+const isIn = (file: string, room: string) => file === room || file.startsWith(`${room}/`);
+
+/** A unit test beside its source, a folder `testing`, or anything of tests/ and testdata/. */
+function isForTests(file: string): boolean {
+  return file.endsWith("_test.ts") || /(^|\/)testing\//.test(file) || /^test(s|data)\//.test(file);
+}
+
+/**
+ * The imports that break a law.
+ *
+ * @returns a line for each: who imports whom, and what to do instead
+ */
+export function breaches(graph: ImportGraph, commands: ReadonlySet<string>): string[] {
+  const found: string[] = [];
+  for (const [file, imports] of graph) {
+    // Tests beside the sources build on whatever they need.
+    if (file.endsWith("_test.ts")) continue;
+    for (const imported of imports) {
+      const arrow = `${file} → ${imported}`;
+      for (const { room, only, never, instead } of LAWS) {
+        if (!isIn(file, room)) continue;
+        if (room === "src" && isIn(file, "src/cli")) continue;
+        const allowed = only === undefined || [room, ...only].some((each) => isIn(imported, each));
+        const forbidden = never?.some((each) => isIn(imported, each)) ?? false;
+        if (!allowed || forbidden) found.push(`${arrow}: ${instead}`);
+      }
+      if (!isForTests(file) && isForTests(imported)) {
+        found.push(`${arrow}: product never imports what is for tests`);
+      }
+      if (commands.has(imported) && !COMMAND_USERS.some((user) => isIn(file, user))) {
+        found.push(`${arrow}: a command never imports another: move what both need out of it`);
+      }
+    }
+  }
+  return found;
+}
+
+/** Circles of product files: each is a line that names the files on it in order. */
+export function circles(graph: ImportGraph): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, way: readonly string[]) => {
+    const at = way.indexOf(file);
+    if (at >= 0) {
+      found.push(`${[...way.slice(at), file].join(" → ")}: move what both need to a third file`);
+      return;
+    }
+    if (done.has(file)) return;
+    for (const next of graph.get(file) ?? []) visit(next, [...way, file]);
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file, []);
+  return found;
+}
+
+const IMPORT = /(?:\bfrom|\bimport|\bimport\s*\()\s*"(\.{1,2}\/[^"]+)"/g;
+
+/** What a source file imports, types and `import()` included: paths from the project's root. */
+export function importsOf(file: string, text: string): readonly string[] {
+  const code = text.replace(/^\s*(\*|\/\/).*$/gm, "");
+  return [...code.matchAll(IMPORT)].map(([, path = ""]) => normalize(join(dirname(file), path)));
+}
+
+/** Whether a file of src/cli is a command: its default export is what the table of commands loads. */
+export function isCommand(file: string, text: string): boolean {
+  return isIn(file, "src/cli") && /^export default /m.test(text);
+}
