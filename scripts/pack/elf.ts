@@ -6,7 +6,7 @@
 
 export const ET_EXEC = 2, ET_DYN = 3;
 export const EM_X86_64 = 62, EM_AARCH64 = 183;
-export const PT_LOAD = 1, PT_DYNAMIC = 2, PT_PHDR = 6;
+export const PT_LOAD = 1, PT_DYNAMIC = 2, PT_INTERP = 3, PT_PHDR = 6;
 export const PF_X = 1, PF_R = 4;
 export const SHT_PROGBITS = 1;
 export const SHF_ALLOC = 2, SHF_EXECINSTR = 4;

@@ -3,7 +3,8 @@
  *
  * Appended to Deno's ELF is one loadable segment (read and execute) with everything of ours:
  *
- *     stub       machine code that the entry point is set to (stub_x86_64.S, stub_aarch64.S)
+ *     launcher   what the kernel starts (stage1/launcher); only where the executable has a fixed address
+ *     stub       machine code that is then Deno's entry point (stub_x86_64.S, stub_aarch64.S)
  *     header     {@linkcode HEADER}: what the stub has to know
  *     strings    arguments and environment that the stub inserts; prefixes of variables it drops
  *     texts      of modules that stay where they are until they are imported (mapped_modules.ts)
@@ -25,10 +26,12 @@ import {
   EHDR_SHNUM,
   EHDR_SHOFF,
   type Elf,
+  ET_EXEC,
   fileOffset,
   PF_R,
   PF_X,
   PHDR_SIZE,
+  PT_INTERP,
   PT_LOAD,
   PT_PHDR,
   readElf,
@@ -45,6 +48,8 @@ import { concat, eszip, type EszipModule } from "./eszip.ts";
 import type { MappedModules } from "./mapped_modules.ts";
 import { prelink } from "./prelink.ts";
 import { STUBS } from "./stub_bytes.ts";
+import { launcher, launcherSize } from "../../stage1/launcher/launcher.ts";
+import { HIDDEN_INTERP } from "../../stage1/launcher/load_interpreter.ts";
 
 /** Where the program's modules live, as far as `import.meta.url` can tell. */
 export const MODULE_BASE = "file:///app/";
@@ -186,8 +191,12 @@ function stringBlock() {
 
 /** Stub, header, strings and eszip, for a segment loaded at `vaddr`. */
 function buildSegment(deno: Elf, vaddr: number, options: PackOptions): Uint8Array {
-  const stub: Uint8Array = STUBS[deno.machine.arch];
-  const headerAddress = vaddr + stub.length;
+  const { arch } = deno.machine;
+  const stub: Uint8Array = STUBS[arch];
+  const stubAddress = options.base === undefined ? vaddr : vaddr + alignUp(launcherSize(arch), 16);
+  const start = stubAddress === vaddr ? new Uint8Array() : launcher(arch, vaddr, stubAddress);
+  const gap = new Uint8Array(stubAddress - vaddr - start.length);
+  const headerAddress = stubAddress + stub.length;
   const strings = stringBlock(), header = new DataView(new ArrayBuffer(HEADER.size));
   const script = `${options.modules[0].specifier}#/proc/self/fd/`;
   const args = [...ARGUMENTS, ...options.flags ?? [], ESZIP_FLAG, SCRIPT_MARK];
@@ -209,7 +218,7 @@ function buildSegment(deno: Elf, vaddr: number, options: PackOptions): Uint8Arra
   const texts = mapped?.bytes ?? new Uint8Array();
   setWord(header, HEADER.payload, HEADER.size + text.length + texts.length);
   setWord(header, HEADER.payloadSize, payload.length);
-  return concat([stub, new Uint8Array(header.buffer), text, texts, payload]);
+  return concat([start, gap, stub, new Uint8Array(header.buffer), text, texts, payload]);
 }
 
 /** The address of the GOT slot through which Deno reads libc's `environ`. */
@@ -258,8 +267,16 @@ function assemble(deno: Elf, bodyEnd: number, segment: NewSegment): Uint8Array<A
   view.setUint16(EHDR_SHNUM, count + 1, true);
 
   addProgramHeader(deno, view, segment);
+  if (deno.type === ET_EXEC) hideInterpreter(deno, view);
   setWord(view, EHDR_ENTRY, segment.vaddr);
   return out;
+}
+
+/** The launcher loads the interpreter, not the kernel. */
+function hideInterpreter(deno: Elf, view: DataView): void {
+  for (const { at } of deno.segments.filter(({ type }) => type === PT_INTERP)) {
+    view.setUint32(at, HIDDEN_INTERP, true);
+  }
 }
 
 function writeSection(view: DataView, at: number, name: number, segment: NewSegment): void {

@@ -186,3 +186,13 @@ export const TIOCSPTLCK = 0x40045431;
 export const ENOENT = 2;
 export const EINTR = 4;
 export const EAGAIN = 11;
+
+// include/uapi/asm-generic/mman-common.h
+export const PROT_NONE = 0;
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+export const PROT_EXEC = 4;
+export const MAP_PRIVATE = 2;
+export const MAP_FIXED = 0x10;
+export const MAP_ANONYMOUS = 0x20;
+export const MAP_FIXED_NOREPLACE = 0x100000;

@@ -56,6 +56,7 @@ export const SYSCALLS = {
   landlock_restrict_self: call(446, 446, "fd", "int"),
   mkdirat: call(258, 34, "fd", "pointer", "octal"),
   mknodat: call(259, 33, "fd", "pointer", "mode", "device"),
+  mmap: call(9, 222, "size", "size", "PROT_", "MAP_", "fd", "size"),
   mount: call(165, 40, "pointer", "pointer", "pointer", "MS_", "pointer"),
   mount_setattr: call(442, 442, "fd", "pointer", "AT_", "pointer", "size"),
   move_mount: call(429, 429, "fd", "pointer", "fd", "pointer", "MOVE_MOUNT_"),
@@ -122,6 +123,10 @@ export const OPERATIONS = {
   branchValue: -10,
   goto: -11,
   return: -12,
+  same: -13,
+  hash: -14,
+  length: -15,
+  leave: -16,
 } as const;
 
 /** The name of an operation of the engine. */

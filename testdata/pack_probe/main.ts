@@ -11,6 +11,8 @@ export interface Report {
   readonly execPath: string;
   /** What each open descriptor below 3 leads to. */
   readonly standard: Readonly<Record<string, string>>;
+  /** What is where in its memory: lines of /proc/self/maps that name a file or a stack. */
+  readonly maps: readonly string[];
 }
 
 function standardDescriptors(): Record<string, string> {
@@ -29,6 +31,7 @@ const report: Report = {
   environment: originalEnvironment(),
   execPath: Deno.execPath(),
   standard: standardDescriptors(),
+  maps: Deno.readTextFileSync("/proc/self/maps").split("\n").filter((line) => /[/[]/.test(line)),
 };
 const file = originalVariable("PROBE_REPORT");
 if (file === undefined) console.log(JSON.stringify(report));

@@ -1,6 +1,6 @@
 /** What a packed program must bear (docs/build/building.md), shown with a small one that reports how it was
  * started, since rkt itself must not. */
-import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, notStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { makeBinary } from "../../scripts/binary.ts";
 import { type Bundle, bundle } from "../../scripts/bundle.ts";
 import { aarch64Deno } from "../../scripts/foreign_deno.ts";
@@ -128,6 +128,31 @@ Deno.test("a packed program starts on a read-only root without /tmp, /etc and a 
   strictEqual(stderr, "");
   strictEqual(code, 0);
   deepStrictEqual(JSON.parse(stdout).args, ["x"]);
+});
+
+Deno.test("a packed program says in one line that there is no glibc", async () => {
+  const root = ["--ro-bind", probe, "/probe", "--proc", "/proc", "--dev", "/dev"];
+  const { code, stdout, stderr } = await run("bwrap", [...root, "/probe"], { clearEnv: true });
+  strictEqual(stdout, "");
+  match(
+    stderr,
+    /^cannot start: this program needs glibc: \/lib\S*\/ld-linux-\S+ is not there, or can't be read\n$/,
+  );
+  strictEqual(code, 126);
+});
+
+Deno.test("a packed program's loader, libraries and stack lie elsewhere each time", async () => {
+  const addresses = async () => {
+    const { stdout } = await run(probe, ["maps"]);
+    const { maps } = JSON.parse(stdout) as Report;
+    const at = (end: RegExp) => maps.find((line) => end.test(line))?.split("-")[0];
+    return [at(/ld-linux/), at(/libc\.so/), at(/\[stack\]/)];
+  };
+  const [first, second] = [await addresses(), await addresses()];
+  first.forEach((address, i) => {
+    ok(address !== undefined);
+    notStrictEqual(address, second[i]);
+  });
 });
 
 const HOSTILE_FILES: Readonly<Record<string, string>> = {

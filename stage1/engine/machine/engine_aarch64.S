@@ -85,7 +85,20 @@ operation:
 	b.eq	branch_value
 	subs	w8, w8, #1
 	b.eq	goto
-	ldp	x21, x30, [sp, #16]
+	subs	w8, w8, #1
+	b.eq	return
+	subs	w8, w8, #1
+	b.eq	same
+	subs	w8, w8, #1
+	b.eq	hash
+	subs	w8, w8, #1
+	b.eq	length
+
+	mov	sp, x0			// leave
+	mov	x0, #0			// as the kernel starts a program: nothing to be called at its end
+	br	x1
+
+return:	ldp	x21, x30, [sp, #16]
 	ldp	x19, x20, [sp], #32
 	ret
 
@@ -113,6 +126,33 @@ branch_value:
 	b	result
 goto:	mov	x19, x0
 	b	next
+same:	cbz	x2, 2f
+1:	ldrb	w8, [x0], #1
+	ldrb	w9, [x1], #1
+	cmp	w8, w9
+	b.ne	3f
+	subs	x2, x2, #1
+	b.ne	1b
+2:	mov	x0, #1
+	b	result
+3:	mov	x0, #0
+	b	result
+hash:	movz	x10, #0x1b3
+	movk	x10, #0x100, lsl #32
+1:	cbz	x1, 2f
+	ldrb	w8, [x0], #1
+	eor	x2, x2, x8
+	mul	x2, x2, x10
+	sub	x1, x1, #1
+	b	1b
+2:	mov	x0, x2
+	b	result
+length:	mov	x8, x0
+1:	ldrb	w9, [x8], #1
+	cbnz	w9, 1b
+	sub	x0, x8, x0
+	sub	x0, x0, #1
+	b	result
 
 	.balign 8
 plan:	.quad	0			// filled in where the engine is the text of a process

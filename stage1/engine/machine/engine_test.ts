@@ -8,6 +8,7 @@ import { assemble } from "../assemble.ts";
 import * as k from "../../../src/linux/constants.ts";
 import { executable, MEMORY } from "../elf.ts";
 import { errnoText, LAST_ERRNO } from "../../../src/linux/errno.ts";
+import { FNV_OFFSET_BASIS } from "../fnv1a.ts";
 import { interpret } from "../testing/interpret.ts";
 import {
   addressOf,
@@ -105,6 +106,36 @@ const COMPUTED: readonly Probe[] = [
   ...compute("shl", BIG, 4n, BigInt.asIntN(64, BIG << 4n)),
   ...compute("shr", -1n, 60n, 15n),
   ...compute("shr", BIG, 8n, BIG >> 8n),
+];
+
+/** Operations on bytes in memory: FNV-1a's values are those of draft-eastlake-fnv, appendix C. */
+const ON_BYTES: readonly Probe[] = [
+  ...[["", "", 0], ["a", "a", 1], ["abc", "abd", 2], ["etcd", "etcd", 4]].map((
+    [a, b, n],
+  ): Probe => ({
+    name: `same ${n} bytes of ${a} and ${b}`,
+    expected: 1n,
+    build: (s, out) => s.compute("same", [a ?? "", b ?? "", n ?? 0], { store: out }),
+  })),
+  ...[["a", "b", 1], ["abc", "abd", 3], ["abc", "xbc", 3]].map(([a, b, n]): Probe => ({
+    name: `not the same ${n} bytes of ${a} and ${b}`,
+    expected: 0n,
+    build: (s, out) => s.compute("same", [a ?? "", b ?? "", n ?? 0], { store: out }),
+  })),
+  ...([["", 0xcbf29ce484222325n], ["a", 0xaf63dc4c8601ec8cn], [
+    "foobar",
+    0x85944171f73967e8n,
+  ]] as const)
+    .map(([text, hash]): Probe => ({
+      name: `hash ${JSON.stringify(text)}`,
+      expected: BigInt.asIntN(64, hash),
+      build: (s, out) => s.compute("hash", [text, text.length, FNV_OFFSET_BASIS], { store: out }),
+    })),
+  ...["", "a", "a longer text, ä"].map((text): Probe => ({
+    name: `length of ${JSON.stringify(text)}`,
+    expected: BigInt(new TextEncoder().encode(text).length),
+    build: (s, out) => s.compute("length", [text], { store: out }),
+  })),
 ];
 
 /** Whether a branch is taken: 1 or 0. */
@@ -240,7 +271,7 @@ const OTHERS: readonly Probe[] = [
   },
 ];
 
-const PROBES = [...COMPUTED, ...BRANCHED, ...OTHERS];
+const PROBES = [...COMPUTED, ...ON_BYTES, ...BRANCHED, ...OTHERS];
 
 function probes(end: (steps: Section, outs: readonly Slot[]) => void) {
   const steps = new Section();

@@ -17,6 +17,9 @@
 #              -6 a0 >> a1       -7 *a0            -8 *a0 = a1       -9 the instruction that branched last
 #             -10 its result    -11 go to a0      -12 return to the caller
 #              (-10 before any branch, where the engine is a process: the stack pointer)
+#             -13 1 if the a2 bytes at a0 and at a1 are the same, else 0
+#             -14 FNV-1a of the a1 bytes at a0, from the state a2    -15 bytes of the C string at a0
+#             -16 leave for the program at a1, with the stack pointer a0
 # Conditions:   0 never    1 result is an error, -4095..-1    2 result = operand    3 result != operand
 #               4 result < operand (signed)    5 always
 #
@@ -119,7 +122,20 @@ operation:
 	jz	branch_value
 	dec	eax
 	jz	goto
-	pop	r12
+	dec	eax
+	jz	return
+	dec	eax
+	jz	same
+	dec	eax
+	jz	hash
+	dec	eax
+	jz	length
+
+	mov	rsp, rdi		# leave
+	xor	edx, edx		# as the kernel starts a program: nothing to be called at its end
+	jmp	rsi
+
+return:	pop	r12
 	pop	rbp
 	pop	rbx
 	ret
@@ -156,6 +172,26 @@ branch_value:
 	jmp	result
 goto:	mov	rbx, rdi
 	jmp	next
+same:	mov	rcx, rdx
+	xor	eax, eax		# and the zero flag is set, should there be no bytes
+	repe cmpsb
+	sete	al
+	jmp	result
+hash:	mov	rax, rdx
+	movabs	r8, 0x100000001b3
+1:	test	rsi, rsi
+	jz	result
+	movzx	ecx, byte ptr [rdi]
+	xor	rax, rcx
+	imul	rax, r8
+	inc	rdi
+	dec	rsi
+	jmp	1b
+length:	xor	eax, eax
+1:	cmp	byte ptr [rdi + rax], 0
+	je	result
+	inc	rax
+	jmp	1b
 
 	.balign 8
 plan:	.quad	0			# filled in where the engine is the text of a process

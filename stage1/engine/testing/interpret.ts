@@ -2,6 +2,7 @@
  * Runs a plan against a kernel that is a function: for tests of what a plan decides. It knows nothing of how plans are
  * assembled, so it also says what the assembler and the engine have to do.
  */
+import { fnv1a } from "../fnv1a.ts";
 import { EXIT_FAILURE } from "../abort.ts";
 import { PLACE } from "../elf.ts";
 import {
@@ -57,6 +58,8 @@ export type End =
   | { readonly kind: "exit"; readonly code: number }
   | { readonly kind: "execve"; readonly path: Given }
   | { readonly kind: "return" }
+  /** Gone on to another program. */
+  | { readonly kind: "leave"; readonly stack: number; readonly to: number }
   /** A step that must succeed did not; the process ends with {@linkcode EXIT_FAILURE}. */
   | {
     readonly kind: "failed";
@@ -172,6 +175,9 @@ class Machine implements Memory {
     let result: bigint;
     if (step.call in OPERATIONS) {
       if (step.call === "return") return { kind: "return" };
+      if (step.call === "leave") {
+        return { kind: "leave", stack: Number(values[0]), to: Number(values[1]) };
+      }
       result = this.#operation(step.call as OperationName, values);
       if (step.call === "goto") return undefined;
     } else {
@@ -212,7 +218,7 @@ class Machine implements Memory {
     return undefined;
   }
 
-  #operation(operation: OperationName, [a = 0n, b = 0n]: readonly bigint[]): bigint {
+  #operation(operation: OperationName, [a = 0n, b = 0n, c = 0n]: readonly bigint[]): bigint {
     switch (operation) {
       case "let":
         return a;
@@ -239,7 +245,14 @@ class Machine implements Memory {
       case "goto":
         this.#next = Number(a);
         return a;
+      case "same":
+        return this.#bytes(a, c).every((byte, i) => byte === this.#bytes(b, c)[i]) ? 1n : 0n;
+      case "hash":
+        return word(fnv1a(this.#bytes(a, b), c));
+      case "length":
+        return BigInt(new TextEncoder().encode(this.text(Number(a))).length);
       case "return":
+      case "leave":
         return 0n;
     }
   }
@@ -350,6 +363,12 @@ class Machine implements Memory {
   view(address: number, size: number): DataView {
     const { view } = this.#at(BigInt(address));
     return new DataView(view.buffer, Number(BigInt(address) % DISTANCE), size);
+  }
+
+  #bytes(address: bigint, size: bigint): Uint8Array {
+    if (size === 0n) return new Uint8Array();
+    const { buffer, byteOffset, byteLength } = this.view(Number(address), Number(size));
+    return new Uint8Array(buffer, byteOffset, byteLength);
   }
 
   text(address: number): string {
