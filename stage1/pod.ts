@@ -1,13 +1,7 @@
 /** What stage1 gets to know of a pod: everything is decided, nothing is looked up any more. */
+import type { SeccompSet } from "../src/appc/isolator.ts";
 import type { CgroupLocation } from "../src/cgroup/location.ts";
 import type { Limits } from "../src/cgroup/limits.ts";
-import type { DeviceRule } from "./cgroup/devices.ts";
-import type { ProcessLimit } from "./app/process_limits.ts";
-import type { PrivateUsers } from "./root/private_users.ts";
-import type { Life } from "./app/restart_policy.ts";
-import type { SystemCallFilter } from "./seccomp/filter.ts";
-import type { SecurityLabel } from "./app/security_label.ts";
-import type { Setting } from "./root/sysctl.ts";
 
 /** A pod that is ready to run. Paths are of the host unless they say otherwise. */
 export interface Pod {
@@ -196,3 +190,89 @@ export interface AppMount {
   /** Where the source is a device: what the app may do with it. */
   readonly device?: DeviceRule;
 }
+
+/** When an app is started again after its end. */
+export interface Restart {
+  readonly when: "no" | "on-failure" | "always";
+  /** How often at most; `Infinity` for any number. */
+  readonly most: number;
+  /** Milliseconds until the first time; each further one waits twice as long, up to 10 seconds. */
+  readonly delay: number;
+}
+
+/** How an app is part of the pod's life. */
+export interface Life {
+  readonly restart: Restart;
+  /** Whether a failure of the app leaves the other apps running; else it ends the pod. */
+  readonly keep: boolean;
+  /** The names of the apps that start before it. */
+  readonly after: readonly string[];
+}
+
+/** A resource of a process, by the name that people know from ulimit(1), docker and podman. */
+export type Resource =
+  | "core"
+  | "cpu"
+  | "data"
+  | "fsize"
+  | "locks"
+  | "memlock"
+  | "msgqueue"
+  | "nice"
+  | "nofile"
+  | "nproc"
+  | "rss"
+  | "rtprio"
+  | "rttime"
+  | "sigpending"
+  | "stack"
+  | "as";
+
+/** A limit, in the resource's unit (setrlimit(2)). A process may raise its soft limit up to the hard one. */
+export interface ProcessLimit {
+  readonly resource: Resource;
+  readonly soft: bigint;
+  readonly hard: bigint;
+}
+
+/** A label, and the file that takes it for the next execve(2). */
+export interface SecurityLabel {
+  readonly module: "SELinux" | "AppArmor";
+  /** Below /proc/self. */
+  readonly file: string;
+  readonly text: string;
+  /** The context or the profile. */
+  readonly name: string;
+}
+
+/** Devices an app may use, and for what. */
+export interface DeviceRule {
+  readonly type: "char" | "block";
+  readonly major: number;
+  /** Absent means all of the major number. */
+  readonly minor?: number;
+  /** Letters of: r (read), w (write), m (make nodes). */
+  readonly access: string;
+}
+
+/** Which users of the host a pod has: its 0 is `shift`, and so on. */
+export interface PrivateUsers {
+  readonly shift: number;
+  readonly count: number;
+}
+
+/** A setting: its path below /proc/sys and its value. */
+export type Setting = readonly [path: string, value: string];
+
+/** A filter of system calls. */
+export interface SystemCallFilter {
+  /** Instructions of classic BPF. */
+  readonly program: Uint8Array<ArrayBuffer>;
+  /** What it was made from. */
+  readonly calls: SystemCalls;
+  /** What stood in the set and means nothing. */
+  readonly unknownNames: readonly string[];
+}
+
+/** What the text of an isolator says of system calls. */
+export type SystemCalls = "default" | SeccompSet;

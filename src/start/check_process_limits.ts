@@ -3,13 +3,8 @@ import { Failure } from "../failure.ts";
 import { processFile } from "../linux/process.ts";
 import { trySyscall } from "../linux/syscall.ts";
 import { capabilityNumber } from "../linux/capabilities.ts";
-import type { PodApp } from "../../stage1/pod.ts";
-import {
-  type Resource,
-  RESOURCES,
-  UNLIMITED,
-  whyRefused,
-} from "../../stage1/app/process_limits.ts";
+import type { PodApp, Resource } from "../../stage1/pod.ts";
+import { RESOURCES, UNLIMITED, whyRefused } from "../../stage1/app/process_limits.ts";
 
 /** The hard limit of this process. */
 function ownHardLimit(resource: Resource): bigint {

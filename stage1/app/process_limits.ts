@@ -2,9 +2,10 @@
 import { Failure } from "../../src/failure.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, struct } from "../engine/plan.ts";
+import type { ProcessLimit, Resource } from "../pod.ts";
 
 /** The resources, by the names that people know from ulimit(1), docker and podman. */
-export const RESOURCES = {
+export const RESOURCES: Readonly<Record<Resource, number>> = {
   core: k.RLIMIT_CORE,
   cpu: k.RLIMIT_CPU,
   data: k.RLIMIT_DATA,
@@ -21,20 +22,10 @@ export const RESOURCES = {
   sigpending: k.RLIMIT_SIGPENDING,
   stack: k.RLIMIT_STACK,
   as: k.RLIMIT_AS,
-} as const;
-
-/** A resource of a process. */
-export type Resource = keyof typeof RESOURCES;
+};
 
 /** What stands for no limit (include/uapi/asm-generic/resource.h); above it there is no number. */
 export const UNLIMITED = (1n << 64n) - 1n;
-
-/** A limit, in the resource's unit (setrlimit(2)). A process may raise its soft limit up to the hard one. */
-export interface ProcessLimit {
-  readonly resource: Resource;
-  readonly soft: bigint;
-  readonly hard: bigint;
-}
 
 const isResource = (name: string): name is Resource => Object.hasOwn(RESOURCES, name);
 

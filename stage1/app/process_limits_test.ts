@@ -1,3 +1,4 @@
+import type { ProcessLimit } from "../pod.ts";
 import assert from "node:assert/strict";
 import { Failure } from "../../src/failure.ts";
 import { runPod, testApp, testPod } from "../testing/fake_kernel.ts";
@@ -5,7 +6,6 @@ import * as k from "../../src/linux/constants.ts";
 import {
   parseProcessLimit,
   parseProcessLimits,
-  type ProcessLimit,
   processLimitText,
   RESOURCES,
   UNLIMITED,

@@ -6,24 +6,7 @@ import {
   rktAnnotationValue,
 } from "../../src/appc/rkt_annotation.ts";
 import { Failure } from "../../src/failure.ts";
-
-/** When an app is started again after its end. */
-export interface Restart {
-  readonly when: "no" | "on-failure" | "always";
-  /** How often at most; `Infinity` for any number. */
-  readonly most: number;
-  /** Milliseconds until the first time; each further one waits twice as long, up to {@linkcode LONGEST_DELAY}. */
-  readonly delay: number;
-}
-
-/** How an app is part of the pod's life. */
-export interface Life {
-  readonly restart: Restart;
-  /** Whether a failure of the app leaves the other apps running; else it ends the pod. */
-  readonly keep: boolean;
-  /** The names of the apps that start before it. */
-  readonly after: readonly string[];
-}
+import type { Life, Restart } from "../pod.ts";
 
 /** Milliseconds. A run of that length also counts as good: the next delay is the first one again. */
 export const LONGEST_DELAY = 10_000;

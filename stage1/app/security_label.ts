@@ -1,16 +1,7 @@
 /** What a Linux security module is to know an app by: its SELinux context or AppArmor profile. */
 import type { Isolator } from "../../src/appc/isolator.ts";
 import { Failure } from "../../src/failure.ts";
-
-/** A label, and the file that takes it for the next execve(2). */
-export interface SecurityLabel {
-  readonly module: "SELinux" | "AppArmor";
-  /** Below /proc/self. */
-  readonly file: string;
-  readonly text: string;
-  /** The context or the profile. */
-  readonly name: string;
-}
+import type { SecurityLabel } from "../pod.ts";
 
 /** Where the kernel says which modules it has. */
 export interface KernelFiles {

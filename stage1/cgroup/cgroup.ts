@@ -4,7 +4,7 @@
  */
 import type { CgroupBase, CgroupLocation } from "../../src/cgroup/location.ts";
 import { type Setting, settings } from "./cgroup_settings.ts";
-import { attachDeviceProgram, DEFAULT_DEVICES, deviceLine, type DeviceRule } from "./devices.ts";
+import { attachDeviceProgram, DEFAULT_DEVICES, deviceLine } from "./devices.ts";
 import * as k from "../../src/linux/constants.ts";
 import {
   mutableStruct,
@@ -15,7 +15,7 @@ import {
   space,
   type Struct,
 } from "../engine/plan.ts";
-import type { Pod, PodApp } from "../pod.ts";
+import type { DeviceRule, Pod, PodApp } from "../pod.ts";
 import { makeFile } from "../steps/pod_directory.ts";
 
 /** The file in the pod's directory that names the pod's cgroups, a line each; what a crash leaves is found by it. */

@@ -4,16 +4,7 @@
  */
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot, struct } from "../engine/plan.ts";
-
-/** Devices an app may use, and for what. */
-export interface DeviceRule {
-  readonly type: "char" | "block";
-  readonly major: number;
-  /** Absent means all of the major number. */
-  readonly minor?: number;
-  /** Letters of: r (read), w (write), m (make nodes). */
-  readonly access: string;
-}
+import type { DeviceRule } from "../pod.ts";
 
 const char = (major: number, minor?: number): DeviceRule => ({
   type: "char",

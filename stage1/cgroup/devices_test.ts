@@ -1,5 +1,6 @@
+import type { DeviceRule } from "../pod.ts";
 import assert from "node:assert/strict";
-import { DEFAULT_DEVICES, deviceLine, deviceProgram, type DeviceRule } from "./devices.ts";
+import { DEFAULT_DEVICES, deviceLine, deviceProgram } from "./devices.ts";
 
 /** Runs a program as the kernel's BPF machine does, as far as these programs use it. */
 function verdict(program: Uint8Array, context: readonly number[]): number {

@@ -1,7 +1,8 @@
 /** What an app may do beyond the default, and what less: for people who have to decide whether to run it. */
+import type { SystemCalls } from "../pod.ts";
 import { DEFAULT_CAPABILITIES } from "../../src/linux/capabilities.ts";
 import { KNOWN_CALLS } from "../seccomp/known_calls.ts";
-import { type Action, type Policy, policyOf, type SystemCalls } from "../seccomp/policy.ts";
+import { type Action, type Policy, policyOf } from "../seccomp/policy.ts";
 import { SYSCALL_CLASSES } from "../seccomp/syscall_table.ts";
 
 /** How an app is confined. */

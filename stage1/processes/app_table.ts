@@ -3,7 +3,7 @@
  * same for one app and for fifty.
  */
 import type { Cgroups } from "../cgroup/cgroup.ts";
-import { delays, type Life, LONGEST_DELAY, type Restart } from "../app/restart_policy.ts";
+import { delays, LONGEST_DELAY } from "../app/restart_policy.ts";
 import {
   addressOf,
   type Field,
@@ -16,7 +16,7 @@ import {
   struct,
   type Value,
 } from "../engine/plan.ts";
-import type { PodApp } from "../pod.ts";
+import type { Life, PodApp, Restart } from "../pod.ts";
 
 /** How far an app has come. The phases below `preparing` wait for init, those from there on for a process. */
 export const PHASE = {

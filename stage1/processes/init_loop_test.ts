@@ -8,10 +8,10 @@ import {
   testApp,
   testPod,
 } from "../testing/fake_kernel.ts";
-import { type Life, PLAIN_LIFE, type Restart } from "../app/restart_policy.ts";
+import { PLAIN_LIFE } from "../app/restart_policy.ts";
 import * as k from "../../src/linux/constants.ts";
 import { MEMORY } from "../engine/elf.ts";
-import type { Pod, PodApp } from "../pod.ts";
+import type { Life, Pod, PodApp, Restart } from "../pod.ts";
 
 /** The PIDs of the processes that init makes, in their order. */
 const [P1, P2, P3, P4, P5] = [2, 3, 4, 5, 6];

@@ -4,10 +4,10 @@
  * Each app that is added has a keeper (added_app.ts), a process of the pod beside init, which holds the directory `rkt`
  * of stage1's root locked shared for as long as it lives. Who gets that lock exclusively knows that no app runs.
  */
+import type { PrivateUsers } from "../pod.ts";
 import type { Role } from "./init_state.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
-import type { PrivateUsers } from "../root/private_users.ts";
 
 /** The directory that keepers hold locked; below the pod's directory. */
 export const KEEPERS = "stage1/rootfs/rkt";

@@ -17,8 +17,8 @@ import {
 } from "../../src/linux/capabilities.ts";
 import { ARCHITECTURE } from "../engine/launch.ts";
 import { parseLife, startOrder } from "../app/restart_policy.ts";
-import type { AppMount, Command, PodApp, Root } from "../pod.ts";
-import { parseProcessLimits, type ProcessLimit } from "../app/process_limits.ts";
+import type { AppMount, Command, PodApp, ProcessLimit, Root } from "../pod.ts";
+import { parseProcessLimits } from "../app/process_limits.ts";
 import { appLogSize, appStreams, checkStreams } from "./resolve_streams.ts";
 import { systemCallFilter } from "../seccomp/filter.ts";
 import { ImageRoot, resolveGroup, resolveUser, type User } from "./user.ts";

@@ -2,8 +2,7 @@
 import { attach, attributes, MOUNT_ATTR_SIZE, newMount, ownDirectory } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
-import type { Pod, PodApp } from "../pod.ts";
-import type { PrivateUsers } from "./private_users.ts";
+import type { Pod, PodApp, PrivateUsers } from "../pod.ts";
 import type { OpenRoot } from "./root.ts";
 import { makeTerminals, type Terminals } from "../output/streams.ts";
 

@@ -9,12 +9,7 @@ import { attributes, MOUNT_ATTR_SIZE } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
 import { EXIT_FAILURE } from "../engine/abort.ts";
 import { addressOf, type Section, type Slot, slot } from "../engine/plan.ts";
-
-/** Which users of the host a pod has: its 0 is `shift`, and so on. */
-export interface PrivateUsers {
-  readonly shift: number;
-  readonly count: number;
-}
+import type { PrivateUsers } from "../pod.ts";
 
 /** How many users a pod has, and how many such ranges there are within the 31 bits that all programs can handle. */
 export const COUNT = 65_536;

@@ -3,11 +3,8 @@ import type { Isolator } from "../../src/appc/isolator.ts";
 import { Failure } from "../../src/failure.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, slot } from "../engine/plan.ts";
-import type { Pod } from "../pod.ts";
+import type { Pod, Setting } from "../pod.ts";
 import { newMount } from "../steps/mounts.ts";
-
-/** A setting: its path below /proc/sys and its value. */
-export type Setting = readonly [path: string, value: string];
 
 /** What each namespace divides (sysctl(5) of the kernel's documentation; ipc/ipc_sysctl.c, ipc/mq_sysctl.c). */
 const NAMESPACED: readonly (readonly [form: RegExp, namespace: "network" | "IPC" | "UTS"])[] = [

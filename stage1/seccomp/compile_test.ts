@@ -1,10 +1,11 @@
+import type { SystemCalls } from "../pod.ts";
 import assert from "node:assert/strict";
 import { defaultFilterModule } from "../../scripts/default_filter.ts";
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from "../../src/linux/capabilities.ts";
 import { type Call, filtered } from "../testing/bpf_machine.ts";
 import { compile, MOST_INSTRUCTIONS } from "./compile.ts";
 import { KNOWN_CALLS } from "./known_calls.ts";
-import { type Action, policyOf, type SystemCalls } from "./policy.ts";
+import { type Action, policyOf } from "./policy.ts";
 
 const X86_64 = 0xc000003e;
 const AARCH64 = 0xc00000b7;

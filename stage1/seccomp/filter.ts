@@ -4,17 +4,7 @@ import { Failure } from "../../src/failure.ts";
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from "../../src/linux/capabilities.ts";
 import type { Architecture } from "../engine/machine/engine.ts";
 import { DEFAULT_FILTER } from "./default_filter.ts";
-import type { SystemCalls } from "./policy.ts";
-
-/** A filter of system calls. */
-export interface SystemCallFilter {
-  /** Instructions of classic BPF. */
-  readonly program: Uint8Array<ArrayBuffer>;
-  /** What it was made from. */
-  readonly calls: SystemCalls;
-  /** What stood in the set and means nothing. */
-  readonly unknownNames: readonly string[];
-}
+import type { SystemCallFilter, SystemCalls } from "../pod.ts";
 
 /** What an app's isolators say of system calls. */
 export function systemCalls(isolators: readonly Isolator[]): SystemCalls {

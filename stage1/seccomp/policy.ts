@@ -3,6 +3,7 @@ import type { SeccompSet } from "../../src/appc/isolator.ts";
 import { errnoNumber } from "../../src/linux/errno_number.ts";
 import { ARGUMENT_CHECKS, type ArgumentCheck } from "./argument_checks.ts";
 import { KNOWN_CALLS } from "./known_calls.ts";
+import type { SystemCalls } from "../pod.ts";
 import { type CheckName, FOREIGN_NAMES, type Verdict } from "./syscall_table.ts";
 import { ALL, BLACKLISTS, GROUPS, isWildcard, WHITELISTS } from "./wildcards.ts";
 
@@ -23,9 +24,6 @@ export interface Policy {
   /** For numbers that no known call has: newer ones, and those of the x32 ABI. */
   readonly unknown: Refusal;
 }
-
-/** What the text of an isolator says of system calls. */
-export type SystemCalls = "default" | SeccompSet;
 
 const ALLOW: Action = { kind: "allow" };
 const KILL: Refusal = { kind: "kill" };

@@ -18,11 +18,12 @@ import {
   type EtcFiles,
   type Pod,
   type PodApp,
+  type PrivateUsers,
   supervisorPid,
 } from "../../../stage1/pod.ts";
 import { podPlan } from "../../../stage1/processes/pod_plan.ts";
 import { checkInteractive } from "../../../stage1/resolve/resolve_streams.ts";
-import { type PrivateUsers, USER_NAMESPACE } from "../../../stage1/root/private_users.ts";
+import { USER_NAMESPACE } from "../../../stage1/root/private_users.ts";
 import { podSettings } from "../../../stage1/root/sysctl.ts";
 import { etcFiles } from "../../start/etc_files.ts";
 import type { Invocation } from "../grammar/command.ts";

@@ -5,14 +5,9 @@ import { rktAnnotationValue } from "../../appc/rkt_annotation.ts";
 import { NAME_FILE } from "../directory/pod_directory.ts";
 import { LOGS } from "../../../stage1/output/logger.ts";
 import type { Volume } from "../../appc/volume.ts";
-import type { PodEntry } from "../../../stage1/pod.ts";
+import type { PodEntry, PrivateUsers } from "../../../stage1/pod.ts";
 import { appStreams } from "../../../stage1/resolve/resolve_streams.ts";
-import {
-  PRIVATE_USERS,
-  type PrivateUsers,
-  privateUsersText,
-  shifted,
-} from "../../../stage1/root/private_users.ts";
+import { PRIVATE_USERS, privateUsersText, shifted } from "../../../stage1/root/private_users.ts";
 import { isLogged } from "../../../stage1/output/streams.ts";
 
 /** An app's image, as the store has it. */

@@ -1,15 +1,11 @@
 /** The user namespace of a pod with users of its own. */
+import type { PrivateUsers } from "../../../stage1/pod.ts";
 import { Failure } from "../../failure.ts";
 import { cstring, syscall, trySyscall } from "../../linux/syscall.ts";
 import { runInProcess } from "../../../stage1/engine/in_process.ts";
 import * as k from "../../linux/constants.ts";
 import { Section, slot } from "../../../stage1/engine/plan.ts";
-import {
-  COUNT,
-  PRIVATE_USERS,
-  type PrivateUsers,
-  USER_NAMESPACE,
-} from "../../../stage1/root/private_users.ts";
+import { COUNT, PRIVATE_USERS, USER_NAMESPACE } from "../../../stage1/root/private_users.ts";
 import { type PodView, readPodFile } from "../directory/pod_directory.ts";
 
 /**

@@ -1,9 +1,9 @@
 /** Users of its own for a pod that is started from a recipe; see users_recipe.ts. */
+import type { PrivateUsers } from "../../../stage1/pod.ts";
 import { setCloseOnExec } from "../../linux/lock.ts";
 import { makeUserNamespace } from "../../pod/make/private_users.ts";
 import {
   newPrivateUsers,
-  type PrivateUsers,
   privateUsersText,
   USER_NAMESPACE,
 } from "../../../stage1/root/private_users.ts";

@@ -6,13 +6,9 @@
  * 65536, so all that differs is the upper half of numbers, and the text in the pod's directory.
  */
 import { program } from "../../../stage1/engine/launch.ts";
-import type { Pod, PodEntry } from "../../../stage1/pod.ts";
+import type { Pod, PodEntry, PrivateUsers } from "../../../stage1/pod.ts";
 import { podPlan } from "../../../stage1/processes/pod_plan.ts";
-import {
-  PRIVATE_USERS,
-  type PrivateUsers,
-  privateUsersText,
-} from "../../../stage1/root/private_users.ts";
+import { PRIVATE_USERS, privateUsersText } from "../../../stage1/root/private_users.ts";
 import { overwriteUsers, usersOfLength, type UsersRecipe } from "./patch_users.ts";
 import { occurrences } from "../start_pod.ts";
 
