@@ -4,7 +4,7 @@
  *
  *     deno run -A scripts/default_filter.ts
  */
-import { DEFAULT_CAPABILITIES } from "../src/linux/capabilities.ts";
+import { DEFAULT_CAPABILITIES } from "../src/appc/default_capabilities.ts";
 import { compile } from "../stage1/seccomp/compile.ts";
 import { policyOf } from "../stage1/seccomp/policy.ts";
 

@@ -136,6 +136,11 @@ export interface PodApp extends Command {
   readonly postStop?: Command;
 }
 
+/** Whether the app's processes are born while the pod runs, and not only at its start. */
+export function bornLater(app: PodApp): boolean {
+  return app.life.restart.when !== "no" || app.preStart !== undefined || app.postStop !== undefined;
+}
+
 /**
  * What one of an app's standard streams is: the caller's, nothing, kept in the pod, sent to the host's journal, a
  * terminal to attach to, or a pipe to attach to.

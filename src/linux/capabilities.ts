@@ -1,4 +1,4 @@
-/** Capabilities: include/uapi/linux/capability.h; the default set is appc's (spec, "Isolators"). */
+/** Capabilities (include/uapi/linux/capability.h). */
 
 /** All capabilities in the order of their numbers, as of Linux 6.18. */
 export const CAPABILITIES: readonly string[] = [
@@ -43,24 +43,6 @@ export const CAPABILITIES: readonly string[] = [
   "CAP_PERFMON",
   "CAP_BPF",
   "CAP_CHECKPOINT_RESTORE",
-];
-
-/** What an app has when nothing else is said. */
-export const DEFAULT_CAPABILITIES: readonly string[] = [
-  "CAP_AUDIT_WRITE",
-  "CAP_CHOWN",
-  "CAP_DAC_OVERRIDE",
-  "CAP_FSETID",
-  "CAP_FOWNER",
-  "CAP_KILL",
-  "CAP_MKNOD",
-  "CAP_NET_RAW",
-  "CAP_NET_BIND_SERVICE",
-  "CAP_SETUID",
-  "CAP_SETGID",
-  "CAP_SETPCAP",
-  "CAP_SETFCAP",
-  "CAP_SYS_CHROOT",
 ];
 
 /** A capability's number, or -1 where there is none of that name. */

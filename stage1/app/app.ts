@@ -1,5 +1,6 @@
 /** An app's process, from its birth as a copy of init to the `execve` of the app. */
-import { label } from "../processes/app_table.ts";
+import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
+import { label } from "./labels.ts";
 import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts";
 import { type Cgroups, enterCgroup } from "../cgroup/cgroup.ts";
 import { enterDomain } from "./landlock.ts";
@@ -9,7 +10,6 @@ import { mutableStruct, type Section, slot, struct, vector } from "../engine/pla
 import type { Pod, PodApp } from "../pod.ts";
 import { limitProcess } from "./process_limits.ts";
 import { filterSystemCalls, keepsAdmin } from "../seccomp/install_filter.ts";
-import { signalSet, SIGSET_SIZE } from "../processes/supervisor.ts";
 import { takeStreams } from "../output/streams.ts";
 import { takeTerminal } from "../output/terminal.ts";
 

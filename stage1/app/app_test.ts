@@ -1,9 +1,6 @@
+import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import assert from "node:assert/strict";
-import {
-  CAPABILITIES,
-  capabilityNumber,
-  DEFAULT_CAPABILITIES,
-} from "../../src/linux/capabilities.ts";
+import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts";
 import { callsOf, indexOf, runPod, type Script, testApp, testPod } from "../testing/fake_kernel.ts";
 import * as k from "../../src/linux/constants.ts";
 import type { Given, Run } from "../engine/testing/interpret.ts";

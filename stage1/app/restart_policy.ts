@@ -109,12 +109,3 @@ export function delays({ delay }: Restart): readonly number[] {
   }
   return all;
 }
-
-/** Whether the app's processes are born while the pod runs, and not only at its start. */
-export function bornLater(app: {
-  readonly life: Life;
-  readonly preStart?: unknown;
-  readonly postStop?: unknown;
-}): boolean {
-  return app.life.restart.when !== "no" || app.preStart !== undefined || app.postStop !== undefined;
-}

@@ -1,6 +1,6 @@
 /** What an app may do beyond the default, and what less: for people who have to decide whether to run it. */
+import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import type { SystemCalls } from "../pod.ts";
-import { DEFAULT_CAPABILITIES } from "../../src/linux/capabilities.ts";
 import { KNOWN_CALLS } from "../seccomp/known_calls.ts";
 import { type Action, type Policy, policyOf } from "../seccomp/policy.ts";
 import { SYSCALL_CLASSES } from "../seccomp/syscall_table.ts";

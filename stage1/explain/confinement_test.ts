@@ -1,5 +1,5 @@
+import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import assert from "node:assert/strict";
-import { DEFAULT_CAPABILITIES } from "../../src/linux/capabilities.ts";
 import { type Confinement, differenceLines, differences } from "./confinement.ts";
 
 const app = (changes: Partial<Confinement> = {}): Confinement => ({

@@ -1,5 +1,6 @@
 /** What an app is left with once it runs, in words. */
-import { CAPABILITIES, DEFAULT_CAPABILITIES } from "../../src/linux/capabilities.ts";
+import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
+import { CAPABILITIES } from "../../src/linux/capabilities.ts";
 import type { Limits } from "../../src/cgroup/limits.ts";
 import { settings } from "../cgroup/cgroup_settings.ts";
 import { shifted } from "../root/private_users.ts";

@@ -11,12 +11,11 @@
  * {@linkcode APP_SIDE} + n of init. What comes after knows them so, `rkt attach` too.
  */
 import { connectJournal } from "./journal.ts";
-import { bornLater } from "../app/restart_policy.ts";
 import { openPassage, type Passage, receiveDescriptor, splitPair } from "../steps/fd_passing.ts";
 import { ERROR_FD } from "../engine/abort.ts";
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, type Section, type Slot, slot, space } from "../engine/plan.ts";
-import type { Pod, PodApp, Streams } from "../pod.ts";
+import { bornLater, type Pod, type PodApp, type Streams } from "../pod.ts";
 import { handMaster, makePty, openSlave, type Terminal } from "./terminal.ts";
 
 /** The number of a stream that is all three of them: an app's terminal. */

@@ -1,4 +1,6 @@
 /** What init does when a process has ended: whose it was, and what the end means for its app and the pod. */
+import { exitCode } from "../steps/wait.ts";
+import { alarm } from "../steps/signals.ts";
 import { PHASE, RESTART, TIMER_SIZE } from "./app_table.ts";
 import { noteEnd, noteMainEnd, say } from "./status_files.ts";
 import {
@@ -19,7 +21,6 @@ import {
 } from "./init_state.ts";
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, instructionAt, slot } from "../engine/plan.ts";
-import { alarm, exitCode } from "./supervisor.ts";
 import { unlessRanOut } from "./timers.ts";
 
 /** From the label `init reap`: sees to all children that have ended. */

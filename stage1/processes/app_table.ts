@@ -2,6 +2,7 @@
  * The table of the apps, in init's memory: a record of eight-byte words for each. So the code of init's loop is the
  * same for one app and for fifty.
  */
+import { label } from "../app/labels.ts";
 import type { Cgroups } from "../cgroup/cgroup.ts";
 import { delays, LONGEST_DELAY } from "../app/restart_policy.ts";
 import {
@@ -94,13 +95,6 @@ export const NO_APP = -1;
 
 /** Bytes of `struct itimerspec` (include/uapi/linux/time.h). */
 export const TIMER_SIZE = 32;
-
-/** Where a process of an app begins in the plan. */
-export const label = {
-  main: (app: PodApp) => `app ${app.name}`,
-  preStart: (app: PodApp) => `pre-start of ${app.name}`,
-  postStop: (app: PodApp) => `post-stop of ${app.name}`,
-};
 
 /** A one-shot timer of some milliseconds; of none it would never fire. */
 const timerFields = (milliseconds: number): readonly Field[] => [

@@ -7,13 +7,15 @@
  *
  * Nothing of the app is found by a name that the app could change: the namespaces come from one pidfd, all at once.
  */
+import { undoInheritance } from "../steps/inherited.ts";
+import { exitCode, findTitle, waitForSignal } from "../steps/wait.ts";
 import { confine, execute, type Program, releaseSignals } from "../app/app.ts";
 import { labelProgram, scoreForMemory } from "../app/own_settings.ts";
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, type Plan, Section, type Slot, slot } from "../engine/plan.ts";
 import type { PodApp } from "../pod.ts";
 import { filterSystemCalls } from "../seccomp/install_filter.ts";
-import { exitCode, findTitle, relayEnded, undoInheritance, waitForSignal } from "./supervisor.ts";
+import { relayEnded } from "./supervisor.ts";
 import {
   closeTerminal,
   openTerminal,
@@ -146,7 +148,7 @@ function wait(steps: Section, waiting: Section, program: Slot, terminal?: Termin
   const code = slot("code");
   const other = slot("difference");
   steps.heading("enter: wait");
-  waitForSignal(steps, waiting, signal, terminal);
+  waitForSignal(steps, waiting, signal, terminal !== undefined);
   steps.when(signal, k.SIGALRM, "wait");
   steps.attempt("pass the signal on to the program", "kill", [program, signal]);
   steps.goto("wait");

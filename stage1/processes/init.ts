@@ -3,6 +3,8 @@
  * they leave behind, notes how they ended, and ends with the pod's exit status. This is what it does until the apps
  * start; the rest is in init_loop.ts.
  */
+import { SIGSET_SIZE } from "../steps/signals.ts";
+import type { OpenRoot } from "../root/open_root.ts";
 import { startApp } from "../app/app.ts";
 import { makeEtcFiles, makeHostname, openEtcFiles } from "../root/etc_files.ts";
 import { initLoop } from "./init_loop.ts";
@@ -21,9 +23,9 @@ import {
 } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
 import { bearInit, leaveHostMounts } from "../root/private_users.ts";
-import { attachRoot, type OpenRoot, openRoot } from "../root/root.ts";
+import { attachRoot, openRoot } from "../root/root.ts";
 import { leaveStreams } from "../output/streams.ts";
-import { SIGSET_SIZE, type Supervisor } from "./supervisor.ts";
+import type { Supervisor } from "./supervisor.ts";
 import { applySettings } from "../root/sysctl.ts";
 
 /** What comes from the host: opened while the host's root is still there, and by who may. */

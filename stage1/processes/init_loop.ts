@@ -9,6 +9,7 @@
  * What happens to an app (a process of its ends, a signal comes) only changes what stands in the table of apps; then
  * init goes through the table, and starts what is to be started.
  */
+import { alarm, SIGSET_SIZE, WAITED_FOR } from "../steps/signals.ts";
 import { reapChildren } from "./app_ends.ts";
 import { startProcess, walk } from "./app_starts.ts";
 import { AppTable, PHASE } from "./app_table.ts";
@@ -26,12 +27,11 @@ import {
   SIGNAL,
   STOPPING,
 } from "./init_state.ts";
-import { bornLater, startOrder } from "../app/restart_policy.ts";
+import { startOrder } from "../app/restart_policy.ts";
 import * as k from "../../src/linux/constants.ts";
 import { MEMORY } from "../engine/elf.ts";
 import { instructionAt, type Section, type Sections, type Slot, slot } from "../engine/plan.ts";
-import type { Pod } from "../pod.ts";
-import { alarm, SIGSET_SIZE, WAITED_FOR } from "./supervisor.ts";
+import { bornLater, type Pod } from "../pod.ts";
 import { makeTimers } from "./timers.ts";
 
 /** The loop, from the label `init ready`. */

@@ -1,3 +1,4 @@
+import { FORWARDED } from "../steps/signals.ts";
 import assert from "node:assert/strict";
 import {
   callsOf,
@@ -11,7 +12,6 @@ import {
   testPod,
 } from "../testing/fake_kernel.ts";
 import * as k from "../../src/linux/constants.ts";
-import { FORWARDED } from "./supervisor.ts";
 
 const ONE = testPod([testApp("one")]);
 const TWO = testPod([testApp("one"), testApp("two")]);

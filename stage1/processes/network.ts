@@ -1,8 +1,8 @@
 /** The pod's network: init enters it, the supervisor takes it down when the pod has ended. */
+import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, slot, struct, vector } from "../engine/plan.ts";
 import type { NetworkTearDown, Pod } from "../pod.ts";
-import { signalSet, SIGSET_SIZE } from "./supervisor.ts";
 
 /** Init comes to be in the pod's network namespace. What was set up there waits for it. */
 export function enterNetwork(setup: Section, { network }: Pod): void {

@@ -1,8 +1,8 @@
 /** `rkt run --rm`: when the pod has ended, the supervisor has `rkt rm` remove it, and only then ends itself. */
+import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, slot, vector } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
-import { signalSet, SIGSET_SIZE } from "./supervisor.ts";
 
 /** A removal that was begun is not to be left half done; what a KILL leaves of it is the garbage collection's. */
 const HELD_BACK = [k.SIGHUP, k.SIGINT, k.SIGQUIT, k.SIGTERM];

@@ -9,6 +9,10 @@
  * A process whose parent dies becomes a child of its parent's PID namespace's init (pid_namespaces(7)), and the first
  * process is in the caller's namespace still. That is why there are two.
  */
+import { limitOpenFiles } from "../steps/inherited.ts";
+import { exitCode } from "../steps/wait.ts";
+import { DEFAULT_ACTION, FORWARDED, signalSet, SIGSET_SIZE } from "../steps/signals.ts";
+import type { OpenRoot } from "../root/open_root.ts";
 import { startApp } from "../app/app.ts";
 import { addCgroups, type Cgroups } from "../cgroup/cgroup.ts";
 import { initLoop } from "./init_loop.ts";
@@ -35,16 +39,8 @@ import type { Pod, PodApp } from "../pod.ts";
 import { type Pump, startPump } from "../output/stream_reader.ts";
 import { openKernelFiles } from "../root/kernel_files.ts";
 import { becomePodRoot, leaveHostMounts } from "../root/private_users.ts";
-import { attachRoot, type OpenRoot, openRoot } from "../root/root.ts";
+import { attachRoot, openRoot } from "../root/root.ts";
 import { leaveStreams, openStreams } from "../output/streams.ts";
-import {
-  DEFAULT_ACTION,
-  exitCode,
-  FORWARDED,
-  limitOpenFiles,
-  signalSet,
-  SIGSET_SIZE,
-} from "./supervisor.ts";
 
 /** Descriptors in the hands of the plan, far above those that are in use: a pidfd of the pod's init, and its standard error. */
 export const POD_INIT = 201;

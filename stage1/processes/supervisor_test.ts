@@ -1,3 +1,4 @@
+import { FORWARDED, WAITED_FOR } from "../steps/signals.ts";
 import assert from "node:assert/strict";
 import {
   callsOf,
@@ -11,7 +12,6 @@ import {
   testPod,
 } from "../testing/fake_kernel.ts";
 import * as k from "../../src/linux/constants.ts";
-import { FORWARDED, WAITED_FOR } from "./supervisor.ts";
 
 const POD = testPod([testApp("app")]);
 

@@ -2,6 +2,7 @@
  * From a pod manifest to what stage1 needs: users become numbers, commands become paths, volumes become mounts.
  * What would fail only when the pod is half up is found here, before there is a pod.
  */
+import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import type { App } from "../../src/appc/app.ts";
 import type { EventHandler } from "../../src/appc/event_handler.ts";
 import type { Isolator } from "../../src/appc/isolator.ts";
@@ -10,11 +11,7 @@ import { rktAnnotationValue } from "../../src/appc/rkt_annotation.ts";
 import type { Volume } from "../../src/appc/volume.ts";
 import { LEAST_MEMORY, type Limits, limitsOf } from "../../src/cgroup/limits.ts";
 import { Failure } from "../../src/failure.ts";
-import {
-  CAPABILITIES,
-  capabilityNumber,
-  DEFAULT_CAPABILITIES,
-} from "../../src/linux/capabilities.ts";
+import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts";
 import { ARCHITECTURE } from "../engine/launch.ts";
 import { parseLife, startOrder } from "../app/restart_policy.ts";
 import type { AppMount, Command, PodApp, ProcessLimit, Root } from "../pod.ts";

@@ -1,9 +1,9 @@
 /** An app's /dev: the devices of the spec, terminals, the pod's shared memory. */
+import type { OpenRoot } from "./open_root.ts";
 import { attach, attributes, MOUNT_ATTR_SIZE, newMount, ownDirectory } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
 import type { Pod, PodApp, PrivateUsers } from "../pod.ts";
-import type { OpenRoot } from "./root.ts";
 import { makeTerminals, type Terminals } from "../output/streams.ts";
 
 const DEVICES = [

@@ -1,9 +1,9 @@
 /** /proc and /sys of an app, and what of them it may not change or see. */
+import type { OpenRoot } from "./open_root.ts";
 import { attach, MOUNT_ATTR_SIZE, newMount, ownDirectory, READ_ONLY } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
-import type { OpenRoot } from "./root.ts";
 
 /** What init itself mounts of the kernel's, where it has to do so before it leaves the host's root. */
 export function openKernelFiles(

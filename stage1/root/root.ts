@@ -2,6 +2,7 @@
  * An app's root: the overlay over its tree, /proc, /sys and /dev, the volumes. All of it by the mount calls that take
  * file descriptors: the image chooses what stands below its root, so no path of it is ever followed out of it.
  */
+import type { OpenRoot } from "./open_root.ts";
 import { makeDev, mountDev } from "./dev.ts";
 import { mountEtcFiles, mountHostname } from "./etc_files.ts";
 import { mountProc, mountSys } from "./kernel_files.ts";
@@ -19,17 +20,6 @@ import { shiftLayer } from "./private_users.ts";
 import type { Pod, PodApp, Root } from "../pod.ts";
 import type { Terminals } from "../output/streams.ts";
 import { attachVolume, openVolume } from "./volumes.ts";
-
-/** Mounts that are made and not yet attached, because init still stands in the host's root. */
-export interface OpenRoot {
-  readonly root: Slot;
-  /** With users of the pod's own: what is made outside of their namespace. */
-  readonly dev?: Slot;
-  readonly proc?: Slot;
-  readonly sys?: Slot;
-  /** In the order of {@linkcode PodApp.mounts}. */
-  readonly volumes: readonly Slot[];
-}
 
 /** overlayfs separates lower directories by colons, and takes a backslash before one that is meant. */
 const escaped = (path: string): string => path.replaceAll("\\", "\\\\").replaceAll(":", "\\:");

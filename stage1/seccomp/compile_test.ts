@@ -1,7 +1,8 @@
+import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import type { SystemCalls } from "../pod.ts";
 import assert from "node:assert/strict";
 import { defaultFilterModule } from "../../scripts/default_filter.ts";
-import { CAPABILITIES, DEFAULT_CAPABILITIES } from "../../src/linux/capabilities.ts";
+import { CAPABILITIES } from "../../src/linux/capabilities.ts";
 import { type Call, filtered } from "../testing/bpf_machine.ts";
 import { compile, MOST_INSTRUCTIONS } from "./compile.ts";
 import { KNOWN_CALLS } from "./known_calls.ts";

@@ -1,7 +1,8 @@
 /** The filter of an app: from the isolators in its manifest to bytes, by the shortest way. */
+import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import type { Isolator, SeccompSet } from "../../src/appc/isolator.ts";
 import { Failure } from "../../src/failure.ts";
-import { CAPABILITIES, DEFAULT_CAPABILITIES } from "../../src/linux/capabilities.ts";
+import { CAPABILITIES } from "../../src/linux/capabilities.ts";
 import type { Architecture } from "../engine/machine/engine.ts";
 import { DEFAULT_FILTER } from "./default_filter.ts";
 import type { SystemCallFilter, SystemCalls } from "../pod.ts";

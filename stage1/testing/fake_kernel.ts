@@ -1,5 +1,6 @@
 /** A pod, and a kernel that lets its processes live by a script: for tests of what plans decide. */
-import { CAPABILITIES, DEFAULT_CAPABILITIES } from "../../src/linux/capabilities.ts";
+import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
+import { CAPABILITIES } from "../../src/linux/capabilities.ts";
 import { PLAIN_LIFE } from "../app/restart_policy.ts";
 import * as k from "../../src/linux/constants.ts";
 import {
