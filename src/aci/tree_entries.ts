@@ -3,6 +3,7 @@ import { Failure } from "../failure.ts";
 import { type ByteString, byteStringOfText, shown } from "../linux/byte_string.ts";
 import { DirectoryReader, type FileStatus } from "../linux/directory_reader.ts";
 import { ERRNO, KernelError } from "../linux/errno.ts";
+import { MAX_NAME, type TarEntry, type TarKind } from "./tar/tar.ts";
 import {
   S_IFBLK,
   S_IFCHR,
@@ -12,8 +13,7 @@ import {
   S_IFMT,
   S_IFREG,
   S_IFSOCK,
-} from "../linux/files.ts";
-import { MAX_NAME, type TarEntry, type TarKind } from "./tar/tar.ts";
+} from "../linux/constants.ts";
 
 const READ_SIZE = 1 << 18;
 

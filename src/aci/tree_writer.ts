@@ -7,8 +7,6 @@
  */
 import { ERRNO, KernelError } from "../linux/errno.ts";
 import {
-  AT_FDCWD,
-  AT_SYMLINK_NOFOLLOW,
   type FileCalls,
   fileCalls,
   lastErrno,
@@ -16,6 +14,16 @@ import {
   makedev,
   NameBuffer,
   NR,
+  OPEN_HOW_SIZE,
+  openHow,
+  TimesBuffer,
+} from "../linux/files.ts";
+import { bytesOf, type ByteString, byteStringOfText } from "../linux/byte_string.ts";
+import { trySyscall } from "../linux/syscall.ts";
+import { type TarEntry } from "./tar/tar.ts";
+import {
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
   O_CLOEXEC,
   O_CREAT,
   O_DIRECTORY,
@@ -25,8 +33,6 @@ import {
   O_RDONLY,
   O_TRUNC,
   O_WRONLY,
-  OPEN_HOW_SIZE,
-  openHow,
   RESOLVE_BENEATH,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
@@ -34,11 +40,8 @@ import {
   S_IFBLK,
   S_IFCHR,
   S_IFIFO,
-  TimesBuffer,
-} from "../linux/files.ts";
-import { bytesOf, type ByteString, byteStringOfText } from "../linux/byte_string.ts";
-import { trySyscall } from "../linux/syscall.ts";
-import { type TarEntry } from "./tar/tar.ts";
+  STATX_ATTR_MOUNT_ROOT,
+} from "../linux/constants.ts";
 
 /** Whose files the tree gets. */
 export interface Ownership {
@@ -70,7 +73,6 @@ const PRIVATE_FILE = 0o600;
 /** appc: parents that the archive does not list. */
 const PARENT_MODE = 0o755;
 
-const STATX_ATTR_MOUNT_ROOT = 0x2000;
 const status = new Uint8Array(256);
 
 /** Whether a name in a directory is where something is mounted (statx(2), since Linux 5.8). */

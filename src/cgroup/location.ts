@@ -10,6 +10,7 @@ import { exists } from "../linux/exists.ts";
 import { cstring, trySyscall } from "../linux/syscall.ts";
 import { findHierarchies, type Hierarchies } from "./hierarchies.ts";
 import { type Controller, controllersOf, LIMITS, type Limits, SOURCES } from "./limits.ts";
+import { AT_FDCWD } from "../linux/constants.ts";
 
 /** Where the cgroups of a pod go. */
 export interface CgroupLocation {
@@ -256,7 +257,6 @@ export function disks(): readonly string[] {
 }
 
 // include/uapi/linux/fcntl.h, unistd.h
-const AT_FDCWD = -100;
 const AT_EACCESS = 0x200;
 const W_OK = 2;
 

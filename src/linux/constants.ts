@@ -1,9 +1,24 @@
 /**
- * The kernel's constants that plans use, by their headers' names. Where x86_64 and aarch64 differ, the value is
- * that of the machine rkt runs on.
+ * The kernel's constants by their headers' names, once for all of rkt: for system calls that rkt makes, and for
+ * those in plans (stage1/engine/print.ts finds names here by their prefix and value). Error numbers are in errno.ts;
+ * numbers of netlink protocols, which nothing else needs, in src/net/kernel.
  */
+import { O_CLOEXEC } from "./early_constants.ts";
 
-const arm = Deno.build.arch === "aarch64";
+export * from "./early_constants.ts";
+
+// include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h
+export const O_RDONLY = 0;
+export const O_WRONLY = 1;
+export const O_EXCL = 0o200;
+export const O_NOCTTY = 0o400;
+export const O_TRUNC = 0o1000;
+export const O_NONBLOCK = 0o4000;
+export const O_PATH = 0o10000000;
+export const F_SETFL = 4;
+export const LOCK_UN = 8;
+export const AT_REMOVEDIR = 0x200;
+export const AT_RECURSIVE = 0x8000;
 
 // include/uapi/linux/sched.h
 export const CLONE_VM = 0x100;
@@ -16,33 +31,13 @@ export const CLONE_NEWUTS = 0x4000000;
 export const CLONE_NEWIPC = 0x8000000;
 export const CLONE_NEWUSER = 0x10000000;
 export const CLONE_NEWPID = 0x20000000;
-export const CLONE_NEWNET = 0x40000000;
 export const CLONE_INTO_CGROUP = 0x200000000;
 
-// include/uapi/asm-generic/fcntl.h, arch/arm64/include/uapi/asm/fcntl.h
-export const O_RDONLY = 0;
-export const O_WRONLY = 1;
-export const O_RDWR = 2;
-export const O_CREAT = 0o100;
-export const O_EXCL = 0o200;
-export const O_NOCTTY = 0o400;
-export const O_TRUNC = 0o1000;
-export const O_NONBLOCK = 0o4000;
-export const O_DIRECTORY = arm ? 0o40000 : 0o200000;
-export const O_NOFOLLOW = arm ? 0o100000 : 0o400000;
-export const O_CLOEXEC = 0o2000000;
-export const O_PATH = 0o10000000;
+// include/linux/fs.h (fs_types.h): `d_type` of getdents64(2)
+export const DT_DIR = 4;
 
-export const F_SETFL = 4;
-export const LOCK_SH = 1;
-export const LOCK_EX = 2;
-export const LOCK_NB = 4;
-
-// include/uapi/linux/fcntl.h
-export const AT_FDCWD = -100;
-export const AT_REMOVEDIR = 0x200;
-export const AT_EMPTY_PATH = 0x1000;
-export const AT_RECURSIVE = 0x8000;
+// include/uapi/linux/fs.h
+export const RENAME_EXCHANGE = 2;
 
 // include/uapi/linux/openat2.h
 export const RESOLVE_NO_XDEV = 1;
@@ -55,6 +50,7 @@ export const RESOLVE_IN_ROOT = 16;
 export const MS_REC = 0x4000;
 export const MS_PRIVATE = 0x40000;
 export const MNT_DETACH = 2;
+export const UMOUNT_NOFOLLOW = 8;
 export const OPEN_TREE_CLONE = 1;
 export const OPEN_TREE_CLOEXEC = O_CLOEXEC;
 export const MOVE_MOUNT_F_EMPTY_PATH = 4;
@@ -71,7 +67,20 @@ export const MOUNT_ATTR_NOEXEC = 8;
 export const MOUNT_ATTR_IDMAP = 0x100000;
 
 // include/uapi/linux/stat.h
-export const S_IFCHR = 0o20000;
+export const S_IFMT = 0o170000;
+export const S_IFIFO = 0o010000;
+export const S_IFCHR = 0o020000;
+export const S_IFDIR = 0o040000;
+export const S_IFBLK = 0o060000;
+export const S_IFREG = 0o100000;
+export const S_IFLNK = 0o120000;
+export const S_IFSOCK = 0o140000;
+export const STATX_NLINK = 0x4;
+export const STATX_MTIME = 0x40;
+export const STATX_CTIME = 0x80;
+export const STATX_BLOCKS = 0x400;
+export const STATX_BASIC_STATS = 0x7ff;
+export const STATX_ATTR_MOUNT_ROOT = 0x2000;
 
 // include/uapi/asm-generic/signal.h, signal-defs.h
 export const SIGHUP = 1;
@@ -151,11 +160,20 @@ export const CLOCK_MONOTONIC = 1;
 // include/uapi/asm-generic/siginfo.h
 export const SIGEV_SIGNAL = 0;
 
-// include/uapi/asm-generic/mman-common.h
+// include/uapi/asm-generic/mman-common.h, include/uapi/linux/mman.h
+export const PROT_NONE = 0;
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+export const PROT_EXEC = 4;
+export const MAP_PRIVATE = 2;
+export const MAP_FIXED = 0x10;
+export const MAP_ANONYMOUS = 0x20;
+export const MAP_FIXED_NOREPLACE = 0x100000;
 export const MADV_DONTNEED = 4;
 
 // include/uapi/asm-generic/poll.h
 export const POLLIN = 1;
+export const POLLOUT = 4;
 
 // include/linux/socket.h, include/uapi/linux/{sockios,if}.h
 export const AF_UNIX = 1;
@@ -168,7 +186,6 @@ export const SOCK_CLOEXEC = O_CLOEXEC;
 export const NETLINK_NETFILTER = 12;
 export const SIOCSIFFLAGS = 0x8914;
 export const IFF_UP = 1;
-export const SOL_SOCKET = 1;
 export const SCM_RIGHTS = 1;
 export const MSG_CMSG_CLOEXEC = 0x40000000;
 export const SHUT_RD = 0;
@@ -181,18 +198,3 @@ export const TIOCGWINSZ = 0x5413;
 export const TIOCSWINSZ = 0x5414;
 export const TIOCGPTPEER = 0x5441;
 export const TIOCSPTLCK = 0x40045431;
-
-// include/uapi/asm-generic/errno-base.h
-export const ENOENT = 2;
-export const EINTR = 4;
-export const EAGAIN = 11;
-
-// include/uapi/asm-generic/mman-common.h
-export const PROT_NONE = 0;
-export const PROT_READ = 1;
-export const PROT_WRITE = 2;
-export const PROT_EXEC = 4;
-export const MAP_PRIVATE = 2;
-export const MAP_FIXED = 0x10;
-export const MAP_ANONYMOUS = 0x20;
-export const MAP_FIXED_NOREPLACE = 0x100000;

@@ -7,23 +7,21 @@
 import { ERRNO, errnoText, KernelError } from "./errno.ts";
 import { closeDescriptor, tryOpenDirectory } from "./lock.ts";
 import { cstring, trySyscall } from "./syscall.ts";
-
-const AARCH64 = Deno.build.arch === "aarch64";
-
-// include/uapi/linux/fcntl.h, include/uapi/linux/openat2.h, include/uapi/linux/stat.h, linux/fs.h
-const AT_FDCWD = -100;
-const AT_SYMLINK_NOFOLLOW = 0x100;
-const AT_REMOVEDIR = 0x200;
-const O_CLOEXEC = 0o2000000;
-const O_DIRECTORY = AARCH64 ? 0o40000 : 0o200000;
-const O_NOFOLLOW = AARCH64 ? 0o100000 : 0o400000;
-const RESOLVE_NO_XDEV = 0x01;
-const RESOLVE_NO_SYMLINKS = 0x04;
-const RESOLVE_BENEATH = 0x08;
-const STATX_NLINK = 0x4;
-const STATX_BLOCKS = 0x400;
-const UMOUNT_NOFOLLOW = 8;
-const DT_DIR = 4;
+import {
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_NOFOLLOW,
+  DT_DIR,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
+  STATX_BLOCKS,
+  STATX_NLINK,
+  UMOUNT_NOFOLLOW,
+} from "./constants.ts";
 
 /** How many directories are held open; a deeper one is moved up to the top of the tree first. */
 const MAX_DEPTH = 32;

@@ -1,21 +1,18 @@
 /** Reads directories, attributes and contents with all that the kernel knows; names are bytes. */
 import { type ByteString, byteString } from "./byte_string.ts";
 import { ERRNO } from "./errno.ts";
+import { lastErrno, lastError, NameBuffer, NR, type ReadingCalls, readingCalls } from "./files.ts";
 import {
+  AT_EMPTY_PATH,
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
-  lastErrno,
-  lastError,
-  NameBuffer,
-  NR,
   O_CLOEXEC,
   O_DIRECTORY,
   O_NOFOLLOW,
   O_NONBLOCK,
   O_RDONLY,
-  type ReadingCalls,
-  readingCalls,
-} from "./files.ts";
+  STATX_BASIC_STATS,
+} from "./constants.ts";
 
 /** What `statx(2)` tells about a file. */
 export interface FileStatus {
@@ -37,7 +34,6 @@ export interface FileStatus {
 }
 
 // include/uapi/linux/stat.h
-const STATX_BASIC_STATS = 0x7ff;
 const STATX_SIZE = 256;
 /** XATTR_LIST_MAX and XATTR_SIZE_MAX, include/uapi/linux/limits.h. */
 const XATTR_MAX = 65536;
@@ -73,7 +69,6 @@ export class DirectoryReader {
 
   /** The status of a name in `directory`, or with an empty name of the directory itself. */
   status(directory: number, name: ByteString): FileStatus {
-    const AT_EMPTY_PATH = 0x1000;
     const flags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
     const path = this.#name.of(name);
     if (this.#calls.statx(directory, path, flags, STATX_BASIC_STATS, this.#stat) < 0) {

@@ -64,6 +64,7 @@ export const ERRNO = {
   EBUSY: 16,
   EEXIST: 17,
   EXDEV: 18,
+  ENODEV: 19,
   ENOTDIR: 20,
   EISDIR: 21,
   EINVAL: 22,
@@ -72,7 +73,10 @@ export const ERRNO = {
   ENAMETOOLONG: 36,
   ENOTEMPTY: 39,
   ELOOP: 40,
+  ERESTART: 85,
+  EPROTONOSUPPORT: 93,
   EOPNOTSUPP: 95,
+  ENOBUFS: 105,
   EDQUOT: 122,
 } as const;
 

@@ -1,9 +1,8 @@
 import { ERRNO, KernelError } from "./errno.ts";
 import { cstring, trySyscall } from "./syscall.ts";
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "./early_constants.ts";
 
 // include/uapi/linux/fcntl.h
-const AT_FDCWD = -100;
-const AT_SYMLINK_NOFOLLOW = 0x100;
 const F_OK = 0;
 
 /**

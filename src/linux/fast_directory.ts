@@ -3,19 +3,24 @@
  * looks at a thousand pods. A name may have directories in it; it leads nowhere by symbolic links at its end.
  */
 import { ERRNO, KernelError } from "./errno.ts";
+import { lastErrno, loadErrno } from "./files.ts";
+import { exists } from "./exists.ts";
+import type { FileTimes } from "./file_times.ts";
+import { tryLockShared } from "./lock.ts";
 import {
+  AT_EMPTY_PATH,
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
-  lastErrno,
-  loadErrno,
+  LOCK_NB,
+  LOCK_SH,
+  LOCK_UN,
   O_CLOEXEC,
   O_DIRECTORY,
   O_NOFOLLOW,
   O_RDONLY,
-} from "./files.ts";
-import { exists } from "./exists.ts";
-import type { FileTimes } from "./file_times.ts";
-import { tryLockShared } from "./lock.ts";
+  STATX_CTIME,
+  STATX_MTIME,
+} from "./constants.ts";
 
 const SYMBOLS = {
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
@@ -35,18 +40,9 @@ function calls(): Calls {
   return loaded ??= Deno.dlopen("libc.so.6", SYMBOLS).symbols;
 }
 
-// include/uapi/linux/fcntl.h, include/uapi/linux/stat.h
-const AT_EMPTY_PATH = 0x1000;
-const STATX_MTIME = 0x40;
-const STATX_CTIME = 0x80;
 /** Where struct statx has its times: seconds (64 bits), then nanoseconds (32 bits). */
 const CTIME = 96;
 const MTIME = 112;
-
-// include/uapi/asm-generic/fcntl.h
-const LOCK_SH = 1;
-const LOCK_NB = 4;
-const LOCK_UN = 8;
 
 const status = new Uint8Array(256);
 const view = new DataView(status.buffer);

@@ -1,11 +1,7 @@
 import { ERRNO, KernelError } from "./errno.ts";
 import { cstring, trySyscall } from "./syscall.ts";
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_CTIME, STATX_MTIME } from "./constants.ts";
 
-// include/uapi/linux/fcntl.h, include/uapi/linux/stat.h
-const AT_FDCWD = -100;
-const AT_SYMLINK_NOFOLLOW = 0x100;
-const STATX_MTIME = 0x40;
-const STATX_CTIME = 0x80;
 /** Where struct statx has its times: seconds (64 bits), then nanoseconds (32 bits). */
 const CTIME = 96;
 const MTIME = 112;

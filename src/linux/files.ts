@@ -97,38 +97,6 @@ export const NR = {
   getdents64: Deno.build.arch === "aarch64" ? 61 : 217,
 } as const;
 
-const arm = Deno.build.arch === "aarch64";
-
-// include/uapi/asm-generic/fcntl.h, arch/arm64/include/uapi/asm/fcntl.h, include/uapi/linux/fcntl.h
-export const O_RDONLY = 0;
-export const O_WRONLY = 1;
-export const O_CREAT = 0o100;
-export const O_EXCL = 0o200;
-export const O_TRUNC = 0o1000;
-export const O_DIRECTORY = arm ? 0o40000 : 0o200000;
-export const O_NOFOLLOW = arm ? 0o100000 : 0o400000;
-export const O_CLOEXEC = 0o2000000;
-export const O_NONBLOCK = 0o4000;
-export const AT_FDCWD = -100;
-export const AT_SYMLINK_NOFOLLOW = 0x100;
-export const AT_REMOVEDIR = 0x200;
-
-// include/uapi/linux/stat.h
-export const S_IFMT = 0o170000;
-export const S_IFIFO = 0o010000;
-export const S_IFCHR = 0o020000;
-export const S_IFDIR = 0o040000;
-export const S_IFBLK = 0o060000;
-export const S_IFREG = 0o100000;
-export const S_IFLNK = 0o120000;
-export const S_IFSOCK = 0o140000;
-
-// include/uapi/linux/openat2.h
-export const RESOLVE_NO_XDEV = 0x01;
-export const RESOLVE_NO_MAGICLINKS = 0x02;
-export const RESOLVE_NO_SYMLINKS = 0x04;
-export const RESOLVE_BENEATH = 0x08;
-
 /** Bytes of `struct open_how`. */
 export const OPEN_HOW_SIZE = 24;
 

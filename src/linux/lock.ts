@@ -5,22 +5,19 @@
  */
 import { ERRNO, KernelError } from "./errno.ts";
 import { cstring, syscall, trySyscall } from "./syscall.ts";
-
-const AARCH64 = Deno.build.arch === "aarch64";
-
-// include/uapi/asm-generic/fcntl.h and arch/arm64/include/uapi/asm/fcntl.h
-const AT_FDCWD = -100;
-const O_RDWR = 0o2;
-const O_CREAT = 0o100;
-const O_CLOEXEC = 0o2000000;
-const O_DIRECTORY = AARCH64 ? 0o40000 : 0o200000;
-const O_NOFOLLOW = AARCH64 ? 0o100000 : 0o400000;
-const F_SETFD = 2;
-const FD_CLOEXEC = 1;
-
-const LOCK_SH = 1;
-const LOCK_EX = 2;
-const LOCK_NB = 4;
+import {
+  AT_FDCWD,
+  F_SETFD,
+  FD_CLOEXEC,
+  LOCK_EX,
+  LOCK_NB,
+  LOCK_SH,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_RDWR,
+} from "./early_constants.ts";
 
 /**
  * Opens a directory that is not a symbolic link.

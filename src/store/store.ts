@@ -25,8 +25,7 @@ import type {
   RenderedTree,
   StoredImage,
 } from "./stored_image.ts";
-
-const AT_FDCWD = -100; // include/uapi/linux/fcntl.h
+import { AT_FDCWD } from "../linux/constants.ts";
 
 /** The store below a data directory. It holds nothing open; locks are taken where they are needed. */
 export class Store implements ImageStore {

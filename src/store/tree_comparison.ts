@@ -1,12 +1,7 @@
 /** Looking at rendered trees: their size, and whether two of them are the same. */
 import { type ByteString, byteStringOfText, shown } from "../linux/byte_string.ts";
 import { DirectoryReader, type FileStatus } from "../linux/directory_reader.ts";
-
-// include/uapi/linux/stat.h
-const S_IFMT = 0o170000;
-const S_IFDIR = 0o040000;
-const S_IFREG = 0o100000;
-const S_IFLNK = 0o120000;
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../linux/constants.ts";
 
 /** Bytes of all files in a tree; a file of several names counts once. */
 export function treeSize(path: string): number {

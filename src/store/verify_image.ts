@@ -14,9 +14,7 @@ import type { ImageStore, StoredImage, StoreUse } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { treeDifference } from "./tree_comparison.ts";
 import { treeIdOf } from "./tree_id.ts";
-
-const AT_FDCWD = -100;
-const RENAME_EXCHANGE = 2; // include/uapi/linux/fs.h
+import { AT_FDCWD, RENAME_EXCHANGE } from "../linux/constants.ts";
 
 /**
  * Checks an image. A damaged tree is replaced by one that is rendered anew.

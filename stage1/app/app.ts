@@ -12,10 +12,7 @@ import { limitProcess } from "./process_limits.ts";
 import { filterSystemCalls, keepsAdmin } from "../seccomp/install_filter.ts";
 import { takeStreams } from "../output/streams.ts";
 import { takeTerminal } from "../output/terminal.ts";
-
-// include/uapi/asm-generic/errno-base.h
-const ENOENT = 2;
-const ENOTDIR = 20;
+import { ERRNO } from "../../src/linux/errno.ts";
 
 const CAP_SYS_ADMIN = capabilityNumber("CAP_SYS_ADMIN");
 
@@ -199,9 +196,9 @@ export function execute(
     const result = slot("result");
     steps.attempt(`execute ${path} ${at}`, "execve", [path, argv, envp], {
       store: result,
-      branch: { when: "equal", operand: -ENOENT, to: next },
+      branch: { when: "equal", operand: -ERRNO.ENOENT, to: next },
     });
-    steps.when(result, -ENOTDIR, next);
+    steps.when(result, -ERRNO.ENOTDIR, next);
     steps.must(`execute ${path} ${at}`, "execve", [path, argv, envp]);
     steps.label(next);
   });

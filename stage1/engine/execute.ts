@@ -1,15 +1,19 @@
 /** Programs of the engine as processes: {@linkcode becomeProgram} turns this process into one. */
 import { ERRNO, errnoText, KernelError } from "../../src/linux/errno.ts";
 import { cstring, syscall, trySyscall } from "../../src/linux/syscall.ts";
+import {
+  AT_EMPTY_PATH,
+  F_ADD_SEALS,
+  F_SEAL_GROW,
+  F_SEAL_SEAL,
+  F_SEAL_SHRINK,
+  F_SEAL_WRITE,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+  MFD_EXEC,
+} from "../../src/linux/early_constants.ts";
 
-// include/uapi/linux/memfd.h, fcntl.h
-const MFD_CLOEXEC = 1;
-const MFD_ALLOW_SEALING = 2;
-const MFD_EXEC = 0x10;
-const F_ADD_SEALS = 1033;
-/** F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE. */
-const ALL_SEALS = 1 | 2 | 4 | 8;
-const AT_EMPTY_PATH = 0x1000;
+const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
 /**
  * An anonymous file with an executable in it, which nobody can change: not even who gets hold of it by the

@@ -6,11 +6,7 @@ import { executableFile } from "./execute.ts";
 import { ARCHITECTURE } from "./launch.ts";
 import { assemble } from "./assemble.ts";
 import type { Plan, Slot } from "./plan.ts";
-
-// include/uapi/asm-generic/mman-common.h
-const PROT_READ = 1;
-const PROT_EXEC = 4;
-const MAP_PRIVATE = 2;
+import { MAP_PRIVATE, PROT_EXEC, PROT_READ } from "../../src/linux/constants.ts";
 
 const address = (bytes: Uint8Array<ArrayBuffer>): number =>
   Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));

@@ -19,6 +19,7 @@ import {
   type Struct,
 } from "../engine/plan.ts";
 import { type Channel, MOST_CHANNELS, SUPERVISOR_SIDE } from "./streams.ts";
+import { ERRNO } from "../../src/linux/errno.ts";
 
 /** Bytes that are read at once; a terminal never gives more. */
 export const CHUNK = 4096;
@@ -171,9 +172,9 @@ export function runPump(
   steps.compute("and", [value, 0xffffffff], { store: value });
   steps.attempt("read what an app has written", "read", [value, buffer, CHUNK], {
     store: length,
-    branch: { when: "equal", operand: -k.EAGAIN, to: skip },
+    branch: { when: "equal", operand: -ERRNO.EAGAIN, to: skip },
   });
-  steps.when(length, -k.EINTR, skip);
+  steps.when(length, -ERRNO.EINTR, skip);
   steps.compute("let", [length], { branch: { when: "less", operand: 1, to: `${name} closes` } });
   options.handle({ channel, buffer, length }, skip);
 
@@ -218,7 +219,7 @@ function watch(steps: Section, waiting: Section, name: string): void {
   waiting.label(`${name} guard`);
   waiting.attempt("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
   waiting.attempt("wait for the child's end", "wait4", [child, addressOf(status), 0, 0], {
-    branch: { when: "equal", operand: -k.EINTR, to: `${name} guard` },
+    branch: { when: "equal", operand: -ERRNO.EINTR, to: `${name} guard` },
   });
   waiting.goto(`${name} has ended`);
   steps.label(`${name} has ended`);

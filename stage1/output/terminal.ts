@@ -25,6 +25,7 @@ import {
   sendDescriptor,
 } from "../steps/fd_passing.ts";
 import type { PodApp } from "../pod.ts";
+import { ERRNO } from "../../src/linux/errno.ts";
 
 /** The terminal's part of a plan. */
 export interface Terminal {
@@ -288,14 +289,14 @@ function copy(
   if (until !== undefined) waitForInput(steps, name, from, until);
   steps.attempt("read", "read", [from, buffer, BUFFER], {
     store: left,
-    branch: { when: "equal", operand: -k.EINTR, to: `${name} reads` },
+    branch: { when: "equal", operand: -ERRNO.EINTR, to: `${name} reads` },
   });
   steps.compute("let", [left], { branch: { when: "less", operand: 1, to: `${name} ends` } });
   steps.set(next, addressOf(buffer));
   steps.label(`${name} writes`);
   steps.attempt("write", "write", [to, next, left], {
     store: count,
-    branch: { when: "equal", operand: -k.EINTR, to: `${name} writes` },
+    branch: { when: "equal", operand: -ERRNO.EINTR, to: `${name} writes` },
   });
   steps.compute("let", [count], { branch: { when: "less", operand: 1, to: `${name} ends` } });
   steps.compute("add", [next, count], { store: next });

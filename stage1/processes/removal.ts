@@ -3,6 +3,7 @@ import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, slot, vector } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
+import { ERRNO } from "../../src/linux/errno.ts";
 
 /** A removal that was begun is not to be left half done; what a KILL leaves of it is the garbage collection's. */
 const HELD_BACK = [k.SIGHUP, k.SIGINT, k.SIGQUIT, k.SIGTERM];
@@ -22,7 +23,7 @@ export function removePod(steps: Section, { removal }: Pod): void {
   steps.when(child, 0, "remove");
   steps.label("wait for the removal");
   steps.attempt("wait until the pod is removed", "wait4", [child, 0, 0, 0], {
-    branch: { when: "equal", operand: -k.EINTR, to: "wait for the removal" },
+    branch: { when: "equal", operand: -ERRNO.EINTR, to: "wait for the removal" },
   });
   steps.goto("removed");
   steps.label("remove");

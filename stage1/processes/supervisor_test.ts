@@ -12,6 +12,7 @@ import {
   testPod,
 } from "../testing/fake_kernel.ts";
 import * as k from "../../src/linux/constants.ts";
+import { ERRNO } from "../../src/linux/errno.ts";
 
 const POD = testPod([testApp("app")]);
 
@@ -102,7 +103,7 @@ Deno.test("the supervisor goes on waiting after a signal that interrupted it", (
     answer: (call) => {
       if (call !== "rt_sigtimedwait" || interrupted) return undefined;
       interrupted = true;
-      return -k.EINTR;
+      return -ERRNO.EINTR;
     },
   });
   assert.deepEqual(callsOf(run, "kill"), [["kill", INIT, k.SIGHUP]]);

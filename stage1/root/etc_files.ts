@@ -13,6 +13,7 @@ import {
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
 import type { EtcFile, Pod, PodApp } from "../pod.ts";
+import { ERRNO } from "../../src/linux/errno.ts";
 
 /** The files, by their names in /etc. */
 function given({ etc }: Pod): readonly (readonly [name: string, file: EtcFile])[] {
@@ -90,7 +91,7 @@ function openTarget(steps: Section, what: string, name: string, app: PodApp, roo
   const open = [root, `etc/${name}`, ANYTHING, OPEN_HOW_SIZE] as const;
   steps.attempt(what, "openat2", open, {
     store: target,
-    branch: { when: "different", operand: -k.ENOENT, to: found },
+    branch: { when: "different", operand: -ERRNO.ENOENT, to: found },
   });
   steps.attempt(`make /etc in app "${app.name}"`, "mkdirat", [root, "etc", 0o755]);
   steps.must(`open /etc in app "${app.name}"`, "openat2", [root, "etc", DIRECTORY, OPEN_HOW_SIZE], {

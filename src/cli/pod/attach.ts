@@ -17,6 +17,7 @@ import { openPod, type PodView, refreshed } from "../../pod/directory/pod_direct
 import { type Attachment, DetachKeys, parseAttachMode } from "../request/attach_mode.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printBytes, printLine } from "../print/output.ts";
+import { POLLOUT } from "../../linux/constants.ts";
 
 /** Runs the command. Ends when the pod ends, with the app's exit status, or when the user detaches. */
 export default async function run({ flags, args, global }: Invocation): Promise<number> {
@@ -103,9 +104,6 @@ async function passInput(to: number, keys: DetachKeys | undefined): Promise<bool
     if (!await writeAll(to, passed)) return false;
   }
 }
-
-// include/uapi/asm-generic/poll.h
-const POLLOUT = 4;
 
 /** Writes bytes; false where nobody reads them any more. */
 async function writeAll(to: number, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {

@@ -4,12 +4,7 @@
  */
 import { closeDescriptor, lockExclusive, lockShared } from "../../linux/lock.ts";
 import { cstring, syscall } from "../../linux/syscall.ts";
-
-// include/uapi/linux/sched.h
-const CLONE_NEWNET = 0x40000000;
-// include/uapi/linux/fcntl.h, include/uapi/asm-generic/fcntl.h
-const AT_FDCWD = -100;
-const O_CLOEXEC = 0o2000000;
+import { AT_FDCWD, CLONE_NEWNET, O_CLOEXEC } from "../../linux/early_constants.ts";
 
 /** The network namespace that this thread is in. */
 const OWN = "/proc/thread-self/ns/net";

@@ -4,7 +4,7 @@
  * A socket belongs to the network namespace in which it was opened, whatever becomes of the thread; see namespace.ts.
  */
 import { type Bytes, concat } from "../../linux/bytes.ts";
-import { errnoText, KernelError } from "../../linux/errno.ts";
+import { ERRNO, errnoText, KernelError } from "../../linux/errno.ts";
 import { syscall, trySyscall } from "../../linux/syscall.ts";
 import {
   attributes,
@@ -27,6 +27,7 @@ import {
   SOCK_CLOEXEC,
   SOCK_RAW,
 } from "./netlink_numbers.ts";
+import { SOL_SOCKET } from "../../linux/early_constants.ts";
 
 // include/uapi/linux/netlink.h
 const NLM_F_CAPPED = 0x100;
@@ -38,15 +39,10 @@ const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 
 // include/uapi/asm-generic/socket.h
-const SOL_SOCKET = 1;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 // include/linux/socket.h
 const MSG_TRUNC = 0x20;
-
-// include/uapi/asm-generic/errno*.h
-const EINTR = 4;
-const ENOBUFS = 105;
 
 /** The kernel refused a request. */
 export class NetlinkError extends KernelError {
@@ -204,7 +200,7 @@ export class NetlinkSocket implements Disposable {
     const kernel = new Uint8Array(12); // struct sockaddr_nl: the port 0 is the kernel's
     new DataView(kernel.buffer).setUint16(0, AF_NETLINK, true);
     const sent = syscall(doing, "sendto", this.#fd, bytes, bytes.length, 0, kernel, kernel.length);
-    if (sent !== bytes.length) throw new KernelError(ENOBUFS, doing);
+    if (sent !== bytes.length) throw new KernelError(ERRNO.ENOBUFS, doing);
   }
 
   /** Receives a datagram, which must be there: the kernel answers before `sendto` returns. */
@@ -213,7 +209,7 @@ export class NetlinkSocket implements Disposable {
       const buffer = this.#buffer;
       const flags = MSG_TRUNC | MSG_DONTWAIT;
       const size = trySyscall("recvfrom", this.#fd, buffer, buffer.length, flags, 0, 0);
-      if (size === -EINTR) continue;
+      if (size === -ERRNO.EINTR) continue;
       if (size < 0) throw new KernelError(-size, doing);
       if (size > buffer.length) throw new RangeError(`${doing}: an answer of ${size} bytes`);
       return decode(buffer.slice(0, size));

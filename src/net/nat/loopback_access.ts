@@ -62,9 +62,6 @@ function routeLocalnet(link: string, value: "0" | "1"): void {
   });
 }
 
-// include/uapi/asm-generic/errno-base.h
-const ENODEV = 19;
-
 /** Adds or deletes the local route to ::1; no error where it is there, or not. */
 function changeRoute(link: string, add: boolean): void {
   using socket = new NetlinkSocket(NETLINK_ROUTE);
@@ -72,7 +69,7 @@ function changeRoute(link: string, add: boolean): void {
     const { index } = readLink(socket.requests([getLink(link)])[0]);
     socket.requests([add ? addRoute(answers(index)) : deleteRoute(answers(index))]);
   } catch (error) {
-    const harmless = add ? [ERRNO.EEXIST] : [ERRNO.ESRCH, ENODEV];
+    const harmless: readonly number[] = add ? [ERRNO.EEXIST] : [ERRNO.ESRCH, ERRNO.ENODEV];
     if (!(error instanceof NetlinkError && harmless.includes(error.errno))) throw error;
   }
 }

@@ -40,9 +40,6 @@ import {
 } from "../kernel/nft.ts";
 import { elementsOf, getElements, type SetElement } from "../kernel/nft_set.ts";
 
-// include/linux/errno.h
-const ERESTART = 85;
-
 /** How often a batch is tried anew where somebody else has changed rules meanwhile. */
 const ATTEMPTS = 10_000;
 
@@ -176,7 +173,7 @@ function insert(
         // The table is there by now, or what is wanted is somebody's.
         make = false;
         look = true;
-      } else if (errno !== ERESTART) throw error;
+      } else if (errno !== ERRNO.ERESTART) throw error;
       return false;
     }
     return true;
@@ -191,7 +188,7 @@ function repairTable(socket: NetlinkSocket): void {
   try {
     commit(socket, [...again, ...elementMessages(left, insertion)], generation);
   } catch (error) {
-    if (!(error instanceof NetlinkError && error.errno === ERESTART)) throw error;
+    if (!(error instanceof NetlinkError && error.errno === ERRNO.ERESTART)) throw error;
   }
 }
 
@@ -230,7 +227,7 @@ function remove(gone: (owner: PodRef) => boolean): void {
       removeFrom(tableElements(socket), gone, (messages) => commit(socket, messages, generation));
     } catch (error) {
       const errno = error instanceof NetlinkError ? error.errno : 0;
-      if (errno === ERESTART) return false;
+      if (errno === ERRNO.ERESTART) return false;
       if (errno !== ERRNO.ENOENT) throw error; // there is no table
     }
     return true;

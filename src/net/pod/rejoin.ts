@@ -5,7 +5,7 @@
  * Whatever is not as it was when the recipe was made ends it: the pod is then set up the long way, which finds out more and
  * says more. So nothing here tells what went wrong.
  */
-import { KernelError } from "../../linux/errno.ts";
+import { ERRNO, KernelError } from "../../linux/errno.ts";
 import { exists } from "../../linux/exists.ts";
 import { closeDescriptor, lockExclusive, openLockFile } from "../../linux/lock.ts";
 import { syscall } from "../../linux/syscall.ts";
@@ -95,8 +95,6 @@ export type ValueName = keyof Values;
 /** Bytes of {@linkcode Values.addressFile}. */
 export const ADDRESS_FILE = 16;
 
-// include/linux/errno.h
-const ERESTART = 85;
 /** How often rules are tried anew where somebody else has changed some meanwhile. */
 const ATTEMPTS = 20;
 
@@ -266,7 +264,7 @@ function setRules(
       closeDescriptor(socket);
       return true;
     }
-    if (error !== ERESTART) return false;
+    if (error !== ERRNO.ERESTART) return false;
   }
   return false;
 }

@@ -1,5 +1,5 @@
 /** Taking down what a pod has on the host: after a failure, after its end, and when `rkt gc` finds it. */
-import { KernelError } from "../../linux/errno.ts";
+import { ERRNO, KernelError } from "../../linux/errno.ts";
 import { podIsHeld } from "../../pod/directory/pod_held.ts";
 import { OUR_BRIDGE } from "../types/bridge.ts";
 import { releaseHostLocal } from "../ipam/host_local.ts";
@@ -11,10 +11,6 @@ import { withNamespaceLock } from "../kernel/namespace.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
 import type { PodRef } from "../model/pod_ref.ts";
 import { deleteLink, GET_LINKS, readLink } from "../kernel/rtnetlink_link.ts";
-
-// include/uapi/asm-generic/errno*.h
-const ENODEV = 19;
-const EPROTONOSUPPORT = 93;
 
 /** Where and for whom networks are taken down. */
 export interface PodNetworks extends PodRef {
@@ -67,7 +63,7 @@ function deleteHostLinks(uuid: string, infos: readonly NetInfo[]): void {
     try {
       host.requests([deleteLink(name)]);
     } catch (error) {
-      if (!(error instanceof NetlinkError) || error.errno !== ENODEV) throw error;
+      if (!(error instanceof NetlinkError) || error.errno !== ERRNO.ENODEV) throw error;
     }
   }
 }
@@ -101,7 +97,7 @@ export async function collectNetworks(
     withNamespaceLock("exclusive", removeUnusedBridges);
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;
-    if (error.errno === EPROTONOSUPPORT) return; // a kernel without nf_tables has no rules
+    if (error.errno === ERRNO.EPROTONOSUPPORT) return; // a kernel without nf_tables has no rules
     onLeft(`rules and bridges stay until the next gc: ${error.message}`);
   }
 }

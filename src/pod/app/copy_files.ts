@@ -13,18 +13,18 @@ import { Failure } from "../../failure.ts";
 import { type ByteString, byteStringOfText, shown } from "../../linux/byte_string.ts";
 import { DirectoryReader } from "../../linux/directory_reader.ts";
 import { ERRNO, errnoText, KernelError } from "../../linux/errno.ts";
+import { OPEN_HOW_SIZE, openHow } from "../../linux/files.ts";
+import { cstring, trySyscall } from "../../linux/syscall.ts";
 import {
   AT_FDCWD,
   O_CLOEXEC,
   O_DIRECTORY,
-  OPEN_HOW_SIZE,
-  openHow,
+  O_PATH,
+  RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
   S_IFDIR,
   S_IFMT,
-} from "../../linux/files.ts";
-import { cstring, trySyscall } from "../../linux/syscall.ts";
-import { O_PATH, RESOLVE_IN_ROOT } from "../../linux/constants.ts";
+} from "../../linux/constants.ts";
 
 /** A path on one side. */
 export interface CopyEnd {

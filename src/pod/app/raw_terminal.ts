@@ -4,10 +4,7 @@ import { program } from "../../../stage1/engine/launch.ts";
 import { guardPlan } from "../../../stage1/processes/terminal_guard.ts";
 import { closeDescriptor } from "../../linux/lock.ts";
 import { trySyscall } from "../../linux/syscall.ts";
-
-// include/uapi/asm-generic/ioctls.h
-const TIOCGWINSZ = 0x5413;
-const TIOCSWINSZ = 0x5414;
+import { TIOCGWINSZ, TIOCSWINSZ } from "../../linux/constants.ts";
 
 /**
  * Standard input in raw mode, for the terminal of a program elsewhere, which gets its size. Its modes come back at the

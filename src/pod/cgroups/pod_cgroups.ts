@@ -10,10 +10,7 @@ import {
   podCgroup,
   SUBCGROUP,
 } from "../../../stage1/cgroup/cgroup.ts";
-
-// include/uapi/linux/fcntl.h
-const AT_FDCWD = -100;
-const AT_REMOVEDIR = 0x200;
+import { AT_FDCWD, AT_REMOVEDIR } from "../../linux/constants.ts";
 
 /**
  * The directories of a pod's cgroups: one, or one for each hierarchy of version 1. Whatever the file says, only

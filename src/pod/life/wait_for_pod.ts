@@ -11,8 +11,7 @@ import {
   podFiles,
   statusPath,
 } from "../directory/pod_details.ts";
-
-const LOCK_SH = 1;
+import { LOCK_SH } from "../../linux/constants.ts";
 
 /** States in which the lock is held by whoever will change the state. */
 const HELD: readonly PodView["state"][] = ["embryo", "preparing", "running"];

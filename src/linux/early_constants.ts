@@ -1,0 +1,41 @@
+/**
+ * A part of constants.ts: what every command loads, and a start from the cache (src/start/cache), which shall not load
+ * all the others. Where x86_64 and aarch64 differ, the value is that of the machine rkt runs on.
+ */
+
+const arm = Deno.build.arch === "aarch64";
+
+// include/uapi/asm-generic/fcntl.h, arch/arm64/include/uapi/asm/fcntl.h
+export const O_RDWR = 2;
+export const O_CREAT = 0o100;
+export const O_DIRECTORY = arm ? 0o40000 : 0o200000;
+export const O_NOFOLLOW = arm ? 0o100000 : 0o400000;
+export const O_CLOEXEC = 0o2000000;
+
+// include/uapi/asm-generic/fcntl.h
+export const F_SETFD = 2;
+export const FD_CLOEXEC = 1;
+export const LOCK_SH = 1;
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
+
+// include/uapi/linux/fcntl.h
+export const AT_FDCWD = -100;
+export const AT_SYMLINK_NOFOLLOW = 0x100;
+export const AT_EMPTY_PATH = 0x1000;
+export const F_ADD_SEALS = 1033;
+export const F_SEAL_SEAL = 1;
+export const F_SEAL_SHRINK = 2;
+export const F_SEAL_GROW = 4;
+export const F_SEAL_WRITE = 8;
+
+// include/uapi/linux/memfd.h
+export const MFD_CLOEXEC = 1;
+export const MFD_ALLOW_SEALING = 2;
+export const MFD_EXEC = 0x10;
+
+// include/uapi/linux/sched.h
+export const CLONE_NEWNET = 0x40000000;
+
+// include/uapi/asm-generic/socket.h
+export const SOL_SOCKET = 1;
