@@ -11,6 +11,7 @@ import { makeRootFs } from "../../scripts/bench/root_fs.ts";
 import { measureTimes, median } from "../../scripts/bench/times.ts";
 import { tool } from "../../scripts/bench/tool.ts";
 import { BENCH_NEEDS, provide } from "../../scripts/needs.ts";
+import { nth } from "../world/nth.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
@@ -31,14 +32,14 @@ const INSIDE = "RKT_BENCH_NET";
 async function storeImage(place: Place): Promise<string> {
   await makeRootFs(place.rootFs);
   await addProgram(place.rootFs, IPERF);
-  const [rkt, dataDir] = rktIn(place), file = `${place.dir}/bench.aci`;
+  const [rkt = "", dataDir = ""] = rktIn(place), file = `${place.dir}/bench.aci`;
   await tool(rkt, "image", "build", place.rootFs, file, `--name=${IMAGE}`, "--exec=/bin/true");
   return await tool(rkt, dataDir, "--insecure-options=image", "fetch", file);
 }
 
 /** podman on its bridge and without a network; none where that does not work. */
 async function podman(place: Place): Promise<Contender[]> {
-  const [name, ...flags] = podmanIn(place), archive = `${place.dir}/rootfs.tar`;
+  const [name = "podman", ...flags] = podmanIn(place), archive = `${place.dir}/rootfs.tar`;
   const run = [
     name,
     ...flags,
@@ -48,7 +49,7 @@ async function podman(place: Place): Promise<Contender[]> {
     "--ulimit=nproc=1024:1024",
   ];
   const image = "localhost/bench:latest";
-  const on = (network: string) => [...run, `--network=${network}`, image, "/bin/true"];
+  const on = (network: string): string[] => [...run, `--network=${network}`, image, "/bin/true"];
   try {
     await tool("tar", "-C", place.rootFs, "-cf", archive, ".");
     await tool(name, ...flags, "import", archive, image);
@@ -56,7 +57,7 @@ async function podman(place: Place): Promise<Contender[]> {
       name: `podman, ${network}`,
       command: on(network),
     }));
-    for (const { command } of contenders) await tool(command[0], ...command.slice(1));
+    for (const { command } of contenders) await tool(nth(command, 0), ...command.slice(1));
     return contenders;
   } catch (error) {
     if (!(error instanceof Failure) && !(error instanceof Deno.errors.NotFound)) throw error;
@@ -72,7 +73,7 @@ async function compareStarts(place: Place, image: string): Promise<void> {
   });
   const contenders = [rkt("none", "--net=none"), rkt("default")];
   // The first run of a command line is not what is measured.
-  for (const { command } of contenders) await tool(command[0], ...command.slice(1));
+  for (const { command } of contenders) await tool(nth(command, 0), ...command.slice(1));
   const others = await podman(place);
   const times = new Map([
     ...await measureTimes(contenders, place.dir, RUNS),
@@ -99,8 +100,12 @@ async function throughput(address: string, client: readonly string[]): Promise<n
   }).spawn();
   const lines = server.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let said = "";
-  while (!said.includes("listening")) said += (await lines.read()).value ?? "";
-  const [program, ...args] = client;
+  while (!said.includes("listening")) {
+    const { value, done } = await lines.read();
+    if (done) throw new Failure(`bench: iperf3 does not listen: ${said}`);
+    said += value;
+  }
+  const [program = "", ...args] = client;
   const report = await tool(program, ...args, "--client", address, "--json", "--time", "2");
   while (!(await lines.read()).done);
   await server.status;

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
 import { Tmux } from "../world/tmux.ts";
+import { nth, only } from "../world/nth.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -45,7 +46,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
 async function fish(line: string): Promise<readonly string[]> {
   const script = "rkt completion fish | source; complete --do-complete $argv[1]";
   const output = await shell("fish", "--no-config", "-c", script, line);
-  return output.split("\n").filter((each) => each !== "").map((each) => each.split("\t")[0]);
+  return output.split("\n").filter((each) => each !== "").map((each) => nth(each.split("\t"), 0));
 }
 
 /** How a shell is started that keeps to itself, loads the completion, and shows `ready$` then. */
@@ -77,14 +78,14 @@ for (const [name, complete] of Object.entries({ bash, fish })) {
     assert.deepEqual(images, ["example.com/box"]);
     const pod = await world.start("cat /dev/zero >/dev/null & wait", "--name=only");
     const uuids = await complete(`rkt ${dir} stop `);
-    assert.equal(uuids.length, 1, uuids.join());
-    assert.deepEqual(await complete(`rkt ${dir} status ${uuids[0].slice(0, 8)}`), uuids);
+    const uuid = only(uuids);
+    assert.deepEqual(await complete(`rkt ${dir} status ${uuid.slice(0, 8)}`), uuids);
     assert.deepEqual(await complete(`rkt ${dir} rm `), [], "a running pod can't be removed");
     const apps = await complete(`rkt ${dir} enter --app=`);
     assert.ok(apps.some((app) => /^(--app=)?only$/.test(app)), apps.join());
     await pod.end();
-    assert.deepEqual(await complete(`rkt ${dir} rm ${uuids[0].slice(0, 8)}`), uuids);
-    assert.equal((await world.rkt("rm", uuids[0])).code, 0);
+    assert.deepEqual(await complete(`rkt ${dir} rm ${uuid.slice(0, 8)}`), uuids);
+    assert.equal((await world.rkt("rm", uuid)).code, 0);
   });
 }
 

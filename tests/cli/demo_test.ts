@@ -1,6 +1,7 @@
 /** The demonstration of the README's first command. */
 import assert from "node:assert/strict";
 import { RKT } from "../world/rkt.ts";
+import { within } from "../world/until.ts";
 
 const DEMO = new URL("../../scripts/demo.ts", import.meta.url).pathname;
 
@@ -53,12 +54,12 @@ for (
     const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
     let out = "";
     while (!out.includes(moment)) {
-      const { value, done } = await lines.read();
+      const { value, done } = await within(lines.read(), 120, moment);
       assert.ok(!done, out);
       out += value;
     }
     process.kill("SIGTERM");
-    while (!(await lines.read()).done);
+    while (!(await within(lines.read(), 120, "the end of the demo")).done);
     assert.equal((await process.status).code, 1);
     assert.equal(await errors, "demo: interrupted\n");
     assertRemoved(/--dir=(\S+)\/store/.exec(out)?.[1] ?? "");

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { RKT } from "../world/rkt.ts";
 import { BOX, children, Watch, World } from "../world/pod_world.ts";
+import { until, within } from "../world/until.ts";
 
 /** The prompt of the host's shell. */
 const HOST = /bash-[\d.]+# $/;
@@ -31,7 +32,11 @@ class Terminal implements AsyncDisposable {
         this.#unread = this.#unread.slice(found.index + found[0].length);
         return found;
       }
-      const { value, done } = await this.#screen.read();
+      const { value, done } = await within(
+        this.#screen.read(),
+        60,
+        `${pattern}, after ${this.#unread}`,
+      );
       assert.ok(!done, `the terminal ended without ${pattern}: ${this.#unread}`);
       this.#unread += value;
     }
@@ -40,7 +45,7 @@ class Terminal implements AsyncDisposable {
   /** Runs a command in the host's shell, and returns what it prints. */
   async host(command: string): Promise<string> {
     await this.type(`${command}; echo "<"end">"\r`);
-    const [, printed] = await this.see(/\r\n([^]*?)<end>\r\n/);
+    const [, printed = ""] = await this.see(/\r\n([^]*?)<end>\r\n/);
     await this.see(HOST);
     return printed.trim();
   }
@@ -137,7 +142,7 @@ Deno.test("a KILL of the supervisor ends the pod and restores the terminal", asy
   // What relays the terminal dies right after the supervisor, and takes what is typed until then.
   for (const watch of watches) assert.ok(watch.ends());
   // The guard restores the modes when it has seen the death; the shell has its own until the next command.
-  while (await terminal.host(MODES) !== COOKED);
+  await until(async () => await terminal.host(MODES) === COOKED, 30, "modes of a cooked terminal");
 });
 
 Deno.test("a missing program leaves the terminal as it was", async () => {

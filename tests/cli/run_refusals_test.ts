@@ -329,7 +329,7 @@ Deno.test("--dry-run shows every flag by its name", async () => {
   const { stdout } = await world.rkt("run", "--dry-run", "--net=none", BOX);
   let seen = 0;
   for (const line of stdout.split("\n")) {
-    const [, name, rest] =
+    const [, name = "", rest = ""] =
       /^ {4}([a-z_0-9]+)\((.*)\)( = <[^>]+>)?( \(.*\)| → .*)?( +#.*)?$/.exec(line) ?? [];
     if (!(name in SYSCALLS)) continue;
     seen += 1;

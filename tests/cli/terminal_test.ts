@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { BOX, children, list, Watch, World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
 import { Tmux } from "../world/tmux.ts";
+import { nth } from "../world/nth.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -138,7 +139,7 @@ for (const [way, comm] of [["run --interactive", "rkt-supervisor"], ["enter", "r
     await terminal.see(HOST);
     terminal.enter(`clear; ${line}`);
     await terminal.see(APP);
-    const [outside] = children(terminal.shell);
+    const outside = nth(children(terminal.shell), 0);
     assert.equal(Deno.readTextFileSync(`/proc/${outside}/comm`), `${comm}\n`);
     const watches = children(outside).map((pid) => stack.use(new Watch(pid)));
     assert.equal(watches.length, 4); // shell or init, two relays, the guard
@@ -151,7 +152,7 @@ for (const [way, comm] of [["run --interactive", "rkt-supervisor"], ["enter", "r
 
 Deno.test("enter gives a program that can't be executed no terminal to spoil", async () => {
   await using stack = new AsyncDisposableStack();
-  const line = await WAYS[1].start(stack);
+  const line = await nth(WAYS, 1).start(stack);
   using terminal = new Tmux();
   await terminal.see(HOST);
   terminal.enter(`clear; ${line} none; echo status $?`);
@@ -161,7 +162,7 @@ Deno.test("enter gives a program that can't be executed no terminal to spoil", a
 
 Deno.test("enter without a terminal for its output leaves the output as it is", async () => {
   await using stack = new AsyncDisposableStack();
-  const line = await WAYS[1].start(stack);
+  const line = await nth(WAYS, 1).start(stack);
   using terminal = new Tmux();
   await terminal.see(HOST);
   terminal.enter(`clear; ${line} sh -c 'echo a; tty' | od -c`);

@@ -174,7 +174,7 @@ function actoolTests(actool: string): void {
       const id = imageId(Deno.readFileSync(plain));
       // The manifest has the time of the build in the archive, so the second one may be another image.
       const options = [`--dir=${dir}/data`, "--insecure-options=image"];
-      for (const [file, own] of [[plain, id], [packed, imageId(await unpacked(packed))]]) {
+      for (const [file, own] of [[plain, id], [packed, imageId(await unpacked(packed))]] as const) {
         assert.equal(await succeeded(rkt(...options, "fetch", "--full", file)), `${own}\n`);
         const ours = await succeeded(rkt("image", "cat-manifest", file));
         assert.deepEqual(meaning(ours), manifest);

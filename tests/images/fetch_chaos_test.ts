@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type Ended, FetchWorld } from "../world/fetch_world.ts";
 import { fileRoute } from "../world/web_site.ts";
+import { Random } from "../world/random.ts";
 
 /** How long it goes on, in milliseconds. */
 const DURATION = 20_000;
@@ -28,7 +29,7 @@ function noise(length: number): string {
 }
 
 /** Serves all images, every fourth time only to some byte of the rest. */
-function serveImages(world: FetchWorld): void {
+function serveImages(world: FetchWorld, random: Random): void {
   let served = 0;
   for (const [name, dependencies] of IMAGES) {
     const manifest = {
@@ -41,7 +42,7 @@ function serveImages(world: FetchWorld): void {
     const image = world.image(`example.com/${name}`, "1.0", files, manifest);
     world.serve(`example.com/${name}`, "1.0", image);
     const cut = (from: number) =>
-      served++ % 4 === 0 ? Math.floor(Math.random() * (image.length - from)) : undefined;
+      served++ % 4 === 0 ? random.below(image.length - from) : undefined;
     world.site.route(world.url(`example.com/${name}`, "1.0"), fileRoute(image, `"${name}"`, cut));
   }
 }
@@ -54,8 +55,11 @@ class Chaos {
   /** How often a command of each kind came to its end, by itself or by KILL. */
   readonly ended = { fetch: 0, killed: 0, gc: 0 };
 
-  constructor(world: FetchWorld) {
+  readonly #random: Random;
+
+  constructor(world: FetchWorld, random: Random) {
     this.#world = world;
+    this.#random = random;
   }
 
   get over(): boolean {
@@ -91,7 +95,7 @@ class Chaos {
   kill(): void {
     const running = [...this.#running];
     try {
-      running[Math.floor(Math.random() * running.length)]?.kill("SIGKILL");
+      running[this.#random.below(running.length)]?.kill("SIGKILL");
     } catch (error) {
       // It has just ended by itself.
       if (!(error instanceof TypeError)) throw error;
@@ -123,8 +127,9 @@ async function verifyAll(world: FetchWorld): Promise<string[]> {
 Deno.test("eight rkt fetch at once beside gc, one killed every second, leave a whole store", async () => {
   using world = new FetchWorld();
   world.trust();
-  serveImages(world);
-  const chaos = new Chaos(world);
+  const random = Random.ofTest();
+  serveImages(world, random);
+  const chaos = new Chaos(world, random);
   const killer = setInterval(() => chaos.kill(), 1000);
   try {
     const fetchers = Array.from({ length: FETCHERS }, (_, index) => chaos.fetchOn(index));

@@ -2,16 +2,12 @@
 import assert from "node:assert/strict";
 import { FetchWorld } from "../world/fetch_world.ts";
 import { fileRoute, succeed } from "../world/web_site.ts";
+import { until } from "../world/until.ts";
 
 async function inWorld(test: (world: FetchWorld) => Promise<void>): Promise<void> {
   using world = new FetchWorld();
   world.trust();
   await test(world);
-}
-
-/** Waits for something that another process does. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 function randomText(length: number): string {
@@ -35,7 +31,7 @@ Deno.test("rkt fetch, killed, leaves what the next fetch goes on from, and gc re
     const received = () =>
       world.stored("partial").filter((path) => /\/[0-9a-f]{40}$/.test(path))
         .map((path) => Deno.statSync(path).size)[0];
-    await until(() => received() === half);
+    await until(() => received() === half, 60, "half of the image");
     child.process.kill("SIGKILL");
     await child.process.status;
     killed.resolve();
@@ -117,7 +113,7 @@ Deno.test("eight rkt fetch of the same images at once, one killed now and then, 
     fetches[2]?.kill("SIGKILL");
     const collected = await world.rkt("image", "gc");
     assert.equal(collected.code, 0, collected.err);
-    await until(() => world.stored("imageManifest").length > 0);
+    await until(() => world.stored("imageManifest").length > 0, 60, "an image in the store");
     fetches[5]?.kill("SIGKILL");
     await world.rkt("image", "gc");
     const outputs = await Promise.all(ends);

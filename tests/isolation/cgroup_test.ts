@@ -1,8 +1,10 @@
 /** Limits and the device policy, by cgroups of version 1, and that no cgroup is left behind. */
 import assert from "node:assert/strict";
 import { findHierarchies } from "../../src/cgroup/hierarchies.ts";
-import { BOX, list, World } from "../world/pod_world.ts";
+import { BOX, list, podUuid, World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
+import { only } from "../world/nth.ts";
+import { until } from "../world/until.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -25,14 +27,12 @@ const text = (path: string): string => Deno.readTextFileSync(path).trim();
 
 /** The UUID of the only pod that runs, or has run last. */
 function uuid(): string {
-  const [pod, ...others] = world.pods();
-  assert.deepEqual(others, []);
-  return pod.split("/")[1];
+  return podUuid(only(world.pods()));
 }
 
 async function clean(): Promise<void> {
   // A killed supervisor is gone a moment before its init.
-  for (const pod of world.pods()) await world.rkt("status", "--wait", pod.split("/")[1]);
+  for (const pod of world.pods()) await world.rkt("status", "--wait", podUuid(pod));
   const { code, stderr } = await world.rkt("gc", "--grace-period=0s");
   assert.equal(code, 0, stderr);
   assert.deepEqual(world.pods(), []);
@@ -132,8 +132,8 @@ Deno.test("the CPU limit holds: the kernel has throttled an app that wants more"
   const stat = `${cgroup("cpu", uuid())}/cpu.stat`;
   const counter = (name: string) =>
     Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text(stat))?.[1]);
-  // It never does where there is no limit; then this test does not end.
-  while (counter("nr_throttled") < 5) await new Promise((done) => setTimeout(done, 50));
+  // Where there is no limit, it never does.
+  await until(() => counter("nr_throttled") >= 5, 60, "five periods that were throttled");
   assert.ok(counter("nr_throttled") <= counter("nr_periods"));
   await pod.end();
   await clean();

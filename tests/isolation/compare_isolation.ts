@@ -64,13 +64,13 @@ await using world = await ProbeWorld.make();
 const { dir } = world.world;
 const root = (name: string) => copyRoot(`${dir}/probe-root`, `${dir}/root-${name}`);
 const volume = ["--volume=v,kind=empty", "--mount=volume=v,target=/volume"];
-const columns: readonly (readonly [string, Verdicts])[] = [
-  ["rkt", await world.run([], PROBE, ...volume)],
+const own = await world.run([], PROBE, ...volume);
+const others: readonly (readonly [string, Verdicts])[] = [
   ["podman", podman(root("podman"))],
   ["runc", runc(root("runc"), `${dir}/bundle`)],
   ["nspawn", nspawn(root("nspawn"))],
 ];
-const [[, own], ...others] = columns;
+const columns = [["rkt", own] as const, ...others];
 const there = others.filter(([, found]) => found.size > 0);
 console.log(`| attempt | ${columns.map(([name]) => name).join(" | ")} |`);
 console.log(`| --- | ${columns.map(() => "---").join(" | ")} |`);

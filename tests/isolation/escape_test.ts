@@ -16,7 +16,7 @@ Deno.test.beforeAll(async () => {
       ["dev/null", "/proc/sys/kernel/core_pattern"],
       ["dev/console", "/proc/sys/kernel/core_pattern"],
       ["bin/self", "/proc/self/exe"],
-    ]
+    ] as const
   ) Deno.symlinkSync(to, `${root}/${link}`);
   hostile = "example.com/hostile";
   const file = await world.build("hostile.aci", ["--name", hostile, "--exec", "/bin/sh"], root);

@@ -4,6 +4,7 @@ import { findHierarchies } from "../../src/cgroup/hierarchies.ts";
 import { BOX, list, World } from "../world/pod_world.ts";
 import { RKT, rkt } from "../world/rkt.ts";
 import { runningPod } from "../world/running_pod.ts";
+import { until } from "../world/until.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -31,7 +32,7 @@ async function output(...words: string[]): Promise<string> {
 }
 
 Deno.test("an app has the limits that were asked for, whoever its user is", async () => {
-  for (const [pod, app] of [[[], []], [[], ["--user=33"]], [["--private-users"], []]]) {
+  for (const [pod, app] of [[[], []], [[], ["--user=33"]], [["--private-users"], []]] as const) {
     const words = ["run", "--net=none", ...pod, BOX, ...app, ...FLAGS, "--", "-c", SHOW];
     assert.equal(await output(...words), SHOWN);
   }
@@ -82,7 +83,8 @@ Deno.test("prepared and added apps have their limits", async () => {
   const uuid = await runningPod(world, pod.pid);
   await output("app", "add", uuid, ...app);
   await output("app", "start", uuid, "--app=limited");
-  while ((await output("app", "list", "--no-legend", uuid)).includes("running"));
+  const listed = () => output("app", "list", "--no-legend", uuid);
+  await until(async () => !(await listed()).includes("running"), 30, "the end of the added app");
   await output("stop", uuid);
   await pod.child.status;
   assert.equal(await output("logs", uuid), SHOWN);

@@ -94,7 +94,7 @@ async function each(flags: (capability: string) => readonly string[]): Promise<V
 }
 
 Deno.test("each capability allows what it is for, and nobody has it without", async () => {
-  const granted = await each((name) => [`--caps-retain=${[name, ...ALSO[name]].join(",")}`]);
+  const granted = await each((name) => [`--caps-retain=${[name, ...ALSO[name] ?? []].join(",")}`]);
   const refused = (seen: Verdicts) => [...seen].filter(([, v]) => v !== "ok").map(([name]) => name);
   assert.equal(granted.size, Object.keys(ALSO).length);
   // Kernels may have been told to take no modules at all.
@@ -103,7 +103,7 @@ Deno.test("each capability allows what it is for, and nobody has it without", as
   // CAP_BLOCK_SUSPEND stands for none: it allows nothing that is tried.
   const without = await each((
     name,
-  ) => [`--caps-retain=${["CAP_BLOCK_SUSPEND", ...ALSO[name]].join(",")}`]);
+  ) => [`--caps-retain=${["CAP_BLOCK_SUSPEND", ...ALSO[name] ?? []].join(",")}`]);
   assert.deepEqual(refused(without).toSorted(), Object.keys(ALSO).toSorted());
   assert.ok(CAPABILITIES.includes("CAP_BLOCK_SUSPEND"));
 });

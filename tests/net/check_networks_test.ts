@@ -10,6 +10,7 @@ import {
   writeNetwork,
 } from "../world/host_world.ts";
 import { type Pod, World } from "../world/pod_world.ts";
+import { nth } from "../world/nth.ts";
 
 let world: World;
 let host: Host;
@@ -141,7 +142,7 @@ Deno.test("gc puts back the rules of running pods that somebody has flushed", as
     await running("--net=routed", "--port=web:127.0.0.1:8081"),
     await running("--net=default-restricted"),
   ];
-  const [first] = pods;
+  const first = nth(pods, 0);
   // In whatever order the kernel keeps the elements of sets.
   const rules = async () =>
     (await host.output("nft", "list", "table", "inet", "rkt"))

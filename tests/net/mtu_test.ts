@@ -57,7 +57,7 @@ function sent(address: string, size: number): string {
 
 /** Reads what {@linkcode sent} prints. */
 function parts(printed: string): number {
-  const [names, values = ""] = printed.trim().split("\n");
+  const [names = "", values = ""] = printed.trim().split("\n");
   return Number(
     (values === "" ? names : values).split(
       / +/,

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { Host, makeNetImage, NET, writeNetwork } from "../world/host_world.ts";
 import { list, type Pod, World } from "../world/pod_world.ts";
 import { type Outcome, RKT } from "../world/rkt.ts";
+import { nth, only } from "../world/nth.ts";
 
 let world: World;
 let host: Host;
@@ -113,12 +114,12 @@ Deno.test("a pod that was started again shows its address, and forwards its port
   for (let i = 0; i < 3; i++) {
     const pod = host.start(world, serve, ...flags);
     assert.equal(await pod.line(), "up");
-    const [address] = taken();
+    const address = only(taken());
     const listed = await host.rkt(world, "list", "--full");
     assert.match(listed.stdout, new RegExp(`few:ip4=${address}\\b`));
     const rules = await host.output("nft", "list", "table", "inet", "rkt");
     assert.match(rules, new RegExp(`masqueraded4 {[^}]*${address} comment`));
-    const [record] = list(`${world.dataDir}/networks`);
+    const record = nth(list(`${world.dataDir}/networks`), 0);
     assert.equal((await host.rkt(world, "status", "--check-net", record)).code, 0);
     assert.match(rules, new RegExp(`tcp \\. 8080 [^}]*: ${address} \\. 80`));
     const told = await host.sh("until echo | nc.openbsd -nN 127.0.0.1 8080; do :; done; echo told");

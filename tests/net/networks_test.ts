@@ -12,6 +12,7 @@ import {
 } from "../world/host_world.ts";
 import { list, type Pod, World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
+import { only } from "../world/nth.ts";
 
 let world: World;
 let host: Host;
@@ -112,7 +113,11 @@ Deno.test("pods of a bridge reach each other by both families, with the network'
   const [, four = ""] = / inet ([0-9.]+)\/24/.exec(text) ?? [];
   const [, six = ""] = / inet6 (fd90:[0-9a-f:]+)\/64/.exec(text) ?? [];
   let rest = "";
-  while (!rest.includes("nameserver")) rest += `${await one.line()}\n`;
+  while (!rest.includes("nameserver")) {
+    const line = await one.line();
+    assert.ok(line !== undefined, `the pod has ended without a name server: ${rest}`);
+    rest += `${line}\n`;
+  }
   assert.match(rest, / mtu 1400 /);
   assert.match(rest, /search example\.com\nnameserver 192\.0\.2\.53\n/);
   const inside = `${reach(four)}; ${reach(six)}; ${reach("10.90.0.1")}; ${reach("fd90::1")}`;
@@ -196,7 +201,7 @@ Deno.test("addresses run out in one line, and a killed pod's come back by gc", a
 
 Deno.test("gc finds what a pod has left whose directory is gone, and does it twice", async () => {
   const { pod } = await standing("--net=both,default");
-  const [uuid] = list(`${world.dataDir}/networks`);
+  const uuid = only(list(`${world.dataDir}/networks`));
   const taken = list(`${world.dir}/ipam/both`);
   await pod.end();
   Deno.removeSync(`${world.dataDir}/pods/run/${uuid}`, { recursive: true });

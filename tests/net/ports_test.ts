@@ -54,7 +54,7 @@ const serve = (port: number, options: Options): string => {
 };
 
 /** The first match of an expression in the lines that a pod prints from now on. */
-async function until(pod: Pod, expression: RegExp): Promise<RegExpExecArray> {
+async function lineOf(pod: Pod, expression: RegExp): Promise<RegExpExecArray> {
   while (true) {
     const line = await pod.line();
     assert.ok(line !== undefined, `the pod has ended without a line like ${expression}`);
@@ -65,9 +65,9 @@ async function until(pod: Pod, expression: RegExp): Promise<RegExpExecArray> {
 
 /** Who came to a server in a pod, when `ask` asks it. */
 async function caller(server: Pod, ask: () => Promise<string>): Promise<string> {
-  await until(server, /^(Listening|Bound) on/);
+  await lineOf(server, /^(Listening|Bound) on/);
   assert.match(await ask(), /^hello \d+$/);
-  const [, address] = await until(server, /^Connection received on (\S+)/);
+  const [, address = ""] = await lineOf(server, /^Connection received on (\S+)/);
   return address;
 }
 
@@ -124,7 +124,7 @@ async function askEverywhere(kind: Kind, options: Options, server: Pod): Promise
   const other = await caller(server, async () => {
     const script = `${v6 ? ADDRESS_6 : ADDRESS_4}; ${client(hostAddress, 8080, options)}`;
     const { stdout, stderr } = await host.pod(world, script, `--net=${kind.network}`);
-    const [first, ...lines] = stdout.trim().split("\n");
+    const [first = "", ...lines] = stdout.trim().split("\n");
     own = first;
     return `${lines.join("\n")}${stderr}`;
   });
@@ -165,7 +165,7 @@ Deno.test("a range of ports leads to a range, from one address of the host only"
   const script = [1000, 1001, 1002].map((port) => serve(port, "")).join(" & ");
   const flags = ["--net=routed", "--port=range:192.0.2.1:2000"];
   const pod = host.start(world, script, ...flags);
-  for (let i = 0; i < 3; i++) await until(pod, /^Listening on/);
+  for (let i = 0; i < 3; i++) await lineOf(pod, /^Listening on/);
   for (const port of [0, 1, 2]) {
     const answer = await asked(outside, "192.0.2.1", 2000 + port, "")();
     assert.equal(answer, `hello ${1000 + port}`);
@@ -188,7 +188,7 @@ Deno.test("a port that another pod or program has is refused before the pod star
   const up = "echo up; sleep 1000";
   const uuidFile = `${world.dir}/uuid`;
   const pod = host.start(world, up, "--port=web:8080", `--uuid-file-save=${uuidFile}`);
-  await until(pod, /^up$/);
+  await lineOf(pod, /^up$/);
   const uuid = Deno.readTextFileSync(uuidFile).slice(0, 8);
   const before = await elements();
   const pods = world.pods();
@@ -245,7 +245,7 @@ Deno.test("after a kill the port is free, and gc takes down all rules", async ()
   const up = "echo up; sleep 1000";
   for (let i = 0; i < 2; i++) {
     const pod = host.start(world, up, "--net=switched", "--port=web:8080");
-    await until(pod, /^up$/);
+    await lineOf(pod, /^up$/);
     await pod.end(); // a SIGKILL
   }
   assert.ok((await elements()).length > 1);
@@ -260,7 +260,8 @@ Deno.test("what leaves a masqueraded network has the host's address, what stays 
   const listener = (where: Host, script: string) =>
     world.adopt(
       new Deno.Command("nsenter", {
-        args: [`--net=${where.path}`, "sh", "-c", script],
+        // With a PID namespace, so that the end of its first process is that of the servers too.
+        args: [`--net=${where.path}`, "unshare", "-pf", "--kill-child", "sh", "-c", script],
         stdin: "null",
         stdout: "piped",
       }).spawn(),
@@ -279,7 +280,7 @@ Deno.test("what leaves a masqueraded network has the host's address, what stays 
     const to = v6 ? "2001:db8::2" : "192.0.2.2";
     assert.equal(await caller(there, ask(to, "routed")), v6 ? "2001:db8::1" : "192.0.2.1");
     assert.equal(await caller(there, ask(to, "switched")), v6 ? "2001:db8::1" : "192.0.2.1");
-    there.kill("SIGTERM");
+    await there.end();
     const pod = host.start(
       world,
       `${v6 ? ADDRESS_6 : ADDRESS_4}; ${serve(7000, options)}`,
@@ -296,11 +297,12 @@ Deno.test("what leaves a masqueraded network has the host's address, what stays 
 
 Deno.test("a pod gets at nothing that listens on the host's loopback addresses", async () => {
   const server = host.start(world, serve(80, ""), "--net=routed", "--port=web:8080");
-  await until(server, /^Listening on/);
+  await lineOf(server, /^Listening on/);
   const secret = world.adopt(
     new Deno.Command("nsenter", {
       args: [
         `--net=${host.path}`,
+        ...["unshare", "-pf", "--kill-child"],
         "sh",
         "-c",
         "echo secret | nc.openbsd -nlvN 127.0.0.1 7000 2>&1",
@@ -309,7 +311,7 @@ Deno.test("a pod gets at nothing that listens on the host's loopback addresses",
       stdout: "piped",
     }).spawn(),
   );
-  await until(secret, /^Listening on/);
+  await lineOf(secret, /^Listening on/);
   // Whoever may change the pod's routes can send packets with such addresses.
   const attack = await inPodOf(
     server,
@@ -362,7 +364,7 @@ Deno.test("many pods at once get an address and a port each", async () => {
   const addresses = await Promise.all(pods.map((pod) => pod.line()));
   assert.equal(new Set(addresses).size, count);
   assert.ok(addresses.every((address) => address?.startsWith("172.16.28.")));
-  await Promise.all(pods.map((pod) => until(pod, /^Listening on/)));
+  await Promise.all(pods.map((pod) => lineOf(pod, /^Listening on/)));
   for (const i of pods.keys()) {
     assert.equal(await asked(outside, "192.0.2.1", 10000 + i, "")(), "hello 80");
   }

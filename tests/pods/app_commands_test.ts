@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { BOX, Lines, list, World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
 import { runningPod } from "../world/running_pod.ts";
+import { only } from "../world/nth.ts";
+import { until } from "../world/until.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -91,9 +93,7 @@ Deno.test("a killed logger of an added app is made again, and loses nothing", as
   const guard = processesOf(uuid, "rkt-log-guard");
   assert.equal(guard.length, 1);
   for (let i = 0; i < 3; i++) {
-    const [logger, ...others] = processesOf(uuid, "rkt-log");
-    assert.deepEqual(others, []);
-    Deno.kill(logger, "SIGKILL");
+    Deno.kill(only(processesOf(uuid, "rkt-log")), "SIGKILL");
     const said = `echo ${i} > /v/fifo`;
     const { code } = await world.rkt("enter", "--app=one", uuid, "/bin/sh", "-c", said);
     assert.equal(code, 0);
@@ -105,7 +105,8 @@ Deno.test("a killed logger of an added app is made again, and loses nothing", as
   await pod.child.status;
   assert.equal(await lines.next(), undefined);
   await following.status;
-  while (processesOf(uuid, "rkt-log-guard").length > 0) { /* it ends after its child */ }
+  // It ends after its child.
+  await until(() => processesOf(uuid, "rkt-log-guard").length === 0, 30, "the guard's end");
 });
 
 Deno.test("apps beside each other share the pod and not their roots; its end ends them", async () => {
@@ -160,7 +161,7 @@ Deno.test("an added app is confined like one that was there from the beginning",
     const { pod, uuid, app, states } = await sandbox(...flags);
     await app("add", BOX, "--name=one", ...words, "--", "-c", CONFINEMENT);
     await app("start", "--app=one");
-    while (await states() !== "one exited");
+    await until(async () => await states() === "one exited", 30, "the end of app one");
     // The log is complete when the pod has ended.
     assert.equal((await world.rkt("stop", uuid)).code, 0);
     await pod.child.status;

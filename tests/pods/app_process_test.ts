@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { appPid, findApp, pinApp } from "../../src/pod/app/app_process.ts";
 import { exists } from "../../src/linux/exists.ts";
 import { openPod, type PodView } from "../../src/pod/directory/pod_directory.ts";
-import { BOX, children, type Pod, Watch, World } from "../world/pod_world.ts";
+import { BOX, children, type Pod, podUuid, Watch, World } from "../world/pod_world.ts";
+import { only } from "../world/nth.ts";
+import { until } from "../world/until.ts";
 
 /** The only pod of a world. */
 function onlyPod(world: World): PodView {
-  const [pod] = world.pods();
-  return openPod(world.dataDir, pod.slice(pod.indexOf("/") + 1));
+  return openPod(world.dataDir, podUuid(only(world.pods())));
 }
 
 /** Starts two apps, `one` and `two`, of which each runs a script. */
@@ -39,9 +40,7 @@ Deno.test("pinApp() finds each app's main process", async () => {
     );
   // In which order the three were born is chance, and the orphan is a shell like its parent at first.
   const all = () => [...running("wait"), ...running("2000"), ...running("1000")];
-  while (all().length < 3 || running("wait").length > 1) {
-    await new Promise((done) => setTimeout(done, 5));
-  }
+  await until(() => all().length === 3 && running("wait").length === 1, 30, "three processes");
   assert.deepEqual(pids, all().slice(0, 2));
   assert.equal(children(pod.init).length, 3);
   assert.equal(findApp(world.dataDir, view, "three"), "has not started yet");
@@ -52,7 +51,7 @@ Deno.test("pinApp() takes no other process of the pod for an app that has ended"
   const pod = await startTwo(world, "exit 0", "echo up; sleep 1000");
   const view = onlyPod(world);
   const status = `${view.path}/stage1/rootfs/rkt/status`;
-  while (!exists(`${status}/one`)) await new Promise((done) => setTimeout(done, 5));
+  await until(() => exists(`${status}/one`), 30, "the status of app one");
   assert.throws(() => pinApp(world.dataDir, view, "one"), /app "one" of pod ".*" has ended/);
 
   // As if the second app had made processes until one of them got the number of the first one.
@@ -81,8 +80,7 @@ Deno.test("pinApp() finds no process of an app that rests until it is started ag
   const view = onlyPod(world);
   // Its status is not noted before its last end, so only its PID tells.
   const noted = `${view.path}/stage1/rootfs/rkt/status/one-pid`;
-  while (new Uint32Array(Deno.readFileSync(noted).buffer)[0] !== 0) {
-    await new Promise((done) => setTimeout(done, 5));
-  }
+  const pid = () => new Uint32Array(Deno.readFileSync(noted).buffer)[0];
+  await until(() => pid() === 0, 30, "the end of app one");
   assert.equal(findApp(world.dataDir, view, "one"), "has ended");
 });

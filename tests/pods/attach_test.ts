@@ -219,7 +219,7 @@ Deno.test("several apps on a terminal have their names in front of their lines, 
     assert.ok(shown.some((line) => line.startsWith(`${name} | half`)), `${shown}`);
   }
   tmux.enter(`clear; ${command} 2>&1 | sort; echo "<"done">"`);
-  const [, piped] = await tmux.see(/\n?([^]*)<done>/);
+  const [, piped = ""] = await tmux.see(/\n?([^]*)<done>/);
   assert.ok(!piped.includes(" | "), piped);
   assert.equal(piped.match(/hello/g)?.length, 2);
   // What was remembered of the run on pipes is not for a terminal.

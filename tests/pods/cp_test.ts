@@ -1,8 +1,10 @@
 /** `rkt cp`: files between the host and apps that run, have run, or wait to be run. */
 import assert from "node:assert/strict";
 import { exists } from "../../src/linux/exists.ts";
-import { BOX, list, type Pod, processStatus, World } from "../world/pod_world.ts";
+import { BOX, list, type Pod, podUuid, processStatus, World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
+import { only } from "../world/nth.ts";
+import { until } from "../world/until.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -29,8 +31,7 @@ async function start(
   const before = world.pods();
   const pod = await world.start(`${script}; echo done; ${forever}`, ...flags);
   assert.equal(await pod.line(), "done");
-  const [found] = world.pods().filter((each) => !before.includes(each));
-  return { pod, uuid: found.slice(found.indexOf("/") + 1) };
+  return { pod, uuid: podUuid(only(world.pods().filter((each) => !before.includes(each)))) };
 }
 
 async function cp(...args: string[]): Promise<void> {
@@ -227,10 +228,9 @@ Deno.test("the files of an app that has ended are there while others run", async
     ],
   );
   assert.equal(await pod.line(), "up");
-  const [found] = world.pods().filter((each) => !before.includes(each));
-  const uuid = found.slice(found.indexOf("/") + 1);
+  const uuid = podUuid(only(world.pods().filter((each) => !before.includes(each))));
   const status = `${world.dataDir}/pods/run/${uuid}/stage1/rootfs/rkt/status/one`;
-  while (!exists(status)) await new Promise((done) => setTimeout(done, 5));
+  await until(() => exists(status), 30, "the status of app one");
   await cp("--app=one", `${uuid}:/srv/left`, host);
   assert.equal(Deno.readTextFileSync(`${host}/left`), "left\n");
   const { stderr } = await world.rkt("cp", `${uuid}:/srv/left`, host);
@@ -276,9 +276,8 @@ Deno.test("the files of an app that was added and does not run are there too", a
   await using _ = world.spawn(
     ...[`--dir=${world.dataDir}`, "app", "sandbox", "--net=none", `--uuid-file-save=${saved}`],
   );
-  while (!exists(saved) || (await world.rkt("status", `--uuid-file=${saved}`)).code !== 0) {
-    await new Promise((done) => setTimeout(done, 20));
-  }
+  const known = async () => (await world.rkt("status", `--uuid-file=${saved}`)).code === 0;
+  await until(async () => exists(saved) && await known(), 30, "the sandbox");
   const uuid = Deno.readTextFileSync(saved).trim();
   await world.rkt("status", "--wait-ready", uuid);
   const added = await world.rkt("app", "add", uuid, BOX, "--name=late", "--", "-c", IDLE);

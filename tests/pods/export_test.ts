@@ -1,6 +1,7 @@
 /** `rkt export`: the root of an app of an ended pod becomes an image, which can be fetched and run. */
 import assert from "node:assert/strict";
-import { BOX, list, World } from "../world/pod_world.ts";
+import { BOX, list, podUuid, World } from "../world/pod_world.ts";
+import { only } from "../world/nth.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -13,8 +14,7 @@ async function ended(script: string, ...flags: string[]): Promise<string> {
   const before = world.pods();
   const { code, stderr } = await world.run(script, ...flags);
   assert.equal(code, 0, stderr);
-  const [found] = world.pods().filter((each) => !before.includes(each));
-  return found.slice(found.indexOf("/") + 1);
+  return podUuid(only(world.pods().filter((each) => !before.includes(each))));
 }
 
 /** What tar tells of an image. */
@@ -75,8 +75,8 @@ Deno.test("only what has ended can be exported, and of several apps one must be 
   const before = world.pods();
   const file = `${world.dir}/never.aci`;
   await using _pod = await world.start("sleep 1000; true");
-  const [found] = world.pods().filter((each) => !before.includes(each));
-  const running = await world.rkt("export", found.slice(4), file);
+  const found = podUuid(only(world.pods().filter((each) => !before.includes(each))));
+  const running = await world.rkt("export", found, file);
   assert.match(
     running.stderr,
     /^export: pod ".*" is running: only an exited one can be exported\n$/,
@@ -88,9 +88,9 @@ Deno.test("only what has ended can be exported, and of several apps one must be 
   const app = (name: string) => [BOX, `--name=${name}`, "--", "-c", `echo ${name} > /srv/name`];
   const known = world.pods();
   await world.rkt("run", "--net=none", ...app("one"), "---", ...app("two"));
-  const [two] = world.pods().filter((each) => !known.includes(each));
-  const several = await world.rkt("export", two.slice(4), file);
+  const two = podUuid(only(world.pods().filter((each) => !known.includes(each))));
+  const several = await world.rkt("export", two, file);
   assert.match(several.stderr, /several apps: one, two; say which with --app/);
-  assert.equal((await world.rkt("export", "--app=two", two.slice(4), file)).code, 0);
+  assert.equal((await world.rkt("export", "--app=two", two, file)).code, 0);
   assert.match(await members(file), /rootfs\/srv\/name/);
 });

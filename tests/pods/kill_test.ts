@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { BOX, children, list, World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
+import { nth } from "../world/nth.ts";
 
 /** A pod of several processes that do not end by themselves, nor by signals that can be ignored. */
 const SCRIPT = "trap '' TERM HUP INT; sleep 10000 & sleep 10000 & echo up; wait";
@@ -167,8 +168,9 @@ Deno.test("the same with an image that is yet to be stored", async () => {
   const series = new Series(world, `${world.dir}/box.aci`, ["--insecure-options=image"], []);
   const used: string[] = [];
   const fresh = () => {
-    used.push(`${world.dir}/data-${used.length}`);
-    return used[used.length - 1];
+    const next = `${world.dir}/data-${used.length}`;
+    used.push(next);
+    return next;
   };
   await killAll(series, 24, 0, fresh);
   for (const dataDir of used) {
@@ -217,7 +219,7 @@ Deno.test("the same at each system call that the supervisor makes", async () => 
     }).spawn();
     const reader = child.stdout.getReader();
     const { done } = await reader.read();
-    if (!done) Deno.kill(children(child.pid)[0], "SIGKILL");
+    if (!done) Deno.kill(nth(children(child.pid), 0), "SIGKILL");
     await reader.cancel();
     await ended(child.stderr);
     await child.status;

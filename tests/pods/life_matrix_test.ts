@@ -1,6 +1,7 @@
 /** What `$?`, `rkt status` and the JSON of `list` and `status` say of each way in which a pod can end. */
 import assert from "node:assert/strict";
 import { BOX, list, type Pod, World } from "../world/pod_world.ts";
+import { until } from "../world/until.ts";
 
 /** One for all tests of this file. */
 let world: World;
@@ -58,16 +59,20 @@ async function stopTwice(pod: Pod, uuid: string, others: number): Promise<void> 
     assert.equal(code, 254);
     assert.match(stderr, /has got SIGTERM, but has not ended after 0.001 s; --force kills it/);
   }
-  const ended = pod.child.status.then(() => true);
+  let ended = false;
+  const end = pod.child.status.then(() => ended = true);
   // Each one that is ignored came before the timer's signal.
-  while (!await Promise.race([ended, new Promise((wake) => setTimeout(wake, 5))])) {
+  const again = () => {
     try {
-      pod.kill("SIGTERM");
+      if (!ended) pod.kill("SIGTERM");
     } catch (error) {
       // The pod has ended, and nobody was told so far.
       if (!(error instanceof TypeError)) throw error;
     }
-  }
+    return ended;
+  };
+  await until(again, 60, "the end of a pod that was told to stop twice");
+  await end;
 }
 
 const CASES: readonly Case[] = [

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { BOX, children, list, mountsBelow, Watch, World } from "../world/pod_world.ts";
 import { type Outcome, RKT } from "../world/rkt.ts";
 import { runningPod } from "../world/running_pod.ts";
+import { nth } from "../world/nth.ts";
+import { until } from "../world/until.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -117,9 +119,9 @@ Deno.test("logs come byte for byte to a pipe, with times and as JSON by lines", 
     ["box", "stderr", "b"],
   ]);
   const times = (await logs(pod.uuid, "--timestamps")).split("\n").slice(0, 2)
-    .map((line) => line.split(" ")[0]);
+    .map((line) => nth(line.split(" "), 0));
   assert.deepEqual(times, lines.map(({ time }) => time));
-  assert.match(times[0], /^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
+  assert.match(nth(times, 0), /^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
 });
 
 /** A record as the logger writes it. */
@@ -162,7 +164,7 @@ Deno.test("--since leaves out what is older", async () => {
   const file = `${pod.path}/logs/box`;
   const now = Deno.readFileSync(file);
   const old = [3 * hour, hour].map((ago) => record(Date.now() - ago, `${ago / hour} hours ago\n`));
-  Deno.writeFileSync(file, new Uint8Array([...old[0], ...old[1], ...now]));
+  Deno.writeFileSync(file, new Uint8Array([...old, now].flatMap((each) => [...each])));
   assert.equal(await logs(pod.uuid), "3 hours ago\n1 hours ago\nnow\n");
   assert.equal(await logs(pod.uuid, "--since=2h"), "1 hours ago\nnow\n");
   assert.equal(await logs(pod.uuid, "--since=30m"), "now\n");
@@ -246,10 +248,10 @@ Deno.test("a killed supervisor: the logger writes what is in the pipes, ends, an
   Deno.kill(logger, "SIGSTOP");
   await pod.feed("last words\n".repeat(1000));
   // The app's cat has taken all of it when it waits for more.
-  const app = children(children(pod.child.pid)[0])[0];
+  const app = nth(children(nth(children(pod.child.pid), 0)), 0);
   const waits = () =>
     /^(pipe_read|anon_pipe_read)$/.test(Deno.readTextFileSync(`/proc/${cat(app)}/wchan`));
-  while (!waits());
+  await until(waits, 30, "the app, which is to wait for input");
   pod.child.kill("SIGKILL");
   assert.equal((await pod.child.status).signal, "SIGKILL");
   assert.match((await world.rkt("status", pod.uuid)).stdout, /^state=exited\n/);
@@ -268,7 +270,7 @@ function cat(app: number): number {
 
 Deno.test("whoever holds an app's output open does not keep the pod from its end", async () => {
   await using pod = await Fed.start("cat", ...LOG);
-  const app = children(children(pod.child.pid)[0])[0];
+  const app = nth(children(nth(children(pod.child.pid), 0)), 0);
   using held = Deno.openSync(`/proc/${app}/fd/1`, { write: true });
   assert.equal((await pod.end()).code, 0);
   // Nobody reads it any more.

@@ -1,6 +1,7 @@
 /** Pods that are made first and run later, and pods of a given manifest. */
 import assert from "node:assert/strict";
 import { BOX, World } from "../world/pod_world.ts";
+import { nth } from "../world/nth.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -59,7 +60,8 @@ Deno.test("of two that run the same prepared pod one wins, and the other is told
   const both = await Promise.all(
     [1, 2].map(() => world.rkt("run-prepared", "--net=none", uuid)),
   );
-  const [won, lost] = both.toSorted((a, b) => a.code - b.code);
+  both.sort((a, b) => a.code - b.code);
+  const [won, lost] = [nth(both, 0), nth(both, 1)];
   assert.deepEqual([won.code, won.stdout, won.stderr], [0, "ran\n", ""]);
   assert.deepEqual([lost.code, lost.stdout], [254, ""]);
   assert.match(lost.stderr, /^run-prepared: [^\n]+\n$/);
@@ -113,8 +115,8 @@ interface Manifest {
 
 Deno.test("run --pod-manifest runs the pod that the manifest describes", async () => {
   const file = await manifestFile((manifest) => {
-    manifest.apps[0].name = "renamed";
-    manifest.apps[0].app.exec[2] = "echo $AC_APP_NAME; exit 5";
+    nth(manifest.apps, 0).name = "renamed";
+    nth(manifest.apps, 0).app.exec[2] = "echo $AC_APP_NAME; exit 5";
   });
   const { code, stdout, stderr } = await world.rkt("run", "--net=none", `--pod-manifest=${file}`);
   assert.deepEqual([code, stdout], [5, "renamed\n"], stderr);
@@ -124,12 +126,12 @@ const ABSENT = `sha512-${"0".repeat(64)}`;
 const WRONG: readonly (readonly [string, (manifest: Manifest) => void, RegExp])[] = [
   ["of another kind", (m) => m.acKind = "ImageManifest", /acKind/],
   ["without apps", (m) => m.apps = [], /no app/],
-  ["with a name twice", (m) => m.apps.push(m.apps[0]), /apps\[1\].*"one"|"one".*twice/],
-  ["whose image is not in the store", (m) => m.apps[0].image.id = ABSENT, /0000.*store/],
-  ["whose image has another name", (m) => m.apps[0].image.name = "example.com/other", /other/],
-  ["that mounts no volume", (m) => m.apps[0].mounts = [{ volume: "v", path: "/v" }], /"v"/],
-  ["with a hostile name", (m) => m.apps[0].name = "../../x", /apps\[0\]\.name/],
-  ["without a command", (m) => m.apps[0].app.exec = [], /exec/],
+  ["with a name twice", (m) => m.apps.push(nth(m.apps, 0)), /apps\[1\].*"one"|"one".*twice/],
+  ["whose image is not in the store", (m) => nth(m.apps, 0).image.id = ABSENT, /0000.*store/],
+  ["whose image has another name", (m) => nth(m.apps, 0).image.name = "example.com/other", /other/],
+  ["that mounts no volume", (m) => nth(m.apps, 0).mounts = [{ volume: "v", path: "/v" }], /"v"/],
+  ["with a hostile name", (m) => nth(m.apps, 0).name = "../../x", /apps\[0\]\.name/],
+  ["without a command", (m) => nth(m.apps, 0).app.exec = [], /exec/],
 ];
 
 for (const [what, change, said] of WRONG) {

@@ -172,7 +172,7 @@ Deno.test("each run with users of the pod's own has others, which stand everywhe
     const mount = ["--mount=volume=e,target=/e", `--uuid-file-save=${file}`];
     const printed = await world.output(script, ...flags, ...mount);
     const pod = `${world.dataDir}/pods/run/${Deno.readTextFileSync(file)}`;
-    const [shift] = Deno.readTextFileSync(`${pod}/private-users-prepared`).split(":");
+    const [shift = ""] = Deno.readTextFileSync(`${pod}/private-users-prepared`).split(":");
     assert.equal(printed, `0 ${shift} 65536\n0:0\n33:34\n1234:2345\n0:0\n`);
     assert.equal(Deno.statSync(`${pod}/sharedVolumes/e/new`).uid, Number(shift) + 33);
     assert.equal(Deno.statSync(`${pod}/overlay/box/upper`).uid, Number(shift));

@@ -143,15 +143,15 @@ Deno.test("what the host mounts later does not reach the app, nor the other way 
     host(path),
     at("/v"),
   );
-  const mount = (...args: string[]) =>
-    new Deno.Command(args[0], { args: args.slice(1) }).outputSync();
-  assert.ok(mount("mount", "-t", "tmpfs", "none", `${path}/below`).success);
+  const run = (program: string, ...args: string[]) =>
+    new Deno.Command(program, { args }).outputSync();
+  assert.ok(run("mount", "-t", "tmpfs", "none", `${path}/below`).success);
   try {
     Deno.writeTextFileSync(`${path}/below/later`, "");
     Deno.writeTextFileSync(fifo, "go\n");
     assert.equal(await pod.line(), "done");
   } finally {
-    mount("umount", `${path}/below`);
+    run("umount", `${path}/below`);
   }
   assert.equal((await pod.child.status).code, 0);
   assert.deepEqual(mountsBelow(world.dir), []);

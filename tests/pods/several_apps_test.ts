@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { BOX, children, list, mountsBelow, type Pod, World } from "../world/pod_world.ts";
 import { RKT, rkt } from "../world/rkt.ts";
+import { nth } from "../world/nth.ts";
+import { until } from "../world/until.ts";
 
 /** One for all tests of this file. */
 let world: World;
@@ -44,8 +46,11 @@ const state = (pid: number): string | undefined =>
   /^State:\t(\w)/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1];
 
 /** What a process keeps while it waits, as it does all the time: descriptors, mounts, memory in KB. */
-function kept(pid: number): { descriptors: string[]; mounts: string[]; memory: number } {
-  while (state(pid) !== "S") { /* it is at what it was woken for */ }
+async function kept(
+  pid: number,
+): Promise<{ descriptors: string[]; mounts: string[]; memory: number }> {
+  // Until then it is at what it was woken for.
+  await until(() => state(pid) === "S", 30, `process ${pid}, which is to sleep`);
   const rollup = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
   const mounts = Deno.readTextFileSync(`/proc/${pid}/mountinfo`).split("\n");
   return {
@@ -114,7 +119,7 @@ echo up; while :; do sleep 1000 & wait; done`;
   assert.equal(await pod.line(), "USR1");
   const status = statusPath(file);
   const { pid, init } = pod;
-  const before = [kept(pid), kept(init)];
+  const before = [await kept(pid), await kept(init)];
   assert.equal(children(init).length, 2);
   Deno.writeTextFileSync(`${host}/fifo`, "go\n");
   assert.equal(new TextDecoder().decode(await noted(status, "crashing")), "139");
@@ -123,11 +128,9 @@ echo up; while :; do sleep 1000 & wait; done`;
   pod.kill("SIGUSR1");
   assert.equal(await pod.line(), "USR1");
   assert.equal(children(init).length, 1);
-  const after = [kept(pid), kept(init)];
+  const after = [await kept(pid), await kept(init)];
   for (const [i, { descriptors, mounts, memory }] of after.entries()) {
-    assert.deepEqual(descriptors, before[i].descriptors);
-    assert.deepEqual(mounts, before[i].mounts);
-    assert.equal(memory, before[i].memory);
+    assert.deepEqual({ descriptors, mounts, memory }, before[i]);
   }
   pod.kill("SIGUSR2");
   assert.deepEqual(await ends(pod), { code: 139, lines: ["1001", "1001", "1001"] });
@@ -177,8 +180,9 @@ for (
       ...flags.some((flag) => flag === "--stdout=log") ? ["rkt-log"] : [],
     ];
     assert.deepEqual(beside.map(comm), processes);
-    assert.equal(children(beside[0]).length, count);
-    const each = [pod.pid, ...beside].map((pid) => kept(pid).memory);
+    assert.equal(children(nth(beside, 0)).length, count);
+    const each: number[] = [];
+    for (const pid of [pod.pid, ...beside]) each.push((await kept(pid)).memory);
     await pod.end();
     const sum = each.reduce((all, memory) => all + memory);
     assert.ok(sum <= MEMORY, `${each.join(" + ")} KB`);
@@ -200,7 +204,7 @@ echo root > /srv/count; echo volume > /v/count; cd /srv; umask 0; exit 1`;
   const { code, lines } = await ends(pod);
   assert.equal(code, 0);
   assert.equal(lines.length, 2);
-  const [first, second] = lines.map((line) => line.split(" "));
+  const [first = [], second = []] = lines.map((line) => line.split(" "));
   assert.deepEqual([first[0], first[1], ...first.slice(3)], ["name", "argument", "", ""]);
   assert.deepEqual([second[0], second[1], ...second.slice(3)], [
     "name",

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { PodTrace } from "./clean_host.ts";
 import { type Host, NET } from "./host_world.ts";
-import { children, list, type World } from "./pod_world.ts";
+import { children, list, podUuid, type World } from "./pod_world.ts";
 import { RKT } from "./rkt.ts";
+import { Random } from "./random.ts";
 
 /** An image that comes and goes. */
 export const OTHER = "example.com/other";
@@ -72,6 +73,7 @@ const APP_ACTS: readonly (readonly string[])[] = [
 /** Runs commands until a moment, and counts what becomes of them. */
 export class Chaos {
   readonly trace: PodTrace;
+  readonly #random = Random.ofTest();
   /** Commands that run. */
   readonly #running = new Set<Deno.ChildProcess>();
   readonly #end: number;
@@ -126,7 +128,7 @@ export class Chaos {
       lines.every((line) => /^[a-z0-9-]+: /.test(line) && !/Error:|BUG|panic/.test(line)),
       `${words.join(" ")}: ${said}`,
     );
-    const name = ["app", "image"].includes(words[0]) ? words.slice(0, 2).join(" ") : words[0];
+    const name = words.slice(0, /^(app|image)$/.test(words[0] ?? "") ? 2 : 1).join(" ");
     if (signal === null) count(this.ended, name);
     this.trace.look();
   }
@@ -135,14 +137,14 @@ export class Chaos {
   async #starts(): Promise<void> {
     const { word } = this.trace;
     while (this.#goesOn) {
-      const image = one([NET, NET, NET, OTHER]);
-      const network = one(NETWORKS);
-      const port = network === "--net=chaos" && Math.random() < 0.5
-        ? [`--port=web:${1024 + Math.floor(Math.random() * 8)}`]
+      const image = this.#random.one([NET, NET, NET, OTHER]);
+      const network = this.#random.one(NETWORKS);
+      const port = network === "--net=chaos" && this.#random.next() < 0.5
+        ? [`--port=web:${1024 + this.#random.below(8)}`]
         : [];
-      const flags = [`--set-env=MARKER=${word}`, ...one(FLAGS)];
-      const app = ["--", "-c", one(SCRIPTS)];
-      if (Math.random() < 0.2) {
+      const flags = [`--set-env=MARKER=${word}`, ...this.#random.one(FLAGS)];
+      const app = ["--", "-c", this.#random.one(SCRIPTS)];
+      if (this.#random.next() < 0.2) {
         await this.#command(
           "prepare",
           ...port,
@@ -158,12 +160,12 @@ export class Chaos {
   async #acts(): Promise<void> {
     while (this.#goesOn) {
       const uuids = this.#uuids();
-      if (Math.random() < 0.3 || uuids.length === 0) {
-        await this.#command(...one(OTHERS));
+      if (this.#random.next() < 0.3 || uuids.length === 0) {
+        await this.#command(...this.#random.one(OTHERS));
         continue;
       }
-      const uuid = one(uuids);
-      const act = one(ACTS);
+      const uuid = this.#random.one(uuids);
+      const act = this.#random.one(ACTS);
       const file = `${this.world.dir}/export.aci`;
       const words = act.map((word) => word.replace("POD", uuid).replace("FILE", file));
       await this.#command(...words, ...act.some((word) => word.includes("POD")) ? [] : [uuid]);
@@ -171,7 +173,7 @@ export class Chaos {
   }
 
   #uuids(): string[] {
-    return this.world.pods().map((path) => path.split("/")[1]);
+    return this.world.pods().map(podUuid);
   }
 
   /** A pod whose apps come and go, and another one when it has ended. */
@@ -179,7 +181,12 @@ export class Chaos {
     while (this.#goesOn) {
       const file = `${this.world.dir}/sandbox`;
       let runs = true;
-      const sandbox = this.#command("app", "sandbox", one(NETWORKS), `--uuid-file-save=${file}`)
+      const sandbox = this.#command(
+        "app",
+        "sandbox",
+        this.#random.one(NETWORKS),
+        `--uuid-file-save=${file}`,
+      )
         .finally(() => runs = false);
       while (runs && this.#goesOn) {
         const uuid = list(this.world.dir).includes("sandbox")
@@ -189,9 +196,9 @@ export class Chaos {
           await pause(10);
           continue;
         }
-        const app = one(["one", "two"]);
+        const app = this.#random.one(["one", "two"]);
         const names = new Map([["POD", uuid], ["APP", app], ["WORD", this.trace.word]]);
-        const act = one(APP_ACTS).map((word) =>
+        const act = this.#random.one(APP_ACTS).map((word) =>
           word.replace(/POD|APP|WORD/, (name) => names.get(name) ?? name)
         );
         await this.#command("app", ...act);
@@ -218,11 +225,11 @@ export class Chaos {
   /** Kills processes of rkt: commands, supervisors, inits, loggers, keepers, and apps. */
   async #randomKills(): Promise<void> {
     while (this.#goesOn) {
-      await pause(20 + Math.random() * 200);
+      await pause(20 + this.#random.next() * 200);
       const running = [...this.#running];
       // Half of the commands come to their end.
       if (running.length > 0 && this.#killed <= this.#commands / 2) {
-        this.#kill(one(descendants(one(running).pid)));
+        this.#kill(this.#random.one(descendants(this.#random.one(running).pid)));
       }
     }
   }
@@ -272,10 +279,6 @@ function count(of: Map<string, number>, what: string): void {
 
 function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
-function one<T>(of: readonly T[]): T {
-  return of[Math.floor(Math.random() * of.length)];
 }
 
 /** A process and all that have come of it. */

@@ -1,7 +1,8 @@
 /** What pods leave on their host: nothing, once they are collected. */
 import assert from "node:assert/strict";
 import type { Host } from "./host_world.ts";
-import { list, type World } from "./pod_world.ts";
+import { list, podUuid, type World } from "./pod_world.ts";
+import { nth } from "./nth.ts";
 
 /** What `list` may say of a pod that nobody is at. */
 const AT_REST = ["embryo", "aborted prepare", "prepared", "exited", "exited garbage", "garbage"];
@@ -29,7 +30,7 @@ export class PodTrace {
 
   /** Looks which pods there are. */
   look(): void {
-    for (const path of this.world.pods()) this.uuids.add(path.split("/")[1]);
+    for (const path of this.world.pods()) this.uuids.add(podUuid(path));
   }
 
   /** Looks which PID namespaces the processes of pods have. */
@@ -75,9 +76,9 @@ export class PodTrace {
     );
     for (const { name, state } of pods) assert.ok(AT_REST.includes(state), `${name} is ${state}`);
     const garbage = ["exited-garbage", "garbage"];
-    const shown = world.pods().filter((path) => !garbage.includes(path.split("/")[0]));
+    const shown = world.pods().filter((path) => !garbage.includes(nth(path.split("/"), 0)));
     const names = pods.filter(({ state }) => !/garbage/.test(state)).map(({ name }) => name);
-    assert.deepEqual(names.sort(), shown.map((path) => path.split("/")[1]).sort());
+    assert.deepEqual(names.sort(), shown.map(podUuid).sort());
 
     const { code, stdout, stderr } = await rkt("gc", "--grace-period=0s", "--expire-prepared=0s");
     assert.equal(code, 0, stderr);
@@ -111,8 +112,8 @@ export class PodTrace {
 
 /** Waits until nothing is left of what the kernel ends or removes in its own time. */
 async function settled(left: () => readonly string[] | Promise<readonly string[]>): Promise<void> {
-  const end = Date.now() + 20_000;
-  while ((await left()).length > 0 && Date.now() < end) {
+  const end = performance.now() + 20_000;
+  while ((await left()).length > 0 && performance.now() < end) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   assert.deepEqual(await left(), []);

@@ -106,7 +106,7 @@ export async function cable(
 /** Copies a program of this machine, with the libraries it needs, into a root. */
 export async function addProgram(root: string, path: string): Promise<void> {
   const libraries = (await output("ldd", path)).matchAll(/(\/\S+) \(0x/g);
-  for (const file of [path, ...Array.from(libraries, ([, library]) => library)]) {
+  for (const file of [path, ...Array.from(libraries, ([, library = ""]) => library)]) {
     const to = `${root}${file}`;
     Deno.mkdirSync(to.slice(0, to.lastIndexOf("/")), { recursive: true });
     Deno.copyFileSync(file, to);

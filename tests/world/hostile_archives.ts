@@ -224,7 +224,7 @@ function byHeader(): Case[] {
   const device = entry({ path: "rootfs/n", kind: "block device" });
   const damaged = (at: number) => {
     const bytes = image(file("rootfs/f"));
-    bytes[bytes.length - 4 * BLOCK_SIZE + at] ^= 0x15;
+    flip(bytes, bytes.length - 4 * BLOCK_SIZE + at, 0x15);
     return bytes;
   };
   return [
@@ -317,12 +317,17 @@ function truncated(): Case[] {
   return cases;
 }
 
+/** Flips bits of one byte. */
+function flip(bytes: Uint8Array, at: number, bits: number): void {
+  bytes.set([(bytes.at(at) ?? 0) ^ bits], at);
+}
+
 function compressed(): Case[] {
   const gzip = new Uint8Array(gzipSync(WHOLE));
   const damaged = gzip.slice();
-  damaged[gzip.length >> 1] ^= 0x55;
+  flip(damaged, gzip.length >> 1, 0x55);
   const wrongSum = gzip.slice();
-  wrongSum[gzip.length - 6] ^= 1;
+  flip(wrongSum, gzip.length - 6, 1);
   return [
     ...[2, 3, 10, 18, 100, gzip.length - 9, gzip.length - 8, gzip.length - 1].map((at): Case => [
       `gzip cut at ${at}`,

@@ -5,6 +5,8 @@ import { removeCgroupsSoon } from "../../src/pod/cgroups/pod_cgroups.ts";
 import { syscall, trySyscall } from "../../src/linux/syscall.ts";
 import { listPods } from "../../src/pod/directory/pod_directory.ts";
 import { type Outcome, RKT, rkt } from "./rkt.ts";
+import { only } from "./nth.ts";
+import { within } from "./until.ts";
 
 /** The image that {@linkcode World} has in its store: busybox, some users, some files with owners. */
 export const BOX = "example.com/box";
@@ -156,6 +158,9 @@ export class World implements AsyncDisposable {
   }
 }
 
+/** The UUID in what {@linkcode World.pods} returns: `run/UUID`. */
+export const podUuid = (path: string): string => path.slice(path.indexOf("/") + 1);
+
 /** The names in a directory, sorted; none where it is not there, or is a file. */
 export function list(path: string): string[] {
   try {
@@ -176,14 +181,15 @@ export class Lines {
     this.#reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   }
 
-  /** The next line; undefined at the end. */
+  /** The next line; undefined at the end. It may take a minute. */
   async next(): Promise<string | undefined> {
     while (!this.#rest.includes("\n")) {
-      const { value, done } = await this.#reader.read();
+      const waited = `a line after ${JSON.stringify(this.#rest)}`;
+      const { value, done } = await within(this.#reader.read(), 60, waited);
       if (done) return undefined;
       this.#rest += value;
     }
-    const [line] = this.#rest.split("\n", 1);
+    const [line = ""] = this.#rest.split("\n", 1);
     this.#rest = this.#rest.slice(line.length + 1);
     return line;
   }
@@ -248,11 +254,6 @@ export class Pod implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.end();
   }
-}
-
-function only(pids: readonly number[]): number {
-  assert.equal(pids.length, 1, `one child, not ${pids.length}`);
-  return pids[0];
 }
 
 /** The PIDs of a process's children. */

@@ -1,4 +1,4 @@
-/** The probe program of tests/probe, in an image, run in pods. */
+/** The probe program of testdata/probe, in an image, run in pods. */
 import assert from "node:assert/strict";
 import { World } from "./pod_world.ts";
 import { RKT } from "./rkt.ts";
@@ -35,7 +35,7 @@ export type Verdicts = ReadonlyMap<string, string>;
 export function verdicts(text: string): Verdicts {
   return new Map(
     text.split("\n").filter((line) => line.includes("\t")).map((line) => {
-      const [name, verdict] = line.split("\t");
+      const [name = "", verdict = ""] = line.split("\t");
       return [name, verdict];
     }),
   );
