@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Host, makeNetImage, NET, writeNetwork } from "../world/host_world.ts";
 import { list, type Pod, World } from "../world/pod_world.ts";
 import { type Outcome, RKT } from "../world/rkt.ts";
-import { nth, only } from "../world/nth.ts";
+import { nth } from "../world/nth.ts";
 
 let world: World;
 let host: Host;
@@ -114,7 +114,7 @@ Deno.test("a pod that was started again shows its address, and forwards its port
   for (let i = 0; i < 3; i++) {
     const pod = host.start(world, serve, ...flags);
     assert.equal(await pod.line(), "up");
-    const address = only(taken());
+    const address = nth(taken(), 0);
     const listed = await host.rkt(world, "list", "--full");
     assert.match(listed.stdout, new RegExp(`few:ip4=${address}\\b`));
     const rules = await host.output("nft", "list", "table", "inet", "rkt");
