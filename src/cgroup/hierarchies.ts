@@ -40,7 +40,7 @@ export function findHierarchies(cgroups: string, mounts: string): Hierarchies {
     }
   }
   const version = TELLING.some((name) => own.has(name)) ? 1 : unified === undefined ? 0 : 2;
-  return { version, own, ...version === 2 && { unified } };
+  return { version, own, ...version === 2 && unified && { unified } };
 }
 
 /** Where file systems of cgroups are mounted: directories below are cgroups. */
@@ -57,10 +57,10 @@ interface CgroupMount {
 }
 
 function parseMount(line: string): CgroupMount | undefined {
-  const [left, right] = line.split(" - ");
-  if (right?.startsWith("cgroup") !== true) return undefined;
+  const [left = "", right = ""] = line.split(" - ");
+  if (!right.startsWith("cgroup")) return undefined;
   const [, , , root = "", point = ""] = left.split(" ");
-  const [type, , options = ""] = right.split(" ");
+  const [type = "", , options = ""] = right.split(" ");
   return { type, root: plain(root), point: plain(point), options: options.split(",") };
 }
 

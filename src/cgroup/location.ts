@@ -77,7 +77,7 @@ export function findLocation(
     why(name) ??
       `this system has no controller for it (${version === 2 ? version2Name(name) : name})`;
   const warnings = wanting.flatMap((each) => withoutEffect(each, has, lacking));
-  return { location, warnings };
+  return { ...location && { location }, warnings };
 }
 
 function locationFor(

@@ -44,7 +44,7 @@ export interface Range {
 }
 
 /** Addresses to choose from: the pod gets one of each set. */
-export type RangeSet = readonly Range[];
+export type RangeSet = readonly [Range, ...Range[]];
 
 /** Where a network's files are. */
 export function allocationDirectory(ipam: JsonObject, network: string, at: string): string {
@@ -54,14 +54,14 @@ export function allocationDirectory(ipam: JsonObject, network: string, at: strin
 
 /** Reads the ranges: those of `ranges`, and before them that of the old form beside it. */
 export function readRangeSets(ipam: JsonObject, at: string): readonly RangeSet[] {
-  const own = ipam.subnet === undefined ? [] : [[readRange(ipam, at)]];
-  const sets = array(ipam.ranges, field(at, "ranges"), (set, where) => {
-    const ranges = array(set, where, (each, at) => readRange(object(each, at), at));
-    if (ranges.length === 0) throw new AppcError(where, "there is no range");
-    if (ranges.some(({ start }) => family(start) !== family(ranges[0].start))) {
+  const own: RangeSet[] = ipam.subnet === undefined ? [] : [[readRange(ipam, at)]];
+  const sets = array(ipam.ranges, field(at, "ranges"), (set, where): RangeSet => {
+    const [first, ...others] = array(set, where, (each, at) => readRange(object(each, at), at));
+    if (first === undefined) throw new AppcError(where, "there is no range");
+    if (others.some(({ start }) => family(start) !== family(first.start))) {
       throw new AppcError(where, "mixes IPv4 and IPv6; they need a set each");
     }
-    return ranges;
+    return [first, ...others];
   });
   const all = [...own, ...sets];
   if (all.length === 0) {
@@ -111,9 +111,7 @@ function readRange(json: JsonObject, at: string): Range {
 
 /** The address before the last one of an IPv4 network, which is odd. */
 function previousIp(address: IpAddress): IpAddress {
-  const previous = address.slice();
-  previous[previous.length - 1]--;
-  return previous;
+  return address.map((byte, i) => i === address.length - 1 ? byte - 1 : byte);
 }
 
 function checkOverlaps(sets: readonly RangeSet[], at: string): void {
@@ -244,17 +242,17 @@ function* candidates(
   set: RangeSet,
   last: IpAddress | undefined,
 ): Generator<readonly [Range, IpAddress]> {
-  const at = last === undefined ? -1 : set.findIndex((range) => isIn(range, last));
-  const order = at < 0 ? set : [...set.slice(at), ...set.slice(0, at)];
-  const behind = at < 0 || last === undefined ? undefined : last;
-  if (behind === undefined) {
-    for (const range of order) yield* between(range, range.start, range.end);
+  const current = last && set.find((range) => isIn(range, last));
+  if (last === undefined || current === undefined) {
+    for (const range of set) yield* between(range, range.start, range.end);
     return;
   }
-  const [first, ...others] = order;
-  if (!sameIp(behind, first.end)) yield* between(first, nextIp(behind), first.end);
-  for (const range of others) yield* between(range, range.start, range.end);
-  yield* between(first, first.start, behind);
+  if (!sameIp(last, current.end)) yield* between(current, nextIp(last), current.end);
+  const at = set.indexOf(current);
+  for (const range of [...set.slice(at + 1), ...set.slice(0, at)]) {
+    yield* between(range, range.start, range.end);
+  }
+  yield* between(current, current.start, last);
 }
 
 function* between(

@@ -113,6 +113,17 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
+   * Asks about one object.
+   *
+   * @throws {NetlinkError} among others where there is no such object
+   */
+  ask(question: Request): Received {
+    const [answer] = this.requests([question]);
+    if (answer === undefined) throw new Error(`${question.doing}: the kernel gave no answer`);
+    return answer;
+  }
+
+  /**
    * Makes requests of nfnetlink that are done all or not at all.
    *
    * @param begin `NFNL_MSG_BATCH_BEGIN`

@@ -10,6 +10,8 @@ import {
   nested,
   NLM_F_CREATE,
   NLM_F_EXCL,
+  readText,
+  readU8,
   type Received,
   text,
   u32,
@@ -225,14 +227,11 @@ function parseElement(bytes: Bytes): SetElement | undefined {
 
 /** The comment among data of nft's: type, length, value one after the other. */
 function commentOf(userData: Bytes | undefined): string | undefined {
-  for (
-    let at = 0;
-    userData !== undefined && at + 2 <= userData.length;
-    at += 2 + userData[at + 1]
-  ) {
-    if (userData[at] !== 0) continue;
-    const value = userData.subarray(at + 2, at + 2 + userData[at + 1]);
-    return new TextDecoder().decode(value).replace(/\0.*$/s, "");
+  for (let at = 0; userData !== undefined && at + 2 <= userData.length;) {
+    const value = at + 2;
+    const end = value + readU8(userData.subarray(at + 1));
+    if (userData[at] === 0) return readText(userData.subarray(value, end));
+    at = end;
   }
   return undefined;
 }

@@ -126,7 +126,9 @@ const ELEMENT = {
 };
 
 Deno.test("deleteElements() makes the bytes of `delete element`, but for the comment", () => {
-  const [message] = deleteElements("rkt", "forwards4", [ELEMENT]);
+  const [message = assert.fail("there is no message")] = deleteElements("rkt", "forwards4", [
+    ELEMENT,
+  ]);
   assertSent(
     message,
     `

@@ -9,6 +9,7 @@ import {
   NLM_F_EXCL,
   NLM_F_REPLACE,
   readU32,
+  readU8,
   type Received,
   request,
   u16,
@@ -89,7 +90,10 @@ export interface LinkAddress {
 export function readAddress({ body }: Received): LinkAddress {
   const at = attributes(body.subarray(8));
   const address = at.get(IFA_LOCAL) ?? at.get(IFA_ADDRESS) ?? new Uint8Array(4);
-  return { index: readU32(body.subarray(4)), prefix: { address, length: body[1] } };
+  return {
+    index: readU32(body.subarray(4)),
+    prefix: { address, length: readU8(body.subarray(1)) },
+  };
 }
 // include/uapi/linux/neighbour.h
 const NDA_DST = 1;

@@ -16,6 +16,7 @@ import {
   NLM_F_EXCL,
   NLM_F_REPLACE,
   readU32,
+  readU8,
   type Received,
   request,
   u32,
@@ -123,9 +124,9 @@ export function readRoute({ body }: Received): Route {
   const size = body[0] === AF_INET6 ? 16 : 4;
   const [via, link, source] = [at.get(RTA_GATEWAY), at.get(RTA_OIF), at.get(RTA_PREFSRC)];
   return {
-    to: { address: at.get(RTA_DST) ?? new Uint8Array(size), length: body[1] },
-    scope: body[6],
-    table: readU32(at.get(RTA_TABLE) ?? u32(body[4])),
+    to: { address: at.get(RTA_DST) ?? new Uint8Array(size), length: readU8(body.subarray(1)) },
+    scope: readU8(body.subarray(6)),
+    table: readU32(at.get(RTA_TABLE) ?? u32(readU8(body.subarray(4)))),
     ...via !== undefined && { via },
     ...link !== undefined && { link: readU32(link) },
     ...source !== undefined && { source },

@@ -157,16 +157,16 @@ for (const [command, bytes, { message }] of CAPTURES) {
 
 /** The message, with its attributes sorted as bytes: their order has no meaning. */
 function inOrder(bytes: Uint8Array): readonly string[] {
-  const type = bytes[4];
+  const [type = 0] = bytes.subarray(4);
   const header = type < 20 ? 16 : type < 24 ? 8 : 12;
   const view = new DataView(bytes.buffer);
-  const found: string[] = [bytes.slice(0, 16 + header).toString()];
+  const found: string[] = [];
   for (let at = 16 + header; at < bytes.length;) {
     const size = (view.getUint16(at, true) + 3) & ~3;
     found.push(bytes.slice(at, at + size).toString());
     at += size;
   }
-  return [found[0], ...found.slice(1).sort()];
+  return [bytes.slice(0, 16 + header).toString(), ...found.sort()];
 }
 
 /** A network namespace for a test, and a socket in it. */
@@ -179,7 +179,7 @@ class There implements Disposable {
   }
 
   link(name: string) {
-    return readLink(this.do(getLink(name))[0]);
+    return readLink(this.socket.ask(getLink(name)));
   }
 
   links(): string[] {

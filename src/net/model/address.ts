@@ -51,14 +51,14 @@ export function parseIp(text: string): IpAddress | undefined {
     const bytes = parseIpv4(text);
     return bytes && new Uint8Array(bytes);
   }
-  const sides = text.split("::");
-  if (sides.length > 2) return undefined;
-  const head = parseGroups(sides[0]);
-  const tail = sides.length === 2 ? parseGroups(sides[1]) : [];
+  const [left = "", right, ...more] = text.split("::");
+  if (more.length > 0) return undefined;
+  const head = parseGroups(left);
+  const tail = right === undefined ? [] : parseGroups(right);
   if (head === undefined || tail === undefined) return undefined;
-  if (sides.length === 2 && sides[0].includes(".")) return undefined;
+  if (right !== undefined && left.includes(".")) return undefined;
   const missing = 16 - head.length - tail.length;
-  if (sides.length === 2 ? missing < 2 : missing !== 0) return undefined;
+  if (right === undefined ? missing !== 0 : missing < 2) return undefined;
   return new Uint8Array([...head, ...Array(missing).fill(0), ...tail]);
 }
 
@@ -73,7 +73,8 @@ export function parsePrefix(text: string): IpPrefix | undefined {
 /** The address as people write it; IPv6 as RFC 5952 has it. */
 export function ipText(address: IpAddress): string {
   if (address.length === 4) return address.join(".");
-  const groups = Array.from({ length: 8 }, (_, i) => address[2 * i] << 8 | address[2 * i + 1]);
+  const view = new DataView(address.buffer, address.byteOffset, address.length);
+  const groups = Array.from({ length: 8 }, (_, i) => view.getUint16(2 * i));
   const [at, length] = longestZeros(groups);
   const hex = (part: number[]) => part.map((group) => group.toString(16)).join(":");
   return length < 2
@@ -94,17 +95,18 @@ function longestZeros(groups: readonly number[]): readonly [at: number, length: 
 /** `ADDRESS/LENGTH` */
 export const prefixText = ({ address, length }: IpPrefix): string => `${ipText(address)}/${length}`;
 
+/** Byte `i` of the mask of a prefix of `length` bits. */
+const maskByte = (length: number, i: number): number =>
+  0xff00 >> Math.min(8, Math.max(0, length - 8 * i)) & 0xff;
+
 /** The mask of a prefix, as an address: `255.255.255.0`. */
 export function mask({ address, length }: IpPrefix): IpAddress {
-  return new Uint8Array(
-    Array.from(address, (_, i) => 0xff00 >> Math.min(8, Math.max(0, length - 8 * i)) & 0xff),
-  );
+  return address.map((_, i) => maskByte(length, i));
 }
 
 /** The first address of a prefix's network. */
-export function networkOf(prefix: IpPrefix): IpPrefix {
-  const bits = mask(prefix);
-  return { address: prefix.address.map((byte, i) => byte & bits[i]), length: prefix.length };
+export function networkOf({ address, length }: IpPrefix): IpPrefix {
+  return { address: address.map((byte, i) => byte & maskByte(length, i)), length };
 }
 
 /** The network of nothing but an address. */
@@ -114,16 +116,14 @@ export const single = ({ address }: Pick<IpPrefix, "address">): IpPrefix => ({
 });
 
 /** The last address of a prefix's network: for IPv4 its broadcast address. */
-export function lastOf(prefix: IpPrefix): IpAddress {
-  const bits = mask(prefix);
-  return prefix.address.map((byte, i) => byte | ~bits[i] & 0xff);
+export function lastOf({ address, length }: IpPrefix): IpAddress {
+  return address.map((byte, i) => byte | ~maskByte(length, i) & 0xff);
 }
 
-/** Whether an address is of a prefix's network. */
+/** Whether an address belongs to a prefix's network. */
 export function contains(prefix: IpPrefix, address: IpAddress): boolean {
-  const bits = mask(prefix);
-  return address.length === prefix.address.length &&
-    address.every((byte, i) => (byte & bits[i]) === (prefix.address[i] & bits[i]));
+  const { length } = prefix;
+  return sameIp(networkOf({ address, length }).address, networkOf(prefix).address);
 }
 
 /** Whether two addresses are the same. */
@@ -134,18 +134,15 @@ export function sameIp(a: IpAddress, b: IpAddress): boolean {
 /** Whether an address stands for all of its family. */
 export const isAny = (address: IpAddress): boolean => address.every((byte) => byte === 0);
 
-/** Negative, 0 or positive, as for sorting. Of one family. */
+/** Compares two addresses of one family, as for sorting: negative, 0 or positive. */
 export function compareIp(a: IpAddress, b: IpAddress): number {
-  const at = a.findIndex((byte, i) => byte !== b[i]);
-  return at < 0 ? 0 : a[at] - b[at];
+  // Digits of one length sort like the numbers that they stand for.
+  const [first, second] = [a.toHex(), b.toHex()];
+  return first < second ? -1 : first > second ? 1 : 0;
 }
 
-/** The next address; that behind the last one is the first. */
+/** The next address. The last address of all is followed by the first one. */
 export function nextIp(address: IpAddress): IpAddress {
-  const next = address.slice();
-  for (let i = next.length - 1; i >= 0; i--) {
-    next[i]++; // a byte wraps around
-    if (next[i] !== 0) return next;
-  }
-  return next;
+  const carried = address.findLastIndex((byte) => byte !== 0xff);
+  return address.map((byte, i) => i < carried ? byte : i === carried ? byte + 1 : 0);
 }

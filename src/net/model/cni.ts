@@ -20,7 +20,7 @@ export interface NetworkConf {
   readonly name: string;
   /** The newest version of CNI that the configuration may use, like `0.4.0`; 0.1.0 where it says nothing. */
   readonly cniVersion: string;
-  readonly plugins: readonly PluginConf[];
+  readonly plugins: readonly [PluginConf, ...PluginConf[]];
   /** Whether plugins must not be called for CHECK. */
   readonly disableCheck?: boolean;
   /** The file it was read from; absent for a built-in network. */

@@ -66,7 +66,7 @@ function routeLocalnet(link: string, value: "0" | "1"): void {
 function changeRoute(link: string, add: boolean): void {
   using socket = new NetlinkSocket(NETLINK_ROUTE);
   try {
-    const { index } = readLink(socket.requests([getLink(link)])[0]);
+    const { index } = readLink(socket.ask(getLink(link)));
     socket.requests([add ? addRoute(answers(index)) : deleteRoute(answers(index))]);
   } catch (error) {
     const harmless: readonly number[] = add ? [ERRNO.EEXIST] : [ERRNO.ESRCH, ERRNO.ENODEV];

@@ -136,7 +136,7 @@ function openWays({ link, port, addresses }: ForwardTarget): void {
   if (port === undefined) return;
   // With br_netfilter, a bridge itself sends on what is forwarded to one of its ports, and not back by the same port.
   using socket = new NetlinkSocket(NETLINK_ROUTE);
-  const { index } = readLink(socket.requests([getLink(port)])[0]);
+  const { index } = readLink(socket.ask(getLink(port)));
   socket.requests([setBridgePort(index, { hairpin: true })]);
 }
 

@@ -68,7 +68,7 @@ const ownerText = ({ uuid, dataDir }: PodRef): string => `${uuid} ${shortened(da
 /** Whose an element is; undefined for one that is no pod's. */
 export function ownerOf({ comment }: SetElement): PodRef | undefined {
   const [, uuid, dataDir] = /^([0-9a-f-]{36}) (.+)$/.exec(comment ?? "") ?? [];
-  return uuid === undefined ? undefined : { uuid, dataDir };
+  return uuid === undefined || dataDir === undefined ? undefined : { uuid, dataDir };
 }
 
 /** Whether a comment has a part only of the path of the data directory. */

@@ -129,9 +129,12 @@ function ipPrefix(value: unknown, at: string): IpPrefix {
 /** Whether a version of CNI is at least another one. */
 export function versionAtLeast(version: string, least: string): boolean {
   const numbers = (text: string) => text.split(".").map(Number);
-  const [a, b] = [numbers(version), numbers(least)];
-  const at = a.findIndex((number, i) => number !== b[i]);
-  return at < 0 || a[at] > b[at];
+  const others = numbers(least);
+  for (const [i, number] of numbers(version).entries()) {
+    const other = others[i] ?? 0;
+    if (number !== other) return number > other;
+  }
+  return true;
 }
 
 /** A result as plugins of a version read it. What a plugin of the same version has written stays as it is. */

@@ -45,8 +45,9 @@ export function parseNetworkConf(text: string, path: string): NetworkConf {
 }
 
 /** Version 0.4.0 of CNI has words in the place of a truth value. */
-function disableCheck({ disableCheck: given }: JsonObject): Pick<NetworkConf, "disableCheck"> {
-  const value = given === "true" ? true : given === "false" ? false : given;
+function disableCheck(json: JsonObject): Pick<NetworkConf, "disableCheck"> {
+  const word = json.disableCheck;
+  const value = word === "true" ? true : word === "false" ? false : word;
   return boolean(value, "disableCheck", false) ? { disableCheck: true } : {};
 }
 
@@ -73,14 +74,14 @@ function readHead(json: JsonObject): Pick<NetworkConf, "name" | "cniVersion"> {
   return { name, cniVersion };
 }
 
-function readPlugins(json: JsonObject, path: string): readonly PluginConf[] {
-  const plugins = array(
+function readPlugins(json: JsonObject, path: string): NetworkConf["plugins"] {
+  const [first, ...others] = array(
     json.plugins,
     "plugins",
     (each, at) => readPlugin(object(each, at), at, path),
   );
-  if (plugins.length === 0) throw new AppcError("plugins", "there is none");
-  return plugins;
+  if (first === undefined) throw new AppcError("plugins", "there is none");
+  return [first, ...others];
 }
 
 function readPlugin(json: JsonObject, at: string, path: string): PluginConf {

@@ -124,5 +124,8 @@ export async function attachBuiltIn(
   context: AttachContext,
   allocation: Allocation,
 ): Promise<Attached> {
-  return await BUILT_IN[context.plugin.type](context, allocation);
+  const { type } = context.plugin;
+  const attach = BUILT_IN[type];
+  if (attach === undefined) throw new Error(`"${type}" is not a built-in plugin`);
+  return await attach(context, allocation);
 }

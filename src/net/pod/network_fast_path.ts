@@ -123,12 +123,14 @@ export async function rejoinNetworks(
   const { tearDown } = await setUpNetworks({ ...pod, localConfig, networks, forwards });
   const parts = partsOf(tearDown);
   const fits = parts.length === cached.parts.length &&
-    parts.every((part, i) => part.length === cached.parts[i].length);
+    cached.parts.every(({ length }, i) => parts[i]?.length === length);
   if (!fits) {
     await takeDown({ ...pod, localConfig });
     return false;
   }
-  cached.parts.forEach(({ at }, i) => at.forEach((offset) => program.set(parts[i], offset)));
+  for (const [i, part] of parts.entries()) {
+    for (const offset of cached.parts[i]?.at ?? []) program.set(part, offset);
+  }
   return true;
 }
 

@@ -1,14 +1,7 @@
 /** What quick_join.ts needs to join a pod to its network again: made when a recipe is written, of what the long way does. */
 import { boolean } from "../../appc/json_value.ts";
 import { type Bytes, concat } from "../../linux/bytes.ts";
-import {
-  AF_INET,
-  AF_INET6,
-  type IpAddress,
-  type IpPrefix,
-  lastOf,
-  prefixText,
-} from "../model/address.ts";
+import { AF_INET, AF_INET6, type IpAddress, lastOf, prefixText } from "../model/address.ts";
 import type { CniResult } from "../model/cni.ts";
 import { allocationDirectory, type Range, readRangeSets } from "../ipam/host_local.ts";
 import { routesField } from "../ipam/ipam.ts";
@@ -77,7 +70,9 @@ function rejoinable(
   chosen: readonly ChosenNetwork[],
   pod: RecordedPod,
 ): RejoinableNetwork | undefined {
-  const [{ network, args }, ...others] = chosen;
+  const [only, ...others] = chosen;
+  if (only === undefined) return undefined;
+  const { network, args } = only;
   const [plugin, ...more] = network.plugins;
   const { json, type } = plugin;
   const ipam = ipamOf(plugin);
@@ -85,9 +80,8 @@ function rejoinable(
   if (args !== "" || json.args !== undefined || ipam?.type !== "host-local") return undefined;
   if (pod.forwards.some(({ protocol }) => protocol !== "tcp")) return undefined;
   if (pod.forwards.reduce((sum, { count }) => sum + count, 0) > PORTS) return undefined;
-  const sets = readRangeSets(ipam.json, "ipam");
-  const [[range]] = sets;
-  if (sets.flat().length > 1 || range.subnet.address.length !== 4) return undefined;
+  const [range, ...ranges] = readRangeSets(ipam.json, "ipam").flat();
+  if (range?.subnet.address.length !== 4 || ranges.length > 0) return undefined;
   const mtu = mtuField(json);
   return {
     range,
@@ -118,52 +112,67 @@ const LINK = 15;
  * first bytes are the same, and the others are even in the first.
  */
 function marks({ range: { subnet } }: RejoinableNetwork): readonly [Marks, Marks] {
-  const of = (kind: 0 | 1, address: IpAddress): Marks => ({
-    address,
-    addressFile: "ab"[kind].repeat(ADDRESS_FILE),
-    uuid: "cd"[kind].repeat(UUID),
-    link: "ef"[kind].repeat(LINK),
-    hostIndex: 0x01010101 * (1 + kind),
-    podIndex: 0x01010101 * (3 + kind),
-    generation: 0x01010101 * (5 + kind),
-  });
-  return [of(0, subnet.address), of(1, lastOf(subnet))];
+  const first: Marks = {
+    address: subnet.address,
+    addressFile: "a".repeat(ADDRESS_FILE),
+    uuid: "c".repeat(UUID),
+    link: "e".repeat(LINK),
+    hostIndex: 0x01010101,
+    podIndex: 0x03030303,
+    generation: 0x05050505,
+  };
+  const second: Marks = {
+    address: lastOf(subnet),
+    addressFile: "b".repeat(ADDRESS_FILE),
+    uuid: "d".repeat(UUID),
+    link: "f".repeat(LINK),
+    hostIndex: 0x02020202,
+    podIndex: 0x04040404,
+    generation: 0x06060606,
+  };
+  return [first, second];
 }
 
-/** The bytes by which a mark is found, and how many of a value's come before them. */
-function markBytes(
-  marks: Marks,
-  subnet: IpPrefix,
-): readonly (readonly [ValueName, Bytes, number])[] {
+/** The bytes by which each mark is found: of an address those that differ in its network. */
+function markBytes(marks: Marks, sharedBytes: number): Readonly<Record<ValueName, Bytes>> {
   const encoder = new TextEncoder();
-  const network = Math.floor(subnet.length / 8);
-  return [
-    ["address", marks.address.slice(network), network],
-    ["addressFile", encoder.encode(marks.addressFile), 0],
-    ["uuid", encoder.encode(marks.uuid), 0],
-    ["link", encoder.encode(marks.link), 0],
-    ["hostIndex", u32(marks.hostIndex), 0],
-    ["podIndex", u32(marks.podIndex), 0],
-    ["generation", u32(marks.generation), 0],
-  ];
+  return {
+    address: marks.address.slice(sharedBytes),
+    addressFile: encoder.encode(marks.addressFile),
+    uuid: encoder.encode(marks.uuid),
+    link: encoder.encode(marks.link),
+    hostIndex: u32(marks.hostIndex),
+    podIndex: u32(marks.podIndex),
+    generation: u32(marks.generation),
+  };
 }
+
+const VALUES: readonly ValueName[] = [
+  "address",
+  "addressFile",
+  "uuid",
+  "link",
+  "hostIndex",
+  "podIndex",
+  "generation",
+];
 
 /** Finds out where values come to stand in what is made of them. */
 function templateOf(make: (marks: Marks) => Bytes, network: RejoinableNetwork): Template {
   const [one, two] = marks(network);
   const bytes = make(one), other = make(two);
-  const { subnet } = network.range;
-  const found = markBytes(one, subnet), others = markBytes(two, subnet);
+  const sharedBytes = Math.floor(network.range.subnet.length / 8);
+  const found = markBytes(one, sharedBytes), others = markBytes(two, sharedBytes);
   const holes: Template["holes"][number][] = [];
   for (let at = 0; at < bytes.length; at++) {
     if (bytes[at] === other[at]) continue;
-    const value = found.findIndex(([, mark], i) =>
-      hasAt(bytes, at, mark) && hasAt(other, at, others[i][1])
+    const name = VALUES.find((each) =>
+      hasAt(bytes, at, found[each]) && hasAt(other, at, others[each])
     );
-    if (value < 0) throw new Error("a value does not stand in a message as it is");
-    const [name, mark, from] = found[value];
-    holes.push([name, from, at, mark.length]);
-    at += mark.length - 1;
+    if (name === undefined) throw new Error("a value does not stand in a message as it is");
+    const { length } = found[name];
+    holes.push([name, name === "address" ? sharedBytes : 0, at, length]);
+    at += length - 1;
   }
   return { hex: bytes.toHex(), holes };
 }
@@ -189,16 +198,18 @@ export function recordRejoin(
   pod: RecordedPod,
 ): CachedNetwork | undefined {
   const network = rejoinable(chosen, pod);
-  const [info] = pod.infos;
-  if (network === undefined || pod.infos.length !== 1) return undefined;
+  const [info, ...others] = pod.infos;
+  if (network === undefined || info === undefined || others.length > 0) return undefined;
   const { forwards } = pod;
   const { directory, range } = network;
   const elements = (marks: Marks) => elementsOf(marks, info, network, pod.dataDir);
   const ruled = network.masqueraded || forwards.length > 0;
   const program = tearDown(elements, ruled, network, pod).map((make) => templateOf(make, network));
-  const fits = program.length === pod.parts.length &&
-    program.every(({ hex }, i) => hex.length === 2 * pod.parts[i].length);
-  if (!fits) return undefined;
+  const placed = pod.parts.flatMap(({ at, length }, i) => {
+    const template = program[i];
+    return template?.hex.length === 2 * length ? [[at, template] as const] : [];
+  });
+  if (placed.length !== program.length || placed.length !== pod.parts.length) return undefined;
   const configurations = networkDirectory(pod.localConfig);
   return {
     configurations,
@@ -221,7 +232,7 @@ export function recordRejoin(
       }, network),
     },
     ...forwards.length > 0 && { ports: portChecks(forwards) },
-    program: program.map((template, i) => [pod.parts[i].at, template]),
+    program: placed,
   };
 }
 

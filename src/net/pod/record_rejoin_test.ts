@@ -102,7 +102,8 @@ for (const text of ["10.1.0.2", "10.1.15.254", "10.1.8.0"]) {
     const address = ip(text);
     const values = valuesFor(address);
     const gateway = ip("10.1.0.1");
-    const ips = [{ address: { address, length: 20 }, gateway }];
+    const prefix = { address, length: 20 };
+    const ips = [{ address: prefix, gateway }];
     const to = parsePrefix("0.0.0.0/0") ?? assert.fail();
     const same = (template: Template | undefined, wanted: readonly { body: Uint8Array }[]) =>
       assert.deepEqual(
@@ -118,19 +119,19 @@ for (const text of ["10.1.0.2", "10.1.15.254", "10.1.8.0"]) {
     assert.equal(pod.length, 5);
     same(cached.podEnd, pod.map(({ message }) => message));
     same(cached.hostEnd, hostEndRequests(HOST_INDEX, ips).map(({ message }) => message));
-    const [begin, ...rules] = bodies(cached.rules, values);
+    const [begin = "", ...rules] = bodies(cached.rules, values);
     assert.match(begin, /0000004d$/); // the generation
     assert.deepEqual(
       rules.slice(0, -1),
       elementsFor(info, text).insertions.map(({ body }) => body.toHex()),
     );
-    const [, file, record] = cached.program.map(([, template]) =>
+    const [, file = "", record] = cached.program.map(([, template]) =>
       new TextDecoder().decode(filled(template, values))
     );
     assert.equal(file.replace(/\/+/g, "/"), `/var/lib/cni/networks/net/${text}`);
     assert.equal(record, `/data/networks/${UUID}`);
     const written = JSON.parse(cached.info.join(text));
-    assert.deepEqual(written, [{ ...info, ip: text, ips: [prefixText(ips[0].address)] }]);
+    assert.deepEqual(written, [{ ...info, ip: text, ips: [prefixText(prefix)] }]);
   });
 }
 

@@ -235,8 +235,8 @@ function listensOn({ listeners, hostPorts }: PortChecks): boolean {
   let found = false;
   const look = (message: Uint8Array) => {
     // Behind four bytes of `struct inet_diag_msg`: the socket's own port.
-    const [high, low] = message.subarray(NLMSG_HDRLEN + 4);
-    found ||= hostPorts.includes(high << 8 | low);
+    const port = new DataView(message.buffer, message.byteOffset + NLMSG_HDRLEN + 4).getUint16(0);
+    found ||= hostPorts.includes(port);
   };
   const complete = listeners.every((hex) => dump(socket, Uint8Array.fromHex(hex), look));
   closeDescriptor(socket);
@@ -292,8 +292,8 @@ const bigEndian = (value: number): Uint8Array =>
 
 function readLast(path: string): number {
   try {
-    const [a, b, c, d] = Deno.readTextFileSync(path).split(".").map(Number);
-    return ((a * 256 + b) * 256 + c) * 256 + d;
+    const parts = Deno.readTextFileSync(path).split(".");
+    return parts.length === 4 ? parts.reduce((all, part) => all * 256 + Number(part), 0) : NaN;
   } catch {
     return NaN;
   }

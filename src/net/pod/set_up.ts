@@ -141,7 +141,7 @@ function padded(file: string): string {
 interface Plan {
   readonly network: NetworkConf;
   /** With what `flannel` stands for. */
-  readonly plugins: readonly PluginConf[];
+  readonly plugins: NetworkConf["plugins"];
   readonly attachment: Attachment;
   readonly info: NetInfo;
   readonly localConfig: string;
@@ -162,14 +162,15 @@ async function planNetwork(
     throw new Failure(`${ours.at}: type: "${ours.type}" can be the first plugin of a network only`);
   }
   return await about(first, async () => {
-    const plugins = [await asProgram(await standsFor(first), request.localConfig), ...others];
-    const ipam = externalIpam(plugins[0]);
+    const main = await asProgram(await standsFor(first), request.localConfig);
+    const plugins: Plan["plugins"] = [main, ...others];
+    const ipam = externalIpam(main);
     const called = [...ipam === undefined ? [] : [ipam], ...plugins.filter(isExternal)];
-    const allocations = allocationsOf(network, plugins[0]);
+    const allocations = allocationsOf(network, main);
     const info: NetInfo = {
       netName: network.name,
       netConf: network.path ?? "",
-      pluginPath: plugins[0].type,
+      pluginPath: main.type,
       ifName,
       ip: "",
       args,

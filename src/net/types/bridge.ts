@@ -95,7 +95,7 @@ export function attachBridge(context: AttachContext, given: Allocation): Attache
 /** Lets only packets of the pod's own hardware address in by its port. */
 function guardAddress({ host }: AttachContext, { index, name }: Link, mac: Bytes): void {
   host.requests([addBehindPort(index, mac), setBridgePort(index, { locked: true })]);
-  if (isLocked(host.requests([getLink(name)])[0])) return;
+  if (isLocked(host.ask(getLink(name)))) return;
   throw new AppcError("macspoofchk", "needs Linux 5.18; leave it out");
 }
 

@@ -49,7 +49,9 @@ const KINDS: Readonly<Record<string, (json: JsonObject) => readonly Bytes[]>> = 
 /** Joins a pod to such a network. */
 export function attachParentLink(context: AttachContext, allocation: Allocation): Attached {
   const { host, namespace, attachment, plugin: { type, json } } = context;
-  const data = KINDS[type](json);
+  const attributes = KINDS[type];
+  if (attributes === undefined) throw new Error(`"${type}" is not a type of such a link`);
+  const data = attributes(json);
   const mtu = mtuField(json);
   const parent = type === "dummy" ? undefined : masterLink(host, json);
   const asked = cniArgs(attachment.args).get("MAC");

@@ -69,7 +69,7 @@ export const macOf = (address: IpAddress): Bytes => new Uint8Array([0x0a, 0x58, 
 
 /** Looks at a link that must be there. */
 export function findLink(socket: NetlinkSocket, name: string): Link {
-  return readLink(socket.requests([getLink(name)])[0]);
+  return readLink(socket.ask(getLink(name)));
 }
 
 /** A configuration's `master`: a link of the host, by default that of its default route. */
@@ -91,7 +91,7 @@ export function masterLink(host: NetlinkSocket, json: JsonObject): Link {
       "is missing, and the host has no default route to take the link of",
     );
   }
-  return readLink(host.requests([getLinkAt(found.link)])[0]);
+  return readLink(host.ask(getLinkAt(found.link)));
 }
 
 /** How the pod's interface is set up. */

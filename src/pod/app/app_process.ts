@@ -103,7 +103,8 @@ export function pinInit(dataDir: string, pod: PodView): Process | undefined {
   // Its terminal and its output may have helpers, which are children too, but in its own PID namespace.
   const depth = namespacePids(supervisor.pid).length + 1;
   const pids = childrenOf(supervisor.pid).filter((child) => isFirst(child, depth));
-  const init = pids.length === 1 ? openProcess(pids[0]) : undefined;
+  const [only, ...others] = pids;
+  const init = only === undefined || others.length > 0 ? undefined : openProcess(only);
   if (init === undefined) return undefined;
   const isInit = isFirst(init.pid, depth) &&
     processState(init.pid)?.parent === supervisor.pid && init.alive && supervisor.alive &&

@@ -27,17 +27,15 @@ export function appEndpoints(pod: PodView, name: string): AppEndpoints {
   const described = apps.map((app) => ({ name: app.name, streams: appStreams(app) }));
   const own = channels(described, []).filter(({ app }) => app.name === name);
   const streams = described.find((app) => app.name === name)?.streams;
-  const held = (kind: "input" | "tty") => {
-    const channel = own.find((each) => each.kind === kind);
-    return channel === undefined ? undefined : SUPERVISOR_SIDE + channel.number;
-  };
+  const held = (kind: "input" | "tty") => own.find((each) => each.kind === kind);
+  const [stdin, tty] = [held("input"), held("tty")];
   return {
     all: [
       ...own.some(({ stream }) => stream === TTY) ? ["tty"] as const : [],
       ...(["stdin", "stdout", "stderr"] as const).filter((each) => isStream(streams, each)),
     ],
-    stdin: held("input"),
-    tty: held("tty"),
+    ...stdin && { stdin: SUPERVISOR_SIDE + stdin.number },
+    ...tty && { tty: SUPERVISOR_SIDE + tty.number },
   };
 }
 

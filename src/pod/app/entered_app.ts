@@ -72,7 +72,8 @@ export async function enteredApp(
 /** An app without what keeps it from being root: only the namespaces and cgroups are left. */
 export function privilegedApp(app: PodApp): PodApp {
   const capabilities = [...CAPABILITIES.keys()];
-  return { ...app, capabilities, noNewPrivileges: false, systemCalls: undefined, label: undefined };
+  const { systemCalls: _systemCalls, label: _label, ...unconfined } = app;
+  return { ...unconfined, capabilities, noNewPrivileges: false };
 }
 
 function confinementOf(pid: number | "self"): Confinement | undefined {

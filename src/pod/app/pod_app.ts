@@ -9,10 +9,11 @@ import type { PodView } from "../directory/pod_directory.ts";
  */
 export function chosenApp(pod: PodView, name: string | undefined): string {
   const names = podContents(pod)?.apps.map((app) => app.name) ?? [];
-  if (names.length === 0) throw new Failure(`pod "${pod.uuid}" has no apps`);
+  const [first, ...others] = names;
+  if (first === undefined) throw new Failure(`pod "${pod.uuid}" has no apps`);
   const all = names.join(", ");
   if (name === undefined) {
-    if (names.length === 1) return names[0];
+    if (others.length === 0) return first;
     throw new Failure(`pod "${pod.uuid}" has several apps: ${all}; say which with --app`);
   }
   if (names.includes(name)) return name;

@@ -260,7 +260,7 @@ export function openPod(dataDir: string, uuidPrefix: string): PodView {
   const matching = new Set(STAGES.flatMap((s) => uuidsIn(dataDir, s)).filter(startsWith(prefix)));
   const [uuid, ...others] = matching;
   if (others.length > 0) {
-    const some = [uuid, ...others].slice(0, 4).map((u) => u.slice(0, 13)).join(", ");
+    const some = [...matching].slice(0, 4).map((u) => u.slice(0, 13)).join(", ");
     throw new Failure(
       `"${uuidPrefix}" matches ${matching.size} pods (${some}${others.length > 3 ? ", …" : ""}); ` +
         `give more digits`,

@@ -59,7 +59,11 @@ export function podEntries(
     directory("stage1/rootfs/rkt/status"), // where init notes how apps started and ended
     directory("appsinfo", 0o750),
     ...kind === "copy" ? [] : [directory("overlay")],
-    ...manifest.apps.flatMap(({ name }, i) => appEntries(name, images[i], kind)),
+    ...manifest.apps.flatMap(({ name }, i) => {
+      const image = images[i];
+      if (image === undefined) throw new Error(`app "${name}" has no image`);
+      return appEntries(name, image, kind);
+    }),
     ...logged ? [directory(LOGS, 0o750)] : [],
     ...volumes.length === 0 ? [] : [directory("sharedVolumes")],
     ...volumes,

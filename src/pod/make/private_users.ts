@@ -74,7 +74,7 @@ const LAYERS_SINCE = [6, 15] as const;
 
 /** Whether the files of a directory can be shown as those of the users: not every file system and kernel lets them. */
 export function shiftWorks(path: string, users: PrivateUsers): boolean {
-  const [major, minor] = Deno.osRelease().split(".").map((part) => parseInt(part, 10));
+  const [major = 0, minor = 0] = Deno.osRelease().split(".").map((part) => parseInt(part, 10));
   if (major * 1000 + minor < LAYERS_SINCE[0] * 1000 + LAYERS_SINCE[1]) return false;
   makeUserNamespace(users, false);
   const flags = k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC;

@@ -28,7 +28,7 @@ function listedPods(count = 20): { readonly dir: string; readonly uuids: readonl
 function known(dir: string, uuids: readonly string[]): readonly (string | undefined)[] {
   const ended = new EndedPods(dir);
   using directory = new QuickDirectory(`${dir}/pods/run`);
-  return uuids.map((uuid) => ended.find(directory, `${uuid}/`, uuid)?.apps?.[0].name);
+  return uuids.map((uuid) => ended.find(directory, `${uuid}/`, uuid)?.apps?.[0]?.name);
 }
 
 /** Changes a file in place, until the kernel's clock, which ticks every few milliseconds, has seen it. */
@@ -39,7 +39,7 @@ function write(path: string, text: string): void {
 }
 
 Deno.test("what was seen of pods that have ended is known, until they change or go", () => {
-  const { dir, uuids: [edited, again, gone, replaced, ...rest] } = listedPods();
+  const { dir, uuids: [edited = "", again = "", gone = "", replaced = "", ...rest] } = listedPods();
   const all = [edited, again, gone, replaced, ...rest];
   assert.deepEqual(known(dir, all), all.map(() => "one"));
   assert.deepEqual(known(dir, [crypto.randomUUID(), "__proto__", "toString"]), [
