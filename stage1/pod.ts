@@ -19,8 +19,8 @@ export interface Pod {
   readonly hostname: string;
   /** Whose IPC namespace and /dev/shm the pod has. */
   readonly ipc: "private" | "parent";
-  /** Settings of the kernel, paths below /proc/sys. */
-  readonly settings: readonly Setting[];
+  /** Sysctls, by their paths below /proc/sys. */
+  readonly sysctls: readonly Sysctl[];
   readonly network: PodNetwork;
   /** What is mounted over the apps' own files. */
   readonly etc: EtcFiles;
@@ -30,7 +30,7 @@ export interface Pod {
    * The caller's streams that are terminals, where several apps share them: what an app writes there gets its name in
    * front.
    */
-  readonly named: readonly ("stdout" | "stderr")[];
+  readonly prefixed: readonly ("stdout" | "stderr")[];
   /** Seconds from the first TERM or INT until another one kills the pod. */
   readonly stopTimeout: number;
   /** The command that removes the pod when it has ended, with the program's path in front; absent: it is kept. */
@@ -44,7 +44,7 @@ export interface Pod {
   readonly limits: Limits;
   readonly apps: readonly PodApp[];
   /** Apps are added later; the pod ends when it is told to, and not with its last app. */
-  readonly mutable?: boolean;
+  readonly sandbox?: boolean;
 }
 
 /** Files in /etc; what is absent is left to volumes and images. */
@@ -127,7 +127,7 @@ export interface PodApp extends Command {
   readonly streams: Streams;
   /** The most bytes that its logs take. */
   readonly logSize: number;
-  readonly life: Life;
+  readonly lifecycle: AppLifecycle;
   readonly limits: Limits;
   /** Of each of its processes. */
   readonly processLimits: readonly ProcessLimit[];
@@ -137,8 +137,9 @@ export interface PodApp extends Command {
 }
 
 /** Whether the app's processes are born while the pod runs, and not only at its start. */
-export function bornLater(app: PodApp): boolean {
-  return app.life.restart.when !== "no" || app.preStart !== undefined || app.postStop !== undefined;
+export function startsLater(app: PodApp): boolean {
+  return app.lifecycle.restart.when !== "no" || app.preStart !== undefined ||
+    app.postStop !== undefined;
 }
 
 /**
@@ -197,7 +198,7 @@ export interface AppMount {
 }
 
 /** When an app is started again after its end. */
-export interface Restart {
+export interface RestartPolicy {
   readonly when: "no" | "on-failure" | "always";
   /** How often at most; `Infinity` for any number. */
   readonly most: number;
@@ -206,8 +207,8 @@ export interface Restart {
 }
 
 /** How an app is part of the pod's life. */
-export interface Life {
-  readonly restart: Restart;
+export interface AppLifecycle {
+  readonly restart: RestartPolicy;
   /** Whether a failure of the app leaves the other apps running; else it ends the pod. */
   readonly keep: boolean;
   /** The names of the apps that start before it. */
@@ -266,8 +267,8 @@ export interface PrivateUsers {
   readonly count: number;
 }
 
-/** A setting: its path below /proc/sys and its value. */
-export type Setting = readonly [path: string, value: string];
+/** A sysctl: its path below /proc/sys and its value. */
+export type Sysctl = readonly [path: string, value: string];
 
 /** A filter of system calls. */
 export interface SystemCallFilter {

@@ -9,7 +9,7 @@ import type { Store } from "../store/store.ts";
 import type { RenderedTree, StoredImage } from "../store/stored_image.ts";
 import { systemCalls } from "../../stage1/seccomp/filter.ts";
 import type { PodApp, PodEntry, PrivateUsers } from "../../stage1/pod.ts";
-import { newPrivateUsers, shifted } from "../../stage1/root/private_users.ts";
+import { newPrivateUsers, toHostId } from "../../stage1/root/private_users.ts";
 import { parseAssignment, parseEnvironmentFile } from "./environment_file.ts";
 import { confinement, type GlobalFlags } from "../cli/grammar/global_flags.ts";
 import { rootKind } from "./root_kind.ts";
@@ -148,6 +148,6 @@ export async function fillPod(store: Store, pod: PodDirectory, parts: PodParts):
   const { renderCopy } = await import("../store/render_tree.ts");
   for (const [i, { name }] of parts.manifest.apps.entries()) {
     const path = `${pod.path}/${copyPath(name)}`;
-    await renderCopy(store, parts.rendered[i].image, path, (id) => shifted(id, privateUsers));
+    await renderCopy(store, parts.rendered[i].image, path, (id) => toHostId(id, privateUsers));
   }
 }

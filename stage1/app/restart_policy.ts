@@ -6,7 +6,7 @@ import {
   rktAnnotationValue,
 } from "../../src/appc/rkt_annotation.ts";
 import { Failure } from "../../src/failure.ts";
-import type { Life, Restart } from "../pod.ts";
+import type { AppLifecycle, RestartPolicy } from "../pod.ts";
 
 /** Milliseconds. A run of that length also counts as good: the next delay is the first one again. */
 export const LONGEST_DELAY = 10_000;
@@ -15,7 +15,7 @@ export const LONGEST_DELAY = 10_000;
 export const FIRST_DELAY = 100;
 
 /** An app that nothing was said about. */
-export const PLAIN_LIFE: Life = {
+export const DEFAULT_LIFECYCLE: AppLifecycle = {
   restart: { when: "no", most: 0, delay: FIRST_DELAY },
   keep: false,
   after: [],
@@ -26,7 +26,7 @@ export const PLAIN_LIFE: Life = {
  *
  * @throws {Failure} names the flag or annotation `at`
  */
-export function parseRestart(text: string, at: string): Omit<Restart, "delay"> {
+export function parseRestart(text: string, at: string): Omit<RestartPolicy, "delay"> {
   if (text === "no") return { when: "no", most: 0 };
   if (text === "always" || text === "on-failure") return { when: text, most: Infinity };
   const [, most] = /^on-failure:([1-9]\d{0,8})$/.exec(text) ?? [];
@@ -37,11 +37,11 @@ export function parseRestart(text: string, at: string): Omit<Restart, "delay"> {
 }
 
 /**
- * Reads the life of an app from its annotations.
+ * Reads the lifecycle of an app from its annotations.
  *
  * @param app how the app is called in errors
  */
-export function parseLife(annotations: readonly Annotation[], app: string): Life {
+export function parseLifecycle(annotations: readonly Annotation[], app: string): AppLifecycle {
   const text = (name: RktAnnotation, byDefault: string) =>
     rktAnnotationValue(annotations, name) ?? byDefault;
   const at = (name: RktAnnotation) => `${app}: annotation ${RKT_ANNOTATIONS[name]}`;
@@ -67,7 +67,7 @@ export function parseLife(annotations: readonly Annotation[], app: string): Life
 /** An app with its place in the order. */
 interface Ordered {
   readonly name: string;
-  readonly life: Life;
+  readonly lifecycle: AppLifecycle;
 }
 
 /**
@@ -84,7 +84,7 @@ export function startOrder<App extends Ordered>(apps: readonly App[]): readonly 
       const circle = [...way.slice(way.indexOf(app.name)), app.name].join(", ");
       throw new Failure(`the apps wait for each other: ${circle} (each starts after the next one)`);
     }
-    for (const name of app.life.after) {
+    for (const name of app.lifecycle.after) {
       const before = byName.get(name);
       if (before === undefined) {
         throw new Failure(
@@ -102,7 +102,7 @@ export function startOrder<App extends Ordered>(apps: readonly App[]): readonly 
 }
 
 /** The delays of a policy, in milliseconds: each twice the one before, up to the longest. */
-export function delays({ delay }: Restart): readonly number[] {
+export function delays({ delay }: RestartPolicy): readonly number[] {
   const all = [delay];
   while (all[all.length - 1] > 0 && all[all.length - 1] < LONGEST_DELAY) {
     all.push(Math.min(all[all.length - 1] * 2, LONGEST_DELAY));

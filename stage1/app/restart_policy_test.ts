@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { parseAnnotations } from "../../src/appc/annotation.ts";
 import { Failure } from "../../src/failure.ts";
-import { delays, parseLife, parseRestart, PLAIN_LIFE, startOrder } from "./restart_policy.ts";
+import {
+  DEFAULT_LIFECYCLE,
+  delays,
+  parseLifecycle,
+  parseRestart,
+  startOrder,
+} from "./restart_policy.ts";
 
 Deno.test("parseRestart() knows no, always, on-failure and a number of times", () => {
   assert.deepEqual(parseRestart("no", ""), { when: "no", most: 0 });
@@ -14,7 +20,7 @@ Deno.test("parseRestart() knows no, always, on-failure and a number of times", (
 });
 
 const life = (annotations: Readonly<Record<string, string>>) =>
-  parseLife(
+  parseLifecycle(
     parseAnnotations(
       Object.entries(annotations).map(([name, value]) => ({
         name: `coreos.com/rkt/${name}`,
@@ -25,8 +31,8 @@ const life = (annotations: Readonly<Record<string, string>>) =>
     'app "a"',
   );
 
-Deno.test("parseLife() reads annotations, and has defaults for what is not said", () => {
-  assert.deepEqual(life({}), PLAIN_LIFE);
+Deno.test("parseLifecycle() reads annotations, and has defaults for what is not said", () => {
+  assert.deepEqual(life({}), DEFAULT_LIFECYCLE);
   const all = {
     "stage2/restart": "on-failure:2",
     "stage2/restart-delay": "5ms",
@@ -40,7 +46,7 @@ Deno.test("parseLife() reads annotations, and has defaults for what is not said"
   });
 });
 
-Deno.test("parseLife() names the app and the annotation that it does not understand", () => {
+Deno.test("parseLifecycle() names the app and the annotation that it does not understand", () => {
   const wrong = { "stage2/restart": "x", "stage2/restart-delay": "5", "stage1/on-exit": "x" };
   for (const [name, value] of Object.entries(wrong)) {
     assert.throws(
@@ -52,7 +58,10 @@ Deno.test("parseLife() names the app and the annotation that it does not underst
   }
 });
 
-const app = (name: string, ...after: string[]) => ({ name, life: { ...PLAIN_LIFE, after } });
+const app = (name: string, ...after: string[]) => ({
+  name,
+  lifecycle: { ...DEFAULT_LIFECYCLE, after },
+});
 const order = (...apps: ReturnType<typeof app>[]) => startOrder(apps).map(({ name }) => name);
 
 Deno.test("startOrder() leaves apps as they are, but for those that start after later ones", () => {

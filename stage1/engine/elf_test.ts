@@ -17,11 +17,13 @@ const always = { when: "always", most: Infinity, delay: 100 } as const;
 const app = (i: number) =>
   testApp(`app-${i}`, {
     streams,
-    life: { restart: always, keep: false, after: [] },
+    lifecycle: { restart: always, keep: false, after: [] },
     postStop: { executables: ["/bin/true"], arguments: ["true"] },
   });
 const podOf = (count: number) =>
-  program(podPlan(testPod(Array.from({ length: count }, (_, i) => app(i)), { named: ["stdout"] })));
+  program(
+    podPlan(testPod(Array.from({ length: count }, (_, i) => app(i)), { prefixed: ["stdout"] })),
+  );
 
 Deno.test("the engine and what all processes do that wait have one page", () => {
   for (const count of [1, 100]) assert.ok(segments(podOf(count))[0].size <= 4096);

@@ -3,7 +3,7 @@ import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import { CAPABILITIES } from "../../src/linux/capabilities.ts";
 import type { Limits } from "../../src/cgroup/limits.ts";
 import { settings } from "../cgroup/cgroup_settings.ts";
-import { shifted } from "../root/private_users.ts";
+import { toHostId } from "../root/private_users.ts";
 import { type Confinement, differenceLines, differences } from "./confinement.ts";
 import { hasDomain } from "../app/landlock.ts";
 import * as k from "../../src/linux/constants.ts";
@@ -41,8 +41,8 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
     ...users === undefined ? [] : [
       [
         "on the host",
-        `user ${shifted(app.uid, users)}, group ${
-          shifted(app.gid, users)
+        `user ${toHostId(app.uid, users)}, group ${
+          toHostId(app.gid, users)
         }; root is user ${users.shift}`,
       ] as const,
     ],
@@ -62,7 +62,7 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
         ? "the pod's are seen; only the app's own can be traced (by Landlock, where there is one)"
         : "the pod's are seen, and can be traced as far as the capabilities reach",
     ],
-    ...pod.settings.map(([path, value]) => [`/proc/sys/${path}`, value] as const),
+    ...pod.sysctls.map(([path, value]) => [`/proc/sys/${path}`, value] as const),
     ...app.oomScoreAdj === undefined ? [] : [["oom score", `${app.oomScoreAdj}`] as const],
     ["root", root(app)],
     ...app.mounts.map((mount) =>
@@ -74,7 +74,7 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
       ] as const
     ),
     ["kernel files", protection(pod)],
-    ...lifeLines(pod, app),
+    ...lifecycleLines(pod, app),
     ["devices", devices(pod, app)],
     ["limits", limits(pod, app)],
     ...output(pod, app),
@@ -123,10 +123,10 @@ function output(pod: Pod, app: PodApp): readonly (readonly [string, string])[] {
   return (["stdin", "stdout", "stderr"] as const).map((name) => {
     const mode = app.streams[name];
     const terminal = pod.interactive && mode === "inherit" ? "a terminal, relayed to " : "";
-    const named = mode === "inherit" && name !== "stdin" && pod.named.includes(name)
+    const prefix = mode === "inherit" && name !== "stdin" && pod.prefixed.includes(name)
       ? ", with the app's name in front of each line"
       : "";
-    return [name, `${terminal}${STREAMS[mode]}${named}`];
+    return [name, `${terminal}${STREAMS[mode]}${prefix}`];
   });
 }
 
@@ -191,8 +191,8 @@ function protection(pod: Pod): string {
 }
 
 /** When the app starts, what its end means, and what runs beside it. */
-function lifeLines(pod: Pod, app: PodApp): readonly (readonly [string, string])[] {
-  const { restart, keep, after } = app.life;
+function lifecycleLines(pod: Pod, app: PodApp): readonly (readonly [string, string])[] {
+  const { restart, keep, after } = app.lifecycle;
   const most = restart.most === Infinity ? "" : `, at most ${restart.most} times`;
   const again = restart.when === "always" ? "always" : `when it fails${most}`;
   const lines: (readonly [string, string])[] = [];

@@ -14,18 +14,18 @@ import {
   slot,
 } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
-import { type Chunk, type Pump, pump, runPump } from "./stream_reader.ts";
+import { type Chunk, runReader, type StreamReader, streamReader } from "./stream_reader.ts";
 import { podChannels } from "./streams.ts";
 
 const LINE_FEED = 10;
 
 /** What of a pod is shown with names; undefined where that is nothing. */
-export function namer(pod: Pod): Pump | undefined {
-  return pump("rkt-names", podChannels(pod).filter(({ kind }) => kind === "named"));
+export function linePrefixer(pod: Pod): StreamReader | undefined {
+  return streamReader("rkt-names", podChannels(pod).filter(({ kind }) => kind === "prefixed"));
 }
 
 /** The process. */
-export function runNamer(sections: Sections, names: Pump): void {
+export function runLinePrefixer(sections: Sections, names: StreamReader): void {
   const width = Math.max(...names.channels.map(({ app }) => app.name.length));
   const table = mutableStruct(
     "name",
@@ -34,7 +34,7 @@ export function runNamer(sections: Sections, names: Pump): void {
       ["stream", 8, stream],
     ]),
   );
-  runPump(sections, names, {
+  runReader(sections, names, {
     table,
     recordSize: 16,
     standardStreams: true,

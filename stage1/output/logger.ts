@@ -24,7 +24,7 @@ import {
   space,
 } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
-import { type Chunk, type Pump, pump, runPump } from "./stream_reader.ts";
+import { type Chunk, runReader, type StreamReader, streamReader } from "./stream_reader.ts";
 import { podChannels } from "./streams.ts";
 
 /** Where logs are, below the pod's directory. */
@@ -39,8 +39,8 @@ export function logPath(app: string, older = false): string {
 }
 
 /** What of a pod is logged; undefined where that is nothing. */
-export function logger(pod: Pod): Pump | undefined {
-  return pump(
+export function logger(pod: Pod): StreamReader | undefined {
+  return streamReader(
     "rkt-log",
     podChannels(pod).filter(({ kind }) => kind === "log" || kind === "tty"),
   );
@@ -63,9 +63,9 @@ function files(apps: readonly PodApp[]) {
 /**
  * The logger's process.
  *
- * @param watched see {@linkcode runPump}
+ * @param watched see {@linkcode runReader}
  */
-export function runLogger(sections: Sections, log: Pump, watched = false): void {
+export function runLogger(sections: Sections, log: StreamReader, watched = false): void {
   const apps = [...new Set(log.channels.map(({ app }) => app))];
   const table = files(apps);
   const channels = mutableStruct(
@@ -75,7 +75,7 @@ export function runLogger(sections: Sections, log: Pump, watched = false): void 
       ["stream", 8, stream * 2 ** 32],
     ]),
   );
-  runPump(sections, log, {
+  runReader(sections, log, {
     table: channels,
     recordSize: 16,
     standardStreams: false,

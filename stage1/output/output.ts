@@ -1,53 +1,57 @@
 /** What supervisor, init and the processes beside them do about the apps' output: the hooks of their plans. */
-import type { Passage } from "../steps/fd_passing.ts";
+import type { FdSocket } from "../steps/fd_passing.ts";
 import { type Section, type Sections, type Slot, slot } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
 import { logger, runLogger } from "./logger.ts";
-import { namer, runNamer } from "./line_prefixer.ts";
-import { awaitPump, type Pump, pumpEnded, startPump } from "./stream_reader.ts";
+import { linePrefixer, runLinePrefixer } from "./line_prefixer.ts";
+import { awaitReader, readerEnded, startReader, type StreamReader } from "./stream_reader.ts";
 import { openStreams, receiveStreams } from "./streams.ts";
 
 /** The processes of a pod's output, and what the supervisor knows of them. */
 export interface Output {
-  readonly logger?: Pump;
-  readonly namer?: Pump;
+  readonly logger?: StreamReader;
+  readonly linePrefixer?: StreamReader;
   /** Where the apps' terminals come through. */
-  readonly passage?: Passage;
+  readonly fdSocket?: FdSocket;
 }
 
-const pumps = ({ logger, namer }: Output): readonly Pump[] =>
-  [logger, namer].filter((each) => each !== undefined);
+const readers = ({ logger, linePrefixer }: Output): readonly StreamReader[] =>
+  [logger, linePrefixer].filter((each) => each !== undefined);
 
 /** The supervisor, before init is born. */
 export function openOutput(setup: Section, pod: Pod): Output {
-  return { logger: logger(pod), namer: namer(pod), passage: openStreams(setup, pod) };
+  return {
+    logger: logger(pod),
+    linePrefixer: linePrefixer(pod),
+    fdSocket: openStreams(setup, pod),
+  };
 }
 
 /** The supervisor, when init is born. */
 export function startOutput(setup: Section, pod: Pod, output: Output, init: Slot): void {
   const failed = "no output";
-  receiveStreams(setup, pod, output.passage, failed);
-  const all = pumps(output);
+  receiveStreams(setup, pod, output.fdSocket, failed);
+  const all = readers(output);
   if (all.length > 0) {
     const pidfd = slot("init's pidfd");
     setup.must("refer to init", "pidfd_open", [init, 0], { store: pidfd });
-    for (const each of all) startPump(setup, each, pidfd);
+    for (const each of all) startReader(setup, each, pidfd);
   }
-  if (output.passage !== undefined) setup.label(failed);
+  if (output.fdSocket !== undefined) setup.label(failed);
 }
 
 /** The supervisor, when a child has ended; goes on at `next` where it was one of these. */
 export function outputEnded(steps: Section, output: Output, child: Slot, next: string): void {
-  for (const each of pumps(output)) pumpEnded(steps, each, child, next);
+  for (const each of readers(output)) readerEnded(steps, each, child, next);
 }
 
 /** The supervisor, when init has ended: what was written is first brought to its place. */
 export function awaitOutput(steps: Section, output: Output): void {
-  for (const each of pumps(output)) awaitPump(steps, each);
+  for (const each of readers(output)) awaitReader(steps, each);
 }
 
 /** The processes themselves. */
 export function runOutput(sections: Sections, output: Output): void {
   if (output.logger !== undefined) runLogger(sections, output.logger);
-  if (output.namer !== undefined) runNamer(sections, output.namer);
+  if (output.linePrefixer !== undefined) runLinePrefixer(sections, output.linePrefixer);
 }

@@ -18,8 +18,10 @@ Deno.test("channels() numbers what is led somewhere, the caller's terminal last"
     app("b", { stdin: "tty", stdout: "tty", stderr: "journal" }),
     app("c", {}),
   ];
-  const shown = (named: Pod["named"]) =>
-    channels(apps, named).map(({ kind, app, stream, number }) => [kind, app.name, stream, number]);
+  const shown = (prefixed: Pod["prefixed"]) =>
+    channels(apps, prefixed).map((
+      { kind, app, stream, number },
+    ) => [kind, app.name, stream, number]);
   const own = [
     ["input", "a", 0, 0],
     ["log", "a", 1, 1],
@@ -29,8 +31,8 @@ Deno.test("channels() numbers what is led somewhere, the caller's terminal last"
   assert.deepEqual(shown([]), own);
   assert.deepEqual(shown(["stdout", "stderr"]), [
     ...own,
-    ["named", "c", 1, 4],
-    ["named", "c", 2, 5],
+    ["prefixed", "c", 1, 4],
+    ["prefixed", "c", 2, 5],
   ]);
   assert.deepEqual(apps.map(({ streams }) => isLogged(streams)), [true, true, false]);
 });
@@ -65,7 +67,7 @@ interface Seen {
 }
 
 /** Runs a process beside the pod by what it reads. */
-function runPump(
+function runReader(
   pod: Pod,
   births: readonly number[],
   chunks: Chunks,
@@ -136,8 +138,11 @@ function runPump(
 
 const LOGGED = { stdout: "log", stderr: "log" } as const;
 
-const logged = (chunks: Chunks, apps: readonly PodApp[], answer?: Parameters<typeof runPump>[3]) =>
-  runPump(testPod(apps), [INIT, 0], chunks, answer);
+const logged = (
+  chunks: Chunks,
+  apps: readonly PodApp[],
+  answer?: Parameters<typeof runReader>[3],
+) => runReader(testPod(apps), [INIT, 0], chunks, answer);
 
 /** A record as a person reads it. */
 function record(content: Uint8Array): string {
@@ -214,8 +219,8 @@ Deno.test("nothing that the logger can't do ends it before the pod", () => {
 
 /** What several apps show on a terminal. */
 function shown(chunks: Chunks): string {
-  const pod = testPod([app("a", {}), app("long", {})], { named: ["stdout", "stderr"] });
-  const { written, code } = runPump(pod, [INIT, 0], chunks);
+  const pod = testPod([app("a", {}), app("long", {})], { prefixed: ["stdout", "stderr"] });
+  const { written, code } = runReader(pod, [INIT, 0], chunks);
   assert.equal(code, 0);
   return written.map(([to, text]) => `${to}:${new TextDecoder().decode(text)}`).join("");
 }

@@ -34,7 +34,7 @@ const POLLFD_SIZE = 8;
 const LAST_ROUNDS = 4096;
 
 /** A process that reads channels. */
-export interface Pump {
+export interface StreamReader {
   /** What `ps` calls it. */
   readonly name: string;
   readonly channels: readonly Channel[];
@@ -56,7 +56,7 @@ export interface Chunk {
 }
 
 /** Describes a process; undefined where it has nothing to read. */
-export function pump(name: string, channels: readonly Channel[]): Pump | undefined {
+export function streamReader(name: string, channels: readonly Channel[]): StreamReader | undefined {
   if (channels.length === 0) return undefined;
   const entry = (fd: number | bigint): Field[] => [["fd", 4, fd], ["events", 2, k.POLLIN], [
     "revents",
@@ -76,14 +76,19 @@ export function pump(name: string, channels: readonly Channel[]): Pump | undefin
  *
  * @param pidfd a pidfd of init
  */
-export function startPump(setup: Section, { name, pid, init }: Pump, pidfd: Slot): void {
+export function startReader(setup: Section, { name, pid, init }: StreamReader, pidfd: Slot): void {
   setup.set(init, pidfd);
   setup.must(`make the process ${name}`, "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: pid });
   setup.when(pid, 0, name);
 }
 
 /** The supervisor, when a child has ended: one that was killed is started again; the pipes have kept what came. */
-export function pumpEnded(steps: Section, { name, pid }: Pump, child: Slot, next: string): void {
+export function readerEnded(
+  steps: Section,
+  { name, pid }: StreamReader,
+  child: Slot,
+  next: string,
+): void {
   const other = slot("difference");
   const not = `not ${name}`;
   steps.compute("sub", [child, pid], {
@@ -97,7 +102,7 @@ export function pumpEnded(steps: Section, { name, pid }: Pump, child: Slot, next
 }
 
 /** The supervisor, when init has ended: waits until all is written. */
-export function awaitPump(steps: Section, { name, pid }: Pump): void {
+export function awaitReader(steps: Section, { name, pid }: StreamReader): void {
   const gone = `${name} has ended`;
   // Where it could not be made, wait4(2) would wait for whatever else there is.
   steps.compute("let", [pid], { branch: { when: "less", operand: 1, to: gone } });
@@ -114,9 +119,9 @@ export function awaitPump(steps: Section, { name, pid }: Pump): void {
  * @param options.begin what it does first
  * @param options.handle what is done with a chunk; it ends with a jump to the label `done`
  */
-export function runPump(
+export function runReader(
   { output: steps, waiting }: Sections,
-  { name, channels, polls, init }: Pump,
+  { name, channels, polls, init }: StreamReader,
   options: {
     readonly table: Struct;
     readonly recordSize: number;

@@ -11,11 +11,11 @@
  * {@linkcode APP_SIDE} + n of init. What comes after knows them so, `rkt attach` too.
  */
 import { connectJournal } from "./journal.ts";
-import { openPassage, type Passage, receiveDescriptor, splitPair } from "../steps/fd_passing.ts";
+import { type FdSocket, openFdSocket, receiveDescriptor, splitPair } from "../steps/fd_passing.ts";
 import { ERROR_FD } from "../engine/abort.ts";
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, type Section, type Slot, slot, space } from "../engine/plan.ts";
-import { bornLater, type Pod, type PodApp, type Streams } from "../pod.ts";
+import { type Pod, type PodApp, startsLater, type Streams } from "../pod.ts";
 import { handMaster, makePty, openSlave, type Terminal } from "./terminal.ts";
 
 /** The number of a stream that is all three of them: an app's terminal. */
@@ -23,8 +23,8 @@ export const TTY = 3;
 
 /** A stream that is led somewhere. */
 export interface Channel<App = PodApp> {
-  /** `named`: to the caller's terminal, with the app's name in front of each line. */
-  readonly kind: "log" | "input" | "tty" | "journal" | "named";
+  /** `prefixed`: to the caller's terminal, with the app's name in front of each line. */
+  readonly kind: "log" | "input" | "tty" | "journal" | "prefixed";
   readonly app: App;
   /** Standard input, output and error are 0 to 2; {@linkcode TTY}. */
   readonly stream: 0 | 1 | 2 | typeof TTY;
@@ -45,12 +45,12 @@ type App = { readonly streams: Streams };
 /**
  * The channels of a pod, in the order of their numbers.
  *
- * @param named the caller's streams that are terminals and shared by several apps; they come last, so that the
+ * @param prefixed the caller's streams that are terminals and shared by several apps; they come last, so that the
  * other channels have the same numbers without them
  */
 export function channels<A extends App>(
   apps: readonly A[],
-  named: Pod["named"],
+  prefixed: Pod["prefixed"],
 ): readonly Channel<A>[] {
   const found: Omit<Channel<A>, "number">[] = [];
   for (const app of apps) {
@@ -66,8 +66,8 @@ export function channels<A extends App>(
   for (const app of apps) {
     for (const stream of [1, 2] as const) {
       const name = STREAMS[stream];
-      if (app.streams[name] === "inherit" && named.includes(name)) {
-        found.push({ kind: "named", app, stream });
+      if (app.streams[name] === "inherit" && prefixed.includes(name)) {
+        found.push({ kind: "prefixed", app, stream });
       }
     }
   }
@@ -80,8 +80,8 @@ export function isLogged(streams: Streams): boolean {
 }
 
 /** The channels of a pod. */
-export function podChannels({ apps, named }: Pod): readonly Channel[] {
-  return channels(apps, named);
+export function podChannels({ apps, prefixed }: Pod): readonly Channel[] {
+  return channels(apps, prefixed);
 }
 
 /** What the terminals of a pod go through, from init to the supervisor. */
@@ -89,11 +89,11 @@ export interface Terminals {
   /** With `--interactive`. */
   readonly interactive?: Terminal;
   /** Where an app has a terminal to attach to. */
-  readonly passage?: Passage;
+  readonly fdSocket?: FdSocket;
 }
 
 /** The supervisor, before init is born: all that is not a terminal, which only init can make. */
-export function openStreams(setup: Section, pod: Pod): Passage | undefined {
+export function openStreams(setup: Section, pod: Pod): FdSocket | undefined {
   const all = podChannels(pod);
   if (all.length === 0) return undefined;
   setup.heading("supervisor: the apps' streams");
@@ -102,7 +102,7 @@ export function openStreams(setup: Section, pod: Pod): Passage | undefined {
     else if (channel.kind !== "tty") openPipe(setup, channel);
   }
   return all.some(({ kind }) => kind === "tty")
-    ? openPassage(setup, "make a socket for the apps' terminals")
+    ? openFdSocket(setup, "make a socket for the apps' terminals")
     : undefined;
 }
 
@@ -159,17 +159,17 @@ export function makeTerminals(
   dev: Slot,
   pod: Pod,
   app: PodApp,
-  { interactive, passage }: Terminals,
+  { interactive, fdSocket }: Terminals,
 ): void {
   const channel = podChannels(pod).find((each) =>
     each.app.name === app.name && each.kind === "tty"
   );
-  const through = interactive?.passage ?? passage;
+  const through = interactive?.fdSocket ?? fdSocket;
   if (through === undefined || (interactive === undefined && channel === undefined)) return;
   const master = slot("ptmx");
   makePty(steps, at, pts, dev, app, master);
   if (channel !== undefined) keepSlave(steps, at, pts, APP_SIDE + channel.number);
-  else if (bornLater(app)) keepSlave(steps, at, pts, APP_SIDE);
+  else if (startsLater(app)) keepSlave(steps, at, pts, APP_SIDE);
   handMaster(steps, through, master);
 }
 
@@ -186,7 +186,7 @@ function keepSlave(steps: Section, at: string, pts: Slot, number: number): void 
 export function receiveStreams(
   setup: Section,
   pod: Pod,
-  passage: Passage | undefined,
+  fdSocket: FdSocket | undefined,
   failed: string,
 ): void {
   const all = podChannels(pod);
@@ -196,13 +196,13 @@ export function receiveStreams(
     APP_SIDE + MOST_CHANNELS - 1,
     0,
   ]);
-  if (passage === undefined) return;
-  setup.must("leave init its end of the socket", "close", [passage.sender]);
+  if (fdSocket === undefined) return;
+  setup.must("leave init its end of the socket", "close", [fdSocket.sender]);
   for (const channel of all.filter(({ kind }) => kind === "tty")) {
     const what = `receive the ${nameOf(channel)}`;
     const master = slot("master");
     const ours = SUPERVISOR_SIDE + channel.number;
-    receiveDescriptor(setup, what, passage, master, failed);
+    receiveDescriptor(setup, what, fdSocket, master, failed);
     move(setup, what, master, ours);
     setup.must("never wait for it", "fcntl", [ours, k.F_SETFL, k.O_RDWR | k.O_NONBLOCK]);
   }

@@ -19,8 +19,8 @@ import {
   struct,
 } from "../engine/plan.ts";
 import {
-  openPassage,
-  type Passage,
+  type FdSocket,
+  openFdSocket,
   receiveDescriptor,
   sendDescriptor,
 } from "../steps/fd_passing.ts";
@@ -30,7 +30,7 @@ import { ERRNO } from "../../src/linux/errno.ts";
 /** The terminal's part of a plan. */
 export interface Terminal {
   /** What the master goes through, from init to the supervisor. */
-  readonly passage: Passage;
+  readonly fdSocket: FdSocket;
   readonly master: Slot;
   /** The caller's modes: `struct termios` of include/uapi/asm-generic/termbits.h, 36 bytes. */
   readonly saved: Space;
@@ -47,7 +47,7 @@ export function openTerminal(setup: Section): Terminal {
   const saved = space("the caller's modes", 40);
   setup.must("read the terminal's modes", "ioctl", [STDIN, k.TCGETS, saved]);
   return {
-    passage: openPassage(setup, "make a socket for the terminal"),
+    fdSocket: openFdSocket(setup, "make a socket for the terminal"),
     master: slot("master"),
     saved,
     input: slot("input relay"),
@@ -104,8 +104,8 @@ function openMaster(
 }
 
 /** Init: hands a master to the supervisor. Only that may hold it: its end is then the end of the terminal. */
-export function handMaster(steps: Section, passage: Passage, master: Slot): void {
-  sendDescriptor(steps, "send the master to the supervisor", passage, master);
+export function handMaster(steps: Section, fdSocket: FdSocket, master: Slot): void {
+  sendDescriptor(steps, "send the master to the supervisor", fdSocket, master);
   steps.must("close the master", "close", [master]);
 }
 
@@ -140,7 +140,7 @@ export function takeNewTerminal(steps: Section, at: string, terminal: Terminal):
     k.TIOCGPTPEER,
     k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC,
   ], { store: slave });
-  handMaster(steps, terminal.passage, master);
+  handMaster(steps, terminal.fdSocket, master);
   steps.must(`take the terminal ${at}`, "ioctl", [slave, k.TIOCSCTTY, 0]);
   becomeStreams(steps, at, slave);
 }
@@ -154,10 +154,10 @@ function becomeStreams(steps: Section, at: string, slave: Slot): void {
 /** The supervisor, when init is born: receive the master, start guard and relays. */
 export function startRelay(setup: Section, terminal: Terminal): void {
   setup.heading("supervisor: relay the terminal");
-  setup.must("leave init its end of the socket", "close", [terminal.passage.sender]);
+  setup.must("leave init its end of the socket", "close", [terminal.fdSocket.sender]);
   const what = "receive the master of the app's terminal";
   // Where it fails, init has failed, and said so.
-  receiveDescriptor(setup, what, terminal.passage, terminal.master, "supervise");
+  receiveDescriptor(setup, what, terminal.fdSocket, terminal.master, "supervise");
   for (
     const [name, child] of [["guard", terminal.guard], ["output", terminal.output], [
       "input",

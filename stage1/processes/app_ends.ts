@@ -43,7 +43,7 @@ function reap({ steps, table }: Loop): void {
     [-1, addressOf(status), k.WNOHANG | k.__WALL, 0],
     {
       store: child,
-      branch: { when: "less", operand: 1, to: "walk" },
+      branch: { when: "less", operand: 1, to: "reconcile" },
     },
   );
   table.each(steps, "whose child", APP, (next) => {

@@ -1,9 +1,9 @@
-/** What init does to start apps: the walk through the table, and the births of processes. */
+/** What init does to start apps: the reconcile pass over the table, and how processes are made. */
 import { GOOD_RUN, NO_APP, PHASE, RESTART } from "./app_table.ts";
 import { cloneArguments } from "../cgroup/cgroup.ts";
 import { noteRestart, noteStart, say } from "./status_files.ts";
 import {
-  AFTER_WALK,
+  AFTER_RECONCILE,
   AGAIN,
   APP,
   CODE,
@@ -23,13 +23,13 @@ import { addressOf, instructionAt, slot } from "../engine/plan.ts";
 import { unlessRanOut } from "./timers.ts";
 
 /** Goes through all apps, and starts what is to be started; when the pod stops, that is nothing but post-stops. */
-export function walk(loop: Loop): void {
+export function reconcile(loop: Loop): void {
   const { steps, table, again, handlers, role } = loop;
   steps.heading("init: see which apps are to start");
-  steps.label("walk");
+  steps.label("reconcile");
   steps.set(AGAIN, 0);
-  const walkNext = "see: next app";
-  steps.set(RESUME, instructionAt(walkNext));
+  const nextApp = "see: next app";
+  steps.set(RESUME, instructionAt(nextApp));
   table.each(steps, "see", APP, (next) => {
     table.get(steps, APP, "phase", PHASE_OF);
     steps.compute("let", [PHASE_OF], {
@@ -43,10 +43,10 @@ export function walk(loop: Loop): void {
     if (again) steps.when(PHASE_OF, PHASE.resting, "rested");
     mayStart(loop, next);
   });
-  steps.when(AGAIN, 1, "walk");
-  role.walked?.(steps, { stopping: STOPPING, left: LEFT });
+  steps.when(AGAIN, 1, "reconcile");
+  role.reconciled?.(steps, { stopping: STOPPING, left: LEFT });
   steps.when(LEFT, 0, "init end");
-  steps.compute("goto", [AFTER_WALK]);
+  steps.compute("goto", [AFTER_RECONCILE]);
   steps.label("init end");
   steps.compute("let", [POD_CODE], {
     branch: { when: "different", operand: 0, to: "init end with it" },
@@ -62,14 +62,14 @@ export function walk(loop: Loop): void {
   }
   table.put(steps, APP, "phase", PHASE.ended);
   steps.compute("sub", [LEFT, 1], { store: LEFT });
-  steps.goto(walkNext);
+  steps.goto(nextApp);
 }
 
 /** Branches to `next` as long as an app that this one starts after has not started. */
 function mayStart({ steps, table, handlers }: Loop, next: string): void {
   const list = slot("apps before");
   const before = slot("app before");
-  if (table.apps.some(({ life }) => life.after.length > 0)) {
+  if (table.apps.some(({ lifecycle }) => lifecycle.after.length > 0)) {
     table.get(steps, APP, "after", list);
     steps.when(list, 0, "may start");
     steps.label("app before");
@@ -87,7 +87,7 @@ function mayStart({ steps, table, handlers }: Loop, next: string): void {
 
 /** A process of an app, in the app's cgroup where that is possible; see enterCgroup(). */
 function cloneApp({ steps, table, cgroups, role }: Loop): void {
-  const flags = k.CLONE_NEWNS | (role.births ?? 0);
+  const flags = k.CLONE_NEWNS | (role.cloneFlags ?? 0);
   const what = "make a process for the app";
   const options = { store: PID, branch: { when: "error", to: "no process" } } as const;
   if (cgroups?.inside !== true) {
@@ -106,7 +106,7 @@ function cloneApp({ steps, table, cgroups, role }: Loop): void {
 export function startProcess(loop: Loop): void {
   const { steps, table, again, handlers, role } = loop;
   const entry = slot("where it begins");
-  const bearing = slot("phase to come");
+  const nextPhase = slot("phase to come");
   steps.heading("init: start a process of an app");
   if (again) {
     steps.label("rested");
@@ -116,29 +116,29 @@ export function startProcess(loop: Loop): void {
   }
   if (handlers) {
     steps.label("start post-stop");
-    steps.set(bearing, PHASE.cleaning);
+    steps.set(nextPhase, PHASE.cleaning);
     table.get(steps, APP, "post-stop", entry);
     steps.goto("start process");
     steps.label("start pre-start");
-    steps.set(bearing, PHASE.preparing);
+    steps.set(nextPhase, PHASE.preparing);
     table.get(steps, APP, "pre-start", entry);
     steps.compute("let", [entry], {
       branch: { when: "different", operand: 0, to: "start process" },
     });
   }
   steps.label("start main");
-  steps.set(bearing, PHASE.running);
+  steps.set(nextPhase, PHASE.running);
   table.get(steps, APP, "main", entry);
   steps.label("start process");
   cloneApp(loop);
   steps.compute("let", [PID], { branch: { when: "different", operand: 0, to: "process made" } });
-  role.born?.(steps);
+  role.inChild?.(steps);
   steps.compute("goto", [entry]);
   steps.label("process made");
   table.put(steps, APP, "pid", PID);
-  table.put(steps, APP, "phase", bearing);
+  table.put(steps, APP, "phase", nextPhase);
   if (handlers) {
-    steps.compute("let", [bearing], {
+    steps.compute("let", [nextPhase], {
       branch: { when: "different", operand: PHASE.running, to: "resume" },
     });
   }
@@ -156,8 +156,8 @@ export function startProcess(loop: Loop): void {
   steps.label("no process");
   steps.set(CODE, EXIT_FAILURE);
   if (handlers) {
-    steps.set(PHASE_OF, bearing);
-    steps.compute("let", [bearing], {
+    steps.set(PHASE_OF, nextPhase);
+    steps.compute("let", [nextPhase], {
       branch: { when: "different", operand: PHASE.running, to: "handler ended" },
     });
   }

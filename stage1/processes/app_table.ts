@@ -17,7 +17,7 @@ import {
   struct,
   type Value,
 } from "../engine/plan.ts";
-import type { Life, PodApp, Restart } from "../pod.ts";
+import type { AppLifecycle, PodApp, RestartPolicy } from "../pod.ts";
 
 /** How far an app has come. The phases below `preparing` wait for init, those from there on for a process. */
 export const PHASE = {
@@ -57,7 +57,7 @@ const STATE = [
 ] as const;
 
 /** The others, in two tables: all of them have records of the same size, so that an app is one offset in all. */
-const LIFE = [
+const LIFECYCLE = [
   "restart",
   /** The address of its delays, and the offset of the last one. */
   "delays",
@@ -84,7 +84,7 @@ const NAMES = [
 ] as const;
 
 type StateWord = typeof STATE[number];
-type GivenWord = typeof LIFE[number] | Exclude<typeof NAMES[number], "">;
+type GivenWord = typeof LIFECYCLE[number] | Exclude<typeof NAMES[number], "">;
 type Word = StateWord | GivenWord;
 
 /** Bytes of a record. */
@@ -110,7 +110,7 @@ export const GOOD_RUN = struct("itimerspec", ...timerFields(LONGEST_DELAY));
 /** The table, and the steps that read and write it. A slot that says which app holds the offset of its record. */
 export class AppTable {
   readonly #state: Struct;
-  readonly #life: Struct;
+  readonly #lifecycle: Struct;
   readonly #names: Struct;
   readonly #at = slot("at");
   readonly #rest = slot("rest");
@@ -129,15 +129,18 @@ export class AppTable {
         return words.map((word): Field => [word, 8, values[word] ?? 0]);
       });
     this.#state = mutableStruct("apps", ...table(STATE, stateOf));
-    this.#life = struct("lives", ...table(LIFE, (app) => this.#lifeOf(app, place)));
+    this.#lifecycle = struct(
+      "lifecycles",
+      ...table(LIFECYCLE, (app) => this.#lifecycleOf(app, place)),
+    );
     this.#names = struct("names", ...table(NAMES, (app) => namesOf(app, cgroups)));
   }
 
-  #lifeOf(
+  #lifecycleOf(
     app: PodApp,
     place: ReadonlyMap<string, number>,
-  ): Readonly<Record<typeof LIFE[number], Value>> {
-    const { restart, keep, after }: Life = app.life;
+  ): Readonly<Record<typeof LIFECYCLE[number], Value>> {
+    const { restart, keep, after }: AppLifecycle = app.lifecycle;
     const entry = (there: unknown, name: string): Value =>
       there === undefined ? 0 : instructionAt(name);
     return {
@@ -152,7 +155,7 @@ export class AppTable {
     };
   }
 
-  #delayTable(restart: Restart): Struct {
+  #delayTable(restart: RestartPolicy): Struct {
     const known = this.#delays.get(restart.delay);
     if (known !== undefined) return known;
     const made = struct("itimerspecs", ...delays(restart).flatMap(timerFields));
@@ -164,7 +167,7 @@ export class AppTable {
     for (
       const [table, words] of [
         [this.#state, STATE],
-        [this.#life, LIFE],
+        [this.#lifecycle, LIFECYCLE],
         [this.#names, NAMES],
       ] as const
     ) {
@@ -218,7 +221,7 @@ export class AppTable {
   }
 }
 
-function stateOf({ life: { restart } }: PodApp): Readonly<Record<StateWord, Value>> {
+function stateOf({ lifecycle: { restart } }: PodApp): Readonly<Record<StateWord, Value>> {
   return {
     "phase": PHASE.waiting,
     "pid": 0,
@@ -245,6 +248,6 @@ function namesOf(app: PodApp, cgroups: Cgroups | undefined): Readonly<Record<str
     "name length": new TextEncoder().encode(app.name).length,
     "pid file": `${app.name}-pid`,
     "start file": `${app.name}-started`,
-    "restarts file": app.life.restart.when === "no" ? 0 : `${app.name}-restarts`,
+    "restarts file": app.lifecycle.restart.when === "no" ? 0 : `${app.name}-restarts`,
   };
 }

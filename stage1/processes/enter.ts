@@ -135,10 +135,10 @@ function dieWithParent(steps: Section, at: string): void {
   steps.must(`die with rkt enter ${at}`, "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
   steps.attempt("see whether it lives", "getppid", [], {
     store: parent,
-    branch: { when: "equal", operand: 0, to: "lives" },
+    branch: { when: "equal", operand: 0, to: "lifecycles" },
   });
   steps.attempt("it is dead", "exit_group", [128 + k.SIGKILL]);
-  steps.label("lives");
+  steps.label("lifecycles");
 }
 
 function wait(steps: Section, waiting: Section, program: Slot, terminal?: Terminal): void {

@@ -12,7 +12,7 @@ import { makeCovers, openKernelFiles } from "../root/kernel_files.ts";
 import { attributes, MOUNT_ATTR_SIZE, newMount } from "../steps/mounts.ts";
 import { enterNetwork } from "./network.ts";
 import * as k from "../../src/linux/constants.ts";
-import { Mutable } from "./sandbox.ts";
+import { Sandbox } from "./sandbox.ts";
 import {
   addressOf,
   mutableStruct,
@@ -22,11 +22,11 @@ import {
   slot,
 } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
-import { bearInit, leaveHostMounts } from "../root/private_users.ts";
+import { forkInit, leaveHostMounts } from "../root/private_users.ts";
 import { attachRoot, openRoot } from "../root/root.ts";
 import { leaveStreams } from "../output/streams.ts";
 import type { Supervisor } from "./supervisor.ts";
-import { applySettings } from "../root/sysctl.ts";
+import { applySysctls } from "../root/sysctl.ts";
 
 /** What comes from the host: opened while the host's root is still there, and by who may. */
 interface FromHost {
@@ -51,14 +51,14 @@ export function init(
 ): void {
   const { setup, births } = sections;
   let host: FromHost | undefined;
-  let mutable: Mutable | undefined;
+  let sandbox: Sandbox | undefined;
   if (pod.privateUsers !== undefined) {
     setup.heading("the way: a child of the supervisor, that opens what comes from the host");
     setup.label("on the way");
     leaveHostMounts(setup);
     host = openHost(setup, pod);
-    if (pod.mutable) mutable = new Mutable(setup, pod.privateUsers);
-    bearInit(setup, namespaces, supervisor.init);
+    if (pod.sandbox) sandbox = new Sandbox(setup, pod.privateUsers);
+    forkInit(setup, namespaces, supervisor.init);
   }
 
   setup.heading("init: PID 1 of the pod");
@@ -74,7 +74,7 @@ export function init(
   ]);
   enterNetwork(setup, pod);
 
-  applySettings(setup, pod);
+  applySysctls(setup, pod);
 
   setup.heading("init: what comes from the host");
   setup.must("keep mounts from reaching the host", "mount", [
@@ -85,7 +85,7 @@ export function init(
     0,
   ]);
   const { statusDirectory, roots, etc, shm } = host ?? openHost(setup, pod);
-  if (pod.mutable) mutable ??= new Mutable(setup);
+  if (pod.sandbox) sandbox ??= new Sandbox(setup);
   // With users of its own init may mount these only where it sees those of the host.
   const kernelFiles = pod.privateUsers === undefined
     ? []
@@ -106,7 +106,7 @@ export function init(
   setup.goto("init ready");
 
   for (const app of pod.apps) startApp(births, pod, app, supervisor.cgroups);
-  initLoop(sections, pod, statusDirectory, supervisor.cgroups, mutable?.role);
+  initLoop(sections, pod, statusDirectory, supervisor.cgroups, sandbox?.role);
 }
 
 function openHost(setup: Section, pod: Pod): FromHost {

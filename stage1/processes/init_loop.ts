@@ -11,11 +11,11 @@
  */
 import { alarm, SIGSET_SIZE, WAITED_FOR } from "../steps/signals.ts";
 import { reapChildren } from "./app_ends.ts";
-import { startProcess, walk } from "./app_starts.ts";
+import { reconcile, startProcess } from "./app_starts.ts";
 import { AppTable, PHASE } from "./app_table.ts";
 import type { Cgroups } from "../cgroup/cgroup.ts";
 import {
-  AFTER_WALK,
+  AFTER_RECONCILE,
   APP,
   CODE,
   LEFT,
@@ -31,7 +31,7 @@ import { startOrder } from "../app/restart_policy.ts";
 import * as k from "../../src/linux/constants.ts";
 import { MEMORY } from "../engine/elf.ts";
 import { instructionAt, type Section, type Sections, type Slot, slot } from "../engine/plan.ts";
-import { bornLater, type Pod } from "../pod.ts";
+import { type Pod, startsLater } from "../pod.ts";
 import { makeTimers } from "./timers.ts";
 
 /** The loop, from the label `init ready`. */
@@ -51,14 +51,14 @@ export function initLoop(
     statusDirectory,
     app: APP,
     code: CODE,
-    again: pod.apps.some(({ life }) => life.restart.when !== "no"),
+    again: pod.apps.some(({ lifecycle }) => lifecycle.restart.when !== "no"),
     handlers: pod.apps.some((app) => app.preStart !== undefined || app.postStop !== undefined),
   };
   ready(loop);
   wait(loop, waiting);
   forward(loop);
   reapChildren(loop);
-  walk(loop);
+  reconcile(loop);
   startProcess(loop);
 }
 
@@ -68,12 +68,12 @@ function ready(loop: Loop): void {
   steps.label("init ready");
   if (loop.again) makeTimers(loop);
   steps.set(LEFT, table.apps.length + (role.stays ? 1 : 0));
-  steps.set(AFTER_WALK, instructionAt("init up"));
-  steps.goto("walk");
+  steps.set(AFTER_RECONCILE, instructionAt("init up"));
+  steps.goto("reconcile");
   steps.heading("init: the apps are on their way");
   steps.label("init up");
-  steps.set(AFTER_WALK, instructionAt("init wait"));
-  const later = table.apps.some(bornLater);
+  steps.set(AFTER_RECONCILE, instructionAt("init wait"));
+  const later = table.apps.some(startsLater);
   const { notInit, afterBirths, afterInit } = MEMORY;
   for (const { address, size } of [notInit, later ? afterBirths : afterInit]) {
     steps.attempt("give back what no step needs", "munmap", [address, size]);
@@ -144,5 +144,5 @@ function forward({ steps, table }: Loop): void {
     table.get(steps, APP, "pid", PID);
     steps.attempt("pass the signal on to the app", "kill", [PID, SIGNAL]);
   });
-  steps.goto("walk");
+  steps.goto("reconcile");
 }

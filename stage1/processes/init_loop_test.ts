@@ -8,17 +8,17 @@ import {
   testApp,
   testPod,
 } from "../testing/fake_kernel.ts";
-import { PLAIN_LIFE } from "../app/restart_policy.ts";
+import { DEFAULT_LIFECYCLE } from "../app/restart_policy.ts";
 import * as k from "../../src/linux/constants.ts";
 import { MEMORY } from "../engine/elf.ts";
-import type { Life, Pod, PodApp, Restart } from "../pod.ts";
+import type { AppLifecycle, Pod, PodApp, RestartPolicy } from "../pod.ts";
 
 /** The PIDs of the processes that init makes, in their order. */
 const [P1, P2, P3, P4, P5] = [2, 3, 4, 5, 6];
 
 const init = (apps: readonly PodApp[], ...events: readonly Event[]) => play(testPod(apps), events);
 
-/** Init's life: it is the child of the first clone(2), and the parent of all other ones. */
+/** Init's lifecycle: it is the child of the first clone(2), and the parent of all other ones. */
 function play(
   pod: Pod,
   events: readonly Event[],
@@ -32,13 +32,19 @@ const ends = (...children: readonly (readonly [number, number])[]): Event => ({ 
 /** The timer of the first app that has one runs out. */
 const RESTED: Event = { ranOut: 0 };
 
-function living(life: Partial<Omit<Life, "restart">> & { restart?: Partial<Restart> }): Life {
-  const restart: Restart = { ...PLAIN_LIFE.restart, most: Infinity, ...life.restart };
-  return { ...PLAIN_LIFE, ...life, restart };
+function living(
+  lifecycle: Partial<Omit<AppLifecycle, "restart">> & { restart?: Partial<RestartPolicy> },
+): AppLifecycle {
+  const restart: RestartPolicy = {
+    ...DEFAULT_LIFECYCLE.restart,
+    most: Infinity,
+    ...lifecycle.restart,
+  };
+  return { ...DEFAULT_LIFECYCLE, ...lifecycle, restart };
 }
 
-const always = (name: string, changes: Partial<Restart> = {}) =>
-  testApp(name, { life: living({ restart: { when: "always", ...changes } }) });
+const always = (name: string, changes: Partial<RestartPolicy> = {}) =>
+  testApp(name, { lifecycle: living({ restart: { when: "always", ...changes } }) });
 
 const command = (word: string) => ({ executables: [`/bin/${word}`], arguments: [word] });
 
@@ -77,14 +83,14 @@ Deno.test("an app that rests is not started by another child's end", () => {
 });
 
 Deno.test("an app with --restart=on-failure is started again when it fails, and ends when it succeeds", () => {
-  const app = testApp("one", { life: living({ restart: { when: "on-failure" } }) });
+  const app = testApp("one", { lifecycle: living({ restart: { when: "on-failure" } }) });
   const run = init([app], ends([P1, exited(3)]), RESTED, ends([P2, exited(0)]));
   assert.deepEqual(run.end, { kind: "exit", code: 0 });
   assert.deepEqual(noted(run), ["one-restarts=1", "one=0"]);
 });
 
 Deno.test("an app with --restart=on-failure:2 is started three times, and its last status is the pod's", () => {
-  const app = testApp("one", { life: living({ restart: { when: "on-failure", most: 2 } }) });
+  const app = testApp("one", { lifecycle: living({ restart: { when: "on-failure", most: 2 } }) });
   const events = [
     ends([P1, exited(3)]),
     RESTED,
@@ -161,7 +167,7 @@ Deno.test("an app that rests ends when another one ends the pod", () => {
 });
 
 Deno.test("an app with --on-exit=keep that fails leaves the others running, and its status is the pod's if no other one fails", () => {
-  const apps = [testApp("one", { life: living({ keep: true }) }), testApp("two")];
+  const apps = [testApp("one", { lifecycle: living({ keep: true }) }), testApp("two")];
   const kept = init(apps, ends([P1, exited(3)]));
   assert.deepEqual(kept.end, WAITING);
   assert.deepEqual(callsOf(kept, "kill"), []);
@@ -172,8 +178,8 @@ Deno.test("an app with --on-exit=keep that fails leaves the others running, and 
 });
 
 Deno.test("an app starts when those that it starts after have started, in whatever order they stand", () => {
-  const third = testApp("three", { life: living({ after: ["one", "two"] }) });
-  const two = testApp("two", { life: living({ after: ["one"] }) });
+  const third = testApp("three", { lifecycle: living({ after: ["one", "two"] }) });
+  const two = testApp("two", { lifecycle: living({ after: ["one"] }) });
   for (const apps of [[third, two, testApp("one")], [testApp("one"), two, third]]) {
     const run = init(apps);
     const started = run.opened.filter((name) => name.endsWith("-started"));
@@ -183,7 +189,7 @@ Deno.test("an app starts when those that it starts after have started, in whatev
 
 Deno.test("an app waits for the pre-start of those that it starts after", () => {
   const apps = [
-    testApp("two", { life: living({ after: ["one"] }) }),
+    testApp("two", { lifecycle: living({ after: ["one"] }) }),
     testApp("one", { preStart: command("prepare") }),
   ];
   const waits = init(apps);
@@ -197,12 +203,15 @@ Deno.test("an app waits for the pre-start of those that it starts after", () => 
 });
 
 Deno.test("an app that waits for one that will never start ends with the pod, or starts if that is kept", () => {
-  const after = testApp("two", { life: living({ after: ["one"] }) });
+  const after = testApp("two", { lifecycle: living({ after: ["one"] }) });
   const ending = testApp("one", { preStart: command("prepare") });
   const ended = init([ending, after], ends([P1, exited(9)]));
   assert.deepEqual(ended.end, { kind: "exit", code: 9 });
   assert.deepEqual(noted(ended), ["one=9"]);
-  const kept = init([{ ...ending, life: living({ keep: true }) }, after], ends([P1, exited(9)]));
+  const kept = init(
+    [{ ...ending, lifecycle: living({ keep: true }) }, after],
+    ends([P1, exited(9)]),
+  );
   assert.equal(births(kept), 2);
 });
 
@@ -333,7 +342,7 @@ Deno.test("init keeps what later births need, and gives it back where there will
     ["madvise", ofInit.address],
   ];
   assert.deepEqual(released(testApp("one")), all);
-  assert.deepEqual(released(testApp("one", { life: living({ keep: true }) })), all);
+  assert.deepEqual(released(testApp("one", { lifecycle: living({ keep: true }) })), all);
   for (const app of [always("one"), testApp("one", { postStop: command("clean") })]) {
     assert.deepEqual(released(app).slice(-3), [
       ["munmap", notInit.address],

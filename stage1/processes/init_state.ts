@@ -6,20 +6,20 @@ import type { Pod } from "../pod.ts";
 
 /** What is different where the loop is not that of a pod whose apps are there from the beginning. */
 export interface Role {
-  /** Whether it goes on when no app is left, until `walked` says that none is: `LEFT` is 0. */
+  /** Whether it goes on when no app is left, until `reconciled` says that none is: `LEFT` is 0. */
   readonly stays?: boolean;
   /** The signals that it waits for. */
   readonly waitsFor?: Struct;
   /** Flags of clone(2) for the apps' processes, beside those that each has. */
-  readonly births?: number;
+  readonly cloneFlags?: number;
   /** What a process of an app does first. */
-  born?(steps: Section): void;
+  inChild?(steps: Section): void;
   /** When the apps are on their way. */
   up?(steps: Section): void;
   /** When a signal has come that is not about a child. */
   signal?(steps: Section, signal: Slot): void;
   /** When all that is to be started is started. */
-  walked?(steps: Section, state: { readonly stopping: Slot; readonly left: Slot }): void;
+  reconciled?(steps: Section, state: { readonly stopping: Slot; readonly left: Slot }): void;
 }
 
 /** What the parts of the loop share. */
@@ -35,7 +35,7 @@ export interface Loop extends Noting {
 
 /** The record of the app that it is about. */
 export const APP = slot("app");
-/** Another one, where a walk through the table lies within another. */
+/** Another one, where a pass over the table runs inside another. */
 export const OTHER = slot("other app");
 export const PHASE_OF = slot("phase");
 export const PID = slot("pid");
@@ -45,11 +45,11 @@ export const CODE = slot("code");
 export const RESUME = slot("go on at");
 /** 1 when nothing is to be started any more. */
 export const STOPPING = slot("stopping");
-/** 1 when a walk through the table has changed what it has passed already. */
+/** 1 when a reconcile pass has changed what it has passed already. */
 export const AGAIN = slot("once more");
 export const POD_CODE = slot("exit status of the pod");
 export const KEPT_CODE = slot("exit status of an app that is let fail");
 export const LEFT = slot("apps that have not ended");
 export const TIMER = slot("timer");
 export const REST = slot("rest");
-export const AFTER_WALK = slot("after the walk");
+export const AFTER_RECONCILE = slot("after the reconcile pass");

@@ -17,7 +17,7 @@ const ONE = testPod([testApp("one")]);
 const TWO = testPod([testApp("one"), testApp("two")]);
 const [FIRST, SECOND] = [2, 3];
 
-/** Init's life: it is the child of the first clone(2), and the parent of its apps. */
+/** Init's lifecycle: it is the child of the first clone(2), and the parent of its apps. */
 const init = (pod: typeof ONE, ...events: readonly Event[]) =>
   runPod(pod, { clones: [0, FIRST, SECOND], events });
 

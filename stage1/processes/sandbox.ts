@@ -21,8 +21,8 @@ export const STOPPING = "stopping";
  */
 export const STOP_APP = k.SIGURG;
 
-/** Init's part in a mutable pod. */
-export class Mutable {
+/** Init's part in a sandbox. */
+export class Sandbox {
   readonly #keepers = slot("keepers");
 
   /**
@@ -45,7 +45,7 @@ export class Mutable {
 
   readonly role: Role = {
     stays: true,
-    walked: (steps, { stopping, left }) => stopApps(steps, this.#keepers, stopping, left),
+    reconciled: (steps, { stopping, left }) => stopApps(steps, this.#keepers, stopping, left),
   };
 }
 

@@ -36,7 +36,7 @@ import {
 } from "../engine/plan.ts";
 import { splitPair } from "../steps/fd_passing.ts";
 import type { Pod, PodApp } from "../pod.ts";
-import { type Pump, startPump } from "../output/stream_reader.ts";
+import { startReader, type StreamReader } from "../output/stream_reader.ts";
 import { openKernelFiles } from "../root/kernel_files.ts";
 import { becomePodRoot, leaveHostMounts } from "../root/private_users.ts";
 import { attachRoot, openRoot } from "../root/root.ts";
@@ -75,7 +75,12 @@ export function addedAppPlan(pod: Pod, app: PodApp): Plan {
   return planOf(sections);
 }
 
-function join(steps: Section, pod: Pod, app: PodApp, log: Pump | undefined): Cgroups | undefined {
+function join(
+  steps: Section,
+  pod: Pod,
+  app: PodApp,
+  log: StreamReader | undefined,
+): Cgroups | undefined {
   const entrant = slot("entrant");
   const status = slot("status");
   const code = slot("code");
@@ -107,7 +112,7 @@ function join(steps: Section, pod: Pod, app: PodApp, log: Pump | undefined): Cgr
 }
 
 /** Where the app's output goes, if not to the caller: its logger ends with the keeper, and not with the pod's init. */
-function startLogger(steps: Section, pod: Pod, log: Pump | undefined): void {
+function startLogger(steps: Section, pod: Pod, log: StreamReader | undefined): void {
   openStreams(steps, pod);
   if (log === undefined) return;
   const alive = slot("logger's end");
@@ -117,7 +122,7 @@ function startLogger(steps: Section, pod: Pod, log: Pump | undefined): void {
     alive,
     slot("keeper's end"),
   );
-  startPump(steps, log, alive);
+  startReader(steps, log, alive);
   steps.must("leave the logger its end", "close", [alive]);
 }
 
@@ -246,8 +251,8 @@ function keeperRole(app: PodApp, ready: Slot, keepers: Slot): Role {
   return {
     waitsFor: KEEPER_WAITS_FOR,
     // It goes on when the app's program runs, or could not be run: with VFORK; and sees which: with VM.
-    births: k.CLONE_VM | k.CLONE_VFORK,
-    born: (steps) => {
+    cloneFlags: k.CLONE_VM | k.CLONE_VFORK,
+    inChild: (steps) => {
       // It shares the keeper's memory, where an earlier process may have changed this.
       steps.compute("put", [addressOf(ERROR_FD), 2]);
       steps.must("die with the keeper", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);

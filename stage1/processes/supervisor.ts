@@ -8,7 +8,7 @@ import { exitCode, findTitle, waitForSignal } from "../steps/wait.ts";
 import { type Cgroups, makeCgroups, removeCgroups } from "../cgroup/cgroup.ts";
 import { leaveNamespaceToInit, tearDownNetwork } from "./network.ts";
 import * as k from "../../src/linux/constants.ts";
-import { bearOnTheWay } from "../root/private_users.ts";
+import { spawnIntermediate } from "../root/private_users.ts";
 import { addressOf, type Section, type Sections, type Slot, slot } from "../engine/plan.ts";
 import {
   awaitOutput,
@@ -65,7 +65,7 @@ export function supervise(
   setup.must("refer to the supervisor", "pidfd_open", [pid, 0], { store: alive });
   const terminal = pod.interactive ? openTerminal(setup) : undefined;
   const output = openOutput(setup, pod);
-  if (pod.privateUsers !== undefined) bearOnTheWay(setup, init);
+  if (pod.privateUsers !== undefined) spawnIntermediate(setup, init);
   else {
     setup.must("make the pod's namespaces and init", "clone", [
       namespaces | k.SIGCHLD,
@@ -105,7 +105,7 @@ export function supervise(
     alive,
     output,
     cgroups,
-    terminals: { interactive: terminal, passage: output.passage },
+    terminals: { interactive: terminal, fdSocket: output.fdSocket },
   };
 }
 

@@ -16,7 +16,7 @@ import { ERRNO } from "../../src/linux/errno.ts";
 
 const POD = testPod([testApp("app")]);
 
-/** The supervisor's life: clone(2) gives it init's PID. */
+/** The supervisor's lifecycle: clone(2) gives it init's PID. */
 const supervisor = (events: Script["events"], pod = POD) => runPod(pod, { clones: [INIT], events });
 
 const TERM_OR_INT = [["TERM", k.SIGTERM], ["INT", k.SIGINT]] as const;

@@ -13,7 +13,7 @@ import { LEAST_MEMORY, type Limits, limitsOf } from "../../src/cgroup/limits.ts"
 import { Failure } from "../../src/failure.ts";
 import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts";
 import { ARCHITECTURE } from "../engine/launch.ts";
-import { parseLife, startOrder } from "../app/restart_policy.ts";
+import { parseLifecycle, startOrder } from "../app/restart_policy.ts";
 import type { AppMount, Command, PodApp, ProcessLimit, Root } from "../pod.ts";
 import { parseProcessLimits } from "../app/process_limits.ts";
 import { appLogSize, appStreams, checkStreams } from "./resolve_streams.ts";
@@ -121,7 +121,7 @@ async function resolveApp(
     mounts,
     streams,
     logSize: appLogSize(runtime),
-    life: parseLife(runtime.annotations, `app "${name}"`),
+    lifecycle: parseLifecycle(runtime.annotations, `app "${name}"`),
     preStart: handler("pre-start"),
     postStop: handler("post-stop"),
     limits: { ...limits(name, app.isolators), ...await deviceLimits(runtime) },

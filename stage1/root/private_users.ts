@@ -25,7 +25,7 @@ export function newPrivateUsers(): PrivateUsers {
 const NOBODY = 65_534;
 
 /** The host's number of one of the pod's users; what is beyond their number is nobody's. */
-export function shifted(id: number, users: PrivateUsers | undefined): number {
+export function toHostId(id: number, users: PrivateUsers | undefined): number {
   return users === undefined ? id : users.shift + (id < users.count ? id : NOBODY);
 }
 
@@ -46,7 +46,7 @@ const LAYERS = 220;
  *
  * @param init gets init's PID
  */
-export function bearOnTheWay(steps: Section, init: Slot): void {
+export function spawnIntermediate(steps: Section, init: Slot): void {
   const way = slot("the way");
   const status = slot("status");
   // It shares this memory, so what it notes of init is known here; and this process sleeps meanwhile.
@@ -80,7 +80,7 @@ export function leaveHostMounts(steps: Section): void {
 }
 
 /** The last steps of the way: into the namespace, where init is born. */
-export function bearInit(steps: Section, namespaces: number, init: Slot): void {
+export function forkInit(steps: Section, namespaces: number, init: Slot): void {
   steps.heading("the way: the user namespace");
   // Where init will need to be, and no name leads there for a user of the namespace: the pod's directory is root's.
   steps.must("enter the place of init's root", "chdir", ["stage1/rootfs"]);
@@ -105,7 +105,7 @@ export function becomePodRoot(steps: Section): void {
 }
 
 /** Lets a mount show the users of the image as those of the pod. */
-const SHIFTED = attributes(k.MOUNT_ATTR_IDMAP, USER_NAMESPACE);
+const IDMAPPED = attributes(k.MOUNT_ATTR_IDMAP, USER_NAMESPACE);
 
 /**
  * A layer for overlayfs that shows the image's users as those of the pod.
@@ -113,7 +113,7 @@ const SHIFTED = attributes(k.MOUNT_ATTR_IDMAP, USER_NAMESPACE);
  * @param number of the layer; what had it before is closed
  * @returns the path by which the option of a mount can name it
  */
-export function shiftLayer(steps: Section, what: string, path: string, number: number): string {
+export function idmapLayer(steps: Section, what: string, path: string, number: number): string {
   const layer = slot("layer");
   const fd = LAYERS + number;
   steps.must(what, "open_tree", [
@@ -121,7 +121,7 @@ export function shiftLayer(steps: Section, what: string, path: string, number: n
     path,
     k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
   ], { store: layer });
-  steps.must(what, "mount_setattr", [layer, "", k.AT_EMPTY_PATH, SHIFTED, MOUNT_ATTR_SIZE], {
+  steps.must(what, "mount_setattr", [layer, "", k.AT_EMPTY_PATH, IDMAPPED, MOUNT_ATTR_SIZE], {
     hint: "this needs a kernel and a file system with ID-mapped mounts; else take --no-overlay",
   });
   steps.must(what, "dup3", [layer, fd, k.O_CLOEXEC]);

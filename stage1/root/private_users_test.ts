@@ -6,7 +6,7 @@ import {
   COUNT,
   newPrivateUsers,
   privateUsersText,
-  shifted,
+  toHostId,
   USER_NAMESPACE,
 } from "./private_users.ts";
 import type { PodApp } from "../pod.ts";
@@ -28,11 +28,11 @@ Deno.test("a range starts at a multiple of its size, above the host's users, wit
   assert.ok(seen.size > 400, "they are chosen by chance");
 });
 
-Deno.test("shifted() never leaves the range, whatever a file's owner is", () => {
-  assert.equal(shifted(0, USERS), USERS.shift);
-  assert.equal(shifted(1000, undefined), 1000);
+Deno.test("toHostId() never leaves the range, whatever a file's owner is", () => {
+  assert.equal(toHostId(0, USERS), USERS.shift);
+  assert.equal(toHostId(1000, undefined), 1000);
   for (const id of [1, 65_534, 65_535, 65_536, 2 ** 31, 2 ** 32 - 1]) {
-    const host = shifted(id, USERS);
+    const host = toHostId(id, USERS);
     assert.ok(host >= USERS.shift && host < USERS.shift + COUNT, `${id}`);
     assert.equal(host - USERS.shift, id < COUNT ? id : 65_534);
   }
@@ -102,7 +102,7 @@ Deno.test("pods without users of their own have nothing of it", () => {
 
 Deno.test("the keeper of an added app opens the app's files as the host's root, and is the pod's root then", () => {
   const app = testApp("app");
-  const added = testPod([app], { privateUsers: USERS, mutable: true });
+  const added = testPod([app], { privateUsers: USERS, sandbox: true });
   const run = runPlan(addedAppPlan(added, app), { clones: [0, 0] });
   const untraced = run.calls.findLastIndex(({ call, args }) =>
     call === "prctl" && args[0] === k.PR_SET_DUMPABLE && args[1] === 0
@@ -121,7 +121,7 @@ Deno.test("the keeper of an added app opens the app's files as the host's root, 
   ];
   assert.ok(order.every((at) => at >= 0), `${order}`);
   assert.deepEqual(order, order.toSorted((a, b) => a - b));
-  const plain = runPlan(addedAppPlan(testPod([app], { mutable: true }), app), { clones: [0, 0] });
+  const plain = runPlan(addedAppPlan(testPod([app], { sandbox: true }), app), { clones: [0, 0] });
   assert.equal(indexOf(plain, "setns", USER_NAMESPACE), -1);
   assert.ok(indexOf(plain, "setns", POD_MOUNTS, k.CLONE_NEWNS) > 0);
 });

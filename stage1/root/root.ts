@@ -16,7 +16,7 @@ import {
 } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
-import { shiftLayer } from "./private_users.ts";
+import { idmapLayer } from "./private_users.ts";
 import type { Pod, PodApp, Root } from "../pod.ts";
 import type { Terminals } from "../output/streams.ts";
 import { attachVolume, openVolume } from "./volumes.ts";
@@ -91,7 +91,7 @@ function lowerLayers(
   const what = `open the files of app "${app.name}" for the pod's users`;
   // The directory is that of the app's root, so its owner is.
   steps.must(what, "fchownat", [k.AT_FDCWD, `${layers}/upper`, shift, shift, 0]);
-  return [tree, skeleton].map((path, i) => shiftLayer(steps, what, path, i)).join(":");
+  return [tree, skeleton].map((path, i) => idmapLayer(steps, what, path, i)).join(":");
 }
 
 /** Puts an app's root together at `/APP` in init's root. */

@@ -1,9 +1,9 @@
-/** Settings of the kernel for a pod (`os/unix/sysctl`): only what belongs to namespaces that are the pod's own. */
+/** Sysctls of a pod (`os/unix/sysctl`): only what belongs to namespaces that are the pod's own. */
 import type { Isolator } from "../../src/appc/isolator.ts";
 import { Failure } from "../../src/failure.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, slot } from "../engine/plan.ts";
-import type { Pod, Setting } from "../pod.ts";
+import type { Pod, Sysctl } from "../pod.ts";
 import { newMount } from "../steps/mounts.ts";
 
 /** What each namespace divides (sysctl(5) of the kernel's documentation; ipc/ipc_sysctl.c, ipc/mq_sysctl.c). */
@@ -18,27 +18,27 @@ const NAMESPACED: readonly (readonly [form: RegExp, namespace: "network" | "IPC"
 ];
 
 /**
- * The settings of a pod.
+ * The sysctls of a pod.
  *
  * @throws {Failure} for those that no namespace divides, and those whose namespace the pod shares with the host
  */
-export function podSettings(
+export function podSysctls(
   isolators: readonly Isolator[],
   { network, ipc }: { readonly network: string; readonly ipc: Pod["ipc"] },
-): readonly Setting[] {
+): readonly Sysctl[] {
   const own = { network: network !== "host", IPC: ipc === "private", UTS: true };
   return isolators.flatMap((isolator) =>
     isolator.kind === "os/unix/sysctl"
-      ? Object.entries(isolator.settings).map(([name, value]) => setting(name, value, own))
+      ? Object.entries(isolator.settings).map(([name, value]) => sysctl(name, value, own))
       : []
   );
 }
 
-function setting(
+function sysctl(
   name: string,
   value: string,
   own: Readonly<Record<"network" | "IPC" | "UTS", boolean>>,
-): Setting {
+): Sysctl {
   const path = settingPath(name);
   const [, namespace] = NAMESPACED.find(([form]) => form.test(path)) ?? [];
   if (namespace === undefined) {
@@ -59,13 +59,13 @@ function settingPath(name: string): string {
   return name.replace(/[./]/g, (separator) => separator === "." ? "/" : ".");
 }
 
-/** Init writes the settings by a /proc that nobody else sees, once it is in the pod's namespaces. */
-export function applySettings(steps: Section, { settings }: Pod): void {
-  if (settings.length === 0) return;
+/** Init writes the sysctls through a /proc that nobody else sees, once it is in the pod's namespaces. */
+export function applySysctls(steps: Section, { sysctls }: Pod): void {
+  if (sysctls.length === 0) return;
   const proc = slot("proc");
   const file = slot("file");
   newMount(steps, "mount a proc for settings", "proc", [], 0, proc);
-  for (const [path, value] of settings) {
+  for (const [path, value] of sysctls) {
     steps.must(`open /proc/sys/${path}`, "openat", [
       proc,
       `sys/${path}`,

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { parseIsolators } from "../../src/appc/isolator.ts";
 import { callsOf, runPod, testApp, testPod } from "../testing/fake_kernel.ts";
-import { podSettings } from "./sysctl.ts";
+import { podSysctls } from "./sysctl.ts";
 
 const settings = (
   value: Readonly<Record<string, string>>,
-  pod: Parameters<typeof podSettings>[1] = { network: "none", ipc: "private" },
-) => podSettings(parseIsolators([{ name: "os/unix/sysctl", value }], "isolators", "pod"), pod);
+  pod: Parameters<typeof podSysctls>[1] = { network: "none", ipc: "private" },
+) => podSysctls(parseIsolators([{ name: "os/unix/sysctl", value }], "isolators", "pod"), pod);
 
-Deno.test("podSettings() takes what the pod's own namespaces divide", () => {
+Deno.test("podSysctls() takes what the pod's own namespaces divide", () => {
   const value = {
     "net.ipv4.ip_forward": "1",
     "net/ipv4/conf/eth0.1/forwarding": "1",
@@ -29,7 +29,7 @@ Deno.test("podSettings() takes what the pod's own namespaces divide", () => {
   ]);
 });
 
-Deno.test("podSettings() refuses what is the whole host's, and what the pod shares with it", () => {
+Deno.test("podSysctls() refuses what is the whole host's, and what the pod shares with it", () => {
   const names = ["core_pattern", "semaphore", "hostname.x", "shm"].map((each) => `kernel.${each}`);
   for (const name of [...names, "vm.swappiness", "fs.file-max", "fs.mqueue"]) {
     assert.throws(() => settings({ [name]: "1" }), /is the whole host's/, name);
@@ -43,7 +43,7 @@ Deno.test("podSettings() refuses what is the whole host's, and what the pod shar
 });
 
 Deno.test("init sets a pod's settings before it makes the apps' roots, and a failure ends the pod", () => {
-  const pod = { ...testPod([testApp("a")]), settings: [["kernel/shmmax", "4096"]] as const };
+  const pod = { ...testPod([testApp("a")]), sysctls: [["kernel/shmmax", "4096"]] as const };
   const run = runPod(pod, { clones: [0, 0] });
   const opened = callsOf(run, "openat").findIndex(([, , path]) => path === "sys/kernel/shmmax");
   assert.ok(opened >= 0);

@@ -3,7 +3,7 @@ import * as k from "../../src/linux/constants.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot, space } from "../engine/plan.ts";
 
 /** The two ends of the socket. */
-export interface Passage {
+export interface FdSocket {
   /** The supervisor's. */
   readonly receiver: Slot;
   /** Init's. */
@@ -11,12 +11,12 @@ export interface Passage {
 }
 
 /** Before init is born: makes the socket. */
-export function openPassage(setup: Section, what: string): Passage {
-  const passage: Passage = { receiver: slot("receiver"), sender: slot("sender") };
+export function openFdSocket(setup: Section, what: string): FdSocket {
+  const fdSocket: FdSocket = { receiver: slot("receiver"), sender: slot("sender") };
   const pair = space("sockets", 8);
   setup.must(what, "socketpair", [k.AF_UNIX, k.SOCK_SEQPACKET | k.SOCK_CLOEXEC, 0, pair]);
-  splitPair(setup, pair, passage.receiver, passage.sender);
-  return passage;
+  splitPair(setup, pair, fdSocket.receiver, fdSocket.sender);
+  return fdSocket;
 }
 
 /** The two descriptors that pipe2(2) or socketpair(2) has written. */
@@ -60,7 +60,7 @@ function message() {
 export function sendDescriptor(
   steps: Section,
   what: string,
-  { sender }: Passage,
+  { sender }: FdSocket,
   descriptor: Slot,
 ): void {
   const { header, control } = message();
@@ -72,7 +72,7 @@ export function sendDescriptor(
 export function receiveDescriptor(
   steps: Section,
   what: string,
-  { receiver }: Passage,
+  { receiver }: FdSocket,
   descriptor: Slot,
   failed: string,
 ): void {

@@ -14,7 +14,7 @@ import { addressOf, Section, type Slot, slot } from "../engine/plan.ts";
  * @returns the descriptor, which is this process's too
  * @throws {Failure} where it could not be opened
  */
-export function borrow(doing: string, steps: (section: Section) => Slot): number {
+export function inHelperChild(doing: string, steps: (section: Section) => Slot): number {
   const section = new Section();
   const [child, status] = [slot("child"), slot("status")];
   // Not a step that must succeed: that would end this very process.

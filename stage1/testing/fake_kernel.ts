@@ -1,7 +1,7 @@
 /** A pod, and a kernel that lets its processes live by a script: for tests of what plans decide. */
 import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import { CAPABILITIES } from "../../src/linux/capabilities.ts";
-import { PLAIN_LIFE } from "../app/restart_policy.ts";
+import { DEFAULT_LIFECYCLE } from "../app/restart_policy.ts";
 import * as k from "../../src/linux/constants.ts";
 import {
   type Call,
@@ -75,7 +75,7 @@ export function testApp(name: string, changes: Partial<PodApp> = {}): PodApp {
     mounts: [],
     streams: { stdin: "inherit", stdout: "inherit", stderr: "inherit" },
     logSize: 10 * 1024 ** 2,
-    life: PLAIN_LIFE,
+    lifecycle: DEFAULT_LIFECYCLE,
     limits: {},
     processLimits: [],
     ...changes,
@@ -92,11 +92,11 @@ export function testPod(apps: readonly PodApp[], changes: Partial<Pod> = {}): Po
     used: [],
     hostname: "pod",
     ipc: "private",
-    settings: [],
+    sysctls: [],
     network: { kind: "none" },
     etc: {},
     interactive: false,
-    named: [],
+    prefixed: [],
     stopTimeout: 10,
     protectPaths: true,
     limits: {},

@@ -39,17 +39,17 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
   plain: {},
   restarts: {
     app: () => ({
-      life: { restart: { when: "always", most: Infinity, delay: 100 }, keep: true, after: [] },
+      lifecycle: { restart: { when: "always", most: Infinity, delay: 100 }, keep: true, after: [] },
     }),
   },
   "bounded restarts": {
     app: () => ({
-      life: { restart: { when: "on-failure", most: 3, delay: 100 }, keep: false, after: [] },
+      lifecycle: { restart: { when: "on-failure", most: 3, delay: 100 }, keep: false, after: [] },
     }),
   },
   order: {
     app: (number) => ({
-      life: {
+      lifecycle: {
         restart: { when: "no", most: 0, delay: 100 },
         keep: false,
         after: number === 0 ? [] : ["app-0"],
@@ -69,7 +69,7 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
   "terminals to attach to": {
     app: () => ({ streams: { stdin: "tty", stdout: "tty", stderr: "tty" } }),
   },
-  "lines with names": { pod: { named: ["stdout", "stderr"] } },
+  "lines with names": { pod: { prefixed: ["stdout", "stderr"] } },
   interactive: { pod: { interactive: true } },
   "private users": { pod: { privateUsers: users } },
   "host network": { pod: { network: { kind: "host" } } },
@@ -82,7 +82,7 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
     files: [],
     command: ["/usr/bin/rkt", "network-down", "uuid"],
   }),
-  sandbox: { pod: { mutable: true } },
+  sandbox: { pod: { sandbox: true } },
   "host IPC": { pod: { ipc: "parent" } },
   "removed at its end": { pod: { removal: ["/usr/bin/rkt", "rm", "uuid"] } },
   "files of etc": {
@@ -94,7 +94,7 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
     },
   },
   sysctls: {
-    pod: { settings: [["net/ipv4/ip_forward", "1"], ["kernel/shmmax", "65536"]] },
+    pod: { sysctls: [["net/ipv4/ip_forward", "1"], ["kernel/shmmax", "65536"]] },
   },
   "prepared before": { pod: { stage: "prepared" } },
   "complete before": { pod: { stage: "prepare", prepareLock: 7, used: ["/data/cas/used"] } },

@@ -17,7 +17,7 @@ import { statusPath } from "../../pod/directory/pod_details.ts";
 import type { PodView } from "../../pod/directory/pod_directory.ts";
 import { appEntries, copyPath, volumeEntries } from "../../pod/make/prepare_pod.ts";
 import { privateUsersOf } from "../../pod/make/private_users.ts";
-import { shifted } from "../../../stage1/root/private_users.ts";
+import { toHostId } from "../../../stage1/root/private_users.ts";
 import { completeManifest, resolvePod, rootKindOf } from "../../pod/make/resolved_pod.ts";
 import { renderCopy } from "../../store/render_tree.ts";
 import { Store } from "../../store/store.ts";
@@ -116,7 +116,7 @@ async function makeApp(
     ...volumes.flatMap((volume) => volumeEntries(volume, users)),
   ]);
   if (kind === "copy") {
-    await renderCopy(store, image, `${pod.path}/${copyPath(name)}`, (id) => shifted(id, users));
+    await renderCopy(store, image, `${pod.path}/${copyPath(name)}`, (id) => toHostId(id, users));
   }
   Deno.writeTextFileSync(`${statusPath(pod)}/${name}-created`, "", { mode: 0o644 });
 }

@@ -24,7 +24,7 @@ import {
 import { podPlan } from "../../../stage1/processes/pod_plan.ts";
 import { checkInteractive } from "../../../stage1/resolve/resolve_streams.ts";
 import { USER_NAMESPACE } from "../../../stage1/root/private_users.ts";
-import { podSettings } from "../../../stage1/root/sysctl.ts";
+import { podSysctls } from "../../../stage1/root/sysctl.ts";
 import { etcFiles } from "../../start/etc_files.ts";
 import type { Invocation } from "../grammar/command.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
@@ -69,7 +69,7 @@ export async function runPod(request: RunRequest, global: GlobalFlags): Promise<
       privateUsers: parts.privateUsers,
     };
     here = await joinedPod(described, pod.path, request.pod, global, parts.manifest);
-    if (here.mutable) here = { ...here, etc: ownFiles(here.etc) };
+    if (here.sandbox) here = { ...here, etc: ownFiles(here.etc) };
     const planned: Pod = {
       ...here,
       entries: parts.entries,
@@ -172,10 +172,10 @@ export function describePod(
     network: { kind: kind === "host" ? kind : "none" },
     etc: etcFiles(place),
     ipc,
-    settings: podSettings(manifest.isolators, { network: kind, ipc }),
+    sysctls: podSysctls(manifest.isolators, { network: kind, ipc }),
     // Without a terminal there is nothing to relay: the streams are passed on as they are.
     interactive: place.interactive && Deno.stdin.isTerminal(),
-    named: apps.length > 1 ? terminals() : [],
+    prefixed: apps.length > 1 ? terminals() : [],
     stopTimeout: place.stopTimeout / 1000,
     removal: place.remove
       ? [...ownCommand(), `--dir=${absolute(global.dir)}`, "rm", uuid]
@@ -184,7 +184,7 @@ export function describePod(
     cgroups,
     limits,
     apps,
-    mutable: isSandbox(manifest),
+    sandbox: isSandbox(manifest),
   };
 }
 
@@ -199,7 +199,7 @@ function ownFiles(etc: EtcFiles): EtcFiles {
 }
 
 /** The caller's streams that are terminals. */
-function terminals(): Pod["named"] {
+function terminals(): Pod["prefixed"] {
   return [
     ...Deno.stdout.isTerminal() ? ["stdout"] as const : [],
     ...Deno.stderr.isTerminal() ? ["stderr"] as const : [],

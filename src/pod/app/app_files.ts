@@ -5,7 +5,7 @@ import { deleteTree } from "../../linux/delete_tree.ts";
 import { closeDescriptor, tryLockShared, tryOpenDirectory } from "../../linux/lock.ts";
 import type { Process } from "../../linux/process.ts";
 import { treePath } from "../../store/layout.ts";
-import { borrow } from "../../../stage1/steps/in_helper_child.ts";
+import { inHelperChild } from "../../../stage1/steps/in_helper_child.ts";
 import * as k from "../../linux/constants.ts";
 import { type Section, slot } from "../../../stage1/engine/plan.ts";
 import { type MountOption, newMount } from "../../../stage1/steps/mounts.ts";
@@ -102,7 +102,7 @@ function openRunning(
 
 /** Opens a directory of a process's mount namespace, wherever the process has made its own root since. */
 function rootOf(process: Process, path: string): number {
-  return borrow("look into the app", (steps) => {
+  return inHelperChild("look into the app", (steps) => {
     const root = slot("root");
     steps.must("join the mount namespace of the app", "setns", [process.fd, k.CLONE_NEWNS], {
       hint: "the app has ended",
@@ -139,7 +139,7 @@ function openAtRest(
 ): number {
   const { path } = pod;
   if (rootKindOf(pod) === "copy") {
-    return borrow("look into the app", (steps) => {
+    return inHelperChild("look into the app", (steps) => {
       const root = slot("root");
       openDirectory(steps, `${path}/${copyPath(app)}`, root);
       return root;
@@ -162,7 +162,7 @@ function openAtRest(
     : [["lowerdir", tree], ["upperdir", upper], ["workdir", work], ["volatile"]];
   const inert = k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC;
   const attributes = access === "read" ? inert | k.MOUNT_ATTR_RDONLY : inert;
-  return borrow("look into the app", (steps) => {
+  return inHelperChild("look into the app", (steps) => {
     const mount = slot("mount");
     steps.must("enter the pod's directory", "chdir", [path]);
     newMount(steps, `mount the root of app "${app}"`, "overlay", options, attributes, mount);

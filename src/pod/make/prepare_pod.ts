@@ -7,7 +7,7 @@ import { LOGS } from "../../../stage1/output/logger.ts";
 import type { Volume } from "../../appc/volume.ts";
 import type { PodEntry, PrivateUsers } from "../../../stage1/pod.ts";
 import { appStreams } from "../../../stage1/resolve/resolve_streams.ts";
-import { PRIVATE_USERS, privateUsersText, shifted } from "../../../stage1/root/private_users.ts";
+import { PRIVATE_USERS, privateUsersText, toHostId } from "../../../stage1/root/private_users.ts";
 import { isLogged } from "../../../stage1/output/streams.ts";
 
 /** An app's image, as the store has it. */
@@ -95,7 +95,7 @@ export function volumeEntries(volume: Volume, users?: PrivateUsers): readonly Po
     kind: "volume",
     path: volumePath(name),
     mode,
-    uid: shifted(uid, users),
-    gid: shifted(gid, users),
+    uid: toHostId(uid, users),
+    gid: toHostId(gid, users),
   }];
 }

@@ -70,7 +70,7 @@ export async function recordRecipe(
   }
   // The journal is looked for at every run, to say well where there is none.
   const journal = pod.apps.some(({ streams }) => Object.values(streams).includes("journal"));
-  if (journal || pod.named.length > 0) return;
+  if (journal || pod.prefixed.length > 0) return;
   if (images.some(({ image }) => image.manifest.dependencies.length > 0)) return;
   const key = recipeKey(argv);
   const network = await networks(localConfig, request, pod, manifest, executable);
