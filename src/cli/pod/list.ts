@@ -1,4 +1,4 @@
-import type { QuickDirectory } from "../../linux/fast_directory.ts";
+import type { RawDirectory } from "../../linux/raw_directory.ts";
 import { EndedPods } from "../../pod/view/ended_pods.ts";
 import {
   type Known,
@@ -38,7 +38,7 @@ export default function run({ flags, global }: Invocation): Promise<number> {
 
 function listedPods(dataDir: string): readonly Listed[] {
   const ended = new EndedPods(dataDir);
-  const look = (pod: PodView, files: QuickDirectory): Listed => {
+  const look = (pod: PodView, files: RawDirectory): Listed => {
     const over = pod.state === "exited" || pod.state === "exited garbage";
     const known = over ? ended.find(files, "", pod.uuid) : undefined;
     if (known !== undefined) return [pod, known];

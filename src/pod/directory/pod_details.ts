@@ -1,6 +1,6 @@
 /** What a pod directory tells about its pod: apps, times, exit statuses, networks, processes. */
 import { RKT_ANNOTATIONS } from "../../appc/rkt_annotation.ts";
-import { QuickDirectory } from "../../linux/fast_directory.ts";
+import { RawDirectory } from "../../linux/raw_directory.ts";
 import { type PodState, type PodView, readPodFile } from "./pod_directory.ts";
 
 /** An app of a pod. */
@@ -77,8 +77,8 @@ export function podManifestText(pod: PodView): string | undefined {
 }
 
 /** The files of a pod, to be looked at by the functions here. To be closed again. */
-export function podFiles(pod: Pick<PodView, "path">): QuickDirectory {
-  return new QuickDirectory(pod.path);
+export function podFiles(pod: Pick<PodView, "path">): RawDirectory {
+  return new RawDirectory(pod.path);
 }
 
 /** What a manifest says, by its text: pods that were started by the same command line have the same one. */
@@ -91,7 +91,7 @@ export function podContents(pod: PodView): PodContents | undefined {
 }
 
 /** As {@linkcode podContents}. */
-export function contentsIn(files: QuickDirectory): PodContents | undefined {
+export function contentsIn(files: RawDirectory): PodContents | undefined {
   const text = files.text("pod");
   if (text === undefined) return undefined;
   if (!contentsOf.has(text)) contentsOf.set(text, parseContents(text));
@@ -186,18 +186,18 @@ export function statusPath(pod: PodView): string {
 }
 
 /** When an app was added to a pod that ran already, in milliseconds since 1970. */
-export function appCreatedAt(files: QuickDirectory, app: string): number | undefined {
+export function appCreatedAt(files: RawDirectory, app: string): number | undefined {
   return files.modified(`${STATUS}/${app}-created`);
 }
 
 /** How often an app was started again. */
-export function restarts(files: QuickDirectory, app: string): number {
+export function restarts(files: RawDirectory, app: string): number {
   const bytes = files.bytes(`${STATUS}/${app}-restarts`);
   return bytes?.length === 4 ? new DataView(bytes.buffer).getUint32(0, true) : 0;
 }
 
 /** The exit status of an app. Undefined where it has not ended, or was killed with the pod. */
-export function exitCode(files: QuickDirectory, app: string): number | undefined {
+export function exitCode(files: RawDirectory, app: string): number | undefined {
   const text = files.text(`${STATUS}/${app}`);
   return text === undefined || !/^\d+\s*$/.test(text) ? undefined : Number(text);
 }
@@ -206,7 +206,7 @@ export function exitCode(files: QuickDirectory, app: string): number | undefined
 const BEFORE_RUN: readonly PodState[] = ["embryo", "preparing", "aborted prepare", "prepared"];
 
 /** How far an app has come of a pod in some state. */
-export function appProgress(files: QuickDirectory, of: PodState, app: string): AppProgress {
+export function appProgress(files: RawDirectory, of: PodState, app: string): AppProgress {
   const code = exitCode(files, app);
   const finished = code === undefined ? undefined : files.modified(`${STATUS}/${app}`);
   const started = files.modified(`${STATUS}/${app}-started`);
@@ -221,7 +221,7 @@ export function appProgress(files: QuickDirectory, of: PodState, app: string): A
 }
 
 /** The networks of a pod. */
-export function podNetworks(files: QuickDirectory): PodNetwork[] {
+export function podNetworks(files: RawDirectory): PodNetwork[] {
   const text = files.text("net-info.json");
   if (text === undefined) return [];
   try {

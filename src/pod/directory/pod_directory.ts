@@ -13,7 +13,7 @@ import { Failure } from "../../failure.ts";
 import { createEmbryo, STAGES } from "./create_pod.ts";
 import { fileTimes } from "../../linux/file_times.ts";
 import { exists } from "../../linux/exists.ts";
-import { QuickDirectory } from "../../linux/fast_directory.ts";
+import { RawDirectory } from "../../linux/raw_directory.ts";
 import {
   closeDescriptor,
   lockShared,
@@ -170,10 +170,10 @@ function viewAt<T>(
   dataDir: string,
   stage: PodStage,
   uuid: string,
-  look: (pod: PodView, files: QuickDirectory) => T,
+  look: (pod: PodView, files: RawDirectory) => T,
 ): T | undefined {
   const path = podPath(dataDir, stage, uuid);
-  using files = new QuickDirectory(path);
+  using files = new RawDirectory(path);
   if (!files.exists) return undefined;
   const { held, free } = STATES[stage];
   const state = held === free || files.locked ? held : free;
@@ -197,7 +197,7 @@ function uuidsIn(dataDir: string, stage: PodStage): string[] {
 function find<T>(
   dataDir: string,
   uuid: string,
-  look: (pod: PodView, files: QuickDirectory) => T,
+  look: (pod: PodView, files: RawDirectory) => T,
 ): T | undefined {
   for (const stage of STAGES) {
     const seen = viewAt(dataDir, stage, uuid, look);
@@ -215,7 +215,7 @@ export function listPods(dataDir: string): PodView[] {
 }
 
 /** Finds what is known already of a pod that was listed in a stage, whose directory is open. */
-export type Known<T> = (stage: PodStage, directory: QuickDirectory, uuid: string) => T | undefined;
+export type Known<T> = (stage: PodStage, directory: RawDirectory, uuid: string) => T | undefined;
 
 /**
  * Looks at each pod while its directory is open; as {@linkcode listPods}.
@@ -224,12 +224,12 @@ export type Known<T> = (stage: PodStage, directory: QuickDirectory, uuid: string
  */
 export function lookAtPods<T>(
   dataDir: string,
-  look: (pod: PodView, files: QuickDirectory) => T,
+  look: (pod: PodView, files: RawDirectory) => T,
   known: Known<T> = () => undefined,
 ): T[] {
   const seen = new Map<string, T>();
   for (const stage of STAGES) {
-    using directory = new QuickDirectory(`${dataDir}/pods/${stage}`);
+    using directory = new RawDirectory(`${dataDir}/pods/${stage}`);
     for (const uuid of uuidsIn(dataDir, stage)) {
       const found = known(stage, directory, uuid) ?? viewAt(dataDir, stage, uuid, look) ??
         find(dataDir, uuid, look);

@@ -1,6 +1,6 @@
 /** How far the apps of pods have come whose apps come and go. On the way of `rkt list`. */
 import { closeDescriptor, tryLockShared, tryOpenDirectory } from "../../linux/lock.ts";
-import type { QuickDirectory } from "../../linux/fast_directory.ts";
+import type { RawDirectory } from "../../linux/raw_directory.ts";
 import { appPid } from "../app/app_process.ts";
 import { type AppProgress, appProgress } from "../directory/pod_details.ts";
 import type { PodView } from "../directory/pod_directory.ts";
@@ -21,7 +21,7 @@ export function isKept(pod: PodView, name: string): boolean {
 export function addedAppProgress(
   dataDir: string,
   pod: PodView,
-  files: QuickDirectory,
+  files: RawDirectory,
   name: string,
 ): AppProgress {
   const progress = appProgress(files, pod.state, name);

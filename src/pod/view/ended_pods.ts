@@ -4,7 +4,7 @@
  * makes a list slow, and never wrong. So with each pod stands when its manifest and the file with its supervisor's PID
  * were changed: one that somebody has edited by hand, or run once more, is looked at again.
  */
-import type { QuickDirectory } from "../../linux/fast_directory.ts";
+import type { RawDirectory } from "../../linux/raw_directory.ts";
 import { BUILD } from "../../version.ts";
 import type { PodSummary, SeenPod } from "./pod_summary.ts";
 
@@ -39,7 +39,7 @@ export class EndedPods {
    * @param prefix where they are in it: nothing, or a name with a slash
    * @returns undefined where nothing is known, or it may be true no more
    */
-  find(directory: QuickDirectory, prefix: string, uuid: string): PodSummary | undefined {
+  find(directory: RawDirectory, prefix: string, uuid: string): PodSummary | undefined {
     const known = this.#known[uuid];
     if (known === undefined) return undefined;
     if (directory.changed(`${prefix}pod`) !== known.manifestChanged) return undefined;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { QuickDirectory } from "../../linux/fast_directory.ts";
+import { RawDirectory } from "../../linux/raw_directory.ts";
 import { ENDED_PODS, EndedPods } from "./ended_pods.ts";
 import { podPath, type PodView } from "../directory/pod_directory.ts";
 import { seePod } from "./pod_summary.ts";
@@ -17,7 +17,7 @@ function listedPods(count = 20): { readonly dir: string; readonly uuids: readonl
     Deno.writeTextFileSync(`${path}/pod`, MANIFEST);
     Deno.writeTextFileSync(`${path}/ppid`, "1");
     const pod: PodView = { uuid, stage: "run", state: "exited", path };
-    using files = new QuickDirectory(path);
+    using files = new RawDirectory(path);
     ended.add(uuid, seePod(files, dir, pod));
   }
   ended.keep();
@@ -27,7 +27,7 @@ function listedPods(count = 20): { readonly dir: string; readonly uuids: readonl
 /** What is known of pods, by the names of their apps. */
 function known(dir: string, uuids: readonly string[]): readonly (string | undefined)[] {
   const ended = new EndedPods(dir);
-  using directory = new QuickDirectory(`${dir}/pods/run`);
+  using directory = new RawDirectory(`${dir}/pods/run`);
   return uuids.map((uuid) => ended.find(directory, `${uuid}/`, uuid)?.apps?.[0]?.name);
 }
 

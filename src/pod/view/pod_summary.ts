@@ -13,7 +13,7 @@ import {
   type PodPort,
   restarts,
 } from "../directory/pod_details.ts";
-import type { QuickDirectory } from "../../linux/fast_directory.ts";
+import type { RawDirectory } from "../../linux/raw_directory.ts";
 import type { PodView } from "../directory/pod_directory.ts";
 
 /** An app of a pod and how far it has come. Times in milliseconds since 1970. */
@@ -54,7 +54,7 @@ export interface SeenPod {
 }
 
 /** Looks at a pod whose directory is open. */
-export function seePod(files: QuickDirectory, dataDir: string, pod: PodView): SeenPod {
+export function seePod(files: RawDirectory, dataDir: string, pod: PodView): SeenPod {
   // The times first: what changes from now on is seen by them.
   const manifest = files.times("pod");
   const supervisor = files.times("ppid");

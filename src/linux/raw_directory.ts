@@ -68,7 +68,7 @@ function isMissing(errno: number): boolean {
 }
 
 /** An open directory. Where there was none, it has no files. */
-export class QuickDirectory implements Disposable {
+export class RawDirectory implements Disposable {
   readonly #path: string;
   readonly #calls = calls();
   readonly #fd: number;
