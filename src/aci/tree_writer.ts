@@ -9,12 +9,8 @@ import { ERRNO, KernelError } from "../linux/errno.ts";
 import {
   type FileCalls,
   fileCalls,
-  lastErrno,
-  lastError,
   makedev,
   NameBuffer,
-  NR,
-  OPEN_HOW_SIZE,
   openHow,
   TimesBuffer,
 } from "../linux/files.ts";
@@ -124,7 +120,7 @@ export class TreeWriter implements Disposable {
     this.#mapGid = ownership.mapGid ?? ((gid) => gid);
     const name = this.#name.of(byteStringOfText(directory));
     this.#root = this.#calls.openat(AT_FDCWD, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    if (this.#root < 0) throw lastError(`open directory ${directory}`);
+    if (this.#root < 0) throw new KernelError(-this.#root, `open directory ${directory}`);
     this.#lastFd = this.#root;
   }
 
@@ -149,12 +145,10 @@ export class TreeWriter implements Disposable {
     while (from < to) {
       const part = chunk.subarray(from, to) as Uint8Array<ArrayBuffer>;
       const n = entry.sparse
-        ? this.#calls.pwrite(this.#file, part, part.length, BigInt(offset))
-        : this.#calls.write(this.#file, part, part.length);
-      if (n < 0) {
-        if (lastErrno() === ERRNO.EINTR) continue;
-        throw lastError("write");
-      }
+        ? this.#calls.pwrite(this.#file, part, offset)
+        : this.#calls.write(this.#file, part);
+      if (n === -ERRNO.EINTR) continue;
+      if (n < 0) throw new KernelError(-n, "write");
       from += n;
       offset += n;
     }
@@ -164,7 +158,7 @@ export class TreeWriter implements Disposable {
   end(entry: TarEntry): void {
     const fd = this.#file;
     if (entry.sparse) {
-      this.#check(this.#calls.ftruncate(fd, BigInt(entry.size)), "set its size");
+      this.#check(this.#calls.ftruncate(fd, entry.size), "set its size");
     }
     this.#applyMetadata(fd, entry);
     this.#calls.close(fd);
@@ -183,7 +177,7 @@ export class TreeWriter implements Disposable {
     if (targetParent < 0) throw new KernelError(ERRNO.ENOTDIR, "link to its target");
     const name = this.#name.of(path.slice(path.lastIndexOf("/") + 1));
     const targetName = this.#otherName.of(target.slice(target.lastIndexOf("/") + 1));
-    const link = () => this.#calls.linkat(targetParent, targetName, parent, name, 0);
+    const link = () => this.#calls.linkat(targetParent, targetName, parent, name);
     return this.#creating(link, parent, name, "link to its target");
   }
 
@@ -199,7 +193,7 @@ export class TreeWriter implements Disposable {
   /** Gives a reserved name free. */
   release(path: ByteString): void {
     const name = this.#name.of(path.slice(path.lastIndexOf("/") + 1));
-    this.#check(this.#calls.unlinkat(this.#parent(path), name, 0), "unlink");
+    this.#check(this.#calls.unlinkat(this.#parent(path), name), "unlink");
   }
 
   /**
@@ -232,8 +226,9 @@ export class TreeWriter implements Disposable {
       const parent = this.#parent(path);
       if (parent < 0) return "blocked";
       const name = this.#name.of(path.slice(path.lastIndexOf("/") + 1));
-      if (this.#calls.mkdirat(parent, name, PRIVATE_DIRECTORY) < 0) {
-        this.#existsOr("make the directory");
+      const made = this.#calls.mkdirat(parent, name, PRIVATE_DIRECTORY);
+      if (made < 0) {
+        existsOr(made, "make the directory");
         // Made as a parent before: then this entry says what it is to be like.
         if (this.#directory(path) < 0) return this.#merge ? "blocked" : "exists";
         if (this.#merge) return "exists";
@@ -268,10 +263,11 @@ export class TreeWriter implements Disposable {
     name: Uint8Array<ArrayBuffer>,
     doing: string,
   ): Creation {
-    if (create() >= 0) return "created";
-    const found = this.#existsOr(doing);
+    const made = create();
+    if (made >= 0) return "created";
+    const found = existsOr(made, doing);
     if (!this.#merge) return found;
-    this.#check(this.#calls.unlinkat(parent, name, 0), "replace what is there");
+    this.#check(this.#calls.unlinkat(parent, name), "replace what is there");
     this.#check(create(), doing);
     return "created";
   }
@@ -288,7 +284,7 @@ export class TreeWriter implements Disposable {
     if (!this.#privileged && entry.kind !== "fifo") return "created";
     const mode = NODE_TYPES[entry.kind] | (this.#merge ? entry.mode & 0o777 : PRIVATE_FILE);
     const device = makedev(entry.major, entry.minor);
-    const create = () => this.#calls.mknodat(NR.mknodat, parent, name, mode, device);
+    const create = () => this.#calls.mknodat(parent, name, mode, device);
     const created = this.#creating(create, parent, name, `make the ${entry.kind}`);
     if (created === "created") this.#applyByName(parent, name, entry);
     return created;
@@ -303,7 +299,7 @@ export class TreeWriter implements Disposable {
     }
     // By its name it could be a link by now, if others write to the directory too; so it was made with its mode then.
     if (entry.kind !== "symlink" && !this.#merge) {
-      this.#check(calls.fchmodat(parent, name, entry.mode, 0), "change its mode");
+      this.#check(calls.fchmodat(parent, name, entry.mode), "change its mode");
     }
     const times = this.#times.of(entry.mtime, entry.mtimeNs);
     this.#check(calls.utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW), "set its time");
@@ -333,10 +329,10 @@ export class TreeWriter implements Disposable {
       // A pointer to an empty buffer may be null, which the kernel takes as "no value" too.
       const bytes = (value.length > 0 ? value : new Uint8Array(1)) as Uint8Array<ArrayBuffer>;
       const cname = bytesOf(name + "\0");
-      if (this.#calls.fsetxattr(fd, cname, bytes, value.length, 0) === 0) continue;
+      const result = this.#calls.fsetxattr(fd, cname, bytes, value.length);
       // File systems without user attributes (tmpfs before Linux 6.6) must still do; capabilities matter.
-      if (isUser && lastErrno() === ERRNO.EOPNOTSUPP) continue;
-      throw lastError(`set its attribute ${name}`);
+      if (isUser && result === -ERRNO.EOPNOTSUPP) continue;
+      this.#check(result, `set its attribute ${name}`);
     }
   }
 
@@ -364,9 +360,8 @@ export class TreeWriter implements Disposable {
   #openDirectory(path: ByteString): number {
     const fd = this.#tryOpen(path);
     if (fd >= 0) return fd;
-    const errno = lastErrno();
-    if (errno === ERRNO.ENOTDIR || errno === ERRNO.ELOOP) return -1;
-    if (errno !== ERRNO.ENOENT) throw new KernelError(errno, "open its directory");
+    if (fd === -ERRNO.ENOTDIR || fd === -ERRNO.ELOOP) return -1;
+    if (fd !== -ERRNO.ENOENT) throw new KernelError(-fd, "open its directory");
     const parent = this.#parent(path);
     if (parent < 0) return -1;
     const name = this.#name.of(path.slice(path.lastIndexOf("/") + 1));
@@ -384,7 +379,7 @@ export class TreeWriter implements Disposable {
 
   #tryOpen(path: ByteString): number {
     const name = this.#otherName.of(path);
-    return this.#calls.openat2(NR.openat2, this.#root, name, this.#how, OPEN_HOW_SIZE);
+    return this.#calls.openat2(this.#root, name, this.#how);
   }
 
   #closeOldest(): void {
@@ -404,13 +399,13 @@ export class TreeWriter implements Disposable {
     this.#file = -1;
   }
 
-  #existsOr(doing: string): Creation {
-    const errno = lastErrno();
-    if (errno === ERRNO.EEXIST) return "exists";
-    throw new KernelError(errno, doing);
-  }
-
   #check(result: number, doing: string): void {
-    if (result < 0) throw lastError(doing);
+    if (result < 0) throw new KernelError(-result, doing);
   }
+}
+
+/** `exists` for a creation that failed because the name is taken; every other failure is thrown. */
+function existsOr(result: number, doing: string): Creation {
+  if (result === -ERRNO.EEXIST) return "exists";
+  throw new KernelError(-result, doing);
 }

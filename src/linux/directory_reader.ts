@@ -1,7 +1,7 @@
 /** Reads directories, attributes and contents with all that the kernel knows; names are bytes. */
 import { type ByteString, byteString } from "./byte_string.ts";
-import { ERRNO } from "./errno.ts";
-import { lastErrno, lastError, NameBuffer, NR, type ReadingCalls, readingCalls } from "./files.ts";
+import { ERRNO, KernelError } from "./errno.ts";
+import { NameBuffer, type ReadingCalls, readingCalls } from "./files.ts";
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -50,16 +50,16 @@ export class DirectoryReader {
   /** Opens a directory by its path, links followed. */
   openRoot(path: ByteString): number {
     const flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-    const fd = this.#calls.openat(AT_FDCWD, this.#name.of(path), flags, 0);
-    if (fd < 0) throw lastError("open");
+    const fd = this.#calls.openat(AT_FDCWD, this.#name.of(path), flags);
+    if (fd < 0) throw new KernelError(-fd, "open");
     return fd;
   }
 
   /** Opens a directory or regular file in `directory`; a symlink is refused. */
   open(directory: number, name: ByteString): number {
     const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-    const fd = this.#calls.openat(directory, this.#name.of(name), flags, 0);
-    if (fd < 0) throw lastError("open");
+    const fd = this.#calls.openat(directory, this.#name.of(name), flags);
+    if (fd < 0) throw new KernelError(-fd, "open");
     return fd;
   }
 
@@ -71,9 +71,8 @@ export class DirectoryReader {
   status(directory: number, name: ByteString): FileStatus {
     const flags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
     const path = this.#name.of(name);
-    if (this.#calls.statx(directory, path, flags, STATX_BASIC_STATS, this.#stat) < 0) {
-      throw lastError("read its status");
-    }
+    const result = this.#calls.statx(directory, path, flags, STATX_BASIC_STATS, this.#stat);
+    if (result < 0) throw new KernelError(-result, "read its status");
     const view = this.#view;
     return {
       links: view.getUint32(16, true),
@@ -94,8 +93,8 @@ export class DirectoryReader {
   names(fd: number): ByteString[] {
     const names: ByteString[] = [];
     for (;;) {
-      const n = this.#calls.getdents64(NR.getdents64, fd, this.#entries, this.#entries.length);
-      if (n < 0) throw lastError("read the directory");
+      const n = this.#calls.getdents64(fd, this.#entries);
+      if (n < 0) throw new KernelError(-n, "read the directory");
       if (n === 0) return names.sort();
       // struct linux_dirent64: d_ino 8, d_off 8, d_reclen 2, d_type 1, d_name
       for (let at = 0; at < n;) {
@@ -110,23 +109,21 @@ export class DirectoryReader {
 
   /** The target of a symlink. */
   link(directory: number, name: ByteString): ByteString {
-    const n = this.#calls.readlinkat(directory, this.#name.of(name), this.#value, XATTR_MAX);
-    if (n < 0) throw lastError("read the symlink");
+    const n = this.#calls.readlinkat(directory, this.#name.of(name), this.#value);
+    if (n < 0) throw new KernelError(-n, "read the symlink");
     return byteString(this.#value, 0, n);
   }
 
   /** The extended attributes that `wanted` names, sorted; none where the file system has none. */
   xattrs(fd: number, wanted: (name: ByteString) => boolean): Map<ByteString, Uint8Array> {
     const found = new Map<ByteString, Uint8Array>();
-    const n = this.#calls.flistxattr(fd, this.#value, XATTR_MAX);
-    if (n < 0) {
-      if (lastErrno() === ERRNO.EOPNOTSUPP) return found;
-      throw lastError("list its attributes");
-    }
+    const n = this.#calls.flistxattr(fd, this.#value);
+    if (n === -ERRNO.EOPNOTSUPP) return found;
+    if (n < 0) throw new KernelError(-n, "list its attributes");
     for (const name of byteString(this.#value, 0, n).split("\0").sort()) {
       if (name === "" || !wanted(name)) continue;
-      const length = this.#calls.fgetxattr(fd, this.#name.of(name), this.#value, XATTR_MAX);
-      if (length < 0) throw lastError(`read its attribute ${name}`);
+      const length = this.#calls.fgetxattr(fd, this.#name.of(name), this.#value);
+      if (length < 0) throw new KernelError(-length, `read its attribute ${name}`);
       found.set(name, this.#value.slice(0, length));
     }
     return found;
@@ -135,9 +132,9 @@ export class DirectoryReader {
   /** Reads into the beginning of `into`; returns how much, 0 at the end. */
   read(fd: number, into: Uint8Array<ArrayBuffer>): number {
     for (;;) {
-      const n = this.#calls.read(fd, into, into.length);
+      const n = this.#calls.read(fd, into);
       if (n >= 0) return n;
-      if (lastErrno() !== ERRNO.EINTR) throw lastError("read");
+      if (n !== -ERRNO.EINTR) throw new KernelError(-n, "read");
     }
   }
 }

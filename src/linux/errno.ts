@@ -1,4 +1,20 @@
-/** Errors of the Linux kernel: `include/uapi/asm-generic/errno*.h` (alike on x86_64 and aarch64). */
+/**
+ * Errors of the Linux kernel: `include/uapi/asm-generic/errno*.h` (alike on x86_64 and aarch64).
+ *
+ * The rule for errors of system calls:
+ *
+ * - **Who makes one.** A function of this folder either returns the call's result or the negative error number (`trySyscall`,
+ *   `tryOpenDirectory`, the calls of files.ts), or throws a {@linkcode KernelError} with that number (`syscall`,
+ *   `openDirectory`). Nothing returns -1, and nobody else reads errno: `orErrno` in syscall.ts does, on the result of
+ *   the call itself. Names and buffers are made before the call, because what is allocated in between can start a garbage
+ *   collection, whose system calls overwrite errno.
+ * - **Who adds to it.** Whoever knows more makes a `Failure` of it (src/failure.ts) that names the image, pod or file, with
+ *   the `KernelError` as its `cause`. A number that is no failure where it occurs (ENOENT of what may be missing) is handled
+ *   there and goes no further.
+ * - **Who prints it.** The command line alone, one line. No library writes to stderr.
+ * - **Clean-up never changes the first error.** What closes, unmounts or deletes on the way out ignores its own results, or
+ *   reports what it left (`deleteTree`); it does not throw over an error that is under way.
+ */
 
 // deno-fmt-ignore
 const ERRORS = (): readonly (readonly [number, string, string])[] => [

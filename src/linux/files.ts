@@ -3,6 +3,8 @@
  * images. Loading costs 0.3 ms a symbol, so it is done once and only when {@linkcode fileCalls} is called.
  */
 import { ERRNO, KernelError } from "./errno.ts";
+import type { Bytes } from "./bytes.ts";
+import { orErrno } from "./syscall.ts";
 
 const SYMBOLS = {
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
@@ -30,15 +32,61 @@ const SYMBOLS = {
   mknodat: { name: "syscall", parameters: ["i32", "i32", "buffer", "u32", "u32"], result: "i32" },
 } as const;
 
-/** The calls, as libc has them, but for `openat2` and `mknodat`, which take {@linkcode NR} first. */
-export type FileCalls = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+/** The calls. Each returns its result or the negative error number. Names and paths end with a NUL. */
+export interface FileCalls {
+  openat(directory: number, path: Bytes, flags: number, mode: number): number;
+  openat2(directory: number, path: Bytes, how: Bytes): number;
+  close(fd: number): number;
+  write(fd: number, bytes: Bytes): number;
+  pwrite(fd: number, bytes: Bytes, offset: number): number;
+  ftruncate(fd: number, size: number): number;
+  fchown(fd: number, uid: number, gid: number): number;
+  fchmod(fd: number, mode: number): number;
+  futimens(fd: number, times: Bytes): number;
+  fsetxattr(fd: number, name: Bytes, value: Bytes, size: number): number;
+  mkdirat(directory: number, name: Bytes, mode: number): number;
+  mknodat(directory: number, name: Bytes, mode: number, device: number): number;
+  symlinkat(target: Bytes, directory: number, name: Bytes): number;
+  linkat(from: number, target: Bytes, directory: number, name: Bytes): number;
+  unlinkat(directory: number, name: Bytes): number;
+  fchownat(directory: number, name: Bytes, uid: number, gid: number, flags: number): number;
+  fchmodat(directory: number, name: Bytes, mode: number): number;
+  utimensat(directory: number, name: Bytes, times: Bytes, flags: number): number;
+}
 
 let loaded: FileCalls | undefined;
 
-/** The calls; loaded once. All return -1 on failure; read {@linkcode lastErrno} at once then. */
+/** The calls that write trees; loaded once. */
 export function fileCalls(): FileCalls {
-  loadErrno();
-  return loaded ??= Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+  return loaded ??= load();
+}
+
+function load(): FileCalls {
+  const c = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+  return {
+    openat: (directory, path, flags, mode) => orErrno(c.openat(directory, path, flags, mode)),
+    openat2: (directory, path, how) =>
+      orErrno(c.openat2(NR.openat2, directory, path, how, OPEN_HOW_SIZE)),
+    close: (fd) => orErrno(c.close(fd)),
+    write: (fd, bytes) => orErrno(c.write(fd, bytes, bytes.length)),
+    pwrite: (fd, bytes, offset) => orErrno(c.pwrite(fd, bytes, bytes.length, BigInt(offset))),
+    ftruncate: (fd, size) => orErrno(c.ftruncate(fd, BigInt(size))),
+    fchown: (fd, uid, gid) => orErrno(c.fchown(fd, uid, gid)),
+    fchmod: (fd, mode) => orErrno(c.fchmod(fd, mode)),
+    futimens: (fd, times) => orErrno(c.futimens(fd, times)),
+    fsetxattr: (fd, name, value, size) => orErrno(c.fsetxattr(fd, name, value, size, 0)),
+    mkdirat: (directory, name, mode) => orErrno(c.mkdirat(directory, name, mode)),
+    mknodat: (directory, name, mode, device) =>
+      orErrno(c.mknodat(NR.mknodat, directory, name, mode, device)),
+    symlinkat: (target, directory, name) => orErrno(c.symlinkat(target, directory, name)),
+    linkat: (from, target, directory, name) => orErrno(c.linkat(from, target, directory, name, 0)),
+    unlinkat: (directory, name) => orErrno(c.unlinkat(directory, name, 0)),
+    fchownat: (directory, name, uid, gid, flags) =>
+      orErrno(c.fchownat(directory, name, uid, gid, flags)),
+    fchmodat: (directory, name, mode) => orErrno(c.fchmodat(directory, name, mode, 0)),
+    utimensat: (directory, name, times, flags) =>
+      orErrno(c.utimensat(directory, name, times, flags)),
+  };
 }
 
 const READING_SYMBOLS = {
@@ -53,45 +101,43 @@ const READING_SYMBOLS = {
   getdents64: { name: "syscall", parameters: ["i32", "i32", "buffer", "u32"], result: "i32" },
 } as const;
 
-/** The calls that read trees, as libc has them, but for `getdents64`, which takes {@linkcode NR} first. */
-export type ReadingCalls = Deno.DynamicLibrary<typeof READING_SYMBOLS>["symbols"];
+/** The calls that read trees. Each returns its result or the negative error number. */
+export interface ReadingCalls {
+  openat(directory: number, path: Bytes, flags: number): number;
+  close(fd: number): number;
+  read(fd: number, into: Bytes): number;
+  readlinkat(directory: number, name: Bytes, into: Bytes): number;
+  statx(directory: number, name: Bytes, flags: number, mask: number, into: Bytes): number;
+  flistxattr(fd: number, into: Bytes): number;
+  fgetxattr(fd: number, name: Bytes, into: Bytes): number;
+  getdents64(fd: number, into: Bytes): number;
+}
 
 let loadedForReading: ReadingCalls | undefined;
 
-/** The calls that read trees; loaded once. All return -1 on failure, as those of {@linkcode fileCalls}. */
+/** The calls that read trees; loaded once. */
 export function readingCalls(): ReadingCalls {
-  loadErrno();
-  return loadedForReading ??= Deno.dlopen("libc.so.6", READING_SYMBOLS).symbols;
+  return loadedForReading ??= loadForReading();
 }
 
-const ERRNO_SYMBOL = {
-  errno: { name: "__errno_location", parameters: [], result: "pointer" },
-} as const;
-
-let errnoView: Deno.UnsafePointerView | undefined;
-
-/**
- * To be called before the first call that may fail: loading a library changes errno. Its place in memory is the
- * same for all calls of a thread.
- */
-export function loadErrno(): void {
-  if (errnoView !== undefined) return;
-  const location = Deno.dlopen("libc.so.6", ERRNO_SYMBOL).symbols.errno();
-  if (location !== null) errnoView = new Deno.UnsafePointerView(location);
-}
-
-/** The error number of the call that has just failed. */
-export function lastErrno(): number {
-  return errnoView?.getInt32() ?? 0;
-}
-
-/** The error of the call that has just failed. */
-export function lastError(doing: string): KernelError {
-  return new KernelError(lastErrno(), doing);
+function loadForReading(): ReadingCalls {
+  const c = Deno.dlopen("libc.so.6", READING_SYMBOLS).symbols;
+  return {
+    openat: (directory, path, flags) => orErrno(c.openat(directory, path, flags, 0)),
+    close: (fd) => orErrno(c.close(fd)),
+    read: (fd, into) => orErrno(c.read(fd, into, into.length)),
+    readlinkat: (directory, name, into) =>
+      orErrno(c.readlinkat(directory, name, into, into.length)),
+    statx: (directory, name, flags, mask, into) =>
+      orErrno(c.statx(directory, name, flags, mask, into)),
+    flistxattr: (fd, into) => orErrno(c.flistxattr(fd, into, into.length)),
+    fgetxattr: (fd, name, into) => orErrno(c.fgetxattr(fd, name, into, into.length)),
+    getdents64: (fd, into) => orErrno(c.getdents64(NR.getdents64, fd, into, into.length)),
+  };
 }
 
 /** Numbers for what libc may lack (arch/x86/entry/syscalls/syscall_64.tbl, asm-generic/unistd.h). */
-export const NR = {
+const NR = {
   openat2: 437,
   mknodat: Deno.build.arch === "aarch64" ? 33 : 259,
   getdents64: Deno.build.arch === "aarch64" ? 61 : 217,

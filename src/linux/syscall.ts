@@ -75,7 +75,14 @@ export function trySyscall(name: SyscallName, ...args: Word[]): number {
   const [a, b, c, d, e, f] = args;
   const nr = NUMBERS[name];
   const [u, v, w, x, y, z] = [word(a), word(b), word(c), word(d), word(e), word(f)];
-  const result = libc.syscall(nr, u, v, w, x, y, z);
+  return orErrno(libc.syscall(nr, u, v, w, x, y, z));
+}
+
+/**
+ * For the results of libc's functions, which are -1 on failure: the result, or the negative error number. To be called
+ * on the result of the call itself, `orErrno(libc.openat(…))`, so that nothing comes between.
+ */
+export function orErrno(result: number): number {
   return result === -1 ? -errno.getInt32() : result;
 }
 
