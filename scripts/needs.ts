@@ -35,6 +35,7 @@ export const TEST_NEEDS: readonly Need[] = [
   { file: "ip", package: "iproute2", why: "look at networks from outside" },
   { file: "gcc", package: "gcc", why: "build the probe of what an app can do" },
   { file: "/usr/include/stdio.h", package: "libc6-dev", why: "the same, and its static C library" },
+  { file: "/usr/include/asm-generic/errno.h", package: "linux-libc-dev", why: "the kernel's numbers of errors, to compare ours with" },
   { file: "setpriv", package: "util-linux", why: "start rkt with fewer capabilities" },
   { file: "nft", package: "nftables", why: "see the rules of networks as others see them" },
   { file: "iptables", package: "iptables", why: "what CNI's plugins portmap and firewall use" },

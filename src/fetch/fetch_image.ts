@@ -158,7 +158,7 @@ async function fetchByName(
   });
 }
 
-/** Fetches an URL, once for all who want it at the same time. */
+/** Fetches a URL, once for all who want it at the same time. */
 async function fetchUrl(session: FetchSession, request: Request): Promise<StoredImage> {
   const { underWay } = session;
   const other = underWay.get(request.location);

@@ -68,7 +68,7 @@ export class HttpClient implements Disposable {
   }
 
   /**
-   * Gets an URL: follows redirects, tries again where that may help.
+   * Gets a URL: follows redirects, tries again where that may help.
    *
    * @returns the answer, whatever its status
    * @throws {Failure} no answer, or a redirect that must not be followed

@@ -26,7 +26,7 @@ export class PartialFile implements Disposable {
     this.#lock = lock;
   }
 
-  /** Opens the partial file of an URL; undefined where another process is at it. */
+  /** Opens the partial file of a URL; undefined where another process is at it. */
   static async open(dataDir: string, url: string): Promise<PartialFile | undefined> {
     const directory = `${dataDir}/cas/partial`;
     Deno.mkdirSync(directory, { recursive: true, mode: 0o750 });

@@ -46,7 +46,7 @@ export function progressLine(line: Line, columns: number, now: number): string {
   const done = total === undefined || total === 0 ? 0 : Math.round(barWidth * received / total);
   const bar = barWidth < 5 ? "" : ` [${"=".repeat(done).padEnd(barWidth)}]`;
   const nameRoom = room - bar.length;
-  // The end of an URL tells more than its beginning.
+  // The end of a URL tells more than its beginning.
   const shown = name.length <= nameRoom ? name : `…${name.slice(name.length - nameRoom + 1)}`;
   return (shown.padEnd(nameRoom) + bar + right).slice(0, columns - 1);
 }

@@ -1,12 +1,12 @@
 /**
- * What is known about images by their URL: which stored image an URL stood for, and how long that may
+ * What is known about images by their URL: which stored image a URL stood for, and how long that may
  * be believed. One small file each in `cas/remote`, so that any number of processes can write them
  * and the index can be rebuilt without losing them.
  */
 import type { StoreKey } from "../appc/image_id.ts";
 import { digestOf } from "./url_digest.ts";
 
-/** What the last answer for an URL was. */
+/** What the last answer for a URL was. */
 export interface RemoteRecord {
   readonly url: string;
   readonly key: StoreKey;
@@ -20,7 +20,7 @@ async function recordPath(dataDir: string, url: string): Promise<string> {
   return `${dataDir}/cas/remote/${await digestOf(url)}.json`;
 }
 
-/** Reads the record of an URL. A damaged one counts as none. */
+/** Reads the record of a URL. A damaged one counts as none. */
 export async function readRemoteRecord(
   dataDir: string,
   url: string,
@@ -40,7 +40,7 @@ export async function readRemoteRecord(
   }
 }
 
-/** Writes the record of an URL. Losing it in a crash costs one download, so it is not synced. */
+/** Writes the record of a URL. Losing it in a crash costs one download, so it is not synced. */
 export async function writeRemoteRecord(dataDir: string, record: RemoteRecord): Promise<void> {
   const path = await recordPath(dataDir, record.url);
   Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });

@@ -52,7 +52,7 @@ function addKey(session: FetchSession, scope: TrustScope, key: PublicKey): Added
   return { key, path };
 }
 
-/** The keys in a file or at an URL. */
+/** The keys in a file or at a URL. */
 export async function keysAt(client: HttpClient, location: string): Promise<PublicKey[]> {
   if (/^https?:\/\//i.test(location)) {
     return await readPublicKeys(await getFile(client, location, MAX_KEY_BYTES), location);

@@ -112,7 +112,7 @@ async function handles(bytes: Uint8Array): Promise<OpenPgp.PublicKey[]> {
 /**
  * Reads public keys, armoured (one or more blocks) or binary.
  *
- * @param where what the bytes are, for the error: a path or an URL
+ * @param where what the bytes are, for the error: a path or a URL
  * @throws {Failure} when there is no key, a private one, or one that can't be understood
  */
 export async function readPublicKeys(bytes: Uint8Array, where: string): Promise<PublicKey[]> {

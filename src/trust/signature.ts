@@ -84,7 +84,7 @@ function detachedSignature(packet: OpenPgp.SignaturePacket): DetachedSignature |
 /**
  * Reads an `.asc`: one or more armoured blocks with one or more signatures each.
  *
- * @param where what the bytes are, for the error: a path or an URL
+ * @param where what the bytes are, for the error: a path or a URL
  * @throws {Failure} when there is no signature in it that could be understood
  */
 export async function readSignatures(

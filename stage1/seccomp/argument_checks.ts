@@ -13,7 +13,7 @@ export interface ArgumentCheck {
   readonly values: readonly number[];
   /** What a call that does not pass returns. */
   readonly errno: "EPERM" | "EAFNOSUPPORT";
-  /** Capabilities of which each makes the check unnecessary. */
+  /** Each of these capabilities makes the check unnecessary. */
   readonly lifted: readonly string[];
   /** What passes, for people. */
   readonly allows: string;

@@ -1,7 +1,6 @@
 /** The command line of the built binary: help, version, refusals, exit statuses. */
 
 import assert from "node:assert/strict";
-import { COMMANDS } from "../../src/cli/table/commands.ts";
 
 const RKT = Deno.env.get("RKT") ?? new URL("../../dist/rkt", import.meta.url).pathname;
 
@@ -32,11 +31,27 @@ Deno.test("rkt version prints five lines", async () => {
   assert.deepEqual(await rkt("--version"), { code, out, err });
 });
 
+/** The commands that `rkt help` lists, in its order. Whoever adds one adds it here too. */
+const COMMANDS = [
+  ...["run", "prepare", "run-prepared", "list", "status", "stop", "rm", "gc", "enter", "logs"],
+  ...["attach", "cp", "export", "cat-manifest"],
+  ...["sandbox", "add", "start", "stop", "rm", "list", "status", "exec"].map((name) =>
+    `app ${name}`
+  ),
+  "fetch",
+  ...["build", "list", "cat-manifest", "inspect", "verify", "export", "extract", "render", "rm"]
+    .map((name) => `image ${name}`),
+  ...["image gc", "image discover", "trust", "trust list", "trust revoke", "image trust-status"],
+  ...["config", "metadata-service", "api-service", "completion", "version", "help"],
+];
+
 Deno.test("rkt help lists all commands on standard output", async () => {
   const { code, out, err } = await rkt("help");
   assert.equal(code, 0);
   assert.equal(err, "");
-  for (const { name, summary } of COMMANDS) assert.ok(out.includes(`  ${name} `), summary);
+  const [, listed = ""] = /^Pods:\n([^]*)^Commands may be cut/m.exec(out) ?? [];
+  const names = Array.from(listed.matchAll(/^ {2}(\S+(?: \S+)?) {2,}\S/gm), ([, name]) => name);
+  assert.deepEqual(names, COMMANDS);
   assert.deepEqual(await rkt("--help"), { code, out, err });
 });
 

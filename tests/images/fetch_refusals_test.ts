@@ -524,7 +524,7 @@ const TRANSPORT: readonly Refusal[] = [
     },
   },
   {
-    what: "an URL by http",
+    what: "a URL by http",
     reason: /http:\/\/example\.com\/app\.aci\.asc: is not encrypted/,
     arrange: (world) => {
       world.trust();

@@ -32,7 +32,7 @@ const hostLocal = (subnet: string) => ({
   routes: [{ dst: "0.0.0.0/0" }],
 });
 
-/** Describes a network of some plugins, of which each gets what the one before it answered. */
+/** Describes a network of some plugins. Each plugin gets the answer of the one before it. */
 function network(name: string, cniVersion: string, ...plugins: readonly object[]): void {
   if (plugins.length === 1) writeNetwork(world, { cniVersion, name, ...plugins[0] });
   else writeNetwork(world, { cniVersion, name, plugins }, `${name}.conflist`);

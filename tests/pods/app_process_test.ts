@@ -12,7 +12,7 @@ function onlyPod(world: World): PodView {
   return openPod(world.dataDir, podUuid(only(world.pods())));
 }
 
-/** Starts two apps, `one` and `two`, of which each runs a script. */
+/** Starts two apps, `one` and `two`. Each runs a script. */
 async function startTwo(world: World, one: string, two: string): Promise<Pod> {
   const app = (name: string, script: string) => [BOX, `--name=${name}`, "--", "-c", script];
   const pod = world.spawn(

@@ -32,7 +32,9 @@ export function testImage(dir: string, image: TestImage): string {
   const text = { acKind: "ImageManifest", acVersion: "0.8.11", name, labels, ...manifest };
   Deno.writeTextFileSync(`${source}/manifest`, JSON.stringify(text));
   const path = `${dir}/${name.replace(/^.*\//, "")}-${version}.aci`;
-  const args = [`-c${compression}f`, path, "-C", source, "manifest", "rootfs"];
+  // The same files make the same bytes, in whatever second.
+  const times = ["--sort=name", "--mtime=@0"];
+  const args = [`-c${compression}f`, path, ...times, "-C", source, "manifest", "rootfs"];
   const { success, stderr } = new Deno.Command("tar", { args }).outputSync();
   assert.ok(success, new TextDecoder().decode(stderr));
   Deno.removeSync(source, { recursive: true });

@@ -59,7 +59,7 @@ export class WebSite implements Disposable {
     this.#listen("http", Deno.listen({ hostname: this.address, port: 80 }));
   }
 
-  /** Says what an URL is; a query after `?` is part of it. */
+  /** Says what a URL is; a query after `?` is part of it. */
   route(url: string, route: SiteRoute): void {
     this.#routes.set(url, route);
   }

@@ -1,4 +1,4 @@
-/** Making pod directories; what comes then is in pod_directory.ts. On the shortest way of `rkt run`: few imports. */
+/** Making pod directories; pod_directory.ts reads and moves them. On the shortest way of `rkt run`: few imports. */
 import { Failure } from "../../failure.ts";
 import { exists } from "../../linux/exists.ts";
 import { closeDescriptor, lockExclusive, tryOpenDirectory } from "../../linux/lock.ts";

@@ -416,7 +416,7 @@ for (const machine of MACHINES) {
     }
   });
 
-  Deno.test(`every error number has its name in that line (${machine.name})`, () => {
+  Deno.test(`each error number has its text in that line (${machine.name})`, () => {
     for (let errno = 1; errno <= LAST_ERRNO; errno++) {
       const plan = program((s) => {
         const wrong = slot("wrong");
