@@ -4,7 +4,7 @@ import { Failure } from "../../failure.ts";
 import type { Process } from "../../linux/process.ts";
 import { trySyscall } from "../../linux/syscall.ts";
 import { isKept } from "../../pod/view/added_app_progress.ts";
-import { findApp, pinKeeper } from "../../pod/app/app_process.ts";
+import { findApp, pinShim } from "../../pod/app/app_process.ts";
 import { appOf, openSandbox } from "../../pod/life/sandbox_changes.ts";
 import type { PodView } from "../../pod/directory/pod_directory.ts";
 import { completeManifest } from "../../pod/make/resolved_pod.ts";
@@ -64,7 +64,7 @@ async function signalKeeper(
   signal: keyof typeof SIGNALS,
 ): Promise<boolean> {
   while (isKept(pod, app)) {
-    using keeper = pinKeeper(dataDir, pod, app);
+    using keeper = pinShim(dataDir, pod, app);
     // As long as the app is kept, who has the keeper's PID is the keeper.
     if (keeper !== undefined && isKept(pod, app)) return send(keeper, signal);
     // Somebody is just starting or removing it.

@@ -72,17 +72,17 @@ export function readRangeSets(ipam: JsonObject, at: string): readonly RangeSet[]
 }
 
 function readRange(json: JsonObject, at: string): Range {
-  const given = prefixField(json.subnet, field(at, "subnet"));
-  const subnet = networkOf(given);
+  const written = prefixField(json.subnet, field(at, "subnet"));
+  const subnet = networkOf(written);
   const bits = subnet.address.length * 8;
   const where = field(at, "subnet");
   if (subnet.length > bits - 2) {
     throw new AppcError(where, `${prefixText(subnet)} is too small to give out addresses`);
   }
-  if (!sameIp(given.address, subnet.address)) {
+  if (!sameIp(written.address, subnet.address)) {
     throw new AppcError(
       where,
-      `${prefixText(given)} is not a network; it is in ${prefixText(subnet)}`,
+      `${prefixText(written)} is not a network; it is in ${prefixText(subnet)}`,
     );
   }
   const first = nextIp(subnet.address);

@@ -1,4 +1,4 @@
-/** Numbers of netlink sockets that netlink.ts and quick_join.ts need; here, because the latter loads nothing else of it. */
+/** The numbers of netlink sockets. They stand apart because pod/rejoin.ts needs them and nothing else of netlink.ts. */
 
 // include/linux/socket.h, include/linux/net.h
 export const AF_NETLINK = 16;

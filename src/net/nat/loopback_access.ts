@@ -1,7 +1,7 @@
 /**
  * Lets connections from 127.0.0.1 and ::1 be forwarded to pods. They leave with another source address (nat_table.ts), but the
  * answers get theirs back before the kernel looks for a route, and it lets none to a loopback address in by
- * another link than `lo`, unless it is told to.
+ * another link than `lo`, unless it is configured to.
  *
  * - IPv4: by `route_localnet` of the link. With that, packets to 127.0.0.0/8 from the pod would be let in as well; the
  *   chain `loopback` drops those.

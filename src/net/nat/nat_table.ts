@@ -94,7 +94,7 @@ function familySets(version: 4 | 6): Readonly<Record<SetPurpose, SetSpec>> {
   };
 }
 
-/** The links from which packets to 127.0.0.0/8 must not come in, because the kernel was told to let them. */
+/** The links with `route_localnet`. The kernel lets packets to 127.0.0.0/8 in from them, so a rule must drop those. */
 const LINKS: SetSpec = { name: "links", key: [IFNAME] };
 
 const V4 = familySets(4);

@@ -55,8 +55,8 @@ export const hasCapability = (plugin: PluginConf, capability: string): boolean =
   capabilityNames(plugin).includes(capability);
 
 function capabilityNames({ json: { capabilities } }: PluginConf): readonly string[] {
-  const given = typeof capabilities === "object" && capabilities !== null ? capabilities : {};
-  return Object.entries(given).filter(([, has]) => has === true).map(([name]) => name);
+  const configured = typeof capabilities === "object" && capabilities !== null ? capabilities : {};
+  return Object.entries(configured).filter(([, has]) => has === true).map(([name]) => name);
 }
 
 /** Forwards as the capability `portMappings` has them: one for each port. */
@@ -100,11 +100,13 @@ export async function execPlugin(call: PluginCall): Promise<CniResult | undefine
 }
 
 function programOf({ network, plugin, directories }: PluginCall): string {
-  const { plugin: given } = plugin.json;
-  if (typeof given === "string") {
-    if (given.startsWith("/") && isExecutable(given)) return given;
+  const { plugin: configured } = plugin.json;
+  if (typeof configured === "string") {
+    if (configured.startsWith("/") && isExecutable(configured)) return configured;
     throw new Failure(
-      `${plugin.at}: the plugin ${JSON.stringify(given)} is not the absolute path of a program`,
+      `${plugin.at}: the plugin ${
+        JSON.stringify(configured)
+      } is not the absolute path of a program`,
     );
   }
   const path = findPlugin(plugin.type, directories);

@@ -52,27 +52,27 @@ export function parseResult(text: string): CniResult {
 
 /** An address with its routes, as 0.2.0 has it. */
 function oldAddress(value: unknown, at: string) {
-  const given = object(value, at);
-  const gateway = optional(given.gateway || undefined, field(at, "gateway"), ipAddress);
+  const json = object(value, at);
+  const gateway = optional(json.gateway || undefined, field(at, "gateway"), ipAddress);
   const ip: CniIp = {
-    address: ipPrefix(given.ip, field(at, "ip")),
+    address: ipPrefix(json.ip, field(at, "ip")),
     ...gateway !== undefined && { gateway },
   };
-  return { ip, routes: array(given.routes, field(at, "routes"), parseRoute) };
+  return { ip, routes: array(json.routes, field(at, "routes"), parseRoute) };
 }
 
 function parseInterface(value: unknown, at: string): CniInterface {
-  const given = object(value, at);
-  const words = (name: string) => optional(given[name] || undefined, field(at, name), string);
+  const json = object(value, at);
+  const words = (name: string) => optional(json[name] || undefined, field(at, name), string);
   const mac = words("mac");
   const sandbox = words("sandbox");
   const mtu = optional(
-    given.mtu || undefined,
+    json.mtu || undefined,
     field(at, "mtu"),
     (each, where) => integer(each, where, 1, 0xffff_ffff),
   );
   return {
-    name: string(given.name, field(at, "name")),
+    name: string(json.name, field(at, "name")),
     ...mac !== undefined && { mac },
     ...mtu !== undefined && { mtu },
     ...sandbox !== undefined && { sandbox },
@@ -80,30 +80,30 @@ function parseInterface(value: unknown, at: string): CniInterface {
 }
 
 function parseAddress(value: unknown, at: string): CniIp {
-  const given = object(value, at);
-  const gateway = optional(given.gateway || undefined, field(at, "gateway"), ipAddress);
+  const json = object(value, at);
+  const gateway = optional(json.gateway || undefined, field(at, "gateway"), ipAddress);
   const index = optional(
-    given.interface,
+    json.interface,
     field(at, "interface"),
     (each, where) => integer(each, where, 0, 1000),
   );
   return {
-    address: ipPrefix(given.address, field(at, "address")),
+    address: ipPrefix(json.address, field(at, "address")),
     ...gateway !== undefined && { gateway },
     ...index !== undefined && { interface: index },
   };
 }
 
 function parseRoute(value: unknown, at: string): CniRoute {
-  const given = object(value, at);
-  const via = optional(given.gw || undefined, field(at, "gw"), ipAddress);
-  return { to: ipPrefix(given.dst, field(at, "dst")), ...via !== undefined && { via } };
+  const json = object(value, at);
+  const via = optional(json.gw || undefined, field(at, "gw"), ipAddress);
+  return { to: ipPrefix(json.dst, field(at, "dst")), ...via !== undefined && { via } };
 }
 
 function parseDns(value: unknown, at: string): CniDns {
-  const given = object(value, at);
-  const words = (name: string) => array(given[name], field(at, name), string);
-  const domain = optional(given.domain || undefined, field(at, "domain"), string);
+  const json = object(value, at);
+  const words = (name: string) => array(json[name], field(at, name), string);
+  const domain = optional(json.domain || undefined, field(at, "domain"), string);
   return {
     nameservers: words("nameservers"),
     search: words("search"),
@@ -153,13 +153,13 @@ export function resultJson(result: CniResult, version: string): JsonObject {
 }
 
 function newShape({ interfaces, ips, routes }: CniResult, version: string): JsonObject {
-  const said = (address: IpAddress) => address.length === 4 ? "4" : "6";
+  const ipVersion = (address: IpAddress) => address.length === 4 ? "4" : "6";
   return {
     interfaces: interfaces.map(({ mtu, ...others }) =>
       mtu !== undefined && versionAtLeast(version, "1.1.0") ? { mtu, ...others } : others
     ),
     ips: ips.map((ip) => ({
-      ...!versionAtLeast(version, "1.0.0") && { version: said(ip.address.address) },
+      ...!versionAtLeast(version, "1.0.0") && { version: ipVersion(ip.address.address) },
       ...ip.interface !== undefined && { interface: ip.interface },
       address: prefixText(ip.address),
       ...ip.gateway !== undefined && { gateway: ipText(ip.gateway) },

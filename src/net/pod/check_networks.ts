@@ -55,16 +55,19 @@ export async function checkNetworks(
   const unknown: string[] = [];
   for (const info of infos) {
     const { netName, tie, called, cniVersion } = info;
-    const say = (words: string | undefined) =>
+    const line = (words: string | undefined) =>
       words === undefined ? [] : [`network "${netName}": ${words}`];
     if (tie?.builtIn) {
-      wrong.push(...say(podFault(info, tie, inside)), ...say(hostFault(info, tie, pod.uuid, host)));
+      wrong.push(
+        ...line(podFault(info, tie, inside)),
+        ...line(hostFault(info, tie, pod.uuid, host)),
+      );
     }
     if (called.length === 0 || info.disableCheck) continue;
     if (versionAtLeast(cniVersion, "0.4.0")) wrong.push(...await pluginFaults(info, pod));
     else {
       unknown.push(
-        ...say(`not looked at: its plugins speak CNI ${cniVersion}, and CHECK came with 0.4.0`),
+        ...line(`not looked at: its plugins speak CNI ${cniVersion}, and CHECK came with 0.4.0`),
       );
     }
   }

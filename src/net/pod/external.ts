@@ -47,7 +47,7 @@ export async function callAdd(
   return result;
 }
 
-/** Whether a plugin is told about the ports, and forwards them. */
+/** Whether a plugin gets the forwarded ports, and forwards them itself. */
 export const forwardsPorts = (plugin: PluginConf): boolean => hasCapability(plugin, "portMappings");
 
 /** What is written down of a network whose plugins are called again at the pod's end: what DEL gets. */

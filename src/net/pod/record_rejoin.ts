@@ -1,4 +1,4 @@
-/** What quick_join.ts needs to join a pod to its network again: made when a recipe is written, of what the long way does. */
+/** Records what rejoin.ts needs, from the same requests that set_up.ts sends. */
 import { boolean } from "../../appc/json_value.ts";
 import { type Bytes, concat } from "../../linux/bytes.ts";
 import { AF_INET, AF_INET6, type IpAddress, lastOf, prefixText } from "../model/address.ts";
@@ -36,26 +36,26 @@ import {
 import { getLink, setLink } from "../kernel/rtnetlink_link.ts";
 import type { Forward } from "../model/forward.ts";
 
-/** More forwarded ports than this go the long way. */
+/** The most forwarded ports that the fast path takes. */
 const PORTS = 16;
 
 /** The loopback interface is the first of every namespace. */
 const LOOPBACK = 1;
 
-/** The pod that the recipe is written down for. */
+/** The pod whose start is being cached. */
 export interface RecordedPod {
   readonly uuid: string;
   /** Absolute. */
   readonly dataDir: string;
   readonly localConfig: string;
   readonly forwards: readonly Forward[];
-  /** What stands in `net-info.json`. */
+  /** The contents of its `net-info.json`. */
   readonly infos: readonly NetInfo[];
-  /** Where the parts of its tear-down stand in its program: messages, then paths. */
+  /** The offsets of its tear-down in its program: messages, then paths. */
   readonly parts: readonly { readonly at: readonly number[]; readonly length: number }[];
 }
 
-/** A network of the kind that can be joined quickly: a veth, one IPv4 address out of one range, and TCP ports. */
+/** A network that the fast path can join: a veth, one IPv4 address of one range, and TCP ports only. */
 interface RejoinableNetwork {
   readonly range: Range;
   readonly routes: CniResult["routes"];
@@ -92,7 +92,7 @@ function rejoinable(
   };
 }
 
-/** What is written into messages, for a look at where it comes to stand. */
+/** Values that are written into a message to find their offsets. */
 interface Marks {
   readonly address: IpAddress;
   readonly addressFile: string;
@@ -108,8 +108,8 @@ const UUID = 36;
 const LINK = 15;
 
 /**
- * Marks that differ from each other, and from those of the other kind, in every byte; but of addresses in one network the
- * first bytes are the same, and the others are even in the first.
+ * Two sets of marks. A message is made with both; the bytes that differ are the holes. Every byte of a mark differs from
+ * the other set, but for the bytes that all addresses of the network share.
  */
 function marks({ range: { subnet } }: RejoinableNetwork): readonly [Marks, Marks] {
   const first: Marks = {
@@ -157,7 +157,7 @@ const VALUES: readonly ValueName[] = [
   "generation",
 ];
 
-/** Finds out where values come to stand in what is made of them. */
+/** Makes a template: finds the offsets of all values in the bytes that `make` returns. */
 function templateOf(make: (marks: Marks) => Bytes, network: RejoinableNetwork): Template {
   const [one, two] = marks(network);
   const bytes = make(one), other = make(two);
@@ -177,22 +177,22 @@ function templateOf(make: (marks: Marks) => Bytes, network: RejoinableNetwork): 
   return { hex: bytes.toHex(), holes };
 }
 
-/** Whether bytes have others at a place. */
+/** Whether bytes contain others at an offset. */
 const hasAt = (bytes: Bytes, at: number, others: Bytes): boolean =>
   others.every((byte, i) => bytes[at + i] === byte);
 
-/** Messages of which the kernel acknowledges the last one. */
+/** Asks the kernel to acknowledge the last message only. */
 const lastAcknowledged = (messages: readonly Message[]): readonly Message[] =>
   messages.map((message, i) => i === messages.length - 1 ? acknowledged(message) : message);
 
-/** Requests in one datagram, of which the last is answered, by an acknowledgement where it asks for nothing. */
+/** Requests in one datagram. Only the last one is answered: by an acknowledgement, unless it is a question. */
 function datagram(requests: readonly Request[], question = false): Bytes {
   const messages = requests.map(({ message }) => message);
   const all = question ? messages : lastAcknowledged(messages);
   return concat(...all.map((message, i) => encode(message, i + 1)));
 }
 
-/** The recipe; undefined where the network has to be joined the long way. */
+/** Records a network. Undefined where it needs the full set-up. */
 export function recordRejoin(
   chosen: readonly ChosenNetwork[],
   pod: RecordedPod,
@@ -236,7 +236,7 @@ export function recordRejoin(
   };
 }
 
-/** The messages about the pod's link, as ptp.ts sends them. */
+/** The messages for the pod's link, as ptp.ts sends them. */
 function linkTemplates(
   network: RejoinableNetwork,
 ): Pick<CachedNetwork, "link" | "podLink" | "podEnd" | "hostEnd"> {
@@ -266,7 +266,7 @@ function linkTemplates(
   };
 }
 
-/** The pod's elements in nftables, with these values; none where it has no rules. */
+/** The pod's elements in nftables with these values; empty where it has no rules. */
 function elementsOf(
   { address, uuid, link }: Marks,
   info: NetInfo,
@@ -295,7 +295,7 @@ function tearDown(
   ];
 }
 
-/** What is looked at before ports are forwarded. */
+/** What is checked before ports are forwarded. */
 function portChecks(forwards: readonly Forward[]): PortChecks {
   const hostPorts = forwards.flatMap(({ hostPort, count }) =>
     Array.from({ length: count }, (_, i) => hostPort + i)
@@ -314,7 +314,7 @@ function portChecks(forwards: readonly Forward[]): PortChecks {
 
 const numberOf = (address: IpAddress): number => Number(`0x${address.toHex()}`);
 
-/** `net-info.json` with a place for the address. */
+/** The text of `net-info.json`, split where the address goes. */
 function infoParts(info: NetInfo): readonly string[] {
   const mark = "\u0001";
   const ips = info.ips.map((prefix) => mark + prefix.slice(prefix.indexOf("/")));

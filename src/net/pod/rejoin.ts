@@ -1,9 +1,10 @@
 /**
- * Joining a network again, for a recipe (src/start/cache/start_cache.ts): the messages to the kernel are there already, and only what
- * differs from pod to pod is written into them. quick_recipe.ts makes them, of the requests that ptp.ts and nat.ts make too.
+ * Joins a pod to a network from a cached start (src/start/cache/start_cache.ts). The messages to the kernel are prepared:
+ * record_rejoin.ts makes them from the same requests that ptp.ts and nat.ts send. Only what differs from pod to pod is
+ * written into them here.
  *
- * Whatever is not as it was when the recipe was made ends it: the pod is then set up the long way, which finds out more and
- * says more. So nothing here tells what went wrong.
+ * If anything has changed since then, this gives up and set_up.ts takes over. That finds and reports the cause, so nothing
+ * here has error messages.
  */
 import { ERRNO, KernelError } from "../../linux/errno.ts";
 import { exists } from "../../linux/exists.ts";
@@ -27,29 +28,29 @@ import {
 
 export { POD_NAMESPACE };
 
-/** A network that is joined again. The pod's interface is `eth0`. */
+/** A network of a cached start. The pod's interface is `eth0`. */
 export interface CachedNetwork {
   /** `net.d`, and the names and texts of all files in it that describe networks. */
   readonly configurations: string;
   readonly files: readonly (readonly [name: string, text: string])[];
   readonly range: AddressRange;
-  /** `net-info.json`: the pod's address comes between the parts. */
+  /** The text of `net-info.json`; the pod's address goes between the parts. */
   readonly info: readonly string[];
   /** Makes the veth, and asks for its end on the host. */
   readonly link: Template;
-  /** Brings the pod's loopback interface up, and asks for the veth's end in the pod. */
+  /** Brings up the pod's loopback interface, and asks for the veth's end in the pod. */
   readonly podLink: Template;
   /** Addresses and routes of both ends. */
   readonly podEnd: Template;
   readonly hostEnd: Template;
-  /** Rules, where there are any. */
+  /** Inserts the pod's rules; absent where it needs none. */
   readonly rules?: Template;
   readonly ports?: PortChecks;
-  /** What stands in the program of the pod's supervisor. */
+  /** The parts of the supervisor's program that take the network down. */
   readonly program: readonly (readonly [at: readonly number[], Template])[];
 }
 
-/** Addresses that are given out, as numbers, and where that is noted (host_local.ts). */
+/** A range of IPv4 addresses as numbers, and the directory of its reservations (host_local.ts). */
 export interface AddressRange {
   readonly directory: string;
   readonly first: number;
@@ -57,28 +58,28 @@ export interface AddressRange {
   readonly gateway: number;
 }
 
-/** What is looked at before ports are forwarded: all of TCP. */
+/** What is checked before TCP ports are forwarded. */
 export interface PortChecks {
   readonly hostPorts: readonly number[];
   /** Asks for listening sockets, by sock_diag(7). */
   readonly listeners: readonly string[];
   /** Asks for the generation of the rules. */
   readonly generation: string;
-  /** Asks for the ports that pods have, for all and for single addresses of the host; and what is not to be among them. */
+  /** Ask for the ports that other pods have, of all and of single addresses of the host. None of `keys` may be among them. */
   readonly others: readonly string[];
   readonly keys: readonly string[];
 }
 
-/** A message or a path in hexadecimal digits, and where in it values come. */
+/** A message or a path in hexadecimal digits, with holes for values. */
 export interface Template {
   readonly hex: string;
   readonly holes: readonly (readonly [value: ValueName, from: number, at: number, size: number])[];
 }
 
-/** What differs from pod to pod: */
+/** What differs from pod to pod. */
 export interface Values {
   readonly address: Uint8Array;
-  /** Its file's name, behind as many slashes that it has {@linkcode ADDRESS_FILE} bytes; see set_up.ts. */
+  /** The name of its reservation, filled up with leading slashes to {@linkcode ADDRESS_FILE} bytes; see set_up.ts. */
   readonly addressFile: Uint8Array;
   readonly uuid: Uint8Array;
   /** The name of the veth's end on the host. */
@@ -95,7 +96,7 @@ export type ValueName = keyof Values;
 /** Bytes of {@linkcode Values.addressFile}. */
 export const ADDRESS_FILE = 16;
 
-/** How often rules are tried anew where somebody else has changed some meanwhile. */
+/** How often rules are tried again when somebody else has changed some at the same time. */
 const ATTEMPTS = 20;
 
 const encoder = new TextEncoder();
@@ -109,7 +110,7 @@ export interface RejoiningPod {
   readonly podPath: string;
 }
 
-/** Whether the configurations of networks are those that a recipe was made of. */
+/** Whether the configurations of networks are still those of the cached start. */
 export function sameConfigurations({ configurations, files }: CachedNetwork): boolean {
   const names = exists(configurations)
     ? [...Deno.readDirSync(configurations)].map(({ name }) => name)
@@ -122,15 +123,15 @@ export function sameConfigurations({ configurations, files }: CachedNetwork): bo
 }
 
 /**
- * Joins a pod to its network, and writes what takes that down into the program of its supervisor.
+ * Joins a pod to its network, and writes what takes it down into the program of its supervisor.
  *
- * @returns whether that went well; if not, what was done is still there, and the record says what that may be
+ * @returns whether that succeeded. If not, parts of the network may be left; the pod's record names them.
  */
 export function rejoin(network: CachedNetwork, pod: RejoiningPod, program: Uint8Array): boolean {
   try {
     return join(network, pod, program);
   } catch (error) {
-    // Of the kernel's, or of files.
+    // An error of the kernel, or of a file. Anything else is a bug.
     if (error instanceof KernelError || error instanceof Error && "code" in error) return false;
     throw error;
   }
@@ -173,7 +174,7 @@ function join(network: CachedNetwork, pod: RejoiningPod, program: Uint8Array): b
   return true;
 }
 
-/** A template with its values. */
+/** Fills the holes of a template. */
 export function filled({ hex, holes }: Template, values: Values): Uint8Array<ArrayBuffer> {
   const bytes = Uint8Array.fromHex(hex);
   for (const [name, from, at, size] of holes) {
@@ -193,7 +194,7 @@ KERNEL[0] = AF_NETLINK;
 const buffer = new Uint8Array(RECEIVE_SIZE);
 const received = new DataView(buffer.buffer);
 
-/** Sends a datagram, and receives one that answers it; returns its size. */
+/** Sends a datagram, and receives the answer. Returns the answer's size. */
 function exchange(socket: number, bytes: Uint8Array): number {
   syscall("send", "sendto", socket, bytes, bytes.length, 0, KERNEL, KERNEL.length);
   return receive(socket);
@@ -202,13 +203,13 @@ function exchange(socket: number, bytes: Uint8Array): number {
 const receive = (socket: number): number =>
   syscall("receive", "recvfrom", socket, buffer, buffer.length, MSG_DONTWAIT, 0, 0);
 
-/** The error number that a message in the buffer tells; 0 also where it tells something else. */
+/** The error number of a message in the buffer; 0 for success and for messages of other types. */
 const errorAt = (at: number): number =>
   received.getUint16(at + 4, true) === NLMSG_ERROR
     ? -received.getInt32(at + NLMSG_HDRLEN, true)
     : 0;
 
-/** Sends requests of which only the last one is answered where all goes well. The answer; undefined where one fails. */
+/** Sends requests of which only the last one is answered on success. Returns the answer; undefined where one failed. */
 function ask(socket: number, bytes: Uint8Array): Uint8Array | undefined {
   const size = exchange(socket, bytes);
   return errorAt(0) === 0 ? buffer.slice(0, size) : undefined;
@@ -218,7 +219,7 @@ function ask(socket: number, bytes: Uint8Array): Uint8Array | undefined {
 const indexOf = (answer: Uint8Array): Uint8Array =>
   answer.subarray(NLMSG_HDRLEN + 4, NLMSG_HDRLEN + 8);
 
-/** Asks for all of something, and looks at each message. False where that failed. */
+/** Dumps all objects of a kind, and calls `look` for each. Returns false where the dump failed. */
 function dump(socket: number, bytes: Uint8Array, look: (message: Uint8Array) => void): boolean {
   for (let size = exchange(socket, bytes);; size = receive(socket)) {
     for (let at = 0; at + NLMSG_HDRLEN <= size; at += received.getUint32(at, true) + 3 & ~3) {
@@ -229,7 +230,7 @@ function dump(socket: number, bytes: Uint8Array, look: (message: Uint8Array) => 
   }
 }
 
-/** Whether some socket listens on one of the ports; whether it is in the way is left to the long way. */
+/** Whether a socket listens on one of the ports. Whether it is really in the way, checkListeners() finds out. */
 function listensOn({ listeners, hostPorts }: PortChecks): boolean {
   const socket = openSocket(NETLINK_SOCK_DIAG);
   let found = false;
@@ -243,7 +244,7 @@ function listensOn({ listeners, hostPorts }: PortChecks): boolean {
   return found || !complete;
 }
 
-/** Sets the rules, all or none; false where something is in their way, or there is no table. */
+/** Inserts the rules, all or none. Returns false where a rule is in their way, or where there is no table. */
 function setRules(
   rules: Template,
   values: { -readonly [Name in ValueName]: Uint8Array },
@@ -278,7 +279,7 @@ function portsAreFree(socket: number, { others, keys }: PortChecks): boolean {
   return others.every((hex) => dump(socket, Uint8Array.fromHex(hex), look)) && free;
 }
 
-/** Lets answers to 127.0.0.1 in by the veth; see loopback_access.ts. */
+/** Lets answers to 127.0.0.1 come in by the veth; see loopback_access.ts. */
 function openLoopback(link: Uint8Array): void {
   const name = new TextDecoder().decode(link);
   const path = `/proc/sys/net/ipv4/conf/${name}/route_localnet`;
@@ -300,8 +301,8 @@ function readLast(path: string): number {
 }
 
 /**
- * Takes the next address, as host_local.ts does, and writes down before that the pod may have it. Undefined where all are
- * taken.
+ * Reserves the next free address as host_local.ts does. The pod's record is written before, so that a crash loses nothing.
+ * Undefined where all addresses are taken.
  */
 function takeAddress({ range, info }: CachedNetwork, pod: RejoiningPod): number | undefined {
   const { directory, first, last, gateway } = range;
@@ -328,14 +329,14 @@ function takeAddress({ range, info }: CachedNetwork, pod: RejoiningPod): number 
   }
 }
 
-/** As net_info.ts does. */
+/** Writes the pod's record as net_info.ts does. */
 function writeRecord({ dataDir, uuid, podPath }: RejoiningPod, text: string): void {
   const path = `${dataDir}/networks/${uuid}`;
   Deno.writeTextFileSync(path, text, { mode: 0o640 });
   Deno.linkSync(path, `${podPath}/net-info.json`);
 }
 
-/** Without making the file empty first, where that can be: ext4 writes a file that was empty to the disk at once. */
+/** Writes without truncating first where it can: ext4 flushes a file that was truncated to the disk at once. */
 function writeLast(note: string, text: string, before: number): void {
   if (text.length < before || !exists(note)) {
     return Deno.writeTextFileSync(note, text, { mode: 0o600 });

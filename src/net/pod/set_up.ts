@@ -57,7 +57,7 @@ export interface NetworkRequest {
 /** A pod's networks, set up. {@linkcode POD_NAMESPACE} is open then, to be closed on exec. */
 export interface SetUpNetworks {
   readonly infos: readonly NetInfo[];
-  /** What the networks say for resolv.conf; of several the first that says something. */
+  /** DNS settings for resolv.conf, of the first network that has some. */
   readonly dns?: CniDns;
   readonly tearDown: NetworkTearDown;
 }
@@ -129,7 +129,7 @@ function tearDownCommand({ dataDir, localConfig, uuid }: NetworkRequest): readon
 /** Characters of the longest address. */
 const ADDRESS_LENGTH = { 4: 15, 6: 39 } as const;
 
-/** The path of an address' file with as many slashes that it is as long for every address; see recipe.ts. */
+/** The path of an address's reservation, filled up with slashes to one length for all addresses; rejoin.ts needs that. */
 function padded(file: string): string {
   const slash = file.lastIndexOf("/");
   const name = file.slice(slash + 1);

@@ -12,14 +12,14 @@ import { hostLinkName } from "../model/host_link_name.ts";
 import type { PodRef } from "../model/pod_ref.ts";
 import { deleteLink, GET_LINKS, readLink } from "../kernel/rtnetlink_link.ts";
 
-/** Where and for whom networks are taken down. */
+/** A pod, and the configuration by which its networks are taken down. */
 export interface PodNetworks extends PodRef {
   readonly localConfig: string;
 }
 
 /**
- * Takes down all that a pod has in the host's network namespace. What is gone already is no error; what can't be taken
- * down is said, and the rest is done all the same.
+ * Takes down all that a pod has in the host's network namespace. What is gone already is no error. A failure is reported,
+ * and the rest is still taken down.
  *
  * @param netns the pod's namespace, where it still is
  * @returns what went wrong, a line each; nothing, and the record is removed
@@ -71,7 +71,7 @@ function deleteHostLinks(uuid: string, infos: readonly NetInfo[]): void {
 /** What {@linkcode collectNetworks} tells. */
 export interface CollectNetworksOptions {
   readonly localConfig: string;
-  /** Told about what could not be taken down, and what running pods had lost. */
+  /** Called with a line for what could not be taken down, and for what running pods had lost. */
   readonly onLeft: (line: string) => void;
 }
 

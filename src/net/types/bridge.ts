@@ -39,7 +39,7 @@ export const OUR_BRIDGE = "made by rkt";
 const UNSUPPORTED = ["vlan", "vlanTrunk"] as const;
 
 /** Joins a pod to a `bridge` network. */
-export function attachBridge(context: AttachContext, given: Allocation): Attached {
+export function attachBridge(context: AttachContext, configured: Allocation): Attached {
   const { host, namespace, attachment, plugin: { json } } = context;
   const option = (name: string) => boolean(json[name], name, false);
   const unsupported = UNSUPPORTED.find((name) =>
@@ -50,7 +50,7 @@ export function attachBridge(context: AttachContext, given: Allocation): Attache
   }
   const defaultRoute = option("isDefaultGateway");
   const isGateway = defaultRoute || option("isGateway");
-  const allocation = isGateway ? withGateways(given, defaultRoute) : given;
+  const allocation = isGateway ? withGateways(configured, defaultRoute) : configured;
   const { ips } = allocation;
   if (isGateway && ips.length === 0) throw new AppcError("ipam", "gives no address for isGateway");
   const mtu = mtuField(json);

@@ -28,19 +28,19 @@ export interface AppProcess extends Disposable {
 }
 
 /**
- * Pins what has the PID of the keeper of an added app (stage1/processes/shim.ts), which it is as long as the app is kept;
+ * Opens a pidfd of the shim of an added app (stage1/processes/shim.ts), which it is as long as the app is kept;
  * undefined where there is no such process.
  */
-export function pinKeeper(dataDir: string, pod: PodView, app: string): Process | undefined {
+export function pinShim(dataDir: string, pod: PodView, app: string): Process | undefined {
   using init = pinInit(dataDir, pod);
   const number = notedPid(pod, `${app}-keeper`);
   if (init === undefined || number === undefined) return undefined;
   const depth = namespacePids(init.pid).length;
   for (const pid of candidates(init.pid)) {
     if (!hasNumber(pid, init.pid, number, depth)) continue;
-    const keeper = openProcess(pid);
-    if (keeper !== undefined && hasNumber(pid, init.pid, number, depth)) return keeper;
-    keeper?.[Symbol.dispose]();
+    const shim = openProcess(pid);
+    if (shim !== undefined && hasNumber(pid, init.pid, number, depth)) return shim;
+    shim?.[Symbol.dispose]();
   }
   return undefined;
 }
@@ -48,7 +48,7 @@ export function pinKeeper(dataDir: string, pod: PodView, app: string): Process |
 /** Why an app has no process: words that stand behind its name. */
 type Missing = "has not started yet" | "has ended";
 
-/** How often and how long one looks whether init (or a keeper) is at rest, in milliseconds. */
+/** How often and how long one looks whether init (or a shim) is at rest, in milliseconds. */
 const LOOK_EVERY = 2;
 const LOOK_AT_MOST = 30_000;
 
@@ -165,7 +165,7 @@ function pinMain(pod: PodView, app: string, init: Process): AppProcess | Missing
     if (!hasNumber(pid, init.pid, number, depth)) continue;
     const main = openProcess(pid);
     if (main === undefined) continue;
-    // A number is free as soon as init, or the app's keeper, has reaped its process. That is noted before they sleep
+    // A number is free as soon as init, or the app's shim, has reaped its process. That is noted before they sleep
     // again, so what is noted then is as true as it was when we pinned the process.
     const noter = noterOf(pod, app, pid, init, depth);
     const same = hasNumber(pid, init.pid, number, depth) && main.alive &&
@@ -186,7 +186,7 @@ function pinMain(pod: PodView, app: string, init: Process): AppProcess | Missing
   return "has ended";
 }
 
-/** Who has made an app's main process, and notes its end: init, or the keeper of an app that was added later. */
+/** Who has made an app's main process, and notes its end: init, or the shim of an app that was added later. */
 function noterOf(
   pod: PodView,
   app: string,
@@ -195,9 +195,9 @@ function noterOf(
   depth: number,
 ): number | undefined {
   const parent = processState(main)?.parent;
-  const keeper = notedPid(pod, `${app}-keeper`);
-  if (parent === undefined || keeper === undefined) return parent === init.pid ? parent : undefined;
-  return hasNumber(parent, init.pid, keeper, depth) ? parent : undefined;
+  const shim = notedPid(pod, `${app}-keeper`);
+  if (parent === undefined || shim === undefined) return parent === init.pid ? parent : undefined;
+  return hasNumber(parent, init.pid, shim, depth) ? parent : undefined;
 }
 
 /** The PIDs to look at: init's children, then all there are, because an app that was added later is no child of init. */
@@ -230,7 +230,7 @@ function hasEnded(pod: PodView, app: string): boolean {
 }
 
 /**
- * Waits until a process sleeps, which init and keepers do only when all is noted. Returns false where it is gone.
+ * Waits until a process sleeps, which init and shims do only when all is noted. Returns false where it is gone.
  *
  * @throws {Failure} where it never does: the machine is overloaded
  */

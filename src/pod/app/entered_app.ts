@@ -36,7 +36,7 @@ export async function enteredApp(
   main: Process,
 ): Promise<PodApp> {
   const own = confinementOf("self");
-  const given = confinementOf(main.pid);
+  const actual = confinementOf(main.pid);
   const [app] = await resolveApps({
     ...manifest,
     apps: manifest.apps.filter((each) => each.name === name).map((each) => ({
@@ -60,13 +60,13 @@ export async function enteredApp(
     tree: () => "",
     root: () => ({ kind: "copy", path: "" }),
     emptyVolume: () => "",
-    allCapabilities: given?.capabilities === own?.capabilities,
-    allSystemCalls: given?.systemCalls === true,
+    allCapabilities: actual?.capabilities === own?.capabilities,
+    allSystemCalls: actual?.systemCalls === true,
   });
-  if (app === undefined || given === undefined || !main.alive) {
+  if (app === undefined || actual === undefined || !main.alive) {
     throw new Failure(`app "${name}" has ended`);
   }
-  return { ...app, noNewPrivileges: app.noNewPrivileges || given.noNewPrivileges };
+  return { ...app, noNewPrivileges: app.noNewPrivileges || actual.noNewPrivileges };
 }
 
 /** An app without what keeps it from being root: only the namespaces and cgroups are left. */

@@ -41,7 +41,7 @@ export interface PodContents {
   /** `--pod-name`. */
   readonly name: string | undefined;
   /** Whether apps come and go while the pod runs. */
-  readonly mutable: boolean;
+  readonly sandbox: boolean;
   /** Whether there may be an app with a limit of memory. */
   readonly mayLackMemory: boolean;
   /** Whether there may be an app that is started again. */
@@ -117,7 +117,7 @@ function parseContents(text: string): PodContents | undefined {
     userAnnotations: strings(manifest.userAnnotations),
     userLabels: strings(manifest.userLabels),
     name: annotation(manifest, RKT_ANNOTATIONS.podName),
-    mutable: annotation(manifest, RKT_ANNOTATIONS.mutable) === "true",
+    sandbox: annotation(manifest, RKT_ANNOTATIONS.mutable) === "true",
     mayRestart: text.includes(RKT_ANNOTATIONS.restart),
     mayLackMemory: text.includes(`"resource/memory"`) || apps.some(({ app }) => app === undefined),
   };

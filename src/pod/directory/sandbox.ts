@@ -1,4 +1,4 @@
-/** Whether apps come and go while a pod runs. On the way of `rkt run`: few imports. */
+/** Sandboxes: pods whose apps come and go while they run. `rkt run` loads this, so it has few imports. */
 import type { PodManifest } from "../../appc/pod_manifest.ts";
 import { rktAnnotationValue } from "../../appc/rkt_annotation.ts";
 

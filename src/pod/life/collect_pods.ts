@@ -18,30 +18,30 @@ export interface CollectOptions {
   readonly expirePrepared: number;
   /** Whether only to mark pods. */
   readonly markOnly: boolean;
-  /** Told about each step, in rkt's words. */
+  /** Called with a line for each step, in the words of rkt 1.30. */
   readonly onMove: (line: string) => void;
   readonly onDelete: (line: string) => void;
-  /** Told about what could not be deleted. */
+  /** Called with a line for what could not be deleted. */
   readonly onLeft: (line: string) => void;
 }
 
-/** What becomes of a pod that is not wanted any more: the next stage, and how it is said. */
+/** The next stage of a pod that is collected, and the message about the move. */
 interface Move {
   readonly to: PodStage;
-  readonly said: (uuid: string) => string;
+  readonly message: (uuid: string) => string;
 }
 
 const MOVES: Partial<Record<PodView["state"], Move>> = {
-  "embryo": { to: "garbage", said: (uuid) => `moving failed prepare "${uuid}" to garbage` },
+  "embryo": { to: "garbage", message: (uuid) => `moving failed prepare "${uuid}" to garbage` },
   "aborted prepare": {
     to: "garbage",
-    said: (uuid) => `moving failed prepare "${uuid}" to garbage`,
+    message: (uuid) => `moving failed prepare "${uuid}" to garbage`,
   },
   "prepared": {
     to: "garbage",
-    said: (uuid) => `moving expired prepared pod "${uuid}" to garbage`,
+    message: (uuid) => `moving expired prepared pod "${uuid}" to garbage`,
   },
-  "exited": { to: "exited-garbage", said: (uuid) => `moving pod "${uuid}" to garbage` },
+  "exited": { to: "exited-garbage", message: (uuid) => `moving pod "${uuid}" to garbage` },
 };
 
 /**
@@ -69,7 +69,7 @@ function mark(dataDir: string, pod: PodView, options: CollectOptions): void {
   // An embryo whose lock is held is somebody's work; movePod() finds that out.
   const moved = movePod(dataDir, pod, move.to);
   if (moved === undefined) return;
-  options.onMove(move.said(pod.uuid));
+  options.onMove(move.message(pod.uuid));
   if (moved.stage === "exited-garbage") removeCgroups(moved);
 }
 
@@ -126,7 +126,7 @@ export function removePod(
   const move = MOVES[pod.state];
   const moved = move === undefined ? pod : movePod(dataDir, pod, move.to);
   if (moved === undefined) return "has just been started or moved; try again";
-  if (move !== undefined && pod.state !== "exited") options.onMove(move.said(pod.uuid));
+  if (move !== undefined && pod.state !== "exited") options.onMove(move.message(pod.uuid));
   const freed = deletePod(dataDir, moved, {
     ...options,
     onDelete: () => {},

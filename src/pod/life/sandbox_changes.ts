@@ -5,7 +5,7 @@
  * - `appsinfo`: held by who changes the manifest, which is replaced as a whole: nobody sees a half one. An app is one
  *   of the pod's as soon as the manifest has it, and no more as soon as it has not; directories of apps that it does
  *   not have are what a crash has left, and in nobody's way.
- * - `appsinfo/APP`: held by the app's keeper for as long as the app runs, by who starts it until then, and by who
+ * - `appsinfo/APP`: held by the app's shim for as long as the app runs, by who starts it until then, and by who
  *   removes it.
  */
 import type { AcName } from "../../appc/name.ts";
@@ -97,7 +97,7 @@ function inode(path: string): number | null | undefined {
   }
 }
 
-/** Whether a pod has been told to end. */
+/** Whether somebody has asked the pod to end. */
 export function isStopping(pod: PodView): boolean {
   return exists(`${pod.path}/${KEEPERS}/${STOPPING}`);
 }

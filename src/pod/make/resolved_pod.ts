@@ -20,7 +20,7 @@ export interface PodRoots {
   tree(app: string): string;
 }
 
-/** What of a pod's confinement is said by whoever runs it. */
+/** The parts of a pod's confinement that the caller of rkt decides, not the manifest. */
 export interface ResolveOptions {
   /** Whether apps keep all capabilities: `--insecure-options=capabilities`. */
   readonly allCapabilities: boolean;

@@ -5,7 +5,7 @@ import { appPid } from "../app/app_process.ts";
 import { type AppProgress, appProgress } from "../directory/pod_details.ts";
 import type { PodView } from "../directory/pod_directory.ts";
 
-/** Whether an app of a mutable pod has a keeper, or somebody is starting or removing it. */
+/** Whether an app of a sandbox has a shim, or somebody is starting or removing it. */
 export function isKept(pod: PodView, name: string): boolean {
   const path = `${pod.path}/appsinfo/${name}`;
   const fd = tryOpenDirectory(path);
@@ -17,7 +17,7 @@ export function isKept(pod: PodView, name: string): boolean {
   }
 }
 
-/** How far an app of a running mutable pod has come: what its files say may be from before its keeper was killed. */
+/** How far an app of a running sandbox has come: what its files say may be from before its shim was killed. */
 export function addedAppProgress(
   dataDir: string,
   pod: PodView,

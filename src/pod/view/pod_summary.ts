@@ -61,7 +61,7 @@ export function seePod(files: RawDirectory, dataDir: string, pod: PodView): Seen
   const contents = contentsIn(files);
   const created = manifest?.modified ?? files.modified("");
   const started = supervisor?.modified ?? files.modified("pid");
-  const mutable = contents?.mutable === true;
+  const sandbox = contents?.sandbox === true;
   const summary: PodSummary = {
     name: contents?.name,
     createdAt: created,
@@ -69,14 +69,14 @@ export function seePod(files: RawDirectory, dataDir: string, pod: PodView): Seen
     networks: podNetworks(files),
     ports: contents?.ports ?? [],
     apps: contents?.apps.map((app) => {
-      const progress = mutable
+      const progress = sandbox
         ? addedAppProgress(dataDir, pod, files, app.name)
         : appProgress(files, pod.state, app.name);
       return {
         ...app,
         ...progress,
-        createdAt: mutable ? appCreatedAt(files, app.name) ?? created : created,
-        startedAt: progress.startedAt ?? (mutable ? undefined : started),
+        createdAt: sandbox ? appCreatedAt(files, app.name) ?? created : created,
+        startedAt: progress.startedAt ?? (sandbox ? undefined : started),
         restarts: contents.mayRestart ? restarts(files, app.name) : 0,
         oomKills: contents.mayLackMemory ? oomKills(pod, app.name) ?? 0 : 0,
       };
