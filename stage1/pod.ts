@@ -119,10 +119,10 @@ export interface PodApp extends Command {
   readonly capabilities: readonly number[];
   readonly noNewPrivileges: boolean;
   /** Absent: all system calls are allowed. */
-  readonly systemCalls?: SystemCallFilter;
-  readonly label?: SecurityLabel;
+  readonly systemCalls?: SystemCallFilter | undefined;
+  readonly label?: SecurityLabel | undefined;
   /** −1000 to 1000; absent means that of rkt. */
-  readonly oomScoreAdj?: number;
+  readonly oomScoreAdj?: number | undefined;
   readonly mounts: readonly AppMount[];
   readonly streams: Streams;
   /** The most bytes that its logs take. */
@@ -132,8 +132,8 @@ export interface PodApp extends Command {
   /** Of each of its processes. */
   readonly processLimits: readonly ProcessLimit[];
   /** Event handlers, which run as root. */
-  readonly preStart?: Command;
-  readonly postStop?: Command;
+  readonly preStart?: Command | undefined;
+  readonly postStop?: Command | undefined;
 }
 
 /** Whether the app's processes are born while the pod runs, and not only at its start. */
@@ -256,7 +256,7 @@ export interface DeviceRule {
   readonly type: "char" | "block";
   readonly major: number;
   /** Absent means all of the major number. */
-  readonly minor?: number;
+  readonly minor?: number | undefined;
   /** Letters of: r (read), w (write), m (make nodes). */
   readonly access: string;
 }

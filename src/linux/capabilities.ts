@@ -45,5 +45,16 @@ export const CAPABILITIES: readonly string[] = [
   "CAP_CHECKPOINT_RESTORE",
 ];
 
+/**
+ * The name of a capability by its number.
+ *
+ * @throws {RangeError} where no capability has the number
+ */
+export function capabilityName(number: number): string {
+  const name = CAPABILITIES[number];
+  if (name === undefined) throw new RangeError(`no capability has the number ${number}`);
+  return name;
+}
+
 /** A capability's number, or -1 where there is none of that name. */
 export const capabilityNumber = (name: string): number => CAPABILITIES.indexOf(name);

@@ -162,9 +162,12 @@ export interface Program {
 
 function executeApp(steps: Section, at: string, app: PodApp): void {
   const [command] = app.arguments;
+  const [path, ...others] = app.executables;
   const programs = app.executables.map((path) => ({ path, arguments: app.arguments }));
   execute(steps, at, programs, app.environment, {
-    what: programs.length === 1 ? programs[0].path : `"${command}" (found in no directory of PATH)`,
+    what: path !== undefined && others.length === 0
+      ? path
+      : `"${command}" (found in no directory of PATH)`,
     hint:
       "the image, or --exec, must name a program that is there, with its interpreter and libraries, for this machine",
   });

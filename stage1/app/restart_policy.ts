@@ -104,8 +104,9 @@ export function startOrder<App extends Ordered>(apps: readonly App[]): readonly 
 /** The delays of a policy, in milliseconds: each twice the one before, up to the longest. */
 export function delays({ delay }: RestartPolicy): readonly number[] {
   const all = [delay];
-  while (all[all.length - 1] > 0 && all[all.length - 1] < LONGEST_DELAY) {
-    all.push(Math.min(all[all.length - 1] * 2, LONGEST_DELAY));
+  for (let last = delay; last > 0 && last < LONGEST_DELAY;) {
+    last = Math.min(last * 2, LONGEST_DELAY);
+    all.push(last);
   }
   return all;
 }

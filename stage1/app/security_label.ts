@@ -29,11 +29,11 @@ export function securityLabel(
       ? apparmor(app, isolator.profile, kernel)
       : [];
   });
-  const other = labels.find(({ module }) => module !== labels[0].module);
-  if (other !== undefined) {
+  const [label, ...others] = labels;
+  if (others.some(({ module }) => module !== label?.module)) {
     throw new Failure(`app "${app}": a SELinux context and an AppArmor profile exclude each other`);
   }
-  return labels[0];
+  return label;
 }
 
 function selinux(app: string, context: string, kernel: KernelFiles): SecurityLabel {

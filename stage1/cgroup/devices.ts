@@ -42,7 +42,7 @@ const EXIT = 0x95; // BPF_JMP | BPF_EXIT
 
 /** `BPF_DEVCG_DEV_*` and `BPF_DEVCG_ACC_*` of `struct bpf_cgroup_dev_ctx`. */
 const TYPES = { block: 1, char: 2 } as const;
-const ACCESS: Readonly<Record<string, number>> = { m: 1, r: 2, w: 4 };
+const ACCESS = [["m", 1], ["r", 2], ["w", 4]] as const;
 const ALL_ACCESS = 7;
 
 /** Where the program keeps things: the verdict, the context, and its fields. */
@@ -85,7 +85,10 @@ const INSTRUCTION_SIZE = 8;
 
 /** Allows, and ends, or goes on behind itself. */
 function ruleInstructions(rule: DeviceRule): readonly Instruction[] {
-  const access = [...rule.access].reduce((bits, letter) => bits | ACCESS[letter], 0);
+  const access = ACCESS.reduce(
+    (bits, [letter, bit]) => rule.access.includes(letter) ? bits | bit : bits,
+    0,
+  );
   const checks: readonly (readonly [register: number, value: number])[] = [
     [TYPE, TYPES[rule.type]],
     [MAJOR, rule.major],

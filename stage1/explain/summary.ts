@@ -1,6 +1,6 @@
 /** What an app is left with once it runs, in words. */
 import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
-import { CAPABILITIES } from "../../src/linux/capabilities.ts";
+import { capabilityName } from "../../src/linux/capabilities.ts";
 import type { Limits } from "../../src/cgroup/limits.ts";
 import { settings } from "../cgroup/cgroup_settings.ts";
 import { toHostId } from "../root/private_users.ts";
@@ -96,7 +96,7 @@ function calls({ systemCalls }: PodApp): string {
 
 function confinement(pod: Pod, app: PodApp): Confinement {
   return {
-    capabilities: app.capabilities.map((number) => CAPABILITIES[number]),
+    capabilities: app.capabilities.map(capabilityName),
     calls: app.systemCalls?.calls ?? "all",
     noNewPrivileges: app.noNewPrivileges,
     protectPaths: pod.protectPaths,
@@ -131,7 +131,7 @@ function output(pod: Pod, app: PodApp): readonly (readonly [string, string])[] {
 }
 
 function capabilities(app: PodApp): string {
-  const names = app.capabilities.map((number) => CAPABILITIES[number].slice(4));
+  const names = app.capabilities.map((number) => capabilityName(number).slice(4));
   const beyond = names.filter((name) => !DEFAULT_CAPABILITIES.includes(`CAP_${name}`));
   const list = names.join(" ") || "none";
   const who = app.uid === 0 ? "" : " (as a limit: the user is not root and has none by itself)";

@@ -9,10 +9,10 @@ import { openStreams, receiveStreams } from "./streams.ts";
 
 /** The processes of a pod's output, and what the supervisor knows of them. */
 export interface Output {
-  readonly logger?: StreamReader;
-  readonly linePrefixer?: StreamReader;
+  readonly logger?: StreamReader | undefined;
+  readonly linePrefixer?: StreamReader | undefined;
   /** Where the apps' terminals come through. */
-  readonly fdSocket?: FdSocket;
+  readonly fdSocket?: FdSocket | undefined;
 }
 
 const readers = ({ logger, linePrefixer }: Output): readonly StreamReader[] =>

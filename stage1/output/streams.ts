@@ -87,9 +87,9 @@ export function podChannels({ apps, prefixed }: Pod): readonly Channel[] {
 /** What the terminals of a pod go through, from init to the supervisor. */
 export interface Terminals {
   /** With `--interactive`. */
-  readonly interactive?: Terminal;
+  readonly interactive?: Terminal | undefined;
   /** Where an app has a terminal to attach to. */
-  readonly fdSocket?: FdSocket;
+  readonly fdSocket?: FdSocket | undefined;
 }
 
 /** The supervisor, before init is born: all that is not a terminal, which only init can make. */

@@ -238,7 +238,8 @@ function rawMode(steps: Section, terminal: Terminal): void {
   const masks = [without(RAW_IFLAG, RAW_OFLAG), without(0, RAW_LFLAG)];
   for (let word = 0; word < 5; word++) {
     steps.compute("load", [addressOf(terminal.saved, word * 8)], { store: value });
-    if (word < 2) steps.compute("and", [value, masks[word]], { store: value });
+    const mask = masks[word];
+    if (mask !== undefined) steps.compute("and", [value, mask], { store: value });
     // Bytes 22 and 23 are VTIME and VMIN: read(2) returns as soon as there is one byte.
     if (word === 2) {
       steps.compute("and", [value, (1n << 48n) - 1n], { store: value });

@@ -21,7 +21,7 @@ import {
   type Slot,
   slot,
 } from "../engine/plan.ts";
-import type { Pod } from "../pod.ts";
+import type { Pod, PodApp } from "../pod.ts";
 import { forkInit, leaveHostMounts } from "../root/private_users.ts";
 import { attachRoot, openRoot } from "../root/root.ts";
 import { leaveStreams } from "../output/streams.ts";
@@ -32,10 +32,10 @@ import { applySysctls } from "../root/sysctl.ts";
 interface FromHost {
   readonly statusDirectory: Slot;
   /** In the order of the apps. */
-  readonly roots: readonly OpenRoot[];
+  readonly roots: readonly { readonly app: PodApp; readonly open: OpenRoot }[];
   readonly etc: ReadonlyMap<string, Slot>;
   /** With `--ipc=parent`. */
-  readonly shm?: Slot;
+  readonly shm?: Slot | undefined;
 }
 
 /**
@@ -87,13 +87,13 @@ export function init(
   const { statusDirectory, roots, etc, shm } = host ?? openHost(setup, pod);
   if (pod.sandbox) sandbox ??= new Sandbox(setup);
   // With users of its own init may mount these only where it sees those of the host.
-  const kernelFiles = pod.privateUsers === undefined
-    ? []
-    : roots.map((root, i) => openKernelFiles(setup, pod, pod.apps[i], root));
+  const opened = pod.privateUsers === undefined ? roots : roots.map(
+    ({ app, open }) => ({ app, open: { ...open, ...openKernelFiles(setup, pod, app, open) } }),
+  );
 
   leaveHost(setup, pod, shm);
-  for (const [i, app] of pod.apps.entries()) {
-    attachRoot(setup, pod, app, { ...roots[i], ...kernelFiles[i] }, supervisor.terminals, etc);
+  for (const { app, open } of opened) {
+    attachRoot(setup, pod, app, open, supervisor.terminals, etc);
   }
   setup.must("make init's root read-only", "mount_setattr", [
     k.AT_FDCWD,
@@ -124,7 +124,7 @@ function openHost(setup: Section, pod: Pod): FromHost {
   }
   return {
     statusDirectory,
-    roots: pod.apps.map((app) => openRoot(setup, pod, app)),
+    roots: pod.apps.map((app) => ({ app, open: openRoot(setup, pod, app) })),
     etc: openEtcFiles(setup, pod),
     shm: pod.ipc === "parent" ? hostSharedMemory(setup) : undefined,
   };

@@ -24,7 +24,7 @@ export interface Role {
 
 /** What the parts of the loop share. */
 export interface Loop extends Noting {
-  readonly cgroups?: Cgroups;
+  readonly cgroups?: Cgroups | undefined;
   readonly pod: Pod;
   readonly role: Role;
   /** Whether any app may be started again; what no app of the pod needs is not in the plan. */

@@ -11,6 +11,7 @@ const HELD_BACK = [k.SIGHUP, k.SIGINT, k.SIGQUIT, k.SIGTERM];
 /** The last steps of the supervisor but its exit, which all go on here: what fails of this changes no exit status. */
 export function removePod(steps: Section, { removal }: Pod): void {
   if (removal === undefined) return;
+  const [program = ""] = removal;
   const child = slot("rkt rm");
   const file = slot("file");
   steps.heading("supervisor: remove the pod");
@@ -41,7 +42,7 @@ export function removePod(steps: Section, { removal }: Pod): void {
   for (const stream of [0, 1]) {
     steps.attempt("say nothing but errors", "dup3", [file, stream, 0]);
   }
-  steps.attempt("remove the pod", "execve", [removal[0], vector(removal), vector([])]);
+  steps.attempt("remove the pod", "execve", [program, vector(removal), vector([])]);
   steps.attempt("leave it to the garbage collection", "exit_group", [127]);
   steps.label("removed");
 }

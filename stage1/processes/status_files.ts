@@ -95,7 +95,7 @@ function codeText({ steps, code }: Noting, name: string): { text: Slot; length: 
   const length = slot("length");
   steps.compute("shl", [code, 2], { store: text });
   steps.compute("add", [text, CODE_TEXTS], { store: text });
-  for (const [digits, limit] of [[1, 10], [2, 100]]) {
+  for (const [digits, limit] of [[1, 10], [2, 100]] as const) {
     steps.set(length, digits);
     steps.compute("let", [code], { branch: { when: "less", operand: limit, to: name } });
   }

@@ -36,7 +36,7 @@ export interface Supervisor {
   /** A pidfd of the supervisor, for init to see whether it still lives. */
   readonly alive: Slot;
   readonly terminals: Terminals;
-  readonly cgroups?: Cgroups;
+  readonly cgroups?: Cgroups | undefined;
   /** The processes of the apps' output. */
   readonly output: Output;
 }

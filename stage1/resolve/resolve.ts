@@ -88,8 +88,9 @@ async function resolveApp(
   const environment = appEnvironment(app, name, user, Object.values(streams).includes("tty"));
   const workingDirectory = app.workingDirectory ?? "/";
   const command = (exec: readonly string[], hint: string): Command => {
-    const executables = candidates(exec[0], workingDirectory, app);
-    checkExecutable(root, name, exec[0], executables, mounts, hint);
+    const [program = ""] = exec;
+    const executables = candidates(program, workingDirectory, app);
+    checkExecutable(root, name, program, executables, mounts, hint);
     return { executables, arguments: exec };
   };
   const handler = (event: EventHandler["name"]): Command | undefined => {

@@ -1,5 +1,6 @@
 /** The mounts of an app's root between the moment when they are made and that when they are attached. */
 import type { Slot } from "../engine/plan.ts";
+import type { AppMount } from "../pod.ts";
 
 /** Mounts that are made and not yet attached, because init still stands in the host's root. */
 export interface OpenRoot {
@@ -9,5 +10,5 @@ export interface OpenRoot {
   readonly proc?: Slot;
   readonly sys?: Slot;
   /** In the order of the `mounts` of the app. */
-  readonly volumes: readonly Slot[];
+  readonly volumes: readonly { readonly mount: AppMount; readonly volume: Slot }[];
 }

@@ -17,7 +17,7 @@ const MOST_RANGES = 0x7fff;
 
 /** A range of users, by chance: two pods with the same one could touch each other's files, were they to see them. */
 export function newPrivateUsers(): PrivateUsers {
-  const [random] = crypto.getRandomValues(new Uint32Array(1));
+  const random = new DataView(crypto.getRandomValues(new Uint8Array(4)).buffer).getUint32(0);
   return { shift: (1 + random % MOST_RANGES) * COUNT, count: COUNT };
 }
 

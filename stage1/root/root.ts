@@ -61,7 +61,7 @@ export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
       MOUNT_ATTR_SIZE,
     ]);
   }
-  const volumes = app.mounts.map((mount) => openVolume(steps, app, mount));
+  const volumes = app.mounts.map((mount) => ({ mount, volume: openVolume(steps, app, mount) }));
   if (pod.privateUsers === undefined) return { root, volumes };
   const at = `in app "${app.name}"`;
   const dev = makeDev(steps, at, pod.privateUsers);
@@ -119,7 +119,7 @@ export function attachRoot(
   mountSys(steps, pod, at, open);
   mountDev(steps, at, pod, app, open, terminals);
   mountHostname(steps, at, open.root);
-  app.mounts.forEach((mount, i) => attachVolume(steps, at, mount, open.volumes[i], open.root));
+  for (const { mount, volume } of open.volumes) attachVolume(steps, at, mount, volume, open.root);
   // After the volumes: these go before them.
   mountEtcFiles(steps, pod, app, open.root, etc);
   // Then: the targets may have to be made.

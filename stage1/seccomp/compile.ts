@@ -96,11 +96,13 @@ function same(a: Action, b: Action): boolean {
 
 /** A binary tree: left is what is below the middle range's first number. */
 function search(all: readonly Range[]): readonly Instruction[] {
-  if (all.length === 1) return act(all[0].action);
   const middle = all.length >> 1;
+  const at = all[middle];
+  if (at === undefined) throw new RangeError("there are no ranges to search");
+  if (middle === 0) return act(at.action);
   const left = search(all.slice(0, middle));
   const right = search(all.slice(middle));
-  const { from } = all[middle];
+  const { from } = at;
   // Conditional jumps reach 255 instructions, others any.
   return left.length <= 255
     ? [[JUMP_NOT_LESS, left.length, 0, from], ...left, ...right]

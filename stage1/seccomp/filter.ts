@@ -2,7 +2,7 @@
 import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import type { Isolator, SeccompSet } from "../../src/appc/isolator.ts";
 import { Failure } from "../../src/failure.ts";
-import { CAPABILITIES } from "../../src/linux/capabilities.ts";
+import { capabilityName } from "../../src/linux/capabilities.ts";
 import type { Architecture } from "../engine/machine/engine.ts";
 import { DEFAULT_FILTER } from "./default_filter.ts";
 import type { SystemCallFilter, SystemCalls } from "../pod.ts";
@@ -27,7 +27,7 @@ export async function systemCallFilter(
   architecture: Architecture,
 ): Promise<SystemCallFilter | undefined> {
   const calls = systemCalls(isolators);
-  const names = capabilities.map((number) => CAPABILITIES[number]);
+  const names = capabilities.map(capabilityName);
   if (calls === "default" && sameSet(names, DEFAULT_CAPABILITIES)) {
     return { program: decoded(DEFAULT_FILTER[architecture]), calls, unknownNames: [] };
   }

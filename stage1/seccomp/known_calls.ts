@@ -11,7 +11,7 @@ export interface KnownCall {
 }
 
 function read(text: string, of: SyscallClass): KnownCall {
-  const [name, x86_64, aarch64] = text.trim().split(" ");
+  const [name = "", x86_64, aarch64] = text.trim().split(" ");
   return {
     name,
     number: {

@@ -32,8 +32,8 @@ export function makePodDirectory(steps: Section, pod: Pod): void {
 }
 
 function move(steps: Section, from: string, to: string): void {
-  const [, stage] = to.split("pods/");
-  steps.must(`move the pod's directory to ${stage.split("/")[0]}`, "renameat2", [
+  const stage = to.split("/").at(-2);
+  steps.must(`move the pod's directory to ${stage}`, "renameat2", [
     k.AT_FDCWD,
     from,
     k.AT_FDCWD,

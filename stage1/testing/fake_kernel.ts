@@ -46,9 +46,11 @@ export interface Script {
   /** What the calls of clone(2) return, one after the other; 0 makes the run that of the child. */
   readonly clones: readonly number[];
   /** What happens then; afterwards the process waits for ever. */
-  readonly events?: readonly Event[];
+  readonly events?: readonly Event[] | undefined;
   /** Results of calls that are not to go well. */
-  readonly answer?: (call: SyscallName, args: readonly Given[]) => number | undefined;
+  readonly answer?:
+    | ((call: SyscallName, args: readonly Given[]) => number | undefined)
+    | undefined;
 }
 
 /** An app of {@linkcode testPod}; `changes` go over the defaults. */
