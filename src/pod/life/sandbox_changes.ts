@@ -1,10 +1,10 @@
 /**
- * Changing the apps of a running pod. Two locks keep those apart who do it at the same time; the kernel drops both with
- * their holders:
+ * Changes the apps of a running pod. Two locks separate commands that do so at the same time. The kernel releases both
+ * when their holders end:
  *
- * - `appsinfo`: held by who changes the manifest, which is replaced as a whole: nobody sees a half one. An app is one
- *   of the pod's as soon as the manifest has it, and no more as soon as it has not; directories of apps that it does
- *   not have are what a crash has left, and in nobody's way.
+ * - `appsinfo`: held while the manifest is changed. The manifest is replaced as a whole, so nobody reads half of it. An
+ *   app belongs to the pod as long as the manifest lists it. A directory of an app that it does not list was left by a
+ *   crash, and does no harm.
  * - `appsinfo/APP`: held by the app's shim for as long as the app runs, by who starts it until then, and by who
  *   removes it.
  */

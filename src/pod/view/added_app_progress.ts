@@ -1,4 +1,4 @@
-/** How far the apps of pods have come whose apps come and go. On the way of `rkt list`. */
+/** The progress of apps of sandboxes. `rkt list` loads this. */
 import { closeDescriptor, tryLockShared, tryOpenDirectory } from "../../linux/lock.ts";
 import type { RawDirectory } from "../../linux/raw_directory.ts";
 import { appPid } from "../app/app_process.ts";
