@@ -100,7 +100,7 @@ Deno.test("pods without users of their own have nothing of it", () => {
   assert.deepEqual(callsOf(run, "fchownat"), []);
 });
 
-Deno.test("the keeper of an added app opens the app's files as the host's root, and is the pod's root then", () => {
+Deno.test("the shim of an added app opens the app's files as the host's root, and is the pod's root then", () => {
   const app = testApp("app");
   const added = testPod([app], { privateUsers: USERS, sandbox: true });
   const run = runPlan(addedAppPlan(added, app), { clones: [0, 0] });

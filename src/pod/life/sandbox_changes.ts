@@ -20,7 +20,7 @@ import {
   openDirectory,
   tryLockExclusive,
 } from "../../linux/lock.ts";
-import { KEEPERS, STOPPING } from "../../../stage1/processes/sandbox.ts";
+import { APPS_LOCK, STOPPING } from "../../../stage1/processes/sandbox.ts";
 import { isSandbox } from "../directory/sandbox.ts";
 import { statusPath } from "../directory/pod_details.ts";
 import { openPod, type PodView } from "../directory/pod_directory.ts";
@@ -99,7 +99,7 @@ function inode(path: string): number | null | undefined {
 
 /** Whether somebody has asked the pod to end. */
 export function isStopping(pod: PodView): boolean {
-  return exists(`${pod.path}/${KEEPERS}/${STOPPING}`);
+  return exists(`${pod.path}/${APPS_LOCK}/${STOPPING}`);
 }
 
 /** Replaces the manifest of a pod. The caller holds {@linkcode lockManifest}. */
