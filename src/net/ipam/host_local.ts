@@ -131,7 +131,7 @@ const rangeText = ({ start, end }: Range): string => `${ipText(start)}-${ipText(
  * Takes an address out of each set of ranges.
  *
  * @param asked addresses that the person wants to have
- * @param dns what the file `resolvConf` of the configuration says
+ * @param dns the settings of the configuration's file `resolvConf`
  * @throws {Failure | AppcError} also where all addresses are taken
  */
 export function allocateHostLocal(

@@ -113,7 +113,7 @@ export function replaceManifest(pod: PodView, manifest: PodManifest): void {
   Deno.renameSync(temporary, path);
 }
 
-/** Deletes what is one app's alone below a pod's directory, also what a crash has left of one. */
+/** Deletes the files of one app in a pod's directory, also those that a crash has left. */
 export function deleteAppFiles(pod: PodView, name: string, volumes: readonly string[]): void {
   const status = statusPath(pod);
   for (const suffix of ["", "-pid", "-started", "-created", "-keeper", "-restarts"]) {

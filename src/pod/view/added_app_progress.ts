@@ -17,7 +17,7 @@ export function isKept(pod: PodView, name: string): boolean {
   }
 }
 
-/** How far an app of a running sandbox has come: what its files say may be from before its shim was killed. */
+/** The progress of an app of a running sandbox. Its files may be older than the death of its shim, so the lock decides. */
 export function addedAppProgress(
   dataDir: string,
   pod: PodView,
