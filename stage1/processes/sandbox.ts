@@ -57,7 +57,7 @@ function stopApps(steps: Section, appsLock: Slot, stopping: Slot, left: Slot): v
   steps.when(stopping, 0, goOn);
   steps.when(told, 1, "shims are told");
   steps.set(told, 1);
-  // First the file, then the signal: a shim that is just being born sees the one or gets the other.
+  // First the file, then the signal: a shim that was just made finds the file or gets the signal.
   steps.attempt("note that the pod is to end", "openat", [
     appsLock,
     STOPPING,

@@ -39,7 +39,7 @@ Deno.test("toHostId() never leaves the range, whatever a file's owner is", () =>
   assert.equal(privateUsersText(USERS), "196608:65536");
 });
 
-Deno.test("init is born on the way, after all that takes the host's root, in the namespace", () => {
+Deno.test("the intermediate process makes init after all that takes the host's root, in the namespace", () => {
   const run = runPod(pod(), { clones: [0, 0] });
   const enter = indexOf(run, "setns", USER_NAMESPACE, k.CLONE_NEWUSER);
   const order = [
