@@ -194,9 +194,7 @@ function httpResponse(url: string, response: Response, silence: Silence): HttpRe
   };
 }
 
-const ENDED: Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>> = Promise.resolve({
-  done: true,
-});
+const ENDED = Promise.resolve({ done: true, value: undefined } as const);
 
 /** An answer with its whole body. */
 export interface SmallResponse extends Pick<HttpResponse, "url" | "status" | "statusText"> {

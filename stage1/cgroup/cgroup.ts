@@ -85,7 +85,24 @@ export function makeCgroups(steps: Section, pod: Pod): Cgroups | undefined {
       apps.get(app.name)?.push(handle);
     }
   }
-  return { version: location.version, inside, apps, directories };
+  const cgroups = { version: location.version, inside, apps, directories };
+  // The supervisor removes by them what it has made for its apps.
+  if (pod.apps.length === 0) leavePodCgroups(steps, cgroups);
+  return cgroups;
+}
+
+/** The supervisor, when init is born: how to enter the cgroups of apps is for init to know. */
+export function leaveAppCgroups(steps: Section, cgroups: Cgroups | undefined): void {
+  for (const handle of [...cgroups?.apps.values() ?? []].flat()) {
+    steps.attempt("leave the apps' cgroups to init", "close", [handle]);
+  }
+}
+
+/** Who does not remove them: the directories of the pod's cgroups are the host's. */
+export function leavePodCgroups(steps: Section, cgroups: Cgroups | undefined): void {
+  for (const directory of cgroups?.directories.values() ?? []) {
+    steps.attempt("close the pod's cgroup", "close", [directory]);
+  }
 }
 
 /**
@@ -161,7 +178,9 @@ function makeAppCgroup(
 ): Slot {
   const who = `app "${app.name}"`;
   const handle = slot(`cgroup of ${app.name} in ${base.path}`);
-  steps[again](`make a cgroup for ${who}`, "mkdirat", [pod, app.name, 0o755]);
+  const made = [pod, app.name, 0o755] as const;
+  if (again === "must") steps.must(`make a cgroup for ${who}`, "mkdirat", made);
+  else steps.attempt(`make a cgroup for ${who}`, "mkdirat", made);
   for (const setting of settings(location, base, app.limits)) {
     writeSetting(steps, who, pod, `${app.name}/`, setting);
   }
@@ -223,6 +242,7 @@ function writeSetting(
   const doing = `limit ${what} of ${who}`;
   if (warning === undefined) return writeAt(steps, doing, directory, `${below}${file}`, text);
   const opened = slot("file");
+  const written = slot("written");
   const names = [file, ...otherwise === undefined ? [] : [otherwise]];
   // Several files can have the same text: bandwidth to read and to write, of version 1.
   const label = (name: string) => `${name} of ${who} (${file} ${text})`;
@@ -233,10 +253,10 @@ function writeSetting(
       store: opened,
       branch: { when: "error", to: next },
     });
-    steps.attempt(doing, "write", [opened, text, text.length], {
-      branch: { when: "error", to: next },
-    });
-    steps.attempt("close it", "close", [opened], { branch: { when: "always", to: done } });
+    steps.attempt(doing, "write", [opened, text, text.length], { store: written });
+    steps.attempt("close it", "close", [opened]);
+    steps.compute("let", [written], { branch: { when: "less", operand: 0, to: next } });
+    steps.goto(done);
     steps.label(next);
   }
   const line = `run: warning: ${who}: ${warning}\n`;
@@ -248,7 +268,7 @@ function writeSetting(
   steps.label(done);
 }
 
-/** `struct clone_args` (include/uapi/linux/sched.h) for a process that starts in a cgroup. The descriptor of that cgroup must be put at `cgroupAt`. */
+/** `struct clone_args` (include/uapi/linux/sched.h) for a birth in a cgroup, whose descriptor is to be put into it. */
 export function cloneArguments(
   flags: number,
 ): { readonly args: Struct; readonly size: number; readonly cgroupAt: number } {
@@ -263,7 +283,7 @@ export function cloneArguments(
   return { args, size: 88, cgroupAt: 80 };
 }
 
-/** A process of an app enters its cgroups, unless it was made there, and gets a cgroup namespace, in which they are the root. */
+/** A process of an app enters its cgroups, if it was not born there, and takes them for the top of all cgroups. */
 export function enterCgroup(
   steps: Section,
   at: string,

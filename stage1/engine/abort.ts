@@ -12,6 +12,7 @@ import {
   slot,
   type Step,
   type Struct,
+  zeroSlot,
 } from "./plan.ts";
 
 /** What rkt returns when it itself could not do its job. */
@@ -50,7 +51,7 @@ export function failureText(step: Step): string {
 }
 
 /** The error of the step that failed: zero as long as none has. */
-export const FAILED_WITH: Slot = slot("error");
+export const FAILED_WITH: Slot = zeroSlot("error");
 
 function abortSteps(): readonly Item[] {
   const steps = new Section();

@@ -238,7 +238,7 @@ Deno.test("assemble() finds texts behind ones that are not ASCII", () => {
 });
 
 Deno.test("assemble() ends an array of texts with NULL", () => {
-  const { setup } = emit(plan((s) => s.attempt("run", "execve", ["/x", vector(["a", "ß"])])));
+  const { setup } = emit(plan((s) => s.attempt("run", "execve", ["/x", vector(["a", "ß"]), 0])));
   const at = Number(instruction(setup, 0).args[1]) - BASES.setup;
   const view = new DataView(setup.buffer, at);
   assert.equal(text(setup, BASES.setup, view.getBigInt64(0, true)), "a");

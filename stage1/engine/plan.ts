@@ -4,12 +4,14 @@
  * A plan is a plain value. {@linkcode assemble} makes it a program that the engine executes, {@linkcode print} shows
  * it to a person, {@linkcode interpret} runs it in tests.
  */
-import type { OperationName, SyscallName } from "./syscalls.ts";
+import type { OPERATION_ARGUMENTS, OperationName, SyscallName, SYSCALLS } from "./syscalls.ts";
 
 /** Eight bytes of memory with a name, where results are kept. */
 export interface Slot {
   readonly kind: "slot";
   readonly name: string;
+  /** It may be read before anything is stored: that it is zero then means something. */
+  readonly zero?: true;
 }
 
 /** Memory that starts as zero bytes and that the kernel or the plan writes to. */
@@ -53,6 +55,25 @@ export type Value = number | bigint | string | Address;
 /** What can be an argument. A string stands for its address; a slot for what it holds. */
 export type Argument = Value | Slot | Space | Struct | Vector;
 
+/** An argument for each parameter. */
+type ForEach<P extends readonly unknown[]> = { readonly [I in keyof P]: Argument };
+
+/** As many arguments as an operation takes. */
+interface ByCount {
+  readonly 0: readonly [];
+  readonly 1: readonly [Argument];
+  readonly 2: readonly [Argument, Argument];
+  readonly 3: readonly [Argument, Argument, Argument];
+}
+
+/** The arguments of a call or operation: a list of any other length does not compile. */
+export type ArgumentsOf<C extends SyscallName | OperationName> = C extends "prctl"
+  // The kernel reads of prctl's arguments what the option takes.
+  ? readonly [Argument, Argument, Argument?, Argument?, Argument?]
+  : C extends SyscallName ? ForEach<(typeof SYSCALLS)[C]["parameters"]>
+  : C extends OperationName ? ByCount[(typeof OPERATION_ARGUMENTS)[C][number]]
+  : never;
+
 /** When a step branches, instead of going on with the next one. */
 export type Branch =
   | { readonly when: "error" | "always"; readonly to: string }
@@ -82,6 +103,17 @@ export interface Label {
   readonly name: string;
 }
 
+/**
+ * A descriptor that stays open though no later step uses it: for its lock, say, or for another process. It does nothing;
+ * without it {@linkcode verify} takes the descriptor for one that was forgotten.
+ */
+export interface Keep {
+  readonly kind: "keep";
+  readonly descriptor: Slot | number;
+  /** What it stays open for. */
+  readonly why: string;
+}
+
 /** A line for the person who reads the plan. */
 export interface Heading {
   readonly kind: "heading";
@@ -94,7 +126,7 @@ export interface Heading {
  *     setup     what makes the pod; given back to the kernel once it is up
  *     births    the processes of apps: what init keeps for those that are born later
  *     resident  what stays of the first process
- *     init      what stays of the pod's init, or shim
+ *     init      what stays of the pod's init, or keeper
  *     output    the processes that read the apps' output
  *     waiting   what all of them do while there is nothing to do. It lies beside the engine, so that it is there when
  *               all else is not: a process that waits lets go of the other sections, and has them again when it needs them
@@ -105,7 +137,7 @@ export type SectionName = typeof SECTIONS[number];
 export const SECTIONS = ["setup", "births", "resident", "init", "output", "waiting"] as const;
 
 /** What stands in a section. */
-export type Item = Step | Label | Heading;
+export type Item = Step | Label | Heading | Keep;
 
 /** A whole program. It starts with the first step of its setup section. */
 export interface Plan {
@@ -125,6 +157,9 @@ export interface Plan {
 
 /** A slot, to store a result in and to use it. */
 export const slot = (name: string): Slot => ({ kind: "slot", name });
+
+/** A slot whose zero of the beginning means something: nothing has happened yet. */
+export const zeroSlot = (name: string): Slot => ({ kind: "slot", name, zero: true });
 
 /** Memory of `size` bytes. */
 export const space = (name: string, size: number): Space => ({ kind: "space", name, size });
@@ -169,33 +204,55 @@ export interface StepOptions {
   readonly hint?: string;
 }
 
+/** Arguments without those that are left out at the end. */
+const present = (args: readonly (Argument | undefined)[]): readonly Argument[] =>
+  args.filter((argument) => argument !== undefined);
+
 /** Collects the steps of a section in the order of their execution. */
 export class Section {
   readonly items: Item[] = [];
 
   /** A call that must succeed: else the process reports `what` with the error, and ends. */
-  must(
+  must<C extends SyscallName>(
     what: string,
-    call: SyscallName,
-    args: readonly Argument[],
+    call: C,
+    args: ArgumentsOf<C>,
     options: Omit<StepOptions, "branch"> = {},
   ): void {
-    this.items.push({ kind: "step", call, arguments: args, what, fatal: true, ...options });
+    this.items.push({
+      kind: "step",
+      call,
+      arguments: present(args),
+      what,
+      fatal: true,
+      ...options,
+    });
   }
 
   /** A call whose failure does not matter, or is seen to by its branch. */
-  attempt(
+  attempt<C extends SyscallName | OperationName>(
     what: string,
-    call: SyscallName | OperationName,
-    args: readonly Argument[],
+    call: C,
+    args: ArgumentsOf<C>,
     options: StepOptions = {},
   ): void {
-    this.items.push({ kind: "step", call, arguments: args, what, fatal: false, ...options });
+    this.items.push({
+      kind: "step",
+      call,
+      arguments: present(args),
+      what,
+      fatal: false,
+      ...options,
+    });
   }
 
   /** An operation of the engine on values. */
-  compute(call: OperationName, args: readonly Argument[], options: StepOptions = {}): void {
-    this.items.push({ kind: "step", call, arguments: args, fatal: false, ...options });
+  compute<O extends OperationName>(
+    call: O,
+    args: ArgumentsOf<O>,
+    options: StepOptions = {},
+  ): void {
+    this.items.push({ kind: "step", call, arguments: present(args), fatal: false, ...options });
   }
 
   /** Goes on at a label. */
@@ -216,6 +273,11 @@ export class Section {
   /** A place to branch to. Names are unique in the whole plan. */
   label(name: string): void {
     this.items.push({ kind: "label", name });
+  }
+
+  /** Says that a descriptor stays open; see {@linkcode Keep}. */
+  keep(descriptor: Slot | number, why: string): void {
+    this.items.push({ kind: "keep", descriptor, why });
   }
 
   /** A line for readers. */

@@ -52,6 +52,9 @@ export function print(plan: Plan, width = 100): string[] {
 function printItem(item: Item, width: number): string[] {
   if (item.kind === "heading") return ["", `# ${item.text}`];
   if (item.kind === "label") return [` ${item.name}:`];
+  if (item.kind === "keep") {
+    return [`${" ".repeat(10)}# ${printArgument(item.descriptor, "fd")} stays open: ${item.why}`];
+  }
   const call = `    ${printStep(item)}`;
   if (item.what === undefined) return [call];
   const comment = `# ${item.what}`;

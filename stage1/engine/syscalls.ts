@@ -10,17 +10,17 @@ import type { Architecture } from "./machine/engine.ts";
  */
 export type Parameter = "int" | "octal" | "size" | "fd" | "pointer" | "signal" | "pid" | string;
 
-interface Syscall {
+interface Syscall<P extends readonly Parameter[] = readonly Parameter[]> {
   readonly x86_64: number;
   readonly aarch64: number;
-  readonly parameters: readonly Parameter[];
+  readonly parameters: P;
 }
 
-const call = (x86_64: number, aarch64: number, ...parameters: Parameter[]): Syscall => ({
-  x86_64,
-  aarch64,
-  parameters,
-});
+const call = <const P extends readonly Parameter[]>(
+  x86_64: number,
+  aarch64: number,
+  ...parameters: P
+): Syscall<P> => ({ x86_64, aarch64, parameters });
 
 // deno-fmt-ignore
 export const SYSCALLS = {
@@ -131,6 +131,30 @@ export const OPERATIONS = {
 
 /** The name of an operation of the engine. */
 export type OperationName = keyof typeof OPERATIONS;
+
+/** How many arguments the operations take: the least and the most. */
+export const OPERATION_ARGUMENTS = {
+  let: [0, 1],
+  add: [2, 2],
+  sub: [2, 2],
+  and: [2, 2],
+  shl: [2, 2],
+  shr: [2, 2],
+  load: [1, 1],
+  put: [2, 2],
+  branchSource: [0, 0],
+  branchValue: [0, 0],
+  goto: [1, 1],
+  return: [0, 0],
+  same: [3, 3],
+  hash: [3, 3],
+  length: [1, 1],
+  leave: [2, 2],
+} as const satisfies Record<OperationName, readonly [number, number]>;
+
+/** Whether a name is that of a system call, and not of an operation. */
+export const isSyscall = (name: SyscallName | OperationName): name is SyscallName =>
+  Object.hasOwn(SYSCALLS, name);
 
 /** The number that the engine wants for a call or operation. */
 export function callNumber(name: SyscallName | OperationName, architecture: Architecture): number {

@@ -12,6 +12,7 @@ import {
   type Section,
   type Sections,
   slot,
+  zeroSlot,
 } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
 import { type Chunk, runReader, type StreamReader, streamReader } from "./stream_reader.ts";
@@ -50,9 +51,9 @@ function showLines(steps: Section, nameLength: number, chunk: Chunk, done: strin
   const [byte, difference, value] = [slot("byte"), slot("difference"), slot("value")];
   const stream = slot("stream");
   const name = slot("name");
-  const unfinished = slot("unfinished");
-  const last = slot("last");
-  const lastStream = slot("last stream");
+  const unfinished = zeroSlot("unfinished");
+  const last = zeroSlot("last");
+  const lastStream = zeroSlot("last stream");
   const vector = mutableStruct(
     "iovec",
     ["name", 8, 0],

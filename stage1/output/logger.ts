@@ -92,6 +92,7 @@ function lockLogs(steps: Section): void {
   steps.attempt("open the directory of the logs", "openat", [k.AT_FDCWD, LOGS, flags, 0], {
     store: directory,
   });
+  steps.keep(directory, "its lock shows that logs are being written");
   steps.attempt("show that logs are being written", "flock", [directory, k.LOCK_EX | k.LOCK_NB]);
 }
 

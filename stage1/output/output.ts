@@ -18,7 +18,7 @@ export interface Output {
 const readers = ({ logger, linePrefixer }: Output): readonly StreamReader[] =>
   [logger, linePrefixer].filter((each) => each !== undefined);
 
-/** The supervisor, before it makes init. */
+/** The supervisor, before init is born. */
 export function openOutput(setup: Section, pod: Pod): Output {
   return {
     logger: logger(pod),
@@ -27,7 +27,7 @@ export function openOutput(setup: Section, pod: Pod): Output {
   };
 }
 
-/** The supervisor, when init is made. */
+/** The supervisor, when init is born. */
 export function startOutput(setup: Section, pod: Pod, output: Output, init: Slot): void {
   const failed = "no output";
   receiveStreams(setup, pod, output.fdSocket, failed);
@@ -35,6 +35,7 @@ export function startOutput(setup: Section, pod: Pod, output: Output, init: Slot
   if (all.length > 0) {
     const pidfd = slot("init's pidfd");
     setup.must("refer to init", "pidfd_open", [init, 0], { store: pidfd });
+    setup.keep(pidfd, "a process of the output that is made again watches it");
     for (const each of all) startReader(setup, each, pidfd);
   }
   if (output.fdSocket !== undefined) setup.label(failed);

@@ -17,6 +17,7 @@ import {
   type Space,
   space,
   type Struct,
+  zeroSlot,
 } from "../engine/plan.ts";
 import { type Channel, MOST_CHANNELS, SUPERVISOR_SIDE } from "./streams.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
@@ -68,11 +69,11 @@ export function streamReader(name: string, channels: readonly Channel[]): Stream
     ...entry(0),
     ...channels.flatMap(({ number }) => entry(SUPERVISOR_SIDE + number)),
   );
-  return { name, channels, pid: slot(name), polls, init: slot("init's pidfd") };
+  return { name, channels, pid: zeroSlot(name), polls, init: zeroSlot("init's pidfd") };
 }
 
 /**
- * The supervisor: starts a process once init is made.
+ * The supervisor: starts a process once init is born.
  *
  * @param pidfd a pidfd of init
  */

@@ -92,7 +92,7 @@ export interface Terminals {
   readonly fdSocket?: FdSocket | undefined;
 }
 
-/** The supervisor, before it makes init: all that is not a terminal, which only init can make. */
+/** The supervisor, before init is born: all that is not a terminal, which only init can make. */
 export function openStreams(setup: Section, pod: Pod): FdSocket | undefined {
   const all = podChannels(pod);
   if (all.length === 0) return undefined;
@@ -121,6 +121,7 @@ function openPipe(setup: Section, channel: Channel): void {
   move(setup, what, toApp ? output : input, APP_SIDE + channel.number);
   // An app that reads its own pipe must not make the logger wait for what is gone.
   setup.must("never wait for it", "fcntl", [ours, k.F_SETFL, k.O_NONBLOCK]);
+  if (toApp) setup.keep(ours, "`rkt attach` takes it from the supervisor");
   giveToApp(setup, what, channel);
 }
 
@@ -180,9 +181,10 @@ function keepSlave(steps: Section, at: string, pts: Slot, number: number): void 
   const flags = k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC;
   steps.must(what, "openat", [pts, "0", flags, 0], { store: slave });
   move(steps, what, slave, number);
+  steps.keep(number, "the terminal would end with the app's last process");
 }
 
-/** The supervisor, after it has made init: closes the apps' ends, and receives the masters of the terminals. */
+/** The supervisor, after init's birth: closes the apps' ends, and receives the masters of the terminals. */
 export function receiveStreams(
   setup: Section,
   pod: Pod,

@@ -17,6 +17,7 @@ import {
   type Space,
   space,
   struct,
+  zeroSlot,
 } from "../engine/plan.ts";
 import {
   type FdSocket,
@@ -42,17 +43,17 @@ export interface Terminal {
 const STDIN = 0;
 const STDOUT = 1;
 
-/** Before init is made: remember the caller's modes, and make the socket. */
+/** Before init is born: remember the caller's modes, and make the socket. */
 export function openTerminal(setup: Section): Terminal {
   const saved = space("the caller's modes", 40);
   setup.must("read the terminal's modes", "ioctl", [STDIN, k.TCGETS, saved]);
   return {
     fdSocket: openFdSocket(setup, "make a socket for the terminal"),
-    master: slot("master"),
+    master: zeroSlot("master"),
     saved,
-    input: slot("input relay"),
-    output: slot("output relay"),
-    guard: slot("guard"),
+    input: zeroSlot("input relay"),
+    output: zeroSlot("output relay"),
+    guard: zeroSlot("guard"),
   };
 }
 
@@ -84,6 +85,7 @@ export function makePty(
     "console",
     k.MOVE_MOUNT_F_EMPTY_PATH,
   ]);
+  steps.attempt("close it", "close", [clone]);
 }
 
 function openMaster(
@@ -151,7 +153,7 @@ function becomeStreams(steps: Section, at: string, slave: Slot): void {
   }
 }
 
-/** The supervisor, when init is made: receive the master, start guard and relays. */
+/** The supervisor, when init is born: receive the master, start guard and relays. */
 export function startRelay(setup: Section, terminal: Terminal): void {
   setup.heading("supervisor: relay the terminal");
   setup.must("leave init its end of the socket", "close", [terminal.fdSocket.sender]);
@@ -206,6 +208,12 @@ export function relay(
   steps.attempt("allow the change of modes", "rt_sigprocmask", [k.SIG_BLOCK, tty, 0, 8]);
   steps.compute("add", [supervisor.alive, k.POLLIN * 2 ** 32], { store: value });
   steps.compute("put", [addressOf(poll), value]);
+  steps.keep(supervisor.alive, "it is polled");
+  // Of what the supervisor has open the guard needs no more than that and the terminal.
+  steps.compute("add", [supervisor.alive, 1], { store: value });
+  steps.attempt("close what is not needed", "close_range", [value, 0xffffffff, 0]);
+  steps.compute("sub", [supervisor.alive, 1], { store: value });
+  steps.attempt("close what is not needed", "close_range", [1, value, 0]);
   steps.label("terminal guard waits");
   steps.attempt("wait for the supervisor's death", "ppoll", [poll, 1, 0, 0, 8], {
     branch: { when: "less", operand: 1, to: "terminal guard waits" },

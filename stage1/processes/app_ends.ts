@@ -26,6 +26,7 @@ import { unlessRanOut } from "./timers.ts";
 /** From the label `init reap`: sees to all children that have ended. */
 export function reapChildren(loop: Loop): void {
   reap(loop);
+  if (loop.table.apps.length === 0) return;
   mainEnded(loop);
   handlerEnded(loop);
   finished(loop);
@@ -55,6 +56,7 @@ function reap({ steps, table }: Loop): void {
     steps.goto("child of an app");
   });
   steps.goto("init reap"); // an orphan that had become ours
+  if (table.apps.length === 0) return;
 
   steps.label("child of an app");
   table.put(steps, APP, "pid", 0);

@@ -55,6 +55,7 @@ export function reconcile(loop: Loop): void {
   steps.label("init end with it");
   steps.attempt("end the pod", "exit_group", [POD_CODE]);
 
+  if (table.apps.length === 0) return;
   steps.label("never started");
   if (again) {
     table.get(steps, APP, "code", CODE);
@@ -102,9 +103,10 @@ function cloneApp({ steps, table, cgroups, role }: Loop): void {
   steps.attempt(what, "clone3", [args, size], options);
 }
 
-/** Makes the processes of apps. */
+/** The births of processes. */
 export function startProcess(loop: Loop): void {
   const { steps, table, again, handlers, role } = loop;
+  if (table.apps.length === 0) return;
   const entry = slot("where it begins");
   const nextPhase = slot("phase to come");
   steps.heading("init: start a process of an app");

@@ -60,9 +60,13 @@ export function enterPlan(entering: Entering): Plan {
   setup.must("refer to this process", "pidfd_open", [pid, 0], { store: alive });
   const terminal = entering.terminal ? openTerminal(setup) : undefined;
   makeChild(setup, entering, alive, child);
-  setup.must("refer to the program's process", "pidfd_open", [child, 0], { store: ended });
-  if (terminal !== undefined) startRelay(setup, terminal);
-  else {
+  if (terminal !== undefined) {
+    setup.must("refer to the program's process", "pidfd_open", [child, 0], { store: ended });
+    setup.keep(alive, "the guard of the terminal watches it");
+    setup.keep(ended, "the relay of the output watches it");
+    startRelay(setup, terminal);
+  } else {
+    setup.attempt("close the reference to this process", "close", [alive]);
     setup.attempt("let go of the input", "close", [0]);
     setup.attempt("let go of the output", "close", [1]);
     setup.goto("supervise");
@@ -153,9 +157,12 @@ function wait(steps: Section, waiting: Section, program: Slot, terminal?: Termin
   steps.attempt("pass the signal on to the program", "kill", [program, signal]);
   steps.goto("wait");
 
-  steps.label("kill");
-  steps.attempt("kill the program", "kill", [program, k.SIGKILL]);
-  steps.goto("wait");
+  // The program can't go on without the relay of its output.
+  if (terminal !== undefined) {
+    steps.label("kill");
+    steps.attempt("kill the program", "kill", [program, k.SIGKILL]);
+    steps.goto("wait");
+  }
 
   steps.label("reap");
   steps.attempt("see which child ended", "wait4", [-1, addressOf(status), k.WNOHANG, 0], {

@@ -6,6 +6,7 @@
 import { SIGSET_SIZE } from "../steps/signals.ts";
 import type { OpenRoot } from "../root/open_root.ts";
 import { startApp } from "../app/app.ts";
+import { leavePodCgroups } from "../cgroup/cgroup.ts";
 import { makeEtcFiles, makeHostname, openEtcFiles } from "../root/etc_files.ts";
 import { initLoop } from "./init_loop.ts";
 import { makeCovers, openKernelFiles } from "../root/kernel_files.ts";
@@ -39,7 +40,7 @@ interface FromHost {
 }
 
 /**
- * Init's part of the plan, from its first step behind the label `init`.
+ * Init's part of the plan, from its birth under the label `init`.
  *
  * @param namespaces the `CLONE_NEW*` flags of the pod
  */
@@ -53,10 +54,8 @@ export function init(
   let host: FromHost | undefined;
   let sandbox: Sandbox | undefined;
   if (pod.privateUsers !== undefined) {
-    setup.heading(
-      "intermediate process: a child of the supervisor, which opens what comes from the host",
-    );
-    setup.label("intermediate process");
+    setup.heading("the way: a child of the supervisor, that opens what comes from the host");
+    setup.label("on the way");
     leaveHostMounts(setup);
     host = openHost(setup, pod);
     if (pod.sandbox) sandbox = new Sandbox(setup, pod.privateUsers);
@@ -66,6 +65,7 @@ export function init(
   setup.heading("init: PID 1 of the pod");
   setup.label("init");
   dieWithSupervisor(setup, supervisor);
+  if (pod.apps.length > 0) leavePodCgroups(setup, supervisor.cgroups);
   leaveStreams(setup, pod);
   setup.must("leave the caller's session", "setsid", []);
   setup.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-init"]);
@@ -97,6 +97,7 @@ export function init(
   for (const { app, open } of opened) {
     attachRoot(setup, pod, app, open, supervisor.terminals, etc);
   }
+  for (const file of etc.values()) setup.attempt("close the host's file", "close", [file]);
   setup.must("make init's root read-only", "mount_setattr", [
     k.AT_FDCWD,
     "/",
@@ -145,6 +146,7 @@ function dieWithSupervisor(setup: Section, supervisor: Supervisor): void {
   });
   setup.attempt("the supervisor is dead", "exit_group", [128 + k.SIGKILL]);
   setup.label("supervised");
+  setup.attempt("let go of the supervisor", "close", [supervisor.alive]);
 }
 
 const INERT = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC;
@@ -178,6 +180,7 @@ function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
     attached,
   ]);
   setup.must("enter init's root", "fchdir", [root]);
+  setup.attempt("close it", "close", [root]);
   setup.must("change the root to init's", "pivot_root", [".", "."]);
   setup.must("detach the host's root", "umount2", [".", k.MNT_DETACH]);
   setup.must("enter the new root", "chdir", ["/"]);
@@ -196,4 +199,5 @@ function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
     "/.shm",
     attached,
   ]);
+  setup.attempt("close it", "close", [shm]);
 }

@@ -63,10 +63,11 @@ export function initLoop(
 }
 
 function ready(loop: Loop): void {
-  const { steps, table, role } = loop;
+  const { steps, table, role, statusDirectory } = loop;
   steps.heading("init: start the apps");
   steps.label("init ready");
   if (loop.again) makeTimers(loop);
+  if (table.apps.length === 0) steps.keep(statusDirectory, "there is no app whose end to note");
   steps.set(LEFT, table.apps.length + (role.stays ? 1 : 0));
   steps.set(AFTER_RECONCILE, instructionAt("init up"));
   steps.goto("reconcile");

@@ -1,7 +1,7 @@
 /** What the parts of init's loop share: init_loop.ts, app_starts.ts, app_ends.ts. */
 import type { Cgroups } from "../cgroup/cgroup.ts";
 import type { Noting } from "./status_files.ts";
-import { type Section, type Slot, slot, type Struct } from "../engine/plan.ts";
+import { type Section, type Slot, slot, type Struct, zeroSlot } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
 
 /** What is different where the loop is not that of a pod whose apps are there from the beginning. */
@@ -44,11 +44,11 @@ export const CODE = slot("code");
 /** Where to go on when an end is dealt with. */
 export const RESUME = slot("go on at");
 /** 1 when nothing is to be started any more. */
-export const STOPPING = slot("stopping");
+export const STOPPING = zeroSlot("stopping");
 /** 1 when a reconcile pass has changed what it has passed already. */
 export const AGAIN = slot("once more");
-export const POD_CODE = slot("exit status of the pod");
-export const KEPT_CODE = slot("exit status of an app that is let fail");
+export const POD_CODE = zeroSlot("exit status of the pod");
+export const KEPT_CODE = zeroSlot("exit status of an app that is let fail");
 export const LEFT = slot("apps that have not ended");
 export const TIMER = slot("timer");
 export const REST = slot("rest");

@@ -5,11 +5,18 @@
 import { undoInheritance } from "../steps/inherited.ts";
 import { alarm } from "../steps/signals.ts";
 import { exitCode, findTitle, waitForSignal } from "../steps/wait.ts";
-import { type Cgroups, makeCgroups, removeCgroups } from "../cgroup/cgroup.ts";
+import { type Cgroups, leaveAppCgroups, makeCgroups, removeCgroups } from "../cgroup/cgroup.ts";
 import { leaveNamespaceToInit, tearDownNetwork } from "./network.ts";
 import * as k from "../../src/linux/constants.ts";
 import { spawnIntermediate } from "../root/private_users.ts";
-import { addressOf, type Section, type Sections, type Slot, slot } from "../engine/plan.ts";
+import {
+  addressOf,
+  type Section,
+  type Sections,
+  type Slot,
+  slot,
+  zeroSlot,
+} from "../engine/plan.ts";
 import {
   awaitOutput,
   openOutput,
@@ -42,7 +49,7 @@ export interface Supervisor {
 }
 
 /**
- * The supervisor's part of the plan until init is made, and its loop.
+ * The supervisor's part of the plan up to the birth of init, and its loop.
  *
  * @param namespaces the `CLONE_NEW*` flags of the pod
  */
@@ -53,7 +60,7 @@ export function supervise(
 ): Supervisor {
   const pid = slot("self");
   const alive = slot("supervisor");
-  const init = slot("init");
+  const init = zeroSlot("init");
   setup.heading("supervisor: this process, in the caller's namespaces");
   findTitle(setup);
   setup.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-supervisor"]);
@@ -78,9 +85,13 @@ export function supervise(
   }
   setup.heading("supervisor: the pod is on its way");
   leaveNamespaceToInit(setup, pod);
+  leaveAppCgroups(setup, cgroups);
   startOutput(setup, pod, output, init);
-  if (terminal !== undefined) startRelay(setup, terminal);
-  else {
+  if (terminal !== undefined) {
+    setup.keep(alive, "the guard of the terminal watches it");
+    startRelay(setup, terminal);
+  } else {
+    setup.attempt("leave the reference to init", "close", [alive]);
     // Whoever reads the app's output or feeds its input must not wait for us.
     setup.attempt("let go of the input", "close", [0]);
     setup.attempt("let go of the output", "close", [1]);
@@ -122,8 +133,8 @@ function loop(
   const child = slot("child");
   const status = slot("status");
   const code = slot("code");
-  const stopping = slot("stopping");
-  const graceOver = slot("grace over");
+  const stopping = zeroSlot("stopping");
+  const graceOver = zeroSlot("grace over");
   steps.heading("supervisor: wait");
   waitForSignal(steps, waiting, signal, terminal !== undefined);
   steps.when(signal, k.SIGALRM, "grace over");

@@ -1,6 +1,5 @@
 /** An app's /dev: the devices of the spec, terminals, the pod's shared memory. */
 import type { OpenRoot } from "./open_root.ts";
-import { MOUNT_FLAGS } from "./mount_policy.ts";
 import { attach, attributes, MOUNT_ATTR_SIZE, newMount, ownDirectory } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
@@ -47,7 +46,7 @@ export function mountDev(
     `mount devpts on /dev/pts ${at}`,
     "devpts",
     [["ptmxmode", "0666"], ["mode", "0620"], ["gid", "5"]],
-    MOUNT_FLAGS.pts,
+    k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC,
     pts,
   );
   steps.must(`attach /dev/pts ${at}`, "move_mount", [
@@ -85,7 +84,7 @@ export function makeDev(steps: Section, at: string, users?: PrivateUsers): Slot 
     `mount tmpfs on /dev ${at}`,
     "tmpfs",
     [["mode", "0755"], ["size", "64k"]],
-    MOUNT_FLAGS.dev,
+    k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC,
     dev,
   );
   for (const [name, major, minor] of DEVICES) {
@@ -159,7 +158,7 @@ function closeDevices(steps: Section, at: string, dev: Slot): void {
     dev,
     "",
     k.AT_EMPTY_PATH,
-    attributes(MOUNT_FLAGS.closedDev),
+    attributes(k.MOUNT_ATTR_NODEV),
     MOUNT_ATTR_SIZE,
   ]);
 }

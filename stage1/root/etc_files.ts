@@ -68,12 +68,13 @@ export function mountEtcFiles(
     const what = `mount /etc/${name} in app "${app.name}"`;
     const file = slot("file");
     const host = opened.get(name);
-    const source = host === undefined ? [k.AT_FDCWD, `/.${name}`] : [host, ""];
-    const empty = host === undefined ? 0 : k.AT_EMPTY_PATH;
-    steps.must(what, "open_tree", [
-      ...source,
-      k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC | empty,
-    ], { store: file });
+    const flags = k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC;
+    steps.must(
+      what,
+      "open_tree",
+      host === undefined ? [k.AT_FDCWD, `/.${name}`, flags] : [host, "", flags | k.AT_EMPTY_PATH],
+      { store: file },
+    );
     steps.must(what, "mount_setattr", [file, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
     const target = openTarget(steps, what, name, app, root);
     attach(steps, what, file, target);

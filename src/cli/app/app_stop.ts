@@ -17,14 +17,14 @@ const SIGNALS = { SIGKILL: 9, SIGTERM: 15 } as const;
 /** How long one waits before looking again, in milliseconds. */
 const LOOK_EVERY = 5;
 
-/** TERM to the shim, which passes it on; where that does not help in time, KILL to the app, then to the shim. */
+/** TERM to the keeper, which passes it on; where that does not help in time, KILL to the app, then to the keeper. */
 export default async function stop(invocation: Invocation): Promise<number> {
   const { flags, global } = invocation;
   const { uuid, app } = appArgument(invocation);
   const pod = openSandbox(global.dir, uuid);
   appOf(completeManifest(pod), pod, app);
   const limit = flags.duration("timeout") ?? 0;
-  if (!await signalShim(global.dir, pod, app, "SIGTERM")) {
+  if (!await signalKeeper(global.dir, pod, app, "SIGTERM")) {
     await stopLeftover(global.dir, pod, app);
     console.error(`stop: app "${app}" does not run`);
     return 0;
@@ -35,7 +35,7 @@ export default async function stop(invocation: Invocation): Promise<number> {
   signalApp(global.dir, pod, app, "SIGKILL");
   if (await endedWithin(limit, pod, app)) return 0;
   console.error(`stop: an event handler of app "${app}" does not end: killing it`);
-  await signalShim(global.dir, pod, app, "SIGKILL");
+  await signalKeeper(global.dir, pod, app, "SIGKILL");
   await lockReleased(lockOf(pod, app));
   return 0;
 }
@@ -53,20 +53,20 @@ async function endedWithin(limit: number, pod: PodView, app: string): Promise<bo
 }
 
 /**
- * Sends a signal to the shim of an app.
+ * Sends a signal to the keeper of an app.
  *
  * @returns false where the app has none
  */
-async function signalShim(
+async function signalKeeper(
   dataDir: string,
   pod: PodView,
   app: string,
   signal: keyof typeof SIGNALS,
 ): Promise<boolean> {
   while (isKept(pod, app)) {
-    using shim = pinShim(dataDir, pod, app);
-    // As long as the app is kept, who has the shim's PID is the shim.
-    if (shim !== undefined && isKept(pod, app)) return send(shim, signal);
+    using keeper = pinShim(dataDir, pod, app);
+    // As long as the app is kept, who has the keeper's PID is the keeper.
+    if (keeper !== undefined && isKept(pod, app)) return send(keeper, signal);
     // Somebody is just starting or removing it.
     await new Promise((done) => setTimeout(done, LOOK_EVERY));
   }
@@ -94,7 +94,7 @@ function send({ pid, fd }: Process, signal: keyof typeof SIGNALS): boolean {
 }
 
 /**
- * Ends the process of an app whose shim was killed.
+ * Ends the process of an app whose keeper was killed.
  *
  * @throws {Failure} where it does not end
  */

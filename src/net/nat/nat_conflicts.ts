@@ -1,4 +1,4 @@
-/** Finds the elements that conflict with a pod's, and decides whether they may be replaced. */
+/** Which elements stand in the way of a pod's, and whether they may be removed. */
 import { Failure } from "../../failure.ts";
 import type { Bytes } from "../../linux/bytes.ts";
 import { ipText } from "../model/address.ts";
@@ -10,10 +10,10 @@ import { flagText, type NatRequest, PROTOCOLS } from "../model/forward.ts";
 import type { PodRef } from "../model/pod_ref.ts";
 
 /**
- * The elements that must be deleted before the wanted ones are inserted. All of them belong to dead pods.
+ * The elements that have to go for the wanted ones: those of pods that are dead.
  *
- * @param read reads the elements of a set
- * @throws {Failure} one belongs to a running pod, or to nobody that is known
+ * @param read gets the elements of a set
+ * @throws {Failure} one is of a pod that lives
  */
 export function displaced(
   wanted: readonly SetElementRef[],
@@ -43,7 +43,7 @@ export function displaced(
   return [...inTheWay];
 }
 
-/** The sets whose elements can conflict with those of a set. */
+/** The sets in which there may be elements that claim the same as those of a set. */
 function rivals(set: string): readonly string[] {
   const [, version] = /^forwards(?:_at)?([46])$/.exec(set) ?? [];
   if (version !== undefined) return [`forwards${version}`, `forwards_at${version}`];
@@ -52,10 +52,10 @@ function rivals(set: string): readonly string[] {
 
 const hex = (bytes: Bytes): string => bytes.toHex();
 
-/** The size of protocol and port in a key, in bytes. */
+/** Bytes of protocol and port in a key. */
 const PORT_SIZE = 8;
 
-/** Names what only one pod can have: a port of the host, or an address of a pod. */
+/** What only one pod can have: a port of the host, or an address of a pod. */
 function claim({ set, element: { key } }: SetElementRef): string {
   if (set.startsWith("forwards")) return `port${set.slice(-1)} ${hex(key.subarray(-PORT_SIZE))}`;
   return `${set} ${hex(podAddress(set, key))}`;
@@ -66,13 +66,13 @@ function podAddress(set: string, key: Bytes): Bytes {
   return set.startsWith("hairpin") ? key.subarray(size) : key.subarray(0, size);
 }
 
-/** Whether two elements with the same claim have an address of the host in common. */
+/** Whether two elements that claim the same are for a common address of the host. */
 function sameAddress(a: SetElementRef, b: SetElementRef): boolean {
   return a.set !== b.set || hex(a.element.key) === hex(b.element.key) ||
     !a.set.startsWith("forwards");
 }
 
-/** The message about a conflict. */
+/** Says who has what. */
 function conflictText(
   { set, element: { key } }: SetElementRef,
   { forwards }: NatRequest,

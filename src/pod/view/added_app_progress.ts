@@ -1,4 +1,4 @@
-/** The progress of apps of sandboxes. `rkt list` loads this. */
+/** How far the apps of pods have come whose apps come and go. On the way of `rkt list`. */
 import { closeDescriptor, tryLockShared, tryOpenDirectory } from "../../linux/lock.ts";
 import type { RawDirectory } from "../../linux/raw_directory.ts";
 import { appPid } from "../app/app_process.ts";
@@ -17,7 +17,7 @@ export function isKept(pod: PodView, name: string): boolean {
   }
 }
 
-/** The progress of an app of a running sandbox. Its files may be older than the death of its shim, so the lock decides. */
+/** How far an app of a running sandbox has come: what its files say may be from before its shim was killed. */
 export function addedAppProgress(
   dataDir: string,
   pod: PodView,

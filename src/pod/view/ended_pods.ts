@@ -26,7 +26,7 @@ export class EndedPods {
   /** How many of these were not known. */
   #fresh = 0;
 
-  /** Reads the file. */
+  /** Reads what is known. */
   constructor(dataDir: string) {
     this.#path = `${dataDir}/${ENDED_PODS}`;
     this.#known = read(this.#path);
@@ -56,7 +56,7 @@ export class EndedPods {
     this.#fresh += 1;
   }
 
-  /** Writes the file, if much has been added. */
+  /** Keeps what is known now, if that is much more than before. */
   keep(): void {
     if (this.#fresh < WORTH) return;
     const temporary = `${this.#path}.${Deno.pid}`;

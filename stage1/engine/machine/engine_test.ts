@@ -379,9 +379,8 @@ for (const machine of MACHINES) {
       const [result, last] = [slot("result"), slot("offset")];
       const plan = program((s) => {
         s.set(last, offset);
-        // The table has no call of six arguments, so it gets another number below: mmap(2) of
-        // anonymous memory refuses an offset that is not of whole pages.
-        s.attempt("map", "getpid", [0, PAGE, 3, 0x22, -1, last], {
+        // It gets another number below: mmap(2) of anonymous memory refuses an offset that is not of whole pages.
+        s.attempt("map", "sendto", [0, PAGE, 3, 0x22, -1, last], {
           store: result,
           branch: { when: "error", to: "refused" },
         });
