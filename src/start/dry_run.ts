@@ -18,6 +18,7 @@ import { checkPlace, type PlaceRequest, type RunRequest } from "../cli/request/r
 import { findImage } from "./find_images.ts";
 import { podManifest } from "./run_manifest.ts";
 import { print } from "../../stage1/engine/print.ts";
+import { findingText, verify } from "../../stage1/engine/verify.ts";
 import { type Pod, supervisorPid } from "../../stage1/pod.ts";
 import { newPrivateUsers, USER_NAMESPACE } from "../../stage1/root/private_users.ts";
 import { podPlan } from "../../stage1/processes/pod_plan.ts";
@@ -129,12 +130,13 @@ export async function show(
   manifest: PodManifest,
 ): Promise<void> {
   const { pod, steps } = await withNetworks(described, place, global, manifest);
+  const plan = podPlan(pod);
   const lines = [
     "# stage0: what rkt prepares (UUID stands for the pod's UUID)",
     ...before,
     ...steps,
     "    execve the plan below, as an executable in memory, in place of rkt",
-    ...print(podPlan(pod)),
+    ...print(plan),
     ...pod.apps.flatMap((app) => [
       "",
       `# what app "${app.name}" is left with`,
@@ -143,6 +145,9 @@ export async function show(
   ];
   const text = lines.join("\n").replaceAll(`"${supervisorPid(pod.uuid)}"`, '"PID"');
   console.log(text.replaceAll(pod.uuid, "UUID"));
+  for (const fault of verify(plan)) {
+    console.error(`run: warning: the plan is wrong: ${findingText(fault)}`);
+  }
 }
 
 /** The pod as it would be with its networks, and how they would be set up. */
