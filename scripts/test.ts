@@ -6,139 +6,158 @@
  *     deno task test unit [FILTER]       the tests beside the sources
  *     deno task test e2e [FILTER]        build dist/rkt, then the tests in tests/ against it
  *
- * FILTER is that of `deno test --filter`.
+ * FILTER is that of `deno test --filter`. Two lanes run beside each other. One has what the other must not disturb: the
+ * formatter, the linter, the unit tests, then, file by file, the tests that change or count what is the host's. The
+ * other one has the virtual machine. Whichever is done takes files of what is left: tests that leave the host alone.
  */
 import { Failure } from "../src/failure.ts";
 import { aarch64Deno } from "./foreign_deno.ts";
 import { ACTOOL_NEEDS, provide, provideIfPackaged, QEMU_NEEDS, TEST_NEEDS } from "./needs.ts";
-import { addCounts, type Counts, readCounts } from "./test_counts.ts";
+import { addCounts, type Counts, readCounts } from "./test/counts.ts";
+import { ROOT, runDeno } from "./test/run_deno.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
-const SOURCES = ["main.ts", "src", "stage1", "scripts", "tests"];
+const SOURCES = ["main.ts", "src", "stage1", "scripts", "tests", "testdata"];
+
+/** Takes as long as many others, so that it begins first. It only computes once its image is made. */
+const MACHINE = "tests/vm/vm_test.ts";
 
 /**
- * Tests that leave the host alone, so that they can run beside the others: the virtual machine, which only computes
- * once its image is made, and what is about images and the store, which have a directory and an address of their own.
+ * Tests that leave the host alone: those of images and the store, which have a directory and an address of their own,
+ * of packing, and chaos, which has a network namespace of its own and looks for its own pods only. Longest first.
  */
-const BESIDE_TESTS = [
-  "vm/vm",
-  "images/actool",
-  "images/fetch",
-  "images/fetch_chaos",
-  "images/fetch_faults",
+const QUIET = [
+  "pods/chaos",
   "images/fetch_refusals",
+  "images/fetch_chaos",
   "images/hostile_archives",
+  "images/fetch",
+  "images/fetch_faults",
+  "images/actool",
+  "pack/pack",
 ].map((name) => `tests/${name}_test.ts`);
+
+/** How long a command may take, in seconds, several times what it takes on a slow machine. */
+const LIMIT = { file: 600, unit: 900, machine: 1800, other: 900 };
+
+const GROUPS = ["lint", "unit", "e2e"] as const;
+type Group = typeof GROUPS[number];
 
 /** A part of the run: a command of Deno, in the repository. */
 interface Step {
-  readonly group: "lint" | "unit" | "e2e";
   readonly args: readonly string[];
+  readonly seconds: number;
   /** Its output ends with the counts of `deno test`. */
   readonly counts?: true;
-  /** When it fails, those after it make no sense. */
-  readonly needed?: true;
-  /** Runs beside those after it, up to the next of this kind; only then one sees what it prints. */
-  readonly beside?: true;
+  /** Its output is printed as it comes, not at its end. */
+  readonly visible?: true;
 }
 
-const STEPS: readonly Step[] = [
-  { group: "e2e", args: ["run", "--allow-all", "scripts/vm/image.ts"], beside: true },
-  { group: "lint", args: ["fmt", "--check"] },
-  { group: "lint", args: ["lint"] },
-  { group: "lint", args: ["check", "--frozen", ...SOURCES] },
-  {
-    group: "unit",
-    args: ["test", "--allow-all", "--frozen", "src", "stage1", "scripts"],
-    counts: true,
-  },
-  { group: "e2e", args: ["run", "--allow-all", "scripts/build.ts"], needed: true },
-  {
-    group: "e2e",
-    args: ["test", "--allow-all", "--frozen", ...BESIDE_TESTS],
-    counts: true,
-    beside: true,
-  },
-  {
-    group: "e2e",
-    args: ["test", "--allow-all", "--frozen", `--ignore=${BESIDE_TESTS}`, "tests"],
-    counts: true,
-  },
-];
+const LINT: readonly Step[] = [["fmt", "--check"], ["lint"], ["check", "--frozen", ...SOURCES]]
+  .map((args) => ({ args, seconds: LIMIT.other, visible: true }));
+const UNIT: Step = {
+  args: ["test", "--allow-all", "--frozen", "src", "stage1", "scripts"],
+  seconds: LIMIT.unit,
+  counts: true,
+  visible: true,
+};
+const BUILD: Step = {
+  args: ["run", "--allow-all", "scripts/build.ts"],
+  seconds: LIMIT.other,
+  visible: true,
+};
+const IMAGE: Step = {
+  args: ["run", "--allow-all", "scripts/vm/image.ts"],
+  seconds: LIMIT.machine,
+};
 
-interface Ended {
-  readonly success: boolean;
-  readonly stdout: string;
+/** The tests of one file. Types are the business of the lint. */
+const fileStep = (path: string): Step => ({
+  args: ["test", "--allow-all", "--frozen", "--no-check", path],
+  seconds: path === MACHINE ? LIMIT.machine : LIMIT.file,
+  counts: true,
+});
+
+/** The files of tests below a directory. */
+function testFiles(directory: string): string[] {
+  return [...Deno.readDirSync(`${ROOT}${directory}`)].flatMap(({ name, isDirectory }) =>
+    isDirectory
+      ? testFiles(`${directory}/${name}`)
+      : name.endsWith("_test.ts")
+      ? [`${directory}/${name}`]
+      : []
+  ).sort();
 }
 
-/** Runs Deno with everything visible, or nothing of it, and keeps what it prints on stdout. */
-async function runDeno(args: readonly string[], visible: boolean): Promise<Ended> {
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [...args],
-    cwd: ROOT,
-    env: { RKT: Deno.env.get("RKT") ?? `${ROOT}dist/rkt` },
-    stdout: "piped",
-  }).spawn();
-  const decoder = new TextDecoder();
-  let stdout = "";
-  for await (const bytes of process.stdout) {
-    if (visible) await Deno.stdout.write(bytes);
-    stdout += decoder.decode(bytes, { stream: true });
+/** Runs steps, and adds up what they come to. */
+class Run {
+  total: Counts = { passed: 0, failed: 0 };
+  readonly #filter: readonly string[];
+
+  constructor(filter?: string) {
+    this.#filter = filter === undefined ? [] : ["--filter", filter];
   }
-  return { success: (await process.status).success, stdout };
+
+  /** Runs a step; whether it succeeded. What fails without a failed test (lint, the build) counts as one failure. */
+  async step({ args, seconds, counts = undefined, visible = undefined }: Step): Promise<boolean> {
+    const line = `$ deno ${args.join(" ")}`;
+    if (visible) console.log(`\n${line}`);
+    const words = counts ? [...args, ...this.#filter] : args;
+    const { success, stdout } = await runDeno(words, { seconds, visible: visible ?? false });
+    if (!visible) console.log(`\n${line}\n${stdout}`);
+    const read = counts ? readCounts(stdout) : { passed: 0, failed: 0 };
+    const count = !success && read.failed === 0 ? { ...read, failed: 1 } : read;
+    this.total = addCounts(this.total, count);
+    return success;
+  }
+
+  async steps(steps: readonly Step[]): Promise<void> {
+    for (const step of steps) await this.step(step);
+  }
 }
 
-/** Begins a step. */
-function begin(step: Step, filter?: string): Promise<Ended> {
-  const filtered = step.counts && filter !== undefined ? ["--filter", filter] : [];
-  console.log(`\n$ deno ${step.args.join(" ")}${step.beside ? " &" : ""}`);
-  return runDeno([...step.args, ...filtered], !step.beside);
-}
-
-/** What a step comes to. What fails without a failed test (lint, types, the build) counts as one failure. */
-function countsOf(step: Step, { success, stdout }: Ended): Counts {
-  const counts = step.counts ? readCounts(stdout) : { passed: 0, failed: 0 };
-  return !success && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
-}
-
-async function runSteps(group?: string, filter?: string): Promise<Counts> {
-  let total: Counts = { passed: 0, failed: 0 };
-  let beside: readonly [Step, Promise<Ended>] | undefined;
-  const join = async () => {
-    if (beside === undefined) return;
-    const [step, running] = beside;
-    beside = undefined;
-    const ended = await running;
-    console.log(`\n$ deno ${step.args.join(" ")}\n${ended.stdout}`);
-    total = addCounts(total, countsOf(step, ended));
-  };
-  for (const step of STEPS) {
-    if (group !== undefined && step.group !== group) continue;
-    if (step.beside) {
-      await join();
-      beside = [step, begin(step, filter)];
-      continue;
+async function runGroups(groups: readonly Group[], filter?: string): Promise<Counts> {
+  const run = new Run(filter);
+  const before = [
+    ...groups.includes("lint") ? LINT : [],
+    ...groups.includes("unit") ? [UNIT] : [],
+  ];
+  if (!groups.includes("e2e")) {
+    await run.steps(before);
+    return run.total;
+  }
+  // The build comes first: the virtual machine has the program in it.
+  if (!await run.step(BUILD)) {
+    await run.steps(before);
+    return run.total;
+  }
+  const host = testFiles("tests").filter((path) => path !== MACHINE && !QUIET.includes(path));
+  const left = [...QUIET];
+  const rest = async () => {
+    for (let path = left.shift(); path !== undefined; path = left.shift()) {
+      await run.step(fileStep(path));
     }
-    const counts = countsOf(step, await begin(step, filter));
-    total = addCounts(total, counts);
-    if (step.needed && counts.failed > 0) break;
-  }
-  await join();
-  return total;
+  };
+  const first = async () => {
+    await run.steps([...before, ...host.map(fileStep)]);
+    await rest();
+  };
+  const second = async () => {
+    await run.steps([IMAGE, fileStep(MACHINE)]);
+    await rest();
+  };
+  await Promise.all([first(), second()]);
+  return run.total;
 }
 
-async function prepare(group?: string): Promise<void> {
-  if (group !== undefined && !STEPS.some((step) => step.group === group)) {
-    throw new Failure(`test: no such part: ${group}; there are lint, unit, e2e`);
-  }
-  if (group === "lint") return;
+async function prepare(groups: readonly Group[]): Promise<void> {
+  if (!groups.includes("unit") && !groups.includes("e2e")) return;
   if (Deno.uid() !== 0) {
     throw new Failure(
       "test: the tests make namespaces, mounts and cgroups: run them as root, best in a virtual machine",
     );
   }
   await provide("test", TEST_NEEDS);
-  if (group === "unit") return;
+  if (!groups.includes("e2e")) return;
   await provideIfPackaged("test", ACTOOL_NEEDS, "tests/images/actool_test.ts");
   await provide("test", QEMU_NEEDS);
   await aarch64Deno();
@@ -147,8 +166,12 @@ async function prepare(group?: string): Promise<void> {
 if (import.meta.main) {
   const [group, filter] = Deno.args;
   try {
-    await prepare(group);
-    const { passed, failed } = await runSteps(group, filter);
+    const groups = GROUPS.filter((each) => group === undefined || each === group);
+    if (groups.length === 0) {
+      throw new Failure(`test: no such part: ${group}; there are ${GROUPS.join(", ")}`);
+    }
+    await prepare(groups);
+    const { passed, failed } = await runGroups(groups, filter);
     console.log(`\n${passed} passed, ${failed} failed`);
     if (failed > 0) Deno.exit(1);
   } catch (error) {

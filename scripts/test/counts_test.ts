@@ -1,5 +1,5 @@
 import { deepStrictEqual } from "node:assert/strict";
-import { addCounts, readCounts } from "./test_counts.ts";
+import { addCounts, readCounts } from "./counts.ts";
 
 const OUTPUTS: Readonly<Record<string, [number, number]>> = {
   "a test ... ok (1ms)\n\nok | 6 passed | 0 failed (234ms)\n\n": [6, 0],

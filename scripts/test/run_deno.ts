@@ -1,0 +1,63 @@
+/** Runs a command of Deno to its end, or to the end of its time. */
+
+/** The root of the repository, with a slash at its end. */
+export const ROOT = new URL("../..", import.meta.url).pathname;
+
+/** How a command has ended. */
+export interface Ended {
+  readonly success: boolean;
+  /** What it printed on stdout; where its time was over, a line that says so, and at which test, follows. */
+  readonly stdout: string;
+}
+
+/** The test that runs according to the output of `deno test`: the last line that lacks its result. */
+export function runningTest(output: string): string | undefined {
+  // deno-lint-ignore no-control-regex -- colors
+  const lines = output.replaceAll(/\x1b\[[\d;]*m/g, "").split("\n");
+  return lines.findLast((line) => / \.\.\. ?/.test(line))?.replace(/ \.\.\..*$/, "").trim();
+}
+
+/**
+ * Runs Deno in the repository.
+ *
+ * @param seconds how long it may take; then it is killed
+ * @param visible whether its output is printed as it comes
+ */
+export async function runDeno(
+  args: readonly string[],
+  { seconds, visible }: { readonly seconds: number; readonly visible: boolean },
+): Promise<Ended> {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: ROOT,
+    env: { RKT: Deno.env.get("RKT") ?? `${ROOT}dist/rkt` },
+    stdout: "piped",
+  }).spawn();
+  const reader = process.stdout.getReader();
+  const late = Promise.withResolvers<"late">();
+  const timer = setTimeout(() => late.resolve("late"), seconds * 1000);
+  const decoder = new TextDecoder();
+  let stdout = "";
+  try {
+    while (true) {
+      // What a killed test has left behind may hold the stream open, so that its end is not waited for.
+      const read = await Promise.race([reader.read(), late.promise]);
+      if (read === "late") {
+        process.kill("SIGKILL");
+        await process.status;
+        const where = runningTest(stdout);
+        const line = `deno ${args.join(" ")}: not done within ${seconds} s` +
+          (where === undefined ? "" : `; it hangs in the test "${where}"`);
+        console.error(line);
+        return { success: false, stdout: `${stdout}\n${line}\n` };
+      }
+      if (read.done) break;
+      if (visible) await Deno.stdout.write(read.value);
+      stdout += decoder.decode(read.value, { stream: true });
+    }
+  } finally {
+    clearTimeout(timer);
+    await reader.cancel();
+  }
+  return { success: (await process.status).success, stdout };
+}
