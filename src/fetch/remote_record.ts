@@ -3,6 +3,7 @@
  * be believed. One small file each in `cas/remote`, so that any number of processes can write them
  * and the index can be rebuilt without losing them.
  */
+import { replaceFile } from "../linux/atomic_file.ts";
 import type { StoreKey } from "../appc/image_id.ts";
 import { digestOf } from "./url_digest.ts";
 
@@ -44,9 +45,8 @@ export async function readRemoteRecord(
 export async function writeRemoteRecord(dataDir: string, record: RemoteRecord): Promise<void> {
   const path = await recordPath(dataDir, record.url);
   Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
-  const temporary = `${path}.${Deno.pid}`;
-  Deno.writeTextFileSync(temporary, JSON.stringify(record), { mode: 0o640 });
-  Deno.renameSync(temporary, path);
+  const options = { temporary: `${path}.${Deno.pid}`, mode: 0o640, durable: false };
+  replaceFile(path, JSON.stringify(record), options);
 }
 
 /**

@@ -8,7 +8,8 @@ import { type ImageId, parseImageId, type StoreKey, storeKey } from "../appc/ima
 import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.ts";
 import { Failure } from "../failure.ts";
 import { exists } from "../linux/exists.ts";
-import { syncDirectory, writeDurably } from "../linux/sync.ts";
+import { replaceFile } from "../linux/atomic_file.ts";
+import { syncDirectory } from "../linux/sync.ts";
 import { fullDisk } from "./full_disk.ts";
 import { type ImageInfo, readImageInfo, type Signer } from "./image_info.ts";
 import { type ImageFileKind, imagePath, shardPath } from "./layout.ts";
@@ -165,9 +166,11 @@ function publishImage(
   // Also in place of one that is there: it might be damaged, and this one was just hashed.
   Deno.renameSync(`${temp}/blob`, blob);
   syncDirectory(shardPath(dataDir, "blob", key));
-  writeDurably(place("imageInfo"), JSON.stringify(info), `${temp}/info`);
+  replaceFile(place("imageInfo"), JSON.stringify(info), { temporary: `${temp}/info` });
   const manifest = place("imageManifest");
-  if (!exists(manifest)) writeDurably(manifest, manifestText, `${temp}/manifest`);
+  if (!exists(manifest)) {
+    replaceFile(manifest, manifestText, { temporary: `${temp}/manifest` });
+  }
   // When the image was imported, and when it was used last.
   Deno.utimeSync(manifest, now, now);
   Deno.utimeSync(blob, now, now);

@@ -5,6 +5,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { Failure } from "../failure.ts";
 import { KernelError } from "../linux/errno.ts";
+import { replaceFile } from "../linux/atomic_file.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor, lockExclusive, openDirectory } from "../linux/lock.ts";
 import { ImageIndex, INDEX_SCHEMA, INDEX_VERSION } from "./image_index.ts";
@@ -50,10 +51,9 @@ export function changeIndex(dataDir: string, change: (index: ImageIndex) => void
     using index = openOrMake(dataDir);
     change(index);
   }
-  // Beside its place and then moved: nobody may read half of it.
+  // Lost in a crash: then there is none, which is right until the next change.
   const temporary = `${dataDir}/cas/db/generation`;
-  Deno.writeTextFileSync(temporary, `${crypto.randomUUID()}\n`);
-  Deno.renameSync(temporary, generation);
+  replaceFile(generation, `${crypto.randomUUID()}\n`, { temporary, durable: false });
 }
 
 function lockIndex(dataDir: string): Disposable {

@@ -9,6 +9,7 @@
  * (what the administrator decided). An empty local file masks the system's key of the same path.
  * Nothing here reads a key's content; see public_key.ts for that.
  */
+import { replaceFile } from "../linux/atomic_file.ts";
 import { Failure } from "../failure.ts";
 import { type Fingerprint, isFingerprint } from "./fingerprint.ts";
 
@@ -166,23 +167,10 @@ function makeScopeDirectory(keystore: Keystore, scope: TrustScope): string {
   return directory;
 }
 
-/** Writes beside the target and renames: a reader sees the old file or the new one. */
-function replaceFile(directory: string, name: string, content: string): string {
+/** Replaces a file of the keystore, readable by all. */
+function writeKeyFile(directory: string, name: string, content: string): string {
   const path = `${directory}/${name}`;
-  const temporary = `${directory}/.${name}.${Deno.pid}`;
-  const file = Deno.openSync(temporary, { write: true, create: true, truncate: true });
-  try {
-    const bytes = new TextEncoder().encode(content);
-    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-    Deno.chmodSync(temporary, 0o644);
-    file.syncSync();
-    Deno.renameSync(temporary, path);
-  } catch (error) {
-    Deno.removeSync(temporary);
-    throw error;
-  } finally {
-    file.close();
-  }
+  replaceFile(path, content, { exactMode: true });
   return path;
 }
 
@@ -200,7 +188,7 @@ export function addKeyFile(
   armoured: string,
 ): string {
   try {
-    return replaceFile(makeScopeDirectory(keystore, scope), fingerprint, armoured);
+    return writeKeyFile(makeScopeDirectory(keystore, scope), fingerprint, armoured);
   } catch (error) {
     throw new Failure(`keystore ${keystore.local}: ${reason(error)}`, 254, { cause: error });
   }
@@ -231,7 +219,7 @@ export function revokeKeyFile(
   }
   try {
     if (shipped) {
-      replaceFile(makeScopeDirectory(keystore, scope), fingerprint, "");
+      writeKeyFile(makeScopeDirectory(keystore, scope), fingerprint, "");
       return local === undefined ? "masked" : "removed and masked";
     }
     if (local !== undefined) Deno.removeSync(local.path);
