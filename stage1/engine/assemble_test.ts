@@ -31,6 +31,13 @@ function plan(build: (setup: Section, resident: Section) => void): Plan {
   return { setup: setup.items, resident: resident.items };
 }
 
+type SixWords = readonly [bigint, bigint, bigint, bigint, bigint, bigint];
+
+function wordsAt(view: DataView): SixWords {
+  const word = (i: number) => view.getBigInt64(8 + i * 8, true);
+  return [word(0), word(1), word(2), word(3), word(4), word(5)];
+}
+
 /** An instruction as engine_x86_64.S lays it out. */
 function instruction(bytes: Uint8Array<ArrayBuffer>, index: number) {
   const view = new DataView(bytes.buffer, bytes.byteOffset + index * INSTRUCTION_SIZE);
@@ -39,7 +46,7 @@ function instruction(bytes: Uint8Array<ArrayBuffer>, index: number) {
     indirect: view.getUint8(4),
     condition: view.getUint8(5),
     unused: view.getUint16(6, true),
-    args: [0, 1, 2, 3, 4, 5].map((i) => view.getBigInt64(8 + i * 8, true)),
+    args: wordsAt(view),
     store: view.getBigInt64(56, true),
     operand: view.getBigInt64(64, true),
     target: view.getBigInt64(72, true),
@@ -209,12 +216,13 @@ Deno.test("assemble() keeps what changes in the data part, which starts as zeros
   assert.equal(step.args[2], BigInt(BASES.data + layout.offsetOf(fd)));
   const places = [room, fd, limits].map((memory) => layout.offsetOf(memory));
   assert.ok(places.every((offset) => offset % 8 === 0));
-  assert.ok(Math.abs(places[0] - places[1]) >= 8);
+  const [at0 = NaN, at1 = NaN] = places;
+  assert.ok(Math.abs(at0 - at1) >= 8);
   const view = new DataView(data.buffer);
   assert.deepEqual([0, 8].map((i) => view.getBigInt64(at + i, true)), [0n, 7n]);
   // Its text outlives the setup part.
   assert.equal(text(resident, BASES.resident, view.getBigInt64(at + 16, true)), "text");
-  assert.deepEqual([...data.subarray(places[0], places[0] + 16)], new Array(16).fill(0));
+  assert.deepEqual([...data.subarray(at0, at0 + 16)], new Array(16).fill(0));
 });
 
 Deno.test("assemble() gives each section its own texts", () => {

@@ -12,7 +12,7 @@ import {
   type Struct,
   type Value,
 } from "./plan.ts";
-import { type Parameter, type SyscallName, SYSCALLS } from "./syscalls.ts";
+import { isSyscall, type OperationName, type Parameter, SYSCALLS } from "./syscalls.ts";
 
 /** The shorter name first: what is a value of an option is longer than the option. */
 const NAMES: readonly (readonly [string, number])[] = Object.entries(constants)
@@ -71,16 +71,16 @@ export function printStep(step: Step): string {
 }
 
 function printCall({ call, arguments: args }: Step): string {
-  if (call in SYSCALLS) {
-    const parameters: readonly Parameter[] = SYSCALLS[call as SyscallName].parameters;
+  if (isSyscall(call)) {
+    const parameters: readonly Parameter[] = SYSCALLS[call].parameters;
     const option = call === "prctl" ? PRCTL[Number(args[0])] : undefined;
     const shown = parameters.map((parameter, i) =>
       printArgument(args[i] ?? 0, i === 1 && option !== undefined ? option : parameter)
     );
     return `${call}(${shown.join(", ")})`;
   }
-  const [a = "", b = ""] = args.map((argument) => printArgument(argument, "int"));
-  const forms: Readonly<Record<string, string>> = {
+  const [a = "", b = "", c = ""] = args.map((argument) => printArgument(argument, "int"));
+  const forms: Readonly<Record<OperationName, string>> = {
     let: a || "go on",
     add: `${a} + ${b}`,
     sub: `${a} - ${b}`,
@@ -93,6 +93,10 @@ function printCall({ call, arguments: args }: Step): string {
     branchValue: "its error",
     goto: `go to ${a}`,
     return: "return",
+    same: `${a} and ${b} are the same, ${c} bytes`,
+    hash: `hash of ${b} bytes at ${a}, from ${c}`,
+    length: `length of ${a}`,
+    leave: `go over to ${b}, with the stack ${a}`,
   };
   return forms[call];
 }
@@ -128,7 +132,10 @@ function printAddress({ of, offset }: Address): string {
 
 function printStruct({ name, fields, mutable }: Struct): string {
   const kinds = FIELDS[name] ?? {};
-  if (kinds.signals !== undefined) return printField(fields[0][2], kinds.signals);
+  const [first] = fields;
+  if (kinds.signals !== undefined && first !== undefined) {
+    return printField(first[2], kinds.signals);
+  }
   const shown = fields.filter(([field, size, value]) => field !== "" && size <= 64 && value !== 0)
     .map(([field, , value]) => `${field}=${printField(value, kinds[field] ?? "int")}`);
   return shown.length === 0 && mutable ? `&${name}` : `{${shown.join(", ")}}`;

@@ -65,7 +65,7 @@ export type End =
     readonly kind: "failed";
     readonly what: string | undefined;
     readonly errno: number;
-    readonly hint?: string;
+    readonly hint?: string | undefined;
     readonly code: number;
   }
   | { readonly kind: "waiting"; readonly call: SyscallName };
@@ -182,12 +182,14 @@ class Machine implements Memory {
       if (step.call === "goto") return undefined;
     } else {
       const call = step.call as SyscallName;
-      const args = step.arguments.map((argument, i) => this.#given(argument, section, values[i]));
+      const args = step.arguments.map((argument, i) =>
+        this.#given(argument, section, values[i] ?? 0n)
+      );
       const answer = this.kernel(call, args, this);
       this.#calls.push({ call, args: args.map(asItIsNow), result: answer });
       if (call === "exit_group") return { kind: "exit", code: Number(args[0]) };
       if (answer === undefined) return { kind: "waiting", call };
-      if (call === "execve" && answer === 0) return { kind: "execve", path: args[0] };
+      if (call === "execve" && answer === 0) return { kind: "execve", path: args[0] ?? 0 };
       if (call === "munmap" && answer === 0) this.#giveBack(Number(args[0]), Number(args[1]));
       result = BigInt(answer);
     }
