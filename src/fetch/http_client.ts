@@ -194,7 +194,9 @@ function httpResponse(url: string, response: Response, silence: Silence): HttpRe
   };
 }
 
-const ENDED = Promise.resolve({ done: true, value: undefined } as const);
+const ENDED: Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>> = Promise.resolve({
+  done: true,
+});
 
 /** An answer with its whole body. */
 export interface SmallResponse extends Pick<HttpResponse, "url" | "status" | "statusText"> {
