@@ -6,7 +6,15 @@
  */
 import { Failure } from "../src/failure.ts";
 import { ENDED_PODS } from "../src/pod/view/ended_pods.ts";
-import { CONTENDERS, type Place, PODMAN_RUN, podmanIn, rktIn } from "./bench/contenders.ts";
+import {
+  type CommandLine,
+  type Contender,
+  CONTENDERS,
+  type Place,
+  PODMAN_RUN,
+  podmanIn,
+  rktIn,
+} from "./bench/contenders.ts";
 import { children, eventually, memoryOf } from "./bench/memory.ts";
 import { removeAll, reported, row as tableRow, verdict } from "./bench/report.ts";
 import { makeRootFs } from "./bench/root_fs.ts";
@@ -41,10 +49,11 @@ class RktPods implements Kind {
   readonly name = "rkt";
   readonly #pods: Deno.ChildProcess[] = [];
 
-  constructor(readonly place: Place, readonly run: readonly string[]) {}
+  constructor(readonly place: Place, readonly run: CommandLine) {}
 
   async start(): Promise<void> {
-    const [command, ...args] = [...this.run, "--exec=/bin/sh", "--", ...SLEEP];
+    const [command, ...first] = this.run;
+    const args = [...first, "--exec=/bin/sh", "--", ...SLEEP];
     const pod = new Deno.Command(command, { args, stdin: "null", stdout: "piped" }).spawn();
     this.#pods.push(pod);
     const reader = pod.stdout.getReader();
@@ -106,12 +115,18 @@ async function quietly(command: string, ...args: string[]): Promise<void> {
   if (!success) throw new Failure(`bench: ${command} ${args.join(" ")} failed`);
 }
 
+async function prepared(name: string, place: Place): Promise<Contender> {
+  const prepare = CONTENDERS[name];
+  if (prepare === undefined) throw new Failure(`bench: no such contender: ${name}`);
+  return await prepare(place);
+}
+
 async function kinds(place: Place): Promise<readonly Kind[]> {
-  const { command } = await CONTENDERS.rkt(place);
+  const { command } = await prepared("rkt", place);
   const found: Kind[] = [new RktPods(place, command)];
   for (const name of ["runc", "podman"]) {
     try {
-      await CONTENDERS[name](place);
+      await prepared(name, place);
       found.push(name === "runc" ? await runcContainers(place) : podmanContainers(place));
     } catch (error) {
       if (!(error instanceof Failure) && !(error instanceof Deno.errors.NotFound)) throw error;
@@ -122,10 +137,11 @@ async function kinds(place: Place): Promise<readonly Kind[]> {
 }
 
 /** A pod that has ended, and copies of it: nothing but directories, to rkt. */
-async function makeExited(place: Place, run: readonly string[]): Promise<void> {
-  await tool(run[0], ...run.slice(1));
+async function makeExited(place: Place, run: CommandLine): Promise<void> {
+  await tool(...run);
   const directory = `${place.dir}/rkt/pods/run`;
   const [pod] = [...Deno.readDirSync(directory)].map(({ name }) => `${directory}/${name}`);
+  if (pod === undefined) throw new Failure("bench: the pod is gone");
   await together(EXITED - 1, async () => {
     await tool("cp", "-a", pod, `${directory}/${crypto.randomUUID()}`);
   });
@@ -164,7 +180,7 @@ async function compareStarts(all: readonly Kind[], running: () => Promise<void>)
 async function listTimes(lists: readonly (() => Promise<unknown>)[]): Promise<readonly number[]> {
   const times: number[][] = lists.map(() => []);
   for (let round = 0; round < 20; round++) {
-    for (const [i, list] of lists.entries()) times[i].push(1000 * await seconds(list));
+    for (const [i, list] of lists.entries()) times[i]?.push(1000 * await seconds(list));
   }
   return times.map(median);
 }
@@ -176,7 +192,7 @@ async function compareLists(place: Place): Promise<void> {
   const kept = `${place.dir}/rkt/${ENDED_PODS}`;
   const first = () => Deno.remove(kept).then(() => tool(rkt, dataDir, "list"));
   await tool(rkt, dataDir, "list");
-  const [empty, ...times] = await listTimes([
+  const [empty = NaN, ...times] = await listTimes([
     () => tool(rkt, `--dir=${place.dir}/empty`, "list"),
     first,
     () => tool(rkt, dataDir, "list"),
@@ -186,7 +202,7 @@ async function compareLists(place: Place): Promise<void> {
   console.log(row("no pods", `${empty.toFixed(1)} ms`));
   console.log(`${PODS} running, ${EXITED} exited pods:`);
   for (const [i, kind] of ["the first one after their end", "as text", "as JSON"].entries()) {
-    const time = times[i];
+    const time = times[i] ?? NaN;
     console.log(row(kind, `${time.toFixed(1)} ms`, `${(time / empty).toFixed(2)}×`));
   }
   const ratio = Math.max(...times) / empty;
@@ -202,7 +218,7 @@ const MEASURED: readonly (readonly [apps: number, flags: readonly string[]])[] =
   [100, ["--restart=always", "--stdout=log"]],
 ];
 
-async function comparePodMemory(run: readonly string[]): Promise<void> {
+async function comparePodMemory(run: CommandLine): Promise<void> {
   console.log(`\n${row("memory of a pod beside its apps", "resident", "its share")}`);
   let most = 0;
   for (const [apps, flags] of MEASURED) {

@@ -55,7 +55,7 @@ async function compile(bundle: Bundle, out: string): Promise<string | undefined>
   const dir = await Deno.makeTempDir({ prefix: "rkt-compile-" });
   try {
     for (const { name, source } of bundle) await Deno.writeFile(`${dir}/${name}`, source);
-    const [entry, ...others] = bundle.map((chunk) => `${dir}/${chunk.name}`);
+    const [entry = "", ...others] = bundle.map((chunk) => `${dir}/${chunk.name}`);
     const command = new Deno.Command(Deno.execPath(), {
       args: ["compile", "--quiet", "--allow-all", "--no-check", "--no-config", "--no-lock"]
         .concat(["--no-code-cache", V8_FLAGS, "--output", out])
@@ -73,7 +73,7 @@ async function compile(bundle: Bundle, out: string): Promise<string | undefined>
 /** The root of what `deno compile` says: the last of its numbered causes. */
 function reason(stderr: string): string {
   const causes = stderr.split("\n").filter((line) => /^\s+\d+: (?!<unknown>)/.test(line));
-  const line = causes.at(-1) ?? stderr.trim().split("\n")[0];
+  const line = causes.at(-1) ?? stderr.trim().split("\n", 1).join();
   return line.replace(/^\s*\d+: /, "").trim() || "it took too long";
 }
 
@@ -82,9 +82,15 @@ async function packInto(bundle: Bundle, out: string): Promise<void> {
   const [entry, ...others] = bundle.map(({ name, source }) => {
     return { specifier: MODULE_BASE + name, source };
   });
+  if (entry === undefined) throw new Failure("build: the bundle is empty");
   try {
     const mapped = others.length > 0 ? await mappedModules(entry, others) : undefined;
-    const binary = pack({ deno, base: BASE_ADDRESS, modules: [entry], mapped });
+    const binary = pack({
+      deno,
+      base: BASE_ADDRESS,
+      modules: [entry],
+      ...mapped === undefined ? {} : { mapped },
+    });
     const temporary = `${out}.new`;
     await Deno.writeFile(temporary, binary, { mode: 0o755 });
     await Deno.rename(temporary, out);

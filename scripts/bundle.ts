@@ -86,9 +86,9 @@ const LAZY_REQUIRE = "var __require = (name) => " +
  */
 function withLazyRequire(chunks: readonly Chunk[]): Chunk[] {
   const texts = chunks.map((chunk) => new TextDecoder().decode(chunk.source));
-  const helpers = chunks.find((_, index) => EAGER_REQUIRE.test(texts[index]));
+  const helpers = chunks.find((_, index) => EAGER_REQUIRE.test(texts[index] ?? ""));
   return chunks.map((chunk, index) => {
-    const text = texts[index].replace(EAGER_REQUIRE, LAZY_REQUIRE)
+    const text = (texts[index] ?? "").replace(EAGER_REQUIRE, LAZY_REQUIRE)
       .replace(`import "./${helpers?.name}";`, "");
     const commonJs = /= __commonJS\(\{/.test(text);
     return { ...chunk, source: new TextEncoder().encode(text), commonJs };

@@ -71,11 +71,13 @@ export function chunkGroups(
   ];
   const rest = modules.filter((module) => !placed.has(module));
   const lazy = new Set(modules.flatMap((module) => named(rest, module.lazyImports)));
-  const groups = merge(rest, lazy, commands).map(({ modules }) => {
+  const groups = merge(rest, lazy, commands).flatMap(({ modules }) => {
     const first = modules.find((module) => commands.includes(module)) ??
       modules.find((module) => lazy.has(module)) ?? modules[0];
     const others = modules.filter((module) => module !== first);
-    return { modules: [first, ...others], hot: commands.includes(first) };
+    return first === undefined
+      ? []
+      : [{ modules: [first, ...others], hot: commands.includes(first) }];
   });
   return [...stages.filter((stage) => stage.modules.length > 0), ...groups];
 }
@@ -105,15 +107,15 @@ function named<T extends { readonly name: string }>(
 function lazyWay(all: readonly Module[], entry: Module, command: string): Module[] {
   const isCommand = new RegExp(`^${command}-[A-Z0-9]{8}\\.js$`);
   const seen = new Set([entry]);
-  let ways: Module[][] = [[entry]];
+  let ways: [target: Module, ...before: Module[]][] = [[entry]];
   while (ways.length > 0) {
     const longer = ways.flatMap((way) =>
-      closure(all, way[way.length - 1]).flatMap((one) => named(all, one.lazyImports))
+      closure(all, way[0]).flatMap((one) => named(all, one.lazyImports))
         .filter((target) => !seen.has(target) && seen.add(target))
-        .map((target) => [...way, target])
+        .map((target): [Module, ...Module[]] => [target, ...way])
     );
-    const arrived = longer.find((way) => isCommand.test(way[way.length - 1].name));
-    if (arrived !== undefined) return arrived.slice(1);
+    const arrived = longer.find((way) => isCommand.test(way[0].name));
+    if (arrived !== undefined) return arrived.toReversed().slice(1);
     ways = longer;
   }
   return [];
@@ -162,7 +164,7 @@ function bySameUsers(
   return [...sets.values()].map((same) => ({
     modules: same,
     size: same.reduce((size, module) => size + cost(module), 0),
-    users: new Set(usersOf(same[0])),
+    users: new Set(same.slice(0, 1).flatMap(usersOf)),
   }));
 }
 

@@ -6,8 +6,8 @@ function module(name: string, size: number, more: Partial<Module> = {}): Module 
 }
 
 /** The names in each group, sorted. */
-function groups(...modules: readonly Module[]): string[][] {
-  return chunkGroups(modules, modules[0], ["run"]).map((group) =>
+function groups(entry: Module, ...others: readonly Module[]): string[][] {
+  return chunkGroups([entry, ...others], entry, ["run"]).map((group) =>
     group.modules.map(({ name }) => name).toSorted()
   ).toSorted();
 }

@@ -35,7 +35,7 @@ async function builtBinary(): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--allow-all", `${ROOT}scripts/build.ts`],
   }).output();
-  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  const [out = "", err = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
   if (!success) throw new Failure(`demo: the build failed:\n${out}${err}`);
   const seconds = ((performance.now() - from) / 1000).toFixed(0);
   console.log(`built dist/rkt in ${seconds} s: ${out.match(/dist\/rkt: (.*),/)?.[1] ?? ""}`);

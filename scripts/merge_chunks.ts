@@ -73,10 +73,10 @@ export async function merged(
         );
       }
       const group = groups.find(({ modules }) => modules.some((module) => module.name === name));
-      return group?.modules[0].name.replace(/\.js$/, "");
+      return group?.modules[0]?.name.replace(/\.js$/, "");
     },
   });
-  const hotNames = groups.filter((group) => group.hot).map((group) => group.modules[0].name);
+  const hotNames = groups.filter((group) => group.hot).map((group) => group.modules[0]?.name);
   return output.filter((file) => file.type === "chunk").map((chunk) => ({
     name: chunk.fileName,
     source: new TextEncoder().encode(chunk.code),

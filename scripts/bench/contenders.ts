@@ -13,11 +13,14 @@ export interface Place {
   readonly empty: string;
 }
 
+/** A program and its arguments. */
+export type CommandLine = readonly [program: string, ...args: string[]];
+
 /** A contender, ready. */
 export interface Contender {
   readonly name: string;
   /** Runs /bin/true of the root file system and ends with its status. */
-  readonly command: readonly string[];
+  readonly command: CommandLine;
 }
 
 /** Prepares a contender. */
@@ -31,7 +34,7 @@ async function floor({ empty }: Place): Promise<Contender> {
 }
 
 /** The start of rkt's command line for everything here. */
-export function rktIn({ rkt, dir }: Place): string[] {
+export function rktIn({ rkt, dir }: Place): [program: string, dataDir: string] {
   return [rkt, `--dir=${dir}/rkt`];
 }
 
@@ -44,8 +47,8 @@ async function storeImage(place: Place): Promise<string> {
 }
 
 async function rkt(place: Place): Promise<Contender> {
-  const command = [...rktIn(place), "run", "--net=none", await storeImage(place)];
-  await tool(command[0], ...command.slice(1));
+  const command: CommandLine = [...rktIn(place), "run", "--net=none", await storeImage(place)];
+  await tool(...command);
   return { name: "rkt", command };
 }
 
@@ -58,22 +61,30 @@ async function runc({ dir, rootFs }: Place): Promise<Contender> {
   config.process.terminal = false;
   config.root = { path: rootFs, readonly: true };
   await Deno.writeTextFile(`${bundle}/config.json`, JSON.stringify(config));
-  const command = ["runc", "--root", `${dir}/runc`, "run", "--bundle", bundle, "rkt-bench"];
-  await tool(command[0], ...command.slice(1));
+  const command: CommandLine = [
+    "runc",
+    "--root",
+    `${dir}/runc`,
+    "run",
+    "--bundle",
+    bundle,
+    "rkt-bench",
+  ];
+  await tool(...command);
   return { name: "runc", command };
 }
 
 async function bwrap({ rootFs }: Place): Promise<Contender> {
-  const command = ["bwrap", "--unshare-all", "--ro-bind", rootFs, "/", "--proc", "/proc"]
-    .concat(["--dev", "/dev", "/bin/true"]);
-  await tool(command[0], ...command.slice(1));
+  const flags = ["--unshare-all", "--ro-bind", rootFs, "/", "--proc", "/proc", "--dev", "/dev"];
+  const command: CommandLine = ["bwrap", ...flags, "/bin/true"];
+  await tool(...command);
   return { name: "bwrap", command };
 }
 
 /** podman's flags for machines without systemd and without CAP_SYS_RESOURCE. */
-export function podmanIn({ dir }: Place): string[] {
-  return ["podman", "--cgroup-manager=cgroupfs", "--runtime", "runc"]
-    .concat([`--root=${dir}/podman/root`, `--runroot=${dir}/podman/run`]);
+export function podmanIn({ dir }: Place): [program: string, ...flags: string[]] {
+  const places = [`--root=${dir}/podman/root`, `--runroot=${dir}/podman/run`];
+  return ["podman", "--cgroup-manager=cgroupfs", "--runtime", "runc", ...places];
 }
 
 /** The flags of `podman run` that go with them. */
@@ -85,8 +96,8 @@ async function podman(place: Place): Promise<Contender> {
   await tool("tar", "-C", place.rootFs, "-cf", archive, ".");
   const [name, ...flags] = podmanIn(place);
   await tool(name, ...flags, "import", archive, image);
-  const command = [name, ...flags, "run", "--rm", ...PODMAN_RUN, image, "/bin/true"];
-  await tool(command[0], ...command.slice(1));
+  const command: CommandLine = [name, ...flags, "run", "--rm", ...PODMAN_RUN, image, "/bin/true"];
+  await tool(...command);
   return { name: "podman", command };
 }
 

@@ -3,7 +3,7 @@ import { Failure } from "../../src/failure.ts";
 import { tool } from "./tool.ts";
 
 /** A line of a table: the first cell to the left, the others to the right. */
-export function row(width: number, [first, ...others]: readonly string[]): string {
+export function row(width: number, [first = "", ...others]: readonly string[]): string {
   return first.padEnd(width) + others.map((cell) => cell.padStart(12)).join("");
 }
 

@@ -19,7 +19,7 @@ interface HyperfineExport {
 /** The median of numbers; NaN of none. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b), middle = sorted.length / 2;
-  return (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2;
+  return ((sorted[Math.ceil(middle) - 1] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2;
 }
 
 function quoted(command: readonly string[]): string {
@@ -48,7 +48,7 @@ export async function measureTimes(
   for (let index = 0; index < runs.rounds; index++) {
     const order = index % 2 === 0 ? contenders : contenders.toReversed();
     const measured = await round(order, runs, `${dir}/hyperfine.json`);
-    order.forEach((contender, i) => times.get(contender.name)?.push(...measured[i]));
+    order.forEach((contender, i) => times.get(contender.name)?.push(...measured[i] ?? []));
   }
   return times;
 }

@@ -148,13 +148,14 @@ function table(from: number, count: number, size: number): number[] {
 }
 
 function readSegment(view: DataView, at: number): Segment {
-  const [offset, vaddr, filesz, memsz] = [8, 16, 32, 40].map((field) => word(view, at + field));
-  return { at, type: view.getUint32(at, true), offset, vaddr, filesz, memsz };
+  const field = (offset: number) => word(view, at + offset);
+  const type = view.getUint32(at, true);
+  return { at, type, offset: field(8), vaddr: field(16), filesz: field(32), memsz: field(40) };
 }
 
 function readSection(view: DataView, at: number): Section {
-  const [flags, addr, offset, size] = [8, 16, 24, 32].map((field) => word(view, at + field));
-  return { at, flags, addr, offset, size };
+  const field = (offset: number) => word(view, at + offset);
+  return { at, flags: field(8), addr: field(16), offset: field(24), size: field(32) };
 }
 
 /** The entries of the dynamic table, each with its place in the file. */

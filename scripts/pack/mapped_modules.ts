@@ -87,7 +87,7 @@ function sourceOf(module: EszipModule): string {
 }
 
 function matches(source: string, pattern: RegExp): string[] {
-  return Array.from(source.matchAll(pattern), (match) => match[1]);
+  return Array.from(source.matchAll(pattern), (match) => match[1] ?? "");
 }
 
 /** The modules of Node that a module and what it imports statically want. */
@@ -116,7 +116,8 @@ async function asFunction(module: EszipModule, name: string): Promise<string> {
     minify: true,
     target: "esnext",
   }).catch((error: esbuild.TransformFailure) => ({ code: "", warnings: error.errors }));
-  if (warnings.length > 0) throw new Failure(`build: ${name} can't be mapped: ${warnings[0].text}`);
+  const [warning] = warnings;
+  if (warning !== undefined) throw new Failure(`build: ${name} can't be mapped: ${warning.text}`);
   if (code.includes("\0")) throw new Failure(`build: ${name} can't be mapped: it contains NUL`);
   const body = withLoad(code.trimEnd(), name);
   return `(function(require,module,${LOAD}){"use strict";${body}})\n` +

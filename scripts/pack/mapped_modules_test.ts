@@ -1,4 +1,4 @@
-import { deepStrictEqual, match, rejects, strictEqual, throws } from "node:assert/strict";
+import { deepStrictEqual, match, ok, rejects, strictEqual, throws } from "node:assert/strict";
 import * as esbuild from "esbuild";
 import { type MappedModules, mappedModules } from "./mapped_modules.ts";
 import { pack } from "./pack.ts";
@@ -11,6 +11,7 @@ function modulesOf(sources: Sources) {
   const [entry, ...others] = Object.entries(sources).map(([name, source]) => {
     return { specifier: `file:///app/${name}`, source: encode(source) };
   });
+  ok(entry !== undefined);
   return { entry, others };
 }
 

@@ -41,7 +41,7 @@ export function moduleLoader(
     const module = { exports: {} };
     loaded.set(name, module);
     try {
-      const address = Deno.UnsafePointer.create(BigInt(table[name][0]));
+      const address = Deno.UnsafePointer.create(BigInt(table[name]?.[0] ?? 0));
       if (address === null) throw new Error(`${name} is not mapped`);
       // `eval`, not `Function`: that reads the text twice.
       const body: Body = (0, eval)(Deno.UnsafePointerView.getCString(address));

@@ -44,6 +44,7 @@ import {
   SYM_SIZE,
   word,
 } from "./elf.ts";
+import { Failure } from "../../src/failure.ts";
 import { concat, eszip, type EszipModule } from "./eszip.ts";
 import type { MappedModules } from "./mapped_modules.ts";
 import { prelink } from "./prelink.ts";
@@ -198,7 +199,9 @@ function buildSegment(deno: Elf, vaddr: number, options: PackOptions): Uint8Arra
   const gap = new Uint8Array(stubAddress - vaddr - start.length);
   const headerAddress = stubAddress + stub.length;
   const strings = stringBlock(), header = new DataView(new ArrayBuffer(HEADER.size));
-  const script = `${options.modules[0].specifier}#/proc/self/fd/`;
+  const [entry] = options.modules;
+  if (entry === undefined) throw new Failure("build: there is no module to pack");
+  const script = `${entry.specifier}#/proc/self/fd/`;
   const args = [...ARGUMENTS, ...options.flags ?? [], ESZIP_FLAG, SCRIPT_MARK];
 
   setWord(header, HEADER.entry, deno.entry - headerAddress);
@@ -248,6 +251,7 @@ interface NewSegment {
  */
 function assemble(deno: Elf, bodyEnd: number, segment: NewSegment): Uint8Array<ArrayBuffer> {
   const nameTable = deno.sections[deno.shstrndx];
+  if (nameTable === undefined) throw new Failure("build: Deno's executable names no sections");
   const oldNames = deno.bytes.subarray(nameTable.offset, nameTable.offset + nameTable.size);
   const names = concat([oldNames, new TextEncoder().encode(".deno_app\0")]);
   const namesAt = segment.offset + segment.bytes.length;

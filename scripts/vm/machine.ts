@@ -129,8 +129,8 @@ async function boot(directory: string, kernel: string, disk: string): Promise<st
 function results(output: string, scripts: readonly Script[]): ReadonlyMap<string, Result> {
   return new Map(scripts.map(({ name }) => {
     const [, rest = ""] = output.split(`@begin ${name}\n`);
-    const [text, end = ""] = rest.split(`\n@end ${name} `);
-    const [code, seconds] = end.split(/\s/).map((word) => parseInt(word, 10));
+    const [text = "", end = ""] = rest.split(`\n@end ${name} `);
+    const [code = NaN, seconds = NaN] = end.split(/\s/).map((word) => parseInt(word, 10));
     return [name, { code, seconds, output: text.trimStart() }];
   }));
 }

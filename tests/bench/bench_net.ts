@@ -2,6 +2,7 @@
  * What a network costs: to start a pod on the default network against none, beside podman on its bridge, and what
  * passes between a pod and the host, against a plain veth. In a network namespace of its own.
  */
+import type { CommandLine } from "../../scripts/bench/contenders.ts";
 import { Failure } from "../../src/failure.ts";
 import { addProgram } from "../world/host_world.ts";
 import { podmanIn, rktIn } from "../../scripts/bench/contenders.ts";
@@ -11,7 +12,6 @@ import { makeRootFs } from "../../scripts/bench/root_fs.ts";
 import { measureTimes, median } from "../../scripts/bench/times.ts";
 import { tool } from "../../scripts/bench/tool.ts";
 import { BENCH_NEEDS, provide } from "../../scripts/needs.ts";
-import { nth } from "../world/nth.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
@@ -40,7 +40,7 @@ async function storeImage(place: Place): Promise<string> {
 /** podman on its bridge and without a network; none where that does not work. */
 async function podman(place: Place): Promise<Contender[]> {
   const [name = "podman", ...flags] = podmanIn(place), archive = `${place.dir}/rootfs.tar`;
-  const run = [
+  const run: CommandLine = [
     name,
     ...flags,
     "run",
@@ -49,7 +49,7 @@ async function podman(place: Place): Promise<Contender[]> {
     "--ulimit=nproc=1024:1024",
   ];
   const image = "localhost/bench:latest";
-  const on = (network: string): string[] => [...run, `--network=${network}`, image, "/bin/true"];
+  const on = (network: string): CommandLine => [...run, `--network=${network}`, image, "/bin/true"];
   try {
     await tool("tar", "-C", place.rootFs, "-cf", archive, ".");
     await tool(name, ...flags, "import", archive, image);
@@ -57,7 +57,7 @@ async function podman(place: Place): Promise<Contender[]> {
       name: `podman, ${network}`,
       command: on(network),
     }));
-    for (const { command } of contenders) await tool(nth(command, 0), ...command.slice(1));
+    for (const { command } of contenders) await tool(...command);
     return contenders;
   } catch (error) {
     if (!(error instanceof Failure) && !(error instanceof Deno.errors.NotFound)) throw error;
@@ -73,7 +73,7 @@ async function compareStarts(place: Place, image: string): Promise<void> {
   });
   const contenders = [rkt("none", "--net=none"), rkt("default")];
   // The first run of a command line is not what is measured.
-  for (const { command } of contenders) await tool(nth(command, 0), ...command.slice(1));
+  for (const { command } of contenders) await tool(...command);
   const others = await podman(place);
   const times = new Map([
     ...await measureTimes(contenders, place.dir, RUNS),
