@@ -130,7 +130,7 @@ export async function renderLayers(
       entry: (entry) => extractor.entry(entry),
       data: (chunk, from, to, offset) => extractor.data(chunk, from, to, offset),
       end: (entry) => extractor.end(entry),
-      bytes: isTop ? options.onBytes : undefined,
+      ...isTop && options.onBytes !== undefined && { bytes: options.onBytes },
     });
     if (!contents.imageId.startsWith(layer.id)) {
       throw new Failure(
@@ -147,7 +147,7 @@ export async function renderLayers(
   }
   finish(writer, directory);
   if (top === undefined) throw new Error("no layers to render");
-  return { ...top, danglingLink };
+  return { ...top, ...danglingLink !== undefined && { danglingLink } };
 }
 
 function dangling([link]: readonly PendingLink[]): string | undefined {

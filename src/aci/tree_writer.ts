@@ -16,7 +16,7 @@ import {
 } from "../linux/files.ts";
 import { bytesOf, type ByteString, byteStringOfText } from "../linux/byte_string.ts";
 import { trySyscall } from "../linux/syscall.ts";
-import { type TarEntry } from "./tar/tar.ts";
+import type { TarEntry, TarKind } from "./tar/tar.ts";
 import {
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
@@ -78,11 +78,11 @@ function isMounted(parent: number, name: Uint8Array<ArrayBuffer>): boolean {
   return (attributes & STATX_ATTR_MOUNT_ROOT) !== 0;
 }
 
-const NODE_TYPES: Readonly<Record<string, number>> = {
-  "character device": S_IFCHR,
-  "block device": S_IFBLK,
-  "fifo": S_IFIFO,
-};
+const NODE_TYPES: ReadonlyMap<TarKind, number> = new Map([
+  ["character device", S_IFCHR],
+  ["block device", S_IFBLK],
+  ["fifo", S_IFIFO],
+]);
 
 /** Writes one tree. Call {@linkcode finish} at the end: directories get their owners, modes and times then. */
 export class TreeWriter implements Disposable {
@@ -202,10 +202,9 @@ export class TreeWriter implements Disposable {
    * @throws {KernelError}
    */
   finish(): void {
-    const paths = [...this.#directories.keys()].sort();
-    for (let i = paths.length - 1; i >= 0; i--) {
-      const entry = this.#directories.get(paths[i]);
-      const fd = this.#directory(paths[i]);
+    for (const path of [...this.#directories.keys()].sort().reverse()) {
+      const entry = this.#directories.get(path);
+      const fd = this.#directory(path);
       if (entry === undefined) continue;
       if (fd < 0) throw new KernelError(ERRNO.ENOTDIR, `open directory ${entry.path}`);
       this.#applyMetadata(fd, entry);
@@ -282,7 +281,9 @@ export class TreeWriter implements Disposable {
 
   #createNode(parent: number, name: Uint8Array<ArrayBuffer>, entry: TarEntry): Creation {
     if (!this.#privileged && entry.kind !== "fifo") return "created";
-    const mode = NODE_TYPES[entry.kind] | (this.#merge ? entry.mode & 0o777 : PRIVATE_FILE);
+    const type = NODE_TYPES.get(entry.kind);
+    if (type === undefined) throw new Error(`a ${entry.kind} is no node`);
+    const mode = type | (this.#merge ? entry.mode & 0o777 : PRIVATE_FILE);
     const device = makedev(entry.major, entry.minor);
     const create = () => this.#calls.mknodat(parent, name, mode, device);
     const created = this.#creating(create, parent, name, `make the ${entry.kind}`);

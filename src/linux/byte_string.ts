@@ -4,13 +4,15 @@
  * nothing is lost when the bytes are no UTF-8.
  */
 
+import { byteAt } from "./bytes.ts";
+
 /** A string with one unit a byte. */
 export type ByteString = string;
 
 /** Bytes to a byte string. */
 export function byteString(bytes: Uint8Array, from = 0, to = bytes.length): ByteString {
   let text = "";
-  for (let i = from; i < to; i++) text += String.fromCharCode(bytes[i]);
+  for (let i = from; i < to; i++) text += String.fromCharCode(byteAt(bytes, i));
   return text;
 }
 

@@ -13,3 +13,19 @@ export function concat(...parts: readonly Uint8Array[]): Bytes {
   }
   return all;
 }
+
+/**
+ * A byte that is known to be there.
+ *
+ * @throws {RangeError} outside the array, which is a bug
+ */
+export function byteAt(bytes: Uint8Array, at: number): number {
+  const byte = bytes[at];
+  if (byte === undefined) throw new RangeError(`no byte ${at} in ${bytes.length}`);
+  return byte;
+}
+
+/** Two bytes as a number, the low one first. */
+export function u16At(bytes: Uint8Array, at: number): number {
+  return byteAt(bytes, at) | byteAt(bytes, at + 1) << 8;
+}

@@ -4,6 +4,7 @@
  * a directory that is held open, never follows a link and never enters another file system, so
  * nothing outside of the tree can be reached.
  */
+import { u16At } from "./bytes.ts";
 import { ERRNO, errnoText, KernelError } from "./errno.ts";
 import { closeDescriptor, tryOpenDirectory } from "./lock.ts";
 import { cstring, trySyscall } from "./syscall.ts";
@@ -75,8 +76,7 @@ class Walk {
   /** Empties the directory behind a descriptor and closes it. */
   run(top: number): void {
     this.#push(top, cstring("."));
-    while (this.#stack.length > 0) {
-      const frame = this.#stack[this.#stack.length - 1];
+    for (let frame = this.#stack.at(-1); frame !== undefined; frame = this.#stack.at(-1)) {
       if (frame.at < frame.end || this.#read(frame)) this.#entry(frame);
       else this.#leave(frame);
     }
@@ -97,7 +97,7 @@ class Walk {
   /** Deletes the next entry of a directory, or enters it. struct linux_dirent64. */
   #entry(frame: Frame): void {
     const { entries, at } = frame;
-    const length = entries[at + 16] | entries[at + 17] << 8;
+    const length = u16At(entries, at + 16);
     const type = entries[at + 18];
     const start = at + 19;
     const name = entries.slice(start, entries.indexOf(0, start) + 1);
@@ -121,7 +121,8 @@ class Walk {
 
   /** Moves a directory to the top of the tree, which is read again once all else is deleted. */
   #moveUp(frame: Frame, name: Uint8Array<ArrayBuffer>): boolean {
-    const top = this.#stack[0];
+    const [top] = this.#stack;
+    if (top === undefined) return false;
     const to = cstring(`.rkt-delete-${this.#moved++}`);
     const moved = trySyscall("renameat2", frame.fd, name, top.fd, to, 0) === 0;
     if (moved) top.passes = 0;
@@ -184,7 +185,7 @@ function isDot(name: Uint8Array): boolean {
 function hasEntries(fd: number): boolean {
   const entries = new Uint8Array(1024);
   const end = trySyscall("getdents64", fd, entries, entries.length);
-  for (let at = 0; at < end; at += entries[at + 16] | entries[at + 17] << 8) {
+  for (let at = 0; at < end; at += u16At(entries, at + 16)) {
     if (!isDot(entries.subarray(at + 19))) return true;
   }
   return false;

@@ -1,4 +1,5 @@
 /** Reads directories, attributes and contents with all that the kernel knows; names are bytes. */
+import { u16At } from "./bytes.ts";
 import { type ByteString, byteString } from "./byte_string.ts";
 import { ERRNO, KernelError } from "./errno.ts";
 import { NameBuffer, type ReadingCalls, readingCalls } from "./files.ts";
@@ -98,7 +99,7 @@ export class DirectoryReader {
       if (n === 0) return names.sort();
       // struct linux_dirent64: d_ino 8, d_off 8, d_reclen 2, d_type 1, d_name
       for (let at = 0; at < n;) {
-        const length = this.#entries[at + 16] | this.#entries[at + 17] << 8;
+        const length = u16At(this.#entries, at + 16);
         const end = this.#entries.indexOf(0, at + 19);
         const name = byteString(this.#entries, at + 19, end);
         if (name !== "." && name !== "..") names.push(name);

@@ -63,12 +63,13 @@ export function childrenOf(pid: number): readonly number[] {
 export function namespacePids(pid: number): readonly number[] {
   // The name of a program, which stands in the file too, has its line feeds escaped by the kernel.
   const line = /^NSpid:(.*)$/m.exec(processFile(pid, "status") ?? "");
-  return line === null ? [] : line[1].trim().split(/\s+/).map(Number);
+  const pids = line?.[1]?.trim();
+  return pids === undefined ? [] : pids.split(/\s+/).map(Number);
 }
 
 /** The PID of its parent, and its state as in ps(1): `S` is asleep, until an event or a signal. */
 export function processState(pid: number): { parent: number; state: string } | undefined {
   // The name stands in parentheses, and may itself have some.
-  const fields = /^.*\) (\S) (\d+) /s.exec(processFile(pid, "stat") ?? "");
-  return fields === null ? undefined : { state: fields[1], parent: Number(fields[2]) };
+  const [, state, parent] = /^.*\) (\S) (\d+) /s.exec(processFile(pid, "stat") ?? "") ?? [];
+  return state === undefined ? undefined : { state, parent: Number(parent) };
 }

@@ -32,8 +32,8 @@ export interface ImportOptions {
    * signed it. Default: nobody did, and it is imported.
    */
   readonly verify?: (image: ReadImage) => readonly Signer[] | Promise<readonly Signer[]>;
-  /** The armoured signature, to be kept beside the image. */
-  readonly signature?: string;
+  /** The armoured signature, to be kept beside the image. Read after {@linkcode verify}: one may be found only then. */
+  readonly signature?: string | undefined;
   /** Whether the image was asked for without a version, so that it is preferred when it is again. */
   readonly latest?: boolean;
   /** Whether to render the tree in the same pass. Default: if this is root. */

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { ArchiveError } from "../bytes/archive_error.ts";
-import { directory, entry, image, joined, MANIFEST_TEXT } from "../testing/archive_fixture.ts";
+import {
+  directory,
+  entry,
+  flip,
+  image,
+  joined,
+  MANIFEST_TEXT,
+} from "../testing/archive_fixture.ts";
 import { readAci } from "../aci_reader.ts";
 import { decompressed } from "./compression.ts";
 import { bunzipped as portableBzip2 } from "./portable_bzip2.ts";
@@ -62,7 +69,7 @@ for (const program of PROGRAMS) {
   Deno.test(`decompressed() refuses ${program} that is cut, damaged or followed by garbage`, async () => {
     const packed = await compress(program, IMAGE);
     const damaged = packed.slice();
-    damaged[packed.length >> 1] ^= 0x10;
+    flip(damaged, packed.length >> 1, 0x10);
     const cases = [
       damaged,
       joined(packed, new TextEncoder().encode("garbage")),

@@ -1,4 +1,5 @@
 /** Extended headers: POSIX.1-2017 pax, "pax Extended Header". Values are bytes. */
+import { byteAt } from "../../linux/bytes.ts";
 import { type ByteString, byteString } from "../../linux/byte_string.ts";
 
 /** Records in the order they stand in; GNU sparse 0.0 repeats keys. */
@@ -22,7 +23,7 @@ export function parsePaxRecords(bytes: Uint8Array): PaxRecords {
     let length = 0;
     let i = at;
     for (; i < bytes.length && i < at + 8 && bytes[i] !== 0x20; i++) {
-      const digit = bytes[i] - 0x30;
+      const digit = byteAt(bytes, i) - 0x30;
       if (digit < 0 || digit > 9) throw new SyntaxError("a record does not begin with its length");
       length = length * 10 + digit;
     }

@@ -21,8 +21,10 @@ export const MAX_ID = 0xfffffffe;
 const XATTR = "SCHILY.xattr.";
 const SPARSE = "GNU.sparse.";
 
+type Reader = (fields: PaxFields, text: ByteString) => void;
+
 /** Puts a record's value where it belongs. */
-const READERS: Readonly<Record<string, (fields: PaxFields, text: ByteString) => void>> = {
+const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>(Object.entries({
   "path": (fields, text) => fields.path ??= text,
   // Sparse files carry a made-up path, for readers that do not know them.
   "GNU.sparse.name": (fields, text) => fields.path = text,
@@ -31,7 +33,7 @@ const READERS: Readonly<Record<string, (fields: PaxFields, text: ByteString) => 
   "uid": (fields, text) => fields.uid = number("uid", text, MAX_ID),
   "gid": (fields, text) => fields.gid = number("gid", text, MAX_ID),
   "mtime": (fields, text) => fields.time = paxTime(text) ?? impossible("mtime", text),
-};
+}));
 
 /**
  * Reads the records of one header; those that nobody needs here (atime, uname, …) are left out.
@@ -46,13 +48,16 @@ export function paxFields(records: PaxRecords): PaxFields {
   const values = new Map<ByteString, Uint8Array>();
   for (const [key, value] of records) {
     if (key.startsWith(XATTR)) xattrs.set(key.slice(XATTR.length), value);
-    else if (Object.hasOwn(READERS, key)) values.set(key, value);
+    else if (READERS.has(key)) values.set(key, value);
     if (key.startsWith(SPARSE)) isSparse = true;
   }
   // An empty value takes a record back.
-  for (const [key, value] of values) if (value.length > 0) READERS[key](fields, byteString(value));
+  for (const [key, value] of values) {
+    if (value.length > 0) READERS.get(key)?.(fields, byteString(value));
+  }
   if (xattrs.size > 0) fields.xattrs = xattrs;
-  if (isSparse) fields.sparse = paxSparse(records);
+  const sparse = isSparse ? paxSparse(records) : undefined;
+  if (sparse !== undefined) fields.sparse = sparse;
   return fields;
 }
 

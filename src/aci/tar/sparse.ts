@@ -2,6 +2,7 @@
  * Sparse files in GNU tar's four forms (GNU tar manual, "Storing Sparse Files"): the old header `S`,
  * and PAX 0.0, 0.1 and 1.0.
  */
+import { byteAt } from "../../linux/bytes.ts";
 import { byteString } from "../../linux/byte_string.ts";
 import { paxNumber, type PaxRecords } from "./pax.ts";
 import { FIELD, fieldNumber } from "./tar_field.ts";
@@ -100,7 +101,7 @@ export class SparseMapReader {
   take(block: Uint8Array, start: number): boolean {
     for (let i = start; i < start + 512; i++) {
       if (block[i] !== 0x0a) {
-        this.#digits += String.fromCharCode(block[i]);
+        this.#digits += String.fromCharCode(byteAt(block, i));
         if (this.#digits.length > 20) throw new SyntaxError("a sparse map without line ends");
         continue;
       }
@@ -129,6 +130,7 @@ export function checkSparseMap(map: SparseMap, realSize: number, stored: number)
   if (map.length % 2 !== 0) throw new SyntaxError("a sparse map with an offset but no length");
   for (let i = 0; i < map.length; i += 2) {
     const [offset, length] = [map[i], map[i + 1]];
+    if (offset === undefined || length === undefined) break; // the length is even
     if (offset < end || length < 0 || offset + length > realSize) {
       throw new SyntaxError("a sparse map that overlaps or leaves its file");
     }

@@ -2,6 +2,7 @@
  * A tar parser for root file systems: ustar, GNU, PAX, star; bytes in, entries out. It is pushed, so
  * that the same chunk can be hashed, stored and parsed, whether it comes from a disk or a network.
  */
+import { byteAt } from "../../linux/bytes.ts";
 import { ArchiveError } from "../bytes/archive_error.ts";
 import { type ByteString, byteString, shown } from "../../linux/byte_string.ts";
 import { parsePaxRecords, type PaxRecords } from "./pax.ts";
@@ -190,7 +191,7 @@ export class TarParser {
     if (!checksumMatches(block, start)) {
       this.#fail(offset, "no tar header here, or a damaged one: its checksum does not match");
     }
-    const typeflag = String.fromCharCode(block[start + FIELD.typeflag[0]]);
+    const typeflag = String.fromCharCode(byteAt(block, start + FIELD.typeflag[0]));
     const size = fieldNumber(block, start, FIELD.size);
     if (size === undefined || size < 0) this.#fail(offset, "a header with an impossible size");
     const extension = EXTENSIONS[typeflag];
@@ -380,9 +381,10 @@ export class TarParser {
       this.#piece += 2;
       this.#written = 0;
     }
-    const inPiece = map[this.#piece + 1] - this.#written;
-    const n = Math.min(inPiece, chunk.length - at);
-    if (this.#wanted) this.#sink.data(chunk, at, at + n, map[this.#piece] + this.#written);
+    const [offset, length] = [map[this.#piece], map[this.#piece + 1]];
+    if (offset === undefined || length === undefined) throw new Error("more data than the map has");
+    const n = Math.min(length - this.#written, chunk.length - at);
+    if (this.#wanted) this.#sink.data(chunk, at, at + n, offset + this.#written);
     this.#written += n;
     this.#left -= n;
     if (this.#left === 0 && this.#wanted && this.#entry !== undefined) this.#sink.end(this.#entry);

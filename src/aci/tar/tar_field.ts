@@ -1,4 +1,5 @@
 /** Fields of tar headers: POSIX.1-2017 pax "ustar Interchange Format"; GNU tar's `tar.h` for base 256. */
+import { byteAt } from "../../linux/bytes.ts";
 import { type ByteString } from "../../linux/byte_string.ts";
 
 /** Headers and data come in blocks of 512 bytes. */
@@ -48,12 +49,12 @@ export function fieldText(block: Uint8Array, start: number, field: Field): ByteS
 export function fieldNumber(block: Uint8Array, start: number, field: Field): number | undefined {
   const from = start + field[0];
   const end = from + field[1];
-  if (block[from] & 0x80) return base256(block, from, end);
+  if (byteAt(block, from) & 0x80) return base256(block, from, end);
   let i = from;
   while (i < end && block[i] === 0x20) i++;
   let value = 0;
   for (; i < end; i++) {
-    const digit = block[i] - 0x30;
+    const digit = byteAt(block, i) - 0x30;
     if (digit < 0 || digit > 7) break;
     value = value * 8 + digit;
   }
@@ -66,7 +67,7 @@ function base256(block: Uint8Array, from: number, end: number): number | undefin
   const first = block[from];
   if (first !== 0x80 && first !== 0xff) return undefined;
   let value = first === 0xff ? -1n : 0n;
-  for (let i = from + 1; i < end; i++) value = value * 256n + BigInt(block[i]);
+  for (let i = from + 1; i < end; i++) value = value * 256n + BigInt(byteAt(block, i));
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : undefined;
 }
@@ -77,12 +78,12 @@ export function checksumMatches(block: Uint8Array, start: number): boolean {
   if (want === undefined) return false;
   const [from, length] = FIELD.checksum;
   let sum = 0;
-  for (let i = start; i < start + BLOCK_SIZE; i++) sum += block[i];
-  for (let i = start + from; i < start + from + length; i++) sum += 0x20 - block[i];
+  for (let i = start; i < start + BLOCK_SIZE; i++) sum += byteAt(block, i);
+  for (let i = start + from; i < start + from + length; i++) sum += 0x20 - byteAt(block, i);
   if (sum === want) return true;
   // Historic tars summed signed bytes.
   for (let i = start; i < start + BLOCK_SIZE; i++) {
-    if (block[i] > 127 && (i < start + from || i >= start + from + length)) sum -= 256;
+    if (byteAt(block, i) > 127 && (i < start + from || i >= start + from + length)) sum -= 256;
   }
   return sum === want;
 }

@@ -1,4 +1,5 @@
 /** Archives for tests, made entry by entry; also such as no tar would write. */
+import { byteAt } from "../../linux/bytes.ts";
 import { bytesOf, type ByteString } from "../../linux/byte_string.ts";
 import { BLOCK_SIZE, FIELD, type Field, padding } from "../tar/tar_field.ts";
 import { ARCHIVE_END, type HeaderFields, tarHeader } from "../tar/tar_writer.ts";
@@ -89,7 +90,7 @@ export function altered(
   const [at, length] = FIELD.checksum;
   bytes.fill(0x20, at, at + length);
   let sum = 0;
-  for (let i = 0; i < BLOCK_SIZE; i++) sum += bytes[i];
+  for (const byte of bytes.subarray(0, BLOCK_SIZE)) sum += byte;
   bytes.set(bytesOf(sum.toString(8).padStart(6, "0") + "\0 "), at);
   return bytes;
 }
@@ -108,4 +109,9 @@ export function paxRecord(key: ByteString, value: ByteString): ByteString {
     length = rest.length + String(length).length;
   }
   return length + rest;
+}
+
+/** Changes bits of one byte. */
+export function flip(bytes: Uint8Array, at: number, bits: number): void {
+  bytes[at] = byteAt(bytes, at) ^ bits;
 }
