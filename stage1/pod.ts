@@ -136,7 +136,7 @@ export interface PodApp extends Command {
   readonly postStop?: Command | undefined;
 }
 
-/** Whether the app's processes are born while the pod runs, and not only at its start. */
+/** Whether processes of the app may start while the pod runs, and not only at its start. */
 export function startsLater(app: PodApp): boolean {
   return app.lifecycle.restart.when !== "no" || app.preStart !== undefined ||
     app.postStop !== undefined;

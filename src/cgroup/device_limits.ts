@@ -2,7 +2,7 @@
 import { parseQuantity, wholeUnits } from "../appc/quantity.ts";
 import { Failure } from "../failure.ts";
 
-/** What of a disk is limited: bytes or operations a second, in one direction. */
+/** The limits that a disk can have: bytes or operations a second, in one direction. */
 export const DEVICE_LIMITS = ["read-bps", "write-bps", "read-iops", "write-iops"] as const;
 
 /** One of {@linkcode DEVICE_LIMITS}. */
@@ -22,12 +22,11 @@ export interface DiskLimit extends DeviceLimit {
   readonly disk: string;
 }
 
-/** What the kernel's files hold: beyond it there is no limit. */
+/** The largest rate that the kernel's files can hold. */
 const MOST = (1n << 64n) - 1n;
 
 /**
- * Reads `PATH:RATE`. The rate is a quantity as everywhere, or has one of podman's units: kb, mb, gb, which are powers of
- * 1024.
+ * Parses `PATH:RATE`. The rate is a quantity of the spec, or has one of podman's units kb, mb, gb: powers of 1024.
  *
  * @param at the flag or annotation, for errors
  * @throws {Failure | AppcError}
@@ -73,7 +72,7 @@ export function parseDeviceLimits(text: string, at: string): readonly DeviceLimi
  * Finds the disks of limits. The kernel limits whole disks only.
  *
  * @param at whose limits they are, for errors
- * @throws {Failure} where a path is none of a disk
+ * @throws {Failure} a path is not a disk
  */
 export function findDisks(limits: readonly DeviceLimit[], at: string): readonly DiskLimit[] {
   return limits.map((limit) => ({ ...limit, disk: diskOf(limit.path, at) }));

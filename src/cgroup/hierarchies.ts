@@ -50,7 +50,7 @@ export function cgroupMounts(mounts: string): readonly string[] {
 
 interface CgroupMount {
   readonly type: string;
-  /** What of the hierarchy is mounted. */
+  /** The path in the hierarchy that is mounted. */
   readonly root: string;
   readonly point: string;
   readonly options: readonly string[];
@@ -69,8 +69,8 @@ const plain = (path: string): string =>
   path.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(parseInt(digits, 8)));
 
 /**
- * A cgroup's path below what is mounted of its hierarchy. In a container that sees the host's paths in
- * /proc/self/cgroup, the mount shows the container's own cgroup, and that is the only one there is.
+ * A cgroup's path below the mount of its hierarchy. In a container /proc/self/cgroup can show the host's path. Then the
+ * mount shows the container's own cgroup and no other, so the path is empty.
  */
 function below(root: string, path: string): string {
   if (root === "/") return path === "/" ? "" : path;

@@ -1,13 +1,13 @@
-/** What isolators say about the resources of an app or pod, in the units of the kernel's files. */
+/** The resource limits of isolators, in the units of the kernel's files. */
 import type { Isolator } from "../appc/isolator.ts";
 import type { DiskLimit } from "./device_limits.ts";
 import { milliUnits, wholeUnits } from "../appc/quantity.ts";
 
-/** Limits of an app, or of all apps of a pod together. What is absent has none. */
+/** Limits of an app, or of all apps of a pod together. An absent field means no limit. */
 export interface Limits {
   /** Bytes of memory. */
   readonly memory?: bigint;
-  /** Bytes of swap beyond `memory`; none where only that is given. */
+  /** Bytes of swap beside `memory`. With `memory` alone there is no swap. */
   readonly swap?: bigint;
   /** Thousandths of a CPU's time. */
   readonly cpu?: bigint;
@@ -38,7 +38,7 @@ export interface Source {
 export const CONTROLLERS = ["memory", "cpu", "pids", "blkio"] as const;
 export type Controller = typeof CONTROLLERS[number];
 
-/** Where each limit comes from, and who sees to it. */
+/** The isolator and the controller of each limit. */
 export const SOURCES: { readonly [K in keyof Required<Limits>]: Source } = {
   memory: { isolator: "resource/memory", controller: "memory" },
   swap: { isolator: "os/linux/memory-swap", controller: "memory" },

@@ -1,9 +1,9 @@
 /**
- * Where a pod's cgroups are to be: below the cgroup of whoever starts rkt, so that a unit's own limits and accounting
+ * Finds where a pod's cgroups are made: below the cgroup of whoever starts rkt, so that a unit's own limits and accounting
  * hold for its pods.
  *
- * Version 2 lets no cgroup have both processes and controllers for those below ("no internal processes", Documentation/
- * admin-guide/cgroup-v2.rst). So limits need more than a location: see {@linkcode locationWithLimits}.
+ * In version 2 a cgroup can't have both processes and controllers for its children ("no internal processes",
+ * Documentation/admin-guide/cgroup-v2.rst). So limits are not possible everywhere: see {@linkcode locationWithLimits}.
  */
 import { ERRNO } from "../linux/errno.ts";
 import { exists } from "../linux/exists.ts";
@@ -12,12 +12,12 @@ import { findHierarchies, type Hierarchies } from "./hierarchies.ts";
 import { type Controller, controllersOf, LIMITS, type Limits, SOURCES } from "./limits.ts";
 import { AT_FDCWD } from "../linux/constants.ts";
 
-/** Where the cgroups of a pod go. */
+/** Where the cgroups of a pod are made. */
 export interface CgroupLocation {
   readonly version: 1 | 2;
   /** The directories in which the pod's cgroup `rkt-UUID` is made: one, or one for each hierarchy of version 1. */
   readonly bases: readonly CgroupBase[];
-  /** Version 2: what to write first, to get the controllers down to the base. */
+  /** Version 2: files and texts to write first, to enable the controllers in the base. */
   readonly enable: readonly (readonly [file: string, text: string])[];
   /** Version 2: the cgroup to which the supervisor moves, so that its own can have controllers. */
   readonly leaf?: string;
@@ -34,18 +34,18 @@ export interface CgroupBase {
 /** What {@linkcode findLocation} found. */
 export interface FoundLocation {
   readonly location?: CgroupLocation;
-  /** What has no effect here, and why: each a line for a person. */
+  /** Limits that have no effect here, and why: a line each. */
   readonly warnings: readonly string[];
 }
 
-/** Who wants limits: the pod, and its apps. */
+/** A pod or an app with its limits. */
 export interface Limited {
   /** For messages, like `app "web"`. */
   readonly who: string;
   readonly limits: Limits;
 }
 
-/** What is known of the system's cgroups; replaced in tests. */
+/** The system's cgroups as this file sees them; tests replace it. */
 export interface System {
   readonly hierarchies: Hierarchies;
   /** The words of a file; none where it can't be read. */
@@ -59,10 +59,10 @@ export interface System {
 }
 
 /**
- * Finds the location for a pod's cgroups. It makes and changes nothing.
+ * Finds the location for a pod's cgroups. It changes nothing.
  *
- * @param later controllers that apps may want which are added to the pod: where version 2 has room for them, the location
- *   is one where they can be had; processes are not moved once the pod runs
+ * @param later controllers that apps may need which are added to the pod later. In version 2 the location has them where
+ *   it can, because processes are not moved once the pod runs
  */
 export function findLocation(
   wanting: readonly Limited[],
@@ -98,7 +98,7 @@ export interface CachedLocation {
   readonly location: string;
 }
 
-/** Whether the cgroups of a pod would come to the same location now. */
+/** Whether a pod's cgroups would get the same location now. */
 export function sameLocation(
   { wanted, location }: CachedLocation,
   system: System = thisSystem(),
@@ -107,9 +107,9 @@ export function sameLocation(
 }
 
 /**
- * What has no effect for want of controllers: lines for people.
+ * The warnings about limits whose controllers are missing.
  *
- * @param why says why a controller is not there
+ * @param why the reason why a controller is missing
  */
 export function withoutEffect(
   { who, limits }: Limited,
@@ -126,7 +126,7 @@ export function withoutEffect(
 
 interface Located {
   readonly location?: CgroupLocation;
-  /** Why a controller is not there, where it is not just missing in the kernel. */
+  /** Why a controller is missing; undefined where the kernel has none. */
   readonly why: (controller: string) => string | undefined;
 }
 
@@ -163,15 +163,15 @@ function locationInVersion1(wanted: ReadonlySet<Controller>, system: System): Lo
   };
 }
 
-/** The names of version 2, where they are others. */
+/** The controllers that version 2 calls by another name. */
 const VERSION2_NAMES: Readonly<Record<string, string>> = { blkio: "io" };
 
 /** A controller's name in version 2. */
 export const version2Name = (name: string): string => VERSION2_NAMES[name] ?? name;
 
 /**
- * What version 2 is to have. The kernel counts what is written by way of the page cache where there are both controllers
- * (Documentation/admin-guide/cgroup-v2.rst, "Writeback"), else nobody.
+ * The controllers that version 2 needs. Writes through the page cache count for a cgroup only if it has both `io` and
+ * `memory` (Documentation/admin-guide/cgroup-v2.rst, "Writeback").
  */
 export function controllersInVersion2(wanted: Iterable<Controller>): ReadonlySet<Controller> {
   const all = [...wanted];
@@ -201,12 +201,12 @@ function locationInVersion2(wanted: ReadonlySet<Controller>, system: System): Lo
 }
 
 /**
- * Where limits can be set:
+ * Finds a cgroup whose children can have limits:
  *
- * - In the own cgroup, if rkt is alone in it, as in a unit of systemd: the supervisor moves into a leaf of it. That is
- *   what `Delegate=yes` is for; without it it works as well, until systemd changes the unit's settings.
- * - In a cgroup above that has no processes itself, as far as delegation reaches. A scope that is not delegated is
- *   somebody's session: then the pod comes to stand beside it, in its slice.
+ * - rkt's own cgroup, if rkt is alone in it, as in a unit of systemd. The supervisor moves into a leaf of it.
+ *   `Delegate=yes` exists for this. Without it this works too, until systemd changes the unit's settings.
+ * - The nearest ancestor without processes, as far up as delegation reaches. A scope that is not delegated is a user's
+ *   session: then the pod's cgroup is made beside it, in its slice.
  */
 function locationWithLimits(
   mount: string,
@@ -246,7 +246,7 @@ function locationWithLimits(
   };
 }
 
-/** The whole block devices of this system, without those made of memory or files. */
+/** The numbers of this system's disks, like `8:0`, without partitions, RAM disks and loop devices. */
 export function disks(): readonly string[] {
   const found: string[] = [];
   for (const { name } of Deno.readDirSync("/sys/block")) {
@@ -263,7 +263,7 @@ const W_OK = 2;
 /**
  * The system that rkt runs on.
  *
- * @param process whose cgroups are the own ones; a PID
+ * @param process the PID whose cgroups count as rkt's own
  */
 export function thisSystem(process: number | "self" = "self"): System {
   const read = (path: string): string => {

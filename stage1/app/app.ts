@@ -1,4 +1,4 @@
-/** An app's process, from its birth as a copy of init to the `execve` of the app. */
+/** An app's process, from its clone(2) from init to the execve(2) of the app. */
 import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
 import { label } from "./labels.ts";
 import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts";

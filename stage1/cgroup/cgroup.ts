@@ -268,7 +268,7 @@ function writeSetting(
   steps.label(done);
 }
 
-/** `struct clone_args` (include/uapi/linux/sched.h) for a birth in a cgroup, whose descriptor is to be put into it. */
+/** `struct clone_args` (include/uapi/linux/sched.h) for a process that starts in a cgroup. The descriptor of that cgroup must be put at `cgroupAt`. */
 export function cloneArguments(
   flags: number,
 ): { readonly args: Struct; readonly size: number; readonly cgroupAt: number } {
@@ -283,7 +283,7 @@ export function cloneArguments(
   return { args, size: 88, cgroupAt: 80 };
 }
 
-/** A process of an app enters its cgroups, if it was not born there, and takes them for the top of all cgroups. */
+/** A process of an app enters its cgroups, unless it was made there, and gets a cgroup namespace, in which they are the root. */
 export function enterCgroup(
   steps: Section,
   at: string,

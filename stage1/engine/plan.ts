@@ -126,7 +126,7 @@ export interface Heading {
  *     setup     what makes the pod; given back to the kernel once it is up
  *     births    the processes of apps: what init keeps for those that are born later
  *     resident  what stays of the first process
- *     init      what stays of the pod's init, or keeper
+ *     init      what stays of the pod's init, or shim
  *     output    the processes that read the apps' output
  *     waiting   what all of them do while there is nothing to do. It lies beside the engine, so that it is there when
  *               all else is not: a process that waits lets go of the other sections, and has them again when it needs them

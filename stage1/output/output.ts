@@ -18,7 +18,7 @@ export interface Output {
 const readers = ({ logger, linePrefixer }: Output): readonly StreamReader[] =>
   [logger, linePrefixer].filter((each) => each !== undefined);
 
-/** The supervisor, before init is born. */
+/** The supervisor, before it makes init. */
 export function openOutput(setup: Section, pod: Pod): Output {
   return {
     logger: logger(pod),
@@ -27,7 +27,7 @@ export function openOutput(setup: Section, pod: Pod): Output {
   };
 }
 
-/** The supervisor, when init is born. */
+/** The supervisor, when init is made. */
 export function startOutput(setup: Section, pod: Pod, output: Output, init: Slot): void {
   const failed = "no output";
   receiveStreams(setup, pod, output.fdSocket, failed);

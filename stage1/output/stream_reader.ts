@@ -73,7 +73,7 @@ export function streamReader(name: string, channels: readonly Channel[]): Stream
 }
 
 /**
- * The supervisor: starts a process once init is born.
+ * The supervisor: starts a process once init is made.
  *
  * @param pidfd a pidfd of init
  */

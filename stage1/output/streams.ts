@@ -92,7 +92,7 @@ export interface Terminals {
   readonly fdSocket?: FdSocket | undefined;
 }
 
-/** The supervisor, before init is born: all that is not a terminal, which only init can make. */
+/** The supervisor, before it makes init: all that is not a terminal, which only init can make. */
 export function openStreams(setup: Section, pod: Pod): FdSocket | undefined {
   const all = podChannels(pod);
   if (all.length === 0) return undefined;
@@ -184,7 +184,7 @@ function keepSlave(steps: Section, at: string, pts: Slot, number: number): void 
   steps.keep(number, "the terminal would end with the app's last process");
 }
 
-/** The supervisor, after init's birth: closes the apps' ends, and receives the masters of the terminals. */
+/** The supervisor, after it has made init: closes the apps' ends, and receives the masters of the terminals. */
 export function receiveStreams(
   setup: Section,
   pod: Pod,

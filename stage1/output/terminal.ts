@@ -43,7 +43,7 @@ export interface Terminal {
 const STDIN = 0;
 const STDOUT = 1;
 
-/** Before init is born: remember the caller's modes, and make the socket. */
+/** Before init is made: remember the caller's modes, and make the socket. */
 export function openTerminal(setup: Section): Terminal {
   const saved = space("the caller's modes", 40);
   setup.must("read the terminal's modes", "ioctl", [STDIN, k.TCGETS, saved]);
@@ -153,7 +153,7 @@ function becomeStreams(steps: Section, at: string, slave: Slot): void {
   }
 }
 
-/** The supervisor, when init is born: receive the master, start guard and relays. */
+/** The supervisor, when init is made: receive the master, start guard and relays. */
 export function startRelay(setup: Section, terminal: Terminal): void {
   setup.heading("supervisor: relay the terminal");
   setup.must("leave init its end of the socket", "close", [terminal.fdSocket.sender]);

@@ -103,7 +103,7 @@ function cloneApp({ steps, table, cgroups, role }: Loop): void {
   steps.attempt(what, "clone3", [args, size], options);
 }
 
-/** The births of processes. */
+/** Makes the processes of apps. */
 export function startProcess(loop: Loop): void {
   const { steps, table, again, handlers, role } = loop;
   if (table.apps.length === 0) return;

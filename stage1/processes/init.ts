@@ -40,7 +40,7 @@ interface FromHost {
 }
 
 /**
- * Init's part of the plan, from its birth under the label `init`.
+ * Init's part of the plan, from its first step behind the label `init`.
  *
  * @param namespaces the `CLONE_NEW*` flags of the pod
  */
@@ -54,8 +54,10 @@ export function init(
   let host: FromHost | undefined;
   let sandbox: Sandbox | undefined;
   if (pod.privateUsers !== undefined) {
-    setup.heading("the way: a child of the supervisor, that opens what comes from the host");
-    setup.label("on the way");
+    setup.heading(
+      "intermediate process: a child of the supervisor, which opens what comes from the host",
+    );
+    setup.label("intermediate process");
     leaveHostMounts(setup);
     host = openHost(setup, pod);
     if (pod.sandbox) sandbox = new Sandbox(setup, pod.privateUsers);

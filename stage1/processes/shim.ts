@@ -1,9 +1,9 @@
 /**
- * `rkt app start`: an app in a pod that runs already. What rkt becomes joins the pod and leaves a keeper behind:
+ * `rkt app start`: an app in a pod that runs already. What rkt becomes joins the pod and leaves a shim behind:
  *
  *     rkt app start     in the caller's namespaces; ends when the app is on its way, or has failed
- *       entrant         in the pod's PID namespace; its death makes the keeper a child of the pod's init
- *         keeper        builds the app's root in a mount namespace of its own, and then does for the one app what init
+ *       entrant         in the pod's PID namespace; its death makes the shim a child of the pod's init
+ *         shim          builds the app's root in a mount namespace of its own, and then does for the one app what init
  *           app …       does for the apps of other pods: init_loop.ts
  *
  * A process whose parent dies becomes a child of its parent's PID namespace's init (pid_namespaces(7)), and the first
@@ -18,7 +18,7 @@ import { addCgroups, type Cgroups, leavePodCgroups } from "../cgroup/cgroup.ts";
 import { initLoop } from "./init_loop.ts";
 import type { Role } from "./init_state.ts";
 import { logger, runLogger } from "../output/logger.ts";
-import { KEEPERS, STOP_APP, STOPPING } from "./sandbox.ts";
+import { APPS_LOCK, STOP_APP, STOPPING } from "./sandbox.ts";
 import { ERROR_FD, EXIT_FAILURE, FAILED_WITH } from "../engine/abort.ts";
 import * as k from "../../src/linux/constants.ts";
 import {
@@ -48,7 +48,7 @@ export const POD_ERRORS = 203;
 /** Its mount namespace: a pidfd would not do, because init can't be traced by the users of the pod (setns(2)). */
 export const POD_MOUNTS = 204;
 
-const KEEPER_WAITS_FOR = signalSet([
+const SHIM_WAITS_FOR = signalSet([
   ...FORWARDED,
   k.SIGALRM,
   k.SIGCHLD,
@@ -69,7 +69,7 @@ export function addedAppPlan(pod: Pod, app: PodApp): Plan {
   const sections = emptySections();
   const log = logger(pod);
   const cgroups = join(sections.setup, pod, app, log);
-  keeper(sections, pod, app, cgroups);
+  shim(sections, pod, app, cgroups);
   // Its parent ends when the app is on its way.
   if (log !== undefined) runLogger(sections, log, true);
   return planOf(sections);
@@ -90,7 +90,7 @@ function join(
   steps.must("reset SIGCHLD", "rt_sigaction", [k.SIGCHLD, DEFAULT_ACTION, 0, SIGSET_SIZE]);
   steps.must("hold signals back", "rt_sigprocmask", [
     k.SIG_SETMASK,
-    KEEPER_WAITS_FOR,
+    SHIM_WAITS_FOR,
     0,
     SIGSET_SIZE,
   ]);
@@ -111,16 +111,16 @@ function join(
   return cgroups;
 }
 
-/** Where the app's output goes, if not to the caller: its logger ends with the keeper, and not with the pod's init. */
+/** Where the app's output goes, if not to the caller: its logger ends with the shim, and not with the pod's init. */
 function startLogger(steps: Section, pod: Pod, log: StreamReader | undefined): void {
   openStreams(steps, pod);
   if (log === undefined) return;
   const alive = slot("logger's end");
   socketPair(
     steps,
-    "make a socket whose end shows that of the keeper",
+    "make a socket whose end shows that of the shim",
     alive,
-    slot("keeper's end"),
+    slot("shim's end"),
   );
   startReader(steps, log, alive);
   steps.must("leave the logger its end", "close", [alive]);
@@ -132,28 +132,28 @@ function socketPair(steps: Section, what: string, one: Slot, other: Slot): void 
   splitPair(steps, pair, one, other);
 }
 
-/** Makes the keeper, and waits until it is ready. Returns the keeper's end of the socket between them. */
+/** Makes the shim, and waits until it is ready. Returns the shim's end of the socket between them. */
 function entrant(steps: Section): Slot {
   const mine = slot("entrant's end");
-  const ready = slot("keeper's end");
-  const child = slot("keeper");
+  const ready = slot("shim's end");
+  const child = slot("shim");
   const word = slot("word");
   steps.heading("app start: the entrant, in the pod's PID namespace");
   steps.label("entrant");
-  socketPair(steps, "make a socket to the keeper", mine, ready);
-  steps.must("make the keeper", "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: child });
-  steps.when(child, 0, "keeper");
-  steps.attempt("close the keeper's end", "close", [ready]);
-  steps.attempt("hear from the keeper", "read", [mine, addressOf(word), 8], {
-    branch: { when: "equal", operand: 8, to: "keeper ready" },
+  socketPair(steps, "make a socket to the shim", mine, ready);
+  steps.must("make the shim", "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: child });
+  steps.when(child, 0, "shim");
+  steps.attempt("close the shim's end", "close", [ready]);
+  steps.attempt("hear from the shim", "read", [mine, addressOf(word), 8], {
+    branch: { when: "equal", operand: 8, to: "shim ready" },
   });
-  steps.attempt("the keeper has said why it could not", "exit_group", [EXIT_FAILURE]);
-  steps.label("keeper ready");
-  steps.attempt("leave the keeper to init", "exit_group", [word]);
+  steps.attempt("the shim has said why it could not", "exit_group", [EXIT_FAILURE]);
+  steps.label("shim ready");
+  steps.attempt("leave the shim to init", "exit_group", [word]);
   return ready;
 }
 
-function keeper(
+function shim(
   sections: Sections,
   pod: Pod,
   app: PodApp,
@@ -161,15 +161,15 @@ function keeper(
 ): void {
   const { setup: steps } = sections;
   const statusDirectory = slot("status directory");
-  const keepers = slot("keepers");
+  const appsLock = slot("lock of the apps");
   const ready = entrant(steps);
 
-  steps.heading("app start: the keeper, which stays beside the app");
-  steps.label("keeper");
+  steps.heading("app start: the shim, which stays beside the app");
+  steps.label("shim");
   leaveStreams(steps, pod);
   steps.must("leave the caller's session", "setsid", []);
   steps.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-keeper"]);
-  steps.must("keep the apps from tracing the keeper", "prctl", [k.PR_SET_DUMPABLE, 0]);
+  steps.must("keep the apps from tracing the shim", "prctl", [k.PR_SET_DUMPABLE, 0]);
   steps.must("open the pod's status directory", "openat", [
     k.AT_FDCWD,
     "stage1/rootfs/rkt/status",
@@ -178,13 +178,13 @@ function keeper(
   ], { store: statusDirectory });
   steps.must("open the directory that is locked while apps run", "openat", [
     k.AT_FDCWD,
-    KEEPERS,
+    APPS_LOCK,
     k.O_RDONLY | k.O_DIRECTORY | k.O_CLOEXEC,
     0,
-  ], { store: keepers });
-  steps.keep(keepers, "while it is locked, an app runs");
-  steps.must("lock it", "flock", [keepers, k.LOCK_SH | k.LOCK_NB], { hint: "the pod is ending" });
-  noteKeeper(steps, statusDirectory, app);
+  ], { store: appsLock });
+  steps.keep(appsLock, "while it is locked, an app runs");
+  steps.must("lock it", "flock", [appsLock, k.LOCK_SH | k.LOCK_NB], { hint: "the pod is ending" });
+  noteShim(steps, statusDirectory, app);
   leavePodCgroups(steps, cgroups);
   const root = openAddedRoot(steps, pod, app);
   steps.must("join the pod's mount namespace", "setns", [POD_MOUNTS, k.CLONE_NEWNS]);
@@ -200,31 +200,31 @@ function keeper(
   setReadOnly(steps, "make the copy's root read-only again", true);
   steps.goto("init ready");
   startApp(sections.births, pod, app, cgroups);
-  initLoop(sections, pod, statusDirectory, cgroups, keeperRole(app, ready, keepers));
+  initLoop(sections, pod, statusDirectory, cgroups, shimRole(app, ready, appsLock));
 }
 
-/** What of the app's root comes from the host; with users of the pod's own the keeper is their root from then on. */
+/** What of the app's root comes from the host; with users of the pod's own the shim is their root from then on. */
 function openAddedRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
   if (pod.privateUsers === undefined) return openRoot(steps, pod, app);
   leaveHostMounts(steps);
   const root = openRoot(steps, pod, app);
   becomePodRoot(steps);
   // What changes a process's users makes it traceable again, if the host says so (fs.suid_dumpable).
-  steps.must("keep the apps from tracing the keeper", "prctl", [k.PR_SET_DUMPABLE, 0]);
+  steps.must("keep the apps from tracing the shim", "prctl", [k.PR_SET_DUMPABLE, 0]);
   // Of the kernel's files the users may mount only what they see, and the pod's init has left the host's.
   steps.must("see the host's mounts as the pod's root", "unshare", [k.CLONE_NEWNS]);
   return { ...root, ...openKernelFiles(steps, pod, app, root) };
 }
 
-/** Forgets how the app ended before, and notes the keeper's PID in the pod, for `rkt app stop`. */
-function noteKeeper(steps: Section, statusDirectory: Slot, app: PodApp): void {
-  const pid = slot("keeper's pid");
+/** Forgets how the app ended before, and notes the shim's PID in the pod, for `rkt app stop`. */
+function noteShim(steps: Section, statusDirectory: Slot, app: PodApp): void {
+  const pid = slot("shim's pid");
   const file = slot("file");
   for (const name of [app.name, `${app.name}-restarts`]) {
     steps.attempt("forget how the app ended before", "unlinkat", [statusDirectory, name, 0]);
   }
   steps.attempt("get the own PID", "getpid", [], { store: pid });
-  steps.must("note the keeper's PID", "openat", [
+  steps.must("note the shim's PID", "openat", [
     statusDirectory,
     `${app.name}-keeper`,
     k.O_WRONLY | k.O_CREAT | k.O_CLOEXEC,
@@ -249,31 +249,31 @@ const setReadOnly = (steps: Section, what: string, on: boolean) =>
     32,
   ]);
 
-function keeperRole(app: PodApp, ready: Slot, keepers: Slot): Role {
+function shimRole(app: PodApp, ready: Slot, appsLock: Slot): Role {
   return {
-    waitsFor: KEEPER_WAITS_FOR,
+    waitsFor: SHIM_WAITS_FOR,
     // It goes on when the app's program runs, or could not be run: with VFORK; and sees which: with VM.
     cloneFlags: k.CLONE_VM | k.CLONE_VFORK,
     inChild: (steps) => {
-      // It shares the keeper's memory, where an earlier process may have changed this.
+      // It shares the shim's memory, where an earlier process may have changed this.
       steps.compute("put", [addressOf(ERROR_FD), 2]);
-      steps.must("die with the keeper", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
+      steps.must("die with the shim", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
     },
-    up: (steps) => report(steps, app, ready, keepers),
+    up: (steps) => report(steps, app, ready, appsLock),
     signal: (steps, signal) => {
-      // What ends the whole pod is not for a keeper to do.
+      // What ends the whole pod is not for a shim to do.
       steps.when(signal, k.SIGALRM, "init wait");
       steps.compute("let", [signal], {
-        branch: { when: "different", operand: STOP_APP, to: "keeper's signal" },
+        branch: { when: "different", operand: STOP_APP, to: "shim's signal" },
       });
       steps.set(signal, k.SIGTERM);
-      steps.label("keeper's signal");
+      steps.label("shim's signal");
     },
   };
 }
 
 /** Says how the start went, and lets go of the caller. */
-function report(steps: Section, { streams }: PodApp, ready: Slot, keepers: Slot): void {
+function report(steps: Section, { streams }: PodApp, ready: Slot, appsLock: Slot): void {
   const word = slot("word");
   const file = slot("file");
   const self = slot("self");
@@ -288,7 +288,7 @@ function report(steps: Section, { streams }: PodApp, ready: Slot, keepers: Slot)
     }
   }
   steps.attempt("see whether the pod is to end", "openat", [
-    keepers,
+    appsLock,
     STOPPING,
     k.O_PATH | k.O_CLOEXEC,
     0,

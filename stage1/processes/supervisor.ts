@@ -49,7 +49,7 @@ export interface Supervisor {
 }
 
 /**
- * The supervisor's part of the plan up to the birth of init, and its loop.
+ * The supervisor's part of the plan until init is made, and its loop.
  *
  * @param namespaces the `CLONE_NEW*` flags of the pod
  */

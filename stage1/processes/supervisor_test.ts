@@ -109,7 +109,7 @@ Deno.test("the supervisor goes on waiting after a signal that interrupted it", (
   assert.deepEqual(callsOf(run, "kill"), [["kill", INIT, k.SIGHUP]]);
 });
 
-Deno.test("signals are held back, SIGPIPE and SIGCHLD reset, before init is born", () => {
+Deno.test("signals are held back, SIGPIPE and SIGCHLD reset, before init is made", () => {
   const run = supervisor([]);
   const birth = indexOf(run, "clone");
   for (

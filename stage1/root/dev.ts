@@ -1,5 +1,6 @@
 /** An app's /dev: the devices of the spec, terminals, the pod's shared memory. */
 import type { OpenRoot } from "./open_root.ts";
+import { MOUNT_FLAGS } from "./mount_policy.ts";
 import { attach, attributes, MOUNT_ATTR_SIZE, newMount, ownDirectory } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
@@ -46,7 +47,7 @@ export function mountDev(
     `mount devpts on /dev/pts ${at}`,
     "devpts",
     [["ptmxmode", "0666"], ["mode", "0620"], ["gid", "5"]],
-    k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC,
+    MOUNT_FLAGS.pts,
     pts,
   );
   steps.must(`attach /dev/pts ${at}`, "move_mount", [
@@ -84,7 +85,7 @@ export function makeDev(steps: Section, at: string, users?: PrivateUsers): Slot 
     `mount tmpfs on /dev ${at}`,
     "tmpfs",
     [["mode", "0755"], ["size", "64k"]],
-    k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC,
+    MOUNT_FLAGS.dev,
     dev,
   );
   for (const [name, major, minor] of DEVICES) {
@@ -158,7 +159,7 @@ function closeDevices(steps: Section, at: string, dev: Slot): void {
     dev,
     "",
     k.AT_EMPTY_PATH,
-    attributes(k.MOUNT_ATTR_NODEV),
+    attributes(MOUNT_FLAGS.closedDev),
     MOUNT_ATTR_SIZE,
   ]);
 }

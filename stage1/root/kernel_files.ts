@@ -1,5 +1,6 @@
 /** /proc and /sys of an app, and what of them it may not change or see. */
 import type { OpenRoot } from "./open_root.ts";
+import { MOUNT_FLAGS } from "./mount_policy.ts";
 import { attach, MOUNT_ATTR_SIZE, newMount, ownDirectory, READ_ONLY } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
@@ -16,19 +17,16 @@ export function openKernelFiles(
   return { proc: newProc(steps, at), sys: sys ?? newSys(steps, pod, at) };
 }
 
-const KERNEL_FILES = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC;
-
 function newProc(steps: Section, at: string): Slot {
   const proc = slot("proc");
-  newMount(steps, `mount proc on /proc ${at}`, "proc", [], KERNEL_FILES, proc);
+  newMount(steps, `mount proc on /proc ${at}`, "proc", [], MOUNT_FLAGS.proc, proc);
   return proc;
 }
 
 function newSys(steps: Section, pod: Pod, at: string): Slot {
   const sys = slot("sys");
-  // Read-only as a whole covers what the spec protects of /sys one by one.
-  const readOnly = pod.protectPaths ? k.MOUNT_ATTR_RDONLY : 0;
-  newMount(steps, `mount sysfs on /sys ${at}`, "sysfs", [], KERNEL_FILES | readOnly, sys);
+  const flags = pod.protectPaths ? MOUNT_FLAGS.protectedSys : MOUNT_FLAGS.sys;
+  newMount(steps, `mount sysfs on /sys ${at}`, "sysfs", [], flags, sys);
   return sys;
 }
 

@@ -1,9 +1,9 @@
 /**
  * User namespaces: the pod's root is an ordinary user of the host.
  *
- * Stage 0 makes the namespace, because its maps are written by somebody outside. A process between the supervisor and
- * init, the _way_, opens what takes the host's root, enters the namespace and bears init there; so all other namespaces
- * of the pod belong to it. Then the way ends: what it had open is init's alone.
+ * Stage 0 makes the namespace, because a process outside of it must write its maps. An intermediate process between the
+ * supervisor and init opens what only the host's root can open, enters the namespace and forks init there; so the user
+ * namespace owns all other namespaces of the pod. Then the intermediate process ends.
  */
 import { attributes, MOUNT_ATTR_SIZE } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
@@ -24,7 +24,7 @@ export function newPrivateUsers(): PrivateUsers {
 /** Nobody, as the kernel calls users that a namespace does not have (/proc/sys/kernel/overflowuid). */
 const NOBODY = 65_534;
 
-/** The host's number of one of the pod's users; what is beyond their number is nobody's. */
+/** The host's ID of one of the pod's users. An ID that the pod does not have becomes that of nobody. */
 export function toHostId(id: number, users: PrivateUsers | undefined): number {
   return users === undefined ? id : users.shift + (id < users.count ? id : NOBODY);
 }
@@ -42,34 +42,34 @@ export const USER_NAMESPACE = 202;
 const LAYERS = 220;
 
 /**
- * The supervisor makes the way, and goes on when init is born.
+ * The supervisor makes the intermediate process, and goes on when that has made init.
  *
  * @param init gets init's PID
  */
 export function spawnIntermediate(steps: Section, init: Slot): void {
-  const way = slot("the way");
+  const intermediate = slot("intermediate process");
   const status = slot("status");
-  // It shares this memory, so what it notes of init is known here; and this process sleeps meanwhile.
-  steps.must("make a process on the way to init", "clone", [
+  // VM: it shares memory with this process, so init's PID is known here. VFORK: this process sleeps until it has ended.
+  steps.must("make the intermediate process", "clone", [
     k.CLONE_VM | k.CLONE_VFORK | k.SIGCHLD,
     0,
     0,
     0,
     0,
-  ], { store: way });
-  steps.when(way, 0, "on the way");
-  steps.attempt("wait for its end", "wait4", [way, addressOf(status), 0, 0]);
-  steps.compute("let", [init], { branch: { when: "different", operand: 0, to: "init is born" } });
+  ], { store: intermediate });
+  steps.when(intermediate, 0, "intermediate process");
+  steps.attempt("wait for its end", "wait4", [intermediate, addressOf(status), 0, 0]);
+  steps.compute("let", [init], { branch: { when: "different", operand: 0, to: "init is made" } });
   steps.attempt("it has said why there is no init", "exit_group", [EXIT_FAILURE]);
-  steps.label("init is born");
+  steps.label("init is made");
 }
 
 /**
- * The first steps of the way. What it opens must have no part in what the host mounts, nor the other way round: where
- * the host's mounts are shared, copies of them are too, and none such can become a root (pivot_root(2)).
+ * The first steps of the intermediate process. Mounts must not propagate between it and the host: where the host's
+ * mounts are shared, copies of them are shared too, and a shared mount can't become a root (pivot_root(2)).
  */
 export function leaveHostMounts(steps: Section): void {
-  steps.must("have mounts of its own on the way", "unshare", [k.CLONE_NEWNS]);
+  steps.must("have mounts of its own", "unshare", [k.CLONE_NEWNS]);
   steps.must("keep mounts from reaching the host", "mount", [
     "none",
     "/",
@@ -79,10 +79,10 @@ export function leaveHostMounts(steps: Section): void {
   ]);
 }
 
-/** The last steps of the way: into the namespace, where init is born. */
+/** The last steps of the intermediate process: it enters the user namespace and makes init there. */
 export function forkInit(steps: Section, namespaces: number, init: Slot): void {
-  steps.heading("the way: the user namespace");
-  // Where init will need to be, and no name leads there for a user of the namespace: the pod's directory is root's.
+  steps.heading("intermediate process: the user namespace");
+  // Init works in this directory, and could not enter it: a user of the namespace can't pass the pod's directory.
   steps.must("enter the place of init's root", "chdir", ["stage1/rootfs"]);
   becomePodRoot(steps);
   steps.must("make the pod's namespaces and init", "clone", [
@@ -93,7 +93,7 @@ export function forkInit(steps: Section, namespaces: number, init: Slot): void {
     0,
   ], { store: init });
   steps.when(init, 0, "init");
-  steps.attempt("the way ends here", "exit_group", [0]);
+  steps.attempt("end the intermediate process", "exit_group", [0]);
 }
 
 /** Into the pod's user namespace, as its root. */
@@ -104,7 +104,7 @@ export function becomePodRoot(steps: Section): void {
   steps.must("become the pod's root", "setresuid", [0, 0, 0]);
 }
 
-/** Lets a mount show the users of the image as those of the pod. */
+/** Maps the IDs of a mount from the image's users to the pod's. */
 const IDMAPPED = attributes(k.MOUNT_ATTR_IDMAP, USER_NAMESPACE);
 
 /**

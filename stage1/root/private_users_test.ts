@@ -39,7 +39,7 @@ Deno.test("toHostId() never leaves the range, whatever a file's owner is", () =>
   assert.equal(privateUsersText(USERS), "196608:65536");
 });
 
-Deno.test("init is born on the way, after all that takes the host's root, in the namespace", () => {
+Deno.test("the intermediate process makes init after all that takes the host's root, in the namespace", () => {
   const run = runPod(pod(), { clones: [0, 0] });
   const enter = indexOf(run, "setns", USER_NAMESPACE, k.CLONE_NEWUSER);
   const order = [
@@ -100,7 +100,7 @@ Deno.test("pods without users of their own have nothing of it", () => {
   assert.deepEqual(callsOf(run, "fchownat"), []);
 });
 
-Deno.test("the keeper of an added app opens the app's files as the host's root, and is the pod's root then", () => {
+Deno.test("the shim of an added app opens the app's files as the host's root, and is the pod's root then", () => {
   const app = testApp("app");
   const added = testPod([app], { privateUsers: USERS, sandbox: true });
   const run = runPlan(addedAppPlan(added, app), { clones: [0, 0] });

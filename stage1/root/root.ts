@@ -3,6 +3,7 @@
  * file descriptors: the image chooses what stands below its root, so no path of it is ever followed out of it.
  */
 import type { OpenRoot } from "./open_root.ts";
+import { MOUNT_FLAGS } from "./mount_policy.ts";
 import { makeDev, mountDev } from "./dev.ts";
 import { mountEtcFiles, mountHostname } from "./etc_files.ts";
 import { mountProc, mountSys } from "./kernel_files.ts";
@@ -32,7 +33,6 @@ export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
     const lower = lowerLayers(steps, pod, app, app.root);
     // Without it the end of every pod writes out all that the host's file system has not written yet (ovl_sync_fs).
     const volatile: readonly MountOption[] = durable ? [] : [["volatile"]];
-    // Device nodes of an image have no effect: what an app may use is in its /dev.
     newMount(
       steps,
       `mount the root of app "${app.name}"`,
@@ -43,7 +43,7 @@ export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
         ["workdir", `${layers}/work`],
         ...volatile,
       ],
-      k.MOUNT_ATTR_NODEV,
+      MOUNT_FLAGS.root,
       root,
     );
   } else {
@@ -57,7 +57,7 @@ export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
       root,
       "",
       k.AT_EMPTY_PATH,
-      attributes(k.MOUNT_ATTR_NODEV),
+      attributes(MOUNT_FLAGS.root),
       MOUNT_ATTR_SIZE,
     ]);
   }

@@ -1,4 +1,4 @@
-/** A socket between supervisor and init, through which init hands descriptors up. */
+/** File descriptor passing (SCM_RIGHTS) over a socket, from init to the supervisor. */
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot, space } from "../engine/plan.ts";
 
@@ -10,7 +10,7 @@ export interface FdSocket {
   readonly sender: Slot;
 }
 
-/** Before init is born: makes the socket. */
+/** Makes the socket. The supervisor does so before it makes init. */
 export function openFdSocket(setup: Section, what: string): FdSocket {
   const fdSocket: FdSocket = { receiver: slot("receiver"), sender: slot("sender") };
   const pair = space("sockets", 8);

@@ -1,4 +1,4 @@
-/** What this process can't do itself because it has other threads: to go elsewhere for a moment, and open something there. */
+/** A child process that enters other namespaces and opens a file there: this process has several threads, so it can't. */
 import { Failure } from "../../src/failure.ts";
 import { KernelError } from "../../src/linux/errno.ts";
 import { runInProcess } from "../engine/in_process.ts";

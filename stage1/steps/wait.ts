@@ -30,7 +30,7 @@ export function findTitle(setup: Section): void {
   setup.compute("load", [stack], { store: TITLE });
 }
 
-/** When all processes are born: what only those need, and all of the stack that no step needs. */
+/** Unmaps what is needed only until all processes have been made, and the part of the stack that no step uses. */
 function giveBack(steps: Section): void {
   const size = slot("size");
   const { address } = MEMORY.afterOutput;

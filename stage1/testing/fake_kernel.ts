@@ -158,11 +158,11 @@ function scripted({ clones, events = [], answer }: Script, seen: Seen): Kernel {
   return (call, args, memory) => {
     const special = answer?.(call, args);
     if (special !== undefined) return special;
-    if ((TAKING[call] ?? []).some((i) => bad(args[i]))) return -9; // EBADF
+    if ((TAKING[call] ?? []).some((i) => bad(argument(args, i)))) return -9; // EBADF
     if (call === "clone" || call === "clone3") return births.shift() ?? 1000;
     if (call === "openat") {
-      files.set(descriptor, textAt(args[1], memory));
-      seen.opened.push(textAt(args[1], memory));
+      files.set(descriptor, textAt(argument(args, 1), memory));
+      seen.opened.push(textAt(argument(args, 1), memory));
     }
     if (OPENING.has(call)) return descriptor++;
     if (call === "prlimit64" && args[3] instanceof DataView) {
@@ -170,7 +170,7 @@ function scripted({ clones, events = [], answer }: Script, seen: Seen): Kernel {
       args[3].setBigUint64(8, 4096n, true);
     }
     if (call === "write") {
-      const bytes = bytesAt(args[1], Number(args[2]), memory);
+      const bytes = bytesAt(argument(args, 1), Number(args[2]), memory);
       seen.written.push([files.get(Number(args[0])) ?? "", bytes]);
       return bytes.length;
     }
@@ -228,20 +228,23 @@ class Timers {
 
   call(call: SyscallName, args: readonly Given[], memory: Memory): number {
     if (call === "timer_create") {
-      viewAt(args[2], 4, memory).setInt32(0, this.#left.length, true);
+      viewAt(argument(args, 2), 4, memory).setInt32(0, this.#left.length, true);
       this.#left.push(0);
       return 0;
     }
     const timer = Number(args[0]);
     if (call === "timer_settime") {
-      const time = viewAt(args[2], 32, memory);
-      const [seconds, nanoseconds] = [16, 24].map((at) => Number(time.getBigInt64(at, true)));
-      this.#left[timer] = seconds * 1000 + nanoseconds / 1e6;
-      this.seen.timers.push([timer, this.#left[timer]]);
+      const time = viewAt(argument(args, 2), 32, memory);
+      const seconds = Number(time.getBigInt64(16, true));
+      const nanoseconds = Number(time.getBigInt64(24, true));
+      const milliseconds = seconds * 1000 + nanoseconds / 1e6;
+      this.#left[timer] = milliseconds;
+      this.seen.timers.push([timer, milliseconds]);
       return 0;
     }
     const left = this.#left[timer];
-    const time = viewAt(args[1], 32, memory);
+    if (left === undefined) return -22; // EINVAL
+    const time = viewAt(argument(args, 1), 32, memory);
     time.setBigInt64(16, BigInt(Math.floor(left / 1000)), true);
     time.setBigInt64(24, BigInt(Math.round((left % 1000) * 1e6)), true);
     return 0;
@@ -250,6 +253,13 @@ class Timers {
 
 const viewAt = (given: Given, size: number, memory: Memory): DataView =>
   given instanceof DataView ? given : memory.view(Number(given), size);
+
+/** An argument that a call must have. */
+function argument(args: readonly Given[], index: number): Given {
+  const found = args[index];
+  if (found === undefined) throw new RangeError(`the call has no argument ${index}`);
+  return found;
+}
 
 /** The calls of some names, as `[name, ...arguments]`. */
 export function callsOf(run: Run, ...names: readonly SyscallName[]): (readonly Given[])[] {

@@ -222,7 +222,7 @@ export class Chaos {
     }
   }
 
-  /** Kills processes of rkt: commands, supervisors, inits, loggers, keepers, and apps. */
+  /** Kills processes of rkt: commands, supervisors, inits, loggers, appsLock, and apps. */
   async #randomKills(): Promise<void> {
     while (this.#goesOn) {
       await pause(20 + this.#random.next() * 200);

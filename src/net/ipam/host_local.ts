@@ -131,7 +131,7 @@ const rangeText = ({ start, end }: Range): string => `${ipText(start)}-${ipText(
  * Takes an address out of each set of ranges.
  *
  * @param asked addresses that the person wants to have
- * @param dns what the file `resolvConf` of the configuration says
+ * @param dns the settings of the configuration's file `resolvConf`
  * @throws {Failure | AppcError} also where all addresses are taken
  */
 export function allocateHostLocal(
@@ -186,14 +186,14 @@ export function lockDirectory(directory: string): number {
   return lock;
 }
 
-/** Where an address is taken, and for whom. */
+/** Where an address is reserved, and for which attachment. */
 interface AllocationContext {
   readonly directory: string;
   /** Number of the set. */
   readonly index: number;
   readonly network: string;
   readonly attachment: Attachment;
-  /** Gets the file of what was taken. */
+  /** Gets the path of the reservation. */
   readonly files: string[];
 }
 
@@ -212,7 +212,7 @@ function takeAsked(set: RangeSet, address: IpAddress, context: AllocationContext
   return result(range, address);
 }
 
-/** Goes round: an address that has just been given back is not taken at once, because others may remember it. */
+/** Takes the address after the last one. A released address is not reused at once, because others may still cache it. */
 function takeNext(set: RangeSet, context: AllocationContext): CniIp {
   const note = `${context.directory}/last_reserved_ip.${context.index}`;
   const last = readLast(note);
@@ -237,7 +237,7 @@ const result = ({ subnet, gateway }: Range, address: IpAddress): CniIp => ({
   gateway,
 });
 
-/** All addresses of a set, once, from the one behind `last`. */
+/** All addresses of a set, each once, beginning after `last`. */
 function* candidates(
   set: RangeSet,
   last: IpAddress | undefined,

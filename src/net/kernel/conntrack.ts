@@ -1,8 +1,8 @@
 /**
  * Connection tracking: flows that the kernel remembers (include/uapi/linux/netfilter/nfnetlink_conntrack.h).
  *
- * Rules of NAT are looked at for the first packet of a flow. A UDP client that sends again and again keeps its flow alive
- * from before the pod, so it would never reach the pod, were the flow not forgotten. TCP connections end by themselves.
+ * The kernel applies NAT rules to the first packet of a flow only. A UDP client that keeps sending keeps its old flow
+ * alive, and would never reach a new pod. So the flow is deleted here. TCP connections end by themselves.
  */
 import { type Bytes, concat } from "../../linux/bytes.ts";
 import { ERRNO } from "../../linux/errno.ts";
@@ -87,7 +87,7 @@ function udpFlows(socket: NetlinkSocket, family: number): readonly Flow[] {
   });
 }
 
-/** Without the kernel's conntrack_netlink, or with one before 5.8, flows are left to end by themselves. */
+/** Lists flows. Empty without the module conntrack_netlink, or before Linux 5.8: then flows end by themselves. */
 function dump(socket: NetlinkSocket, wanted: Message): readonly Received[] {
   try {
     return socket.dump("list the flows of UDP", wanted);

@@ -22,7 +22,7 @@ const INET_DIAG_MSG_SIZE = 72;
 const TCP_CLOSE = 7;
 const TCP_LISTEN = 10;
 
-/** A socket that takes what comes to a port. */
+/** A socket that receives what arrives at a port. */
 export interface Listener {
   readonly address: IpAddress;
   readonly port: number;
@@ -64,7 +64,7 @@ function parseListener(body: Bytes): Listener {
 const isMapped = (address: IpAddress): boolean =>
   address.length === 16 && address.subarray(0, 12).toHex() === "00000000000000000000ffff";
 
-/** Who has a socket: `nginx (PID 123)`; undefined where it is not to be seen. */
+/** The process that has a socket: `nginx (PID 123)`. Undefined where none is visible. */
 export function socketOwner(inode: number): string | undefined {
   const wanted = `socket:[${inode}]`;
   for (const { name: pid } of Deno.readDirSync("/proc")) {
@@ -82,7 +82,7 @@ export function socketOwner(inode: number): string | undefined {
 }
 
 /**
- * Sees to it that no program of the host listens on a port that is to be forwarded: it would get nothing any more.
+ * Checks that no program of the host listens on a port that will be forwarded: it would receive nothing any more.
  *
  * @throws {Failure} names the program
  */

@@ -1,5 +1,5 @@
 /**
- * Netlink messages as bytes: a header of the family's, then attributes (include/uapi/linux/netlink.h).
+ * Netlink messages as bytes: a header of the protocol family, then attributes (include/uapi/linux/netlink.h).
  *
  * Everything here is in the machine's byte order, which is little-endian wherever rkt runs, but for what is named
  * `be…`: nfnetlink and addresses are big-endian.
@@ -70,7 +70,7 @@ export function text(value: string): Bytes {
 
 const aligned = (size: number): number => (size + 3) & ~3;
 
-/** An attribute: its type, and what it holds; filled up to a multiple of four bytes. */
+/** An attribute of a type and a payload, filled up to a multiple of four bytes. */
 export function attribute(type: number, payload: Bytes): Bytes {
   const size = NLA_HDRLEN + payload.length;
   if (size > 0xffff) throw new RangeError(`an attribute of ${size} bytes is too long for netlink`);
@@ -82,7 +82,7 @@ export function attribute(type: number, payload: Bytes): Bytes {
   return bytes;
 }
 
-/** An attribute that holds attributes, and is marked so. rtnetlink's need no mark, and iproute2 sets none. */
+/** An attribute that holds attributes, with `NLA_F_NESTED`. rtnetlink needs no such flag, and iproute2 sets none. */
 export function nested(type: number, ...attributes: readonly Bytes[]): Bytes {
   return attribute(type | NLA_F_NESTED, concat(...attributes));
 }

@@ -57,7 +57,7 @@ export class NetlinkError extends KernelError {
   }
 }
 
-/** A request, and what it is for in words: `add link veth0`. */
+/** A request, and words for errors about it: `add link veth0`. */
 export interface Request {
   readonly doing: string;
   readonly message: Message;
@@ -82,7 +82,7 @@ export class NetlinkSocket implements Disposable {
     this.#option(SOL_NETLINK, NETLINK_CAP_ACK, 1);
   }
 
-  /** Makes room for requests and answers of up to so many bytes, for those that have many parts. */
+  /** Enlarges the socket's buffers for requests and answers of up to `size` bytes. */
   growBuffers(size: number): void {
     this.#option(SOL_SOCKET, SO_SNDBUFFORCE, size);
     this.#option(SOL_SOCKET, SO_RCVBUFFORCE, size);
@@ -91,7 +91,7 @@ export class NetlinkSocket implements Disposable {
   /**
    * Makes a request, and waits for the kernel to acknowledge it.
    *
-   * @returns what the kernel answered before that: with `NLM_F_ECHO`, or to a question about one object
+   * @returns the answers before the acknowledgement: with `NLM_F_ECHO`, or to a question about one object
    * @throws {NetlinkError}
    */
   request(doing: string, message: Message): readonly Received[] {
@@ -101,7 +101,7 @@ export class NetlinkSocket implements Disposable {
   /**
    * Makes several requests in one datagram. Each is done for itself, also where an earlier one failed.
    *
-   * @returns what the kernel answered beside acknowledgements
+   * @returns the kernel's answers, without acknowledgements
    * @throws {NetlinkError} of the first that failed, when all have been answered
    */
   requests(all: readonly Request[]): readonly Received[] {
@@ -128,7 +128,7 @@ export class NetlinkSocket implements Disposable {
    *
    * @param begin `NFNL_MSG_BATCH_BEGIN`
    * @param end `NFNL_MSG_BATCH_END`
-   * @returns what the kernel answered beside acknowledgements
+   * @returns the kernel's answers, without acknowledgements
    * @throws {NetlinkError} of the first that failed; then nothing has changed
    */
   batch(begin: Message, all: readonly Request[], end: Message): readonly Received[] {
@@ -145,14 +145,14 @@ export class NetlinkSocket implements Disposable {
     return this.#answers(all, start + 1);
   }
 
-  /** Sequence numbers for so many messages; the first of them. */
+  /** Reserves `count` sequence numbers. Returns the first one. */
   #number(count: number): number {
     const first = this.#sequence + 1;
     this.#sequence += count;
     return first;
   }
 
-  /** Waits until all requests are answered, or one that is none of them is: the batch itself has failed then. */
+  /** Waits until all requests are answered. An answer to no request means that the whole batch has failed. */
   #answers(all: readonly Request[], first: number): readonly Received[] {
     const doing = all[0]?.doing ?? "";
     const answers: Received[] = [];

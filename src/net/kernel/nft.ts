@@ -72,7 +72,7 @@ export const batchEnd = (): Message =>
   request(NFNL_MSG_BATCH_END, 0, header(NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES));
 
 /**
- * The bytes of a whole batch, for whoever doesn't wait for answers to each message.
+ * The bytes of a whole batch, for callers that don't read an answer to each message.
  *
  * @param generation as for {@linkcode batchBegin}
  */

@@ -59,11 +59,11 @@ export const mask = (register: number, bits: Bytes): Bytes =>
     data(5, new Uint8Array(bits.length)),
   );
 
-/** Goes on if what the registers from one on hold is in a set. */
+/** Continues if the value in the registers from `from` on is in a set. */
 export const inSet = (set: string, from: number): Bytes =>
   expression("lookup", attribute(2, be32(from)), attribute(1, text(set)));
 
-/** Goes on if what the registers from one on hold is not in a set. */
+/** Continues if the value in the registers from `from` on is not in a set. */
 export const notInSet = (set: string, from: number): Bytes => {
   const NFT_LOOKUP_F_INV = 1;
   return expression(
@@ -74,7 +74,7 @@ export const notInSet = (set: string, from: number): Bytes => {
   );
 };
 
-/** Goes on if a map has what the registers from one on hold, and loads what it leads to. */
+/** Continues if a map has the value in the registers as its key, and loads the value of that key into `to`. */
 export const lookUp = (map: string, from: number, to: number): Bytes =>
   expression("lookup", attribute(2, be32(from)), attribute(3, be32(to)), attribute(1, text(map)));
 

@@ -1,4 +1,4 @@
-/** Requests about addresses of links and about neighbours to rtnetlink, and what its answers say (rtnetlink(7)). */
+/** Requests to rtnetlink for addresses and neighbours, and its answers (rtnetlink(7)). */
 import { type Bytes, concat } from "../../linux/bytes.ts";
 import { AF_INET6, family, type IpAddress, type IpPrefix, prefixText } from "../model/address.ts";
 import {
@@ -100,7 +100,7 @@ const NDA_DST = 1;
 const NDA_LLADDR = 2;
 const NUD_PERMANENT = 0x80;
 
-/** Says which hardware address a neighbour has, for good. */
+/** Adds a permanent neighbour with its hardware address. */
 export function addNeighbour(index: number, address: IpAddress, mac: Bytes): Request {
   const header = concat(
     u8(family(address)),
@@ -123,7 +123,7 @@ const AF_BRIDGE = 7;
 const NUD_NOARP = 0x40;
 const NTF_MASTER = 0x04;
 
-/** Tells a bridge that a hardware address is behind one of its ports, for good. */
+/** Adds a permanent entry to a bridge's table: a hardware address behind one of its ports. */
 export function addBehindPort(port: number, mac: Bytes): Request {
   const header = concat(u8(AF_BRIDGE), new Uint8Array(3), u32(port), u16(NUD_NOARP));
   const message = request(

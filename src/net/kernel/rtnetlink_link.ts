@@ -1,4 +1,4 @@
-/** Requests about links to rtnetlink, and what its answers say (rtnetlink(7); include/uapi/linux/if_link.h). */
+/** Requests to rtnetlink for links, and its answers (rtnetlink(7); include/uapi/linux/if_link.h). */
 import { type Bytes, concat } from "../../linux/bytes.ts";
 import { AF_INET, family, type IpAddress } from "../model/address.ts";
 import {
@@ -156,7 +156,7 @@ export interface BridgePort {
   readonly hairpin?: boolean;
   /** Whether packets go to and from ports that are not isolated only. */
   readonly isolated?: boolean;
-  /** Whether packets come in only from hardware addresses that the bridge was told to be there. Linux 5.18. */
+  /** Whether the port accepts only hardware addresses that are in the bridge's table. Since Linux 5.18. */
   readonly locked?: boolean;
 }
 
@@ -174,7 +174,7 @@ export function setBridgePort(index: number, { hairpin, isolated, locked }: Brid
   return { doing: "set up the port of a bridge", message: request(RTM_SETLINK, 0, header, port) };
 }
 
-/** Whether a link is a port of a bridge that is locked; kernels that don't know of it say nothing. */
+/** Whether a link is a locked port of a bridge. Kernels before 5.18 have no such attribute: false. */
 export function isLocked({ body }: Received): boolean {
   const info = attributes(attributes(body.subarray(16)).get(IFLA_LINKINFO) ?? NONE);
   const port = attributes(info.get(IFLA_INFO_SLAVE_DATA) ?? NONE);

@@ -1,4 +1,4 @@
-/** Requests about routes, and rules for them, to rtnetlink, and what its answers say (rtnetlink(7)). */
+/** Requests to rtnetlink for routes and routing rules, and its answers (rtnetlink(7)). */
 import { concat } from "../../linux/bytes.ts";
 import {
   AF_INET,
@@ -37,7 +37,7 @@ const RTN_UNICAST = 1;
 const RTN_LOCAL = 2;
 const FR_ACT_TO_TBL = 1;
 
-/** How far away what a route leads to is. */
+/** The distance to the destination of a route (`RT_SCOPE_*`). */
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
 export const RT_SCOPE_HOST = 254;
@@ -67,7 +67,7 @@ export interface Route {
 /**
  * Adds a route.
  *
- * @param replace whether one to the same network makes way for it, where it would be an error else
+ * @param replace whether it replaces a route to the same network; otherwise that is an error
  */
 export function addRoute(route: Route, replace = false): Request {
   const flags = NLM_F_CREATE | (replace ? NLM_F_REPLACE : NLM_F_EXCL);

@@ -1,7 +1,7 @@
-/** IP addresses and networks: as bytes in network order, as text, as numbers to count with. */
+/** IP addresses and networks: their bytes, their text, and arithmetic on them. */
 import type { Bytes } from "../../linux/bytes.ts";
 
-/** An IP address: four bytes, or sixteen. */
+/** An IP address in network byte order: 4 bytes for IPv4, 16 for IPv6. */
 export type IpAddress = Bytes;
 
 /** An address with the length of its network's prefix, like `172.16.28.2/24`. */
@@ -19,7 +19,7 @@ export function family(address: IpAddress): number {
   return address.length === 4 ? AF_INET : AF_INET6;
 }
 
-/** Reads an IPv4 address; undefined where the text is none. */
+/** Parses an IPv4 address. Undefined where the text is not one. */
 function parseIpv4(text: string): number[] | undefined {
   const parts = text.split(".");
   if (parts.length !== 4) return undefined;
@@ -45,7 +45,7 @@ function parseGroups(text: string): number[] | undefined {
   return bytes;
 }
 
-/** Reads an address; undefined where the text is none. An IPv6 address has no zone. */
+/** Parses an address. Undefined where the text is not one; zones (`%eth0`) are not allowed. */
 export function parseIp(text: string): IpAddress | undefined {
   if (!text.includes(":")) {
     const bytes = parseIpv4(text);
@@ -62,7 +62,7 @@ export function parseIp(text: string): IpAddress | undefined {
   return new Uint8Array([...head, ...Array(missing).fill(0), ...tail]);
 }
 
-/** Reads `ADDRESS/LENGTH`; undefined where the text is none. */
+/** Parses `ADDRESS/LENGTH`. Undefined where the text is not of that form. */
 export function parsePrefix(text: string): IpPrefix | undefined {
   const [, before = "", digits = ""] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? [];
   const address = parseIp(before);
@@ -70,7 +70,7 @@ export function parsePrefix(text: string): IpPrefix | undefined {
   return address === undefined || length > address.length * 8 ? undefined : { address, length };
 }
 
-/** The address as people write it; IPv6 as RFC 5952 has it. */
+/** The text of an address; for IPv6 in the canonical form of RFC 5952. */
 export function ipText(address: IpAddress): string {
   if (address.length === 4) return address.join(".");
   const view = new DataView(address.buffer, address.byteOffset, address.length);
@@ -109,7 +109,7 @@ export function networkOf({ address, length }: IpPrefix): IpPrefix {
   return { address: address.map((byte, i) => byte & maskByte(length, i)), length };
 }
 
-/** The network of nothing but an address. */
+/** The network that consists of one address: /32 or /128. */
 export const single = ({ address }: Pick<IpPrefix, "address">): IpPrefix => ({
   address,
   length: address.length * 8,
@@ -131,7 +131,7 @@ export function sameIp(a: IpAddress, b: IpAddress): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-/** Whether an address stands for all of its family. */
+/** Whether an address is the unspecified one, `0.0.0.0` or `::`, which stands for all of its family. */
 export const isAny = (address: IpAddress): boolean => address.every((byte) => byte === 0);
 
 /** Compares two addresses of one family, as for sorting: negative, 0 or positive. */

@@ -1,6 +1,6 @@
 /**
- * What the parts of networking tell each other, in the terms of the Container Network Interface (CNI specification
- * 1.1.0): configurations of networks, and what plugins, built in or external, answer.
+ * Types of the Container Network Interface (CNI specification 1.1.0): configurations of networks, and results of plugins,
+ * built in or external.
  */
 import type { JsonObject } from "../../appc/json_value.ts";
 import type { IpAddress, IpPrefix } from "./address.ts";
@@ -15,7 +15,7 @@ export interface PluginConf {
   readonly at: string;
 }
 
-/** A network: one plugin, or several that work one after the other. */
+/** A network: one plugin, or a chain of several. */
 export interface NetworkConf {
   readonly name: string;
   /** The newest version of CNI that the configuration may use, like `0.4.0`; 0.1.0 where it says nothing. */
@@ -25,7 +25,7 @@ export interface NetworkConf {
   readonly disableCheck?: boolean;
   /** The file it was read from; absent for a built-in network. */
   readonly path?: string;
-  /** The text of the file, or what a file for a built-in network would say. */
+  /** The text of the file; for a built-in network the text that such a file would have. */
   readonly text: string;
 }
 
@@ -52,7 +52,7 @@ export interface CniRoute {
   readonly via?: IpAddress;
 }
 
-/** What the pod's resolv.conf is to say. */
+/** DNS settings for the pod's resolv.conf. */
 export interface CniDns {
   readonly nameservers: readonly string[];
   readonly domain?: string;
@@ -60,7 +60,7 @@ export interface CniDns {
   readonly options: readonly string[];
 }
 
-/** What a plugin answers to ADD, whatever version of CNI it speaks. */
+/** A plugin's result of ADD, in one form for all versions of CNI. */
 export interface CniResult {
   readonly interfaces: readonly CniInterface[];
   readonly ips: readonly CniIp[];
@@ -70,7 +70,7 @@ export interface CniResult {
   readonly json?: JsonObject;
 }
 
-/** The pod, as plugins get to know it. */
+/** The parameters by which plugins know the pod. */
 export interface Attachment {
   /** `CNI_CONTAINERID`: the pod's UUID. */
   readonly containerId: string;

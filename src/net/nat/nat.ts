@@ -1,8 +1,8 @@
 /**
  * Masquerading and port forwarding of pods, in the nftables table `inet rkt` of the host (nat_table.ts).
  *
- * A pod has elements in the table's sets, each with a comment that names the pod; so all that a pod has comes and goes in
- * one batch. Called in the host's network namespace.
+ * The rules never change. A pod only has elements in the table's sets, each with a comment that names the pod. So all of a
+ * pod's elements come and go in one batch. Everything here runs in the host's network namespace.
  */
 import type { Bytes } from "../../linux/bytes.ts";
 import { ERRNO } from "../../linux/errno.ts";
@@ -40,16 +40,16 @@ import {
 } from "../kernel/nft.ts";
 import { elementsOf, getElements, type SetElement } from "../kernel/nft_set.ts";
 
-/** How often a batch is tried anew where somebody else has changed rules meanwhile. */
+/** How often a batch is tried again when somebody else changes rules at the same time. */
 const ATTEMPTS = 10_000;
 
 /**
- * Sets a pod's rules, all or none. Ports that others have are found here; of two pods that want one, exactly one gets it.
+ * Inserts a pod's elements, all or none. If two pods want one port, exactly one of them gets it.
  *
- * @param alive whether a pod that has a port or address still runs; what a dead one has left gives way
- * @returns the messages for a `NETLINK_NETFILTER` socket that take the rules down, to be sent by one `sendto` each, without
- * waiting for an answer
- * @throws {Failure} who has a port
+ * @param alive whether a pod that has a port or address still runs; the elements of a dead pod are replaced
+ * @returns messages that take the elements down. Each is sent to a `NETLINK_NETFILTER` socket by one `sendto`; no answer
+ *   needs to be read
+ * @throws {Failure} names the pod or program that has a port
  */
 export function setUpNat(
   request: NatRequest,
@@ -63,14 +63,14 @@ export function setUpNat(
   return [encodedBatch(elementMessages(own, deletion))];
 }
 
-/** The elements that a pod needs: its own, which go with it, and those that it shares with others, which stay. */
+/** The elements that a pod needs: its own, which are removed with it, and those that pods share, which stay. */
 export function natElements(
   request: NatRequest,
 ): { readonly own: readonly SetElementRef[]; readonly shared: readonly SetElementRef[] } {
   const { forwards, target } = request;
   return {
     own: [...masqueradeElements(request), ...forwardElements(request)],
-    // Behind a bridge there are other pods.
+    // Other pods of the bridge share its link.
     shared: target?.switched === true && forwards.length > 0 ? linkElements(target) : [],
   };
 }
@@ -86,10 +86,10 @@ function insertNat(
   forgetConnections(forwards);
 }
 
-/** Which of the elements that a pod needs are not in the table. */
+/** Finds the elements that a pod needs and that are not in the table. */
 export type MissingElements = (request: NatRequest) => readonly SetElementRef[];
 
-/** Looks into the table, as it is now. */
+/** Reads the table once, as it is now. */
 export function lookForMissing(): MissingElements {
   using socket = new NetlinkSocket(NETLINK_NETFILTER);
   const there = new Set(tableElements(socket).map(refText));
@@ -105,7 +105,7 @@ const refText = ({ set, element: { key } }: SetElementRef): string => `${set} ${
 const readSet = (socket: NetlinkSocket, set: string): readonly SetElement[] =>
   elementsOf(socket.dump(`read set ${set}`, getElements(TABLE, set)));
 
-/** All elements that there are, also where somebody has taken a set away, or the table. */
+/** All elements of the table. A set, or the whole table, may have been deleted by somebody else: then it has none. */
 function tableElements(socket: NetlinkSocket): readonly SetElementRef[] {
   return SETS.flatMap(({ name: set }) => {
     try {
@@ -118,34 +118,34 @@ function tableElements(socket: NetlinkSocket): readonly SetElementRef[] {
 }
 
 /**
- * Puts back what a pod that runs has lost, because somebody has flushed the rules of all tables.
+ * Restores the elements of a running pod after somebody has flushed the rules of all tables.
  *
- * @param alive as for {@linkcode setUpNat}, for other pods
- * @throws {Failure} another pod has a port by now
+ * @param alive as for {@linkcode setUpNat}; asked for other pods only
+ * @throws {Failure} another pod has taken a port
  */
 export function restoreNat(request: NatRequest, alive: (owner: PodRef) => boolean): void {
   const { own, shared } = natElements(request);
-  // What of its own is still there makes way in the same batch.
+  // Elements of its own that are left count as a dead pod's, and are replaced in the same batch.
   const others = (owner: PodRef) => owner.uuid !== request.uuid && alive(owner);
   insertNat(request, [...own, ...shared], others);
 }
 
-/** What rules alone can't do for those who are near to the pod. */
+/** Settings of links that forwarding needs beside the rules. */
 function openWays({ link, port, addresses }: ForwardTarget): void {
   if (link !== undefined) openLoopback(link, addresses.map(({ address }) => address));
   if (port === undefined) return;
-  // With br_netfilter, a bridge itself sends on what is forwarded to one of its ports, and not back by the same port.
+  // With br_netfilter, the bridge delivers forwarded packets itself, and without hairpin mode never to the port they came from.
   using socket = new NetlinkSocket(NETLINK_ROUTE);
   const { index } = readLink(socket.ask(getLink(port)));
   socket.requests([setBridgePort(index, { hairpin: true })]);
 }
 
 /**
- * Inserts elements, into a table that may not be there.
+ * Inserts elements, and makes the table if there is none.
  *
- * What stands in their way is looked at where the kernel has refused them; but where there are ports at once, because
- * what is forwarded from one address conflicts with what is forwarded from all, and that are elements of
- * different sets. The batch fails where the rules have changed since that look.
+ * Without ports, conflicts are looked for only after the kernel has refused the batch. With ports they are looked for
+ * first: a port of one address conflicts with the same port of all addresses, and those are elements of different sets,
+ * so the kernel sees no conflict. The batch carries the generation of that look and fails if the rules have changed.
  */
 function insert(
   wanted: readonly SetElementRef[],
@@ -170,7 +170,7 @@ function insert(
         make = true;
         if (++missing > 1) repairTable(socket);
       } else if (errno === ERRNO.EEXIST || errno === ERRNO.ENOTEMPTY) {
-        // The table is there by now, or what is wanted is somebody's.
+        // Somebody has made the table, or another pod has an element.
         make = false;
         look = true;
       } else if (errno !== ERRNO.ERESTART) throw error;
@@ -180,7 +180,7 @@ function insert(
   });
 }
 
-/** Where somebody has taken a part of the table away: makes it anew, with all elements that are left. */
+/** Makes the table again with all elements that are left, after somebody has deleted a part of it. */
 function repairTable(socket: NetlinkSocket): void {
   const generation = currentGeneration(socket);
   const left = tableElements(socket);
@@ -192,7 +192,7 @@ function repairTable(socket: NetlinkSocket): void {
   }
 }
 
-/** Tries something until it is done. */
+/** Calls `done` until it returns true. */
 function attempts(done: () => boolean): void {
   for (let i = 0; i < ATTEMPTS; i++) if (done()) return;
   throw new Error(`the rules of nftables changed ${ATTEMPTS} times while rkt was changing them`);
@@ -201,7 +201,7 @@ function attempts(done: () => boolean): void {
 const currentGeneration = (socket: NetlinkSocket): number =>
   generationOf(socket.request("ask for the generation of the rules", getGeneration()));
 
-/** Applies messages all or none; with a generation only if the rules still are of that. */
+/** Applies messages, all or none. With a generation it fails with `ERESTART` if the rules have changed since. */
 function commit(socket: NetlinkSocket, messages: readonly Message[], generation?: number): void {
   const requests = messages.map((message) => ({ doing: "change the rules of nftables", message }));
   socket.batch(batchBegin(generation), requests, batchEnd());
@@ -212,7 +212,7 @@ export function tearDownNat(uuid: string): void {
   remove((owner) => owner.uuid === uuid);
 }
 
-/** Takes down the rules of a data directory's pods that don't run any more, and the table where nothing is left in it. */
+/** Removes the elements of a data directory's dead pods, and the table if it is empty then. */
 export function collectNat(dataDir: string, alive: (uuid: string) => boolean): void {
   const ours = shortened(dataDir);
   remove((owner) => owner.dataDir === ours && !alive(owner.uuid));
@@ -251,12 +251,12 @@ function removeFrom(
     if (doomed.length > 0) commit(elementMessages(doomed, deletion));
     return;
   }
-  // While the rule that guards them is there.
+  // Before the table goes, because its rule protects 127.0.0.0/8 on these links.
   links.forEach(closeLoopback);
   try {
     commit([deleteTable(TABLE)]);
   } catch (error) {
-    // A pod has just come; it has opened its link before, or does so now.
+    // A pod has just inserted elements, and may have opened its link before this closed it.
     links.forEach(reopenLoopback);
     throw error;
   }

@@ -1,4 +1,4 @@
-/** Which elements stand in the way of a pod's, and whether they may be removed. */
+/** Finds the elements that conflict with a pod's, and decides whether they may be replaced. */
 import { Failure } from "../../failure.ts";
 import type { Bytes } from "../../linux/bytes.ts";
 import { ipText } from "../model/address.ts";
@@ -10,10 +10,10 @@ import { flagText, type NatRequest, PROTOCOLS } from "../model/forward.ts";
 import type { PodRef } from "../model/pod_ref.ts";
 
 /**
- * The elements that have to go for the wanted ones: those of pods that are dead.
+ * The elements that must be deleted before the wanted ones are inserted. All of them belong to dead pods.
  *
- * @param read gets the elements of a set
- * @throws {Failure} one is of a pod that lives
+ * @param read reads the elements of a set
+ * @throws {Failure} one belongs to a running pod, or to nobody that is known
  */
 export function displaced(
   wanted: readonly SetElementRef[],
@@ -43,7 +43,7 @@ export function displaced(
   return [...inTheWay];
 }
 
-/** The sets in which there may be elements that claim the same as those of a set. */
+/** The sets whose elements can conflict with those of a set. */
 function rivals(set: string): readonly string[] {
   const [, version] = /^forwards(?:_at)?([46])$/.exec(set) ?? [];
   if (version !== undefined) return [`forwards${version}`, `forwards_at${version}`];
@@ -52,10 +52,10 @@ function rivals(set: string): readonly string[] {
 
 const hex = (bytes: Bytes): string => bytes.toHex();
 
-/** Bytes of protocol and port in a key. */
+/** The size of protocol and port in a key, in bytes. */
 const PORT_SIZE = 8;
 
-/** What only one pod can have: a port of the host, or an address of a pod. */
+/** Names what only one pod can have: a port of the host, or an address of a pod. */
 function claim({ set, element: { key } }: SetElementRef): string {
   if (set.startsWith("forwards")) return `port${set.slice(-1)} ${hex(key.subarray(-PORT_SIZE))}`;
   return `${set} ${hex(podAddress(set, key))}`;
@@ -66,13 +66,13 @@ function podAddress(set: string, key: Bytes): Bytes {
   return set.startsWith("hairpin") ? key.subarray(size) : key.subarray(0, size);
 }
 
-/** Whether two elements that claim the same are for a common address of the host. */
+/** Whether two elements with the same claim have an address of the host in common. */
 function sameAddress(a: SetElementRef, b: SetElementRef): boolean {
   return a.set !== b.set || hex(a.element.key) === hex(b.element.key) ||
     !a.set.startsWith("forwards");
 }
 
-/** Says who has what. */
+/** The message about a conflict. */
 function conflictText(
   { set, element: { key } }: SetElementRef,
   { forwards }: NatRequest,

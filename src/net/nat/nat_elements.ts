@@ -23,13 +23,13 @@ import {
 } from "../model/forward.ts";
 import type { PodRef } from "../model/pod_ref.ts";
 
-/** An element, in the set of a name. */
+/** An element, and the name of its set. */
 export interface SetElementRef {
   readonly set: string;
   readonly element: SetElement;
 }
 
-/** The messages for elements: each set's together. */
+/** Groups elements by their sets, and makes the messages for each set. */
 export function elementMessages(
   refs: readonly SetElementRef[],
   messages: (set: string, elements: readonly SetElement[]) => readonly Message[],
@@ -43,7 +43,7 @@ export function elementMessages(
   return [...sets].flatMap(([set, elements]) => messages(set, elements));
 }
 
-/** Inserts elements of a set. Those of links, which pods share, may be there. */
+/** Inserts elements into a set. Those of links may exist already, because pods share them. */
 export const insertion = (set: string, elements: readonly SetElement[]): readonly Message[] =>
   newElements(TABLE, set, elements, set !== LINKS_SET);
 
@@ -51,11 +51,11 @@ export const insertion = (set: string, elements: readonly SetElement[]): readonl
 export const deletion = (set: string, elements: readonly SetElement[]): readonly Message[] =>
   deleteElements(TABLE, set, elements);
 
-/** Bytes of a comment that are left for the data directory; nft keeps at most 253 of all. */
+/** The most bytes of a data directory in a comment. nft keeps at most 253 bytes of a whole comment. */
 const DIRECTORY_LENGTH = 200;
 const CUT = "…";
 
-/** A data directory as comments have it: of a very long path the end. */
+/** A data directory as comments hold it. Only the end of a very long path is kept. */
 export function shortened(dataDir: string): string {
   const bytes = new TextEncoder().encode(dataDir);
   if (bytes.length <= DIRECTORY_LENGTH) return dataDir;
@@ -65,13 +65,13 @@ export function shortened(dataDir: string): string {
 /** The comment of a pod's elements: `UUID DATADIR`. */
 const ownerText = ({ uuid, dataDir }: PodRef): string => `${uuid} ${shortened(dataDir)}`;
 
-/** Whose an element is; undefined for one that is no pod's. */
+/** The pod that an element belongs to; undefined for one that pods share. */
 export function ownerOf({ comment }: SetElement): PodRef | undefined {
   const [, uuid, dataDir] = /^([0-9a-f-]{36}) (.+)$/.exec(comment ?? "") ?? [];
   return uuid === undefined || dataDir === undefined ? undefined : { uuid, dataDir };
 }
 
-/** Whether a comment has a part only of the path of the data directory. */
+/** Whether a comment holds only the end of its data directory's path. */
 export const isCut = ({ dataDir }: PodRef): boolean => dataDir.startsWith(CUT);
 
 /** The elements that masquerade a pod. */
@@ -87,7 +87,7 @@ export function masqueradeElements(request: NatRequest): readonly SetElementRef[
   ]);
 }
 
-/** Pairs of addresses of two networks. */
+/** The range of all pairs of an address of `first` and one of `second`. */
 function range(first: IpPrefix, second: IpPrefix): SetElement {
   return {
     key: concat(networkOf(first).address, networkOf(second).address),
@@ -98,7 +98,7 @@ function range(first: IpPrefix, second: IpPrefix): SetElement {
 /**
  * The elements that forward ports to a pod.
  *
- * @throws {Failure} the pod has no address of the family that is forwarded from
+ * @throws {Failure} the pod has no address of the forward's family
  */
 export function forwardElements(request: NatRequest): readonly SetElementRef[] {
   const { forwards, target } = request;
@@ -134,14 +134,14 @@ function portElements(forward: Forward, target: ForwardTarget): readonly SetElem
   );
 }
 
-/** A port of the host in the keys of maps. */
+/** A port of the host, as it stands in the keys of maps. */
 export const portKey = (protocol: keyof typeof PROTOCOLS, port: number): Bytes =>
   concat(padded(u8(PROTOCOLS[protocol])), padded(be16(port)));
 
-/** Parts of concatenations are filled up to four bytes. */
+/** nftables fills each part of a concatenation up to four bytes. */
 const padded = (bytes: Bytes): Bytes => concat(bytes, new Uint8Array(4 - bytes.length));
 
-/** Those whose connections the pod would answer past the host, or can't answer at all, come to it with the host's address. */
+/** Sources that reach the pod with the host's address: the pod's answers to them would bypass the host, or go nowhere. */
 function hairpinElements(target: ForwardTarget): readonly SetElementRef[] {
   return targets(target).flatMap((prefix) => {
     const { address } = prefix;
@@ -162,7 +162,7 @@ const LOOPBACK: Readonly<Record<4 | 6, IpPrefix>> = {
   6: { address: new Uint8Array([...Array(15).fill(0), 1]), length: 128 },
 };
 
-/** The element of the link through which answers to 127.0.0.1 come in. */
+/** The element for the link by which answers to 127.0.0.1 come in. */
 export function linkElements(target: ForwardTarget): readonly SetElementRef[] {
   const { link } = target;
   if (link === undefined || targets(target).every(({ address }) => address.length !== 4)) return [];
@@ -171,6 +171,6 @@ export function linkElements(target: ForwardTarget): readonly SetElementRef[] {
   return [{ set: LINKS_SET, element: { key } }];
 }
 
-/** The name in an element of the set of links. */
+/** The name of the link that an element of the set of links holds. */
 export const linkOf = ({ key }: SetElement): string =>
   new TextDecoder().decode(key).replace(/\0.*$/s, "");

@@ -1,11 +1,11 @@
-/** What a pod manifest says of ports, as forwards. */
+/** Converts the ports of a pod manifest to forwards. */
 import type { ExposedPort, RuntimeApp } from "../../appc/pod_manifest.ts";
 import { LAST_PORT, type Port } from "../../appc/port.ts";
 import { Failure } from "../../failure.ts";
 import { isAny, parseIp, sameIp } from "../model/address.ts";
 import { flagText, type Forward, PROTOCOLS } from "../model/forward.ts";
 
-/** What of a pod manifest counts here. */
+/** The fields of a pod manifest that matter here. */
 interface Ports {
   readonly apps: readonly Pick<RuntimeApp, "app">[];
   readonly ports: readonly ExposedPort[];

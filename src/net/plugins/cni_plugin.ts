@@ -35,7 +35,7 @@ export function pluginDirectories(localConfig: string): readonly string[] {
   return [`${localConfig}/net.d`, "/usr/lib/rkt/plugins/net", "/usr/lib/cni", "/opt/cni/bin"];
 }
 
-/** The path of a type's program; undefined where there is none. */
+/** The path of the program for a type. Undefined where no directory has one. */
 export function findPlugin(type: string, directories: readonly string[]): string | undefined {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(type)) return undefined;
   return directories.map((directory) => `${directory}/${type}`).find(isExecutable);
@@ -74,7 +74,7 @@ export function portMappings(forwards: readonly Forward[]): readonly JsonObject[
 /**
  * Runs a plugin in this thread's network namespace and waits for it.
  *
- * @returns what it answered to ADD; undefined for the other commands
+ * @returns the result of ADD; undefined for the other commands
  * @throws {Failure} the plugin is not there, says that it failed, or takes longer than two minutes
  */
 export async function execPlugin(call: PluginCall): Promise<CniResult | undefined> {
@@ -224,7 +224,7 @@ async function errorText(
   return `${command} failed: ${oneLine(error.text)}`;
 }
 
-/** The versions of CNI that a plugin speaks; none where it does not say. */
+/** The versions of CNI that a plugin supports. Empty where it does not answer VERSION. */
 async function pluginVersions(path: string, who: string): Promise<readonly string[]> {
   const env = { CNI_COMMAND: "VERSION" };
   const { stdout } = await run(path, who, env, JSON.stringify({ cniVersion: "1.1.0" }));

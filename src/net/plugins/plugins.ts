@@ -30,7 +30,7 @@ const BUILT_IN: Readonly<Record<string, Attach>> = {
   }),
 };
 
-/** Whether a plugin is a program of its own: its type is none of ours, or the configuration has a path in `plugin`. */
+/** Whether a plugin is an external program: its type is not built in, or the configuration has a path in `plugin`. */
 export function isExternal({ type, json }: PluginConf): boolean {
   return json.plugin !== undefined || !(Object.hasOwn(BUILT_IN, type) || type === "flannel");
 }

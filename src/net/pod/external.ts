@@ -19,7 +19,7 @@ import { addAddress } from "../kernel/rtnetlink_address.ts";
 import { addLink } from "../kernel/rtnetlink_link.ts";
 import type { Forward } from "../model/forward.ts";
 
-/** For whom plugins are called. */
+/** The network and the attachment that plugins are called for. */
 export interface ExternalCall {
   readonly network: NetworkConf;
   readonly attachment: Attachment;
@@ -87,7 +87,7 @@ async function callAgain(
   });
 }
 
-/** Asks a plugin whether what it set up for a running pod still is there. */
+/** Asks a plugin whether its set-up for a running pod is still complete (CHECK). */
 export const callCheck = (
   plugin: PluginConf,
   info: NetInfo,

@@ -1,4 +1,4 @@
-/** What a pod needs of masquerading and port forwarding, by what is written down of its networks. */
+/** Derives a pod's masquerading and port forwarding from the record of its networks. */
 import { Failure } from "../../failure.ts";
 import { type IpPrefix, parsePrefix } from "../model/address.ts";
 import { forwardOf, type ForwardTarget, type NatRequest } from "../model/forward.ts";
@@ -10,7 +10,7 @@ import type { PodRef } from "../model/pod_ref.ts";
 export const addressesOf = ({ ips }: Pick<NetInfo, "ips">): readonly IpPrefix[] =>
   ips.flatMap((each) => parsePrefix(each) ?? []);
 
-/** The link on the host behind which a pod is, in a network; undefined where there is none. */
+/** The host's link to a pod in a network. Undefined where the host has none. */
 export const hostLinkOf = ({ ifName, tie }: NetInfo, uuid: string): string | undefined =>
   tie?.link ?? (tie?.ownLink ? hostLinkName({ containerId: uuid, ifName }) : undefined);
 

@@ -21,7 +21,7 @@ export interface NetInfo extends PodNetwork {
   readonly cniVersion: string;
   /** How the pod is tied to the host; absent as long as it has not joined the network. */
   readonly tie?: HostTie;
-  /** Whether what the pod sends out leaves with the host's address. */
+  /** Whether the pod's packets leave with the host's address. */
   readonly masqueraded?: boolean;
   /** The host's ports that lead to the pod's addresses in this network. */
   readonly forwards?: readonly StoredForward[];
@@ -29,7 +29,7 @@ export interface NetInfo extends PodNetwork {
   readonly disableCheck?: boolean;
   /** The external plugins, in the order in which they are called. */
   readonly called: readonly PluginConf[];
-  /** With external plugins, what the last plugin answered; and the ports that they were told. */
+  /** With external plugins: the last plugin's result, and the port mappings that they got. */
   readonly result?: JsonObject;
   readonly portMappings?: readonly JsonObject[];
 }
@@ -102,7 +102,7 @@ export function recordedPods(dataDir: string): readonly string[] {
   }
 }
 
-/** What the file says; nothing where a crash of the machine has left half of it, or none. */
+/** Reads the record. Empty where there is none, or where a crash of the machine has left half of it. */
 export function readRecord(pod: PodRef): readonly NetInfo[] {
   try {
     return JSON.parse(Deno.readTextFileSync(recordPath(pod)));

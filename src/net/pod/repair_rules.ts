@@ -11,7 +11,7 @@ import { readRecord, recordedPods } from "./net_info.ts";
  * Puts back the rules of the pods of a data directory that run in this network namespace. A pod that ends meanwhile may
  * leave some, which the next `collectNat()` takes down.
  *
- * @returns what was done, or could not be done, a line for each pod
+ * @returns a line for each pod: what was repaired, or why it could not be
  */
 export function repairRules(dataDir: string): readonly string[] {
   const pods = recordedPods(dataDir).filter((uuid) => runsHere(dataDir, uuid));

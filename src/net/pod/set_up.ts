@@ -72,7 +72,7 @@ interface Joined extends Attached {
 /**
  * Sets up all networks of a pod.
  *
- * @throws {Failure} one line, and nothing is left of what was done
+ * @throws {Failure} everything is taken back first
  */
 export async function setUpNetworks(request: NetworkRequest): Promise<SetUpNetworks> {
   const plans: Plan[] = [];

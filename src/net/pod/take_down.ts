@@ -1,4 +1,4 @@
-/** Taking down what a pod has on the host: after a failure, after its end, and when `rkt gc` finds it. */
+/** Takes down a pod's networks on the host: after a failed start, after its end, and for `rkt gc`. */
 import { ERRNO, KernelError } from "../../linux/errno.ts";
 import { podIsHeld } from "../../pod/directory/pod_held.ts";
 import { OUR_BRIDGE } from "../types/bridge.ts";

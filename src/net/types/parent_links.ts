@@ -38,7 +38,7 @@ function choice<T extends string>(
   return found;
 }
 
-/** What is particular to each type; the types that have no parent have none of their own. */
+/** The attributes of each type. */
 const KINDS: Readonly<Record<string, (json: JsonObject) => readonly Bytes[]>> = {
   macvlan: (json) => [macvlan(choice(json.mode, "mode", MACVLAN_MODES, "bridge"))],
   ipvlan: (json) => [ipvlan(choice(json.mode, "mode", IPVLAN_MODES, "l2"))],

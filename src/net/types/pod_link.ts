@@ -20,7 +20,7 @@ import { addAddress } from "../kernel/rtnetlink_address.ts";
 import { getLink, getLinkAt, type Link, readLink, setLink } from "../kernel/rtnetlink_link.ts";
 import { addRoute, getRoutes, readRoute } from "../kernel/rtnetlink_route.ts";
 
-/** Where a built-in plugin works. */
+/** The network, the pod and the sockets that a built-in plugin works with. */
 export interface AttachContext {
   /** rtnetlink of the host's namespace, and of the pod's. */
   readonly host: NetlinkSocket;
@@ -32,10 +32,10 @@ export interface AttachContext {
   readonly attachment: Attachment;
 }
 
-/** What a built-in plugin has done. */
+/** The result of a built-in plugin. */
 export interface Attached {
   readonly result: CniResult;
-  /** The link on the host behind which the pod is; absent where there is none of its own. */
+  /** The host's link to the pod; absent where the host has none, as with macvlan. */
   readonly hostLink?: string;
   /** The addresses that this link has got, each in its network. */
   readonly hostAddresses?: readonly IpPrefix[];
