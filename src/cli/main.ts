@@ -27,7 +27,7 @@ const FAILED = 254;
 export async function main(argv: readonly string[]): Promise<number> {
   if (argv[0] === "__complete") {
     const { answerShell } = await import("./help/completion.ts");
-    return await answerShell(argv.slice(1));
+    return await answerShell(argv.slice(1), COMMANDS);
   }
   let speaker = "rkt";
   let debug = argv.includes("--debug");
@@ -45,10 +45,10 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 /** Loads the command's file and runs it. */
 async function run(invocation: Invocation): Promise<number> {
-  const { command, global } = invocation;
+  const { command, commands, global } = invocation;
   if (global.help) {
     const { showCommandHelp } = await import("./help/help.ts");
-    return showCommandHelp(command);
+    return showCommandHelp(command, commands);
   }
   if (command.load === undefined) {
     throw new Failure(`not yet: ${command.later ?? "this version of rkt can't do it"}`);

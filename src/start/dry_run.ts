@@ -9,12 +9,12 @@ import { exists } from "../linux/exists.ts";
 import { treePath } from "../store/layout.ts";
 import { treeIdOf } from "../store/tree_id.ts";
 import type { Store } from "../store/store.ts";
-import { confinement, type GlobalFlags } from "../cli/grammar/global_flags.ts";
 import { resolvePod } from "../pod/make/resolved_pod.ts";
 import { podCgroups } from "./pod_cgroups.ts";
 import { checkSystemCalls, podEnvironment } from "./pod_parts.ts";
-import { describePod } from "../cli/pod/run.ts";
-import { checkPlace, type PlaceRequest, type RunRequest } from "../cli/request/run_arguments.ts";
+import { describePod } from "./describe_pod.ts";
+import type { HostOptions } from "./host_options.ts";
+import { checkRunOptions, type RunOptions, type RunRequest } from "./request.ts";
 import { findImage } from "./find_images.ts";
 import { podManifest } from "./run_manifest.ts";
 import { print } from "../../stage1/engine/print.ts";
@@ -37,10 +37,10 @@ export interface PlannedImage {
 export async function planRun(
   store: Store,
   request: RunRequest,
-  global: GlobalFlags,
+  host: HostOptions,
 ): Promise<number> {
-  const { manifest, images } = await planManifest(store, request, global);
-  checkPlace(request.pod, manifest.apps.length, manifest.ports.length);
+  const { manifest, images } = await planManifest(store, request, host);
+  checkRunOptions(request.pod, manifest.apps.length, manifest.ports.length);
   const kind = request.pod.overlay ? "overlay" : "copy";
   const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
   const tree = (app: string) => {
@@ -48,7 +48,7 @@ export async function planRun(
     return planned.rendered ? `${treePath(store.dataDir, planned.treeId)}/rootfs` : "";
   };
   const roots = { dataDir: store.dataDir, kind, tree } as const;
-  const apps = (await resolvePod(manifest, roots, confinement(global))).map((app, i) => ({
+  const apps = (await resolvePod(manifest, roots, host.confinement)).map((app, i) => ({
     ...app,
     root: app.root.kind === "overlay"
       ? { ...app.root, tree: `../../../cas/tree/${images[i].treeId}/rootfs` }
@@ -63,7 +63,7 @@ export async function planRun(
   const uuid = "00000000-0000-0000-0000-000000000000";
   const cgroups = podCgroups("run", manifest, apps);
   for (const warning of cgroups.warnings) console.error(warning);
-  const pod = describePod(request.pod, global, uuid, cgroups, manifest);
+  const pod = describePod(request.pod, host, uuid, cgroups, manifest);
   const before = [
     ...images.flatMap(imageSteps),
     `    make ${pod.dataDirectory}/pods/embryo/UUID and lock it`,
@@ -71,20 +71,20 @@ export async function planRun(
       `    make a user namespace with the host's users from ${privateUsers.shift} on, another range each time, as descriptor ${USER_NAMESPACE}`,
     ],
   ];
-  await show({ ...pod, entries, privateUsers }, before, request.pod, global, manifest);
+  await show({ ...pod, entries, privateUsers }, before, request.pod, host, manifest);
   return 0;
 }
 
-async function planManifest(store: Store, request: RunRequest, global: GlobalFlags) {
+async function planManifest(store: Store, request: RunRequest, host: HostOptions) {
   const images: PlannedImage[] = [];
   if (request.pod.podManifest !== undefined) {
-    const { givenManifest } = await import("./user_manifest.ts");
-    const given = await givenManifest(store, request.pod.podManifest);
-    images.push(...given.images.map((image) => plannedImage(store, image)));
-    return { manifest: given.manifest, images };
+    const { userManifest } = await import("./user_manifest.ts");
+    const user = await userManifest(store, request.pod.podManifest);
+    images.push(...user.images.map((image) => plannedImage(store, image)));
+    return { manifest: user.manifest, images };
   }
   await checkSystemCalls(request.apps);
-  for (const { image } of request.apps) images.push(await planImage(store, image, global));
+  for (const { image } of request.apps) images.push(await planImage(store, image, host));
   const manifest = podManifest(
     request,
     images.map(({ image }) => image),
@@ -100,9 +100,9 @@ function plannedImage(store: Store, image: StoredImage): PlannedImage {
 }
 
 /** An image as a run would find it; a file that is not in the store is read, and not stored. */
-async function planImage(store: Store, text: string, global: GlobalFlags): Promise<PlannedImage> {
+async function planImage(store: Store, text: string, host: HostOptions): Promise<PlannedImage> {
   const asked = parseImageArgument(text, exists);
-  if (asked.kind !== "file") return plannedImage(store, await findImage(store, text, global));
+  if (asked.kind !== "file") return plannedImage(store, await findImage(store, text, host));
   const { readAci } = await import("../aci/aci_reader.ts");
   const { imageId, manifestText } = await readAci(fileSource(asked.path));
   const key = storeKey(parseImageId(imageId));
@@ -125,11 +125,11 @@ async function planImage(store: Store, text: string, global: GlobalFlags): Promi
 export async function show(
   described: Pod,
   before: readonly string[],
-  place: PlaceRequest,
-  global: GlobalFlags,
+  options: RunOptions,
+  host: HostOptions,
   manifest: PodManifest,
 ): Promise<void> {
-  const { pod, steps } = await withNetworks(described, place, global, manifest);
+  const { pod, steps } = await withNetworks(described, options, host, manifest);
   const plan = podPlan(pod);
   const lines = [
     "# stage0: what rkt prepares (UUID stands for the pod's UUID)",
@@ -153,13 +153,13 @@ export async function show(
 /** The pod as it would be with its networks, and how they would be set up. */
 async function withNetworks(
   pod: Pod,
-  { network }: PlaceRequest,
-  global: GlobalFlags,
+  { network }: RunOptions,
+  host: HostOptions,
   manifest: PodManifest,
 ): Promise<{ readonly pod: Pod; readonly steps: readonly string[] }> {
   if (network.kind !== "networks") return { pod, steps: [] };
   const { networkSteps, plannedPod, wantedNetworks } = await import("./pod_network.ts");
-  const wanted = wantedNetworks(network, global, manifest);
+  const wanted = wantedNetworks(network, host, manifest);
   return { pod: plannedPod(pod, wanted), steps: networkSteps(wanted) };
 }
 

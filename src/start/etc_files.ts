@@ -1,8 +1,7 @@
 import type { CniDns } from "../net/model/cni.ts";
 import { HOSTS_STUB } from "../store/skeleton.ts";
 import type { EtcFiles } from "../../stage1/pod.ts";
-import type { HostsEntry } from "../cli/request/dns_arguments.ts";
-import type { PlaceRequest } from "../cli/request/run_arguments.ts";
+import type { HostsEntry, RunOptions } from "./request.ts";
 
 /**
  * What the apps get as /etc/resolv.conf and /etc/hosts. What is absent is left to volumes and images.
@@ -10,7 +9,7 @@ import type { PlaceRequest } from "../cli/request/run_arguments.ts";
  * @param network what the pod's networks say about names
  */
 export function etcFiles(
-  { dns, hosts }: Pick<PlaceRequest, "dns" | "hosts">,
+  { dns, hosts }: Pick<RunOptions, "dns" | "hosts">,
   network?: CniDns,
 ): EtcFiles {
   const resolvConf = dns.kind === "host"

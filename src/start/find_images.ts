@@ -3,8 +3,7 @@ import { findImage as find } from "../fetch/find_image.ts";
 import type { PullPolicy } from "../fetch/pull_policy.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
-import { fetchSettings } from "../cli/request/fetch_settings.ts";
-import type { GlobalFlags } from "../cli/grammar/global_flags.ts";
+import type { HostOptions } from "./host_options.ts";
 
 /** How an image is found. */
 export interface FindOptions {
@@ -22,11 +21,11 @@ export interface FindOptions {
 export async function findImage(
   store: Store,
   text: string,
-  global: GlobalFlags,
+  { fetchSettings }: Pick<HostOptions, "fetchSettings">,
   { pullPolicy = "new", signature }: FindOptions = {},
 ): Promise<StoredImage> {
   return await find(text, {
-    ...fetchSettings(global, store),
+    ...fetchSettings(store),
     pullPolicy,
     ...signature !== undefined && { signature },
   });

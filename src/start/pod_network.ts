@@ -6,9 +6,8 @@ import { podForwards } from "../net/nat/pod_forwards.ts";
 import { setUpNetworks } from "../net/pod/set_up.ts";
 import type { Pod } from "../../stage1/pod.ts";
 import { etcFiles } from "./etc_files.ts";
-import type { GlobalFlags } from "../cli/grammar/global_flags.ts";
-import type { NetworkRequest } from "../cli/request/network_arguments.ts";
-import type { PlaceRequest } from "../cli/request/run_arguments.ts";
+import type { HostOptions } from "./host_options.ts";
+import type { NetworkRequest, RunOptions } from "./request.ts";
 import type { Forward } from "../net/model/forward.ts";
 
 /** What a pod is to join, and what is to be forwarded to it. */
@@ -24,7 +23,7 @@ export interface WantedNetworks {
  */
 export function wantedNetworks(
   { networks }: Extract<NetworkRequest, { readonly kind: "networks" }>,
-  { localConfig }: GlobalFlags,
+  { localConfig }: HostOptions,
   manifest: Pick<PodManifest, "apps" | "ports">,
 ): WantedNetworks {
   return {
@@ -73,8 +72,8 @@ export async function joinNetworks(
   pod: Pod,
   path: string,
   wanted: WantedNetworks,
-  place: PlaceRequest,
-  { localConfig }: GlobalFlags,
+  options: RunOptions,
+  { localConfig }: HostOptions,
 ): Promise<Pod> {
   const { uuid, dataDirectory: dataDir } = pod;
   const { infos, dns, tearDown } = await setUpNetworks({
@@ -91,7 +90,7 @@ export async function joinNetworks(
   return {
     ...pod,
     network: { kind: "joined", namespace: POD_NAMESPACE, networks, tearDown },
-    etc: etcFiles(place, dns),
+    etc: etcFiles(options, dns),
   };
 }
 
@@ -106,7 +105,7 @@ async function ownedNamespace({ privateUsers }: Pod) {
 export async function leaveNetworks(
   { uuid, dataDirectory: dataDir, network }: Pod,
   path: string,
-  { localConfig }: GlobalFlags,
+  { localConfig }: HostOptions,
 ): Promise<void> {
   if (network.kind !== "joined") return;
   const { takeDownNetworks } = await import("../net/pod/take_down.ts");

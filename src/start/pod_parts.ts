@@ -11,11 +11,11 @@ import { systemCalls } from "../../stage1/seccomp/filter.ts";
 import type { PodApp, PodEntry, PrivateUsers } from "../../stage1/pod.ts";
 import { newPrivateUsers, toHostId } from "../../stage1/root/private_users.ts";
 import { parseAssignment, parseEnvironmentFile } from "./environment_file.ts";
-import { confinement, type GlobalFlags } from "../cli/grammar/global_flags.ts";
+import type { HostOptions } from "./host_options.ts";
 import { rootKind } from "./root_kind.ts";
-import type { AppRequest, PodRequest, RunRequest } from "../cli/request/run_arguments.ts";
+import type { AppRequest, PodRequest, RunRequest } from "./request.ts";
 import { findImage } from "./find_images.ts";
-import { podManifest } from "./run_manifest.ts";
+import { type ManifestAndImages, podManifest } from "./run_manifest.ts";
 
 /** An image of the pod with its tree. */
 export interface Rendered {
@@ -45,11 +45,11 @@ export interface PodParts {
 export async function podParts(
   store: Store,
   request: RunRequest,
-  global: GlobalFlags,
+  host: HostOptions,
 ): Promise<PodParts> {
   const { manifest, images } = request.pod.podManifest === undefined
-    ? await askedPod(store, request, global)
-    : await givenPod(store, request.pod.podManifest);
+    ? await askedPod(store, request, host)
+    : await userPod(store, request.pod.podManifest);
   const rendered: Rendered[] = [];
   for (const image of images) rendered.push({ image, tree: await store.tree(image) });
   const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
@@ -61,7 +61,7 @@ export async function podParts(
   const apps = await resolvePod(
     manifest,
     { dataDir: store.dataDir, kind, tree: (app) => trees.get(app) ?? "" },
-    confinement(global),
+    host.confinement,
   );
   return {
     manifest,
@@ -73,29 +73,23 @@ export async function podParts(
   };
 }
 
-/** A manifest, and the images of its apps in its order. */
-export interface ManifestAndImages {
-  readonly manifest: PodManifest;
-  readonly images: readonly StoredImage[];
-}
-
 async function askedPod(
   store: Store,
   request: RunRequest,
-  global: GlobalFlags,
+  host: HostOptions,
 ): Promise<ManifestAndImages> {
   const { pullPolicy } = request.pod;
   await checkSystemCalls(request.apps);
   const images: StoredImage[] = [];
   for (const { image, signature } of request.apps) {
-    images.push(await findImage(store, image, global, { pullPolicy, signature }));
+    images.push(await findImage(store, image, host, { pullPolicy, signature }));
   }
   return { manifest: podManifest(request, images, podEnvironment(request.pod)), images };
 }
 
-async function givenPod(store: Store, path: string): Promise<ManifestAndImages> {
-  const { givenManifest } = await import("./user_manifest.ts");
-  return await givenManifest(store, path);
+async function userPod(store: Store, path: string): Promise<ManifestAndImages> {
+  const { userManifest } = await import("./user_manifest.ts");
+  return await userManifest(store, path);
 }
 
 /**

@@ -11,12 +11,18 @@ import type { EmptyVolume, Volume } from "../appc/volume.ts";
 import { Failure } from "../failure.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { RKT_VERSION } from "../version.ts";
-import type { AppRequest, RunRequest } from "../cli/request/run_arguments.ts";
+import type { AppRequest, RunRequest } from "./request.ts";
 
 /** An app's environment in its parts, weakest first; see {@linkcode podManifest}. */
 export interface PodEnvironment {
   readonly inherited: readonly EnvironmentVariable[];
   readonly fromFiles: readonly EnvironmentVariable[];
+}
+
+/** A manifest, and the images of its apps in its order. */
+export interface ManifestAndImages {
+  readonly manifest: PodManifest;
+  readonly images: readonly StoredImage[];
 }
 
 /**
@@ -41,7 +47,7 @@ export function podManifest(
     volumes: [...request.pod.volumes, ...implicit],
     isolators: [],
     annotations: [
-      ...rktAnnotation("mutable", request.pod.mutable ? "true" : undefined),
+      ...rktAnnotation("mutable", request.pod.sandbox ? "true" : undefined),
       ...rktAnnotation("podName", request.pod.name),
     ],
     ports: request.pod.ports,

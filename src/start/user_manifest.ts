@@ -10,8 +10,7 @@ import { Failure } from "../failure.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { RKT_VERSION } from "../version.ts";
-import type { ManifestAndImages } from "./pod_parts.ts";
-import { checkPlatform, mountsForPoints } from "./run_manifest.ts";
+import { checkPlatform, type ManifestAndImages, mountsForPoints } from "./run_manifest.ts";
 
 /**
  * Reads a pod manifest, and completes it as `rkt run` completes what it is asked for: an app without an `app` section
@@ -19,27 +18,27 @@ import { checkPlatform, mountsForPoints } from "./run_manifest.ts";
  *
  * @throws {Failure} where it is none, or does not fit the images in the store
  */
-export async function givenManifest(store: Store, path: string): Promise<ManifestAndImages> {
-  const given = readManifest(path);
-  if (given.apps.length === 0) throw new Failure(`--pod-manifest ${path}: there are no apps in it`);
-  if (isSandbox(given)) {
+export async function userManifest(store: Store, path: string): Promise<ManifestAndImages> {
+  const user = readManifest(path);
+  if (user.apps.length === 0) throw new Failure(`--pod-manifest ${path}: there are no apps in it`);
+  if (isSandbox(user)) {
     throw new Failure(
-      `--pod-manifest ${path}: a mutable pod begins without apps; make it by \`rkt app sandbox\``,
+      `--pod-manifest ${path}: a sandbox begins without apps; make it by \`rkt app sandbox\``,
     );
   }
   const implicit: EmptyVolume[] = [];
   const images: StoredImage[] = [];
   const apps: RuntimeApp[] = [];
-  for (const app of given.apps) {
+  for (const app of user.apps) {
     const image = await imageOf(store, app);
     images.push(image);
-    apps.push(completed(given, app, image, implicit));
+    apps.push(completed(user, app, image, implicit));
   }
   const manifest = {
-    ...given,
+    ...user,
     acVersion: RKT_VERSION,
     apps,
-    volumes: [...given.volumes, ...implicit],
+    volumes: [...user.volumes, ...implicit],
   };
   checkVolumes(manifest);
   return { manifest, images };
@@ -84,14 +83,14 @@ async function imageOf(store: Store, { name, image }: RuntimeApp): Promise<Store
 
 function completed(
   pod: PodManifest,
-  given: RuntimeApp,
+  written: RuntimeApp,
   stored: StoredImage,
   implicit: EmptyVolume[],
 ): RuntimeApp {
-  const { name } = given;
+  const { name } = written;
   checkPlatform(stored);
   const { manifest } = stored;
-  const base = given.app ?? manifest.app;
+  const base = written.app ?? manifest.app;
   if (base === undefined) {
     throw new Failure(
       `app "${name}" has no "app" section, neither in the pod manifest nor in its image`,
@@ -103,12 +102,12 @@ function completed(
   const app: App = { ...base, workingDirectory: base.workingDirectory ?? "/" };
   checkIsolators(app.isolators, `app "${name}"`);
   return {
-    ...given,
+    ...written,
     image: { id: stored.key, name: manifest.name, labels: manifest.labels },
     app,
     mounts: [
-      ...given.mounts,
-      ...mountsForPoints(app, name, pod.volumes, given.mounts, implicit),
+      ...written.mounts,
+      ...mountsForPoints(app, name, pod.volumes, written.mounts, implicit),
     ],
   };
 }

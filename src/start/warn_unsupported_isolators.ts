@@ -23,7 +23,7 @@ const ENFORCED: ReadonlySet<string> = new Set([
 ]);
 
 /** A line about each isolator of a pod that has no effect, or not the whole that it asks for. */
-export function unenforcedIsolators(
+export function unsupportedIsolators(
   { apps, isolators }: PodManifest,
   resolved: readonly PodApp[],
   speaker = "run",

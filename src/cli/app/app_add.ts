@@ -21,13 +21,13 @@ import { toHostId } from "../../../stage1/root/private_users.ts";
 import { completeManifest, resolvePod, rootKindOf } from "../../pod/make/resolved_pod.ts";
 import { renderCopy } from "../../store/render_tree.ts";
 import { Store } from "../../store/store.ts";
-import { confinement } from "../grammar/global_flags.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { checkSystemCalls, type Rendered } from "../../start/pod_parts.ts";
+import { hostOptions } from "../request/host_options.ts";
 import { addedAppRequest, pullPolicy } from "../request/run_arguments.ts";
 import { findImage } from "../../start/find_images.ts";
 import { podManifest } from "../../start/run_manifest.ts";
-import { unenforcedIsolators } from "../../start/warn_unsupported_isolators.ts";
+import { unsupportedIsolators } from "../../start/warn_unsupported_isolators.ts";
 
 /** The words are `UUID IMAGE [app flags] [-- ARGUMENTS]`; to the grammar of images, the UUID is one. */
 export default async function add({ apps, flags, global, command }: Invocation): Promise<number> {
@@ -39,11 +39,12 @@ export default async function add({ apps, flags, global, command }: Invocation):
   }
   if (Deno.uid() !== 0) throw new Failure("app add needs root; try it with sudo");
   const view = openSandbox(global.dir, pod.image);
+  const host = hostOptions(global);
   const store = new Store(global.dir);
   using _images = store.prepareLock();
   const policy = pullPolicy(flags);
   const { signature } = addedAppRequest(app, policy, []).apps[0];
-  const image = await findImage(store, app.image, global, { pullPolicy: policy, signature });
+  const image = await findImage(store, app.image, host, { pullPolicy: policy, signature });
   const rendered = { image, tree: await store.tree(image) };
 
   using _manifest = lockManifest(view);
@@ -61,8 +62,8 @@ export default async function add({ apps, flags, global, command }: Invocation):
     dataDir: global.dir,
     kind: rootKindOf(view),
     tree: () => rendered.tree.rootfs,
-  }, confinement(global));
-  for (const warning of unenforcedIsolators(added, resolved, "add")) console.error(warning);
+  }, host.confinement);
+  for (const warning of unsupportedIsolators(added, resolved, "add")) console.error(warning);
   await makeApp(store, view, added, before, rendered);
   replaceManifest(view, {
     ...before,

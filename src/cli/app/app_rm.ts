@@ -13,7 +13,7 @@ import {
 } from "../../pod/life/sandbox_changes.ts";
 import { completeManifest } from "../../pod/make/resolved_pod.ts";
 import { appArgument } from "../request/app_argument.ts";
-import { stopLeftover } from "./app_stop.ts";
+import { stopLeftover } from "../../pod/app/stop_app.ts";
 import type { Invocation } from "../grammar/command.ts";
 
 /** First the manifest forgets the app, then its files go: what a crash leaves of them is in nobody's way. */

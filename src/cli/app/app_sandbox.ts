@@ -1,8 +1,9 @@
+import { runPod } from "../../start/run_pod.ts";
 import type { Invocation } from "../grammar/command.ts";
-import { runPod } from "../pod/run.ts";
+import { hostOptions } from "../request/host_options.ts";
 import { sandboxRequest } from "../request/run_arguments.ts";
 
 /** `rkt app sandbox`: runs a pod without apps, in place of this process; it ends when it is told to. */
 export default async function sandbox({ flags, global }: Invocation): Promise<number> {
-  return await runPod(sandboxRequest(flags), global);
+  return await runPod(sandboxRequest(flags), hostOptions(global));
 }

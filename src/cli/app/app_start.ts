@@ -24,17 +24,20 @@ import { program } from "../../../stage1/engine/launch.ts";
 import * as k from "../../linux/constants.ts";
 import { appArgument } from "../request/app_argument.ts";
 import type { Invocation } from "../grammar/command.ts";
-import { confinement, type GlobalFlags } from "../grammar/global_flags.ts";
 import { printLine } from "../print/output.ts";
 import { podCgroupsAt } from "../../start/pod_cgroups.ts";
-import { checkLimits, describePod } from "../pod/run.ts";
-import { NO_PLACE } from "../request/run_arguments.ts";
-import { stopLeftover } from "./app_stop.ts";
+import { describePod } from "../../start/describe_pod.ts";
+import type { HostOptions } from "../../start/host_options.ts";
+import { NOT_RUN } from "../../start/request.ts";
+import { checkLimits } from "../../start/set_up_pod.ts";
+import { hostOptions } from "../request/host_options.ts";
+import { stopLeftover } from "../../pod/app/stop_app.ts";
 
 /** Returns only with an error, or after `--dry-run`: this process becomes the one that starts the app. */
 export default async function start(invocation: Invocation): Promise<number> {
   const { flags, global } = invocation;
   const { uuid, app } = appArgument(invocation);
+  const host = hostOptions(global);
   if (Deno.uid() !== 0) throw new Failure("app start needs root; try it with sudo");
   const pod = openSandbox(global.dir, uuid);
   const init = pinReadyInit(global.dir, pod);
@@ -42,7 +45,7 @@ export default async function start(invocation: Invocation): Promise<number> {
   appOf(completeManifest(pod), pod, app);
   if (flags.on("dry-run")) {
     const { print } = await import("../../../stage1/engine/print.ts");
-    const { plan } = await planned(pod, app, init.pid, global);
+    const { plan } = await planned(pod, app, init.pid, host);
     for (const line of print(plan)) printLine(line);
     return 0;
   }
@@ -51,7 +54,7 @@ export default async function start(invocation: Invocation): Promise<number> {
   await stopLeftover(global.dir, pod, app);
   renewWorkDirectory(pod, app);
   // While the app is claimed, nobody removes it.
-  const { plan, location, warnings, started, users } = await planned(pod, app, init.pid, global);
+  const { plan, location, warnings, started, users } = await planned(pod, app, init.pid, host);
   await checkLimits([started], users);
   for (const warning of warnings) console.error(`start: warning: ${warning}`);
   if (isStopping(pod)) throw new Failure(`pod "${pod.uuid}" is ending`);
@@ -84,8 +87,8 @@ function renewWorkDirectory(pod: PodView, app: string): void {
   Deno.mkdirSync(path, { mode: 0o755 });
 }
 
-async function planned(view: PodView, name: string, init: number, global: GlobalFlags) {
-  const { manifest, apps } = await resolvedPod(global.dir, view, confinement(global));
+async function planned(view: PodView, name: string, init: number, host: HostOptions) {
+  const { manifest, apps } = await resolvedPod(host.dataDir, view, host.confinement);
   const app = apps.find((each) => each.name === name);
   if (app === undefined) throw new Failure(`pod "${view.uuid}" has no app "${name}"`);
   const who = `app "${name}"`;
@@ -93,7 +96,7 @@ async function planned(view: PodView, name: string, init: number, global: Global
   const cgroups = podCgroupsAt(location, warnings, [app]);
   const users = privateUsersOf(view);
   const pod: Pod = {
-    ...describePod(NO_PLACE, global, view.uuid, cgroups, manifest),
+    ...describePod(NOT_RUN, host, view.uuid, cgroups, manifest),
     etc: etcOf(init),
     network: { kind: hasOwnNetwork(init) ? "none" : "host" },
     privateUsers: users,

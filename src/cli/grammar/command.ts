@@ -54,6 +54,8 @@ export type RunCommand = (invocation: Invocation) => Promise<number>;
 /** A command line, read. */
 export interface Invocation {
   readonly command: Command;
+  /** The table that the command was found in: for those that explain or complete others. */
+  readonly commands: readonly Command[];
   /** The command's flags; for the grammar `apps` those of the pod. */
   readonly flags: Flags;
   /** The arguments that are no flags; empty for the grammar `apps`. */

@@ -9,11 +9,16 @@ import { suggestion } from "./suggest.ts";
 /** A command that was found, and the words that were not read yet. */
 export interface FoundCommand {
   readonly command: Command;
+  /** The table that it was found in. */
+  readonly commands: readonly Command[];
   /** Behind the command's name. */
   readonly rest: readonly string[];
   /** Global flags that stood before or inside the command's name. */
   readonly given: GivenFlags;
 }
+
+/** What the words of a command line say. */
+type ReadLine = Omit<Invocation, "commands">;
 
 /** Exit status where no command was named, as rkt has always had it. */
 const NO_COMMAND = 2;
@@ -27,7 +32,9 @@ const NO_COMMAND = 2;
 export function findCommand(argv: readonly string[], table: readonly Command[]): FoundCommand {
   const first = exact(argv.slice(0, 1), table);
   // The way of `rkt run`: nothing to make out.
-  if (first?.grammar === "apps") return { command: first, rest: argv.slice(1), given: new Map() };
+  if (first?.grammar === "apps") {
+    return { command: first, commands: table, rest: argv.slice(1), given: new Map() };
+  }
   const given: GivenFlags = new Map();
   const words: string[] = [];
   let index = 0;
@@ -36,7 +43,9 @@ export function findCommand(argv: readonly string[], table: readonly Command[]):
     if (isFlag(word)) {
       // Behind a whole name stand the command's own flags too.
       if (exact(words, table) !== undefined) break;
-      if (word === "--version") return { command: named("version", table), rest: [], given };
+      if (word === "--version") {
+        return { command: named("version", table), commands: table, rest: [], given };
+      }
       index = readFlag(argv, index, GLOBAL_FLAG_TABLE, () => given);
       continue;
     }
@@ -46,8 +55,10 @@ export function findCommand(argv: readonly string[], table: readonly Command[]):
     index++;
   }
   const command = exact(words, table);
-  if (command !== undefined) return { command, rest: argv.slice(index), given };
-  if (given.delete("help")) return { command: named("help", table), rest: words, given };
+  if (command !== undefined) return { command, commands: table, rest: argv.slice(index), given };
+  if (given.delete("help")) {
+    return { command: named("help", table), commands: table, rest: words, given };
+  }
   throw new Failure(missing(words, table), NO_COMMAND);
 }
 
@@ -56,9 +67,9 @@ export function findCommand(argv: readonly string[], table: readonly Command[]):
  *
  * @throws {Failure} names the flag or argument that is wrong
  */
-export function readInvocation({ command, rest, given }: FoundCommand): Invocation {
+export function readInvocation({ command, commands, rest, given }: FoundCommand): Invocation {
   const read = command.grammar === "apps" ? readApps : readArguments;
-  return read(command, rest, given);
+  return { ...read(command, rest, given), commands };
 }
 
 function named(name: string, table: readonly Command[]): Command {
@@ -109,7 +120,11 @@ function missing(words: readonly string[], table: readonly Command[]): string {
   return `"rkt ${words.join(" ")}" needs one of the words ${next} behind it`;
 }
 
-function readArguments(command: Command, rest: readonly string[], given: GivenFlags): Invocation {
+function readArguments(
+  command: Command,
+  rest: readonly string[],
+  given: GivenFlags,
+): ReadLine {
   const table = flagTable(command.flags, GLOBAL_FLAGS);
   const own: GivenFlags = new Map();
   const args: string[] = [];
@@ -152,7 +167,7 @@ function checkCount(command: Command, args: readonly string[]): void {
   }
 }
 
-function readApps(command: Command, rest: readonly string[], given: GivenFlags): Invocation {
+function readApps(command: Command, rest: readonly string[], given: GivenFlags): ReadLine {
   const table = flagTable(command.flags, GLOBAL_FLAGS);
   const pod: GivenFlags = new Map();
   const apps: { image: string; given: GivenFlags; args: string[]; closed: boolean }[] = [];

@@ -152,9 +152,3 @@ function insecureOptions(words: readonly string[]): ReadonlySet<InsecureOption> 
   }
   return options;
 }
-
-/** What `--insecure-options` says of the confinement of apps. */
-export const confinement = ({ insecureOptions }: Pick<GlobalFlags, "insecureOptions">) => ({
-  allCapabilities: insecureOptions.has("capabilities"),
-  allSystemCalls: insecureOptions.has("seccomp"),
-});

@@ -3,7 +3,6 @@
  * there are. The scripts of `rkt completion` ask for it at each press of Tab; see {@linkcode answerShell}.
  */
 import type { Command } from "../grammar/command.ts";
-import { COMMANDS } from "../table/commands.ts";
 import { appsOf, type Found, imageNames, networkNames, podsIn } from "./complete_names.ts";
 import { GLOBAL_FLAGS } from "../grammar/global_flags.ts";
 import { type Flag, flagTable, isFlag } from "../grammar/flags.ts";
@@ -48,9 +47,12 @@ interface Line {
  *
  * @param words at least one, the current one, which may be empty
  */
-export async function complete(words: readonly string[]): Promise<Completion> {
+export async function complete(
+  words: readonly string[],
+  commands: readonly Command[],
+): Promise<Completion> {
   const current = words.at(-1) ?? "";
-  const line = readLine(words.slice(0, -1));
+  const line = readLine(words.slice(0, -1), commands);
   if (line.foreign) return FILES;
   if (line.pending !== undefined) {
     return prefixed(await values(line.pending, current, line), current);
@@ -66,15 +68,15 @@ export async function complete(words: readonly string[]): Promise<Completion> {
     return prefixed({ candidates: all, files }, current);
   }
   if (current.startsWith("-")) return prefixed(flagCandidates(line), current);
-  if (line.command === undefined) return prefixed(commandWords(line.name), current);
-  return prefixed(await argument(line.command, line), current);
+  if (line.command === undefined) return prefixed(commandWords(line.name, commands), current);
+  return prefixed(await argument(line.command, line, commands), current);
 }
 
 function prefixed({ candidates, files }: Completion, current: string): Completion {
   return { candidates: candidates.filter(({ word }) => word.startsWith(current)), files };
 }
 
-function readLine(words: readonly string[]): Line {
+function readLine(words: readonly string[], commands: readonly Command[]): Line {
   let [dir, localConfig] = ["/var/lib/rkt", "/etc/rkt"];
   const name: string[] = [];
   const args: string[] = [];
@@ -94,14 +96,14 @@ function readLine(words: readonly string[]): Line {
       if (word.startsWith("--dir=")) dir = word.slice("--dir=".length);
       if (word.startsWith("--local-config=")) localConfig = word.slice("--local-config=".length);
       pending = word.includes("=") ? undefined : needingValue(word, command);
-    } else if (args.length === 0 && followers([...name, word]).some(() => true)) {
+    } else if (args.length === 0 && followers([...name, word], commands).some(() => true)) {
       name.push(word);
-      command = COMMANDS.find((each) => each.name === name.join(" "));
+      command = commands.find((each) => each.name === name.join(" "));
     } else {
-      const full = args.length === 0 ? shortened(name, word) : undefined;
+      const full = args.length === 0 ? shortened(name, word, commands) : undefined;
       if (full !== undefined) {
         name.push(full);
-        command = COMMANDS.find((each) => each.name === name.join(" "));
+        command = commands.find((each) => each.name === name.join(" "));
       } else {
         args.push(word);
         foreign = command?.grammar === "command" && args.length > 1;
@@ -112,15 +114,21 @@ function readLine(words: readonly string[]): Line {
 }
 
 /** The commands whose names begin with these words. */
-function followers(words: readonly string[]): readonly Command[] {
+function followers(words: readonly string[], commands: readonly Command[]): readonly Command[] {
   const start = words.join(" ");
-  return COMMANDS.filter(({ name }) => name === start || name.startsWith(`${start} `));
+  return commands.filter(({ name }) => name === start || name.startsWith(`${start} `));
 }
 
 /** The whole word that a cut one stands for, if there is only one. */
-function shortened(name: readonly string[], word: string): string | undefined {
-  if (COMMANDS.some((each) => each.name === name.join(" "))) return undefined;
-  const found = commandWords(name).candidates.filter((each) => each.word.startsWith(word));
+function shortened(
+  name: readonly string[],
+  word: string,
+  commands: readonly Command[],
+): string | undefined {
+  if (commands.some((each) => each.name === name.join(" "))) return undefined;
+  const found = commandWords(name, commands).candidates.filter((each) =>
+    each.word.startsWith(word)
+  );
   return found.length === 1 ? found[0].word : undefined;
 }
 
@@ -131,10 +139,10 @@ function needingValue(word: string, command: Command | undefined): Flag | undefi
 }
 
 /** The words that can come next in a command's name. */
-function commandWords(words: readonly string[]): Completion {
+function commandWords(words: readonly string[], commands: readonly Command[]): Completion {
   const start = words.map((word) => `${word} `).join("");
   const found = new Map<string, Candidate>();
-  for (const { name, summary } of COMMANDS) {
+  for (const { name, summary } of commands) {
     if (!name.startsWith(start)) continue;
     const [word, ...more] = name.slice(start.length).split(" ");
     const about = more.length > 0 ? found.get(word)?.about ?? `rkt ${start}${word} …` : summary;
@@ -204,13 +212,17 @@ const STATES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** An argument, by what the usage says stands there. */
-async function argument(command: Command, { args, dir }: Line): Promise<Completion> {
+async function argument(
+  command: Command,
+  { args, dir }: Line,
+  commands: readonly Command[],
+): Promise<Completion> {
   const places = command.usage.replace(/\[flags\]|\[app flags\]|\[pod flags\]|--\S+/g, "")
     .replace(/\[-- .*$/, "").split(/\s+/).filter((place) => /^\[?[A-Za-z|.:]+\]?$/.test(place));
   const repeated = command.grammar === "apps" || places.at(-1) === "...";
   const named = places.filter((place) => place !== "...");
   const place = named[args.length] ?? (repeated ? named.at(-1) : undefined) ?? "";
-  if (command.name === "help") return commandWords(args);
+  if (command.name === "help") return commandWords(args, commands);
   if (place.startsWith("UUID")) {
     const suffix = place.endsWith(":PATH") ? ":" : "";
     const pods = podsIn(dir, STATES[command.name]).filter(({ word }) => !args.includes(word));

@@ -4,7 +4,7 @@
  */
 import { Failure } from "../../failure.ts";
 import { complete, type Completion } from "./complete.ts";
-import type { Invocation } from "../grammar/command.ts";
+import type { Command, Invocation } from "../grammar/command.ts";
 import { print } from "../print/output.ts";
 
 /** bash takes words apart at the characters of COMP_WORDBREAKS, and replaces only what is behind the last of them. */
@@ -89,14 +89,17 @@ export default function run({ args: [shell], command }: Invocation): Promise<num
  *
  * @param argv the shell; then of bash the line, the place of the cursor and COMP_WORDBREAKS, else the words
  */
-export async function answerShell([shell, ...rest]: readonly string[]): Promise<number> {
+export async function answerShell(
+  [shell, ...rest]: readonly string[],
+  commands: readonly Command[],
+): Promise<number> {
   try {
     if (shell === "bash") {
       const [line = "", point = "", breaks = ""] = rest;
       const words = splitLine(bytesBefore(line, Number(point))).slice(1);
-      print(bashAnswer(await complete(words), words.at(-1) ?? "", breaks));
+      print(bashAnswer(await complete(words, commands), words.at(-1) ?? "", breaks));
     } else {
-      const { candidates, files } = await complete(rest);
+      const { candidates, files } = await complete(rest, commands);
       const lines = candidates.map(({ word, about }) => `${word}\t${about}`);
       print([files ? "files" : "words", ...lines].map((each) => `${each}\n`).join(""));
     }

@@ -3,41 +3,30 @@
 import { Failure } from "../../failure.ts";
 import { type Command, GROUPS, type Invocation } from "../grammar/command.ts";
 import { findCommand } from "../grammar/command_line.ts";
-import { COMMANDS } from "../table/commands.ts";
 import type { Flag } from "../grammar/flags.ts";
 import { GLOBAL_FLAGS } from "../grammar/global_flags.ts";
 import { print } from "../print/output.ts";
+import { type Definition, flagLine } from "./flag_line.ts";
 
 /** Columns that help uses at most, and at least however narrow the terminal is. */
 const WIDEST = 100;
 const NARROWEST = 60;
 
-/** What flags show as their value, by kind. */
-const VALUES: Readonly<Record<Flag["kind"], string>> = {
-  switch: "",
-  wait: "[=DURATION]",
-  text: "TEXT",
-  number: "NUMBER",
-  duration: "DURATION",
-  texts: "TEXT",
-  list: "WORD,...",
-};
-
 /** `rkt help [COMMAND]`. */
-export default async function run({ args, flags }: Invocation): Promise<number> {
+export default async function run({ args, flags, commands }: Invocation): Promise<number> {
   const directory = flags.text("man");
   if (directory !== undefined) {
     const { writeManual } = await import("./manual.ts");
-    writeManual(directory);
+    writeManual(directory, commands);
     return 0;
   }
-  print(helpText(args, columns()));
+  print(helpText(args, columns(), commands));
   return 0;
 }
 
 /** Prints the help of one command, for its `--help`. */
-export function showCommandHelp(command: Command): number {
-  print(commandHelp(command, columns()));
+export function showCommandHelp(command: Command, commands: readonly Command[]): number {
+  print(commandHelp(command, columns(), commands));
   return 0;
 }
 
@@ -45,25 +34,34 @@ export function showCommandHelp(command: Command): number {
  * The text of `rkt help` with the words behind it: the overview, a family of commands, or one.
  *
  * @param width columns of the terminal
+ * @param commands the table of all commands
  * @throws {Failure} no such command
  */
-export function helpText(words: readonly string[], width: number): string {
-  if (words.length === 0) return overview(COMMANDS, width);
-  const family = COMMANDS.filter((command) => command.name.startsWith(`${words.join(" ")} `));
-  if (family.length > 0 && !COMMANDS.some((command) => command.name === words.join(" "))) {
+export function helpText(
+  words: readonly string[],
+  width: number,
+  commands: readonly Command[],
+): string {
+  if (words.length === 0) return overview(commands, width);
+  const family = commands.filter((command) => command.name.startsWith(`${words.join(" ")} `));
+  if (family.length > 0 && !commands.some((command) => command.name === words.join(" "))) {
     return overview(family, width);
   }
-  const { command, rest } = findCommand(words, COMMANDS);
+  const { command, rest } = findCommand(words, commands);
   if (rest.length > 0) {
     throw new Failure(`"rkt ${command.name}" has no command ${JSON.stringify(rest[0])}`);
   }
-  return commandHelp(command, width);
+  return commandHelp(command, width, commands);
 }
 
 /** The help of one command. */
-export function commandHelp(command: Command, width: number): string {
+export function commandHelp(
+  command: Command,
+  width: number,
+  commands: readonly Command[],
+): string {
   const missing = command.load === undefined ? " Not there yet." : "";
-  const family = COMMANDS.filter((other) => other.name.startsWith(`${command.name} `));
+  const family = commands.filter((other) => other.name.startsWith(`${command.name} `));
   return [
     `${command.summary}.${missing}`,
     "",
@@ -134,28 +132,6 @@ function flagSection(
   if (flags.length === 0) return [];
   const heading = command.grammar === "apps" || flags === GLOBAL_FLAGS ? title : "Flags:";
   return [...definitions(heading, flags.map(flagLine), width), ""];
-}
-
-/** Two columns of help. */
-export type Definition = readonly [term: string, meaning: string];
-
-/** A flag as it is written, and what it does. */
-export function flagLine(flag: Flag): Definition {
-  const value = flag.value ?? flag.oneOf?.join("|") ?? VALUES[flag.kind];
-  const joint = flag.bare === undefined || value === "" ? "=" : "[=";
-  const end = joint === "[=" ? "]" : "";
-  const shown = value === "" || value.startsWith("[") ? value : `${joint}${value}${end}`;
-  const short = flag.short === undefined ? "" : `-${flag.short}, `;
-  const isDefault = flag.default !== undefined && flag.default !== "" && flag.default !== "false";
-  const notes = [
-    ...isDefault ? [`default: ${flag.default}`] : [],
-    ...flag.kind === "texts" || flag.kind === "list" ? ["may be repeated"] : [],
-    ...flag.later === undefined ? [] : ["later"],
-  ];
-  return [
-    `${short}--${flag.name}${shown}`,
-    `${flag.help}${notes.length > 0 ? ` (${notes.join("; ")})` : ""}`,
-  ];
 }
 
 /** Terms and meanings in two columns; a long term stands on a line of its own. */

@@ -1,22 +1,23 @@
 /** Manual pages, from the same table as the help: `rkt help --man DIR` writes rkt.1, rkt-run.1, rkt-image-list.1 … */
 import { RKT_VERSION } from "../../version.ts";
 import { type Command, GROUPS } from "../grammar/command.ts";
-import { COMMANDS } from "../table/commands.ts";
 import type { Flag } from "../grammar/flags.ts";
 import { GLOBAL_FLAGS } from "../grammar/global_flags.ts";
-import { flagLine } from "./help.ts";
+import { flagLine } from "./flag_line.ts";
 
 /** The pages by the names of their files. */
-export function manualPages(): ReadonlyMap<string, string> {
-  const pages = new Map([["rkt.1", overview()]]);
-  for (const command of COMMANDS) pages.set(`${pageName(command)}.1`, page(command));
+export function manualPages(commands: readonly Command[]): ReadonlyMap<string, string> {
+  const pages = new Map([["rkt.1", overview(commands)]]);
+  for (const command of commands) pages.set(`${pageName(command)}.1`, page(command, commands));
   return pages;
 }
 
 /** Writes the pages into a directory, which is made where it is not there. */
-export function writeManual(directory: string): void {
+export function writeManual(directory: string, commands: readonly Command[]): void {
   Deno.mkdirSync(directory, { recursive: true });
-  for (const [name, text] of manualPages()) Deno.writeTextFileSync(`${directory}/${name}`, text);
+  for (const [name, text] of manualPages(commands)) {
+    Deno.writeTextFileSync(`${directory}/${name}`, text);
+  }
 }
 
 const pageName = ({ name }: Pick<Command, "name">): string => `rkt-${name.replaceAll(" ", "-")}`;
@@ -39,10 +40,10 @@ function head(name: string, summary: string): readonly string[] {
   ];
 }
 
-function overview(): string {
+function overview(commands: readonly Command[]): string {
   const groups = GROUPS.flatMap((group) => [
     `.SS ${quoted(group)}`,
-    ...COMMANDS.filter((command) => command.group === group).flatMap((command) => [
+    ...commands.filter((command) => command.group === group).flatMap((command) => [
       ".TP",
       `.BR ${quoted(pageName(command))} (1)`,
       plain(`${command.summary}.`),
@@ -68,8 +69,8 @@ function overview(): string {
   ]);
 }
 
-function page(command: Command): string {
-  const family = COMMANDS.filter(({ name }) => name.startsWith(`${command.name} `));
+function page(command: Command, commands: readonly Command[]): string {
+  const family = commands.filter(({ name }) => name.startsWith(`${command.name} `));
   const inApps = command.flags.filter(({ scope }) => scope === "app");
   const others = command.flags.filter(({ scope }) => scope !== "app");
   return lines([

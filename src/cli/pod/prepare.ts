@@ -5,8 +5,9 @@ import { Store } from "../../store/store.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printLine } from "../print/output.ts";
 import { fillPod, podParts } from "../../start/pod_parts.ts";
+import { hostOptions } from "../request/host_options.ts";
 import { runRequest } from "../request/run_arguments.ts";
-import { unenforcedIsolators } from "../../start/warn_unsupported_isolators.ts";
+import { unsupportedIsolators } from "../../start/warn_unsupported_isolators.ts";
 
 /**
  * Prints the pod's UUID, and nothing else, on standard output. Killed on the way, it leaves an aborted prepare that
@@ -19,9 +20,9 @@ export default async function prepare(invocation: Invocation): Promise<number> {
   const store = new Store(global.dir);
   // Nobody collects the images until the pod's directory names them.
   using _lock = store.prepareLock();
-  const parts = await podParts(store, request, global);
+  const parts = await podParts(store, request, hostOptions(global));
   if (!request.pod.quiet) {
-    const warnings = unenforcedIsolators(parts.manifest, parts.apps, "prepare");
+    const warnings = unsupportedIsolators(parts.manifest, parts.apps, "prepare");
     for (const warning of warnings) console.error(warning);
   }
   using pod = createPod(store.dataDir);

@@ -1,36 +1,8 @@
 import { Failure } from "../../failure.ts";
 import type { Flags } from "../grammar/flags.ts";
+import type { DnsRequest, HostsEntry, HostsRequest } from "../../start/request.ts";
 import { isIpAddress } from "./ip_address.ts";
 import { splitPair } from "../grammar/key_values.ts";
-
-/** Where a pod's /etc/resolv.conf comes from. */
-export type DnsRequest =
-  /** From the networks, a volume or the image. */
-  | { readonly kind: "default" }
-  /** The host's own file. */
-  | { readonly kind: "host" }
-  /** Not even from the networks. */
-  | { readonly kind: "none" }
-  | {
-    readonly kind: "given";
-    /** IP addresses. */
-    readonly servers: readonly string[];
-    readonly search: readonly string[];
-    readonly options: readonly string[];
-    readonly domain?: string;
-  };
-
-/** Where a pod's /etc/hosts comes from. */
-export type HostsRequest =
-  | { readonly kind: "default" }
-  | { readonly kind: "host" }
-  | { readonly kind: "entries"; readonly entries: readonly HostsEntry[] };
-
-/** A line of /etc/hosts. */
-export interface HostsEntry {
-  readonly address: string;
-  readonly names: readonly string[];
-}
 
 /**
  * Reads `--dns`, `--dns-search`, `--dns-opt` and `--dns-domain`.

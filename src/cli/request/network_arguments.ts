@@ -2,21 +2,9 @@ import { parseAcName } from "../../appc/name.ts";
 import type { ExposedPort } from "../../appc/pod_manifest.ts";
 import { LAST_PORT } from "../../appc/port.ts";
 import { Failure } from "../../failure.ts";
+import type { NetworkName, NetworkRequest } from "../../start/request.ts";
 import { isIpAddress } from "./ip_address.ts";
 import { noneTwice, wholeNumber } from "../grammar/key_values.ts";
-
-/** What `--net` asks for. */
-export type NetworkRequest =
-  | { readonly kind: "host" }
-  | { readonly kind: "none" }
-  | { readonly kind: "networks"; readonly networks: readonly NetworkName[] };
-
-/** A network by its name; `all` stands for every configured one. */
-export interface NetworkName {
-  readonly name: string;
-  /** `CNI_ARGS` of the network's plugins, as `KEY=VALUE;KEY=VALUE`; empty mostly. */
-  readonly args: string;
-}
 
 /**
  * Reads the values of `--net`: `NAME[:KEY=VALUE;…]` each.

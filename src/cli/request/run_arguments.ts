@@ -5,109 +5,31 @@
 
 import { type Annotation, parseAnnotations } from "../../appc/annotation.ts";
 import type { EnvironmentVariable } from "../../appc/environment.ts";
-import type { Isolator } from "../../appc/isolator.ts";
 import { absolutePath, optional, string } from "../../appc/json_value.ts";
-import { type AcName, parseAcName } from "../../appc/name.ts";
-import type { ExposedPort, Mount } from "../../appc/pod_manifest.ts";
+import { parseAcName } from "../../appc/name.ts";
+import type { Mount } from "../../appc/pod_manifest.ts";
 import { parseId, type Volume } from "../../appc/volume.ts";
 import { Failure } from "../../failure.ts";
 import type { PullPolicy } from "../../fetch/pull_policy.ts";
 import { rktAnnotation } from "../../appc/rkt_annotation.ts";
 import { parseRestart } from "../../../stage1/app/restart_policy.ts";
 import type { AppArguments, Invocation } from "../grammar/command.ts";
-import { type DnsRequest, type HostsRequest, parseDns, parseHosts } from "./dns_arguments.ts";
+import { parseDns, parseHosts } from "./dns_arguments.ts";
 import { parseAssignment } from "../../start/environment_file.ts";
+import {
+  type AppRequest,
+  checkRunOptions,
+  NOT_RUN,
+  type PodRequest,
+  type RunOptions,
+  type RunRequest,
+} from "../../start/request.ts";
 import type { Flags } from "../grammar/flags.ts";
 import { filled, isolators, limits } from "./limit_arguments.ts";
 import { noneTwice, splitPair, wholeNumber } from "../grammar/key_values.ts";
-import { type NetworkRequest, parseNetworks, parsePortForward } from "./network_arguments.ts";
+import { parseNetworks, parsePortForward } from "./network_arguments.ts";
 import { parseLogSize } from "../../../stage1/resolve/resolve_streams.ts";
 import { parseMountArgument, parseVolumeArgument } from "./volume_arguments.ts";
-
-/** What a person asks of `rkt run`. */
-export interface RunRequest {
-  readonly pod: PodRequest;
-  /** In the order of the command line; empty only with a pod manifest. */
-  readonly apps: readonly AppRequest[];
-}
-
-/** What is asked for the pod as a whole. */
-export interface PodRequest {
-  readonly network: NetworkRequest;
-  readonly ports: readonly ExposedPort[];
-  readonly dns: DnsRequest;
-  readonly hosts: HostsRequest;
-  /** The pod's host name; absent means the default. */
-  readonly hostname?: string;
-  readonly interactive: boolean;
-  /** Whose IPC namespace the pod has; auto means private. */
-  readonly ipc: "auto" | "private" | "parent";
-  readonly volumes: readonly Volume[];
-  /** Mounts of all apps; one of an app at the same path goes before. */
-  readonly mounts: readonly Mount[];
-  readonly inheritEnvironment: boolean;
-  /** `--set-env`: stronger than `environmentFiles`. */
-  readonly environment: readonly EnvironmentVariable[];
-  /** `--set-env-file`: paths, later ones stronger. */
-  readonly environmentFiles: readonly string[];
-  /** Whether overlayfs may be used; false means that trees are copied. */
-  readonly overlay: boolean;
-  /** Whether the pod has users of its own. */
-  readonly privateUsers: boolean;
-  readonly pullPolicy: PullPolicy;
-  readonly podManifest?: string;
-  /** Where the UUID is written before anything else is done. */
-  readonly uuidFile?: string;
-  /** Whether only the steps are printed. */
-  readonly dryRun: boolean;
-  /** Milliseconds between the first TERM or INT and the kill. */
-  readonly stopTimeout: number;
-  /** Whether the pod is removed when it has ended. */
-  readonly remove: boolean;
-  /** `--pod-name`. */
-  readonly name?: AcName;
-  /** Whether apps come and go while the pod runs: `rkt app sandbox`. */
-  readonly mutable?: boolean;
-  /** `prepare --quiet`. */
-  readonly quiet: boolean;
-}
-
-/** What is asked for one app. */
-export interface AppRequest {
-  /** As it was written: a name, a file, a URL or an ID. */
-  readonly image: string;
-  /** The app's name; absent means that it comes from the image's. */
-  readonly name?: AcName;
-  /** The program in place of the image's whole `exec`. */
-  readonly exec?: string;
-  /** Appended to `exec`. */
-  readonly args: readonly string[];
-  readonly workingDirectory?: string;
-  readonly readOnlyRootFS: boolean;
-  readonly durableRoot: boolean;
-  readonly user?: string;
-  readonly group?: string;
-  /** Absent means the image's. */
-  readonly supplementaryGIDs?: readonly number[];
-  readonly environment: readonly EnvironmentVariable[];
-  readonly mounts: readonly Mount[];
-  readonly annotations: readonly Annotation[];
-  readonly userAnnotations: Readonly<Record<string, string>>;
-  readonly userLabels: Readonly<Record<string, string>>;
-  /** Each replaces the image's of the same name; a retain set replaces a remove set and vice versa. */
-  readonly isolators: readonly Isolator[];
-  readonly signature?: string;
-  /** What the app's streams are; absent means the caller's. */
-  readonly stdin?: string;
-  readonly stdout?: string;
-  readonly stderr?: string;
-  /** The most bytes that its logs take. */
-  readonly logSize?: number;
-  /** Annotations that say when the app starts, and what its end means. */
-  readonly life: readonly Annotation[];
-  /** Annotations that limit what isolators don't. */
-  readonly limits: readonly Annotation[];
-}
 
 /** `__NEW_UTS_LEN` (include/uapi/linux/utsname.h): bytes of a host name. */
 const HOSTNAME_LENGTH = 64;
@@ -118,10 +40,10 @@ const HOSTNAME_LENGTH = 64;
  * @throws {Failure} names the flag
  */
 export function runRequest({ flags, apps, command }: Invocation): RunRequest {
-  const placed = command.name !== "prepare";
-  const pod = podRequest(flags, placed);
+  const runs = command.name !== "prepare";
+  const pod = podRequest(flags, runs);
   const request = { pod, apps: apps.map(appRequest) };
-  checkTogether(request, flags, placed);
+  checkTogether(request, flags, runs);
   return request;
 }
 
@@ -131,11 +53,11 @@ export function runRequest({ flags, apps, command }: Invocation): RunRequest {
  * @throws {Failure} names the flag
  */
 export function sandboxRequest(flags: Flags): RunRequest {
-  const place = placeRequest(flags);
-  checkPlace(place, 0, flags.all("port").length);
-  if (place.interactive) throw new Failure("--interactive is for a pod with an app");
+  const options = runOptions(flags);
+  checkRunOptions(options, 0, flags.all("port").length);
+  if (options.interactive) throw new Failure("--interactive is for a pod with an app");
   const pod: PodRequest = {
-    ...place,
+    ...options,
     ...volumesAndPorts(flags),
     privateUsers: flags.on("private-users"),
     uuidFile: filled(flags, "uuid-file-save"),
@@ -145,7 +67,7 @@ export function sandboxRequest(flags: Flags): RunRequest {
     environmentFiles: [],
     pullPolicy: "new",
     quiet: false,
-    mutable: true,
+    sandbox: true,
   };
   return { pod, apps: [] };
 }
@@ -173,7 +95,7 @@ export function addedAppRequest(
   volumes: readonly Volume[],
 ): RunRequest {
   const pod: PodRequest = {
-    ...NO_PLACE,
+    ...NOT_RUN,
     ports: [],
     volumes,
     mounts: [],
@@ -188,11 +110,11 @@ export function addedAppRequest(
   return { pod, apps: [appRequest(app)] };
 }
 
-function podRequest(flags: Flags, placed: boolean): PodRequest {
-  const place = placed ? placeRequest(flags) : NO_PLACE;
+function podRequest(flags: Flags, runs: boolean): PodRequest {
+  const options = runs ? runOptions(flags) : NOT_RUN;
   return {
-    ...place,
-    uuidFile: placed ? filled(flags, "uuid-file-save") : undefined,
+    ...options,
+    uuidFile: runs ? filled(flags, "uuid-file-save") : undefined,
     ...volumesAndPorts(flags),
     mounts: mounts(flags),
     inheritEnvironment: flags.on("inherit-env"),
@@ -201,42 +123,16 @@ function podRequest(flags: Flags, placed: boolean): PodRequest {
     privateUsers: flags.on("private-users"),
     pullPolicy: pullPolicy(flags),
     podManifest: filled(flags, "pod-manifest"),
-    quiet: !placed && flags.on("quiet"),
+    quiet: !runs && flags.on("quiet"),
   };
 }
 
-/** What is asked for the running of a pod, as against its making. */
-export type PlaceRequest = Pick<
-  PodRequest,
-  | "network"
-  | "dns"
-  | "hosts"
-  | "hostname"
-  | "interactive"
-  | "ipc"
-  | "dryRun"
-  | "stopTimeout"
-  | "remove"
->;
-
-/** The place of a pod that is not run. */
-export const NO_PLACE: PlaceRequest = {
-  network: { kind: "none" },
-  dns: { kind: "default" },
-  hosts: { kind: "default" },
-  interactive: false,
-  ipc: "auto",
-  dryRun: false,
-  stopTimeout: 0,
-  remove: false,
-};
-
 /**
- * Reads the flags of `run` and `run-prepared` about the place where a pod runs.
+ * Reads the flags of `run` and `run-prepared` about the running of a pod.
  *
  * @throws {Failure} names the flag
  */
-export function placeRequest(flags: Flags): PlaceRequest {
+export function runOptions(flags: Flags): RunOptions {
   return {
     network: parseNetworks(flags.all("net")),
     dns: parseDns(flags),
@@ -250,7 +146,7 @@ export function placeRequest(flags: Flags): PlaceRequest {
   };
 }
 
-const ipc = (word?: string): PlaceRequest["ipc"] =>
+const ipc = (word?: string): RunOptions["ipc"] =>
   word === "private" || word === "parent" ? word : "auto";
 
 function appRequest({ image, flags, args }: AppArguments): AppRequest {
@@ -285,31 +181,13 @@ function appRequest({ image, flags, args }: AppArguments): AppRequest {
   };
 }
 
-/** Rules over several flags; where a pod is only prepared, those about its place are for `run-prepared`. */
-function checkTogether({ pod, apps }: RunRequest, flags: Flags, placed: boolean): void {
+/** Rules over several flags; where a pod is only prepared, those about its running are for `run-prepared`. */
+function checkTogether({ pod, apps }: RunRequest, flags: Flags, runs: boolean): void {
   if (pod.podManifest !== undefined) return checkWithManifest(apps, flags);
   if (apps.length === 0) throw new Failure("an image is needed: a file, a name, a URL or an ID");
-  if (placed) checkPlace(pod, apps.length, pod.ports.length);
+  if (runs) checkRunOptions(pod, apps.length, pod.ports.length);
   const named = apps.flatMap((app) => app.name ?? []);
   noneTwice("--name", named, (name) => name);
-}
-
-/**
- * Whether a pod can be run at a place.
- *
- * @throws {Failure} names the flag
- */
-export function checkPlace(place: PlaceRequest, apps: number, ports: number): void {
-  if (place.interactive && apps > 1) {
-    throw new Failure(`--interactive is for one app, and here are ${apps} images`);
-  }
-  if (ports > 0 && (place.network.kind === "none" || place.network.kind === "host")) {
-    const { kind } = place.network;
-    const why = kind === "host"
-      ? "the apps use the host's ports themselves"
-      : "there is no network";
-    throw new Failure(`--port can't be used with --net=${kind}: ${why}`);
-  }
 }
 
 function checkWithManifest(apps: readonly AppRequest[], flags: Flags): void {

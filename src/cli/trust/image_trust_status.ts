@@ -9,7 +9,7 @@ import type { Invocation } from "../grammar/command.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
 import { jsonText } from "../print/json.ts";
 import { printLine } from "../print/output.ts";
-import { keyEntries, type KeyEntry, keyEntryJson } from "./trust_list.ts";
+import { keyEntries, type KeyEntry, keyEntryJson } from "../print/key_entries.ts";
 
 /** What is known about an image's signature. */
 interface Subject {

@@ -1,55 +1,9 @@
-import { allKeyFiles, type KeyFile } from "../../trust/keystore.ts";
-import { loadKeyFile, type PublicKey } from "../../trust/public_key.ts";
+import { allKeyFiles } from "../../trust/keystore.ts";
 import type { Invocation } from "../grammar/command.ts";
+import { keyEntries, keyEntryJson } from "../print/key_entries.ts";
 import { jsonText } from "../print/json.ts";
 import { print, printLine } from "../print/output.ts";
 import { table } from "../print/table.ts";
-
-/** A file of the keystore, and what is in it. */
-export interface KeyEntry {
-  readonly file: KeyFile;
-  readonly key?: PublicKey;
-  /** `trusted`, or why the key does not count. */
-  readonly state: string;
-}
-
-/** Reads files of the keystore; what is wrong with one is its state. */
-export async function keyEntries(files: readonly KeyFile[], now = new Date()): Promise<KeyEntry[]> {
-  return await Promise.all(files.map(async (file): Promise<KeyEntry> => {
-    if (file.fingerprint === undefined) return { file, state: "ignored: not named by fingerprint" };
-    if (file.masked && file.origin === "local") return { file, state: "masks the system's key" };
-    try {
-      const key = await loadKeyFile(file);
-      return { file, key, state: keyState(file, key, now) };
-    } catch (error) {
-      return { file, state: error instanceof Error ? error.message : String(error) };
-    }
-  }));
-}
-
-function keyState(file: KeyFile, key: PublicKey, now: Date): string {
-  if (file.masked) return "masked by an empty local file";
-  if (key.revoked) return "revoked by its owner";
-  if (key.expires === undefined || key.expires > now) return "trusted";
-  return `expired ${key.expires.toISOString().slice(0, 10)}`;
-}
-
-/** One entry for programs. */
-export function keyEntryJson({ file, key, state }: KeyEntry): object {
-  return {
-    scope: file.scope === "" ? "root" : "prefix",
-    prefix: file.scope === "" ? undefined : file.scope,
-    fingerprint: file.fingerprint,
-    algorithm: key?.algorithm,
-    identities: key?.identities,
-    subkeys: key?.subkeys.map((subkey) => subkey.fingerprint),
-    expires: key?.expires?.toISOString(),
-    origin: file.origin,
-    path: file.path,
-    trusted: state === "trusted",
-    state,
-  };
-}
 
 /** `rkt trust list`: every key of the keystore, and whether it counts. */
 export default async function trustList({ flags, global }: Invocation): Promise<number> {

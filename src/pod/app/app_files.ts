@@ -1,4 +1,4 @@
-/** The files of an app from outside: what it sees while it runs, what it has left, what it will have. */
+/** Access to an app's files from outside, before, while and after it runs. */
 import { Failure } from "../../failure.ts";
 import { exists } from "../../linux/exists.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
@@ -22,7 +22,7 @@ export interface AppFiles extends Disposable {
   readonly root: number;
   /** The owner on the host of a file that is `id`'s in the app. */
   toHost(id: number): number;
-  /** The reverse; who is nobody in the app keeps its number. */
+  /** The reverse. An ID of the host that the app can't see keeps its number. */
   toApp(id: number): number;
 }
 
@@ -74,7 +74,7 @@ function privateUsers(pod: PodView): { readonly shift: number; readonly count: n
   return { shift, count };
 }
 
-/** Opens the root of an app of a running pod; `held` gets what has to be held as long as it is open. */
+/** Opens the root of an app of a running pod. `held` gets the resources that must live as long as it is open. */
 function openRunning(
   dataDir: string,
   pod: PodView,

@@ -74,7 +74,7 @@ export function appPid(dataDir: string, pod: PodView, app: string): number | und
   return process.main.pid;
 }
 
-/** Like {@linkcode pinApp}, but says why there is none. */
+/** Like {@linkcode pinApp}, but throws with the reason where there is none. */
 export function findApp(dataDir: string, pod: PodView, app: string): AppProcess | Missing {
   const init = pinInit(dataDir, pod);
   if (init === undefined) return "has not started yet";
@@ -118,7 +118,7 @@ export function pinInit(dataDir: string, pod: PodView): Process | undefined {
  * Pins the init of a pod that may be just being started, and waits until it has made itself a root and waits for apps.
  * Undefined where the pod does not run, or has ended meanwhile.
  *
- * @throws {Failure} where init is never born, or never comes to rest
+ * @throws {Failure} where init does not start, or never sleeps
  */
 export function pinReadyInit(dataDir: string, pod: PodView): Process | undefined {
   const sleeper = new Int32Array(new SharedArrayBuffer(4));

@@ -4,7 +4,7 @@ import { LogReader } from "../logs/log_reader.ts";
 import { compareTimes, type LogRecord } from "../logs/log_records.ts";
 import type { PodView } from "../directory/pod_directory.ts";
 
-/** As much of what nobody has seen is shown when one attaches: what a pipe would hold. */
+/** The most bytes of earlier output that are shown on attaching: the capacity of a pipe. */
 const KEPT = 64 * 1024;
 
 type Time = Pick<LogRecord, "seconds" | "nanoseconds">;
@@ -23,7 +23,7 @@ export class AttachedOutput implements Disposable {
     this.#seen = readSeen(this.#seenPath);
   }
 
-  /** What is there already and was not seen by anybody, but for what is too old. */
+  /** The output since the last reader, up to that limit. */
   unseen(): readonly LogRecord[] {
     const records: LogRecord[] = [];
     let size = 0;
@@ -38,7 +38,7 @@ export class AttachedOutput implements Disposable {
     return records;
   }
 
-  /** What has come since. */
+  /** The output since the last call. */
   *more(): Generator<LogRecord, void> {
     for (const record of this.#reader.records()) {
       if (this.streams.includes(record.stream)) yield record;

@@ -44,7 +44,7 @@ export interface Source {
   readonly isDirectory: boolean;
   /** What the copy is called in a directory that exists; empty where only the contents are copied. */
   readonly base: ByteString;
-  /** Whether it is all of the root, with what the kernel shows there. */
+  /** Whether it is the whole root, with the kernel's file systems in it. */
   readonly isRoot: boolean;
 }
 
@@ -73,7 +73,7 @@ function split(path: string): readonly [above: string, name: string] {
 }
 
 /**
- * Finds what is to be copied. A link at the end of the path is copied, and not followed.
+ * Finds the source of a copy. A link at the end of the path is copied, not followed.
  *
  * @throws {Failure} where it is not there
  */
@@ -109,7 +109,7 @@ export interface Target {
 /**
  * Finds where a copy goes: into a directory that exists, else to the name of the path.
  *
- * @param what the source; absent: an archive, which goes into a directory
+ * @param what the source; absent for an archive, which is extracted into a directory
  * @throws {Failure} where it can't go there
  */
 export function findTarget(place: CopyEnd, what?: Pick<Source, "isDirectory" | "base">): Target {
@@ -157,7 +157,7 @@ export interface CopyOptions {
   /** Owners where it is read, and where it is written. */
   readonly mapFrom: (id: number) => number;
   readonly mapTo: (id: number) => number;
-  /** Whether what is copied must get no privileges: setuid and setgid bits, capabilities. */
+  /** Whether copies lose their privileges: setuid and setgid bits, and file capabilities. */
   readonly unprivileged: boolean;
 }
 

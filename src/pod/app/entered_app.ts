@@ -16,7 +16,7 @@ interface Confinement {
   /** The bounding set, as the kernel writes it. */
   readonly capabilities: string;
   readonly noNewPrivileges: boolean;
-  /** Whether none is filtered. */
+  /** Whether the process has no filter: all system calls are allowed. */
   readonly systemCalls: boolean;
 }
 
@@ -24,7 +24,7 @@ interface Confinement {
  * The app as root's program in it is to be confined: like the app itself.
  *
  * A pod that was run without some confinement (`--insecure-options`) does not say so. But the kernel lets no process
- * give itself more than it began with, so what the main process still has was given to it.
+ * gain rights after its start, so the main process was started with all that it still has.
  *
  * @param words the program and its arguments
  * @throws {Failure} where the app's process is gone

@@ -1,4 +1,4 @@
-/** The terminal that a command runs on: raw modes that are given back on every way out, and its size. */
+/** The caller's terminal in raw mode. Its modes are restored on every exit, also after SIGKILL. */
 import { executableFile } from "../../../stage1/engine/execute.ts";
 import { program } from "../../../stage1/engine/launch.ts";
 import { guardPlan } from "../../../stage1/processes/terminal_guard.ts";
@@ -7,8 +7,8 @@ import { trySyscall } from "../../linux/syscall.ts";
 import { TIOCGWINSZ, TIOCSWINSZ } from "../../linux/constants.ts";
 
 /**
- * Standard input in raw mode, for the terminal of a program elsewhere, which gets its size. Its modes come back at the
- * end, and by a guard where this process is killed.
+ * Standard input in raw mode, for a program on another terminal, which gets the size of this one. The modes are restored on
+ * disposal. If this process is killed, a guard process restores them.
  */
 export class RawTerminal implements Disposable {
   readonly #resize: () => void;
@@ -55,8 +55,8 @@ function copySize(to: number): void {
 }
 
 /**
- * Gives a terminal the size of standard input, and another one before: whoever draws on it draws all of it anew when
- * its size changes.
+ * Gives a terminal another size, and then the size of standard input. Programs redraw the whole screen when the size
+ * changes.
  */
 function redraw(to: number): void {
   const size = new Uint8Array(8);

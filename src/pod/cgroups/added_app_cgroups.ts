@@ -1,4 +1,4 @@
-/** The cgroups of an app that is added to a pod: they are to be where the pod's are, and not where its user is. */
+/** The cgroups of an app that is added to a pod. They are made in the pod's cgroup, not in that of the caller. */
 import { exists } from "../../linux/exists.ts";
 import type { PodView } from "../directory/pod_directory.ts";
 import { podCgroup, SUBCGROUP } from "../../../stage1/cgroup/cgroup.ts";
@@ -17,8 +17,8 @@ import { controllersOf } from "../../cgroup/limits.ts";
 import { cgroupsOf } from "./pod_cgroups.ts";
 
 /**
- * Moves this process to the cgroups of a pod's init, so that what it starts belongs to whatever the pod belongs to, like
- * a unit of systemd. Where that is not allowed, it stays where it is.
+ * Moves this process to the cgroups of a pod's init, so that its children belong to the pod's unit of systemd. Where that
+ * is not allowed, it stays.
  */
 export function joinCgroups(init: number): void {
   const { hierarchies } = thisSystem(init);
@@ -60,7 +60,7 @@ export function findAddedLocation(pod: PodView, init: number, wanting: Limited):
   return { location, warnings };
 }
 
-/** Notes cgroups of a pod that come later than the pod, before they are made: what a crash leaves is found by it. */
+/** Records a pod's cgroups before they are made after its start, so that they are found after a crash. */
 export function noteCgroups(pod: PodView, { bases }: CgroupLocation): void {
   const path = `${pod.path}/${SUBCGROUP}`;
   const known = cgroupsOf(pod);

@@ -1,4 +1,4 @@
-/** The cgroups of a pod that exists: what its directory says of them, what they count, and their removal. */
+/** The cgroups of an existing pod: their paths, their counters, and their removal. */
 import { ERRNO } from "../../linux/errno.ts";
 import { exists } from "../../linux/exists.ts";
 import { cstring, trySyscall } from "../../linux/syscall.ts";
@@ -69,7 +69,7 @@ export function removeCgroups(pod: PodView): string | undefined {
   );
 }
 
-/** Removes the cgroups of an app that has ended in a pod that runs; what is still busy is left to the pod's end. */
+/** Removes the cgroups of an app that has ended in a running pod. Busy ones stay until the pod ends. */
 export function removeAppCgroups(pod: PodView, app: string): void {
   for (const path of cgroupsOf(pod)) removeDirectory(`${path}/${app}`);
 }

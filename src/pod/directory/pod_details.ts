@@ -48,7 +48,7 @@ export interface PodContents {
   readonly mayRestart: boolean;
 }
 
-/** How far an app has come. */
+/** The progress of an app. */
 export interface AppProgress {
   readonly state: "unknown" | "created" | "running" | "exited";
   /** Milliseconds since 1970. */
@@ -71,7 +71,7 @@ export interface PodNetwork {
   readonly mask: string;
 }
 
-/** The pod's manifest as text; undefined where it has none yet, or none that is left. */
+/** The text of the pod's manifest. Undefined before it is written, and while the pod is deleted. */
 export function podManifestText(pod: PodView): string | undefined {
   return readPodFile(pod, "pod");
 }
@@ -84,7 +84,7 @@ export function podFiles(pod: Pick<PodView, "path">): RawDirectory {
 /** What a manifest says, by its text: pods that were started by the same command line have the same one. */
 const contentsOf = new Map<string, PodContents | undefined>();
 
-/** What the manifest of a pod says; undefined where there is none. */
+/** The contents of a pod's manifest. Undefined where there is no manifest. */
 export function podContents(pod: PodView): PodContents | undefined {
   using files = podFiles(pod);
   return contentsIn(files);
@@ -177,10 +177,10 @@ function strings(value: unknown): Record<string, string> {
   return Object.fromEntries(Object.entries(record(value)).map(([k, v]) => [k, string(v)]));
 }
 
-/** Where stage1 writes what the apps do, below a pod's directory. */
+/** The directory of the apps' status files, relative to a pod's directory. */
 const STATUS = "stage1/rootfs/rkt/status";
 
-/** Where stage1 writes what the apps do. */
+/** The directory of the apps' status files. */
 export function statusPath(pod: PodView): string {
   return `${pod.path}/${STATUS}`;
 }
@@ -205,7 +205,7 @@ export function exitCode(files: RawDirectory, app: string): number | undefined {
 /** The states in which a pod has not been started. */
 const BEFORE_RUN: readonly PodState[] = ["embryo", "preparing", "aborted prepare", "prepared"];
 
-/** How far an app has come of a pod in some state. */
+/** The progress of an app, for a pod in a state. */
 export function appProgress(files: RawDirectory, of: PodState, app: string): AppProgress {
   const code = exitCode(files, app);
   const finished = code === undefined ? undefined : files.modified(`${STATUS}/${app}`);
@@ -239,7 +239,7 @@ export function podNetworks(files: RawDirectory): PodNetwork[] {
   }
 }
 
-/** The PID of the supervisor. Undefined where none was started. */
+/** The PID of the supervisor. Undefined if it was never started. */
 export function supervisorPid(pod: PodView): number | undefined {
   return pidIn(readPodFile(pod, "ppid"));
 }

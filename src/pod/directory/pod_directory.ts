@@ -122,7 +122,7 @@ export class PodDirectory implements Disposable {
     this.#move("garbage");
   }
 
-  /** Moves the pod to the garbage and deletes it: for whoever fails to make or start one. */
+  /** Moves the pod to the garbage and deletes it, when making or starting it has failed. */
   async discard(): Promise<void> {
     this.toGarbage();
     const { deleteTree } = await import("../../linux/delete_tree.ts");
@@ -193,7 +193,7 @@ function uuidsIn(dataDir: string, stage: PodStage): string[] {
   return uuids;
 }
 
-/** Looks for a pod in one stage after the other: in the direction it moves, so that none is missed. */
+/** Looks for a pod stage by stage, in the order in which pods move, so that a moving pod is not missed. */
 function find<T>(
   dataDir: string,
   uuid: string,
@@ -214,7 +214,7 @@ export function listPods(dataDir: string): PodView[] {
   return lookAtPods(dataDir, (pod) => pod);
 }
 
-/** Finds what is known already of a pod that was listed in a stage, whose directory is open. */
+/** Returns what is already known of a pod that was listed in a stage, whose directory is open. */
 export type Known<T> = (stage: PodStage, directory: RawDirectory, uuid: string) => T | undefined;
 
 /**
@@ -361,7 +361,7 @@ export function waitForPod(pod: PodView): void {
   }
 }
 
-/** Reads a small file of a pod. Undefined where there is none, or the pod is being deleted. */
+/** Reads a small file of a pod. Undefined if it does not exist, or if the pod is being deleted. */
 export function readPodFile(pod: Pick<PodView, "path">, name: string): string | undefined {
   try {
     return Deno.readTextFileSync(`${pod.path}/${name}`);

@@ -4,7 +4,7 @@ import type { StoreUse } from "../../store/stored_image.ts";
 import { listPods, type PodView, readPodFile } from "./pod_directory.ts";
 import { podContents } from "./pod_details.ts";
 
-/** What pods need of the store, for whoever removes or replaces things there. */
+/** The images and trees that pods use, which the store must not remove. */
 export function usedByPods(dataDir: string): StoreUse {
   return { trees: () => treesInUse(dataDir), images: () => imagesInUse(dataDir) };
 }

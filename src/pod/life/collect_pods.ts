@@ -1,4 +1,4 @@
-/** Collecting pods that have ended: marking, and deleting what was marked. */
+/** Collects pods that have ended: marks them as garbage first, and deletes them later. */
 import { removeCgroups, removeCgroupsSoon } from "../cgroups/pod_cgroups.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
 import { fileTimes } from "../../linux/file_times.ts";

@@ -1,10 +1,10 @@
 /**
- * Changing the apps of a running pod. Two locks keep those apart who do it at the same time; the kernel drops both with
- * their holders:
+ * Changes the apps of a running pod. Two locks separate commands that do so at the same time. The kernel releases both
+ * when their holders end:
  *
- * - `appsinfo`: held by who changes the manifest, which is replaced as a whole: nobody sees a half one. An app is one
- *   of the pod's as soon as the manifest has it, and no more as soon as it has not; directories of apps that it does
- *   not have are what a crash has left, and in nobody's way.
+ * - `appsinfo`: held while the manifest is changed. The manifest is replaced as a whole, so nobody reads half of it. An
+ *   app belongs to the pod as long as the manifest lists it. A directory of an app that it does not list was left by a
+ *   crash, and does no harm.
  * - `appsinfo/APP`: held by the app's shim for as long as the app runs, by who starts it until then, and by who
  *   removes it.
  */
@@ -20,7 +20,7 @@ import {
   openDirectory,
   tryLockExclusive,
 } from "../../linux/lock.ts";
-import { KEEPERS, STOPPING } from "../../../stage1/processes/sandbox.ts";
+import { APPS_LOCK, STOPPING } from "../../../stage1/processes/sandbox.ts";
 import { isSandbox } from "../directory/sandbox.ts";
 import { statusPath } from "../directory/pod_details.ts";
 import { openPod, type PodView } from "../directory/pod_directory.ts";
@@ -99,7 +99,7 @@ function inode(path: string): number | null | undefined {
 
 /** Whether somebody has asked the pod to end. */
 export function isStopping(pod: PodView): boolean {
-  return exists(`${pod.path}/${KEEPERS}/${STOPPING}`);
+  return exists(`${pod.path}/${APPS_LOCK}/${STOPPING}`);
 }
 
 /** Replaces the manifest of a pod. The caller holds {@linkcode lockManifest}. */
@@ -113,7 +113,7 @@ export function replaceManifest(pod: PodView, manifest: PodManifest): void {
   Deno.renameSync(temporary, path);
 }
 
-/** Deletes what is one app's alone below a pod's directory, also what a crash has left of one. */
+/** Deletes the files of one app in a pod's directory, also those that a crash has left. */
 export function deleteAppFiles(pod: PodView, name: string, volumes: readonly string[]): void {
   const status = statusPath(pod);
   for (const suffix of ["", "-pid", "-started", "-created", "-keeper", "-restarts"]) {

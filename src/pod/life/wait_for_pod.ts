@@ -13,7 +13,7 @@ import {
 } from "../directory/pod_details.ts";
 import { LOCK_SH } from "../../linux/constants.ts";
 
-/** States in which the lock is held by whoever will change the state. */
+/** States whose next change is made by the process that holds the lock. */
 const HELD: readonly PodView["state"][] = ["embryo", "preparing", "running"];
 
 /** The time limit was reached. */

@@ -1,4 +1,4 @@
-/** Following the logs of a pod to its end, by what the kernel reports (inotify). */
+/** Follows the logs of a pod to its end, woken by inotify(7). */
 import { LOGS } from "../../../stage1/output/logger.ts";
 import { exists } from "../../linux/exists.ts";
 import { lockReleased, podEnded } from "../life/wait_for_pod.ts";

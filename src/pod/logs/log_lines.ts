@@ -10,7 +10,7 @@ export interface LogLine {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** A line that is longer comes in pieces: what an app writes must not fill the reader's memory. */
+/** Longer lines are cut into pieces, so that no app can fill the reader's memory. */
 const LONGEST = 64 * 1024;
 
 const LINE_FEED = 10;

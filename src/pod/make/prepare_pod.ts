@@ -1,4 +1,4 @@
-/** What stage1 wants to find in a pod's directory: the manifest, the images' manifests, places for what changes. */
+/** The contents of a pod's directory for stage1: the manifest, the images' manifests, and directories for changes. */
 import type { PodManifest } from "../../appc/pod_manifest.ts";
 import { podManifestJson } from "../../appc/pod_manifest.ts";
 import { rktAnnotationValue } from "../../appc/rkt_annotation.ts";
@@ -73,7 +73,7 @@ export function podEntries(
   ];
 }
 
-/** What of a pod's directory is one app's alone. */
+/** The entries of a pod's directory that belong to one app. */
 export function appEntries(name: string, image: AppImage, kind: RootKind): readonly PodEntry[] {
   return [
     directory(`appsinfo/${name}`, 0o750),
@@ -87,7 +87,7 @@ export function appEntries(name: string, image: AppImage, kind: RootKind): reado
   ];
 }
 
-/** The directory of an empty volume; none for others. */
+/** The directory of an empty volume; nothing for other kinds. */
 export function volumeEntries(volume: Volume, users?: PrivateUsers): readonly PodEntry[] {
   if (volume.kind !== "empty") return [];
   const { name, mode, uid, gid } = volume;

@@ -28,7 +28,7 @@ export function privateUsersOf(pod: Pick<PodView, "path" | "uuid">): PrivateUser
  *
  * @param withNetwork also makes a network namespace that belongs to it
  * @returns a descriptor of that, closed on exec; or -1
- * @throws {Failure} where the kernel makes none
+ * @throws {Failure} the kernel refuses user namespaces
  */
 export function makeUserNamespace({ shift, count }: PrivateUsers, withNetwork: boolean): number {
   const child = slot("child");

@@ -21,7 +21,7 @@ export interface PodRoots {
 }
 
 /** The parts of a pod's confinement that the caller of rkt decides, not the manifest. */
-export interface ResolveOptions {
+export interface Confinement {
   /** Whether apps keep all capabilities: `--insecure-options=capabilities`. */
   readonly allCapabilities: boolean;
   /** Whether apps may make all system calls: `--insecure-options=seccomp`. */
@@ -36,7 +36,7 @@ export interface ResolveOptions {
 export function resolvePod(
   manifest: PodManifest,
   roots: PodRoots,
-  options: ResolveOptions,
+  options: Confinement,
 ): Promise<readonly PodApp[]> {
   // The kernel takes at most 255 bytes for an option of a mount, so these are relative to the pod's directory.
   const relative = (path: string) => `../../..${path.slice(roots.dataDir.length)}`;
@@ -71,7 +71,7 @@ export interface ResolvedPod {
 export async function resolvedPod(
   dataDir: string,
   pod: Pick<PodView, "path" | "uuid">,
-  options: ResolveOptions,
+  options: Confinement,
 ): Promise<ResolvedPod> {
   const manifest = completeManifest(pod);
   const kind = rootKindOf(pod);

@@ -26,7 +26,7 @@ export class EndedPods {
   /** How many of these were not known. */
   #fresh = 0;
 
-  /** Reads what is known. */
+  /** Reads the file. */
   constructor(dataDir: string) {
     this.#path = `${dataDir}/${ENDED_PODS}`;
     this.#known = read(this.#path);
@@ -56,7 +56,7 @@ export class EndedPods {
     this.#fresh += 1;
   }
 
-  /** Keeps what is known now, if that is much more than before. */
+  /** Writes the file, if much has been added. */
   keep(): void {
     if (this.#fresh < WORTH) return;
     const temporary = `${this.#path}.${Deno.pid}`;

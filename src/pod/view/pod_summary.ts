@@ -1,6 +1,6 @@
 /** What `rkt list` and `rkt status` show of a pod, but for its state. */
 import { oomKills } from "../cgroups/pod_cgroups.ts";
-import { addedAppProgress } from "./added_app_progress.ts";
+import { addedAppProgress } from "../app/added_app_progress.ts";
 import {
   appCreatedAt,
   type AppProgress,
@@ -16,7 +16,7 @@ import {
 import type { RawDirectory } from "../../linux/raw_directory.ts";
 import type { PodView } from "../directory/pod_directory.ts";
 
-/** An app of a pod and how far it has come. Times in milliseconds since 1970. */
+/** An app of a pod, and its progress. Times are in milliseconds since 1970. */
 export interface AppSummary extends PodApp, AppProgress {
   readonly createdAt: number | undefined;
   /** How often it was started again. */

@@ -2,7 +2,7 @@
 import { parseImageArgument } from "../../fetch/image_argument.ts";
 import type { PodManifest } from "../../appc/pod_manifest.ts";
 import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
-import type { GlobalFlags } from "../../cli/grammar/global_flags.ts";
+import type { HostOptions } from "../host_options.ts";
 import { exists } from "../../linux/exists.ts";
 import {
   dataDirectory as directoryIn,
@@ -13,13 +13,13 @@ import {
   recipesPath,
   storeGeneration,
 } from "./start_cache.ts";
-import { occurrences } from "../start_pod.ts";
+import { occurrences } from "../become_supervisor.ts";
 import { BUILD } from "../../version.ts";
 import { type Pod, supervisorPid } from "../../../stage1/pod.ts";
 import { controllersOf } from "../../cgroup/limits.ts";
 import type { CachedLocation } from "../../cgroup/location.ts";
 import type { Rendered } from "../pod_parts.ts";
-import type { RunRequest } from "../../cli/request/run_arguments.ts";
+import type { RunRequest } from "../request.ts";
 import type { UsersRecipe } from "./patch_users.ts";
 
 /** More recipes than this are not kept: whoever runs another command line each time has no use for them. */
@@ -27,7 +27,7 @@ const LIMIT = 256;
 
 /** Whether the same words mean the same pod, as long as the store stays the same. */
 function lasting({ pod, apps }: RunRequest): boolean {
-  if (pod.podManifest !== undefined || pod.mutable) return false;
+  if (pod.podManifest !== undefined || pod.sandbox) return false;
   // Their network namespace belongs to their own user namespace.
   if (pod.privateUsers && pod.network.kind === "networks") return false;
   if (pod.interactive || pod.inheritEnvironment || pod.environmentFiles.length > 0) return false;
@@ -58,7 +58,7 @@ export async function recordRecipe(
   pod: Pod,
   executable: Uint8Array,
   images: readonly Rendered[],
-  { localConfig }: Pick<GlobalFlags, "localConfig">,
+  { localConfig }: Pick<HostOptions, "localConfig">,
   manifest: PodManifest,
 ): Promise<void> {
   const argv = Deno.args;

@@ -1,7 +1,9 @@
-/** The last step of `rkt run`: this process becomes the pod's supervisor. */
+/** The last step of a start: this process becomes the pod's supervisor. */
 import { setCloseOnExec } from "../linux/lock.ts";
 import { syscall } from "../linux/syscall.ts";
 import { becomeProgram } from "../../stage1/engine/execute.ts";
+import { type Pod, supervisorPid } from "../../stage1/pod.ts";
+import { USER_NAMESPACE } from "../../stage1/root/private_users.ts";
 
 /**
  * The descriptor under which the supervisor gets the lock against the collection of images: a number that is known
@@ -46,4 +48,17 @@ export function startPod(
   }
   if (namespace !== undefined) setCloseOnExec(namespace, false);
   becomeProgram(executable, `rkt run ${uuid}`);
+}
+
+/** Replaces this process with the supervisor of a pod, into which its PID is written. */
+export function becomeSupervisor(
+  executable: Uint8Array<ArrayBuffer>,
+  { uuid, network, privateUsers }: Pod,
+  prepareLock?: number,
+): never {
+  const mark = supervisorPid(uuid);
+  overwrite(executable, occurrences(executable, mark), pidText(mark.length));
+  const namespace = network.kind === "joined" ? network.namespace : undefined;
+  if (privateUsers !== undefined) setCloseOnExec(USER_NAMESPACE, false);
+  startPod(executable, uuid, namespace, prepareLock);
 }

@@ -1,7 +1,7 @@
-/** How far the apps of pods have come whose apps come and go. On the way of `rkt list`. */
+/** The progress of apps of sandboxes. `rkt list` loads this. */
 import { closeDescriptor, tryLockShared, tryOpenDirectory } from "../../linux/lock.ts";
 import type { RawDirectory } from "../../linux/raw_directory.ts";
-import { appPid } from "../app/app_process.ts";
+import { appPid } from "./app_process.ts";
 import { type AppProgress, appProgress } from "../directory/pod_details.ts";
 import type { PodView } from "../directory/pod_directory.ts";
 
@@ -17,7 +17,7 @@ export function isKept(pod: PodView, name: string): boolean {
   }
 }
 
-/** How far an app of a running sandbox has come: what its files say may be from before its shim was killed. */
+/** The progress of an app of a running sandbox. Its files may be older than the death of its shim, so the lock decides. */
 export function addedAppProgress(
   dataDir: string,
   pod: PodView,

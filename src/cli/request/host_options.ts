@@ -1,0 +1,18 @@
+import type { HostOptions } from "../../start/host_options.ts";
+import type { GlobalFlags } from "../grammar/global_flags.ts";
+import { fetchSettings } from "./fetch_settings.ts";
+
+/** What the global flags say to src/start. */
+export function hostOptions(global: GlobalFlags): HostOptions {
+  const { dir, localConfig, insecureOptions } = global;
+  return {
+    dataDir: dir,
+    localConfig,
+    confinement: {
+      allCapabilities: insecureOptions.has("capabilities"),
+      allSystemCalls: insecureOptions.has("seccomp"),
+    },
+    protectPaths: !insecureOptions.has("paths"),
+    fetchSettings: (store) => fetchSettings(global, store),
+  };
+}

@@ -1,0 +1,78 @@
+/** A pod to be, as stage1 will run it: what a request says of the running, joined with what its manifest says. */
+import type { PodManifest } from "../appc/pod_manifest.ts";
+import { isSandbox } from "../pod/directory/sandbox.ts";
+import { BUILD } from "../version.ts";
+import type { EtcFile, EtcFiles, Pod } from "../../stage1/pod.ts";
+import { checkInteractive } from "../../stage1/resolve/resolve_streams.ts";
+import { podSysctls } from "../../stage1/root/sysctl.ts";
+import { absolute } from "./absolute.ts";
+import { etcFiles } from "./etc_files.ts";
+import type { HostOptions } from "./host_options.ts";
+import type { PodCgroups } from "./pod_cgroups.ts";
+import type { RunOptions } from "./request.ts";
+
+/**
+ * A pod as it is to run here: what the flags of `run` and `run-prepared` say of the place, and its apps. Its directory
+ * is an empty one, and networks are not set up yet; see setUpPod().
+ *
+ * @throws {Failure} where a flag asks for what can't be done
+ */
+export function describePod(
+  options: RunOptions,
+  host: HostOptions,
+  uuid: string,
+  { apps, limits, location: cgroups }: PodCgroups,
+  manifest: Pick<PodManifest, "isolators" | "annotations">,
+): Pod {
+  const { kind } = options.network;
+  if (options.interactive) checkInteractive(apps);
+  const ipc = options.ipc === "parent" ? "parent" : "private";
+  return {
+    uuid,
+    dataDirectory: absolute(host.dataDir),
+    stage: "embryo",
+    entries: [],
+    used: [],
+    hostname: options.hostname ?? `rkt-${uuid}`,
+    network: { kind: kind === "host" ? kind : "none" },
+    etc: etcFiles(options),
+    ipc,
+    sysctls: podSysctls(manifest.isolators, { network: kind, ipc }),
+    // Without a terminal there is nothing to relay: the streams are passed on as they are.
+    interactive: options.interactive && Deno.stdin.isTerminal(),
+    prefixed: apps.length > 1 ? terminals() : [],
+    stopTimeout: options.stopTimeout / 1000,
+    removal: options.remove
+      ? [...ownCommand(), `--dir=${absolute(host.dataDir)}`, "rm", uuid]
+      : undefined,
+    protectPaths: host.protectPaths,
+    cgroups,
+    limits,
+    apps,
+    sandbox: isSandbox(manifest),
+  };
+}
+
+/** Files of the host's as copies, for apps that are added when the host's root is out of sight. */
+export function ownFiles(etc: EtcFiles): EtcFiles {
+  const own = (file: EtcFile | undefined, path: string): EtcFile | undefined =>
+    file?.kind === "host" ? { kind: "text", text: Deno.readTextFileSync(path) } : file;
+  return {
+    resolvConf: own(etc.resolvConf, "/etc/resolv.conf"),
+    hosts: own(etc.hosts, "/etc/hosts"),
+  };
+}
+
+/** The caller's streams that are terminals. */
+function terminals(): Pod["prefixed"] {
+  return [
+    ...Deno.stdout.isTerminal() ? ["stdout"] as const : [],
+    ...Deno.stderr.isTerminal() ? ["stderr"] as const : [],
+  ];
+}
+
+/** How rkt itself is called. */
+function ownCommand(): readonly string[] {
+  const sources = BUILD === undefined ? ["run", "-A", Deno.mainModule] : [];
+  return [Deno.execPath(), ...sources];
+}

@@ -1,0 +1,81 @@
+/**
+ * From a request to the pod's supervisor in place of this process:
+ *
+ *     request → images in the store → pod manifest → apps resolved → pod directory → plan → execve
+ *
+ * Each step is one function; what can be wrong with an image or a request is found before there is a pod.
+ */
+import { Failure } from "../failure.ts";
+import { createPod } from "../pod/directory/pod_directory.ts";
+import { Store } from "../store/store.ts";
+import { program } from "../../stage1/engine/launch.ts";
+import type { Pod } from "../../stage1/pod.ts";
+import { podPlan } from "../../stage1/processes/pod_plan.ts";
+import { absolute } from "./absolute.ts";
+import { becomeSupervisor, PREPARE_LOCK } from "./become_supervisor.ts";
+import { describePod, ownFiles } from "./describe_pod.ts";
+import type { HostOptions } from "./host_options.ts";
+import { podCgroups } from "./pod_cgroups.ts";
+import { fillPod, podParts } from "./pod_parts.ts";
+import { checkRunOptions, type RunRequest } from "./request.ts";
+import { checkLimits, setUpPod, takeDownPod } from "./set_up_pod.ts";
+import { unsupportedIsolators } from "./warn_unsupported_isolators.ts";
+
+/** Makes a pod and becomes its supervisor; it returns only with an error, or after `--dry-run`. */
+export async function runPod(request: RunRequest, host: HostOptions): Promise<number> {
+  const store = new Store(host.dataDir);
+  if (request.pod.dryRun) {
+    const { planRun } = await import("./dry_run.ts");
+    return await planRun(store, request, host);
+  }
+  if (Deno.uid() !== 0) throw new Failure("run needs root; try it with sudo");
+  // Nobody collects the images until the pod's directory names them; the supervisor lets go of the lock then.
+  using prepareLock = store.prepareLock();
+  const parts = await podParts(store, request, host);
+  checkRunOptions(request.pod, parts.manifest.apps.length, parts.manifest.ports.length);
+  await checkLimits(parts.apps, parts.privateUsers);
+  const cgroups = podCgroups("run", parts.manifest, parts.apps);
+  const warnings = [...unsupportedIsolators(parts.manifest, parts.apps), ...cgroups.warnings];
+  for (const warning of warnings) console.error(warning);
+  const pod = createPod(store.dataDir);
+  let here: Pod | undefined;
+  try {
+    if (request.pod.uuidFile !== undefined) Deno.writeTextFileSync(request.pod.uuidFile, pod.uuid);
+    const described = {
+      ...describePod(request.pod, host, pod.uuid, cgroups, parts.manifest),
+      privateUsers: parts.privateUsers,
+    };
+    here = await setUpPod(described, pod.path, request.pod, host, parts.manifest);
+    if (here.sandbox) here = { ...here, etc: ownFiles(here.etc) };
+    const planned: Pod = {
+      ...here,
+      entries: parts.entries,
+      used: parts.rendered.map(({ image }) => absolute(image.blobPath)),
+      prepareLock: PREPARE_LOCK,
+    };
+    const copied = parts.kind === "copy";
+    if (copied) await fillPod(store, pod, parts);
+    const executable = program(
+      podPlan(copied ? { ...planned, stage: "prepare", entries: [] } : planned),
+    );
+    if (warnings.length === 0) { // they are to be said each time
+      const { recordRecipe } = await import("./cache/record_start.ts");
+      const { rendered, manifest } = parts;
+      await recordRecipe(
+        store.dataDir,
+        request,
+        planned,
+        executable,
+        rendered,
+        host,
+        manifest,
+      );
+    }
+    // From here on the pod runs, and this process is its supervisor.
+    becomeSupervisor(executable, planned, prepareLock.fd);
+  } catch (error) {
+    if (here !== undefined) await takeDownPod(here, pod.path, host);
+    await pod.discard();
+    throw error;
+  }
+}

@@ -1,0 +1,59 @@
+/** From a prepared pod to its supervisor in place of this process. */
+import { Failure } from "../failure.ts";
+import { claimPod, type PodView } from "../pod/directory/pod_directory.ts";
+import { privateUsersOf } from "../pod/make/private_users.ts";
+import { resolvedPod } from "../pod/make/resolved_pod.ts";
+import { program } from "../../stage1/engine/launch.ts";
+import { type Pod } from "../../stage1/pod.ts";
+import { podPlan } from "../../stage1/processes/pod_plan.ts";
+import { becomeSupervisor } from "./become_supervisor.ts";
+import { describePod } from "./describe_pod.ts";
+import type { HostOptions } from "./host_options.ts";
+import { podCgroups } from "./pod_cgroups.ts";
+import { checkRunOptions, type RunOptions } from "./request.ts";
+import { checkLimits, setUpPod, takeDownPod } from "./set_up_pod.ts";
+import { unsupportedIsolators } from "./warn_unsupported_isolators.ts";
+
+/** Runs a prepared pod; it returns only with an error, or after `--dry-run`. */
+export async function runPreparedPod(
+  view: PodView,
+  options: RunOptions,
+  host: HostOptions,
+): Promise<number> {
+  if (options.dryRun) {
+    const { show } = await import("./dry_run.ts");
+    const { pod, manifest } = await described(view, options, host);
+    await show(pod, [`    claim the prepared pod by its lock`], options, host, manifest);
+    return 0;
+  }
+  // Not `using`: the lock is the supervisor's from the moment on that this process is it.
+  const claimed = claimPod(host.dataDir, view);
+  if (claimed === undefined) {
+    throw new Failure(`pod "${view.uuid}" is being run or removed by another rkt`);
+  }
+  const { pod: here, manifest, warnings } = await described(view, options, host);
+  for (const warning of warnings) console.error(warning);
+  const pod = await setUpPod(here, claimed.path, options, host, manifest);
+  try {
+    becomeSupervisor(program(podPlan(pod)), pod);
+  } catch (error) {
+    await takeDownPod(pod, claimed.path, host);
+    throw error;
+  }
+}
+
+/** The pod as it is to run here. Its directory is complete. */
+async function described(view: PodView, options: RunOptions, host: HostOptions) {
+  const { manifest, apps } = await resolvedPod(host.dataDir, view, host.confinement);
+  checkRunOptions(options, apps.length, manifest.ports.length);
+  const privateUsers = privateUsersOf(view);
+  if (!options.dryRun) await checkLimits(apps, privateUsers);
+  const cgroups = podCgroups("run-prepared", manifest, apps);
+  const pod: Pod = {
+    ...describePod(options, host, view.uuid, cgroups, manifest),
+    privateUsers,
+    stage: "prepared",
+  };
+  const warnings = [...unsupportedIsolators(manifest, apps, "run-prepared"), ...cgroups.warnings];
+  return { pod, manifest, warnings };
+}

@@ -1,0 +1,48 @@
+/** What a pod needs of the host before it runs, and how that is taken back. Loaded only as far as a pod needs it. */
+import type { PodManifest } from "../appc/pod_manifest.ts";
+import type { Pod, PodApp, PrivateUsers } from "../../stage1/pod.ts";
+import type { HostOptions } from "./host_options.ts";
+import type { RunOptions } from "./request.ts";
+
+/**
+ * Refuses limits of processes that can't be had here.
+ *
+ * @throws {Failure} names the app and the limit
+ */
+export async function checkLimits(apps: readonly PodApp[], users?: PrivateUsers): Promise<void> {
+  if (apps.every(({ processLimits }) => processLimits.length === 0)) return;
+  const { checkProcessLimits } = await import("./check_process_limits.ts");
+  checkProcessLimits(apps, users !== undefined);
+}
+
+/**
+ * Sets up the networks of a pod, where it is to have any, and its users.
+ *
+ * @param path its directory
+ * @returns the pod as it is then
+ */
+export async function setUpPod(
+  pod: Pod,
+  path: string,
+  options: RunOptions,
+  host: HostOptions,
+  manifest: PodManifest,
+): Promise<Pod> {
+  if (options.network.kind !== "networks") {
+    if (pod.privateUsers !== undefined) {
+      const { makeUserNamespace } = await import("../pod/make/private_users.ts");
+      makeUserNamespace(pod.privateUsers, false);
+    }
+    return pod;
+  }
+  const { joinNetworks, wantedNetworks } = await import("./pod_network.ts");
+  const wanted = wantedNetworks(options.network, host, manifest);
+  return await joinNetworks(pod, path, wanted, options, host);
+}
+
+/** Takes back what {@linkcode setUpPod} did. */
+export async function takeDownPod(pod: Pod, path: string, host: HostOptions): Promise<void> {
+  if (pod.network.kind !== "joined") return;
+  const { leaveNetworks } = await import("./pod_network.ts");
+  await leaveNetworks(pod, path, host);
+}
