@@ -7,7 +7,7 @@ import {
   privateUsersText,
   USER_NAMESPACE,
 } from "../../../stage1/root/private_users.ts";
-import { overwrite } from "../become_supervisor.ts";
+import { overwrite } from "../replace_process.ts";
 
 /** Where the users of a pod stand in its program. */
 export interface UsersRecipe {

@@ -13,7 +13,7 @@ import {
   recipesPath,
   storeGeneration,
 } from "./start_cache.ts";
-import { occurrences } from "../become_supervisor.ts";
+import { occurrences } from "../replace_process.ts";
 import { BUILD } from "../../version.ts";
 import { type Pod, supervisorPid } from "../../../stage1/pod.ts";
 import { controllersOf } from "../../cgroup/limits.ts";

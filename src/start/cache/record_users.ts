@@ -10,7 +10,7 @@ import type { Pod, PodEntry, PrivateUsers } from "../../../stage1/pod.ts";
 import { podPlan } from "../../../stage1/processes/pod_plan.ts";
 import { PRIVATE_USERS, privateUsersText } from "../../../stage1/root/private_users.ts";
 import { overwriteUsers, usersOfLength, type UsersRecipe } from "./patch_users.ts";
-import { occurrences } from "../become_supervisor.ts";
+import { occurrences } from "../replace_process.ts";
 
 /** Finds where the users stand in the program of a pod; undefined where that can't be told. */
 export function usersRecipe(pod: Pod, executable: Uint8Array): UsersRecipe | undefined {

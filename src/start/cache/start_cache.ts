@@ -15,7 +15,7 @@ import { closeDescriptor, lockShared, openLockFile } from "../../linux/lock.ts";
 import { createEmbryo } from "../../pod/directory/create_pod.ts";
 import { BUILD } from "../../version.ts";
 import type { CachedLocation } from "../../cgroup/location.ts";
-import { overwrite, pidText, startPod } from "../become_supervisor.ts";
+import { overwrite, pidText, startPod } from "../replace_process.ts";
 import type { UsersRecipe } from "./patch_users.ts";
 
 /** A recipe, beside the executable. */
