@@ -25,6 +25,7 @@ const COMPILE_TIMEOUT_MS = 90_000;
  * Makes `out` (mode 755), in the given way or, without one, in the first that works.
  *
  * @param say gets one line when the standard way is not possible
+ * @param build the program's digest, where the launcher may repeat its starts
  * @throws {Failure} when the program can't be made
  */
 export async function makeBinary(
@@ -32,6 +33,7 @@ export async function makeBinary(
   out: string,
   say: (line: string) => void,
   way?: Packing,
+  build?: string,
 ): Promise<Packing> {
   if (Deno.build.os !== "linux") throw new Failure("build: rkt is for Linux only");
   if (Deno.version.deno !== DENO_VERSION) {
@@ -46,7 +48,7 @@ export async function makeBinary(
     if (way === "compiled") throw new Failure(`build: deno compile: ${problem}`);
     say(`denort can't be had (${problem}): packing the deno executable instead`);
   }
-  await packInto(bundle, out);
+  await packInto(bundle, out, build);
   return "packed";
 }
 
@@ -77,7 +79,7 @@ function reason(stderr: string): string {
   return line.replace(/^\s*\d+: /, "").trim() || "it took too long";
 }
 
-async function packInto(bundle: Bundle, out: string): Promise<void> {
+async function packInto(bundle: Bundle, out: string, build?: string): Promise<void> {
   const deno = await Deno.readFile(Deno.execPath());
   const [entry, ...others] = bundle.map(({ name, source }) => {
     return { specifier: MODULE_BASE + name, source };
@@ -89,7 +91,8 @@ async function packInto(bundle: Bundle, out: string): Promise<void> {
       deno,
       base: BASE_ADDRESS,
       modules: [entry],
-      ...mapped === undefined ? {} : { mapped },
+      ...mapped !== undefined && { mapped },
+      ...build !== undefined && { build },
     });
     const temporary = `${out}.new`;
     await Deno.writeFile(temporary, binary, { mode: 0o755 });

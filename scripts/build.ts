@@ -24,9 +24,14 @@ function root(path: string): string {
   return new URL(`../${path}`, import.meta.url).pathname;
 }
 
-async function make(program: Bundle, out: string, way?: Packing): Promise<Packing> {
+async function make(
+  program: Bundle,
+  out: string,
+  way?: Packing,
+  digest?: string,
+): Promise<Packing> {
   const from = performance.now();
-  const made = await makeBinary(program, root(out), (line) => console.log(line), way);
+  const made = await makeBinary(program, root(out), (line) => console.log(line), way, digest);
   const { size } = await Deno.stat(root(out));
   const seconds = ((performance.now() - from) / 1000).toFixed(1);
   console.log(`${out}: ${made}, ${(size / 1e6).toFixed(1)} MB, ${seconds} s`);
@@ -34,7 +39,7 @@ async function make(program: Bundle, out: string, way?: Packing): Promise<Packin
 }
 
 /** Puts the program's digest where src/version.ts wants it. */
-async function stamped(program: Bundle): Promise<Bundle> {
+async function stamped(program: Bundle): Promise<readonly [Bundle, string]> {
   const all = await new Blob(program.map(({ source }) => source)).arrayBuffer();
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", all)).toHex().slice(0, 32);
   const stamp = (chunk: Bundle[0]): Bundle[0] => {
@@ -43,7 +48,7 @@ async function stamped(program: Bundle): Promise<Bundle> {
     return { ...chunk, source: new TextEncoder().encode(text.replaceAll("@BUILD@", digest)) };
   };
   const [entry, ...others] = program;
-  return [stamp(entry), ...others.map(stamp)];
+  return [[stamp(entry), ...others.map(stamp)], digest];
 }
 
 async function build(args: readonly string[]): Promise<void> {
@@ -52,7 +57,7 @@ async function build(args: readonly string[]): Promise<void> {
   const wanted = (["packed", "compiled"] as const).find((way) => args.includes(`--${way}`));
 
   const from = performance.now();
-  const program = await stamped(await bundle(root("main.ts")));
+  const [program, digest] = await stamped(await bundle(root("main.ts")));
   const parts = { entry: entryChunks(program), run: hotChunks(program), all: program };
   const sizes = Object.entries(parts).map(([name, chunks]) =>
     `${name} ${kilobytes(sizeOf(chunks))} in ${chunks.length}`
@@ -63,7 +68,7 @@ async function build(args: readonly string[]): Promise<void> {
   if (faults.length > 0) throw new Failure(`build: slow start:\n  ${faults.join("\n  ")}`);
 
   await Deno.mkdir(root("dist"), { recursive: true });
-  const way = await make(program, "dist/rkt", wanted);
+  const way = await make(program, "dist/rkt", wanted, digest);
   if (args.includes("--floor")) await make(EMPTY_PROGRAM, "dist/empty", way);
   await selfTest(root("dist/rkt"));
   console.log("self-test: passed");

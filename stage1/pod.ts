@@ -93,16 +93,6 @@ export type PodEntry =
     readonly gid: number;
   };
 
-/**
- * Stands in a plan for the decimal digits of the supervisor's PID, which are padded with line feeds. The supervisor is
- * this process after its `execve`, so whoever calls that knows them.
- *
- * It comes of the pod's UUID, backwards: no text of an image or a flag can have it by intent or by chance.
- */
-export function supervisorPid(uuid: string): string {
-  return [...uuid].reverse().slice(0, 11).join("");
-}
-
 /** An app of a pod. */
 export interface PodApp extends Command {
   readonly name: string;

@@ -139,6 +139,8 @@ export interface PackOptions {
   readonly mapped?: MappedModules;
   /** Give the executable this fixed address (see prelink.ts). Default: leave it as it is. */
   readonly base?: number;
+  /** The digest of the program, where its starts may be repeated by the launcher; only with `base`. Default: none. */
+  readonly build?: string;
   /** More flags of `deno run`. Default: none. */
   readonly flags?: readonly string[];
 }
@@ -194,8 +196,11 @@ function stringBlock() {
 function buildSegment(deno: Elf, vaddr: number, options: PackOptions): Uint8Array {
   const { arch } = deno.machine;
   const stub: Uint8Array = STUBS[arch];
-  const stubAddress = options.base === undefined ? vaddr : vaddr + alignUp(launcherSize(arch), 16);
-  const start = stubAddress === vaddr ? new Uint8Array() : launcher(arch, vaddr, stubAddress);
+  const wanted = { architecture: arch, ...options.build !== undefined && { build: options.build } };
+  const stubAddress = options.base === undefined
+    ? vaddr
+    : vaddr + alignUp(launcherSize(wanted), 16);
+  const start = stubAddress === vaddr ? new Uint8Array() : launcher(wanted, vaddr, stubAddress);
   const gap = new Uint8Array(stubAddress - vaddr - start.length);
   const headerAddress = stubAddress + stub.length;
   const strings = stringBlock(), header = new DataView(new ArrayBuffer(HEADER.size));

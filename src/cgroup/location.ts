@@ -10,7 +10,7 @@ import { exists } from "../linux/exists.ts";
 import { cstring, trySyscall } from "../linux/syscall.ts";
 import { findHierarchies, type Hierarchies } from "./hierarchies.ts";
 import { type Controller, controllersOf, LIMITS, type Limits, SOURCES } from "./limits.ts";
-import { AT_FDCWD } from "../linux/constants.ts";
+import { AT_EACCESS, AT_FDCWD, W_OK } from "../linux/constants.ts";
 
 /** Where the cgroups of a pod are made. */
 export interface CgroupLocation {
@@ -256,16 +256,13 @@ export function disks(): readonly string[] {
   return found.sort();
 }
 
-// include/uapi/linux/fcntl.h, unistd.h
-const AT_EACCESS = 0x200;
-const W_OK = 2;
-
 /**
  * The system that rkt runs on.
  *
  * @param process the PID whose cgroups count as rkt's own
+ * @param cgroups the text of /proc/PID/cgroup, where the caller has read it
  */
-export function thisSystem(process: number | "self" = "self"): System {
+export function thisSystem(process: number | "self" = "self", cgroups?: string): System {
   const read = (path: string): string => {
     try {
       return Deno.readTextFileSync(path);
@@ -274,7 +271,10 @@ export function thisSystem(process: number | "self" = "self"): System {
     }
   };
   return {
-    hierarchies: findHierarchies(read(`/proc/${process}/cgroup`), read("/proc/self/mountinfo")),
+    hierarchies: findHierarchies(
+      cgroups ?? read(`/proc/${process}/cgroup`),
+      read("/proc/self/mountinfo"),
+    ),
     words: (path) => read(path).split(/\s+/).filter((word) => word !== ""),
     exists,
     writable: (path) => -trySyscall("faccessat2", AT_FDCWD, cstring(path), W_OK, AT_EACCESS),

@@ -15,9 +15,12 @@ export const O_NOCTTY = 0o400;
 export const O_TRUNC = 0o1000;
 export const O_NONBLOCK = 0o4000;
 export const O_PATH = 0o10000000;
+export const F_GETFD = 1;
 export const F_SETFL = 4;
 export const LOCK_UN = 8;
 export const AT_REMOVEDIR = 0x200;
+export const AT_EACCESS = 0x200;
+export const W_OK = 2;
 export const AT_RECURSIVE = 0x8000;
 
 // include/uapi/linux/sched.h
@@ -41,8 +44,6 @@ export const RENAME_EXCHANGE = 2;
 
 // include/uapi/linux/openat2.h
 export const RESOLVE_NO_XDEV = 1;
-export const RESOLVE_NO_MAGICLINKS = 2;
-export const RESOLVE_NO_SYMLINKS = 4;
 export const RESOLVE_BENEATH = 8;
 export const RESOLVE_IN_ROOT = 16;
 
@@ -79,7 +80,6 @@ export const STATX_NLINK = 0x4;
 export const STATX_MTIME = 0x40;
 export const STATX_CTIME = 0x80;
 export const STATX_BLOCKS = 0x400;
-export const STATX_BASIC_STATS = 0x7ff;
 export const STATX_ATTR_MOUNT_ROOT = 0x2000;
 
 // include/uapi/asm-generic/signal.h, signal-defs.h

@@ -39,3 +39,8 @@ export const CLONE_NEWNET = 0x40000000;
 
 // include/uapi/asm-generic/socket.h
 export const SOL_SOCKET = 1;
+
+// include/uapi/linux/openat2.h, include/uapi/linux/stat.h
+export const RESOLVE_NO_MAGICLINKS = 2;
+export const RESOLVE_NO_SYMLINKS = 4;
+export const STATX_BASIC_STATS = 0x7ff;

@@ -10,6 +10,7 @@ import { etcFiles } from "./etc_files.ts";
 import type { HostOptions } from "./host_options.ts";
 import type { PodCgroups } from "./pod_cgroups.ts";
 import type { RunOptions } from "./request.ts";
+import { World } from "./world.ts";
 
 /**
  * A pod as it is to run here: what the flags of `run` and `run-prepared` say of the place, and its apps. Its directory
@@ -23,6 +24,7 @@ export function describePod(
   uuid: string,
   { apps, limits, location: cgroups }: PodCgroups,
   manifest: Pick<PodManifest, "isolators" | "annotations">,
+  world = new World(),
 ): Pod {
   const { kind } = options.network;
   if (options.interactive) checkInteractive(apps);
@@ -40,7 +42,7 @@ export function describePod(
     sysctls: podSysctls(manifest.isolators, { network: kind, ipc }),
     // Without a terminal there is nothing to relay: the streams are passed on as they are.
     interactive: options.interactive && Deno.stdin.isTerminal(),
-    prefixed: apps.length > 1 ? terminals() : [],
+    prefixed: apps.length > 1 ? terminals(world) : [],
     stopTimeout: options.stopTimeout / 1000,
     removal: options.remove
       ? [...ownCommand(), `--dir=${absolute(host.dataDir)}`, "rm", uuid]
@@ -64,10 +66,10 @@ export function ownFiles(etc: EtcFiles): EtcFiles {
 }
 
 /** The caller's streams that are terminals. */
-function terminals(): Pod["prefixed"] {
+function terminals(world: World): Pod["prefixed"] {
   return [
-    ...Deno.stdout.isTerminal() ? ["stdout"] as const : [],
-    ...Deno.stderr.isTerminal() ? ["stderr"] as const : [],
+    ...world.isTerminal(1) ? ["stdout"] as const : [],
+    ...world.isTerminal(2) ? ["stderr"] as const : [],
   ];
 }
 

@@ -19,7 +19,7 @@ import { findImage } from "./find_images.ts";
 import { podManifest } from "./run_manifest.ts";
 import { print } from "../../stage1/engine/print.ts";
 import { findingText, verify } from "../../stage1/engine/verify.ts";
-import { type Pod, supervisorPid } from "../../stage1/pod.ts";
+import type { Pod } from "../../stage1/pod.ts";
 import { newPrivateUsers, USER_NAMESPACE } from "../../stage1/root/private_users.ts";
 import { podPlan } from "../../stage1/processes/pod_plan.ts";
 import { summary } from "../../stage1/explain/summary.ts";
@@ -143,7 +143,7 @@ export async function show(
       ...summary(pod, app).map(([subject, text]) => `    ${subject.padEnd(16)}${text}`),
     ]),
   ];
-  const text = lines.join("\n").replaceAll(`"${supervisorPid(pod.uuid)}"`, '"PID"');
+  const text = lines.join("\n");
   console.log(text.replaceAll(pod.uuid, "UUID"));
   for (const fault of verify(plan)) {
     console.error(`run: warning: the plan is wrong: ${findingText(fault)}`);

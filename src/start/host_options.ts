@@ -14,4 +14,6 @@ export interface HostOptions {
   readonly protectPaths: boolean;
   /** How images are fetched into a store. Called only where an image is looked for. */
   readonly fetchSettings: (store: Store) => FetchSettings;
+  /** Takes messages of `--debug`; absent without it. */
+  readonly debug?: (line: string) => void;
 }

@@ -4,6 +4,7 @@ import { CONTROLLERS, type Limits, limitsOf } from "../cgroup/limits.ts";
 import { type CgroupLocation, findLocation, thisSystem } from "../cgroup/location.ts";
 import { isSandbox } from "../pod/directory/sandbox.ts";
 import type { PodApp } from "../../stage1/pod.ts";
+import { World } from "./world.ts";
 
 /** The cgroups of a pod. */
 export interface PodCgroups {
@@ -24,6 +25,7 @@ export function podCgroups(
   command: string,
   manifest: PodManifest,
   apps: readonly PodApp[],
+  world = new World(),
 ): PodCgroups {
   const limits = limitsOf(manifest.isolators);
   const wanting = [
@@ -31,9 +33,22 @@ export function podCgroups(
     ...apps.map(({ name, limits }) => ({ who: `app "${name}"`, limits })),
   ];
   const later = isSandbox(manifest) ? CONTROLLERS : [];
-  const { location, warnings } = findLocation(wanting, thisSystem(), later);
+  const { location, warnings } = findLocation(
+    wanting,
+    thisSystem("self", ownCgroups(world)),
+    later,
+  );
   const lines = warnings.map((warning) => `${command}: warning: ${warning}`);
   return { location, limits, apps, warnings: lines };
+}
+
+/** The text of /proc/self/cgroup; absent where there is no /proc. */
+function ownCgroups(world: World): string | undefined {
+  try {
+    return new TextDecoder().decode(world.content("/proc/self/cgroup"));
+  } catch {
+    return undefined;
+  }
 }
 
 /** The cgroups of a pod at a location. */

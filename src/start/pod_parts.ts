@@ -12,7 +12,9 @@ import type { PodApp, PodEntry, PrivateUsers } from "../../stage1/pod.ts";
 import { newPrivateUsers, toHostId } from "../../stage1/root/private_users.ts";
 import { parseAssignment, parseEnvironmentFile } from "./environment_file.ts";
 import type { HostOptions } from "./host_options.ts";
+import { absolute } from "./absolute.ts";
 import { rootKind } from "./root_kind.ts";
+import { World } from "./world.ts";
 import type { AppRequest, PodRequest, RunRequest } from "./request.ts";
 import { findImage } from "./find_images.ts";
 import { type ManifestAndImages, podManifest } from "./run_manifest.ts";
@@ -46,7 +48,9 @@ export async function podParts(
   store: Store,
   request: RunRequest,
   host: HostOptions,
+  world = new World(),
 ): Promise<PodParts> {
+  noteStore(store, request, world);
   const { manifest, images } = request.pod.podManifest === undefined
     ? await askedPod(store, request, host)
     : await userPod(store, request.pod.podManifest);
@@ -54,6 +58,11 @@ export async function podParts(
   for (const image of images) rendered.push({ image, tree: await store.tree(image) });
   const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
   store.skeleton();
+  for (const { tree } of rendered) world.isDirectory(absolute(tree.rootfs), "object");
+  world.isDirectory(`${absolute(store.dataDir)}/cas/skeleton`, "object");
+  if (images.some(({ manifest }) => manifest.dependencies.length > 0)) {
+    world.cannotRepeat("images that depend on others are looked for at each start");
+  }
   const kind = await rootKind(store.dataDir, request.pod.overlay, privateUsers);
   const trees = new Map<string, string>(
     manifest.apps.map(({ name }, i) => [name, rendered[i].tree.rootfs]),
@@ -71,6 +80,20 @@ export async function podParts(
     apps,
     entries: podEntries(manifest, rendered.map(appImage), kind, privateUsers),
   };
+}
+
+/** Notes what a start takes from the store: before it is asked, so that what changes meanwhile makes the note an old one. */
+function noteStore({ dataDir }: Store, { apps }: RunRequest, world: World): void {
+  world.isDirectory(absolute(dataDir), "object");
+  try {
+    world.content(`${absolute(dataDir)}/cas/generation`);
+  } catch {
+    // The store is new, or an image comes or goes just now: such a start is not kept.
+  }
+  for (const { image } of apps) {
+    // What is a file is read at each start; here it only matters that a name is none.
+    if (!world.absent(image)) world.cannotRepeat(`${image} is a file`);
+  }
 }
 
 async function askedPod(

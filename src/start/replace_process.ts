@@ -23,11 +23,6 @@ export function overwrite(bytes: Uint8Array, places: readonly number[], text: st
   for (const at of places) bytes.set(encoded, at);
 }
 
-/** The PID of this process in a given length, filled up with line feeds. */
-export function pidText(length: number): string {
-  return `${Deno.pid}`.padEnd(length, "\n");
-}
-
 /**
  * Replaces this process with the supervisor of a pod.
  *

@@ -20,6 +20,7 @@ import { podCgroups } from "./pod_cgroups.ts";
 import { fillPod, podParts } from "./pod_parts.ts";
 import { checkRunOptions, type RunRequest } from "./request.ts";
 import { checkLimits, setUpPod, takeDownPod } from "./set_up_pod.ts";
+import { World } from "./world.ts";
 import { unsupportedIsolators } from "./warn_unsupported_isolators.ts";
 
 /** Makes a pod and becomes its supervisor; it returns only with an error, or after `--dry-run`. */
@@ -32,10 +33,11 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
   if (Deno.uid() !== 0) throw new Failure("run needs root; try it with sudo");
   // Nobody collects the images until the pod's directory names them; the supervisor lets go of the lock then.
   using prepareLock = store.prepareLock();
-  const parts = await podParts(store, request, host);
+  const world = new World();
+  const parts = await podParts(store, request, host, world);
   checkRunOptions(request.pod, parts.manifest.apps.length, parts.manifest.ports.length);
   await checkLimits(parts.apps, parts.privateUsers);
-  const cgroups = podCgroups("run", parts.manifest, parts.apps);
+  const cgroups = podCgroups("run", parts.manifest, parts.apps, world);
   const warnings = [...unsupportedIsolators(parts.manifest, parts.apps), ...cgroups.warnings];
   for (const warning of warnings) console.error(warning);
   const pod = createPod(store.dataDir);
@@ -43,7 +45,7 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
   try {
     if (request.pod.uuidFile !== undefined) Deno.writeTextFileSync(request.pod.uuidFile, pod.uuid);
     const described = {
-      ...describePod(request.pod, host, pod.uuid, cgroups, parts.manifest),
+      ...describePod(request.pod, host, pod.uuid, cgroups, parts.manifest, world),
       privateUsers: parts.privateUsers,
     };
     here = await setUpPod(described, pod.path, request.pod, host, parts.manifest);
@@ -60,17 +62,11 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
       podPlan(copied ? { ...planned, stage: "prepare", entries: [] } : planned),
     );
     if (warnings.length === 0) { // they are to be said each time
-      const { recordRecipe } = await import("./cache/record_start.ts");
-      const { rendered, manifest } = parts;
-      await recordRecipe(
-        store.dataDir,
-        request,
-        planned,
-        executable,
-        rendered,
-        host,
-        manifest,
-      );
+      const { recordStart } = await import("./cache/record_start.ts");
+      const { manifest } = parts;
+      const worked = { request, pod: planned, manifest, program: executable };
+      const why = await recordStart(worked, host, world);
+      if (why !== undefined) host.debug?.(`this start is not kept: ${why}`);
     }
     // From here on the pod runs, and this process is its supervisor.
     becomeSupervisor(executable, planned, prepareLock.fd);

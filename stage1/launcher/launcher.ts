@@ -8,6 +8,7 @@ import * as k from "../../src/linux/constants.ts";
 import { type Architecture, engineCode, ENGINES } from "../engine/machine/engine.ts";
 import { assemble } from "../engine/assemble.ts";
 import { type Plan, Section, slot } from "../engine/plan.ts";
+import { findEntry } from "./find_entry.ts";
 import { loadInterpreter, type Start } from "./load_interpreter.ts";
 
 /** Where the launcher has its memory: below every executable, and above any `vm.mmap_min_addr`. */
@@ -34,13 +35,21 @@ function readStack(s: Section): Start {
   return { stack, auxv };
 }
 
+/** What a launcher is made for. */
+export interface LauncherOptions {
+  readonly architecture: Architecture;
+  /** The digest of rkt's program; absent where a program has no starts to repeat. */
+  readonly build?: string;
+}
+
 /**
  * The launcher's plan.
  *
  * @param memory bytes of memory that it needs
  * @param entry bytes from the launcher's own entry to the program's
+ * @param build see {@linkcode LauncherOptions}
  */
-export function launcherPlan(memory: number, entry: number): Plan {
+export function launcherPlan(memory: number, entry: number, build?: string): Plan {
   const s = new Section();
   // No result is stored: where it would go is what this makes.
   s.attempt("memory", "mmap", [
@@ -52,15 +61,17 @@ export function launcherPlan(memory: number, entry: number): Plan {
     0,
   ], { branch: { when: "error", to: "no memory at all" } });
   const start = readStack(s);
+  if (build !== undefined) findEntry(s, start, build);
   loadInterpreter(s, start, entry);
   s.label("no memory at all");
   s.attempt("give up", "exit_group", [CANNOT_START]);
   return { setup: s.items, resident: [] };
 }
 
-/** Bytes of the launcher for an architecture; they do not depend on the address. */
-export function launcherSize(architecture: Architecture): number {
-  return codeSize(architecture) + assemble(launcherPlan(0, 0), architecture).size.setup;
+/** Bytes of the launcher; they do not depend on the address. */
+export function launcherSize({ architecture, build }: LauncherOptions): number {
+  const { size } = assemble(launcherPlan(0, 0, build), architecture);
+  return codeSize(architecture) + size.setup;
 }
 
 function codeSize(architecture: Architecture): number {
@@ -74,12 +85,12 @@ function codeSize(architecture: Architecture): number {
  * @param entry the address of the program's own entry
  */
 export function launcher(
-  architecture: Architecture,
+  { architecture, build }: LauncherOptions,
   address: number,
   entry: number,
 ): Uint8Array<ArrayBuffer> {
-  const needed = assemble(launcherPlan(0, 0), architecture).size.data;
-  const layout = assemble(launcherPlan(needed, entry - address), architecture);
+  const needed = assemble(launcherPlan(0, 0, build), architecture).size.data;
+  const layout = assemble(launcherPlan(needed, entry - address, build), architecture);
   const planAt = codeSize(architecture);
   const images = layout.emit({ setup: address + planAt, data: LAUNCHER_MEMORY });
   const bytes = new Uint8Array(planAt + images.setup.length);

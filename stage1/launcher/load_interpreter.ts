@@ -48,7 +48,7 @@ const AT_ENTRY = 9;
 const CANNOT_START = 126;
 
 /** Offsets of fields of `Elf64_Ehdr`. */
-const EHDR = { entry: 24, phoff: 32, phnum: 56 } as const;
+const EHDR = { entry: 24, phoff: 32, phnum: 56, size: 64 } as const;
 /** Offsets of fields of `Elf64_Phdr`; type and flags are one word. */
 const PHDR = { type: 0, offset: 8, vaddr: 16, filesz: 32, memsz: 40 } as const;
 
@@ -215,8 +215,9 @@ function mapInterpreter(s: Section, page: Slot, path: Slot, base: Slot, entry: S
     k.O_RDONLY | k.O_CLOEXEC,
     0,
   ], { store: file, branch: { when: "error", to: "no interpreter" } });
+  // An error is less too.
   s.attempt("read its header", "pread64", [file, header, INTERPRETER_HEADER, 0], {
-    branch: { when: "error", to: "no interpreter" },
+    branch: { when: "less", operand: EHDR.size, to: "no interpreter" },
   });
   s.compute("load", [addressOf(header, EHDR.phoff)], { store: table });
   s.compute("add", [table, header], { store: table });

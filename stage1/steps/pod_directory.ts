@@ -1,7 +1,7 @@
 /** The supervisor's first steps: an empty pod directory is filled, and becomes that of a running pod. */
 import * as k from "../../src/linux/constants.ts";
-import { type Section, slot } from "../engine/plan.ts";
-import { type Pod, type PodEntry, supervisorPid } from "../pod.ts";
+import { type Section, slot, space } from "../engine/plan.ts";
+import type { Pod, PodEntry } from "../pod.ts";
 
 /**
  * Fills the pod's directory and moves it to `run`. It is the working directory from then on, also of init.
@@ -24,11 +24,31 @@ export function makePodDirectory(steps: Section, pod: Pod): void {
     steps.attempt("note that the image is used", "utimensat", [k.AT_FDCWD, path, 0, 0]);
   }
   // Not run/UUID/pid: that is for the PID of init, which only the kernel knows.
-  makeEntry(steps, { kind: "file", path: "ppid", text: supervisorPid(pod.uuid) });
+  notePid(steps);
   move(steps, `../../../${prepare}`, `../../../pods/run/${pod.uuid}`);
   if (pod.prepareLock !== undefined) {
     steps.attempt("let images be collected again", "close", [pod.prepareLock]);
   }
+}
+
+/** Writes the PID of this process into `ppid`, in decimal digits: those that /proc/self leads to. */
+function notePid(steps: Section): void {
+  const what = "note the supervisor's PID";
+  const digits = space("digits", 16);
+  const length = slot("digits of the PID");
+  const file = slot("file of the PID");
+  steps.must(what, "readlinkat", [k.AT_FDCWD, "/proc/self", digits, 16], {
+    store: length,
+    hint: "is /proc mounted?",
+  });
+  steps.must(what, "openat", [
+    k.AT_FDCWD,
+    "ppid",
+    k.O_WRONLY | k.O_CREAT | k.O_EXCL | k.O_CLOEXEC,
+    0o640,
+  ], { store: file });
+  steps.must(what, "write", [file, digits, length]);
+  steps.attempt("close it", "close", [file]);
 }
 
 function move(steps: Section, from: string, to: string): void {

@@ -1,4 +1,5 @@
 /** The same command line once more, on a network: the pod joins it by what is remembered, and what has changed is noticed. */
+import { keptStarts } from "../world/start_entries.ts";
 import assert from "node:assert/strict";
 import { Host, makeNetImage, NET, writeNetwork } from "../world/host_world.ts";
 import { list, type Pod, World } from "../world/pod_world.ts";
@@ -25,20 +26,11 @@ Deno.test.afterAll(async () => {
   await host[Symbol.asyncDispose]();
 });
 
-/** What is remembered: a new file each time that a run has worked out everything. */
-function remembered(): string {
-  const directory = `${world.dataDir}/recipes`;
-  return list(directory).map((name) => {
-    const { ino, mtime } = Deno.statSync(`${directory}/${name}`);
-    return `${name} ${ino} ${mtime?.getTime()}`;
-  }).join("\n");
-}
-
 /** Whether something is done by what is remembered; else everything is worked out again. */
 async function isQuick(act: () => Promise<unknown>): Promise<boolean> {
-  const before = remembered();
+  const before = keptStarts(world.dataDir);
   await act();
-  return remembered() === before;
+  return keptStarts(world.dataDir) === before;
 }
 
 const SCRIPT = "ip -o -4 address show eth0; ip route; ip link show eth0; ping -c1 -W20 $GW; exit 7";

@@ -1,8 +1,9 @@
 /** The same command line once more: rkt remembers what it worked out, and must notice when that has changed. */
 import assert from "node:assert/strict";
 import { testImage } from "../world/aci.ts";
-import { BOX, list, World } from "../world/pod_world.ts";
+import { BOX, World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
+import { keptStarts, startEntries, textOf } from "../world/start_entries.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -133,26 +134,37 @@ Deno.test("relative paths mean what they mean in the directory that rkt is start
   }
 });
 
-Deno.test("what is remembered and damaged is worked out again", async () => {
-  const directory = `${world.dataDir}/recipes`;
+Deno.test("a kept start that is damaged is worked out again, and kept again", async () => {
   const script = "echo works";
-  await thrice(script);
-  const damages: readonly ((path: string) => void)[] = [
-    (path) => Deno.writeTextFileSync(path, ""),
-    (path) => Deno.truncateSync(path, Math.floor(Deno.statSync(path).size / 2)),
-    (path) => Deno.writeTextFileSync(path, "{}"),
-    (path) => Deno.removeSync(path),
-  ];
-  for (const damage of damages) {
-    for (const ending of [".elf", ""]) {
-      await thrice(script);
-      const files = list(directory).filter((name) => name.endsWith(".elf") === (ending !== ""));
-      assert.ok(files.length > 0, "nothing is remembered");
-      for (const name of files) damage(`${directory}/${name}`);
-      assert.deepEqual(await thrice(script), ["works\n", "works\n", "works\n"]);
+  const damages: Readonly<Record<string, (path: string) => void>> = {
+    empty: (path) => Deno.writeTextFileSync(path, ""),
+    halved: (path) => Deno.truncateSync(path, Math.floor(Deno.statSync(path).size / 2)),
+    "another text": (path) => Deno.writeTextFileSync(path, "{}"),
+    removed: (path) => Deno.removeSync(path),
+    "one bit in the program": (path) => flip(path, Deno.statSync(path).size - 4000),
+    "one bit in the key": (path) => flip(path, 100),
+    "one bit in the replay": (path) => flip(path, 1000),
+    "longer than it says": (path) => Deno.writeTextFileSync(path, "x", { append: true }),
+  };
+  for (const flags of [[], ["--private-users"]]) {
+    for (const [how, damage] of Object.entries(damages)) {
+      await thrice(script, ...flags);
+      const kept = keptStarts(world.dataDir);
+      await world.output(script, ...flags);
+      assert.equal(keptStarts(world.dataDir), kept, "nothing is kept");
+      for (const path of startEntries(world.dataDir)) damage(path);
+      assert.deepEqual(await thrice(script, ...flags), ["works\n", "works\n", "works\n"], how);
+      assert.notEqual(keptStarts(world.dataDir), kept, how);
     }
   }
 });
+
+/** Changes a bit of a file. */
+function flip(path: string, at: number): void {
+  const bytes = Deno.readFileSync(path);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  Deno.writeFileSync(path, bytes);
+}
 
 Deno.test("apps of the same image in one pod are started again as the first time", async () => {
   const words = ["run", "--net=none", BOX, "--name=one", "--", "-c", "exit 0"];
@@ -180,7 +192,8 @@ Deno.test("each run with users of the pod's own has others, which stand everywhe
   }
   assert.equal(seen.size, 3);
   // The later ones were started from what the first one worked out.
-  const recipes = list(`${world.dataDir}/recipes`).filter((name) => !name.endsWith(".elf"))
-    .map((name) => Deno.readTextFileSync(`${world.dataDir}/recipes/${name}`));
-  assert.equal(recipes.filter((text) => text.includes('"users":{')).length, 1);
+  const withUsers = startEntries(world.dataDir).filter((path) =>
+    textOf(path).includes('"users":{') && textOf(path).includes("private-users-prepared")
+  );
+  assert.ok(withUsers.length > 0);
 });

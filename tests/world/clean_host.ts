@@ -8,7 +8,7 @@ import { nth } from "./nth.ts";
 const AT_REST = ["embryo", "aborted prepare", "prepared", "exited", "exited garbage", "garbage"];
 
 /** The entries of a data directory that no pod owns. */
-const DATA_DIRECTORY = ["cas", "ended-pods.json", "locks", "networks", "pods", "recipes"];
+const DATA_DIRECTORY = ["cas", "ended-pods.json", "locks", "networks", "pods"];
 
 /** Follows the pods of a world while they come and go, to know them by more than their directories. */
 export class PodTrace {
@@ -85,7 +85,6 @@ export class PodTrace {
     assert.doesNotMatch(stderr, /stay/);
     assert.deepEqual(world.pods(), [], stdout + stderr);
     assert.deepEqual(list(world.dataDir).filter((name) => !DATA_DIRECTORY.includes(name)), []);
-    assert.deepEqual(list(`${world.dataDir}/recipes`).filter((name) => name.startsWith(".")), []);
     assert.deepEqual(list(`${world.dataDir}/cas/tmp`), []);
     assert.deepEqual(list(`${world.dataDir}/networks`), []);
     await this.#hostIsClean();

@@ -4,7 +4,7 @@ import { removeAbandoned } from "../../linux/abandoned.ts";
 import { sweepTemp } from "../../store/temp_directory.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printLine } from "../print/output.ts";
-import { RECIPE_IN_WORK, recipesPath } from "../../start/cache/start_cache.ts";
+import { sweepStarts } from "../../start/cache/write_entry.ts";
 import { shownSize } from "../print/size.ts";
 
 /** `rkt gc`: marks pods that have ended, removes those that were marked some time ago. */
@@ -28,7 +28,7 @@ export default async function run({ flags, global }: Invocation): Promise<number
     freed += sweep.freed;
     for (const line of sweep.left) say(`stays until the next gc: ${line}`);
     removeAbandoned(global.dir, `${ENDED_PODS}.`);
-    removeAbandoned(recipesPath(global.dir), RECIPE_IN_WORK);
+    if (Deno.uid() === 0) sweepStarts();
   }
   if (freed > 0) say(`freed ${shownSize(freed)}`);
   return 0;

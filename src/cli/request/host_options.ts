@@ -13,6 +13,7 @@ export function hostOptions(global: GlobalFlags): HostOptions {
       allSystemCalls: insecureOptions.has("seccomp"),
     },
     protectPaths: !insecureOptions.has("paths"),
+    ...global.debug && { debug: (line: string) => console.error(`run: ${line}`) },
     fetchSettings: (store) => fetchSettings(global, store),
   };
 }

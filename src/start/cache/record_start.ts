@@ -1,131 +1,161 @@
-/** Writes down how a pod was started, for recipe.ts to start it again. */
-import { parseImageArgument } from "../../fetch/image_argument.ts";
-import type { PodManifest } from "../../appc/pod_manifest.ts";
-import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
-import type { HostOptions } from "../host_options.ts";
-import { exists } from "../../linux/exists.ts";
-import {
-  dataDirectory as directoryIn,
-  type Recipe,
-  RECIPE_IN_WORK,
-  recipeKey,
-  recipePath,
-  recipesPath,
-  storeGeneration,
-} from "./start_cache.ts";
-import { occurrences } from "../replace_process.ts";
-import { BUILD } from "../../version.ts";
-import { type Pod, supervisorPid } from "../../../stage1/pod.ts";
+/** Keeps a start as an entry, for the launcher or rkt to replay it. */
 import { controllersOf } from "../../cgroup/limits.ts";
 import type { CachedLocation } from "../../cgroup/location.ts";
-import type { Rendered } from "../pod_parts.ts";
+import type { PodManifest } from "../../appc/pod_manifest.ts";
+import { parseImageArgument } from "../../fetch/image_argument.ts";
+import { exists } from "../../linux/exists.ts";
+import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
+import { ARCHITECTURE } from "../../../stage1/engine/launch.ts";
+import { replayBytes } from "../../../stage1/launcher/replay.ts";
+import { ENTRY_ADDRESS, entryBytes, replayAt } from "../../../stage1/launcher/start_entry.ts";
+import type { Pod } from "../../../stage1/pod.ts";
+import type { HostOptions } from "../host_options.ts";
+import { occurrences, PREPARE_LOCK } from "../replace_process.ts";
 import type { RunRequest } from "../request.ts";
+import type { World } from "../world.ts";
+import { type AssistedStart, writeAssisted } from "./assisted_start.ts";
 import type { UsersRecipe } from "./patch_users.ts";
+import { startKey } from "./start_key.ts";
+import { openStarts } from "./starts_directory.ts";
+import { writeEntry } from "./write_entry.ts";
 
-/** More recipes than this are not kept: whoever runs another command line each time has no use for them. */
-const LIMIT = 256;
-
-/** Whether the same words mean the same pod, as long as the store stays the same. */
-function lasting({ pod, apps }: RunRequest): boolean {
-  if (pod.podManifest !== undefined || pod.sandbox) return false;
-  // Their network namespace belongs to their own user namespace.
-  if (pod.privateUsers && pod.network.kind === "networks") return false;
-  if (pod.interactive || pod.inheritEnvironment || pod.environmentFiles.length > 0) return false;
-  if (pod.pullPolicy === "update" || !pod.overlay) return false;
-  // Files are read again, and their signatures verified, at every run.
-  return apps.every(({ image }) => ["id", "name"].includes(parseImageArgument(image, exists).kind));
+/** A start as it was worked out. */
+export interface WorkedOut {
+  readonly request: RunRequest;
+  readonly pod: Pod;
+  readonly manifest: PodManifest;
+  readonly program: Uint8Array;
 }
 
-/** Devices may have other numbers the next time. */
-function namesDevices({ apps }: Pod): boolean {
-  return apps.some(({ mounts, limits }) =>
+/**
+ * Keeps a start, where the same words are to mean the same pod as long as the world gives the same answers. Where it can't
+ * be kept, the run goes on without: the next one works everything out again.
+ *
+ * @returns why it is not kept; undefined where it is
+ */
+export async function recordStart(
+  worked: WorkedOut,
+  host: HostOptions,
+  world: World,
+): Promise<string | undefined> {
+  const { request, pod, program } = worked;
+  const why = whyNot(worked);
+  if (why !== undefined) return why;
+  noteHost(pod, world);
+  if (world.unrepeatable !== undefined) return world.unrepeatable;
+  const key = startKey();
+  if (key === undefined) return "rkt runs from its sources";
+  const network = await networks(host.localConfig, worked);
+  if (network === "no") return "its networks are not of the kind that can be joined again";
+  const users = await usersIn(pod, program);
+  if (users === "no") return "its users can't be told in its program";
+  const cgroups = cachedLocation(pod);
+  const { uuidFile } = request.pod;
+  const start: AssistedStart = {
+    conditions: world.conditions,
+    dataDirectory: pod.dataDirectory,
+    ...uuidFile !== undefined && { uuidFile },
+    uuidAt: occurrences(program, pod.uuid),
+    ...network && { network },
+    ...users && { users },
+    ...cgroups && { cgroups },
+  };
+  const assisted = network !== undefined || users !== undefined || cgroups !== undefined;
+  const replay = assisted ? new TextEncoder().encode(writeAssisted(start)) : replayBytes(
+    { ...start, prepareLock: PREPARE_LOCK },
+    ENTRY_ADDRESS + replayAt(key),
+    ARCHITECTURE,
+  );
+  try {
+    using directory = openStarts(true);
+    if (directory === undefined) return "there is no directory for entries below /run";
+    writeEntry(directory, key, entryBytes({ key, replay, program, assisted }));
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Why the same words need not mean the same pod, whatever the world says. */
+function whyNot({ request, pod }: WorkedOut): string | undefined {
+  const { pod: asked, apps } = request;
+  if (asked.podManifest !== undefined) return "a pod manifest is read at each start";
+  if (asked.sandbox) return "its apps come and go";
+  // Their network namespace belongs to their own user namespace.
+  if (asked.privateUsers && asked.network.kind === "networks") return "users and networks together";
+  if (asked.interactive) return "it is interactive";
+  if (asked.inheritEnvironment || asked.environmentFiles.length > 0) {
+    return "its environment is read at each start";
+  }
+  if (asked.name !== undefined) return "its name may be another pod's by now";
+  if (asked.pullPolicy === "update" || !asked.overlay) return "images are looked for at each start";
+  // Files are read again, and their signatures verified, at every run.
+  if (!apps.every(({ image }) => ["id", "name"].includes(parseImageArgument(image, exists).kind))) {
+    return "an image of a file or URL is looked at at each start";
+  }
+  if (pod.apps.some(({ root }) => root.kind !== "overlay")) return "its trees are copied";
+  if (pod.apps.some(({ processLimits }) => processLimits.length > 0)) {
+    return "limits of processes depend on the caller's";
+  }
+  // Devices may have other numbers the next time.
+  const devices = pod.apps.some(({ mounts, limits }) =>
     limits.devices !== undefined || mounts.some(({ device }) => device !== undefined)
   );
+  if (devices) return "devices may have other numbers";
+  // The journal is looked for at every run, to say well where there is none.
+  if (pod.apps.some(({ streams }) => Object.values(streams).includes("journal"))) {
+    return "the journal is looked for at each start";
+  }
+  return undefined;
+}
+
+/** Notes what of the host the program relies on, against the answers that it was made from. */
+function noteHost({ apps, removal, cgroups, etc }: Pod, world: World): void {
+  for (const { source, directory } of apps.flatMap(({ mounts }) => mounts)) {
+    if (!source.startsWith("/")) continue;
+    if (world.isDirectory(source, "type") !== directory) {
+      world.cannotRepeat(`${source} has changed`);
+    }
+  }
+  const [remover] = removal ?? [];
+  if (remover !== undefined) world.isDirectory(remover, "content");
+  for (
+    const [path, file] of [["/etc/resolv.conf", etc.resolvConf], ["/etc/hosts", etc.hosts]] as const
+  ) {
+    if (file?.kind === "host") world.isDirectory(path, "type");
+  }
+  if (cgroups === undefined) return world.cannotRepeat("there are no cgroups");
+  for (const { path } of cgroups.bases) {
+    world.isDirectory(path, "object");
+    world.writable(path);
+  }
 }
 
 /** What limits depend on: of version 2, on what other processes are in the caller's cgroup; of disks, on the disks. */
-function cgroupRecipe({ cgroups, apps, limits }: Pod): CachedLocation | undefined {
+function cachedLocation({ cgroups, apps, limits }: Pod): CachedLocation | undefined {
   if (cgroups === undefined) return undefined;
   const wanted = [...controllersOf(limits, ...apps.map(({ limits }) => limits))];
   const plain = wanted.length === 0 || (cgroups.version === 1 && cgroups.disks.length === 0);
   return plain ? undefined : { wanted, location: JSON.stringify(cgroups) };
 }
 
-/** Records a recipe where one can be made. Failing at it is no failure of the run. */
-export async function recordRecipe(
-  dataDir: string,
-  request: RunRequest,
-  pod: Pod,
-  executable: Uint8Array,
-  images: readonly Rendered[],
-  { localConfig }: Pick<HostOptions, "localConfig">,
-  manifest: PodManifest,
-): Promise<void> {
-  const argv = Deno.args;
-  const generation = storeGeneration(dataDir);
-  if (BUILD === undefined || generation === undefined || !lasting(request)) return;
-  if (namesDevices(pod)) return;
-  if (pod.apps.some(({ root }) => root.kind !== "overlay") || directoryIn(argv) !== dataDir) {
-    return;
-  }
-  // The journal is looked for at every run, to say well where there is none.
-  const journal = pod.apps.some(({ streams }) => Object.values(streams).includes("journal"));
-  if (journal || pod.prefixed.length > 0) return;
-  if (images.some(({ image }) => image.manifest.dependencies.length > 0)) return;
-  const key = recipeKey(argv);
-  const network = await networks(localConfig, request, pod, manifest, executable);
-  if (network === "none can be made") return;
-  const users = await usersIn(pod, executable);
-  if (users === "can't be told") return;
-  const cgroups = cgroupRecipe(pod);
-  const named = request.apps.some(({ image }) => parseImageArgument(image, exists).kind === "name");
-  const recipe: Recipe = {
-    key,
-    ...named && { generation },
-    trees: images.map(({ tree }) => tree.rootfs),
-    sources: [
-      ...pod.apps.flatMap(({ mounts }) =>
-        mounts.filter(({ source }) => source.startsWith("/"))
-          .map(({ source, directory }) => [source, directory] as const)
-      ),
-      // The program that removes the pod.
-      ...pod.removal === undefined ? [] : [[pod.removal[0], false] as const],
-    ],
-    ...request.pod.uuidFile !== undefined && { uuidFile: request.pod.uuidFile },
-    ...pod.apps.length > 1 && { several: true },
-    uuidAt: occurrences(executable, pod.uuid),
-    pidAt: occurrences(executable, supervisorPid(pod.uuid)),
-    pidLength: supervisorPid(pod.uuid).length,
-    size: executable.length,
-    ...network && { network },
-    ...users && { users },
-    ...cgroups && { cgroups },
-  };
-  try {
-    write(dataDir, key, JSON.stringify(recipe), executable);
-  } catch {
-    // A full or read-only disk: the next run works everything out again.
-  }
-}
-
 /** The part about users of the pod's own; undefined where it has none. */
 async function usersIn(
   pod: Pod,
   executable: Uint8Array,
-): Promise<UsersRecipe | undefined | "can't be told"> {
+): Promise<UsersRecipe | undefined | "no"> {
   if (pod.privateUsers === undefined) return undefined;
   const { usersRecipe } = await import("./record_users.ts");
-  return usersRecipe(pod, executable) ?? "can't be told";
+  return usersRecipe(pod, executable) ?? "no";
 }
 
 /** The part about networks; undefined where the pod joins none. */
 async function networks(
   localConfig: string,
-  { pod: { network: asked } }: RunRequest,
-  { uuid, dataDirectory, network }: Pod,
-  manifest: PodManifest,
-  executable: Uint8Array,
-): Promise<CachedNetworks | undefined | "none can be made"> {
+  { request, pod, manifest, program }: WorkedOut,
+): Promise<CachedNetworks | undefined | "no"> {
+  const { network: asked } = request.pod;
+  const { uuid, dataDirectory, network } = pod;
   if (asked.kind !== "networks" || network.kind !== "joined") return undefined;
   const { recordNetworks } = await import("../../net/pod/network_fast_path.ts");
   const { podForwards } = await import("../../net/nat/pod_forwards.ts");
@@ -137,21 +167,5 @@ async function networks(
     forwards: podForwards(manifest),
     tearDown: network.tearDown,
   };
-  return await recordNetworks(joined, executable) ?? "none can be made";
-}
-
-function write(dataDir: string, key: string, recipe: string, executable: Uint8Array): void {
-  const directory = recipesPath(dataDir);
-  Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
-  if ([...Deno.readDirSync(directory)].length >= LIMIT * 2) {
-    Deno.removeSync(directory, { recursive: true });
-    Deno.mkdirSync(directory, { mode: 0o700 });
-  }
-  const path = recipePath(dataDir, key);
-  // Two that start the same pod at the same time write the same; and the recipe names its program last.
-  const temporary = `${directory}/${RECIPE_IN_WORK}${Deno.pid}`;
-  Deno.writeFileSync(temporary, executable, { mode: 0o600 });
-  Deno.renameSync(temporary, `${path}.elf`);
-  Deno.writeTextFileSync(temporary, recipe, { mode: 0o600 });
-  Deno.renameSync(temporary, path);
+  return await recordNetworks(joined, program) ?? "no";
 }

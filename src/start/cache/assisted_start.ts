@@ -1,0 +1,37 @@
+/** What an entry says of a start that rkt has to help with: JSON, in the place of the launcher's replay. */
+import type { CachedLocation } from "../../cgroup/location.ts";
+import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
+import type { Condition } from "../../../stage1/launcher/condition.ts";
+import type { UsersRecipe } from "./patch_users.ts";
+
+/** A start to be replayed by rkt. */
+export interface AssistedStart {
+  readonly conditions: readonly Condition[];
+  /** Absolute. */
+  readonly dataDirectory: string;
+  readonly uuidFile?: string;
+  /** Where in the program the pod's UUID stands. */
+  readonly uuidAt: readonly number[];
+  /** Where the pod joins networks. */
+  readonly network?: CachedNetworks;
+  /** Where the pod has users of its own. */
+  readonly users?: UsersRecipe;
+  /** Where limits depend on what else there is in cgroups. */
+  readonly cgroups?: CachedLocation;
+}
+
+/** The text of a start; bytes are in base64. */
+export function writeAssisted(start: AssistedStart): string {
+  return JSON.stringify(
+    start,
+    (_, value) => value instanceof Uint8Array ? { base64: value.toBase64() } : value,
+  );
+}
+
+/** A start of its text. The text is root's own, and its digest was compared. */
+export function readAssisted(text: string): AssistedStart {
+  return JSON.parse(
+    text,
+    (_, value) => typeof value?.base64 === "string" ? Uint8Array.fromBase64(value.base64) : value,
+  );
+}

@@ -1,0 +1,149 @@
+/**
+ * Replays a start that rkt has to help with: the same conditions as in the launcher, then what the launcher can't do. On
+ * any difference the entry goes, and the caller goes the full way.
+ */
+import { closeDescriptor, lockShared, openToLock } from "../../linux/lock.ts";
+import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
+import type { CachedNetwork } from "../../net/pod/rejoin.ts";
+import { createEmbryo } from "../../pod/directory/create_pod.ts";
+import { entryName, HEADER, MAGIC, replayAt } from "../../../stage1/launcher/start_entry.ts";
+import { overwrite, startPod } from "../replace_process.ts";
+import { type AssistedStart, readAssisted } from "./assisted_start.ts";
+import { sameBytes, stillHold } from "./conditions.ts";
+import { openStarts, removeEntry } from "./starts_directory.ts";
+
+/** A start and its program. */
+interface Replayable {
+  readonly start: AssistedStart;
+  readonly program: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Starts a pod from its entry, in place of this process. Returns where it does not fit; what fails once the pod has a
+ * directory is an error like that of any other run.
+ */
+export async function replayStart(
+  key: Uint8Array,
+  entry: Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  const found = parseEntry(key, entry);
+  if (found === undefined) return removeStale(key);
+  const { start, program } = found;
+  // As every start: nobody collects images until the pod's directory names them.
+  const lock = prepareLock(start.dataDirectory);
+  if (lock === undefined) return removeStale(key);
+  const prepared = stillHold(start.conditions) ? await prepare(start, program) : "stale";
+  if (prepared === "stale") {
+    closeDescriptor(lock);
+    return removeStale(key);
+  }
+  const { uuid, fd } = createEmbryo(start.dataDirectory);
+  if (start.uuidFile !== undefined) Deno.writeTextFileSync(start.uuidFile, uuid);
+  overwrite(program, start.uuidAt, uuid);
+  const namespace = await prepared.join?.(uuid, program);
+  if (namespace === false) { // every other step is to be done anew, with another pod
+    closeDescriptor(fd);
+    closeDescriptor(lock);
+    return removeStale(key);
+  }
+  startPod(program, uuid, namespace, lock);
+}
+
+/**
+ * The parts of an entry; undefined where it is damaged or another command line's.
+ *
+ * The launcher has compared the digest on its way here, in machine code: in cold JavaScript it would take 10 ms.
+ */
+function parseEntry(key: Uint8Array, entry: Uint8Array<ArrayBuffer>): Replayable | undefined {
+  const view = new DataView(entry.buffer);
+  const field = (offset: number) => view.getBigUint64(offset, true);
+  if (field(HEADER.magic) !== MAGIC || field(HEADER.size) !== BigInt(entry.length)) {
+    return undefined;
+  }
+  if (!sameBytes(entry.subarray(HEADER.bytes, HEADER.bytes + key.length), key)) return undefined;
+  const programAt = Number(field(HEADER.programAt));
+  const text = new TextDecoder().decode(entry.subarray(replayAt(key), programAt));
+  return {
+    start: readAssisted(text.slice(0, text.lastIndexOf("}") + 1)),
+    program: entry.slice(programAt),
+  };
+}
+
+function prepareLock(dataDirectory: string): number | undefined {
+  try {
+    const path = `${dataDirectory}/locks/prepareLock`;
+    const lock = openToLock(path);
+    lockShared(lock, path);
+    return lock;
+  } catch {
+    return undefined;
+  }
+}
+
+function removeStale(key: Uint8Array): void {
+  using directory = openStarts(false);
+  if (directory !== undefined) removeEntry(directory.path, entryName(key));
+}
+
+/** What is done before there is a pod: what may show that the entry is of no use. */
+async function prepare(
+  { network, users, cgroups, dataDirectory }: AssistedStart,
+  program: Uint8Array,
+): Promise<{ readonly join?: Join } | "stale"> {
+  if (cgroups !== undefined) {
+    const { sameLocation } = await import("../../cgroup/location.ts");
+    if (!sameLocation(cgroups)) return "stale";
+  }
+  const join = network &&
+    await (network.rejoin === undefined
+      ? networksAgain(network, dataDirectory)
+      : networkQuickly(network, network.rejoin, dataDirectory));
+  if (network !== undefined && join === undefined) return "stale";
+  if (users !== undefined) {
+    const { usersAgain } = await import("./patch_users.ts");
+    usersAgain(program, users);
+  }
+  return join === undefined ? {} : { join };
+}
+
+/** Sets up a new pod's networks; gives the descriptor of their namespace, or false where the program does not fit. */
+type Join = (uuid: string, program: Uint8Array) => Promise<number | false>;
+
+/** How the network of a start is joined quickly; undefined where networks are configured in another way now. */
+async function networkQuickly(
+  { localConfig }: CachedNetworks,
+  network: CachedNetwork,
+  dataDir: string,
+): Promise<Join | undefined> {
+  const { rejoin, POD_NAMESPACE, sameConfigurations } = await import(
+    "../../net/pod/rejoin.ts"
+  );
+  if (!sameConfigurations(network)) return undefined;
+  return async (uuid, program) => {
+    const podPath = `${dataDir}/pods/embryo/${uuid}`;
+    if (rejoin(network, { uuid, dataDir, podPath }, program)) return POD_NAMESPACE;
+    const { takeDown } = await import("../../net/pod/network_fast_path.ts");
+    await takeDown({ uuid, dataDir, localConfig });
+    Deno.removeSync(podPath, { recursive: true });
+    return false;
+  };
+}
+
+/** How the networks of a start are joined again; undefined where their configuration has changed. */
+async function networksAgain(cached: CachedNetworks, dataDir: string): Promise<Join | undefined> {
+  const { rejoinNetworks, POD_NAMESPACE, sameNetworks } = await import(
+    "../../net/pod/network_fast_path.ts"
+  );
+  const networks = sameNetworks(cached);
+  if (networks === undefined) return undefined;
+  return async (uuid, program) => {
+    const podPath = `${dataDir}/pods/embryo/${uuid}`;
+    try {
+      const pod = { uuid, dataDir, podPath };
+      return await rejoinNetworks(cached, networks, pod, program) && POD_NAMESPACE;
+    } catch (error) {
+      Deno.removeSync(podPath, { recursive: true });
+      throw error;
+    }
+  };
+}

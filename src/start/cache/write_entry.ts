@@ -1,0 +1,72 @@
+/** Writing and removing entries of starts. */
+import { entryName } from "../../../stage1/launcher/start_entry.ts";
+import { openStarts, removeEntry, type StartsDirectory } from "./starts_directory.ts";
+
+/** So many entries are kept, of some 200 KB each; those that were not used for longest go first. */
+const MOST_ENTRIES = 128;
+
+/**
+ * Writes an entry, in place of one of the same key. Whoever reads meanwhile finds the old one or the new one, whole.
+ *
+ * @throws {Error} what the file system says, as where it is full
+ */
+export function writeEntry(
+  { path }: StartsDirectory,
+  key: Uint8Array,
+  entry: Uint8Array,
+): void {
+  makeRoom(path);
+  const temporary = `${path}/${IN_WORK}${crypto.randomUUID()}`;
+  const file = Deno.openSync(temporary, { write: true, createNew: true, mode: 0o600 });
+  try {
+    for (let at = 0; at < entry.length;) at += file.writeSync(entry.subarray(at));
+    file.close();
+    Deno.renameSync(temporary, `${path}/${entryName(key)}`);
+  } catch (error) {
+    Deno.removeSync(temporary);
+    throw error;
+  }
+}
+
+/** Removes the entries that were not used for longest, where there are too many. */
+function makeRoom(path: string): void {
+  const names = Array.from(Deno.readDirSync(path), ({ name }) => name);
+  if (names.length < MOST_ENTRIES) return;
+  const used = (name: string): number => {
+    try {
+      return Deno.lstatSync(`${path}/${name}`).atime?.getTime() ?? 0;
+    } catch {
+      return 0; // another has removed it
+    }
+  };
+  const oldest = names.map((name) => ({ name, used: used(name) })).toSorted((a, b) =>
+    a.used - b.used
+  );
+  for (const { name } of oldest.slice(0, names.length - MOST_ENTRIES + 1)) {
+    removeEntry(path, name);
+  }
+}
+
+/** What is being written has a name that begins with this. */
+const IN_WORK = ".";
+
+/** So old is what nobody writes any more, in milliseconds. */
+const ABANDONED = 60_000;
+
+/** Removes what killed writers have left. */
+export function sweepStarts(): void {
+  using directory = openStarts(false);
+  if (directory === undefined) return;
+  for (const { name } of Deno.readDirSync(directory.path)) {
+    if (!name.startsWith(IN_WORK)) continue;
+    const { mtime } = Deno.lstatSync(`${directory.path}/${name}`);
+    if (Date.now() - (mtime?.getTime() ?? 0) > ABANDONED) removeEntry(directory.path, name);
+  }
+}
+
+/** Removes all entries: what they were made from is gone. */
+export function clearStarts(): void {
+  using directory = openStarts(false);
+  if (directory === undefined) return;
+  for (const { name } of Deno.readDirSync(directory.path)) removeEntry(directory.path, name);
+}

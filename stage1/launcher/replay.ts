@@ -1,0 +1,283 @@
+/**
+ * The replay of a start: what the launcher does in place of rkt when a command line is repeated.
+ *
+ * First come the conditions: each question that the first start asked of the world is asked again, and the answer compared.
+ * On any difference the entry is removed, and rkt goes the full way. Then come the only things that are new in each start: the
+ * pod's UUID and its directory. What fails there is undone, and the full way says what is the matter.
+ *
+ * It is a plan, so it can be printed, and is interpreted in tests.
+ */
+import * as k from "../../src/linux/constants.ts";
+import { ERRNO } from "../../src/linux/errno.ts";
+import { assemble, type Layout } from "../engine/assemble.ts";
+import type { Architecture } from "../engine/machine/engine.ts";
+import {
+  addressOf,
+  type Field,
+  mutableStruct,
+  type Plan,
+  Section,
+  type Slot,
+  slot,
+  space,
+  struct,
+} from "../engine/plan.ts";
+import { type Condition, STATUS_RANGES, TYPE_MASK } from "./condition.ts";
+import { ENTRY_ADDRESS, HEADER, STATX } from "./start_entry.ts";
+
+/** A start to be replayed. */
+export interface Replay {
+  readonly conditions: readonly Condition[];
+  /** Absolute. */
+  readonly dataDirectory: string;
+  /** Absolute, or as seen from the working directory, which is part of the key. */
+  readonly uuidFile?: string;
+  /** Where in the program the pod's UUID stands. */
+  readonly uuidAt: readonly number[];
+  /** The number under which the program expects the lock against the collection of images. */
+  readonly prepareLock: number;
+}
+
+const UUID_SIZE = 36;
+const ALL_SEALS = k.F_SEAL_SEAL | k.F_SEAL_SHRINK | k.F_SEAL_GROW | k.F_SEAL_WRITE;
+const STALE = "the world has changed";
+
+const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
+
+function askAgain(s: Section, conditions: readonly Condition[]): void {
+  const status = space("status", STATX.bytes);
+  const most = Math.max(0, ...conditions.map((c) => c.kind === "content" ? c.bytes.length : 0));
+  // One byte more, so that a longer file is seen.
+  const content = space("content", most + 8);
+  const word = slot("answer");
+  const file = slot("file");
+  s.heading("the same questions as when this start was made");
+  for (const [i, condition] of conditions.entries()) {
+    if (condition.kind === "absent") {
+      s.attempt(`${condition.path} is not there`, "statx", [
+        k.AT_FDCWD,
+        condition.path,
+        k.AT_SYMLINK_NOFOLLOW,
+        k.STATX_BASIC_STATS,
+        status,
+      ], { branch: { when: "different", operand: -ERRNO.ENOENT, to: STALE } });
+    } else if (condition.kind === "terminal") {
+      s.attempt(`${condition.is ? "a" : "no"} terminal as ${condition.fd}`, "ioctl", [
+        condition.fd,
+        k.TCGETS,
+        status,
+      ], {
+        branch: condition.is
+          ? { when: "error", to: STALE }
+          : { when: "equal", operand: 0, to: STALE },
+      });
+    } else if (condition.kind === "writable") {
+      s.attempt(`${condition.path} can be written`, "faccessat2", [
+        k.AT_FDCWD,
+        condition.path,
+        k.W_OK,
+        k.AT_EACCESS,
+      ], { branch: { when: "error", to: STALE } });
+    } else if (condition.kind === "status") {
+      s.attempt(`${condition.path} is what it was`, "statx", [
+        k.AT_FDCWD,
+        condition.path,
+        0,
+        k.STATX_BASIC_STATS,
+        status,
+      ], { branch: { when: "error", to: STALE } });
+      const view = new DataView(condition.status.buffer, condition.status.byteOffset);
+      s.compute("load", [addressOf(status, STATX.mode)], { store: word });
+      s.compute("and", [word, TYPE_MASK], { store: word });
+      s.compute("let", [word], {
+        branch: {
+          when: "different",
+          operand: view.getUint16(STATX.mode, true) & TYPE_MASK,
+          to: STALE,
+        },
+      });
+      const known = struct(`status ${i}`, ["statx", STATX.bytes, condition.status] as Field);
+      for (const [from, size] of STATUS_RANGES[condition.part]) {
+        s.compute("same", [addressOf(status, from), addressOf(known, from), size], { store: word });
+        s.when(word, 0, STALE);
+      }
+    } else {
+      const { path, bytes } = condition;
+      s.attempt(`open ${path}`, "openat", [k.AT_FDCWD, path, k.O_RDONLY | k.O_CLOEXEC, 0], {
+        store: file,
+        branch: { when: "error", to: STALE },
+      });
+      s.attempt("read it", "read", [file, content, bytes.length + 1], { store: word });
+      s.attempt("close it", "close", [file]);
+      s.compute("let", [word], {
+        branch: { when: "different", operand: bytes.length, to: STALE },
+      });
+      if (bytes.length === 0) continue;
+      const known = struct(`content ${i}`, ["bytes", bytes.length, bytes] as Field);
+      s.compute("same", [content, known, bytes.length], { store: word });
+      s.when(word, 0, STALE);
+    }
+  }
+}
+
+/** Loads a field that the launcher has left in the entry's header. */
+function fromLauncher(s: Section, offset: number, store: Slot): void {
+  s.compute("load", [ENTRY_ADDRESS + offset], { store });
+}
+
+/** The plan of a replay. */
+export function replayPlan(replay: Replay): Plan {
+  const { dataDirectory, uuidFile, uuidAt } = replay;
+  const s = new Section();
+  const lock = slot("prepare lock");
+  const directory = slot("pod directory");
+  const program = slot("program");
+  const entry = slot("entry");
+  const source = slot("random");
+  const size = slot("size");
+  const word = slot("word");
+  const embryo = encode(`${dataDirectory}/pods/embryo/`);
+  const path = mutableStruct(
+    "path of the pod",
+    ["directory", embryo.length, embryo],
+    ["uuid", 48, 0n],
+  );
+  const title = mutableStruct("title", ["title", 8, encode("rkt run ")], ["uuid", 48, 0n]);
+  const uuid = addressOf(path, embryo.length);
+  const offset = mutableStruct("offset", ["bytes", 8, 0]);
+  const argv = mutableStruct("argv", ["title", 8, addressOf(title)], ["end", 8, 0]);
+
+  s.set(directory, -1);
+  s.set(program, -1);
+  s.heading("as in every start: nobody collects images until the pod's directory names them");
+  s.attempt("open the lock of images", "openat", [
+    k.AT_FDCWD,
+    `${dataDirectory}/locks/prepareLock`,
+    k.O_RDWR | k.O_CLOEXEC | k.O_NOFOLLOW,
+    0,
+  ], { store: lock, branch: { when: "error", to: STALE } });
+  s.attempt("share it", "flock", [lock, k.LOCK_SH], { branch: { when: "error", to: STALE } });
+  askAgain(s, replay.conditions);
+
+  s.heading("a new pod");
+  s.label("new UUID");
+  s.attempt("open the kernel's UUIDs", "openat", [
+    k.AT_FDCWD,
+    "/proc/sys/kernel/random/uuid",
+    k.O_RDONLY | k.O_CLOEXEC,
+    0,
+  ], { store: source, branch: { when: "error", to: STALE } });
+  s.attempt("read one", "read", [source, uuid, UUID_SIZE], { store: word });
+  s.attempt("close them", "close", [source]);
+  s.compute("let", [word], { branch: { when: "different", operand: UUID_SIZE, to: STALE } });
+  s.attempt("make the pod's directory", "mkdirat", [k.AT_FDCWD, path, 0o750], {
+    branch: { when: "error", to: STALE },
+  });
+  s.attempt("open it", "openat", [k.AT_FDCWD, path, k.O_DIRECTORY | k.O_NOFOLLOW, 0], {
+    store: directory,
+    branch: { when: "error", to: "new UUID" }, // a gc took it, which had no lock yet, for a dead one
+  });
+  s.attempt("lock it", "flock", [directory, k.LOCK_EX], {
+    branch: { when: "error", to: "undo" },
+  });
+  s.attempt(
+    "is it still there?",
+    "statx",
+    [k.AT_FDCWD, path, 0, 0, space("ignored", STATX.bytes)],
+    {
+      branch: { when: "equal", operand: 0, to: "locked" },
+    },
+  );
+  s.attempt("close what gc has taken", "close", [directory]);
+  s.goto("new UUID");
+  s.label("locked");
+  if (uuidFile !== undefined) writeUuid(s, uuidFile, uuid);
+
+  s.heading("its program, in a file that nobody can change");
+  s.attempt("make a file in memory", "memfd_create", [
+    "rkt",
+    k.MFD_CLOEXEC | k.MFD_ALLOW_SEALING | k.MFD_EXEC,
+  ], { store: program });
+  s.compute("let", [program], { branch: { when: "less", operand: 0, to: "older kernel" } });
+  s.goto("fill the file");
+  s.label("older kernel"); // before 6.3 there is no MFD_EXEC
+  s.attempt("make a file in memory", "memfd_create", [
+    "rkt",
+    k.MFD_CLOEXEC | k.MFD_ALLOW_SEALING,
+  ], { store: program, branch: { when: "error", to: "undo" } });
+  s.label("fill the file");
+  fromLauncher(s, HEADER.file, entry);
+  fromLauncher(s, HEADER.programAt, word);
+  s.compute("put", [offset, word]);
+  fromLauncher(s, HEADER.programSize, size);
+  s.label("copy more");
+  s.attempt("copy the program", "sendfile", [program, entry, offset, size], { store: word });
+  s.compute("sub", [word, 1], { store: source });
+  s.compute("let", [source], { branch: { when: "less", operand: 0, to: "undo" } });
+  s.compute("sub", [size, word], { store: size });
+  s.compute("let", [size], { branch: { when: "different", operand: 0, to: "copy more" } });
+  for (const at of uuidAt) {
+    s.attempt("write the UUID into it", "pwrite64", [program, uuid, UUID_SIZE, at], {
+      branch: { when: "different", operand: UUID_SIZE, to: "undo" },
+    });
+  }
+  s.attempt("seal it", "fcntl", [program, k.F_ADD_SEALS, ALL_SEALS], {
+    branch: { when: "error", to: "undo" },
+  });
+  s.attempt("hand on the lock of images", "dup3", [lock, replay.prepareLock, 0], {
+    branch: { when: "error", to: "undo" },
+  });
+  for (let i = 0; i < UUID_SIZE + 4; i += 8) {
+    s.compute("load", [addressOf(path, embryo.length + i)], { store: word });
+    s.compute("put", [addressOf(title, 8 + i), word]);
+  }
+  s.attempt("become the pod's supervisor", "execveat", [
+    program,
+    "",
+    argv,
+    struct("no environment", ["end", 8, 0]),
+    k.AT_EMPTY_PATH,
+  ]);
+  s.attempt("take the lock of images back", "close", [replay.prepareLock]);
+
+  s.label("undo");
+  s.attempt("remove the pod's directory", "unlinkat", [k.AT_FDCWD, path, k.AT_REMOVEDIR]);
+  s.attempt("close it", "close", [directory]);
+  s.attempt("close the program", "close", [program]);
+  s.label(STALE);
+  fromLauncher(s, HEADER.directory, entry);
+  fromLauncher(s, HEADER.name, word);
+  s.attempt("remove the entry", "unlinkat", [entry, word, 0]);
+  s.attempt("let images be collected again", "close", [lock]);
+  fromLauncher(s, HEADER.fullWay, word);
+  s.compute("goto", [word]);
+  return { setup: s.items, resident: [] };
+}
+
+function writeUuid(s: Section, path: string, uuid: ReturnType<typeof addressOf>): void {
+  const file = slot("uuid file");
+  const written = slot("written");
+  s.attempt("open the file for the UUID", "openat", [
+    k.AT_FDCWD,
+    path,
+    k.O_WRONLY | k.O_CREAT | k.O_TRUNC | k.O_CLOEXEC,
+    0o644,
+  ], { store: file, branch: { when: "error", to: "undo" } });
+  s.attempt("write it", "write", [file, uuid, UUID_SIZE], { store: written });
+  s.attempt("close it", "close", [file]);
+  s.compute("let", [written], { branch: { when: "different", operand: UUID_SIZE, to: "undo" } });
+}
+
+/** The bytes of a replay at an address. */
+export function replayBytes(
+  replay: Replay,
+  address: number,
+  architecture: Architecture,
+): Uint8Array<ArrayBuffer> {
+  const layout: Layout = assemble(replayPlan(replay), architecture);
+  const images = layout.emit({ setup: address, data: address + layout.size.setup });
+  const bytes = new Uint8Array(layout.size.setup + layout.size.data);
+  bytes.set(images.setup);
+  bytes.set(images.data, layout.size.setup);
+  return bytes;
+}

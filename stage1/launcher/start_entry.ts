@@ -1,0 +1,123 @@
+/**
+ * The form of a start entry: a file of `/run/rkt/starts` with everything that a repeated start needs.
+ *
+ *     header      {@linkcode HEADER}
+ *     key         build, working directory and words of the command line: what the file's name is the hash of
+ *     replay      a plan for the launcher: conditions, then the start; see replay.ts
+ *     program     the supervisor's executable, at a page's start
+ *
+ * The launcher maps the file as it is at {@linkcode ENTRY_ADDRESS}, compares key and digest, and goes over to the replay.
+ * What the replay needs of the launcher is written into the header of that private mapping.
+ */
+import { fnv1a } from "../engine/fnv1a.ts";
+
+/** Where entries are: a directory of root's (0700); a reboot forgets them. */
+export const STARTS_DIRECTORY = "/run/rkt/starts";
+
+/** The mode of the directory and of an entry, with their types (inode(7)). */
+export const STARTS_MODE = 0o40700;
+export const ENTRY_MODE = 0o100600;
+
+/** Offsets of fields of `struct statx` (include/uapi/linux/stat.h). */
+export const STATX = { links: 16, mode: 28, size: 40, bytes: 256 } as const;
+
+/** Where the launcher maps an entry: above every executable, below everything that the kernel places. */
+export const ENTRY_ADDRESS = 0x2000_0000;
+
+/** Bytes of a page, on every machine. */
+export const ENTRY_PAGE = 0x10000;
+
+/** The most bytes of an entry that the launcher maps. */
+export const MOST_ENTRY_BYTES = 0x1000_0000;
+
+/** The first eight bytes; the digit changes with the form. */
+export const MAGIC: bigint = new DataView(new TextEncoder().encode("rktstar1").buffer)
+  .getBigUint64(0, true);
+
+/** The fields of the header, eight bytes each, by their offsets. */
+export const HEADER = {
+  magic: 0,
+  /** FNV-1a of all bytes from `size` on: against damage, not against people, who can't write there. */
+  digest: 8,
+  /** Bytes of the file. */
+  size: 16,
+  /** The address of the replay's first instruction; 0 where rkt has to replay it. */
+  start: 24,
+  /** Bytes of the key, which is behind the header. */
+  keySize: 32,
+  /** Where in the file the program is, and its bytes. */
+  programAt: 40,
+  programSize: 48,
+  /** Written by the launcher: the descriptor of the file. */
+  file: 56,
+  /** Written by the launcher: the descriptor of the directory of entries. */
+  directory: 64,
+  /** Written by the launcher: the address of the file's name. */
+  name: 72,
+  /** Written by the launcher: the instruction to go to when the replay is of no use. */
+  fullWay: 80,
+  bytes: 96,
+} as const;
+
+/** What a key consists of. */
+export interface StartKey {
+  /** The digest of rkt's own program. */
+  readonly build: string;
+  readonly workingDirectory: Uint8Array;
+  /** The words behind the program's name, each with its NUL. */
+  readonly words: Uint8Array;
+}
+
+/** The bytes of a key: build and working directory end with a NUL. */
+export function keyBytes({ build, workingDirectory, words }: StartKey): Uint8Array<ArrayBuffer> {
+  const start = new TextEncoder().encode(`${build}\0`);
+  const bytes = new Uint8Array(start.length + workingDirectory.length + 1 + words.length);
+  bytes.set(start);
+  bytes.set(workingDirectory, start.length);
+  bytes.set(words, start.length + workingDirectory.length + 1);
+  return bytes;
+}
+
+/** The file name of an entry: 16 hexadecimal digits of the key's hash. */
+export function entryName(key: Uint8Array): string {
+  return fnv1a(key).toString(16).padStart(16, "0");
+}
+
+const align = (offset: number, to: number): number => Math.ceil(offset / to) * to;
+
+/** Where in an entry its replay begins. */
+export const replayAt = (key: Uint8Array): number => HEADER.bytes + align(key.length, 8);
+
+/** What an entry is made of. */
+export interface EntryParts {
+  readonly key: Uint8Array;
+  /** The replay's bytes, for the address {@linkcode replayAt} bytes behind {@linkcode ENTRY_ADDRESS}. */
+  readonly replay: Uint8Array;
+  /** Whether rkt has to replay it: then the replay is a text for it, and the launcher goes the full way. */
+  readonly assisted: boolean;
+  /** The executable. */
+  readonly program: Uint8Array;
+}
+
+/** The bytes of an entry. */
+export function entryBytes(
+  { key, replay, program, assisted }: EntryParts,
+): Uint8Array<ArrayBuffer> {
+  const at = replayAt(key);
+  const programAt = align(at + replay.length, ENTRY_PAGE);
+  const bytes = new Uint8Array(programAt + program.length);
+  const view = new DataView(bytes.buffer);
+  const set = (field: number, value: number | bigint) =>
+    view.setBigUint64(field, BigInt(value), true);
+  set(HEADER.magic, MAGIC);
+  set(HEADER.size, bytes.length);
+  set(HEADER.start, assisted ? 0 : ENTRY_ADDRESS + at);
+  set(HEADER.keySize, key.length);
+  set(HEADER.programAt, programAt);
+  set(HEADER.programSize, program.length);
+  bytes.set(key, HEADER.bytes);
+  bytes.set(replay, at);
+  bytes.set(program, programAt);
+  set(HEADER.digest, fnv1a(bytes.subarray(HEADER.size)));
+  return bytes;
+}

@@ -1,0 +1,28 @@
+/** The entries of starts (src/start/cache) as files: all data directories' are in one place. */
+import { STARTS_DIRECTORY } from "../../stage1/launcher/start_entry.ts";
+import { exists } from "../../src/linux/exists.ts";
+
+/** The paths of the entries whose starts are of a data directory. */
+export function startEntries(dataDir: string): readonly string[] {
+  if (!exists(STARTS_DIRECTORY)) return [];
+  return Array.from(Deno.readDirSync(STARTS_DIRECTORY), ({ name }) => `${STARTS_DIRECTORY}/${name}`)
+    .filter((path) => textOf(path).includes(dataDir)).sort();
+}
+
+/** The bytes of an entry as characters; nothing where it is gone. */
+export function textOf(entry: string): string {
+  try {
+    return new TextDecoder("latin1").decode(Deno.readFileSync(entry));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
+}
+
+/** What is kept, so that one sees what was made anew: a new file each time that a run has worked out everything. */
+export function keptStarts(dataDir: string): string {
+  return startEntries(dataDir).map((path) => {
+    const { ino, mtime } = Deno.statSync(path);
+    return `${path} ${ino} ${mtime?.getTime()}`;
+  }).join("\n");
+}
