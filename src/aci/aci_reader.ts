@@ -3,7 +3,8 @@ import { ArchiveError } from "./bytes/archive_error.ts";
 import { decompressed } from "./compression/compression.ts";
 import { type ByteSource } from "./bytes/source.ts";
 import { MANIFEST, StructureCheck } from "./structure.ts";
-import { type TarEntry, TarParser, type TarSink } from "./tar/tar.ts";
+import { TarParser } from "./tar/tar.ts";
+import type { TarEntry, TarSink } from "./tar/entry.ts";
 
 /** What one pass over an image told. */
 export interface AciContents {

@@ -1,5 +1,5 @@
 import type { AciContents } from "./aci_reader.ts";
-import type { Ownership } from "./tree_writer.ts";
+import type { Ownership } from "./write_options.ts";
 
 /** How to extract. */
 export interface ExtractOptions extends Ownership {

@@ -4,7 +4,7 @@ import { KernelError } from "../linux/errno.ts";
 import { type AciSink } from "./aci_reader.ts";
 import { type ByteString, shown } from "../linux/byte_string.ts";
 import { MANIFEST, ROOTFS } from "./structure.ts";
-import { type TarEntry } from "./tar/tar.ts";
+import type { TarEntry } from "./tar/entry.ts";
 import { type TreeWriter } from "./tree_writer.ts";
 
 /** A hardlink whose target was not there when it came. Its name is reserved in the tree. */

@@ -11,7 +11,7 @@ import type { ExtractedAci, ExtractOptions } from "./extract_options.ts";
 import { LayerExtractor, named, type PendingLink } from "./layer.ts";
 import { type ByteSource } from "./bytes/source.ts";
 import { ROOTFS } from "./structure.ts";
-import { type TarEntry } from "./tar/tar.ts";
+import type { TarEntry } from "./tar/entry.ts";
 import { TreeWriter } from "./tree_writer.ts";
 
 /** An image and what it depends on. */

@@ -5,7 +5,7 @@
  */
 import { ArchiveError } from "./bytes/archive_error.ts";
 import { type ByteString, shown } from "../linux/byte_string.ts";
-import { type TarEntry } from "./tar/tar.ts";
+import type { TarEntry } from "./tar/entry.ts";
 
 /** Largest manifest that is held in memory. Real ones have a few KB. */
 export const MAX_MANIFEST = 4 << 20;

@@ -3,7 +3,8 @@ import { Failure } from "../failure.ts";
 import { type ByteString, byteStringOfText, shown } from "../linux/byte_string.ts";
 import { DirectoryReader, type FileStatus } from "../linux/directory_reader.ts";
 import { ERRNO, KernelError } from "../linux/errno.ts";
-import { MAX_NAME, type TarEntry, type TarKind } from "./tar/tar.ts";
+import { MAX_NAME } from "./tar/tar.ts";
+import type { TarEntry, TarKind } from "./tar/entry.ts";
 import {
   S_IFBLK,
   S_IFCHR,

@@ -5,6 +5,7 @@
  * last component is only ever created, never followed or overwritten. So nothing depends on what an
  * archive has put there before, or on who else changes the tree meanwhile.
  */
+import type { Creation, WriteOptions } from "./write_options.ts";
 import { ERRNO, KernelError } from "../linux/errno.ts";
 import {
   type FileCalls,
@@ -16,7 +17,7 @@ import {
 } from "../linux/files.ts";
 import { bytesOf, type ByteString, byteStringOfText } from "../linux/byte_string.ts";
 import { trySyscall } from "../linux/syscall.ts";
-import type { TarEntry, TarKind } from "./tar/tar.ts";
+import type { TarEntry, TarKind } from "./tar/entry.ts";
 import {
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
@@ -38,28 +39,6 @@ import {
   S_IFIFO,
   STATX_ATTR_MOUNT_ROOT,
 } from "../linux/constants.ts";
-
-/** Whose files the tree gets. */
-export interface Ownership {
-  /** Maps the archive's owners (user namespaces). Default: as they are. */
-  readonly mapUid?: (uid: number) => number;
-  readonly mapGid?: (gid: number) => number;
-  /** false: owners, device nodes and `security.*` are left out (callers without root). Default: true. */
-  readonly privileged?: boolean;
-}
-
-/** How a tree is written. */
-export interface WriteOptions extends Ownership {
-  /**
-   * Whether the directory has contents already, which may also lie on other file systems: directories stay as they are,
-   * everything else is replaced. Others may write to it too. The process must have no file mode mask (umask(2)).
-   * Default: what exists stays, and nothing is on another file system.
-   */
-  readonly merge?: boolean;
-}
-
-/** `exists`: something has that name; `blocked`: a parent is something else than a directory. */
-export type Creation = "created" | "exists" | "blocked";
 
 /** Open directories that are kept. */
 const MAX_OPEN_DIRECTORIES = 256;

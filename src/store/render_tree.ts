@@ -1,6 +1,6 @@
 /** Rendering an image and what it depends on into one tree, once. */
 import { renderImage } from "../aci/render.ts";
-import type { Ownership } from "../aci/tree_writer.ts";
+import type { Ownership } from "../aci/write_options.ts";
 import type { StoreKey } from "../appc/image_id.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor, lockExclusive, openToLock } from "../linux/lock.ts";

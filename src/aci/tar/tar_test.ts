@@ -14,7 +14,8 @@ import {
   symlink,
 } from "../testing/archive_fixture.ts";
 import { bytesOf, byteString } from "../../linux/byte_string.ts";
-import { type TarEntry, TarParser } from "./tar.ts";
+import { TarParser } from "./tar.ts";
+import type { TarEntry } from "./entry.ts";
 import { BLOCK_SIZE, FIELD } from "./tar_field.ts";
 
 interface Parsed {

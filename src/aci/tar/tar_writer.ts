@@ -3,7 +3,7 @@
  * always gives the same bytes.
  */
 import { bytesOf, type ByteString } from "../../linux/byte_string.ts";
-import { type TarEntry, type TarKind } from "./tar.ts";
+import type { TarEntry, TarKind } from "./entry.ts";
 import { BLOCK_SIZE, FIELD, type Field, padding } from "./tar_field.ts";
 
 const TYPEFLAGS: Readonly<Record<TarKind, string>> = {

@@ -5,7 +5,8 @@
  */
 import { decompressed } from "../../aci/compression/compression.ts";
 import { type ByteSource } from "../../aci/bytes/source.ts";
-import { type TarEntry, TarParser, type TarSink } from "../../aci/tar/tar.ts";
+import { TarParser } from "../../aci/tar/tar.ts";
+import type { TarEntry, TarSink } from "../../aci/tar/entry.ts";
 import { archived } from "../../aci/tar/tar_writer.ts";
 import { TreeEntries, type TreeItem } from "../../aci/tree_entries.ts";
 import { TreeWriter } from "../../aci/tree_writer.ts";

@@ -1,0 +1,23 @@
+/** How what an archive holds is written to a tree of files. */
+
+/** Whose files the tree gets. */
+export interface Ownership {
+  /** Maps the archive's owners (user namespaces). Default: as they are. */
+  readonly mapUid?: (uid: number) => number;
+  readonly mapGid?: (gid: number) => number;
+  /** false: owners, device nodes and `security.*` are left out (callers without root). Default: true. */
+  readonly privileged?: boolean;
+}
+
+/** How a tree is written. */
+export interface WriteOptions extends Ownership {
+  /**
+   * Whether the directory has contents already, which may also lie on other file systems: directories stay as they are,
+   * everything else is replaced. Others may write to it too. The process must have no file mode mask (umask(2)).
+   * Default: what exists stays, and nothing is on another file system.
+   */
+  readonly merge?: boolean;
+}
+
+/** `exists`: something has that name; `blocked`: a parent is something else than a directory. */
+export type Creation = "created" | "exists" | "blocked";
