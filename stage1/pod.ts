@@ -15,7 +15,7 @@ export interface Pod {
   /** Files of the images, whose time of change tells when they were last used. */
   readonly used: readonly string[];
   /** A descriptor to close when the pod's directory is complete: the lock against the collection of images. */
-  readonly prepareLock?: number;
+  readonly prepareLock?: number | undefined;
   readonly hostname: string;
   /** Whose IPC namespace and /dev/shm the pod has. */
   readonly ipc: "private" | "parent";
@@ -34,23 +34,23 @@ export interface Pod {
   /** Seconds from the first TERM or INT until another one kills the pod. */
   readonly stopTimeout: number;
   /** The command that removes the pod when it has ended, with the program's path in front; absent: it is kept. */
-  readonly removal?: readonly string[];
+  readonly removal?: readonly string[] | undefined;
   readonly protectPaths: boolean;
   /** Where the cgroups of the pod and its apps are made; absent where there are none on this system. */
-  readonly cgroups?: CgroupLocation;
+  readonly cgroups?: CgroupLocation | undefined;
   /** With users of its own; absent where its users are the host's. */
-  readonly privateUsers?: PrivateUsers;
+  readonly privateUsers?: PrivateUsers | undefined;
   /** What all apps together may use. */
   readonly limits: Limits;
   readonly apps: readonly PodApp[];
   /** Apps are added later; the pod ends when it is told to, and not with its last app. */
-  readonly sandbox?: boolean;
+  readonly sandbox?: boolean | undefined;
 }
 
 /** Files in /etc; what is absent is left to volumes and images. */
 export interface EtcFiles {
-  readonly resolvConf?: EtcFile;
-  readonly hosts?: EtcFile;
+  readonly resolvConf?: EtcFile | undefined;
+  readonly hosts?: EtcFile | undefined;
 }
 
 /** A file: the host's own, or one with this text. */

@@ -10,7 +10,9 @@ import { RESOURCES, UNLIMITED, whyRefused } from "../../stage1/app/process_limit
 function ownHardLimit(resource: Resource): bigint {
   const limit = new BigUint64Array(2); // rlim_cur, rlim_max
   const bytes = new Uint8Array(limit.buffer);
-  return trySyscall("prlimit64", 0, RESOURCES[resource], 0, bytes) === 0 ? limit[1] : UNLIMITED;
+  return trySyscall("prlimit64", 0, RESOURCES[resource], 0, bytes) === 0
+    ? limit[1] ?? UNLIMITED
+    : UNLIMITED;
 }
 
 /** Whether this process may raise its hard limits. */
@@ -42,7 +44,8 @@ export function raiseOwnLimits({ processLimits }: PodApp): void {
   for (const { resource, hard } of processLimits) {
     const limit = new BigUint64Array(2);
     const bytes = new Uint8Array(limit.buffer);
-    if (trySyscall("prlimit64", 0, RESOURCES[resource], 0, bytes) < 0 || limit[1] >= hard) continue;
+    const failed = trySyscall("prlimit64", 0, RESOURCES[resource], 0, bytes) < 0;
+    if (failed || (limit[1] ?? UNLIMITED) >= hard) continue;
     limit[1] = hard;
     trySyscall("prlimit64", 0, RESOURCES[resource], bytes, 0);
   }

@@ -45,13 +45,13 @@ export async function planRun(
   const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
   const tree = (app: string) => {
     const planned = images[manifest.apps.findIndex(({ name }) => name === app)];
-    return planned.rendered ? `${treePath(store.dataDir, planned.treeId)}/rootfs` : "";
+    return planned?.rendered ? `${treePath(store.dataDir, planned.treeId)}/rootfs` : "";
   };
   const roots = { dataDir: store.dataDir, kind, tree } as const;
   const apps = (await resolvePod(manifest, roots, host.confinement)).map((app, i) => ({
     ...app,
     root: app.root.kind === "overlay"
-      ? { ...app.root, tree: `../../../cas/tree/${images[i].treeId}/rootfs` }
+      ? { ...app.root, tree: `../../../cas/tree/${images[i]?.treeId}/rootfs` }
       : app.root,
   }));
   const entries = podEntries(

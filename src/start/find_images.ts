@@ -8,9 +8,9 @@ import type { HostOptions } from "./host_options.ts";
 /** How an image is found. */
 export interface FindOptions {
   /** Default: `new`. */
-  readonly pullPolicy?: PullPolicy;
+  readonly pullPolicy?: PullPolicy | undefined;
   /** A file that holds the image's signature. */
-  readonly signature?: string;
+  readonly signature?: string | undefined;
 }
 
 /**

@@ -8,7 +8,7 @@ import { World } from "./world.ts";
 
 /** The cgroups of a pod. */
 export interface PodCgroups {
-  readonly location?: CgroupLocation;
+  readonly location?: CgroupLocation | undefined;
   /** What all apps together may use. */
   readonly limits: Limits;
   readonly apps: readonly PodApp[];

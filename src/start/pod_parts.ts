@@ -32,7 +32,7 @@ export interface PodParts {
   readonly rendered: readonly Rendered[];
   readonly kind: RootKind;
   /** With `--private-users`. */
-  readonly privateUsers?: PrivateUsers;
+  readonly privateUsers?: PrivateUsers | undefined;
   readonly apps: readonly PodApp[];
   /** What the pod's directory is filled with. */
   readonly entries: readonly PodEntry[];
@@ -65,7 +65,7 @@ export async function podParts(
   }
   const kind = await rootKind(store.dataDir, request.pod.overlay, privateUsers);
   const trees = new Map<string, string>(
-    manifest.apps.map(({ name }, i) => [name, rendered[i].tree.rootfs]),
+    manifest.apps.map(({ name }, i) => [name, rendered[i]?.tree.rootfs ?? ""]),
   );
   const apps = await resolvePod(
     manifest,
@@ -164,7 +164,9 @@ export async function fillPod(store: Store, pod: PodDirectory, parts: PodParts):
   if (kind !== "copy") return;
   const { renderCopy } = await import("../store/render_tree.ts");
   for (const [i, { name }] of parts.manifest.apps.entries()) {
+    const rendered = parts.rendered[i];
+    if (rendered === undefined) throw new TypeError(`app ${name} has no image`);
     const path = `${pod.path}/${copyPath(name)}`;
-    await renderCopy(store, parts.rendered[i].image, path, (id) => toHostId(id, privateUsers));
+    await renderCopy(store, rendered.image, path, (id) => toHostId(id, privateUsers));
   }
 }

@@ -25,7 +25,7 @@ export interface PodRequest {
   readonly dns: DnsRequest;
   readonly hosts: HostsRequest;
   /** The pod's host name; absent means the default. */
-  readonly hostname?: string;
+  readonly hostname?: string | undefined;
   readonly interactive: boolean;
   /** Whose IPC namespace the pod has; auto means private. */
   readonly ipc: "auto" | "private" | "parent";
@@ -42,9 +42,9 @@ export interface PodRequest {
   /** Whether the pod has users of its own. */
   readonly privateUsers: boolean;
   readonly pullPolicy: PullPolicy;
-  readonly podManifest?: string;
+  readonly podManifest?: string | undefined;
   /** Where the UUID is written before anything else is done. */
-  readonly uuidFile?: string;
+  readonly uuidFile?: string | undefined;
   /** Whether only the steps are printed. */
   readonly dryRun: boolean;
   /** Milliseconds between the first TERM or INT and the kill. */
@@ -52,9 +52,9 @@ export interface PodRequest {
   /** Whether the pod is removed when it has ended. */
   readonly remove: boolean;
   /** `--pod-name`. */
-  readonly name?: AcName;
+  readonly name?: AcName | undefined;
   /** Whether apps come and go while the pod runs: `rkt app sandbox`. */
-  readonly sandbox?: boolean;
+  readonly sandbox?: boolean | undefined;
   /** `prepare --quiet`. */
   readonly quiet: boolean;
 }
@@ -64,18 +64,18 @@ export interface AppRequest {
   /** As it was written: a name, a file, a URL or an ID. */
   readonly image: string;
   /** The app's name; absent means that it comes from the image's. */
-  readonly name?: AcName;
+  readonly name?: AcName | undefined;
   /** The program in place of the image's whole `exec`. */
-  readonly exec?: string;
+  readonly exec?: string | undefined;
   /** Appended to `exec`. */
   readonly args: readonly string[];
-  readonly workingDirectory?: string;
+  readonly workingDirectory?: string | undefined;
   readonly readOnlyRootFS: boolean;
   readonly durableRoot: boolean;
-  readonly user?: string;
-  readonly group?: string;
+  readonly user?: string | undefined;
+  readonly group?: string | undefined;
   /** Absent means the image's. */
-  readonly supplementaryGIDs?: readonly number[];
+  readonly supplementaryGIDs?: readonly number[] | undefined;
   readonly environment: readonly EnvironmentVariable[];
   readonly mounts: readonly Mount[];
   readonly annotations: readonly Annotation[];
@@ -83,13 +83,13 @@ export interface AppRequest {
   readonly userLabels: Readonly<Record<string, string>>;
   /** Each replaces the image's of the same name; a retain set replaces a remove set and vice versa. */
   readonly isolators: readonly Isolator[];
-  readonly signature?: string;
+  readonly signature?: string | undefined;
   /** What the app's streams are; absent means the caller's. */
-  readonly stdin?: string;
-  readonly stdout?: string;
-  readonly stderr?: string;
+  readonly stdin?: string | undefined;
+  readonly stdout?: string | undefined;
+  readonly stderr?: string | undefined;
   /** The most bytes that its logs take. */
-  readonly logSize?: number;
+  readonly logSize?: number | undefined;
   /** Annotations that say when the app starts, and what its end means. */
   readonly life: readonly Annotation[];
   /** Annotations that limit what isolators don't. */
@@ -149,7 +149,7 @@ export type DnsRequest =
     readonly servers: readonly string[];
     readonly search: readonly string[];
     readonly options: readonly string[];
-    readonly domain?: string;
+    readonly domain?: string | undefined;
   };
 
 /** Where a pod's /etc/hosts comes from. */

@@ -37,9 +37,10 @@ export function podManifest(
   environment: PodEnvironment,
 ): PodManifest {
   const implicit: EmptyVolume[] = [];
-  const apps = request.apps.map((app, i) =>
-    runtimeApp(request, app, images[i], environment, implicit)
-  );
+  const apps = request.apps.flatMap((app, i) => {
+    const image = images[i];
+    return image === undefined ? [] : [runtimeApp(request, app, image, environment, implicit)];
+  });
   checkNames(apps, request.apps);
   return {
     acVersion: RKT_VERSION,
@@ -62,7 +63,7 @@ function checkNames(apps: readonly RuntimeApp[], asked: readonly AppRequest[]): 
     if (seen.has(name)) {
       throw new Failure(
         `image "${
-          asked[i].image
+          asked[i]?.image
         }": there is already an app "${name}" in this pod; give this one another --name`,
       );
     }

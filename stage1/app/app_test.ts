@@ -1,3 +1,4 @@
+import { nth, pair, triple } from "../testing/nth.ts";
 import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import assert from "node:assert/strict";
 import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts";
@@ -20,12 +21,12 @@ function words(args: readonly Given[], index: number): number[] {
 }
 
 function capabilitySets(run: Run): number[] {
-  return words(run.calls[indexOf(run, "capset")].args, 1);
+  return words(nth(run.calls, indexOf(run, "capset")).args, 1);
 }
 
 function dropped(run: Run): string[] {
   return callsOf(run, "prctl").filter(([, option]) => option === k.PR_CAPBSET_DROP)
-    .map(([, , number]) => CAPABILITIES[Number(number)]);
+    .map(([, , number]) => nth(CAPABILITIES, Number(number)));
 }
 
 Deno.test("an app loses its privileges in the order that the kernel asks for", () => {
@@ -48,7 +49,7 @@ Deno.test("an app loses its privileges in the order that the kernel asks for", (
 
 Deno.test("an app enters its own root, and leaves init's, before it is given anything", () => {
   const run = start();
-  const [, pivot] = run.calls.flatMap(({ call }, i) => call === "pivot_root" ? [i] : []);
+  const [, pivot] = pair(run.calls.flatMap(({ call }, i) => call === "pivot_root" ? [i] : []));
   assert.equal(indexOf(run, "chdir", "/app"), pivot - 1);
   const after = run.calls.slice(pivot + 1, pivot + 3).map(({ call, args }) => [call, ...args]);
   assert.deepEqual(after, [["umount2", ".", k.MNT_DETACH], ["chdir", "/"]]);
@@ -90,7 +91,7 @@ Deno.test("an app with all capabilities keeps those that rkt has", () => {
 
 Deno.test("an app has exactly its supplementary groups, none of the caller's", () => {
   const run = start({ supplementaryGids: [7, 0xfffffffe] });
-  const { args } = run.calls[indexOf(run, "setgroups")];
+  const { args } = nth(run.calls, indexOf(run, "setgroups"));
   assert.equal(args[0], 2);
   assert.deepEqual(words(args, 1), [7, 0xfffffffe]);
   assert.deepEqual(callsOf(start(), "setgroups"), [["setgroups", 0, 0]]);
@@ -126,7 +127,7 @@ Deno.test("the working directory is entered as the app's user", () => {
 
 Deno.test("the program gets the arguments and environment of the app, and no others", () => {
   const run = start({ arguments: ["a", "b c"], environment: ["A=1", "B="] });
-  const { args } = run.calls[indexOf(run, "execve")];
+  const { args } = nth(run.calls, indexOf(run, "execve"));
   assert.deepEqual(args, ["/bin/app", ["a", "b c"], ["A=1", "B="]]);
 });
 
@@ -185,20 +186,20 @@ Deno.test("system calls are filtered last, so that nothing has to be allowed but
     const run = start({ ...changes, systemCalls: FILTER });
     const at = indexOf(run, "seccomp", k.SECCOMP_SET_MODE_FILTER, 0);
     assert.deepEqual(run.calls.slice(at + 1).map(({ call }) => call), ["execve"]);
-    assert.equal(words(run.calls[at].args, 2)[0], FILTER.program.length / 8);
+    assert.equal(words(nth(run.calls, at).args, 2)[0], FILTER.program.length / 8);
   }
 });
 
 Deno.test("an app of root has CAP_SYS_ADMIN up to its execve, which takes it by the bounding set", () => {
   const run = start({ systemCalls: FILTER });
-  const [effective, permitted, inheritable] = capabilitySets(run);
+  const [effective, permitted, inheritable] = triple(capabilitySets(run));
   assert.equal(Math.floor(effective / ADMIN) % 2, 1);
   assert.equal(permitted, effective);
   assert.equal(inheritable, 0);
   assert.ok(dropped(run).includes("CAP_SYS_ADMIN"));
   const forbidden = start({ systemCalls: FILTER, noNewPrivileges: true });
-  assert.equal(Math.floor(capabilitySets(forbidden)[0] / ADMIN) % 2, 0);
-  assert.equal(Math.floor(capabilitySets(start())[0] / ADMIN) % 2, 0, "without a filter");
+  assert.equal(Math.floor(nth(capabilitySets(forbidden), 0) / ADMIN) % 2, 0);
+  assert.equal(Math.floor(nth(capabilitySets(start()), 0) / ADMIN) % 2, 0, "without a filter");
 });
 
 Deno.test("an app starts with an empty keyring of its own, while it is root", () => {

@@ -1,3 +1,4 @@
+import { nth } from "../testing/nth.ts";
 import assert from "node:assert/strict";
 import { isolator } from "../../src/appc/isolator.ts";
 import { type Controller, LIMITS, type Limits, limitsOf } from "../../src/cgroup/limits.ts";
@@ -118,7 +119,7 @@ Deno.test("a limit of all disks has a line for each, and an error only where one
 });
 
 Deno.test("cpuWeight() keeps proportions within what the kernel takes", () => {
-  const rows = [[1024, 100], [2048, 200], [512, 50], [2, 1], [0, 1], [262_144, 10_000]];
+  const rows = [[1024, 100], [2048, 200], [512, 50], [2, 1], [0, 1], [262_144, 10_000]] as const;
   for (const [shares, weight] of rows) assert.equal(cpuWeight(shares), weight);
   let before = 0;
   for (let shares = 2; shares <= 262_144; shares += 97) {
@@ -148,7 +149,7 @@ Deno.test("whatever quantity an image names: it is refused, or the kernel gets w
   let taken = 0;
   for (let i = 0; i < 4000; i++) {
     const text = hostileQuantity(random);
-    const name = names[random(names.length)];
+    const name = nth(names, random(names.length));
     let limits: Limits;
     try {
       const value = name.startsWith("resource/block")

@@ -1,3 +1,4 @@
+import { nth } from "../testing/nth.ts";
 import type { DeviceRule } from "../pod.ts";
 import assert from "node:assert/strict";
 import { DEFAULT_DEVICES, deviceLine, deviceProgram } from "./devices.ts";
@@ -11,13 +12,13 @@ function verdict(program: Uint8Array, context: readonly number[]): number {
     const [code, both] = [view.getUint8(at), view.getUint8(at + 1)];
     const [to, from] = [both & 15, both >> 4];
     const [offset, number] = [view.getInt16(at + 2, true), view.getInt32(at + 4, true)];
-    if (code === 0x61) registers[to] = context[offset / 4];
-    else if (code === 0xbf) registers[to] = registers[from];
+    if (code === 0x61) registers[to] = nth(context, offset / 4);
+    else if (code === 0xbf) registers[to] = nth(registers, from);
     else if (code === 0xb7) registers[to] = number;
-    else if (code === 0x57) registers[to] &= number;
-    else if (code === 0x77) registers[to] >>>= number;
+    else if (code === 0x57) registers[to] = nth(registers, to) & number;
+    else if (code === 0x77) registers[to] = nth(registers, to) >>> number;
     else if (code === 0x55) i += registers[to] === number ? 0 : offset;
-    else if (code === 0x95) return registers[0];
+    else if (code === 0x95) return nth(registers, 0);
     else throw new Error(`instruction ${code}`);
     assert.ok(!Number.isNaN(registers[to]), "no register is read before it is set");
   }
@@ -37,12 +38,19 @@ const asks = (type: number, access: number, major: number, minor: number) => [
 Deno.test("the program allows the default devices, and no others", () => {
   const program = deviceProgram(DEFAULT_DEVICES);
   const allowed = (...context: Parameters<typeof asks>) => verdict(program, asks(...context)) === 1;
-  for (const [major, minor] of [[1, 3], [1, 9], [5, 0], [5, 2], [136, 0], [136, 77], [10, 200]]) {
+  for (
+    const [major, minor] of [[1, 3], [1, 9], [5, 0], [5, 2], [136, 0], [136, 77], [
+      10,
+      200,
+    ]] as const
+  ) {
     assert.ok(allowed(CHAR, READ | WRITE, major, minor), `${major}:${minor}`);
     assert.ok(allowed(CHAR, MKNOD, major, minor), `${major}:${minor}`);
     assert.ok(!allowed(BLOCK, READ, major, minor), `block ${major}:${minor}`);
   }
-  for (const [major, minor] of [[1, 1], [1, 2], [1, 4], [5, 1], [8, 0], [10, 229], [137, 0]]) {
+  for (
+    const [major, minor] of [[1, 1], [1, 2], [1, 4], [5, 1], [8, 0], [10, 229], [137, 0]] as const
+  ) {
     for (const type of [BLOCK, CHAR]) {
       for (const access of [MKNOD, READ, WRITE]) {
         assert.ok(!allowed(type, access, major, minor), `${type} ${major}:${minor}`);

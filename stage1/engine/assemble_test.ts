@@ -1,3 +1,4 @@
+import { nth } from "../testing/nth.ts";
 import assert from "node:assert/strict";
 import { INSTRUCTION_SIZE } from "./machine/engine.ts";
 import { ABORT, failureText } from "./abort.ts";
@@ -141,7 +142,7 @@ Deno.test("assemble() keeps structures behind the instructions, and aligned", ()
 const ALL = ["setup", "births", "resident", "init", "output", "waiting"] as const;
 const PARTS = [...ALL, "data", "initMemory", "outputMemory"] as const;
 const EVERYWHERE = Object.fromEntries(PARTS.map((name, i) => [name, (i + 1) * 0x10_0000]));
-const partOf = (address: bigint) => PARTS[Math.floor(Number(address) / 0x10_0000) - 1];
+const partOf = (address: bigint) => nth(PARTS, Math.floor(Number(address) / 0x10_0000) - 1);
 
 /** A plan with separate memory whose sections use memory: each name stands for the sections that use it. */
 function sharing(memory: Slot | Struct | Space, ...users: readonly SectionName[]): Plan {
@@ -178,10 +179,10 @@ Deno.test("assemble() keeps memory where only those processes have it who use it
         assert.equal(partOf(address), part, `${memory.kind} of ${users}`);
         if (memory.kind !== "struct") continue;
         const view = new DataView(images[partOf(address)].buffer);
-        const at = Number(address) - EVERYWHERE[partOf(address)];
+        const at = Number(address) - (EVERYWHERE[partOf(address)] ?? NaN);
         assert.equal(view.getBigInt64(at, true), 7n);
         const name = view.getBigInt64(at + 8, true);
-        assert.equal(text(images[partOf(name)], EVERYWHERE[partOf(name)], name), "text");
+        assert.equal(text(images[partOf(name)], EVERYWHERE[partOf(name)] ?? NaN, name), "text");
         assert.ok(users.some((each) => each === partOf(name)), `text of ${users}`);
       }
     }

@@ -42,7 +42,7 @@ Deno.test("a stream of the journal begins with the seven lines that journald rea
 });
 
 /** Bytes of memory that a call was given. */
-function bytes(given: Given, size: number, memory: Memory): Uint8Array {
+function bytes(given: Given | undefined, size: number, memory: Memory): Uint8Array {
   const view = given instanceof DataView ? given : memory.view(Number(given), size);
   return new Uint8Array(view.buffer, view.byteOffset, size).slice();
 }
@@ -250,7 +250,7 @@ Deno.test("the supervisor makes a process anew that was killed, and waits for it
       calls.push(`wait for ${args[0]}`);
       return 0;
     }
-    const [pid, status] = events.shift() ?? [0, 0];
+    const [pid = 0, status = 0] = events.shift() ?? [];
     const view = args[1] instanceof DataView ? args[1] : memory.view(Number(args[1]), 4);
     view.setInt32(0, status, true);
     return pid;

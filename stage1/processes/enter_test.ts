@@ -1,3 +1,4 @@
+import { nth, pair } from "../testing/nth.ts";
 import assert from "node:assert/strict";
 import { type Entering, enterPlan } from "./enter.ts";
 import {
@@ -115,15 +116,17 @@ Deno.test("the helpers of a terminal are born in the caller's PID namespace", ()
   const run = outside({ answer }, { terminal: true });
   const clones = run.calls.flatMap(({ call }, i) => call === "clone" ? [i] : []);
   assert.equal(clones.length, 4);
-  const [chosen, given] = run.calls.flatMap(({ call, args }, i) =>
-    call === "setns" && args[1] === k.CLONE_NEWPID ? [i] : []
+  const [chosen, given] = pair(
+    run.calls.flatMap(({ call, args }, i) =>
+      call === "setns" && args[1] === k.CLONE_NEWPID ? [i] : []
+    ),
   );
-  inOrder(run, chosen, clones[0], given, clones[1]);
-  assert.notEqual(run.calls[given].args[0], PROCESS);
+  inOrder(run, chosen, nth(clones, 0), given, nth(clones, 1));
+  assert.notEqual(nth(run.calls, given).args[0], PROCESS);
 });
 
 Deno.test("rkt enter ends as the program ended", () => {
-  for (const [status, code] of [[exited(7), 7], [killedBy(9), 137], [killedBy(2), 130]]) {
+  for (const [status, code] of [[exited(7), 7], [killedBy(9), 137], [killedBy(2), 130]] as const) {
     const run = outside({ events: [{ ended: [[PROGRAM, status]] }] });
     assert.deepEqual(run.end, { kind: "exit", code });
   }

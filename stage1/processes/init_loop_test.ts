@@ -1,3 +1,4 @@
+import { nth } from "../testing/nth.ts";
 import assert from "node:assert/strict";
 import {
   callsOf,
@@ -171,7 +172,7 @@ Deno.test("an app with --on-exit=keep that fails leaves the others running, and 
   const kept = init(apps, ends([P1, exited(3)]));
   assert.deepEqual(kept.end, WAITING);
   assert.deepEqual(callsOf(kept, "kill"), []);
-  for (const [other, code] of [[0, 3], [5, 5]]) {
+  for (const [other, code] of [[0, 3], [5, 5]] as const) {
     const run = init(apps, ends([P1, exited(3)]), ends([P2, exited(other)]));
     assert.deepEqual(run.end, { kind: "exit", code });
   }
@@ -226,7 +227,7 @@ Deno.test("main starts when pre-start has succeeded", () => {
 
 Deno.test("a pre-start that fails ends the app with its status, and is told of; post-stop does not run", () => {
   const app = testApp("one", { preStart: command("prepare"), postStop: command("clean") });
-  for (const [status, code] of [[exited(9), 9], [killedBy(15), 143], [exited(100), 100]]) {
+  for (const [status, code] of [[exited(9), 9], [killedBy(15), 143], [exited(100), 100]] as const) {
     const run = init([app], ends([P1, status]));
     assert.deepEqual(run.end, { kind: "exit", code });
     assert.deepEqual(run.said, [`stage1: app "one": pre-start failed with status ${code}\n`]);
@@ -237,7 +238,7 @@ Deno.test("a pre-start that fails ends the app with its status, and is told of; 
 
 Deno.test("post-stop runs however main has ended, and the app's status is main's", () => {
   const app = testApp("one", { postStop: command("clean") });
-  for (const [status, code] of [[exited(0), 0], [exited(3), 3], [killedBy(9), 137]]) {
+  for (const [status, code] of [[exited(0), 0], [exited(3), 3], [killedBy(9), 137]] as const) {
     const cleans = init([app], ends([P1, status]));
     assert.deepEqual(cleans.end, WAITING);
     assert.deepEqual(noted(cleans), []);
@@ -249,7 +250,7 @@ Deno.test("post-stop runs however main has ended, and the app's status is main's
 
 Deno.test("a post-stop that fails is told of, and counts if main has not failed", () => {
   const app = testApp("one", { postStop: command("clean") });
-  for (const [main, code] of [[0, 6], [3, 3]]) {
+  for (const [main, code] of [[0, 6], [3, 3]] as const) {
     const run = init([app], ends([P1, exited(main)]), ends([P2, exited(6)]));
     assert.deepEqual(run.end, { kind: "exit", code });
     assert.deepEqual(run.said, ['stage1: app "one": post-stop failed with status 6\n']);
@@ -378,8 +379,8 @@ Deno.test("an event handler runs as root, with the app's environment, in its roo
     const [uid, gid, gids] = path === "/bin/one" ? [33, 34, 1] : [0, 0, 0];
     assert.deepEqual(callsOf(run, "setresuid"), [["setresuid", uid, uid, uid]]);
     assert.deepEqual(callsOf(run, "setresgid"), [["setresgid", gid, gid, gid]]);
-    assert.equal(callsOf(run, "setgroups")[0][1], gids);
-    assert.deepEqual(callsOf(run, "execve")[0].at(-1), ["A=1"]);
+    assert.equal(nth(callsOf(run, "setgroups"), 0)[1], gids);
+    assert.deepEqual(nth(callsOf(run, "execve"), 0).at(-1), ["A=1"]);
     assert.deepEqual(callsOf(run, "chdir").at(-1), ["chdir", "/srv"]);
   }
 });

@@ -1,3 +1,4 @@
+import { nth, pair } from "../testing/nth.ts";
 import { FORWARDED } from "../steps/signals.ts";
 import assert from "node:assert/strict";
 import {
@@ -25,7 +26,7 @@ const ends = (...children: readonly (readonly [number, number])[]): Event => ({ 
 
 Deno.test("init asks to die with the supervisor before anything else", () => {
   const run = init(ONE);
-  const [first, second] = run.calls.slice(indexOf(run, "clone") + 1);
+  const [first, second] = pair(run.calls.slice(indexOf(run, "clone") + 1));
   assert.deepEqual(first.args.slice(0, 2), [k.PR_SET_PDEATHSIG, k.SIGKILL]);
   assert.equal(second.call, "ppoll");
 });
@@ -70,7 +71,7 @@ Deno.test("init leaves the host's root, and its own is read-only, before an app 
 Deno.test("init sets the host name, in bytes, and brings the loopback interface of its own net up", () => {
   const run = init(testPod([testApp("one")], { hostname: "bücher" }));
   assert.deepEqual(callsOf(run, "sethostname"), [["sethostname", "bücher", 7]]);
-  assert.equal(callsOf(run, "ioctl")[0][2], k.SIOCSIFFLAGS);
+  assert.equal(nth(callsOf(run, "ioctl"), 0)[2], k.SIOCSIFFLAGS);
   const shared = init(testPod([testApp("one")], { network: { kind: "host" } }));
   assert.deepEqual(callsOf(shared, "socket", "ioctl"), []);
 });
@@ -121,7 +122,7 @@ Deno.test("init reaps orphans, also between apps, and takes none for an app", ()
 });
 
 Deno.test("an app that succeeds leaves the other one running", () => {
-  for (const [ended, other] of [[FIRST, SECOND], [SECOND, FIRST]]) {
+  for (const [ended, other] of [[FIRST, SECOND], [SECOND, FIRST]] as const) {
     const run = init(TWO, ends([ended, exited(0)]));
     assert.deepEqual(run.end, { kind: "waiting", call: "rt_sigtimedwait" });
     assert.deepEqual(callsOf(run, "kill", "setitimer"), []);
@@ -133,8 +134,8 @@ Deno.test("an app that succeeds leaves the other one running", () => {
 });
 
 Deno.test("an app that fails stops the other one, and gives the pod its exit status", () => {
-  for (const [ended, other] of [[FIRST, SECOND], [SECOND, FIRST]]) {
-    for (const [status, code] of [[exited(3), 3], [killedBy(11), 139]]) {
+  for (const [ended, other] of [[FIRST, SECOND], [SECOND, FIRST]] as const) {
+    for (const [status, code] of [[exited(3), 3], [killedBy(11), 139]] as const) {
       const failed = init(TWO, ends([ended, status]));
       assert.deepEqual(callsOf(failed, "kill"), [["kill", other, k.SIGTERM]]);
       assert.equal(callsOf(failed, "setitimer").length, 1);

@@ -1,3 +1,4 @@
+import { nth, pair } from "../testing/nth.ts";
 import { FORWARDED, WAITED_FOR } from "../steps/signals.ts";
 import assert from "node:assert/strict";
 import {
@@ -63,7 +64,7 @@ Deno.test("the grace time is as long as the pod's, and none of them never ends",
   ] as const;
   for (const [stopTimeout, seconds, microseconds] of cases) {
     const run = supervisor([k.SIGTERM], testPod([testApp("app")], { stopTimeout }));
-    const [timer, value] = run.calls[indexOf(run, "setitimer")].args;
+    const [timer, value] = nth(run.calls, indexOf(run, "setitimer")).args;
     assert.equal(timer, k.ITIMER_REAL);
     assert.ok(value instanceof DataView);
     const words = [0, 8, 16, 24].map((at) => value.getBigInt64(at, true));
@@ -120,20 +121,20 @@ Deno.test("signals are held back, SIGPIPE and SIGCHLD reset, before init is made
       indexOf(run, "pidfd_open"),
     ]
   ) assert.ok(at >= 0 && at < birth, `${at}`);
-  const mask = run.calls[indexOf(run, "rt_sigprocmask")].args[1];
+  const mask = nth(run.calls, indexOf(run, "rt_sigprocmask")).args[1];
   assert.ok(mask instanceof DataView);
-  assert.equal(mask.getBigUint64(0, true), BigInt(Number(WAITED_FOR.fields[0][2])));
+  assert.equal(mask.getBigUint64(0, true), BigInt(Number(nth(WAITED_FOR.fields, 0)[2])));
 });
 
 Deno.test("the signals that are waited for are those that are held back, and none that stops", () => {
   const signals = [...FORWARDED, k.SIGALRM, k.SIGCHLD, k.SIGCONT, k.SIGPIPE];
   const set = signals.reduce((sum, n) => sum + 2 ** (n - 1), 0);
-  assert.equal(WAITED_FOR.fields[0][2], set);
+  assert.equal(nth(WAITED_FOR.fields, 0)[2], set);
 });
 
 Deno.test("the soft limit of open files is 1024, the hard one stays", () => {
   const run = supervisor([]);
-  const [, set] = run.calls.filter(({ call }) => call === "prlimit64");
+  const [, set] = pair(run.calls.filter(({ call }) => call === "prlimit64"));
   const limit = set.args[2];
   assert.ok(limit instanceof DataView);
   assert.deepEqual([0, 8].map((at) => limit.getBigUint64(at, true)), [1024n, 4096n]);

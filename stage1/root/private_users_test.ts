@@ -1,3 +1,4 @@
+import { nth } from "../testing/nth.ts";
 import assert from "node:assert/strict";
 import { addedAppPlan, POD_INIT, POD_MOUNTS } from "../processes/shim.ts";
 import { callsOf, indexOf, runPlan, runPod, testApp, testPod } from "../testing/fake_kernel.ts";
@@ -59,7 +60,7 @@ Deno.test("the intermediate process makes init after all that takes the host's r
     call === "clone" && (Number(args[0]) & k.CLONE_NEWPID) !== 0 ? [[i, Number(args[0])]] : []
   );
   assert.equal(births.length, 1);
-  const [[at, flags]] = births;
+  const [at = NaN, flags = NaN] = nth(births, 0);
   assert.ok(at > enter);
   // All other namespaces belong to the user namespace, and init is the supervisor's child.
   for (const flag of [k.CLONE_NEWNS, k.CLONE_NEWUTS, k.CLONE_NEWIPC, k.CLONE_PARENT]) {

@@ -1,3 +1,4 @@
+import { nth, pair, triple } from "../testing/nth.ts";
 import assert from "node:assert/strict";
 import { callsOf, indexOf, runPod, type Script, testApp, testPod } from "../testing/fake_kernel.ts";
 import * as k from "../../src/linux/constants.ts";
@@ -22,16 +23,16 @@ const mount = (changes: Partial<AppMount> = {}): AppMount => ({
 });
 
 /** The options of the file system that comes of the nth fsopen(2) of a type. */
-function options(run: Run, type: string, nth = 0): Map<Given, Given> {
+function options(run: Run, type: string, which = 0): Map<Given, Given> {
   const opened = run.calls.flatMap(({ call, args }, i) =>
     call === "fsopen" && args[0] === type ? [i] : []
   );
-  const rest = run.calls.slice(opened[nth] + 1);
+  const rest = run.calls.slice(nth(opened, which) + 1);
   const end = rest.findIndex(({ call }) => call === "fsmount");
-  return new Map([
+  return new Map<Given, Given>([
     ...rest.slice(0, end).filter(({ args }) => args[1] === k.FSCONFIG_SET_STRING)
-      .map(({ args }) => [args[2], args[3]] as const),
-    ["attributes", rest[end].args[2]],
+      .map(({ args }) => [nth(args, 2), nth(args, 3)] as const),
+    ["attributes", nth(nth(rest, end).args, 2)],
   ]);
 }
 
@@ -67,7 +68,7 @@ Deno.test("a copy is mounted as it is, without device nodes", () => {
   const run = build({ root: { kind: "copy", path: "stage2/app" } });
   const opened = indexOf(run, "open_tree", k.AT_FDCWD, "stage2/app");
   assert.ok(opened > 0);
-  const next = run.calls[opened + 1];
+  const next = nth(run.calls, opened + 1);
   assert.equal(next.call, "mount_setattr");
   assert.equal(attributesSet(next.args), BigInt(k.MOUNT_ATTR_NODEV));
   assert.equal(indexOf(run, "fsopen", "overlay"), -1);
@@ -94,7 +95,7 @@ Deno.test("what the image has at /proc, /sys and /dev is never followed out of t
   const run = build();
   for (const name of ["proc", "sys", "dev"]) {
     const made = run.calls.findIndex(({ call, args }) => call === "openat2" && args[1] === name);
-    const how = run.calls[made].args[2];
+    const how = nth(run.calls, made).args[2];
     assert.ok(how instanceof DataView);
     const flags = how.getBigUint64(0, true);
     assert.ok((flags & BigInt(k.O_NOFOLLOW)) !== 0n, name);
@@ -112,7 +113,7 @@ Deno.test("every path that rkt protects is read-only or hidden", () => {
   const run = build();
   for (const path of PROTECTED.proc.readOnly) {
     const at = run.calls.findIndex(({ call, args }) => call === "open_tree" && args[1] === path);
-    const [setting, moving] = run.calls.slice(at + 1);
+    const [setting, moving] = pair(run.calls.slice(at + 1));
     assert.equal(setting.call, "mount_setattr");
     assert.equal(attributesSet(setting.args), BigInt(k.MOUNT_ATTR_RDONLY), path);
     assert.deepEqual([moving.call, moving.args[3]], ["move_mount", path]);
@@ -120,11 +121,11 @@ Deno.test("every path that rkt protects is read-only or hidden", () => {
   for (const { path, directory } of [...PROTECTED.proc.hidden, ...PROTECTED.sys.hidden]) {
     const at = run.calls.findIndex(({ call, args }) => call === "openat" && args[1] === path);
     const cover = directory ? "/.hidden-directory" : "/.hidden-file";
-    const [opening, setting, moving] = run.calls.slice(at + 1);
+    const [opening, setting, moving] = triple(run.calls.slice(at + 1));
     assert.deepEqual([opening.call, opening.args[1]], ["open_tree", cover]);
     assert.equal(attributesSet(setting.args), BigInt(k.MOUNT_ATTR_RDONLY), path);
     assert.equal(moving.call, "move_mount");
-    assert.equal(moving.args[2], run.calls[at].result);
+    assert.equal(moving.args[2], nth(run.calls, at).result);
   }
 });
 
@@ -193,11 +194,11 @@ Deno.test("a volume is read-only as far down as it goes, and no device in a dire
   const modes = (changes: Partial<AppMount>) => {
     const run = build({ mounts: [mount(changes)] });
     const at = indexOf(run, "open_tree", k.AT_FDCWD, "/source");
-    const [next] = run.calls.slice(at + 1);
-    const deep = (flags: Given) => (Number(flags) & k.AT_RECURSIVE) !== 0;
-    if (next.call !== "mount_setattr") return [deep(run.calls[at].args[2]), 0];
-    assert.equal(next.args[0], run.calls[at].result);
-    assert.equal(deep(next.args[2]), deep(run.calls[at].args[2]));
+    const next = nth(run.calls, at + 1);
+    const deep = (flags: Given | undefined) => (Number(flags) & k.AT_RECURSIVE) !== 0;
+    if (next.call !== "mount_setattr") return [deep(nth(run.calls, at).args[2]), 0];
+    assert.equal(next.args[0], nth(run.calls, at).result);
+    assert.equal(deep(next.args[2]), deep(nth(run.calls, at).args[2]));
     return [deep(next.args[2]), Number(attributesSet(next.args))];
   };
   const [readOnly, noDevices] = [k.MOUNT_ATTR_RDONLY, k.MOUNT_ATTR_NODEV];
@@ -210,13 +211,13 @@ Deno.test("a volume is read-only as far down as it goes, and no device in a dire
 Deno.test("the nodes of /dev are the only devices that can be opened there", () => {
   const run = build();
   const nodes = callsOf(run, "mknodat").map(([, , name]) => name);
-  const [[, dev]] = callsOf(run, "mknodat");
+  const [, dev] = nth(callsOf(run, "mknodat"), 0);
   const kept = callsOf(run, "open_tree").filter(([, on]) => on === dev).map(([, , name]) => name);
   assert.deepEqual(kept.toSorted(), nodes.toSorted());
   const closed = run.calls.findIndex(({ call, args }) =>
     call === "mount_setattr" && args[0] === dev
   );
-  assert.equal(attributesSet(run.calls[closed].args), BigInt(k.MOUNT_ATTR_NODEV));
+  assert.equal(attributesSet(nth(run.calls, closed).args), BigInt(k.MOUNT_ATTR_NODEV));
   const last = run.calls.findLastIndex(({ call, args }) => call === "open_tree" && args[0] === dev);
   assert.ok(last < closed, "a node that is kept later would be closed too");
 });
@@ -250,8 +251,8 @@ Deno.test("a file where a volume's directory belongs makes place for it", () => 
     (call, args) => call === "openat2" && args[1] === "x" && refused++ === 0 ? -20 : undefined,
   );
   const removed = indexOf(run, "unlinkat");
-  assert.equal(run.calls[removed].args[1], "x");
-  assert.equal(run.calls[removed + 1].call, "mkdirat");
+  assert.equal(nth(run.calls, removed).args[1], "x");
+  assert.equal(nth(run.calls, removed + 1).call, "mkdirat");
   assert.equal(run.end.kind, "waiting");
   assert.equal(indexOf(build({ mounts: [mount({ target: "/x" })] }), "unlinkat"), -1);
 });
@@ -274,7 +275,7 @@ Deno.test("the root becomes read-only last, when all targets are made", () => {
     call === "mount_setattr" && args[0] === root?.result
   );
   assert.ok(at > indexOf(run, "mkdirat", root?.result ?? 0, "target"));
-  assert.equal(attributesSet(run.calls[at].args), BigInt(k.MOUNT_ATTR_RDONLY));
+  assert.equal(attributesSet(nth(run.calls, at).args), BigInt(k.MOUNT_ATTR_RDONLY));
   assert.equal(run.calls.slice(at).some(({ call }) => call === "move_mount"), false);
   const writable = build({ mounts: [mount()] });
   assert.equal(

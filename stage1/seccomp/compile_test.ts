@@ -153,7 +153,7 @@ Deno.test("CAP_SYS_ADMIN brings namespaces and mounts, other capabilities what i
       ["CAP_DAC_READ_SEARCH", "open_by_handle_at"],
       ["CAP_SYSLOG", "syslog"],
       ["CAP_SYS_NICE", "mbind"],
-    ]
+    ] as const
   ) {
     assert.equal(verdict(filter("default", []), call), EPERM, call);
     assert.equal(verdict(filter("default", [capability]), call), ALLOW, call);

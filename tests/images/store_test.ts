@@ -92,8 +92,12 @@ async function fetcher(
     const args = [data, UNSIGNED, "fetch", ...chosen];
     const streams = { stdin: "null", stdout: "null", stderr: "piped" } as const;
     const child = new Deno.Command(RKT, { args, ...streams }).spawn();
-    const timer = kill ? setTimeout(() => child.kill("SIGKILL"), 20 + (round * 37) % 300) : 0;
-    const { success, signal, stderr } = await child.output();
+    let ended = false;
+    const killIt = () => ended || child.kill("SIGKILL");
+    const timer = kill ? setTimeout(killIt, 20 + (round * 37) % 300) : 0;
+    const output = child.output();
+    await child.status.finally(() => ended = true);
+    const { success, signal, stderr } = await output;
     clearTimeout(timer);
     if (signal !== "SIGKILL") assert.ok(success, new TextDecoder().decode(stderr));
   }

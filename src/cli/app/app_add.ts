@@ -43,7 +43,7 @@ export default async function add({ apps, flags, global, command }: Invocation):
   const store = new Store(global.dir);
   using _images = store.prepareLock();
   const policy = pullPolicy(flags);
-  const { signature } = addedAppRequest(app, policy, []).apps[0];
+  const { signature } = only(addedAppRequest(app, policy, []).apps);
   const image = await findImage(store, app.image, host, { pullPolicy: policy, signature });
   const rendered = { image, tree: await store.tree(image) };
 
@@ -52,7 +52,7 @@ export default async function add({ apps, flags, global, command }: Invocation):
   const request = addedAppRequest(app, policy, before.volumes);
   await checkSystemCalls(request.apps);
   const added = withStreams(podManifest(request, [image], { inherited: [], fromFiles: [] }));
-  const [{ name }] = added.apps;
+  const { name } = only(added.apps);
   if (before.apps.some((each) => each.name === name)) {
     throw new Failure(
       `there is already an app "${name}" in pod "${view.uuid}"; give this one another --name`,
@@ -72,6 +72,12 @@ export default async function add({ apps, flags, global, command }: Invocation):
   });
   store.markUsed(image);
   return 0;
+}
+
+/** The one element of a list. */
+function only<T>([first, ...others]: readonly T[]): T {
+  if (first === undefined || others.length > 0) throw new TypeError("one app is added at a time");
+  return first;
 }
 
 /** What an app's streams are that nobody waits for at a terminal, where its flags do not say. */
@@ -104,7 +110,7 @@ async function makeApp(
   before: PodManifest,
   { image, tree }: Rendered,
 ): Promise<void> {
-  const [{ name }] = added.apps;
+  const { name } = only(added.apps);
   const kind = rootKindOf(pod);
   const users = privateUsersOf(pod);
   const volumes = added.volumes.filter((volume) => !before.volumes.includes(volume));

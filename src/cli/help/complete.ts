@@ -29,13 +29,13 @@ const FILES: Completion = { candidates: [], files: true };
 
 /** The command line up to the current word, read as far as it goes. */
 interface Line {
-  readonly command?: Command;
+  readonly command?: Command | undefined;
   /** The words of the command's name so far. */
   readonly name: readonly string[];
   /** The arguments that are no flags. */
   readonly args: readonly string[];
   /** The flag whose value the current word is, after a space. */
-  readonly pending?: Flag;
+  readonly pending?: Flag | undefined;
   /** Whether the words are those of another program, behind `--` or a second argument. */
   readonly foreign: boolean;
   readonly dir: string;
@@ -129,7 +129,7 @@ function shortened(
   const found = commandWords(name, commands).candidates.filter((each) =>
     each.word.startsWith(word)
   );
-  return found.length === 1 ? found[0].word : undefined;
+  return found.length === 1 ? found[0]?.word : undefined;
 }
 
 function needingValue(word: string, command: Command | undefined): Flag | undefined {
@@ -144,7 +144,7 @@ function commandWords(words: readonly string[], commands: readonly Command[]): C
   const found = new Map<string, Candidate>();
   for (const { name, summary } of commands) {
     if (!name.startsWith(start)) continue;
-    const [word, ...more] = name.slice(start.length).split(" ");
+    const [word = "", ...more] = name.slice(start.length).split(" ");
     const about = more.length > 0 ? found.get(word)?.about ?? `rkt ${start}${word} …` : summary;
     found.set(word, { word, about });
   }

@@ -30,7 +30,7 @@ export function appsOf(dir: string, pod: string | undefined): readonly Found[] {
   return orNothing(() => {
     const pods = pod === undefined
       ? listPods(dir).filter(({ state }) => state === "running")
-      : [openPod(dir, pod.split(":")[0])];
+      : [openPod(dir, pod.split(":")[0] ?? "")];
     const apps = pods.flatMap((each) => podContents(each)?.apps ?? []);
     return [...new Map(apps.map(({ name, imageName }) => [name, imageName]))]
       .map(([word, about]) => ({ word, about }));

@@ -69,16 +69,21 @@ end
 complete -c rkt -f -a '(__rkt_complete)'
 `;
 
-const SCRIPTS: Readonly<Record<string, string>> = { bash: BASH, zsh: ZSH, fish: FISH };
+const SCRIPTS: ReadonlyMap<string, string> = new Map([
+  ["bash", BASH],
+  ["zsh", ZSH],
+  ["fish", FISH],
+]);
 
 /** Prints the script of a shell. */
 export default function run({ args: [shell], command }: Invocation): Promise<number> {
-  if (!Object.hasOwn(SCRIPTS, shell)) {
+  const script = SCRIPTS.get(shell ?? "");
+  if (script === undefined) {
     throw new Failure(
       `no script for ${JSON.stringify(shell)}; usage: rkt ${command.name} ${command.usage}`,
     );
   }
-  print(SCRIPTS[shell]);
+  print(script);
   return Promise.resolve(0);
 }
 
@@ -123,18 +128,22 @@ function bytesBefore(line: string, point: number): string {
 
 /** The words of a line as a shell has them, the last one maybe empty; an open quote ends with the line. */
 export function splitLine(line: string): readonly string[] {
-  const words: string[] = [""];
+  const words: string[] = [];
+  let word = "";
   let quote = "";
-  for (let i = 0; i < line.length; i++) {
-    const char = line[i];
-    const last = words.length - 1;
+  const characters = [...line][Symbol.iterator]();
+  const escaped = (): string => characters.next().value ?? "";
+  for (const char of characters) {
     if (quote !== "") {
       if (char === quote) quote = "";
-      else words[last] += char === "\\" && quote === '"' ? line[++i] ?? "" : char;
+      else word += char === "\\" && quote === '"' ? escaped() : char;
     } else if (char === "'" || char === '"') quote = char;
-    else if (char === "\\") words[last] += line[++i] ?? "";
-    else if (/\s/.test(char)) { if (words[last] !== "") words.push(""); }
-    else words[last] += char;
+    else if (char === "\\") word += escaped();
+    else if (!/\s/.test(char)) word += char;
+    else if (word !== "") {
+      words.push(word);
+      word = "";
+    }
   }
-  return words;
+  return [...words, word];
 }

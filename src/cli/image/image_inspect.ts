@@ -7,7 +7,7 @@ import { exists } from "../../linux/exists.ts";
 import { readImageInfo, type Signer } from "../../store/image_info.ts";
 import { listImages } from "../../store/list_images.ts";
 import { Store } from "../../store/store.ts";
-import { CAPABILITIES } from "../../linux/capabilities.ts";
+import { capabilityName } from "../../linux/capabilities.ts";
 import {
   differenceLines,
   type Differences,
@@ -31,7 +31,7 @@ interface Inspected {
   /** Bytes: in the store with the rendered tree, of a file as it is. */
   readonly size: number;
   /** Milliseconds since 1970; of an image in the store. */
-  readonly importTime?: number;
+  readonly importTime?: number | undefined;
   readonly signers: readonly Signer[];
 }
 
@@ -133,7 +133,7 @@ function appLines(app: App | undefined): readonly Line[] {
 
 /** What the app may do beyond the default, and what less, as far as its image says. */
 function appSecurity(app: App): Differences {
-  const names = allowedCapabilities("of the image", app.isolators).map((n) => CAPABILITIES[n]);
+  const names = allowedCapabilities("of the image", app.isolators).map(capabilityName);
   const calls = systemCalls(app.isolators);
   const filtered = policyOf(calls, names) !== undefined;
   const root = app.user === "0" || app.user === "root";

@@ -21,7 +21,7 @@ const asItIs = (id: number): number => id;
 
 /** `rkt cp`: files between the host and an app. */
 export default async function run({ args, flags, global }: Invocation): Promise<number> {
-  const [from, to] = args;
+  const [from = "", to = ""] = args;
   const [source, target] = [IN_POD.exec(from), IN_POD.exec(to)];
   const inPod = source ?? target;
   if (inPod === null || (source !== null && target !== null)) {
@@ -30,7 +30,7 @@ export default async function run({ args, flags, global }: Invocation): Promise<
     );
   }
   if (Deno.uid() !== 0) throw new Failure("cp needs root; try it with sudo");
-  const [, uuid, path] = inPod;
+  const [, uuid = "", path = ""] = inPod;
   const pod = openPod(global.dir, uuid);
   const app = chosenApp(pod, flags.text("app"));
   using files = openAppFiles(global.dir, pod, app, source === null ? "write" : "read");

@@ -22,7 +22,7 @@ export default async function run(
   { args, flags, global, command }: Invocation,
 ): Promise<number> {
   if (Deno.uid() !== 0) throw new Failure(`${command.name} needs root; try it with sudo`);
-  const [uuid, ...words] = args;
+  const [uuid = "", ...words] = args;
   const pod = openPod(global.dir, uuid);
   if (pod.state !== "running") {
     throw new Failure(`pod "${pod.uuid}" is ${pod.state}: only a running one can be entered`);
@@ -53,7 +53,7 @@ export default async function run(
       cgroups,
       terminal,
       programs: programs(words, app),
-      command: words.length > 0 ? words[0] : SHELLS.join(" or "),
+      command: words[0] ?? SHELLS.join(" or "),
     })),
     `rkt enter ${pod.uuid}`,
   );

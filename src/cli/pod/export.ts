@@ -9,7 +9,7 @@ import { printLine } from "../print/output.ts";
 
 /** `rkt export`: what an app of an ended pod has left, as an image. */
 export default async function run({ args, flags, global }: Invocation): Promise<number> {
-  const [uuid, out] = args;
+  const [uuid = "", out = ""] = args;
   if (Deno.uid() !== 0) throw new Failure("export needs root; try it with sudo");
   const pod = openPod(global.dir, uuid);
   if (pod.state !== "exited" && pod.state !== "exited garbage") {

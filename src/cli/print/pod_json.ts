@@ -22,17 +22,17 @@ interface MountJson {
 export interface AppJson {
   readonly name: string;
   readonly state: AppProgress["state"];
-  readonly created_at?: JsonNumber;
-  readonly started_at?: JsonNumber;
-  readonly finished_at?: JsonNumber;
-  readonly exit_code?: number;
+  readonly created_at?: JsonNumber | undefined;
+  readonly started_at?: JsonNumber | undefined;
+  readonly finished_at?: JsonNumber | undefined;
+  readonly exit_code?: number | undefined;
   readonly image_id: string;
-  readonly mounts?: readonly MountJson[];
-  readonly user_annotations?: Readonly<Record<string, string>>;
-  readonly user_labels?: Readonly<Record<string, string>>;
+  readonly mounts?: readonly MountJson[] | undefined;
+  readonly user_annotations?: Readonly<Record<string, string>> | undefined;
+  readonly user_labels?: Readonly<Record<string, string>> | undefined;
   /** Only where there were any. */
-  readonly restarts?: number;
-  readonly oom_kills?: number;
+  readonly restarts?: number | undefined;
+  readonly oom_kills?: number | undefined;
 }
 
 /** An app in the form that rkt's `--format=json` has always had, and what is new behind it. */

@@ -10,8 +10,7 @@ const TAB = 8;
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
-    for (let column = 0; column < row.length; column++) {
-      const cell = row[column];
+    for (const [column, cell] of row.entries()) {
       // Few cells are wider than one before, and only of those the exact width has to be known.
       if (cell.length > (widths[column] ?? -1)) {
         widths[column] = Math.max(widths[column] ?? 0, width(cell));
@@ -21,11 +20,10 @@ export function table(rows: readonly (readonly string[])[]): string {
   const ends = widths.map((width) => Math.ceil((width + 1) / TAB) * TAB);
   let text = "";
   for (const row of rows) {
-    for (let column = 0; column < row.length; column++) {
-      const cell = row[column];
+    for (const [column, cell] of row.entries()) {
       text += column === row.length - 1
         ? printable(cell) + "\n"
-        : printable(cell) + "\t".repeat(Math.ceil((ends[column] - width(cell)) / TAB));
+        : printable(cell) + "\t".repeat(Math.ceil(((ends[column] ?? 0) - width(cell)) / TAB));
     }
   }
   return text;

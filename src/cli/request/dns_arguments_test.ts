@@ -4,7 +4,7 @@ import { type Flag, flagsOf, flagTable, type GivenFlags, readFlag } from "../gra
 import { PLACE_FLAGS } from "../table/run_flags.ts";
 
 const DNS_FLAGS = PLACE_FLAGS.filter((flag) => flag.name.startsWith("dns"))
-  .map((flag): Flag => ({ ...flag, later: undefined }));
+  .map(({ later: _, ...flag }): Flag => flag);
 const TABLE = flagTable(DNS_FLAGS);
 
 function dns(...argv: string[]) {

@@ -9,18 +9,21 @@ const UNREADABLE_UUID_FILE = 1;
  *
  * @throws {Failure} where both are given, or neither
  */
-export function podArguments({ command, args, flags }: Invocation): readonly string[] {
+export function podArguments(
+  { command, args, flags }: Invocation,
+): readonly [string, ...string[]] {
   const file = flags.text("uuid-file");
   if (file !== undefined) {
     if (args.length > 0) throw new Failure("give either UUIDs or --uuid-file, not both");
     return [uuidIn(file)];
   }
-  if (args.length === 0) {
+  const [first, ...others] = args;
+  if (first === undefined) {
     throw new Failure(
       `which pod? \`rkt ${command.name} ${command.usage}\`; \`rkt list\` has UUIDs`,
     );
   }
-  return args;
+  return [first, ...others];
 }
 
 function uuidIn(file: string): string {

@@ -55,7 +55,7 @@ export interface CniRoute {
 /** DNS settings for the pod's resolv.conf. */
 export interface CniDns {
   readonly nameservers: readonly string[];
-  readonly domain?: string;
+  readonly domain?: string | undefined;
   readonly search: readonly string[];
   readonly options: readonly string[];
 }

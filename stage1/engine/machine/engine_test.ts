@@ -2,6 +2,7 @@
  * The engine itself: its bytes against its source, and what it does, as a process of this machine, as one of aarch64
  * (by qemu), inside this process, and as the interpreter says that it should.
  */
+import { nth } from "../../testing/nth.ts";
 import assert from "node:assert/strict";
 import { runInProcess } from "../in_process.ts";
 import { assemble } from "../assemble.ts";
@@ -53,7 +54,7 @@ for (const architecture of ["x86_64", "aarch64"] as const) {
 
     const symbols = new Map(
       tool("nm", object).trim().split("\n").map((line) => line.split(" "))
-        .map(([offset, , name]) => [name, parseInt(offset, 16)]),
+        .map(([offset = "", , name]) => [name, parseInt(offset, 16)]),
     );
     const { run: runAt, plan } = ENGINES[architecture];
     assert.deepEqual([symbols.get("run"), symbols.get("plan")], [runAt, plan]);
@@ -276,7 +277,7 @@ const PROBES = [...COMPUTED, ...ON_BYTES, ...BRANCHED, ...OTHERS];
 function probes(end: (steps: Section, outs: readonly Slot[]) => void) {
   const steps = new Section();
   const outs = PROBES.map(({ name }) => slot(name));
-  PROBES.forEach(({ build }, i) => build(steps, outs[i], (name) => `${name} ${i}`));
+  PROBES.forEach(({ build }, i) => build(steps, nth(outs, i), (name) => `${name} ${i}`));
   end(steps, outs);
   return { plan: { setup: steps.items, resident: [] }, outs };
 }
