@@ -16,6 +16,7 @@ import { describePod } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
 import { checkRunOptions, type RunOptions, type RunRequest } from "./request.ts";
 import { findImage } from "./find_images.ts";
+import { zip } from "./zip.ts";
 import { podManifest } from "./run_manifest.ts";
 import { print } from "../../stage1/engine/print.ts";
 import { findingText, verify } from "../../stage1/engine/verify.ts";
@@ -48,10 +49,11 @@ export async function planRun(
     return planned?.rendered ? `${treePath(store.dataDir, planned.treeId)}/rootfs` : "";
   };
   const roots = { dataDir: store.dataDir, kind, tree } as const;
-  const apps = (await resolvePod(manifest, roots, host.confinement)).map((app, i) => ({
+  const resolved = await resolvePod(manifest, roots, host.confinement);
+  const apps = zip(resolved, images).map(([app, { treeId }]) => ({
     ...app,
     root: app.root.kind === "overlay"
-      ? { ...app.root, tree: `../../../cas/tree/${images[i]?.treeId}/rootfs` }
+      ? { ...app.root, tree: `../../../cas/tree/${treeId}/rootfs` }
       : app.root,
   }));
   const entries = podEntries(

@@ -18,6 +18,7 @@ import { World } from "./world.ts";
 import type { AppRequest, PodRequest, RunRequest } from "./request.ts";
 import { findImage } from "./find_images.ts";
 import { type ManifestAndImages, podManifest } from "./run_manifest.ts";
+import { zip } from "./zip.ts";
 
 /** An image of the pod with its tree. */
 export interface Rendered {
@@ -65,7 +66,7 @@ export async function podParts(
   }
   const kind = await rootKind(store.dataDir, request.pod.overlay, privateUsers);
   const trees = new Map<string, string>(
-    manifest.apps.map(({ name }, i) => [name, rendered[i]?.tree.rootfs ?? ""]),
+    zip(manifest.apps, rendered).map(([{ name }, { tree }]) => [name, tree.rootfs]),
   );
   const apps = await resolvePod(
     manifest,
@@ -163,10 +164,8 @@ export async function fillPod(store: Store, pod: PodDirectory, parts: PodParts):
   const { kind, privateUsers } = parts;
   if (kind !== "copy") return;
   const { renderCopy } = await import("../store/render_tree.ts");
-  for (const [i, { name }] of parts.manifest.apps.entries()) {
-    const rendered = parts.rendered[i];
-    if (rendered === undefined) throw new TypeError(`app ${name} has no image`);
+  for (const [{ name }, { image }] of zip(parts.manifest.apps, parts.rendered)) {
     const path = `${pod.path}/${copyPath(name)}`;
-    await renderCopy(store, rendered.image, path, (id) => toHostId(id, privateUsers));
+    await renderCopy(store, image, path, (id) => toHostId(id, privateUsers));
   }
 }

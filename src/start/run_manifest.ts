@@ -12,6 +12,7 @@ import { Failure } from "../failure.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { RKT_VERSION } from "../version.ts";
 import type { AppRequest, RunRequest } from "./request.ts";
+import { zip } from "./zip.ts";
 
 /** An app's environment in its parts, weakest first; see {@linkcode podManifest}. */
 export interface PodEnvironment {
@@ -37,10 +38,9 @@ export function podManifest(
   environment: PodEnvironment,
 ): PodManifest {
   const implicit: EmptyVolume[] = [];
-  const apps = request.apps.flatMap((app, i) => {
-    const image = images[i];
-    return image === undefined ? [] : [runtimeApp(request, app, image, environment, implicit)];
-  });
+  const apps = zip(request.apps, images).map(([app, image]) =>
+    runtimeApp(request, app, image, environment, implicit)
+  );
   checkNames(apps, request.apps);
   return {
     acVersion: RKT_VERSION,
@@ -59,12 +59,10 @@ export function podManifest(
 
 function checkNames(apps: readonly RuntimeApp[], asked: readonly AppRequest[]): void {
   const seen = new Set<string>();
-  for (const [i, { name }] of apps.entries()) {
+  for (const [{ name }, { image }] of zip(apps, asked)) {
     if (seen.has(name)) {
       throw new Failure(
-        `image "${
-          asked[i]?.image
-        }": there is already an app "${name}" in this pod; give this one another --name`,
+        `image "${image}": there is already an app "${name}" in this pod; give this one another --name`,
       );
     }
     seen.add(name);

@@ -10,6 +10,7 @@ import {
   Section,
   type Slot,
   slot,
+  space,
   type Step,
   type Struct,
   zeroSlot,
@@ -110,12 +111,44 @@ function addError(steps: Section, error: Slot, line: Struct): void {
   const at = slot("at");
   const value = slot("value");
   steps.compute("sub", [0, error], { store: at });
+  // The kernel has numbers beyond those of errno(3), like ENOTSUPP, 524, which seccomp(2) lets through.
+  steps.compute("sub", [at, LAST_ERRNO + 1], { store: value });
+  steps.compute("let", [value], {
+    branch: { when: "less", operand: 0, to: "the error has a name" },
+  });
+  addNumber(steps, at, line);
+  steps.goto("the error has a text");
+  steps.label("the error has a name");
   steps.compute("shl", [at, Math.log2(RECORD)], { store: at });
   steps.compute("add", [at, ERROR_TEXTS], { store: at });
   steps.compute("put", [addressOf(line, 16), at]);
   steps.compute("add", [at, RECORD - 8], { store: at });
   steps.compute("load", [at], { store: value });
   steps.compute("put", [addressOf(line, 24), value]);
+  steps.label("the error has a text");
+}
+
+/** Puts `error 0524` into the line: decimal digits, of what is below 10,000. */
+function addNumber(steps: Section, number: Slot, line: Struct): void {
+  const text = space("number of the error", 24);
+  const digit = slot("digit");
+  const rest = slot("rest");
+  const PREFIX = "error ";
+  steps.compute("load", [PREFIX], { store: digit });
+  steps.compute("put", [text, digit]);
+  for (const [i, power] of [1000, 100, 10, 1].entries()) {
+    steps.set(digit, "0".charCodeAt(0));
+    steps.label(`count ${power}`);
+    steps.compute("sub", [number, power], { store: rest });
+    steps.compute("let", [rest], { branch: { when: "less", operand: 0, to: `counted ${power}` } });
+    steps.set(number, rest);
+    steps.compute("add", [digit, 1], { store: digit });
+    steps.goto(`count ${power}`);
+    steps.label(`counted ${power}`);
+    steps.compute("put", [addressOf(text, PREFIX.length + i), digit]);
+  }
+  steps.compute("put", [addressOf(line, 16), text]);
+  steps.compute("put", [addressOf(line, 24), PREFIX.length + 4]);
 }
 
 /** The steps, behind the label `abort`; {@linkcode assemble} adds them to every plan. */

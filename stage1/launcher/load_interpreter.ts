@@ -17,6 +17,7 @@ import {
   slot,
   type Space,
   space,
+  zeroSlot,
 } from "../engine/plan.ts";
 
 /** The type that hides a program header of type PT_INTERP: one of those that are free for systems (`PT_LOOS`). */
@@ -86,18 +87,19 @@ interface Auxiliary {
   readonly place: Readonly<Record<"phdr" | "phnum" | "base" | "entry", Slot>>;
 }
 
+/** Every kernel gives all of them; without one there is no program header, and nothing is loaded. */
 function readAuxiliary(s: Section, { auxv }: Start): Auxiliary {
   const value = {
-    phdr: slot("AT_PHDR"),
-    phnum: slot("AT_PHNUM"),
-    page: slot("AT_PAGESZ"),
-    entry: slot("AT_ENTRY"),
+    phdr: zeroSlot("AT_PHDR"),
+    phnum: zeroSlot("AT_PHNUM"),
+    page: zeroSlot("AT_PAGESZ"),
+    entry: zeroSlot("AT_ENTRY"),
   };
   const place = {
-    phdr: slot("place of AT_PHDR"),
-    phnum: slot("place of AT_PHNUM"),
-    base: slot("place of AT_BASE"),
-    entry: slot("place of AT_ENTRY"),
+    phdr: zeroSlot("place of AT_PHDR"),
+    phnum: zeroSlot("place of AT_PHNUM"),
+    base: zeroSlot("place of AT_BASE"),
+    entry: zeroSlot("place of AT_ENTRY"),
   };
   const at = slot("auxv");
   const type = slot("auxv type");

@@ -140,9 +140,13 @@ export function replayPlan(replay: Replay): Plan {
   const path = mutableStruct(
     "path of the pod",
     ["directory", embryo.length, embryo],
-    ["uuid", 48, 0n],
+    ["uuid", 48, new Uint8Array(48)],
   );
-  const title = mutableStruct("title", ["title", 8, encode("rkt run ")], ["uuid", 48, 0n]);
+  const title = mutableStruct("title", ["title", 8, encode("rkt run ")], [
+    "uuid",
+    48,
+    new Uint8Array(48),
+  ]);
   const uuid = addressOf(path, embryo.length);
   const offset = mutableStruct("offset", ["bytes", 8, 0]);
   const argv = mutableStruct("argv", ["title", 8, addressOf(title)], ["end", 8, 0]);

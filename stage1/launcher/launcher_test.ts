@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { verify } from "../engine/verify.ts";
+import { launcher, launcherPlan, launcherSize } from "./launcher.ts";
+
+Deno.test("the launcher's plan stands up to the verifier, with and without starts to repeat", () => {
+  assert.deepEqual(verify(launcherPlan(0x1000, 64)), []);
+  assert.deepEqual(verify(launcherPlan(0x1000, 64, "0".repeat(32))), []);
+});
+
+Deno.test("launcherSize() is that of the launcher, wherever it is", () => {
+  for (const architecture of ["x86_64", "aarch64"] as const) {
+    for (const build of [undefined, "0".repeat(32)]) {
+      const options = { architecture, ...build !== undefined && { build } };
+      for (const address of [0x40_0000, 0x5000_0000]) {
+        const bytes = launcher(options, address, address + 0x1000);
+        assert.equal(bytes.length, launcherSize(options));
+      }
+    }
+  }
+});
