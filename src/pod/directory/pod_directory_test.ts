@@ -84,10 +84,16 @@ Deno.test(
       using pod = createPod(dir);
       pod.toRun();
       pod.closeOnExec(!inherit);
-      const child = new Deno.Command("cat", { stdin: "piped", stdout: "null" }).spawn();
+      const child = new Deno.Command("cat", { stdin: "piped", stdout: "piped" }).spawn();
+      // spawn() may return while execve(2) still closes descriptors; a program that answers has left it.
+      const input = child.stdin.getWriter();
+      await input.write(Uint8Array.of(0));
+      const output = child.stdout.getReader();
+      assert.deepEqual((await output.read()).value, Uint8Array.of(0));
       pod[Symbol.dispose]();
       assert.equal(openPod(dir, pod.uuid).state, inherit ? "running" : "exited");
-      await child.stdin.close();
+      await input.close();
+      await output.cancel();
       await child.status;
       assert.equal(openPod(dir, pod.uuid).state, "exited");
     }
