@@ -113,8 +113,10 @@ export class Store implements ImageStore {
   }
 
   #answerPath({ name, labels }: ImageName): string {
-    const text = [name, ...labels.map((l) => `${l.name}=${l.value}`)].join(",");
-    return `${this.dataDir}/cas/resolved/${encodeURIComponent(text).slice(0, 255)}`;
+    // Each part is encoded by itself: a value may have commas and equals signs.
+    const parts = labels.flatMap(({ name, value }) => [name, value]);
+    const text = [name, ...parts].map(encodeURIComponent).join(",");
+    return `${this.dataDir}/cas/resolved/${text.slice(0, 255)}`;
   }
 
   #remember(query: ImageName, generation: string, key: StoreKey): void {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fileSource } from "../aci/bytes/source.ts";
 import { parseImageName } from "../appc/image_name.ts";
+import { parseLabels } from "../appc/label.ts";
 import { Failure } from "../failure.ts";
 import { testImage } from "../../tests/world/aci.ts";
 import { collectImages, removeImage } from "./collect_images.ts";
@@ -417,5 +418,29 @@ Deno.test(
       ...["dev 755", "etc 755", "proc 755", "run 755", "sys 755", "tmp 1777"],
     ]);
     return Promise.resolve();
+  }),
+);
+
+Deno.test(
+  "resolve() takes no label's value for two labels",
+  inTemp(async (dir, store) => {
+    const label = (name: string, value: string) => ({ name, value });
+    const image = async (version: string, ...labels: readonly ReturnType<typeof label>[]) => {
+      const manifest = { labels: [label("version", version), ...labels] };
+      const file = testImage(dir, { name: "example.com/labels", version, manifest });
+      return (await imported(store, file)).key;
+    };
+    const one = await image("1", label("a", "1,b=2"));
+    const two = await image("2", label("a", "1"), label("b", "2"));
+    const { name } = parseImageName("example.com/labels");
+    const found = async (...labels: readonly ReturnType<typeof label>[]) => {
+      const query = { name, labels: parseLabels(labels, "labels") };
+      return (await store.resolve(query))?.key;
+    };
+    // The second time from what was remembered.
+    for (let i = 0; i < 2; i++) {
+      assert.equal(await found(label("a", "1,b=2")), one);
+      assert.equal(await found(label("a", "1"), label("b", "2")), two);
+    }
   }),
 );

@@ -1,5 +1,6 @@
 /** Making pod directories; pod_directory.ts reads and moves them. On the shortest way of `rkt run`: few imports. */
 import { Failure } from "../../failure.ts";
+import { ERRNO, KernelError } from "../../linux/errno.ts";
 import { exists } from "../../linux/exists.ts";
 import { closeDescriptor, lockExclusive, tryOpenDirectory } from "../../linux/lock.ts";
 
@@ -36,7 +37,9 @@ export function createEmbryo(dataDir: string): NewPod {
     const path = `${dataDir}/pods/embryo/${uuid}`;
     makePodDirectory(dataDir, path);
     const fd = tryOpenDirectory(path, true);
-    if (fd < 0) continue; // A gc took the directory, which had no lock yet, for a dead one.
+    // A gc took the directory, which had no lock yet, for a dead one.
+    if (fd === -ERRNO.ENOENT) continue;
+    if (fd < 0) throw new KernelError(-fd, `open ${path}`);
     try {
       lockExclusive(fd, path);
       if (exists(path)) return { uuid, fd };
