@@ -66,7 +66,8 @@ async function lineOf(pod: Pod, expression: RegExp): Promise<RegExpExecArray> {
 /** Who came to a server in a pod, when `ask` asks it. */
 async function caller(server: Pod, ask: () => Promise<string>): Promise<string> {
   await lineOf(server, /^(Listening|Bound) on/);
-  assert.match(await ask(), /^hello \d+$/);
+  // A datagram may be lost where the machine is busy.
+  assert.match(await ask() || await ask(), /^hello \d+$/);
   const [, address = ""] = await lineOf(server, /^Connection received on (\S+)/);
   return address;
 }
