@@ -8,12 +8,10 @@
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS } from "../linux/early_constants.ts";
 import { ERRNO, KernelError } from "../linux/errno.ts";
 import { cstring, trySyscall } from "../linux/syscall.ts";
-import type { Condition, StatusPart } from "../../stage1/launcher/condition.ts";
+import { type Condition, type StatusPart, TYPE_MASK } from "../../stage1/launcher/condition.ts";
+import { STATX } from "../../stage1/launcher/start_entry.ts";
 
-/** Bytes of `struct statx`, and where `stx_mode` is in it (include/uapi/linux/stat.h). */
-const STATX_SIZE = 256;
-const STX_MODE = 28;
-const S_IFMT = 0o170000;
+/** A directory, of the type bits of a mode (inode(7)). */
 const S_IFDIR = 0o40000;
 
 /** Longer files are not for conditions: they are read at every start. */
@@ -41,7 +39,7 @@ export class World {
 
   /** Whether a path names nothing; a symbolic link counts as itself. */
   absent(path: string): boolean {
-    const status = new Uint8Array(STATX_SIZE);
+    const status = new Uint8Array(STATX.bytes);
     const found = this.#statx(path, AT_SYMLINK_NOFOLLOW, status);
     if (!found) this.#conditions.push({ kind: "absent", path });
     return !found;
@@ -53,13 +51,13 @@ export class World {
    * @param part what a later start compares
    */
   isDirectory(path: string, part: StatusPart): boolean | undefined {
-    const status = new Uint8Array(STATX_SIZE);
+    const status = new Uint8Array(STATX.bytes);
     if (!this.#statx(path, 0, status)) {
       this.cannotRepeat(`${path} is not there`);
       return undefined;
     }
     this.#conditions.push({ kind: "status", path, part, status });
-    return (new DataView(status.buffer).getUint16(STX_MODE, true) & S_IFMT) === S_IFDIR;
+    return (new DataView(status.buffer).getUint16(STATX.mode, true) & TYPE_MASK) === S_IFDIR;
   }
 
   /**

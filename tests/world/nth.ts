@@ -1,19 +1,8 @@
 /** Elements of lists that must have them. */
 import assert from "node:assert/strict";
+import { nth } from "../../stage1/testing/nth.ts";
 
-/**
- * The element at an index; from the end where the index is negative.
- *
- * @throws {assert.AssertionError} when the list is shorter
- */
-export function nth<T>(list: readonly T[], index: number): T {
-  const found = list.slice(index).at(0);
-  assert.ok(
-    found !== undefined,
-    `no element ${index} in a list of ${list.length}: ${Deno.inspect(list)}`,
-  );
-  return found;
-}
+export { nth };
 
 /** The only element of a list. */
 export function only<T>(list: readonly T[]): T {

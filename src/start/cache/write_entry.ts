@@ -63,10 +63,3 @@ export function sweepStarts(): void {
     if (Date.now() - (mtime?.getTime() ?? 0) > ABANDONED) removeEntry(directory.path, name);
   }
 }
-
-/** Removes all entries: what they were made from is gone. */
-export function clearStarts(): void {
-  using directory = openStarts(false);
-  if (directory === undefined) return;
-  for (const { name } of Deno.readDirSync(directory.path)) removeEntry(directory.path, name);
-}
