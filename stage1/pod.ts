@@ -36,6 +36,8 @@ export interface Pod {
   /** The command that removes the pod when it has ended, with the program's path in front; absent: it is kept. */
   readonly removal?: readonly string[] | undefined;
   readonly protectPaths: boolean;
+  /** Where a service manager hears of the pod's start and end: a path, or an abstract name behind `@` (sd_notify(3)). */
+  readonly notifySocket?: string | undefined;
   /** Where the cgroups of the pod and its apps are made; absent where there are none on this system. */
   readonly cgroups?: CgroupLocation | undefined;
   /** With users of its own; absent where its users are the host's. */

@@ -14,9 +14,11 @@ export const O_EXCL = 0o200;
 export const O_NOCTTY = 0o400;
 export const O_TRUNC = 0o1000;
 export const O_NONBLOCK = 0o4000;
+export const O_ASYNC = 0o20000;
 export const O_PATH = 0o10000000;
 export const F_GETFD = 1;
 export const F_SETFL = 4;
+export const F_SETOWN = 8;
 export const LOCK_UN = 8;
 export const AT_REMOVEDIR = 0x200;
 export const AT_EACCESS = 0x200;
@@ -97,6 +99,7 @@ export const SIGCONT = 18;
 export const SIGTTOU = 22;
 export const SIGURG = 23;
 export const SIGWINCH = 28;
+export const SIGIO = 29;
 export const SIG_BLOCK = 0;
 export const SIG_SETMASK = 2;
 
@@ -187,6 +190,7 @@ export const NETLINK_NETFILTER = 12;
 export const SIOCSIFFLAGS = 0x8914;
 export const IFF_UP = 1;
 export const SCM_RIGHTS = 1;
+export const MSG_NOSIGNAL = 0x4000;
 export const MSG_CMSG_CLOEXEC = 0x40000000;
 export const SHUT_RD = 0;
 

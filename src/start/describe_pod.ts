@@ -10,6 +10,7 @@ import { etcFiles } from "./etc_files.ts";
 import type { HostOptions } from "./host_options.ts";
 import type { PodCgroups } from "./pod_cgroups.ts";
 import type { RunOptions } from "./request.ts";
+import { notifySocket } from "./notify_socket.ts";
 import { World } from "./world.ts";
 
 /**
@@ -48,6 +49,7 @@ export function describePod(
       ? [...ownCommand(), `--dir=${absolute(host.dataDir)}`, "rm", uuid]
       : undefined,
     protectPaths: host.protectPaths,
+    notifySocket: notifySocket(),
     cgroups,
     limits,
     apps,

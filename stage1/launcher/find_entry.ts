@@ -49,6 +49,31 @@ function checkCaller(s: Section, { auxv }: Start): void {
   s.label("caller: end");
 }
 
+/** Variables of a service manager that changes what a start does: with any of them it goes the full way. */
+const MANAGED = ["NOTIFY_SOCKET="];
+
+/** Goes the full way where a service manager waits for the pod, or has descriptors for it. */
+function checkEnvironment(s: Section, { stack }: Start): void {
+  const at = slot("envp entry");
+  const word = slot("variable");
+  const same = slot("same");
+  s.heading("no service manager that wants to be told");
+  s.compute("load", [stack], { store: at });
+  s.compute("shl", [at, 3], { store: at });
+  s.compute("add", [at, stack], { store: at });
+  s.compute("add", [at, 16], { store: at });
+  s.label("environment: each");
+  s.compute("load", [at], { store: word });
+  s.when(word, 0, "environment: end");
+  s.compute("add", [at, 8], { store: at });
+  for (const name of MANAGED) {
+    s.compute("same", [word, name, name.length], { store: same });
+    s.when(same, 1, "full way");
+  }
+  s.goto("environment: each");
+  s.label("environment: end");
+}
+
 /**
  * Goes the full way unless the first word that is no flag is `run`.
  *
@@ -141,6 +166,7 @@ export function findEntry(s: Section, start: Start, build: string): void {
   s.compute("let", [word], { branch: { when: "less", operand: 0, to: "full way" } });
   s.compute("add", [start.stack, 16], { store: argv });
   checkWords(s, argv);
+  checkEnvironment(s, start);
   s.heading("without the standard streams, descriptors of ours would take their places");
   for (const stream of [0, 1, 2]) {
     s.attempt("is the stream open?", "fcntl", [stream, k.F_GETFD, 0], {

@@ -16,7 +16,9 @@ import {
   RESUME,
   STOPPING,
   TIMER,
+  UNSTARTED,
 } from "./init_state.ts";
+import { type Notify, sayReady } from "./notify.ts";
 import { EXIT_FAILURE } from "../engine/abort.ts";
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, instructionAt, slot } from "../engine/plan.ts";
@@ -103,9 +105,20 @@ function cloneApp({ steps, table, cgroups, role }: Loop): void {
   steps.attempt(what, "clone3", [args, size], options);
 }
 
+/** Says once that every app has started. */
+function countStart({ steps, table }: Loop, notify: Notify): void {
+  table.when(steps, APP, "settled", 1, "counted");
+  steps.compute("sub", [UNSTARTED, 1], {
+    store: UNSTARTED,
+    branch: { when: "different", operand: 0, to: "counted" },
+  });
+  sayReady(steps, notify);
+  steps.label("counted");
+}
+
 /** Makes the processes of apps. */
 export function startProcess(loop: Loop): void {
-  const { steps, table, again, handlers, role } = loop;
+  const { steps, table, again, handlers, role, notify } = loop;
   if (table.apps.length === 0) return;
   const entry = slot("where it begins");
   const nextPhase = slot("phase to come");
@@ -144,6 +157,7 @@ export function startProcess(loop: Loop): void {
       branch: { when: "different", operand: PHASE.running, to: "resume" },
     });
   }
+  if (notify !== undefined) countStart(loop, notify);
   table.put(steps, APP, "settled", 1);
   if (again) {
     table.when(steps, APP, "restart", RESTART.no, "not again");

@@ -67,6 +67,9 @@ export function init(
   setup.heading("init: PID 1 of the pod");
   setup.label("init");
   dieWithSupervisor(setup, supervisor);
+  if (supervisor.notify !== undefined) {
+    setup.attempt("let go of the supervisor's pipe", "close", [supervisor.notify.receiver]);
+  }
   if (pod.apps.length > 0) leavePodCgroups(setup, supervisor.cgroups);
   leaveStreams(setup, pod);
   setup.must("leave the caller's session", "setsid", []);
@@ -111,7 +114,7 @@ export function init(
   setup.goto("init ready");
 
   for (const app of pod.apps) startApp(births, pod, app, supervisor.cgroups);
-  initLoop(sections, pod, statusDirectory, supervisor.cgroups, sandbox?.role);
+  initLoop(sections, pod, statusDirectory, supervisor.cgroups, sandbox?.role, supervisor.notify);
 }
 
 function openHost(setup: Section, pod: Pod): FromHost {

@@ -26,12 +26,14 @@ import {
   type Role,
   SIGNAL,
   STOPPING,
+  UNSTARTED,
 } from "./init_state.ts";
 import { startOrder } from "../app/restart_policy.ts";
 import * as k from "../../src/linux/constants.ts";
 import { MEMORY } from "../engine/elf.ts";
 import { instructionAt, type Section, type Sections, type Slot, slot } from "../engine/plan.ts";
 import { type Pod, startsLater } from "../pod.ts";
+import { type Notify, sayReady } from "./notify.ts";
 import { makeTimers } from "./timers.ts";
 
 /** The loop, from the label `init ready`. */
@@ -41,9 +43,11 @@ export function initLoop(
   statusDirectory: Slot,
   cgroups?: Cgroups,
   role: Role = {},
+  notify?: Notify,
 ): void {
   const loop: Loop = {
     role,
+    notify,
     steps,
     cgroups,
     table: new AppTable(startOrder(pod.apps), cgroups),
@@ -68,6 +72,10 @@ function ready(loop: Loop): void {
   steps.label("init ready");
   if (loop.again) makeTimers(loop);
   if (table.apps.length === 0) steps.keep(statusDirectory, "there is no app whose end to note");
+  if (loop.notify !== undefined) {
+    steps.set(UNSTARTED, table.apps.length);
+    if (table.apps.length === 0) sayReady(steps, loop.notify);
+  }
   steps.set(LEFT, table.apps.length + (role.stays ? 1 : 0));
   steps.set(AFTER_RECONCILE, instructionAt("init up"));
   steps.goto("reconcile");

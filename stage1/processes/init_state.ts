@@ -1,5 +1,6 @@
 /** What the parts of init's loop share: init_loop.ts, app_starts.ts, app_ends.ts. */
 import type { Cgroups } from "../cgroup/cgroup.ts";
+import type { Notify } from "./notify.ts";
 import type { Noting } from "./status_files.ts";
 import { type Section, type Slot, slot, type Struct, zeroSlot } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
@@ -27,6 +28,8 @@ export interface Loop extends Noting {
   readonly cgroups?: Cgroups | undefined;
   readonly pod: Pod;
   readonly role: Role;
+  /** Where the supervisor hears that all apps have started, and tells a service manager. */
+  readonly notify?: Notify | undefined;
   /** Whether any app may be started again; what no app of the pod needs is not in the plan. */
   readonly again: boolean;
   /** Whether any app has event handlers. */
@@ -50,6 +53,8 @@ export const AGAIN = slot("once more");
 export const POD_CODE = zeroSlot("exit status of the pod");
 export const KEPT_CODE = zeroSlot("exit status of an app that is let fail");
 export const LEFT = slot("apps that have not ended");
+/** How many apps have not started yet. */
+export const UNSTARTED = slot("apps that have not started");
 export const TIMER = slot("timer");
 export const REST = slot("rest");
 export const AFTER_RECONCILE = slot("after the reconcile pass");

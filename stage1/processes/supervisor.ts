@@ -3,7 +3,7 @@
  * ended. It runs in the namespaces of its caller and holds the pod's lock.
  */
 import { undoInheritance } from "../steps/inherited.ts";
-import { alarm } from "../steps/signals.ts";
+import { alarm, WAITED_FOR } from "../steps/signals.ts";
 import { exitCode, findTitle, waitForSignal } from "../steps/wait.ts";
 import { type Cgroups, leaveAppCgroups, makeCgroups, removeCgroups } from "../cgroup/cgroup.ts";
 import { leaveNamespaceToInit, tearDownNetwork } from "./network.ts";
@@ -15,6 +15,7 @@ import {
   type Sections,
   type Slot,
   slot,
+  type Struct,
   zeroSlot,
 } from "../engine/plan.ts";
 import {
@@ -27,6 +28,7 @@ import {
 import type { Pod } from "../pod.ts";
 import { makePodDirectory } from "../steps/pod_directory.ts";
 import type { Terminals } from "../output/streams.ts";
+import { type Notify, openNotify, passReady, tell, WAITED_FOR_TO_NOTIFY } from "./notify.ts";
 import { removePod } from "./removal.ts";
 import {
   closeTerminal,
@@ -46,6 +48,8 @@ export interface Supervisor {
   readonly cgroups?: Cgroups | undefined;
   /** The processes of the apps' output. */
   readonly output: Output;
+  /** Where a service manager is to be told. */
+  readonly notify?: Notify | undefined;
 }
 
 /**
@@ -61,10 +65,11 @@ export function supervise(
   const pid = slot("self");
   const alive = slot("supervisor");
   const init = zeroSlot("init");
+  const waitedFor = pod.notifySocket === undefined ? WAITED_FOR : WAITED_FOR_TO_NOTIFY;
   setup.heading("supervisor: this process, in the caller's namespaces");
   findTitle(setup);
   setup.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-supervisor"]);
-  undoInheritance(setup);
+  undoInheritance(setup, waitedFor);
   makePodDirectory(setup, pod);
   const cgroups = makeCgroups(setup, pod);
   setup.heading("supervisor: the pod");
@@ -72,6 +77,9 @@ export function supervise(
   setup.must("refer to the supervisor", "pidfd_open", [pid, 0], { store: alive });
   const terminal = pod.interactive ? openTerminal(setup) : undefined;
   const output = openOutput(setup, pod);
+  const notify = pod.notifySocket === undefined
+    ? undefined
+    : openNotify(setup, pod.notifySocket, pid);
   if (pod.privateUsers !== undefined) spawnIntermediate(setup, init);
   else {
     setup.must("make the pod's namespaces and init", "clone", [
@@ -86,6 +94,7 @@ export function supervise(
   setup.heading("supervisor: the pod is on its way");
   leaveNamespaceToInit(setup, pod);
   leaveAppCgroups(setup, cgroups);
+  if (notify !== undefined) setup.attempt("leave the pipe to init", "close", [notify.sender]);
   startOutput(setup, pod, output, init);
   if (terminal !== undefined) {
     setup.keep(alive, "the guard of the terminal watches it");
@@ -108,6 +117,8 @@ export function supervise(
       removeCgroups(resident, pod, cgroups);
       removePod(resident, pod);
     },
+    waitedFor,
+    notify,
     terminal,
   );
   if (terminal !== undefined) relay(resident, terminal, { pid, alive });
@@ -116,6 +127,7 @@ export function supervise(
     alive,
     output,
     cgroups,
+    notify,
     terminals: { interactive: terminal, fdSocket: output.fdSocket },
   };
 }
@@ -127,6 +139,8 @@ function loop(
   stopTimeout: number,
   output: Output,
   cleanUp: () => void,
+  waitedFor: Struct,
+  notify?: Notify,
   terminal?: Terminal,
 ): void {
   const signal = slot("signal");
@@ -136,7 +150,8 @@ function loop(
   const stopping = zeroSlot("stopping");
   const graceOver = zeroSlot("grace over");
   steps.heading("supervisor: wait");
-  waitForSignal(steps, waiting, signal, terminal !== undefined);
+  waitForSignal(steps, waiting, signal, terminal !== undefined, waitedFor);
+  if (notify !== undefined) steps.when(signal, k.SIGIO, "ready?");
   steps.when(signal, k.SIGALRM, "grace over");
   steps.when(signal, k.SIGTERM, "asked to stop");
   steps.when(signal, k.SIGINT, "asked to stop");
@@ -148,9 +163,11 @@ function loop(
   steps.when(graceOver, 1, "kill");
   steps.when(stopping, 1, "forward");
   steps.set(stopping, 1);
+  if (notify !== undefined) tell(steps, "the pod stops", notify.socket, "STOPPING=1");
   alarm(steps, stopTimeout);
   steps.goto("forward");
 
+  if (notify !== undefined) passReady(steps, notify);
   steps.label("grace over");
   steps.set(graceOver, 1);
   steps.goto("wait");

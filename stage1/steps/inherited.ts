@@ -1,14 +1,14 @@
 /** What a process of the plan has inherited of Deno and of whoever started rkt, and how it is undone. */
 import * as k from "../../src/linux/constants.ts";
-import { addressOf, mutableStruct, type Section } from "../engine/plan.ts";
+import { addressOf, mutableStruct, type Section, type Struct } from "../engine/plan.ts";
 import { DEFAULT_ACTION, SIGSET_SIZE, WAITED_FOR } from "./signals.ts";
 
-/** What the apps would inherit of Deno and of the caller; and signals wait until they are asked for. */
-export function undoInheritance(setup: Section): void {
+/** What the apps would inherit of Deno and of the caller; and signals wait until they are asked for: those of `waitedFor`. */
+export function undoInheritance(setup: Section, waitedFor: Struct = WAITED_FOR): void {
   // Deno ignores SIGPIPE, and the caller may have ignored SIGCHLD.
   setup.must("reset SIGPIPE", "rt_sigaction", [k.SIGPIPE, DEFAULT_ACTION, 0, SIGSET_SIZE]);
   setup.must("reset SIGCHLD", "rt_sigaction", [k.SIGCHLD, DEFAULT_ACTION, 0, SIGSET_SIZE]);
-  setup.must("hold signals back", "rt_sigprocmask", [k.SIG_SETMASK, WAITED_FOR, 0, SIGSET_SIZE]);
+  setup.must("hold signals back", "rt_sigprocmask", [k.SIG_SETMASK, waitedFor, 0, SIGSET_SIZE]);
   limitOpenFiles(setup);
 }
 

@@ -25,13 +25,14 @@ export function signalSet(signals: readonly number[]): Struct {
  * What the supervisor and init wait for. Signals that stop a process (TSTP, TTIN, TTOU) keep their
  * effect, so that a shell's job control works on `rkt run`.
  */
-export const WAITED_FOR: Struct = signalSet([
+export const WAITED_FOR_SIGNALS: readonly number[] = [
   ...FORWARDED,
   k.SIGALRM,
   k.SIGCHLD,
   k.SIGCONT,
   k.SIGPIPE,
-]);
+];
+export const WAITED_FOR: Struct = signalSet(WAITED_FOR_SIGNALS);
 
 /** `struct sigaction` of the kernel (include/linux/signal_types.h) that restores the default. */
 export const DEFAULT_ACTION: Struct = struct(

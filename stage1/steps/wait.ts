@@ -1,7 +1,7 @@
 /** How a process of the plan waits for signals with as little memory as can be, and reads how a child has ended. */
 import * as k from "../../src/linux/constants.ts";
 import { MEMORY, PAGE } from "../engine/elf.ts";
-import { type Section, type Slot, slot } from "../engine/plan.ts";
+import { type Section, type Slot, slot, type Struct } from "../engine/plan.ts";
 import { SIGSET_SIZE, WAITED_FOR } from "./signals.ts";
 
 /**
@@ -45,12 +45,14 @@ function giveBack(steps: Section): void {
  *
  * @param waiting what goes on while all else is let go of
  * @param terminal whether a terminal is relayed, whose modes and size follow the caller's
+ * @param waitedFor the signals
  */
 export function waitForSignal(
   steps: Section,
   waiting: Section,
   signal: Slot,
   terminal: boolean,
+  waitedFor: Struct = WAITED_FOR,
 ): void {
   steps.label("supervise");
   giveBack(steps);
@@ -60,7 +62,7 @@ export function waitForSignal(
   const { address, size } = MEMORY.resident;
   waiting.attempt("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
   waiting.label("wait for a signal");
-  waiting.attempt("wait for a signal", "rt_sigtimedwait", [WAITED_FOR, 0, 0, SIGSET_SIZE], {
+  waiting.attempt("wait for a signal", "rt_sigtimedwait", [waitedFor, 0, 0, SIGSET_SIZE], {
     store: signal,
     branch: { when: "error", to: "wait for a signal" },
   });

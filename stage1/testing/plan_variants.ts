@@ -71,6 +71,7 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
   },
   "lines with names": { pod: { prefixed: ["stdout", "stderr"] } },
   interactive: { pod: { interactive: true } },
+  notify: { pod: { notifySocket: "/run/systemd/notify" } },
   "private users": { pod: { privateUsers: users } },
   "host network": { pod: { network: { kind: "host" } } },
   "joined network": joined({

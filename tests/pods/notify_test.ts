@@ -1,0 +1,118 @@
+/** What a service manager hears of a pod: sd_notify(3). */
+import assert from "node:assert/strict";
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM } from "../../src/linux/constants.ts";
+import { closeDescriptor } from "../../src/linux/lock.ts";
+import { syscall, trySyscall } from "../../src/linux/syscall.ts";
+import { BOX, World } from "../world/pod_world.ts";
+import { RKT } from "../world/rkt.ts";
+import { until } from "../world/until.ts";
+
+let world: World;
+Deno.test.beforeAll(async () => {
+  world = await World.make();
+});
+Deno.test.afterAll(() => world[Symbol.asyncDispose]());
+
+/** `MSG_DONTWAIT` (include/linux/socket.h). */
+const DONT_WAIT = 0x40;
+
+/** A socket as systemd's, with what came to it. */
+class Manager implements Disposable {
+  readonly #socket = syscall("open a socket", "socket", AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  readonly #heard: string[] = [];
+
+  constructor(readonly address: string) {
+    const name = new TextEncoder().encode(
+      address.startsWith("@") ? `\0${address.slice(1)}` : `${address}\0`,
+    );
+    const bytes = new Uint8Array(2 + name.length);
+    bytes[0] = AF_UNIX;
+    bytes.set(name, 2);
+    syscall("bind it", "bind", this.#socket, bytes, bytes.length);
+  }
+
+  /** All messages so far. */
+  heard(): readonly string[] {
+    const buffer = new Uint8Array(4096);
+    for (;;) {
+      const size = trySyscall("recvfrom", this.#socket, buffer, buffer.length, DONT_WAIT, 0, 0);
+      if (size < 0) return this.#heard;
+      this.#heard.push(new TextDecoder().decode(buffer.subarray(0, size)));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    closeDescriptor(this.#socket);
+  }
+}
+
+const start = (address: string, words: readonly string[]) =>
+  world.adopt(
+    new Deno.Command(RKT, {
+      args: [...words],
+      env: { NOTIFY_SOCKET: address },
+      stdin: "null",
+      stdout: "piped",
+    }).spawn(),
+  );
+
+for (const kind of ["a path", "an abstract name"]) {
+  for (const flags of [[], ["--private-users"], ["--restart=always"]]) {
+    Deno.test(`READY once all apps run, STOPPING when asked to: ${kind} ${flags}`, async () => {
+      const place = `${world.dir}/notify-${crypto.randomUUID()}`;
+      using manager = new Manager(kind === "a path" ? place : `@${place}`);
+      const words = world.words("echo up; sleep 1000", ...flags);
+      await using pod = start(manager.address, words);
+      assert.equal(await pod.line(), "up");
+      await until(() => manager.heard().length > 0, 30, "READY");
+      pod.kill("SIGTERM");
+      await until(() => manager.heard().length > 1, 30, "STOPPING");
+      assert.deepEqual(manager.heard(), ["READY=1", "STOPPING=1"]);
+    });
+  }
+}
+
+Deno.test("the pod is not ready while an app waits for its pre-start", async () => {
+  const wait = { name: "pre-start", exec: ["/bin/sh", "-c", "cat /gate/fifo"] };
+  await world.store("late", { exec: ["/bin/sh"], eventHandlers: [wait] });
+  const gate = `${world.dir}/gate`;
+  Deno.mkdirSync(gate);
+  await new Deno.Command("mkfifo", { args: [`${gate}/fifo`] }).output();
+  using manager = new Manager(`${world.dir}/notify-late`);
+  await using pod = start(manager.address, [
+    ...[`--dir=${world.dataDir}`, "run", "--net=none", `--volume=gate,kind=host,source=${gate}`],
+    ...[BOX, "--name=first", "--", "-c", "echo up; sleep 1000", "---"],
+    ...["example.com/late", "--mount=volume=gate,target=/gate", "--", "-c", "sleep 1000"],
+  ]);
+  assert.equal(await pod.line(), "up");
+  assert.deepEqual(manager.heard(), []);
+  Deno.writeTextFileSync(`${gate}/fifo`, "go\n");
+  await until(() => manager.heard().length > 0, 30, "READY");
+  assert.deepEqual(manager.heard(), ["READY=1"]);
+});
+
+Deno.test("a start that was kept without a service manager is not repeated for one", async () => {
+  const words = world.words("echo up; sleep 1000");
+  for (let i = 0; i < 2; i++) {
+    const pod = world.spawn(...words);
+    assert.equal(await pod.line(), "up");
+    await pod.stop();
+  }
+  using manager = new Manager(`${world.dir}/notify-kept`);
+  await using pod = start(manager.address, words);
+  assert.equal(await pod.line(), "up");
+  await until(() => manager.heard().length > 0, 30, "READY");
+});
+
+Deno.test("the app knows nothing of the service manager", async () => {
+  using manager = new Manager(`${world.dir}/notify-hidden`);
+  await using pod = start(manager.address, world.words("env; ls /proc/self/fd; echo end"));
+  const lines: string[] = [];
+  for (let line = await pod.line(); line !== "end"; line = await pod.line()) {
+    assert.ok(line !== undefined);
+    lines.push(line);
+  }
+  assert.ok(!lines.some((line) => line.includes("NOTIFY")), lines.join("\n"));
+  // 3 is that of the directory which ls reads.
+  assert.deepEqual(lines.filter((line) => /^\d+$/.test(line)), ["0", "1", "2", "3"]);
+});
