@@ -119,6 +119,7 @@ export const SECCOMP_SET_MODE_FILTER = 1;
 export const LANDLOCK_RULE_PATH_BENEATH = 1;
 export const LANDLOCK_ACCESS_FS_MAKE_BLOCK = 0x800;
 export const LANDLOCK_ACCESS_FS_REFER = 0x2000;
+export const LANDLOCK_SCOPE_SIGNAL = 2;
 
 // include/uapi/linux/keyctl.h
 export const KEYCTL_JOIN_SESSION_KEYRING = 1;

@@ -3,7 +3,7 @@ import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
 import { label } from "./labels.ts";
 import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts";
 import { type Cgroups, enterCgroup } from "../cgroup/cgroup.ts";
-import { enterDomain } from "./landlock.ts";
+import { enterDomain, type SignalScope } from "./landlock.ts";
 import { labelProgram, scoreForMemory } from "./own_settings.ts";
 import * as k from "../../src/linux/constants.ts";
 import { mutableStruct, type Section, slot, struct, vector } from "../engine/plan.ts";
@@ -58,7 +58,7 @@ function startProcess(
   }
   scoreForMemory(steps, at, app);
   labelProgram(steps, at, app);
-  confine(steps, at, app, takeStreams(steps, pod, app));
+  confine(steps, at, app, "own", takeStreams(steps, pod, app));
   steps.must(`enter the working directory ${app.workingDirectory} ${at}`, "chdir", [
     app.workingDirectory,
   ], { hint: "make it in the image, or choose another with --working-dir" });
@@ -70,10 +70,17 @@ function startProcess(
 /**
  * What every process that starts in an app goes through, that of the app itself and those of `rkt enter`.
  *
+ * @param signals whose processes it may signal
  * @param first the first descriptor that is not needed any more
  */
-export function confine(steps: Section, at: string, app: PodApp, first = 3): void {
-  enterDomain(steps, at, app);
+export function confine(
+  steps: Section,
+  at: string,
+  app: PodApp,
+  signals: SignalScope,
+  first = 3,
+): void {
+  enterDomain(steps, at, app, signals);
   closeDescriptors(steps, at, first);
   steps.attempt("set the file mode mask", "umask", [0o022]);
   // Else it would be the caller's, with the keys that are in it. Not every kernel has keyrings.

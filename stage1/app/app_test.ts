@@ -217,3 +217,16 @@ Deno.test("an app keeps to its own processes, unless it may mount", () => {
   assert.equal(indexOf(without, "landlock_restrict_self"), -1);
   assert.deepEqual(without.end, { kind: "execve", path: "/bin/app" }, "not every kernel has it");
 });
+
+Deno.test("an app signals its own processes only, where the kernel can tell them apart", () => {
+  const calls = (run: Run) =>
+    run.calls.filter(({ call }) => call === "landlock_create_ruleset").map(({ args }) => args[1]);
+  assert.deepEqual(calls(start()), [24], "the structure of Linux 6.12");
+  const E2BIG = -7;
+  const older = start(
+    {},
+    (call, args) => call === "landlock_create_ruleset" && args[1] === 24 ? E2BIG : undefined,
+  );
+  assert.deepEqual(calls(older), [24, 8]);
+  assert.ok(indexOf(older, "landlock_restrict_self") >= 0);
+});

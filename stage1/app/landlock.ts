@@ -2,7 +2,8 @@
  * Keeps the apps of a pod from each other's processes, and from init's. They share a PID namespace, and mostly a user: so
  * by the kernel's own rules an app could write the memory of another (/proc/PID/mem), read its files (/proc/PID/root), and
  * with CAP_SYS_PTRACE take over init. A process in a Landlock domain may trace only processes of that domain, however
- * (Documentation/userspace-api/landlock.rst, "Ptrace restrictions").
+ * (Documentation/userspace-api/landlock.rst, "Ptrace restrictions"). Where the kernel can, it may signal only those too: a
+ * shim that an app could kill would leave its place to whoever gets its PID.
  */
 import { CAPABILITIES } from "../../src/linux/capabilities.ts";
 import * as k from "../../src/linux/constants.ts";
@@ -13,26 +14,50 @@ import type { PodApp } from "../pod.ts";
 export const hasDomain = ({ capabilities }: PodApp): boolean =>
   !capabilities.includes(CAPABILITIES.indexOf("CAP_SYS_ADMIN"));
 
+/** Whose processes an app's process may signal. */
+export type SignalScope =
+  /** Those of its own domain, where the kernel can tell (Linux 6.12): not those of rkt, nor those of other apps. */
+  | "own"
+  /** All that its user and its capabilities reach: what the administrator enters an app with. */
+  | "pod";
+
 /**
  * The process enters a domain of its own, where the kernel has Landlock (Linux 5.19 and later, if not switched off). A
  * domain has to restrict something: it is about block devices and renaming between directories, and allows both.
  */
-export function enterDomain(steps: Section, at: string, app: PodApp): void {
+export function enterDomain(steps: Section, at: string, app: PodApp, scope: SignalScope): void {
   if (!hasDomain(app)) return;
   const access = k.LANDLOCK_ACCESS_FS_MAKE_BLOCK | k.LANDLOCK_ACCESS_FS_REFER;
   const rules = slot("rules");
   const root = slot("root");
-  const done = `domain ${at}`;
-  const handled = struct("landlock_ruleset_attr", ["handled_access_fs", 8, access]);
+  const [older, made, done] = [`older domain ${at}`, `domain made ${at}`, `domain ${at}`];
+  const handled = struct(
+    "landlock_ruleset_attr",
+    ["handled_access_fs", 8, access],
+    ["handled_access_net", 8, 0],
+    ["scoped", 8, k.LANDLOCK_SCOPE_SIGNAL],
+  );
   const allowed = mutableStruct("landlock_path_beneath_attr", ["allowed_access", 8, access], [
     "parent_fd",
     8,
     0,
   ]);
+  if (scope === "own") {
+    // An older kernel refuses fields that it does not know unless they are 0 (E2BIG).
+    steps.attempt(`make a Landlock domain that keeps signals in ${at}`, "landlock_create_ruleset", [
+      handled,
+      24,
+      0,
+    ], { store: rules, branch: { when: "error", to: older } });
+    steps.goto(made);
+    steps.label(older);
+  }
+  // The first field alone.
   steps.attempt(`make a Landlock domain ${at}`, "landlock_create_ruleset", [handled, 8, 0], {
     store: rules,
     branch: { when: "error", to: done },
   });
+  steps.label(made);
   steps.must(`open the root ${at}`, "openat", [
     k.AT_FDCWD,
     "/",

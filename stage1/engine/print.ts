@@ -25,7 +25,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, Parameter>>>> = {
   sigset: { signals: "signal set" },
   ifreq: { name: "text", flags: "IFF_" },
   pollfd: { fd: "fd", events: "POLL" },
-  landlock_ruleset_attr: { handled_access_fs: "LANDLOCK_ACCESS_FS_" },
+  landlock_ruleset_attr: { handled_access_fs: "LANDLOCK_ACCESS_FS_", scoped: "LANDLOCK_SCOPE_" },
   landlock_path_beneath_attr: { allowed_access: "LANDLOCK_ACCESS_FS_", parent_fd: "fd" },
   rlimit64: { soft: "limit", hard: "limit" },
   cap_header: { version: "hexadecimal" },

@@ -59,8 +59,8 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
     [
       "processes",
       hasDomain(app)
-        ? "the pod's are seen; only the app's own can be traced (by Landlock, where there is one)"
-        : "the pod's are seen, and can be traced as far as the capabilities reach",
+        ? "the pod's are seen; only the app's own can be traced and signalled (by Landlock, where there is one)"
+        : "the pod's are seen, and can be traced and signalled as far as the capabilities reach",
     ],
     ...pod.sysctls.map(([path, value]) => [`/proc/sys/${path}`, value] as const),
     ...app.oomScoreAdj === undefined ? [] : [["oom score", `${app.oomScoreAdj}`] as const],

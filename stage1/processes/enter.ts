@@ -123,7 +123,7 @@ function startProgram(steps: Section, entering: Entering, terminal?: Terminal): 
     steps.must(`become root ${at}`, "setresuid", [0, 0, 0]);
   }
   if (terminal !== undefined) takeNewTerminal(steps, at, terminal);
-  confine(steps, at, app);
+  confine(steps, at, app, "pod");
   dieWithParent(steps, at);
   releaseSignals(steps, at);
   filterSystemCalls(steps, app);

@@ -1,7 +1,7 @@
 /** The progress of apps of sandboxes. `rkt list` loads this. */
 import { closeDescriptor, tryLockShared, tryOpenDirectory } from "../../linux/lock.ts";
 import type { RawDirectory } from "../../linux/raw_directory.ts";
-import { appPid } from "./app_process.ts";
+import { pinProcessesOf } from "./app_process.ts";
 import { type AppProgress, appProgress } from "../directory/pod_details.ts";
 import type { PodView } from "../directory/pod_directory.ts";
 
@@ -28,5 +28,7 @@ export function addedAppProgress(
   if (pod.state !== "running" || progress.state !== "running" || isKept(pod, name)) return progress;
   const again = appProgress(files, pod.state, name);
   if (again.state !== "running") return again;
-  return appPid(dataDir, pod, name) === undefined ? { ...again, state: "exited" } : again;
+  const left = pinProcessesOf(dataDir, pod, name);
+  left.forEach((process) => process[Symbol.dispose]());
+  return left.length === 0 ? { ...again, state: "exited" } : again;
 }

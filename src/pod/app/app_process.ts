@@ -3,9 +3,11 @@
  * make processes until one of them has a PID it likes. So nothing here depends on what an app can write, and every
  * process is pinned by a pidfd before it is looked at:
  *
- * - The supervisor has the PID in `ppid`, and holds the pod's directory open, with the lock.
+ * - The supervisor has the PID in `ppid`, and holds the lock of the pod's directory.
  * - Init is the supervisor's child, and PID 1 of a PID namespace below the supervisor's.
- * - The app's main process is in init's PID namespace, under the number that init has noted in `APP-pid`.
+ * - The shim of an added app has the number in `APP-keeper`, and holds the lock of `appsinfo/APP`. No app has that directory
+ *   in its root, so none can open it: a number alone would be that of whoever has killed the shim and made processes since.
+ * - The app's main process is a child of init, or of that shim, under the number that its parent has noted in `APP-pid`.
  */
 import { exists } from "../../linux/exists.ts";
 import { fileTimes } from "../../linux/file_times.ts";
@@ -14,11 +16,13 @@ import {
   namespacePids,
   openProcess,
   type Process,
+  processFile,
   processLink,
   processState,
 } from "../../linux/process.ts";
 import { Failure } from "../../failure.ts";
 import { statusPath, supervisorPid } from "../directory/pod_details.ts";
+import { copyPath, overlayPath } from "../make/prepare_pod.ts";
 import { type PodView, refreshed } from "../directory/pod_directory.ts";
 
 /** The main process of an app, pinned together with the pod's init. */
@@ -28,21 +32,70 @@ export interface AppProcess extends Disposable {
 }
 
 /**
- * Opens a pidfd of the shim of an added app (stage1/processes/shim.ts), which it is as long as the app is kept;
- * undefined where there is no such process.
+ * Opens a pidfd of the shim of an added app (stage1/processes/shim.ts): of the process in the pod that holds the app's lock.
+ * Undefined where there is none.
  */
 export function pinShim(dataDir: string, pod: PodView, app: string): Process | undefined {
   using init = pinInit(dataDir, pod);
+  return init === undefined ? undefined : pinShimOf(pod, app, init);
+}
+
+function pinShimOf(pod: PodView, app: string, init: Process): Process | undefined {
   const number = notedPid(pod, `${app}-keeper`);
-  if (init === undefined || number === undefined) return undefined;
+  if (number === undefined) return undefined;
   const depth = namespacePids(init.pid).length;
   for (const pid of candidates(init.pid)) {
     if (!hasNumber(pid, init.pid, number, depth)) continue;
     const shim = openProcess(pid);
-    if (shim !== undefined && hasNumber(pid, init.pid, number, depth)) return shim;
-    shim?.[Symbol.dispose]();
+    if (shim === undefined) continue;
+    // Pinned first: what was read is this process's if it is alive afterwards.
+    const isShim = hasNumber(pid, init.pid, number, depth) &&
+      holdsLock(pid, appLock(pod, app)) && shim.alive;
+    if (isShim) return shim;
+    shim[Symbol.dispose]();
   }
   return undefined;
+}
+
+/** What the shim of an added app holds locked; see sandbox_changes.ts. */
+const appLock = (pod: PodView, app: string): string => `${pod.path}/appsinfo/${app}`;
+
+/**
+ * Pins the processes of an added app, whoever their parent is: those whose root is the app's, and those that share a mount
+ * namespace with one. That is what the kernel says of them, so it finds what a killed shim has left.
+ */
+export function pinProcessesOf(dataDir: string, pod: PodView, app: string): readonly Process[] {
+  using init = pinInit(dataDir, pod);
+  if (init === undefined) return [];
+  const inPod = inodeOf(init.pid, "ns/pid");
+  const found: Process[] = [];
+  const others: Process[] = [];
+  for (const pid of new Set(candidates(init.pid))) {
+    if (pid === init.pid || inodeOf(pid, "ns/pid") !== inPod) continue;
+    const process = openProcess(pid);
+    if (process === undefined) continue;
+    const list = hasRootOf(pid, pod, app) && process.alive ? found : others;
+    list.push(process);
+  }
+  const mounts = new Set(found.map(({ pid }) => inodeOf(pid, "ns/mnt")));
+  for (const process of others) {
+    const inode = inodeOf(process.pid, "ns/mnt");
+    if (inode !== undefined && mounts.has(inode) && process.alive) found.push(process);
+    else process[Symbol.dispose]();
+  }
+  return found;
+}
+
+/** Whether the root of a process is that of an app: an overlay with the app's upper layer, or its copy of a tree. */
+function hasRootOf(pid: number, pod: PodView, app: string): boolean {
+  return (processFile(pid, "mountinfo") ?? "").split("\n").some((line) => {
+    const [mount = "", source = ""] = line.split(" - ");
+    const [, , , root = "", point] = mount.split(" ");
+    if (point !== "/") return false;
+    const options = (source.split(" ")[2] ?? "").split(",");
+    return options.includes(`upperdir=${overlayPath(app)}/upper`) ||
+      root.endsWith(`/${pod.uuid}/${copyPath(app)}`);
+  });
 }
 
 /** Why an app has no process: words that stand behind its name. */
@@ -91,7 +144,8 @@ export function findApp(dataDir: string, pod: PodView, app: string): AppProcess 
 export function pinSupervisor(pod: PodView): Process | undefined {
   const pid = supervisorPid(pod);
   const supervisor = pid === undefined ? undefined : openProcess(pid);
-  if (supervisor === undefined || holdsOpen(supervisor.pid, pod.path)) return supervisor;
+  if (supervisor === undefined) return undefined;
+  if (holdsLock(supervisor.pid, pod.path) && supervisor.alive) return supervisor;
   supervisor[Symbol.dispose]();
   return undefined;
 }
@@ -140,20 +194,26 @@ function isFirst(pid: number, depth: number): boolean {
   return pids.length === depth && pids[depth - 1] === 1;
 }
 
-/** Whether a process has a directory open. */
-function holdsOpen(pid: number, path: string): boolean {
+/**
+ * Whether a process has a directory open by the description through which it is locked exclusively (`lock:` in
+ * /proc/PID/fdinfo/FD, proc_pid_fdinfo(5)). To have it open is not enough: who only looks has that too.
+ */
+function holdsLock(pid: number, path: string): boolean {
   try {
     const directory = Deno.statSync(path);
     for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
       if (Number(name) < 3) continue; // the caller's, and may be anything
       const file = processLink(pid, `fd/${name}`);
-      if (file?.ino === directory.ino && file.dev === directory.dev) return true;
+      if (file?.ino !== directory.ino || file.dev !== directory.dev) continue;
+      if (EXCLUSIVE.test(processFile(pid, `fdinfo/${name}`) ?? "")) return true;
     }
   } catch {
     // The process or the directory is gone.
   }
   return false;
 }
+
+const EXCLUSIVE = /^lock:\s.*\bFLOCK\b.*\bWRITE\b/m;
 
 function pinMain(pod: PodView, app: string, init: Process): AppProcess | Missing {
   awaitRest(init.pid); // an app may be faster than init, which notes its start
@@ -167,10 +227,12 @@ function pinMain(pod: PodView, app: string, init: Process): AppProcess | Missing
     if (main === undefined) continue;
     // A number is free as soon as init, or the app's shim, has reaped its process. That is noted before they sleep
     // again, so what is noted then is as true as it was when we pinned the process.
-    const noter = noterOf(pod, app, pid, init, depth);
-    const same = hasNumber(pid, init.pid, number, depth) && main.alive &&
-      noter !== undefined && awaitRest(noter) &&
-      !hasEnded(pod, app) && notedPid(pod, `${app}-pid`) === number && init.alive;
+    using noter = noterOf(pod, app, init);
+    const parent = () => processState(pid)?.parent;
+    const same = noter !== undefined && parent() === noter.pid &&
+      hasNumber(pid, init.pid, number, depth) && main.alive && awaitRest(noter.pid) &&
+      !hasEnded(pod, app) && notedPid(pod, `${app}-pid`) === number &&
+      noter.alive && parent() === noter.pid && main.alive && init.alive;
     if (same) {
       return {
         main,
@@ -186,18 +248,13 @@ function pinMain(pod: PodView, app: string, init: Process): AppProcess | Missing
   return "has ended";
 }
 
-/** Who has made an app's main process, and notes its end: init, or the shim of an app that was added later. */
-function noterOf(
-  pod: PodView,
-  app: string,
-  main: number,
-  init: Process,
-  depth: number,
-): number | undefined {
-  const parent = processState(main)?.parent;
-  const shim = notedPid(pod, `${app}-keeper`);
-  if (parent === undefined || shim === undefined) return parent === init.pid ? parent : undefined;
-  return hasNumber(parent, init.pid, shim, depth) ? parent : undefined;
+/**
+ * Pins who has made an app's main process, and notes its end: init, or the shim of an app that was added later. No process
+ * becomes a child of either but those that they make, those that these make so, and orphans, which become init's.
+ */
+function noterOf(pod: PodView, app: string, init: Process): Process | undefined {
+  if (notedPid(pod, `${app}-keeper`) === undefined) return openProcess(init.pid);
+  return pinShimOf(pod, app, init);
 }
 
 /** The PIDs to look at: init's children, then all there are, because an app that was added later is no child of init. */
@@ -210,8 +267,13 @@ function* candidates(init: number): Generator<number> {
 function hasNumber(pid: number, init: number, number: number, depth: number): boolean {
   const pids = namespacePids(pid);
   if (pids.length !== depth || pids[depth - 1] !== number) return false;
-  const inode = processLink(pid, "ns/pid")?.ino;
-  return inode !== null && inode !== undefined && inode === processLink(init, "ns/pid")?.ino;
+  const inode = inodeOf(pid, "ns/pid");
+  return inode !== undefined && inode === inodeOf(init, "ns/pid");
+}
+
+/** The inode of a namespace of a process; undefined where the process is gone. */
+function inodeOf(pid: number, name: "ns/pid" | "ns/mnt"): number | undefined {
+  return processLink(pid, name)?.ino ?? undefined;
 }
 
 /** A PID in the pod that was noted in the status directory: four bytes, little-endian. */

@@ -5,7 +5,7 @@ import type { Process } from "../../linux/process.ts";
 import { trySyscall } from "../../linux/syscall.ts";
 import type { PodView } from "../directory/pod_directory.ts";
 import { isKept } from "./added_app_progress.ts";
-import { findApp, pinShim } from "./app_process.ts";
+import { findApp, pinProcessesOf, pinShim } from "./app_process.ts";
 
 const SIGNALS = { SIGKILL: 9, SIGTERM: 15 } as const;
 
@@ -54,17 +54,19 @@ function send({ pid, fd }: Process, signal: keyof typeof SIGNALS): boolean {
 }
 
 /**
- * Ends the process of an app whose shim was killed.
+ * Kills what an app has left whose shim was killed.
  *
  * @throws {Failure} where it does not end
  */
 export async function stopLeftover(dataDir: string, pod: PodView, app: string): Promise<void> {
-  const found = findApp(dataDir, pod, app);
-  if (typeof found !== "object") return;
-  using process = found;
-  send(process.main, "SIGKILL");
   const limit = Date.now() + 10_000;
-  while (process.main.alive) {
+  while (true) {
+    const left = pinProcessesOf(dataDir, pod, app);
+    for (const process of left) {
+      using _pinned = process;
+      send(process, "SIGKILL");
+    }
+    if (left.length === 0) return;
     if (Date.now() > limit) throw new Failure(`app "${app}" can't be killed`);
     await new Promise((done) => setTimeout(done, LOOK_EVERY));
   }
