@@ -1,6 +1,7 @@
 /** Writes App Container Images from a root file system directory. */
 import type { Gzip } from "node:zlib";
 import { Failure } from "../failure.ts";
+import { quietly } from "../linux/clean_up.ts";
 import { syncDirectory } from "../linux/sync.ts";
 import { MANIFEST, MAX_MANIFEST, ROOTFS } from "./structure.ts";
 import { padding } from "./tar/tar_field.ts";
@@ -49,7 +50,7 @@ export async function buildAci(options: BuildOptions): Promise<string> {
     syncDirectory(directory);
     return imageId;
   } catch (error) {
-    Deno.removeSync(temporary);
+    quietly(() => Deno.removeSync(temporary));
     throw error;
   } finally {
     file.close();

@@ -7,13 +7,12 @@
  * program, a chunk of its own. What `rkt run` does from there on: run.ts.
  */
 
-import { AppcError } from "../appc/error.ts";
 import type { Invocation } from "./grammar/command.ts";
 import { findCommand, readInvocation } from "./grammar/command_line.ts";
 import { COMMANDS } from "./table/commands.ts";
 import { internalCommands } from "./table/internal_commands.ts";
 import { Failure } from "../failure.ts";
-import { KernelError } from "../linux/errno.ts";
+import { errorLine, firstError } from "./print/error_line.ts";
 
 /** Exit status for rkt's own errors; below it are the statuses of apps. */
 const FAILED = 254;
@@ -58,29 +57,11 @@ async function run(invocation: Invocation): Promise<number> {
 }
 
 /** Prints what went wrong in one line, with `debug` where it happened too. */
-export function report(speaker: string, error: unknown, debug: boolean): number {
-  const message = error instanceof Error ? error.message : String(error);
-  // Names out of images and archives may hold what a terminal obeys.
-  // deno-lint-ignore no-control-regex
-  const line = message.trim().replace(/\s*\n\s*/g, "; ").replace(/[\x00-\x1f\x7f-\x9f]/g, "\ufffd");
-  const prefix = isExpected(error) ? "" : "this is a bug in rkt (--debug shows where): ";
-  console.error(`${speaker}: ${prefix}${line}${hint(error)}`);
+export function report(speaker: string, thrown: unknown, debug: boolean): number {
+  const error = firstError(thrown);
+  console.error(`${speaker}: ${errorLine(error)}`);
   if (debug && error instanceof Error) console.error(details(error));
   return error instanceof Failure ? error.exitCode : FAILED;
-}
-
-/** Whether an error is about the input or the system; whatever else is thrown is a bug. */
-function isExpected(error: unknown): boolean {
-  if (error instanceof Failure || error instanceof AppcError) return true;
-  if (error instanceof KernelError) return true;
-  // Deno's own errors of system calls: a full disk can turn up anywhere.
-  return error instanceof Error && "code" in error && /^E[A-Z0-9]+$/.test(String(error.code));
-}
-
-/** What to do where the kernel refused something to a person who is not root. */
-function hint(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return Deno.uid() !== 0 && (code === "EACCES" || code === "EPERM") ? "; try it as root" : "";
 }
 
 /** The stack of an error, and of each error that caused it. */

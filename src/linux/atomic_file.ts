@@ -1,4 +1,5 @@
 /** Replacing a file in one step: a reader sees the old content or the new one, and never a part. */
+import { quietly } from "./clean_up.ts";
 import { syncDirectory } from "./sync.ts";
 
 /** How {@linkcode replaceFile} writes. */
@@ -35,7 +36,7 @@ export function replaceFile(path: string, text: string, options: ReplaceOptions 
     write(temporary, text, options, durable);
     Deno.renameSync(temporary, path);
   } catch (error) {
-    removeQuietly(temporary);
+    quietly(() => Deno.removeSync(temporary));
     throw error;
   }
   if (durable) syncDirectory(directory === "" ? "." : directory);
@@ -50,13 +51,4 @@ function write(path: string, text: string, options: ReplaceOptions, durable: boo
   const { modified } = options;
   if (modified !== undefined) file.utimeSync(modified / 1000, modified / 1000);
   if (durable) file.syncSync();
-}
-
-/** The error that is under way matters more than a file that is left. */
-function removeQuietly(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch {
-    // Not made, or not to be removed.
-  }
 }

@@ -203,3 +203,6 @@ export const TIOCGWINSZ = 0x5413;
 export const TIOCSWINSZ = 0x5414;
 export const TIOCGPTPEER = 0x5441;
 export const TIOCSPTLCK = 0x40045431;
+
+// include/uapi/linux/close_range.h
+export const CLOSE_RANGE_CLOEXEC = 4;

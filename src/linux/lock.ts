@@ -22,17 +22,29 @@ import {
 /**
  * Opens a directory that is not a symbolic link.
  *
- * @param inherit whether the descriptor survives `execve`
- * @returns the descriptor, or the negative error number
+ * @returns the descriptor, closed on exec, or the negative error number
  */
-export function tryOpenDirectory(path: string, inherit = false): number {
-  const flags = O_DIRECTORY | O_NOFOLLOW | (inherit ? 0 : O_CLOEXEC);
+export function tryOpenDirectory(path: string): number {
+  const flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   return trySyscall("openat", AT_FDCWD, cstring(path), flags, 0);
 }
 
+/**
+ * Opens a directory that may have gone.
+ *
+ * @returns the descriptor, closed on exec; undefined where there is no such directory
+ * @throws {KernelError} for every other reason: too many open files are no proof that nothing is there
+ */
+export function openDirectoryIfThere(path: string): number | undefined {
+  const fd = tryOpenDirectory(path);
+  if (fd >= 0) return fd;
+  if (fd === -ERRNO.ENOENT || fd === -ERRNO.ENOTDIR) return undefined;
+  throw new KernelError(-fd, `open ${path}`);
+}
+
 /** Like {@linkcode tryOpenDirectory}, but insists. Throws {@linkcode KernelError}. */
-export function openDirectory(path: string, inherit = false): number {
-  const fd = tryOpenDirectory(path, inherit);
+export function openDirectory(path: string): number {
+  const fd = tryOpenDirectory(path);
   if (fd < 0) throw new KernelError(-fd, `open ${path}`);
   return fd;
 }

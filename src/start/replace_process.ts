@@ -27,12 +27,14 @@ export function overwrite(bytes: Uint8Array, places: readonly number[], text: st
  * Replaces this process with the supervisor of a pod.
  *
  * @param executable the supervisor's
+ * @param podLock the descriptor of the pod's directory, with its lock
  * @param namespace the descriptor of the pod's network namespace, where one was set up
  * @param prepareLock the descriptor of the lock against the collection of images, where it is held
  */
 export function startPod(
   executable: Uint8Array<ArrayBuffer>,
   uuid: string,
+  podLock: number,
   namespace?: number,
   prepareLock?: number,
 ): never {
@@ -40,5 +42,6 @@ export function startPod(
     syscall("keep the lock of the images", "dup3", prepareLock, PREPARE_LOCK, 0);
   }
   if (namespace !== undefined) setCloseOnExec(namespace, false);
+  setCloseOnExec(podLock, false);
   becomeProgram(executable, `rkt run ${uuid}`);
 }

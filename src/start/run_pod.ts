@@ -20,6 +20,7 @@ import { podCgroups } from "./pod_cgroups.ts";
 import { fillPod, podParts } from "./pod_parts.ts";
 import { checkRunOptions, type RunRequest } from "./request.ts";
 import { checkLimits, setUpPod, takeDownPod } from "./set_up_pod.ts";
+import { saveUuid } from "./uuid_file.ts";
 import { World } from "./world.ts";
 import { unsupportedIsolators } from "./warn_unsupported_isolators.ts";
 
@@ -43,7 +44,7 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
   const pod = createPod(store.dataDir);
   let here: Pod | undefined;
   try {
-    if (request.pod.uuidFile !== undefined) Deno.writeTextFileSync(request.pod.uuidFile, pod.uuid);
+    if (request.pod.uuidFile !== undefined) saveUuid(request.pod.uuidFile, pod.uuid);
     const described = {
       ...describePod(request.pod, host, pod.uuid, cgroups, parts.manifest, world),
       privateUsers: parts.privateUsers,
@@ -69,10 +70,14 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
       if (why !== undefined) host.debug?.(`this start is not kept: ${why}`);
     }
     // From here on the pod runs, and this process is its supervisor.
-    becomeSupervisor(executable, planned, prepareLock.fd);
+    becomeSupervisor(executable, planned, pod, prepareLock.fd);
   } catch (error) {
-    if (here !== undefined) await takeDownPod(here, pod.path, host);
-    await pod.discard();
+    const { cleanUp } = await import("../linux/clean_up.ts");
+    const left = await cleanUp(
+      () => here && takeDownPod(here, pod.path, host),
+      () => pod.discard(),
+    );
+    for (const line of left) console.error(`run: left to \`rkt gc\`: ${line}`);
     throw error;
   }
 }

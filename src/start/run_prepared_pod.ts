@@ -35,9 +35,11 @@ export async function runPreparedPod(
   for (const warning of warnings) console.error(warning);
   const pod = await setUpPod(here, claimed.path, options, host, manifest);
   try {
-    becomeSupervisor(program(podPlan(pod)), pod);
+    becomeSupervisor(program(podPlan(pod)), pod, claimed);
   } catch (error) {
-    await takeDownPod(pod, claimed.path, host);
+    const { cleanUp } = await import("../linux/clean_up.ts");
+    const left = await cleanUp(() => takeDownPod(pod, claimed.path, host));
+    for (const line of left) console.error(`run-prepared: left to \`rkt gc\`: ${line}`);
     throw error;
   }
 }

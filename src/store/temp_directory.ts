@@ -7,8 +7,8 @@ import { exists } from "../linux/exists.ts";
 import {
   closeDescriptor,
   lockExclusive,
+  openDirectoryIfThere,
   tryLockExclusive,
-  tryOpenDirectory,
 } from "../linux/lock.ts";
 import { makeLayout } from "./make_layout.ts";
 
@@ -28,8 +28,8 @@ export class TempDirectory implements Disposable {
     while (true) {
       const path = `${dataDir}/cas/tmp/${crypto.randomUUID()}`;
       Deno.mkdirSync(path, { mode: 0o700 });
-      const fd = tryOpenDirectory(path);
-      if (fd < 0) continue; // Swept between mkdir and lock: it looked abandoned.
+      const fd = openDirectoryIfThere(path);
+      if (fd === undefined) continue; // Swept between mkdir and lock: it looked abandoned.
       lockExclusive(fd, path);
       if (exists(path)) return new TempDirectory(path, fd);
       closeDescriptor(fd);
@@ -71,8 +71,8 @@ export function sweepTemp(dataDir: string): Sweep {
   const left = [];
   for (const { name } of exists(root) ? Deno.readDirSync(root) : []) {
     const path = `${root}/${name}`;
-    const fd = tryOpenDirectory(path);
-    if (fd < 0) continue;
+    const fd = openDirectoryIfThere(path);
+    if (fd === undefined) continue;
     try {
       if (!tryLockExclusive(fd, path)) continue;
       const deletion = deleteTree(path, "unmount");

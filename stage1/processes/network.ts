@@ -82,6 +82,12 @@ function runTearDown(steps: Section, command: readonly string[]): void {
     0,
     SIGSET_SIZE,
   ]);
+  // The pod's lock is the supervisor's, and not that of what a plugin may leave behind.
+  steps.attempt("leave it the standard streams only", "close_range", [
+    3,
+    0xffffffff,
+    k.CLOSE_RANGE_CLOEXEC,
+  ]);
   steps.attempt("take the networks down", "execve", [executable, vector(command), vector([PATH])]);
   steps.attempt("rkt is not there any more", "exit_group", [127]);
   steps.label("networks go down");

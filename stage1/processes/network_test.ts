@@ -49,5 +49,9 @@ Deno.test("where plugins have to be called, the supervisor keeps the namespace a
   assert.deepEqual(callsOf(run, "sendto"), []);
   assert.ok(indexOf(run, "wait4", 500, 0, 0, 0) >= 0);
   const child = runPod(pod, { ...script, clones: [INIT, 0] });
-  assert.ok(callsOf(child, "execve").some(([, path]) => path === "/bin/rkt"));
+  const executed = indexOf(child, "execve", "/bin/rkt");
+  assert.ok(executed >= 0);
+  // CLOSE_RANGE_CLOEXEC: a plugin that leaves a process behind must not leave it the pod's lock.
+  const closed = indexOf(child, "close_range", 3, 0xffffffff, 4);
+  assert.ok(closed >= 0 && closed < executed);
 });

@@ -26,7 +26,7 @@ export default async function remove(invocation: Invocation): Promise<number> {
   const before = completeManifest(pod);
   const app = parseAcName(given);
   appOf(before, pod, app);
-  using claimed = claimApp(pod, app, false);
+  using claimed = claimApp(pod, app);
   if (claimed === undefined) {
     throw new Failure(`app "${app}" runs, or is being started; \`rkt app stop\` ends it`);
   }

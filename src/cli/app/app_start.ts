@@ -8,6 +8,7 @@ import {
 import { Failure } from "../../failure.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
 import { exists } from "../../linux/exists.ts";
+import { setCloseOnExec } from "../../linux/lock.ts";
 import { type Process, processLink } from "../../linux/process.ts";
 import { cstring, syscall } from "../../linux/syscall.ts";
 import { pinReadyInit } from "../../pod/app/app_process.ts";
@@ -49,7 +50,7 @@ export default async function start(invocation: Invocation): Promise<number> {
     for (const line of print(plan)) printLine(line);
     return 0;
   }
-  const claimed = claimApp(pod, parseAcName(app), true);
+  const claimed = claimApp(pod, parseAcName(app));
   if (claimed === undefined) throw new Failure(`app "${app}" runs already, or is being started`);
   await stopLeftover(global.dir, pod, app);
   renewWorkDirectory(pod, app);
@@ -63,6 +64,7 @@ export default async function start(invocation: Invocation): Promise<number> {
   keepInit(init, users);
   const errors = syscall("get the pod's standard error", "pidfd_getfd", init.fd, 2, 0);
   syscall("keep the pod's standard error", "dup3", errors, POD_ERRORS, 0);
+  setCloseOnExec(claimed.fd, false); // the shim's from now on
   becomeProgram(program(plan), `rkt app start ${pod.uuid} ${app}`);
 }
 

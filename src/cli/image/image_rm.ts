@@ -1,6 +1,8 @@
 import { removeImage } from "../../store/collect_images.ts";
 import { Store } from "../../store/store.ts";
+import { Failure } from "../../failure.ts";
 import type { Invocation } from "../grammar/command.ts";
+import { errorLine } from "../print/error_line.ts";
 import { printLine } from "../print/output.ts";
 import { shownSize } from "../print/size.ts";
 import { NotInStore, storedImage } from "../request/stored_image.ts";
@@ -10,20 +12,22 @@ export default async function run({ args, global }: Invocation): Promise<number>
   const store = new Store(global.dir);
   let removed = 0;
   let freed = 0;
+  let failed = false;
   for (const text of args) {
     try {
       const { key } = await storedImage(store, text);
       freed += removeImage(store, key);
       printLine(`successfully removed aci for image: "${key}"`);
       removed += 1;
-    } catch (error) {
-      if (!(error instanceof NotInStore)) throw error;
-      console.error(`rm: ${error.message}`);
+    } catch (error) { // whatever it is: the other images are to be removed all the same
+      console.error(`rm: ${errorLine(error)}`);
+      failed ||= !(error instanceof NotInStore);
     }
   }
   if (removed > 0) {
     console.error(`rm: ${removed} image(s) successfully removed, freed ${shownSize(freed)}`);
   }
+  if (failed) throw new Failure("failed to remove one or more images");
   // rkt 1.30 exits with 0 where the store has no such image: it is not there, as was asked for.
   return 0;
 }

@@ -1,5 +1,6 @@
 /** `rkt prepare`: makes a complete pod and leaves it for `rkt run-prepared`. */
 import { Failure } from "../../failure.ts";
+import { cleanUp } from "../../linux/clean_up.ts";
 import { createPod } from "../../pod/directory/pod_directory.ts";
 import { Store } from "../../store/store.ts";
 import type { Invocation } from "../grammar/command.ts";
@@ -26,13 +27,12 @@ export default async function prepare(invocation: Invocation): Promise<number> {
     for (const warning of warnings) console.error(warning);
   }
   using pod = createPod(store.dataDir);
-  pod.closeOnExec(true);
   try {
     await fillPod(store, pod, parts);
     for (const { image } of parts.rendered) store.markUsed(image);
     pod.toPrepared();
   } catch (error) {
-    await pod.discard();
+    await cleanUp(() => pod.discard());
     throw error;
   }
   printLine(pod.uuid);

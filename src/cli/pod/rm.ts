@@ -5,6 +5,7 @@ import { exists } from "../../linux/exists.ts";
 import { readRecord, recordPath } from "../../net/pod/net_info.ts";
 import type { Invocation } from "../grammar/command.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
+import { errorLine } from "../print/error_line.ts";
 import { printLine } from "../print/output.ts";
 import { podArguments } from "../request/pod_arguments.ts";
 
@@ -19,9 +20,8 @@ export default async function run(invocation: Invocation): Promise<number> {
       if (refusal !== undefined) throw new Failure(`pod "${pod.uuid}" ${refusal}`);
       await removeNetworks(pod.uuid, invocation.global, say);
       printLine(`"${pod.uuid}"`);
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      say(error.message);
+    } catch (error) { // whatever it is: the other pods are to be removed all the same
+      say(errorLine(error));
       failed = true;
     }
   }

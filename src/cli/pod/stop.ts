@@ -4,6 +4,7 @@ import { signalPod } from "../../pod/life/stop_pod.ts";
 import { podEnded, TimedOut, within } from "../../pod/life/wait_for_pod.ts";
 import type { Invocation } from "../grammar/command.ts";
 import type { Flags } from "../grammar/flags.ts";
+import { errorLine } from "../print/error_line.ts";
 import { printLine } from "../print/output.ts";
 import { podArguments } from "../request/pod_arguments.ts";
 
@@ -30,9 +31,8 @@ export default async function run(invocation: Invocation): Promise<number> {
   const stops = uuids.map(async (uuid) => {
     try {
       return await stop(invocation.global.dir, openPod(invocation.global.dir, uuid), how);
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      return error;
+    } catch (error) { // whatever it is: the other pods are to be stopped all the same
+      return new Failure(errorLine(error));
     }
   });
   let failed = 0;

@@ -14,6 +14,7 @@ import {
   optional,
 } from "../../appc/json_value.ts";
 import { Failure } from "../../failure.ts";
+import { quietly } from "../../linux/clean_up.ts";
 import { closeDescriptor, lockExclusive, openLockFile } from "../../linux/lock.ts";
 import {
   compareIp,
@@ -162,7 +163,7 @@ export function allocateHostLocal(
     });
     return { ips, routes, dns, files };
   } catch (error) {
-    for (const file of files) Deno.removeSync(file);
+    for (const file of files) quietly(() => Deno.removeSync(file));
     throw error;
   } finally {
     closeDescriptor(lock);

@@ -5,6 +5,7 @@ import { Failure } from "../../failure.ts";
 import { ipText } from "../model/address.ts";
 import type { Attachment, CniResult, NetworkConf, PluginConf } from "../model/cni.ts";
 import type { Forward } from "../model/forward.ts";
+import { runProgram } from "./plugin_process.ts";
 import { parseResult, resultJson, versionAtLeast } from "./cni_result.ts";
 
 /** What a plugin is to do. */
@@ -19,13 +20,12 @@ export interface PluginCall {
   readonly directories: readonly string[];
   /** Values of capabilities, like `portMappings`; a plugin gets those that its configuration says it has. */
   readonly capabilities?: JsonObject;
+  /** Milliseconds that the plugin may take. Default: two minutes. */
+  readonly timeLimit?: number;
 }
 
 /** Milliseconds that a plugin may take. */
-const TIMEOUT = 120_000;
-
-/** Plugins run others (iptables, sysctl), which they look for in PATH; of ours they get nothing. */
-const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const TIME_LIMIT = 120_000;
 
 /** The code of the error that a plugin does not speak the version that it was asked in (CNI specification, "Error"). */
 const INCOMPATIBLE_VERSION = 1;
@@ -75,20 +75,27 @@ export function portMappings(forwards: readonly Forward[]): readonly JsonObject[
  * Runs a plugin in this thread's network namespace and waits for it.
  *
  * @returns the result of ADD; undefined for the other commands
- * @throws {Failure} the plugin is not there, says that it failed, or takes longer than two minutes
+ * @throws {Failure} the plugin is not there, says that it failed, or takes too long
  */
 export async function execPlugin(call: PluginCall): Promise<CniResult | undefined> {
   const { command, network, plugin, directories } = call;
   const path = programOf(call);
   const who = `network "${network.name}": plugin ${plugin.type} (${path})`;
-  const { success, stdout, stderr } = await run(path, who, {
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: call.attachment.containerId,
-    CNI_NETNS: call.attachment.netns,
-    CNI_IFNAME: call.attachment.ifName,
-    CNI_ARGS: pluginArguments(call.attachment.args),
-    CNI_PATH: directories.join(":"),
-  }, pluginInput(call));
+  const timeLimit = call.timeLimit ?? TIME_LIMIT;
+  const { success, stdout, stderr } = await runProgram(
+    path,
+    who,
+    {
+      CNI_COMMAND: command,
+      CNI_CONTAINERID: call.attachment.containerId,
+      CNI_NETNS: call.attachment.netns,
+      CNI_IFNAME: call.attachment.ifName,
+      CNI_ARGS: pluginArguments(call.attachment.args),
+      CNI_PATH: directories.join(":"),
+    },
+    pluginInput(call),
+    timeLimit,
+  );
   if (!success) throw new Failure(`${who}: ${await errorText(call, path, who, stdout, stderr)}`);
   if (command !== "ADD") return undefined;
   try {
@@ -145,63 +152,6 @@ function pluginInput(
   });
 }
 
-/** How a plugin has ended. */
-interface Ended {
-  readonly success: boolean;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function run(
-  path: string,
-  who: string,
-  env: Readonly<Record<string, string>>,
-  input: string,
-): Promise<Ended> {
-  const child = spawn(path, who, env);
-  const late = setTimeout(() => child.kill("SIGKILL"), TIMEOUT);
-  const started = performance.now();
-  try {
-    const [{ success, stdout, stderr }] = await Promise.all([child.output(), feed(child, input)]);
-    if (!success && performance.now() - started >= TIMEOUT) {
-      throw new Failure(`${who}: took longer than ${TIMEOUT / 1000} seconds and was killed`);
-    }
-    const decoder = new TextDecoder();
-    return { success, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
-  } finally {
-    clearTimeout(late);
-  }
-}
-
-function spawn(
-  path: string,
-  who: string,
-  env: Readonly<Record<string, string>>,
-): Deno.ChildProcess {
-  try {
-    return new Deno.Command(path, {
-      clearEnv: true,
-      env: { PATH, ...env },
-      cwd: "/",
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-  } catch (error) {
-    throw new Failure(`${who}: can't be executed`, 254, { cause: error });
-  }
-}
-
-async function feed(child: Deno.ChildProcess, input: string): Promise<void> {
-  const writer = child.stdin.getWriter();
-  try {
-    await writer.write(new TextEncoder().encode(input));
-    await writer.close();
-  } catch {
-    // It ended without reading; how it ended says more.
-  }
-}
-
 /** What a plugin says of its failure, in one line: the specification's error object, else its last words. */
 async function errorText(
   { command, network: { cniVersion } }: PluginCall,
@@ -227,7 +177,13 @@ async function errorText(
 /** The versions of CNI that a plugin supports. Empty where it does not answer VERSION. */
 async function pluginVersions(path: string, who: string): Promise<readonly string[]> {
   const env = { CNI_COMMAND: "VERSION" };
-  const { stdout } = await run(path, who, env, JSON.stringify({ cniVersion: "1.1.0" }));
+  const { stdout } = await runProgram(
+    path,
+    who,
+    env,
+    JSON.stringify({ cniVersion: "1.1.0" }),
+    TIME_LIMIT,
+  );
   try {
     return array(parseJsonObject(stdout).supportedVersions, "supportedVersions", string);
   } catch (error) {

@@ -196,3 +196,37 @@ Deno.test("portMappings() has one for each port", () => {
     { hostPort: 80, containerPort: 8080, protocol: "tcp", hostIP: "0.0.0.0" },
   ]);
 });
+
+Deno.test("execPlugin() does not wait for what a plugin leaves behind", async () => {
+  // The process has the plugin's output, and in the second case its input too.
+  for (const left of ["sleep 1000 </dev/null &", "sleep 1000 &"]) {
+    using fake = new Fake(`${left} echo $! > "$(dirname "$0")/pid"; echo '{"ips":[]}'`);
+    const result = await execPlugin(fake.call());
+    Deno.kill(Number(fake.read("pid")), "SIGKILL");
+    assert.deepEqual(result?.ips, []);
+  }
+});
+
+Deno.test("execPlugin() kills a plugin that takes too long, with all that it has started", async () => {
+  for (
+    const script of ["sleep 1000", "sleep 1000 & wait", "trap '' TERM; sleep 1000 >/dev/null"]
+  ) {
+    using fake = new Fake(`echo $$ > "${"$"}{0%/*}/pid"; ${script}`);
+    await refused(
+      fake.call({ timeLimit: 300 }),
+      `network "n": plugin fake (${fake.dir}/fake): took longer than 0.3 seconds and was killed`,
+    );
+    const group = Number(fake.read("pid"));
+    const left = [...Deno.readDirSync("/proc")].filter(({ name }) => {
+      try {
+        // Its group is the third field behind the name; a zombie of it waits for init.
+        const [state, , of] =
+          Deno.readTextFileSync(`/proc/${name}/stat`).split(") ")[1]?.split(" ") ?? [];
+        return Number(of) === group && state !== "Z";
+      } catch {
+        return false;
+      }
+    });
+    assert.deepEqual(left.map(({ name }) => name), []);
+  }
+});

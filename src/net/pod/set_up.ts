@@ -85,8 +85,10 @@ export async function setUpNetworks(request: NetworkRequest): Promise<SetUpNetwo
     return await setUp(plans, request);
   } catch (error) {
     const { takeDownNetworks } = await import("./take_down.ts");
-    await takeDownNetworks(request, plans.map(({ info }) => info));
-    closeDescriptor(POD_NAMESPACE);
+    const { cleanUp } = await import("../../linux/clean_up.ts");
+    const infos = plans.map(({ info }) => info);
+    // What can't be taken down stays recorded, for `rkt gc`.
+    await cleanUp(() => takeDownNetworks(request, infos), () => closeDescriptor(POD_NAMESPACE));
     throw error;
   }
 }

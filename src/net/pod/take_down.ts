@@ -51,7 +51,7 @@ export async function takeDownNetworks(
     if (allocations === undefined) continue;
     await attempt(() => void releaseHostLocal(allocations, pod.uuid));
   }
-  if (wrong.length === 0) removeRecord(pod);
+  if (wrong.length === 0) await attempt(() => removeRecord(pod));
   return wrong;
 }
 

@@ -1,5 +1,5 @@
 /** The progress of apps of sandboxes. `rkt list` loads this. */
-import { closeDescriptor, tryLockShared, tryOpenDirectory } from "../../linux/lock.ts";
+import { closeDescriptor, openDirectoryIfThere, tryLockShared } from "../../linux/lock.ts";
 import type { RawDirectory } from "../../linux/raw_directory.ts";
 import { pinProcessesOf } from "./app_process.ts";
 import { type AppProgress, appProgress } from "../directory/pod_details.ts";
@@ -8,8 +8,8 @@ import type { PodView } from "../directory/pod_directory.ts";
 /** Whether an app of a sandbox has a shim, or somebody is starting or removing it. */
 export function isKept(pod: PodView, name: string): boolean {
   const path = `${pod.path}/appsinfo/${name}`;
-  const fd = tryOpenDirectory(path);
-  if (fd < 0) return false;
+  const fd = openDirectoryIfThere(path);
+  if (fd === undefined) return false;
   try {
     return !tryLockShared(fd, path);
   } finally {

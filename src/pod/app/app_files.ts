@@ -2,7 +2,7 @@
 import { Failure } from "../../failure.ts";
 import { exists } from "../../linux/exists.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
-import { closeDescriptor, tryLockShared, tryOpenDirectory } from "../../linux/lock.ts";
+import { closeDescriptor, openDirectoryIfThere, tryLockShared } from "../../linux/lock.ts";
 import type { Process } from "../../linux/process.ts";
 import { treePath } from "../../store/layout.ts";
 import { inHelperChild } from "../../../stage1/steps/in_helper_child.ts";
@@ -89,7 +89,7 @@ function openRunning(
   }
   const manifest = completeManifest(pod);
   if (isSandbox(manifest)) {
-    const claimed = claimApp(pod, appOf(manifest, pod, app).name, false);
+    const claimed = claimApp(pod, appOf(manifest, pod, app).name);
     if (claimed === undefined) throw new Failure(`app "${app}" is just being started; try again`);
     held.use(claimed);
     return openAtRest(dataDir, pod, app, access, held);
@@ -123,9 +123,11 @@ function openDirectory(steps: Section, path: string, root: ReturnType<typeof slo
 
 /** Keeps a pod that does not run from being started or removed. */
 function holdPod(pod: PodView, held: DisposableStack): void {
-  const lock = tryOpenDirectory(pod.path);
-  if (lock >= 0) held.defer(() => closeDescriptor(lock));
-  if (lock >= 0 && tryLockShared(lock, pod.path) && exists(pod.path)) return;
+  const lock = openDirectoryIfThere(pod.path);
+  if (lock !== undefined) {
+    held.defer(() => closeDescriptor(lock));
+    if (tryLockShared(lock, pod.path) && exists(pod.path)) return;
+  }
   throw new Failure(`pod "${pod.uuid}" has just been started or removed; try again`);
 }
 

@@ -17,7 +17,7 @@ export const STAGES = [
 /** An empty pod directory in `embryo`, locked by this process. */
 export interface NewPod {
   readonly uuid: string;
-  /** The descriptor of the directory; inherited through `execve`, and with it the lock. */
+  /** The descriptor of the directory, which holds the lock; closed on exec until the supervisor is to have it. */
   readonly fd: number;
 }
 
@@ -36,7 +36,7 @@ export function createEmbryo(dataDir: string): NewPod {
     const uuid = randomUuid();
     const path = `${dataDir}/pods/embryo/${uuid}`;
     makePodDirectory(dataDir, path);
-    const fd = tryOpenDirectory(path, true);
+    const fd = tryOpenDirectory(path);
     // A gc took the directory, which had no lock yet, for a dead one.
     if (fd === -ERRNO.ENOENT) continue;
     if (fd < 0) throw new KernelError(-fd, `open ${path}`);

@@ -16,11 +16,10 @@ import { exists } from "../../linux/exists.ts";
 import { RawDirectory } from "../../linux/raw_directory.ts";
 import {
   closeDescriptor,
-  lockShared,
+  openDirectoryIfThere,
   setCloseOnExec,
   tryLockExclusive,
   tryLockShared,
-  tryOpenDirectory,
 } from "../../linux/lock.ts";
 import { syncDirectory, syncFileSystem } from "../../linux/sync.ts";
 
@@ -83,16 +82,16 @@ export class PodDirectory implements Disposable {
   }
 
   /**
-   * The descriptor through which the lock is held. It is inherited by `execve` (that is how the
-   * supervisor comes by it), so whoever starts other programs calls {@linkcode closeOnExec} first.
+   * The descriptor through which the lock is held. It is closed on exec, so that no program that rkt calls on the way
+   * comes by the lock; the supervisor gets it at the last moment, see {@linkcode passOn}.
    */
   get lockFd(): number {
     return this.#fd;
   }
 
-  /** Chooses whether the lock ends with `execve` (`true`) or is inherited (`false`, the default). */
-  closeOnExec(on: boolean): void {
-    setCloseOnExec(this.#fd, on);
+  /** Leaves the lock to the program that this process becomes: the last thing before `execve`. */
+  passOn(): void {
+    setCloseOnExec(this.#fd, false);
   }
 
   /** The pod is being prepared. */
@@ -319,8 +318,8 @@ export function refreshed(dataDir: string, pod: PodView): PodView | undefined {
  * @returns undefined where somebody else holds it or the pod has moved on
  */
 export function claimPod(dataDir: string, pod: PodView): PodDirectory | undefined {
-  const fd = tryOpenDirectory(pod.path, true);
-  if (fd < 0) return undefined;
+  const fd = openDirectoryIfThere(pod.path);
+  if (fd === undefined) return undefined;
   if (tryLockExclusive(fd, pod.path) && exists(pod.path)) {
     return new PodDirectory(dataDir, pod.uuid, pod.stage, fd);
   }
@@ -335,8 +334,8 @@ export function claimPod(dataDir: string, pod: PodView): PodDirectory | undefine
  * @returns the pod where it is now; undefined where it is alive, or somebody else was faster
  */
 export function movePod(dataDir: string, pod: PodView, to: PodStage): PodView | undefined {
-  const fd = tryOpenDirectory(pod.path);
-  if (fd < 0) return undefined;
+  const fd = openDirectoryIfThere(pod.path);
+  if (fd === undefined) return undefined;
   try {
     if (!tryLockShared(fd, pod.path)) return undefined;
     const path = podPath(dataDir, to, pod.uuid);
@@ -345,17 +344,6 @@ export function movePod(dataDir: string, pod: PodView, to: PodStage): PodView | 
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
-  } finally {
-    closeDescriptor(fd);
-  }
-}
-
-/** Blocks the whole process until nobody holds the pod's lock: until a running pod has exited. */
-export function waitForPod(pod: PodView): void {
-  const fd = tryOpenDirectory(pod.path);
-  if (fd < 0) return;
-  try {
-    lockShared(fd, pod.path);
   } finally {
     closeDescriptor(fd);
   }

@@ -78,12 +78,12 @@ Deno.test(
 );
 
 Deno.test(
-  "the lock goes to the program that is executed, unless it is closed on exec",
+  "passOn() leaves the lock to the program that is executed, which has it not else",
   inTemp(async (dir) => {
     for (const inherit of [true, false]) {
       using pod = createPod(dir);
       pod.toRun();
-      pod.closeOnExec(!inherit);
+      if (inherit) pod.passOn();
       const child = new Deno.Command("cat", { stdin: "piped", stdout: "piped" }).spawn();
       // spawn() may return while execve(2) still closes descriptors; a program that answers has left it.
       const input = child.stdin.getWriter();
@@ -245,7 +245,6 @@ Deno.test(
       while (true) listPods(${JSON.stringify(dir)});`;
     using running = createPod(dir);
     running.toRun();
-    running.closeOnExec(true);
     const exited = deadPod(dir, (pod) => pod.toRun());
     const prepared = Array.from({ length: 50 }, () => deadPod(dir, (pod) => pod.toPrepared()));
     const lister = new Deno.Command(Deno.execPath(), {
@@ -277,7 +276,6 @@ Deno.test(
   inTemp(async (dir) => {
     using pod = createPod(dir);
     pod.toRun();
-    pod.closeOnExec(true);
     const view = openPod(dir, pod.uuid);
     const ended = podEnded(dir, view);
     await assert.rejects(within(20, podEnded(dir, view)), TimedOut);

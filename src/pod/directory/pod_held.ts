@@ -1,4 +1,4 @@
-import { closeDescriptor, tryLockShared, tryOpenDirectory } from "../../linux/lock.ts";
+import { closeDescriptor, openDirectoryIfThere, tryLockShared } from "../../linux/lock.ts";
 import { STAGES } from "./create_pod.ts";
 
 /**
@@ -9,8 +9,8 @@ export function podIsHeld(dataDir: string, uuid: string): boolean {
   // In the direction in which pods move, so that none is missed.
   for (const stage of STAGES) {
     const path = `${dataDir}/pods/${stage}/${uuid}`;
-    const fd = tryOpenDirectory(path);
-    if (fd < 0) continue;
+    const fd = openDirectoryIfThere(path);
+    if (fd === undefined) continue;
     const held = !tryLockShared(fd, path);
     closeDescriptor(fd);
     return held;

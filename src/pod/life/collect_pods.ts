@@ -86,7 +86,6 @@ function age(pod: PodView): number {
 function deletePod(dataDir: string, pod: PodView, options: CollectOptions): number | undefined {
   using claimed = claimPod(dataDir, pod);
   if (claimed === undefined) return undefined;
-  claimed.closeOnExec(true);
   options.onDelete(`Garbage collecting pod "${pod.uuid}"`);
   const busy = removeCgroupsSoon(pod);
   // From now on a part of it may be missing: never again an exited pod that one can look into.

@@ -67,19 +67,18 @@ export function lockManifest(pod: PodView): Disposable {
 
 /** An app that nobody else can start or remove. */
 export interface ClaimedApp extends Disposable {
-  /** The descriptor through which the lock is held. */
+  /** The descriptor through which the lock is held; closed on exec. */
   readonly fd: number;
 }
 
 /**
  * Takes the lock of an app.
  *
- * @param inherit whether it survives `execve`
  * @returns undefined where the app runs, or somebody else is at it
  */
-export function claimApp(pod: PodView, name: AcName, inherit: boolean): ClaimedApp | undefined {
+export function claimApp(pod: PodView, name: AcName): ClaimedApp | undefined {
   const path = `${pod.path}/appsinfo/${name}`;
-  const fd = openDirectory(path, inherit);
+  const fd = openDirectory(path);
   // It may have been removed, and made anew, until we had the lock.
   if (tryLockExclusive(fd, path) && inode(`/proc/self/fd/${fd}`) === inode(path)) {
     return { fd, [Symbol.dispose]: () => closeDescriptor(fd) };

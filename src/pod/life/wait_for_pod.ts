@@ -2,15 +2,10 @@
  * Waiting for a pod, without looking again and again: its end is the release of its lock, everything
  * else is a change in a directory that the kernel reports (inotify).
  */
-import { closeDescriptor, tryOpenDirectory } from "../../linux/lock.ts";
-import { podPath, type PodView, refreshed, STAGES } from "../directory/pod_directory.ts";
-import {
-  appProgress,
-  contentsIn,
-  podContents,
-  podFiles,
-  statusPath,
-} from "../directory/pod_details.ts";
+import { exists } from "../../linux/exists.ts";
+import { closeDescriptor, openDirectoryIfThere, tryLockShared } from "../../linux/lock.ts";
+import { type PodView, refreshed, STAGES } from "../directory/pod_directory.ts";
+import { appProgress, contentsIn, podFiles, statusPath } from "../directory/pod_details.ts";
 import { LOCK_SH } from "../../linux/constants.ts";
 
 /** States whose next change is made by the process that holds the lock. */
@@ -46,47 +41,65 @@ export async function podEnded(dataDir: string, pod: PodView): Promise<void> {
     view = refreshed(dataDir, pod)
   ) {
     if (HELD.includes(view.state)) await lockReleased(view.path);
-    else if (view.state === "prepared") await leftPrepared(dataDir, view);
+    else if (view.state === "prepared") await leftStage(dataDir, view);
     else return;
-  }
-}
-
-/** Waits in another thread until nobody holds the lock of a directory: a pod's, or an app's. */
-export async function lockReleased(path: string): Promise<void> {
-  const fd = tryOpenDirectory(path);
-  if (fd < 0) return;
-  const libc = Deno.dlopen("libc.so.6", {
-    flock: { parameters: ["i32", "i32"], result: "i32", nonblocking: true },
-  });
-  await libc.symbols.flock(fd, LOCK_SH);
-  closeDescriptor(fd);
-}
-
-async function leftPrepared(dataDir: string, pod: PodView): Promise<void> {
-  using watcher = Deno.watchFs(STAGES.map((stage) => `${dataDir}/pods/${stage}`), {
-    recursive: false,
-  });
-  if (refreshed(dataDir, pod)?.state !== "prepared") return;
-  for await (const event of watcher) {
-    const moved = event.paths.some((path) => path.endsWith(`/${pod.uuid}`));
-    if (moved && refreshed(dataDir, pod)?.state !== "prepared") return;
+    // One whose maker has died stays an embryo.
+    if (view.state === "embryo" && exists(view.path)) return;
   }
 }
 
 /**
+ * Waits in another thread until nobody holds the lock of a directory: a pod's, or an app's. One that is gone is locked by
+ * nobody.
+ *
+ * @throws {KernelError} where it can't be opened or locked
+ */
+export async function lockReleased(path: string): Promise<void> {
+  const fd = openDirectoryIfThere(path);
+  if (fd === undefined) return;
+  const libc = Deno.dlopen("libc.so.6", {
+    flock: { parameters: ["i32", "i32"], result: "i32", nonblocking: true },
+  });
+  try {
+    // What has failed there is asked for once more here, where the error can be told.
+    while (await libc.symbols.flock(fd, LOCK_SH) !== 0 && !tryLockShared(fd, path));
+  } finally {
+    closeDescriptor(fd);
+    libc.close();
+  }
+}
+
+/** Waits until a pod is in another stage than the one it was seen in, or gone. */
+async function leftStage(dataDir: string, pod: PodView): Promise<void> {
+  using watcher = Deno.watchFs(STAGES.map((stage) => `${dataDir}/pods/${stage}`), {
+    recursive: false,
+  });
+  if (!exists(pod.path)) return;
+  for await (const event of watcher) {
+    const moved = event.paths.some((path) => path.endsWith(`/${pod.uuid}`));
+    if (moved && !exists(pod.path)) return;
+  }
+}
+
+/** The states that a pod goes through before it runs. */
+const BEFORE_RUN: readonly PodView["state"][] = ["embryo", "preparing", "prepared"];
+
+/**
  * Waits until all apps of a pod have started.
  *
- * @returns false where the pod has ended before
+ * @returns false where the pod has ended before, or will never run
  */
 export async function podReady(dataDir: string, pod: PodView): Promise<boolean> {
-  if (pod.state === "prepared") await leftPrepared(dataDir, pod);
   let ended = false;
   const end = podEnded(dataDir, pod).then(() => ended = true);
-  const view = refreshed(dataDir, pod);
-  if (view === undefined || podContents(view) === undefined) return false;
-  const directory = statusPath({ ...view, path: podPath(dataDir, "run", pod.uuid) });
-  Deno.mkdirSync(directory, { recursive: true });
-  using watcher = Deno.watchFs(directory, { recursive: false });
+  let view: PodView | undefined = pod;
+  while (view !== undefined && BEFORE_RUN.includes(view.state) && !ended) {
+    await Promise.race([leftStage(dataDir, view), end]);
+    view = refreshed(dataDir, pod);
+  }
+  if (view === undefined || view.state !== "running" || !exists(statusPath(view))) return false;
+  // A pod that runs has it: it is made before the pod moves to `run`.
+  using watcher = Deno.watchFs(statusPath(view), { recursive: false });
   const events = watcher[Symbol.asyncIterator]();
   while (!ended) {
     const now = refreshed(dataDir, pod);

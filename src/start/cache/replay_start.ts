@@ -8,6 +8,7 @@ import type { CachedNetwork } from "../../net/pod/rejoin.ts";
 import { createEmbryo } from "../../pod/directory/create_pod.ts";
 import { entryName, HEADER, MAGIC, replayAt } from "../../../stage1/launcher/start_entry.ts";
 import { overwrite, startPod } from "../replace_process.ts";
+import { saveUuid } from "../uuid_file.ts";
 import { type AssistedStart, readAssisted } from "./assisted_start.ts";
 import { sameBytes, stillHold } from "./conditions.ts";
 import { openStarts, removeEntry } from "./starts_directory.ts";
@@ -38,15 +39,30 @@ export async function replayStart(
     return removeStale(key);
   }
   const { uuid, fd } = createEmbryo(start.dataDirectory);
-  if (start.uuidFile !== undefined) Deno.writeTextFileSync(start.uuidFile, uuid);
-  overwrite(program, start.uuidAt, uuid);
-  const namespace = await prepared.join?.(uuid, program);
-  if (namespace === false) { // every other step is to be done anew, with another pod
-    closeDescriptor(fd);
-    closeDescriptor(lock);
-    return removeStale(key);
+  try {
+    if (start.uuidFile !== undefined) saveUuid(start.uuidFile, uuid);
+    overwrite(program, start.uuidAt, uuid);
+    const namespace = await prepared.join?.(uuid, program);
+    if (namespace !== false) startPod(program, uuid, fd, namespace, lock);
+  } catch (error) {
+    const { cleanUp } = await import("../../linux/clean_up.ts");
+    await cleanUp(() => discard(start, uuid));
+    throw error;
   }
-  startPod(program, uuid, namespace, lock);
+  // Every other step is to be done anew, with another pod.
+  await discard(start, uuid);
+  closeDescriptor(fd);
+  closeDescriptor(lock);
+  removeStale(key);
+}
+
+/** Takes back what was made of a pod that does not start. */
+async function discard({ dataDirectory, network }: AssistedStart, uuid: string): Promise<void> {
+  if (network !== undefined) {
+    const { takeDown } = await import("../../net/pod/network_fast_path.ts");
+    await takeDown({ uuid, dataDir: dataDirectory, localConfig: network.localConfig });
+  }
+  Deno.removeSync(`${dataDirectory}/pods/embryo/${uuid}`, { recursive: true });
 }
 
 /**
@@ -97,7 +113,7 @@ async function prepare(
   const join = network &&
     await (network.rejoin === undefined
       ? networksAgain(network, dataDirectory)
-      : networkQuickly(network, network.rejoin, dataDirectory));
+      : networkQuickly(network.rejoin, dataDirectory));
   if (network !== undefined && join === undefined) return "stale";
   if (users !== undefined) {
     const { usersAgain } = await import("./patch_users.ts");
@@ -107,11 +123,10 @@ async function prepare(
 }
 
 /** Sets up a new pod's networks; gives the descriptor of their namespace, or false where the program does not fit. */
-type Join = (uuid: string, program: Uint8Array) => Promise<number | false>;
+type Join = (uuid: string, program: Uint8Array) => Promise<number | false> | number | false;
 
 /** How the network of a start is joined quickly; undefined where networks are configured in another way now. */
 async function networkQuickly(
-  { localConfig }: CachedNetworks,
   network: CachedNetwork,
   dataDir: string,
 ): Promise<Join | undefined> {
@@ -119,13 +134,9 @@ async function networkQuickly(
     "../../net/pod/rejoin.ts"
   );
   if (!sameConfigurations(network)) return undefined;
-  return async (uuid, program) => {
+  return (uuid, program) => {
     const podPath = `${dataDir}/pods/embryo/${uuid}`;
-    if (rejoin(network, { uuid, dataDir, podPath }, program)) return POD_NAMESPACE;
-    const { takeDown } = await import("../../net/pod/network_fast_path.ts");
-    await takeDown({ uuid, dataDir, localConfig });
-    Deno.removeSync(podPath, { recursive: true });
-    return false;
+    return rejoin(network, { uuid, dataDir, podPath }, program) && POD_NAMESPACE;
   };
 }
 
@@ -138,12 +149,7 @@ async function networksAgain(cached: CachedNetworks, dataDir: string): Promise<J
   if (networks === undefined) return undefined;
   return async (uuid, program) => {
     const podPath = `${dataDir}/pods/embryo/${uuid}`;
-    try {
-      const pod = { uuid, dataDir, podPath };
-      return await rejoinNetworks(cached, networks, pod, program) && POD_NAMESPACE;
-    } catch (error) {
-      Deno.removeSync(podPath, { recursive: true });
-      throw error;
-    }
+    const pod = { uuid, dataDir, podPath };
+    return await rejoinNetworks(cached, networks, pod, program) && POD_NAMESPACE;
   };
 }

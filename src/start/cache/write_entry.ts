@@ -1,5 +1,6 @@
 /** Writing and removing entries of starts. */
 import { entryName } from "../../../stage1/launcher/start_entry.ts";
+import { quietly } from "../../linux/clean_up.ts";
 import { openStarts, removeEntry, type StartsDirectory } from "./starts_directory.ts";
 
 /** So many entries are kept, of some 200 KB each; those that were not used for longest go first. */
@@ -23,7 +24,7 @@ export function writeEntry(
     file.close();
     Deno.renameSync(temporary, `${path}/${entryName(key)}`);
   } catch (error) {
-    Deno.removeSync(temporary);
+    quietly(() => Deno.removeSync(temporary));
     throw error;
   }
 }

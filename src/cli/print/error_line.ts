@@ -1,0 +1,37 @@
+/** What went wrong, in one line for a person. */
+import { AppcError } from "../../appc/error.ts";
+import { Failure } from "../../failure.ts";
+import { KernelError } from "../../linux/errno.ts";
+
+/** The line for whatever was thrown; that of the first error, where clean-up has failed behind it. */
+export function errorLine(thrown: unknown): string {
+  const error = firstError(thrown);
+  const message = error instanceof Error ? error.message : String(error);
+  // Names out of images and archives may hold what a terminal obeys.
+  // deno-lint-ignore no-control-regex
+  const line = message.trim().replace(/\s*\n\s*/g, "; ").replace(/[\x00-\x1f\x7f-\x9f]/g, "\ufffd");
+  const prefix = isExpected(error) ? "" : "this is a bug in rkt (--debug shows where): ";
+  return `${prefix}${line}${hint(error)}`;
+}
+
+/**
+ * What was thrown first. Where the end of a `using` throws while an error is under way, what arrives is a
+ * `SuppressedError` of both.
+ */
+export function firstError(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstError(error.suppressed) : error;
+}
+
+/** Whether an error is about the input or the system; whatever else is thrown is a bug. */
+function isExpected(error: unknown): boolean {
+  if (error instanceof Failure || error instanceof AppcError) return true;
+  if (error instanceof KernelError) return true;
+  // Deno's own errors of system calls: a full disk can turn up anywhere.
+  return error instanceof Error && "code" in error && /^E[A-Z0-9]+$/.test(String(error.code));
+}
+
+/** What to do where the kernel refused something to a person who is not root. */
+function hint(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return Deno.uid() !== 0 && (code === "EACCES" || code === "EPERM") ? "; try it as root" : "";
+}

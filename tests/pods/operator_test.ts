@@ -1,0 +1,131 @@
+/** What an operator meets when something is not as it should be: nothing half-made, nothing hung, the first error told. */
+import assert from "node:assert/strict";
+import { BOX, list, World } from "../world/pod_world.ts";
+import { writeNetwork } from "../world/host_world.ts";
+import { RKT } from "../world/rkt.ts";
+
+let world: World;
+
+Deno.test.beforeAll(async () => {
+  world = await World.make();
+});
+Deno.test.afterAll(() => world[Symbol.asyncDispose]());
+
+/** Writes a plugin, and a network of it. */
+function plugin(name: string, script: string): string {
+  const path = `${world.dir}/${name}`;
+  Deno.writeTextFileSync(path, `#!/bin/sh\ncat >/dev/null\n${script}\n`);
+  Deno.chmodSync(path, 0o755);
+  writeNetwork(world, { cniVersion: "1.0.0", name, type: name, plugin: path });
+  return `--net=${name}`;
+}
+
+const configured = () => `--local-config=${world.dir}/etc`;
+
+Deno.test("a start that fails leaves no pod, and tells the first error", async () => {
+  const failing = plugin(
+    "failing",
+    `case $CNI_COMMAND in ADD|DEL) echo "{\\"code\\":100,\\"msg\\":\\"$CNI_COMMAND is broken\\"}"; exit 1;; esac`,
+  );
+  const faults: readonly (readonly [flags: string[], line: RegExp])[] = [
+    [
+      ["--uuid-file-save=/nowhere/uuid"],
+      /^run: --uuid-file-save: \/nowhere\/uuid can't be written: no such file or directory\n$/,
+    ],
+    [
+      [`--uuid-file-save=${world.dir}`],
+      /^run: --uuid-file-save: \S+ can't be written: is a directory\n$/,
+    ],
+    [[failing], /^run: network "failing": plugin failing .*: ADD failed: ADD is broken\n$/],
+  ];
+  for (const [flags, line] of faults) {
+    const before = world.pods().length;
+    for (const _time of ["first", "again"]) {
+      const { code, stderr } = await world.rkt(
+        configured(),
+        ...world.words("true", ...flags).slice(1),
+      );
+      assert.match(stderr, line);
+      assert.equal(code, 254);
+      assert.equal(world.pods().length, before);
+    }
+  }
+});
+
+Deno.test("a process that a plugin leaves behind does not keep the pod running", async () => {
+  const net = plugin(
+    "leaving",
+    `sleep 1000 & echo $! >> "$0.pids"; [ $CNI_COMMAND = DEL ] || echo '{"cniVersion":"1.0.0","ips":[]}'`,
+  );
+  const uuidFile = `${world.dir}/uuid`;
+  const words = world.words("echo in", net, `--uuid-file-save=${uuidFile}`).slice(1);
+  const { code, stdout, stderr } = await world.rkt(configured(), ...words);
+  const pids = Deno.readTextFileSync(`${world.dir}/leaving.pids`).trim().split("\n").map(Number);
+  try {
+    assert.deepEqual([code, stdout, stderr], [0, "in\n", ""]);
+    assert.equal(pids.length, 2, "one of ADD, one of DEL");
+    const status = await world.rkt("status", Deno.readTextFileSync(uuidFile));
+    assert.match(status.stdout, /^state=exited$/m);
+    assert.equal((await world.rkt("rm", Deno.readTextFileSync(uuidFile))).code, 0);
+  } finally {
+    for (const pid of pids) Deno.kill(pid, "SIGKILL");
+  }
+});
+
+Deno.test("rm and stop go on behind a pod of which nothing can be said", async () => {
+  assert.equal((await world.run("true")).code, 0);
+  const [first = ""] = list(`${world.dataDir}/pods/run`);
+  assert.equal((await world.run("true")).code, 0);
+  const second = list(`${world.dataDir}/pods/run`).find((uuid) => uuid !== first) ?? "";
+  // Names are looked for in this file, and reading it fails.
+  Deno.mkdirSync(`${world.dataDir}/pods/run/${first}/pod-name`);
+  for (const command of ["stop", "rm"]) {
+    const { code, stdout, stderr } = await world.rkt(command, "web", second);
+    assert.equal(code, 254);
+    assert.match(
+      stderr,
+      new RegExp(`^${command}: (?!this is a bug).*\n${command}: failed to .*\n$`),
+    );
+    assert.ok(stdout.includes(second), stdout);
+  }
+  assert.deepEqual(list(`${world.dataDir}/pods/run`).includes(second), false);
+  assert.equal((await world.rkt("rm", first)).code, 0);
+});
+
+Deno.test("commands that look at pods write nothing", async () => {
+  assert.equal((await world.run("true")).code, 0);
+  const [uuid = ""] = list(`${world.dataDir}/pods/run`);
+  const looks: readonly (readonly string[])[] = [
+    ["list"],
+    ["list", "--full", "--format=json"],
+    ["status", uuid],
+    ["status", "--wait", "--wait-ready=10ms", uuid],
+    ["cat-manifest", uuid],
+    ["run", "--dry-run", "--net=none", BOX],
+    ["config"],
+    ["trust", "list"],
+  ];
+  const seen = () =>
+    output("find", world.dataDir, "-name", "db", "-prune", "-o", "-printf", "%p %y %m %s %T@ %C@\n")
+      .split("\n").sort();
+  for (const words of looks) {
+    const before = seen();
+    const { code, stderr } = await world.rkt(...words);
+    assert.ok(code === 0 || words.includes("--wait-ready=10ms"), stderr);
+    assert.deepEqual(seen(), before, words.join(" "));
+    // Where there is nothing yet, nothing comes to be.
+    const args = [`--dir=${world.dir}/nothing`, ...words];
+    await new Deno.Command(RKT, { args, stdin: "null", stdout: "null", stderr: "null" }).output();
+    assert.throws(
+      () => Deno.lstatSync(`${world.dir}/nothing`),
+      Deno.errors.NotFound,
+      words.join(" "),
+    );
+  }
+});
+
+function output(program: string, ...args: string[]): string {
+  const { code, stdout } = new Deno.Command(program, { args, stderr: "null" }).outputSync();
+  assert.equal(code, 0);
+  return new TextDecoder().decode(stdout);
+}
