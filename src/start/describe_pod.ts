@@ -1,7 +1,6 @@
 /** A pod to be, as stage1 will run it: what a request says of the running, joined with what its manifest says. */
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { isSandbox } from "../pod/directory/sandbox.ts";
-import { BUILD } from "../version.ts";
 import type { EtcFile, EtcFiles, Pod } from "../../stage1/pod.ts";
 import { checkInteractive } from "../../stage1/resolve/resolve_streams.ts";
 import { podSysctls } from "../../stage1/root/sysctl.ts";
@@ -11,6 +10,7 @@ import type { HostOptions } from "./host_options.ts";
 import type { PodCgroups } from "./pod_cgroups.ts";
 import type { RunOptions } from "./request.ts";
 import { notifySocket } from "./notify_socket.ts";
+import { ownCommand } from "./own_command.ts";
 import { World } from "./world.ts";
 
 /**
@@ -73,10 +73,4 @@ function terminals(world: World): Pod["prefixed"] {
     ...world.isTerminal(1) ? ["stdout"] as const : [],
     ...world.isTerminal(2) ? ["stderr"] as const : [],
   ];
-}
-
-/** How rkt itself is called. */
-function ownCommand(): readonly string[] {
-  const sources = BUILD === undefined ? ["run", "-A", Deno.mainModule] : [];
-  return [Deno.execPath(), ...sources];
 }

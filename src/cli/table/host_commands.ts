@@ -1,6 +1,6 @@
 import type { Command } from "../grammar/command.ts";
 import { LATER } from "./unsupported_flags.ts";
-import { PRETTY_PRINT } from "./output_flags.ts";
+import { OVERWRITE, PRETTY_PRINT } from "./output_flags.ts";
 
 /** The commands for the program itself and its services on the host. */
 export const HOST_COMMANDS: readonly Command[] = [
@@ -43,6 +43,44 @@ export const HOST_COMMANDS: readonly Command[] = [
     arguments: [0, 0],
     examples: ["rkt api-service", "rkt api-service --listen=localhost:9000"],
     later: LATER.api,
+  },
+  {
+    name: "unit",
+    group: "Host",
+    summary: "Write the systemd unit of a pod",
+    usage: "[flags] NAME -- run [flags] IMAGE ...",
+    about: [
+      "Prints NAME.service, which runs the pod of the words behind --; they are read as rkt run reads " +
+      "them. With --timer a NAME.timer that starts it by the clock. Flags for all of rkt, like --dir, " +
+      "stand in the unit too.",
+      "A name that ends in @ makes a template: in the words %i is then the instance's name.",
+    ],
+    flags: [
+      {
+        name: "install",
+        kind: "switch",
+        help: "Write the files to /etc/systemd/system, and reload",
+      },
+      { ...OVERWRITE, help: "With --install: replace files that are there" },
+      {
+        name: "fetch",
+        kind: "switch",
+        help: "Fetch the images before each start, in ExecStartPre=",
+      },
+      {
+        name: "timer",
+        kind: "text",
+        value: "TIME",
+        help: "Start it at these times, like daily or *:0/15: systemd.time(7)",
+      },
+      { name: "description", kind: "text", value: "TEXT", help: "What systemctl calls it" },
+    ],
+    arguments: [1, Infinity],
+    examples: [
+      "rkt unit web -- run --port=http:80 example.com/web:1",
+      "rkt unit --install --timer=daily backup -- run --net=none --rm example.com/backup",
+    ],
+    load: () => import("../unit/unit.ts"),
   },
   {
     name: "completion",

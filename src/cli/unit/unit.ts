@@ -1,0 +1,119 @@
+import { Failure } from "../../failure.ts";
+import { type ImageArgument, parseImageArgument } from "../../fetch/image_argument.ts";
+import { exists } from "../../linux/exists.ts";
+import { ownCommand } from "../../start/own_command.ts";
+import type { RunRequest } from "../../start/request.ts";
+import type { Command, Invocation } from "../grammar/command.ts";
+import { findCommand, readInvocation } from "../grammar/command_line.ts";
+import type { GlobalFlags } from "../grammar/global_flags.ts";
+import { globalWords } from "../grammar/global_words.ts";
+import { print, printLine } from "../print/output.ts";
+import { runRequest } from "../request/run_arguments.ts";
+import { installUnits } from "./install_units.ts";
+import { unitFiles, type UnitOptions } from "./unit_file.ts";
+
+/** `rkt unit`: writes the units that run a pod as a service. */
+export default async function unit(invocation: Invocation): Promise<number> {
+  const { flags } = invocation;
+  const options = unitOptions(invocation);
+  const files = unitFiles(options);
+  if (!flags.on("install")) {
+    const texts = files.map(({ name, text }) => `# ${name}\n${text}`);
+    print(texts.join("\n"));
+    return 0;
+  }
+  for (const path of await installUnits(files, flags.on("overwrite"))) printLine(path);
+  const starts = files.at(-1)?.name ?? "";
+  if (!options.name.endsWith("@")) {
+    console.error(`unit: start it: systemctl enable --now ${starts}`);
+  }
+  return 0;
+}
+
+function unitOptions({ args, flags, global, commands }: Invocation): UnitOptions {
+  const [given = "", ...words] = args;
+  const name = unitName(given);
+  const run = readRun(words, commands);
+  const { pod, apps } = run.request;
+  const images = apps.map(({ image }) => image);
+  const outer = [...ownCommand(), ...globalWords(global)];
+  const whole = [...outer, ...globalWords(run.global)];
+  const save = pod.uuidFile === undefined ? [{ raw: `--uuid-file-save=${uuidFile(name)}` }] : [];
+  const fetched = flags.on("fetch") ? images.filter(isRemote) : [];
+  return {
+    name,
+    description: flags.text("description") ?? `${images.join(", ") || pod.podManifest} (rkt)`,
+    command: [...outer, ...run.before, ...save, ...run.behind],
+    before: fetched.length === 0 ? undefined : [...whole, "fetch", ...fetched],
+    after: pod.remove ? undefined : [...whole, "gc", "--mark-only"],
+    workingDirectory: needsDirectory(run) ? Deno.cwd() : undefined,
+    network: pod.network.kind !== "none" || fetched.length > 0,
+    timer: flags.text("timer"),
+  };
+}
+
+/** A unit's name without its type, as systemd takes it (systemd.unit(5)). */
+function unitName(text: string): string {
+  const name = text.replace(/\.service$/, "");
+  if (/^[A-Za-z0-9:_.\\-]+@?$/.test(name) && name.length < 240) return name;
+  throw new Failure(
+    `${
+      JSON.stringify(text)
+    } is no name of a unit: letters, digits and :_.\\-, an @ at the end for a template`,
+  );
+}
+
+/** Where other commands find the pod: `rkt status --uuid-file=/run/web.uuid`. */
+const uuidFile = (name: string): string =>
+  name.endsWith("@") ? "%t/%p-%i.uuid" : `%t/${name.replaceAll("\\", "\\\\")}.uuid`;
+
+/** A `run`, read and as it was typed. */
+interface Run {
+  readonly request: RunRequest;
+  readonly global: GlobalFlags;
+  /** Up to the word `run`, and what stands behind it. */
+  readonly before: readonly string[];
+  readonly behind: readonly string[];
+}
+
+/** Reads the words of the run as `rkt run` would, so that what is wrong with them is said now. */
+function readRun(words: readonly string[], commands: readonly Command[]): Run {
+  if (words.length === 0) {
+    throw new Failure("a unit needs what it runs: rkt unit NAME -- run IMAGE");
+  }
+  const found = findCommand(words, commands);
+  if (found.command.name !== "run") {
+    throw new Failure(`a unit runs a pod: behind -- stands "run", and not "${found.command.name}"`);
+  }
+  const invocation = readInvocation(found);
+  const request = runRequest(invocation);
+  if (request.pod.dryRun) throw new Failure("--dry-run prints a plan, and a unit runs a pod");
+  if (request.pod.interactive) {
+    throw new Failure("--interactive needs a terminal, and a unit has none");
+  }
+  const at = words.length - found.rest.length;
+  return {
+    request,
+    global: invocation.global,
+    before: words.slice(0, at),
+    behind: words.slice(at),
+  };
+}
+
+const image = (text: string): ImageArgument => parseImageArgument(text, exists);
+
+/** Whether an image is one that can be fetched, and not a file or one of the store. */
+const isRemote = (text: string): boolean => !["id", "file"].includes(image(text).kind);
+
+/** Whether a path among the words begins at the working directory. */
+function needsDirectory({ request: { pod, apps }, global }: Run): boolean {
+  const paths = [
+    ...[pod.uuidFile, pod.podManifest, ...pod.environmentFiles],
+    ...[global.dir, global.systemConfig, global.localConfig, global.userConfig, global.caFile],
+    ...apps.flatMap((app) => {
+      const argument = image(app.image);
+      return [app.signature, argument.kind === "file" ? argument.path : undefined];
+    }),
+  ];
+  return paths.some((path) => path !== undefined && !path.startsWith("/"));
+}

@@ -1,0 +1,41 @@
+/** `rkt unit`: what it prints and what it refuses. What systemd makes of it: tests/vm/rkt_unit_test.sh. */
+import assert from "node:assert/strict";
+import { RKT, rkt } from "../world/rkt.ts";
+
+Deno.test("the unit runs the words that were given, with this rkt and its flags", async () => {
+  const { code, stdout, stderr } = await rkt(
+    ...["--dir=/srv/rkt", "--insecure-options=image", "unit", "web", "--fetch", "--"],
+    ...["run", "--net=none", "example.com/web:1", "--memory=64M", "--", "a b", "---", "./two.aci"],
+  );
+  assert.equal(code, 0, stderr);
+  const flags = "--dir=/srv/rkt --insecure-options=image";
+  const run = "run --uuid-file-save=%t/web.uuid --net=none example.com/web:1 --memory=64M";
+  for (
+    const line of [
+      `ExecStart=${RKT} ${flags} ${run} -- "a b" --- ./two.aci`,
+      `ExecStartPre=${RKT} ${flags} fetch example.com/web:1`,
+      `ExecStopPost=-${RKT} ${flags} gc --mark-only`,
+      `WorkingDirectory=${Deno.cwd()}`,
+    ]
+  ) assert.ok(stdout.includes(`\n${line}\n`), `${line} is not in:\n${stdout}`);
+});
+
+Deno.test("what can't be a unit is refused in one line", async () => {
+  for (
+    const [words, message] of [
+      [["web"], /needs what it runs/],
+      [["web", "--", "list"], /not "list"/],
+      [["a/b", "--", "run", "x"], /no name of a unit/],
+      [["web", "--", "run", "--no-such", "x"], /unknown flag --no-such/],
+      [["web", "--", "run"], /an image is needed/],
+      [["web", "--", "run", "--dry-run", "x"], /--dry-run/],
+      [["web", "--", "run", "--interactive", "x"], /--interactive/],
+    ] as const
+  ) {
+    const { code, stdout, stderr } = await rkt("unit", ...words);
+    assert.equal(code, 254, stderr);
+    assert.equal(stdout, "");
+    assert.match(stderr, message);
+    assert.equal(stderr.trim().split("\n").length, 1, stderr);
+  }
+});
