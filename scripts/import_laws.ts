@@ -36,6 +36,13 @@ const LAWS: readonly Law[] = [
   { room: "src/aci", only: TYPES, instead: HAND_IN },
   { room: "src/config", only: TYPES, instead: HAND_IN },
   { room: "src/discovery", only: TYPES, instead: HAND_IN },
+  { room: "src/oci", only: [...TYPES, "src/aci"], instead: HAND_IN },
+  {
+    room: "src/registry",
+    only: [...TYPES, "src/aci", "src/oci", "src/config", "src/fetch"],
+    instead:
+      "the client of registries fetches and pushes; src/start and the cli join it to the store",
+  },
   {
     room: "stage1/engine",
     only: GROUND,
