@@ -3,6 +3,7 @@ import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
 import { label } from "./labels.ts";
 import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts";
 import { type Cgroups, enterCgroup } from "../cgroup/cgroup.ts";
+import { resetProcess } from "../steps/inherited.ts";
 import { enterDomain, type SignalScope } from "./landlock.ts";
 import { labelProgram, scoreForMemory } from "./own_settings.ts";
 import * as k from "../../src/linux/constants.ts";
@@ -81,6 +82,7 @@ export function confine(
   first = 3,
 ): void {
   enterDomain(steps, at, app, signals);
+  resetProcess(steps, at);
   closeDescriptors(steps, at, first);
   steps.attempt("set the file mode mask", "umask", [0o022]);
   // Else it would be the caller's, with the keys that are in it. Not every kernel has keyrings.

@@ -72,6 +72,7 @@ export const SYSCALLS = {
   pipe2: call(293, 59, "pointer", "O_"),
   pivot_root: call(155, 41, "pointer", "pointer"),
   ppoll: call(271, 73, "pointer", "size", "pointer", "pointer", "size"),
+  personality: call(135, 92, "int"),
   prctl: call(157, 167, "=PR_", "int", "int", "int", "int"),
   pread64: call(17, 67, "fd", "pointer", "size", "size"),
   prlimit64: call(302, 261, "pid", "=RLIMIT_", "pointer", "pointer"),

@@ -9,9 +9,9 @@
  * A process whose parent dies becomes a child of its parent's PID namespace's init (pid_namespaces(7)), and the first
  * process is in the caller's namespace still. That is why there are two.
  */
-import { limitOpenFiles } from "../steps/inherited.ts";
+import { limitOpenFiles, resetSignals } from "../steps/inherited.ts";
 import { exitCode } from "../steps/wait.ts";
-import { DEFAULT_ACTION, FORWARDED, signalSet, SIGSET_SIZE } from "../steps/signals.ts";
+import { FORWARDED, signalSet, SIGSET_SIZE } from "../steps/signals.ts";
 import type { OpenRoot } from "../root/open_root.ts";
 import { startApp } from "../app/app.ts";
 import { addCgroups, type Cgroups, leavePodCgroups } from "../cgroup/cgroup.ts";
@@ -86,8 +86,7 @@ function join(
   const code = slot("code");
   steps.heading("app start: this process, in the caller's namespaces");
   steps.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-app-start"]);
-  steps.must("reset SIGPIPE", "rt_sigaction", [k.SIGPIPE, DEFAULT_ACTION, 0, SIGSET_SIZE]);
-  steps.must("reset SIGCHLD", "rt_sigaction", [k.SIGCHLD, DEFAULT_ACTION, 0, SIGSET_SIZE]);
+  resetSignals(steps);
   steps.must("hold signals back", "rt_sigprocmask", [
     k.SIG_SETMASK,
     SHIM_WAITS_FOR,

@@ -129,3 +129,37 @@ function output(program: string, ...args: string[]): string {
   assert.equal(code, 0);
   return new TextDecoder().decode(stdout);
 }
+
+Deno.test("an app has no attributes of the caller but those that are meant for it", async () => {
+  const script = "grep -E '^Sig(Blk|Ign):' /proc/self/status; cat /proc/self/personality";
+  const words = world.words(script).map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
+  const callers: readonly (readonly [caller: string, ignored: string])[] = [
+    ["", "0"],
+    ["trap '' INT QUIT TERM USR1 USR2 PIPE CHLD TSTP TTIN TTOU WINCH;", "0"],
+    ["trap '' HUP INT;", "1"], // as nohup(1) does
+    ["exec setarch -R -3 ", "0"],
+  ];
+  for (const [caller, ignored] of callers) {
+    for (const _time of ["first", "again"]) {
+      const args = ["-c", `${caller} ${RKT} ${words}`];
+      const { code, stdout } = await new Deno.Command("sh", { args, stdin: "null" }).output();
+      assert.equal(code, 0);
+      // The shell of the image ignores QUIT where it has found HUP ignored.
+      const lines = new TextDecoder().decode(stdout).replace(/5$/m, "1").split("\n");
+      const hex = ignored.padStart(16, "0");
+      const expected = ["SigBlk:\t0000000000000000", `SigIgn:\t${hex}`, "00000000", ""];
+      assert.deepEqual(lines, expected, caller);
+    }
+  }
+});
+
+Deno.test("stop ends an app whose rkt was started with TERM ignored", async () => {
+  const uuidFile = `${world.dir}/stopped`;
+  const words = world.words("echo up; exec sleep 1000", `--uuid-file-save=${uuidFile}`);
+  const args = ["-c", 'trap "" TERM INT; exec "$@"', "sh", RKT, ...words];
+  const pod = world.adopt(new Deno.Command("sh", { args, stdin: "null", stdout: "piped" }).spawn());
+  assert.equal(await pod.line(), "up");
+  const stopped = await world.rkt("stop", "--timeout=60s", `--uuid-file=${uuidFile}`);
+  assert.equal(stopped.code, 0, stopped.stderr);
+  assert.equal((await pod.child.status).code, 128 + 15);
+});
