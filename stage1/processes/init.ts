@@ -7,7 +7,7 @@ import { SIGSET_SIZE } from "../steps/signals.ts";
 import type { OpenRoot } from "../root/open_root.ts";
 import { startApp } from "../app/app.ts";
 import { leavePodCgroups } from "../cgroup/cgroup.ts";
-import { makeEtcFiles, makeHostname, openEtcFiles } from "../root/etc_files.ts";
+import { type HostFiles, makeEtcFiles, makeHostname, openEtcFiles } from "../root/etc_files.ts";
 import { initLoop } from "./init_loop.ts";
 import { makeCovers, openKernelFiles } from "../root/kernel_files.ts";
 import { attributes, MOUNT_ATTR_SIZE, newMount } from "../steps/mounts.ts";
@@ -33,8 +33,11 @@ import { applySysctls } from "../root/sysctl.ts";
 interface FromHost {
   readonly statusDirectory: Slot;
   /** In the order of the apps. */
-  readonly roots: readonly { readonly app: PodApp; readonly open: OpenRoot }[];
-  readonly etc: ReadonlyMap<string, Slot>;
+  readonly roots: readonly {
+    readonly app: PodApp;
+    readonly open: OpenRoot;
+    readonly etc: HostFiles;
+  }[];
   /** With `--ipc=parent`. */
   readonly shm?: Slot | undefined;
 }
@@ -91,18 +94,21 @@ export function init(
     k.MS_REC | k.MS_PRIVATE,
     0,
   ]);
-  const { statusDirectory, roots, etc, shm } = host ?? openHost(setup, pod);
+  const { statusDirectory, roots, shm } = host ?? openHost(setup, pod);
   if (pod.sandbox) sandbox ??= new Sandbox(setup);
   // With users of its own init may mount these only where it sees those of the host.
   const opened = pod.privateUsers === undefined ? roots : roots.map(
-    ({ app, open }) => ({ app, open: { ...open, ...openKernelFiles(setup, pod, app, open) } }),
+    ({ app, open, etc }) => ({
+      app,
+      etc,
+      open: { ...open, ...openKernelFiles(setup, pod, app, open) },
+    }),
   );
 
   leaveHost(setup, pod, shm);
-  for (const { app, open } of opened) {
+  for (const { app, open, etc } of opened) {
     attachRoot(setup, pod, app, open, supervisor.terminals, etc);
   }
-  for (const file of etc.values()) setup.attempt("close the host's file", "close", [file]);
   setup.must("make init's root read-only", "mount_setattr", [
     k.AT_FDCWD,
     "/",
@@ -132,8 +138,11 @@ function openHost(setup: Section, pod: Pod): FromHost {
   }
   return {
     statusDirectory,
-    roots: pod.apps.map((app) => ({ app, open: openRoot(setup, pod, app) })),
-    etc: openEtcFiles(setup, pod),
+    roots: pod.apps.map((app) => ({
+      app,
+      open: openRoot(setup, pod, app),
+      etc: openEtcFiles(setup, pod, app),
+    })),
     shm: pod.ipc === "parent" ? hostSharedMemory(setup) : undefined,
   };
 }

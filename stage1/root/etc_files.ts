@@ -23,13 +23,19 @@ function given({ etc }: Pod): readonly (readonly [name: string, file: EtcFile])[
   ];
 }
 
-/** Opens the host's files, while its root is still there. Returns a mount for each file that is the host's. */
-export function openEtcFiles(steps: Section, pod: Pod): ReadonlyMap<string, Slot> {
+/** Mounts of the host's files for an app, by their names in /etc. */
+export type HostFiles = ReadonlyMap<string, Slot>;
+
+/**
+ * Opens the host's files for an app, while the host's root is still there. Each app has mounts of its own: a mount that is
+ * attached nowhere can be cloned once more from Linux 6.15 on only.
+ */
+export function openEtcFiles(steps: Section, pod: Pod, app: PodApp): HostFiles {
   const opened = new Map<string, Slot>();
   for (const [name, { kind }] of given(pod)) {
     if (kind !== "host") continue;
     const file = slot(`the host's ${name}`);
-    steps.must(`open the host's /etc/${name}`, "open_tree", [
+    steps.must(`open the host's /etc/${name} for app "${app.name}"`, "open_tree", [
       k.AT_FDCWD,
       `/etc/${name}`,
       k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
@@ -62,19 +68,16 @@ export function mountEtcFiles(
   pod: Pod,
   app: PodApp,
   root: Slot,
-  opened: ReadonlyMap<string, Slot>,
+  opened: HostFiles,
 ): void {
   for (const [name] of given(pod)) {
     const what = `mount /etc/${name} in app "${app.name}"`;
-    const file = slot("file");
     const host = opened.get(name);
-    const flags = k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC;
-    steps.must(
-      what,
-      "open_tree",
-      host === undefined ? [k.AT_FDCWD, `/.${name}`, flags] : [host, "", flags | k.AT_EMPTY_PATH],
-      { store: file },
-    );
+    const file = host ?? slot("file");
+    if (host === undefined) {
+      const flags = k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC;
+      steps.must(what, "open_tree", [k.AT_FDCWD, `/.${name}`, flags], { store: file });
+    }
     steps.must(what, "mount_setattr", [file, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
     const target = openTarget(steps, what, name, app, root);
     attach(steps, what, file, target);

@@ -5,7 +5,7 @@
 import type { OpenRoot } from "./open_root.ts";
 import { MOUNT_FLAGS } from "./mount_policy.ts";
 import { makeDev, mountDev } from "./dev.ts";
-import { mountEtcFiles, mountHostname } from "./etc_files.ts";
+import { type HostFiles, mountEtcFiles, mountHostname } from "./etc_files.ts";
 import { mountProc, mountSys } from "./kernel_files.ts";
 import {
   attach,
@@ -16,7 +16,7 @@ import {
   READ_ONLY,
 } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
-import { type Section, type Slot, slot } from "../engine/plan.ts";
+import { type Section, slot } from "../engine/plan.ts";
 import { idmapLayer } from "./private_users.ts";
 import type { Pod, PodApp, Root } from "../pod.ts";
 import type { Terminals } from "../output/streams.ts";
@@ -101,7 +101,7 @@ export function attachRoot(
   app: PodApp,
   open: OpenRoot,
   terminals: Terminals,
-  etc: ReadonlyMap<string, Slot>,
+  etc: HostFiles,
 ): void {
   const at = `in app "${app.name}"`;
   steps.heading(`init: the root of app "${app.name}"`);
