@@ -17,6 +17,7 @@ import { PREPARE_LOCK } from "./replace_process.ts";
 import { describePod, ownFiles } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
 import { podCgroups } from "./pod_cgroups.ts";
+import { raiseFileLimit, withFileLimit } from "./open_files.ts";
 import { fillPod, podParts } from "./pod_parts.ts";
 import { checkRunOptions, type RunRequest } from "./request.ts";
 import { checkLimits, setUpPod, takeDownPod } from "./set_up_pod.ts";
@@ -32,13 +33,15 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
     return await planRun(store, request, host);
   }
   if (Deno.uid() !== 0) throw new Failure("run needs root; try it with sudo");
+  const files = raiseFileLimit();
   // Nobody collects the images until the pod's directory names them; the supervisor lets go of the lock then.
   using prepareLock = store.prepareLock();
   const world = new World();
   const parts = await podParts(store, request, host, world);
   checkRunOptions(request.pod, parts.manifest.apps.length, parts.manifest.ports.length);
   await checkLimits(parts.apps, parts.privateUsers);
-  const cgroups = podCgroups("run", parts.manifest, parts.apps, world);
+  const apps = withFileLimit(parts.apps, files);
+  const cgroups = podCgroups("run", parts.manifest, apps, world);
   const warnings = [...unsupportedIsolators(parts.manifest, parts.apps), ...cgroups.warnings];
   for (const warning of warnings) console.error(warning);
   const pod = createPod(store.dataDir);

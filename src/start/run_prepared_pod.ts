@@ -10,6 +10,7 @@ import { becomeSupervisor } from "./become_supervisor.ts";
 import { describePod } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
 import { podCgroups } from "./pod_cgroups.ts";
+import { raiseFileLimit, withFileLimit } from "./open_files.ts";
 import { checkRunOptions, type RunOptions } from "./request.ts";
 import { checkLimits, setUpPod, takeDownPod } from "./set_up_pod.ts";
 import { unsupportedIsolators } from "./warn_unsupported_isolators.ts";
@@ -46,7 +47,9 @@ export async function runPreparedPod(
 
 /** The pod as it is to run here. Its directory is complete. */
 async function described(view: PodView, options: RunOptions, host: HostOptions) {
-  const { manifest, apps } = await resolvedPod(host.dataDir, view, host.confinement);
+  const files = options.dryRun ? undefined : raiseFileLimit();
+  const { manifest, apps: resolved } = await resolvedPod(host.dataDir, view, host.confinement);
+  const apps = withFileLimit(resolved, files);
   checkRunOptions(options, apps.length, manifest.ports.length);
   const privateUsers = privateUsersOf(view);
   if (!options.dryRun) await checkLimits(apps, privateUsers);

@@ -8,6 +8,7 @@ import * as k from "../../src/linux/constants.ts";
 import { type Architecture, engineCode, ENGINES } from "../engine/machine/engine.ts";
 import { assemble } from "../engine/assemble.ts";
 import { type Plan, Section, slot } from "../engine/plan.ts";
+import { checkRuntime } from "./check_runtime.ts";
 import { findEntry } from "./find_entry.ts";
 import { loadInterpreter, type Start } from "./load_interpreter.ts";
 
@@ -62,6 +63,7 @@ export function launcherPlan(memory: number, entry: number, build?: string): Pla
   ], { branch: { when: "error", to: "no memory at all" } });
   const start = readStack(s);
   if (build !== undefined) findEntry(s, start, build);
+  checkRuntime(s);
   loadInterpreter(s, start, entry);
   s.label("no memory at all");
   s.attempt("give up", "exit_group", [CANNOT_START]);

@@ -163,3 +163,67 @@ Deno.test("stop ends an app whose rkt was started with TERM ignored", async () =
   assert.equal(stopped.code, 0, stopped.stderr);
   assert.equal((await pod.child.status).code, 128 + 15);
 });
+
+/** What a shell prints that has given something up before it runs rkt. */
+async function poor(before: string, ...words: string[]) {
+  const args = ["-c", `${before}; exec "$@"`, "sh", RKT, ...words];
+  const { code, stdout, stderr } = await new Deno.Command("bash", { args, stdin: "null" }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+Deno.test("commands work from a directory that is gone, and find no files by relative names there", async () => {
+  const gone = `mkdir ${world.dir}/gone; cd ${world.dir}/gone; rmdir ${world.dir}/gone`;
+  const dir = `--dir=${world.dataDir}`;
+  const uuidFile = `${world.dir}/in-gone`;
+  for (const _time of ["first", "again"]) {
+    const run = await poor(gone, ...world.words("pwd", `--uuid-file-save=${uuidFile}`));
+    assert.deepEqual([run.code, run.stdout], [0, "/\n"], run.stderr);
+  }
+  const uuid = Deno.readTextFileSync(uuidFile);
+  for (const words of [["list"], ["status", uuid], ["stop", uuid], ["rm", uuid], ["help"]]) {
+    const { code, stderr } = await poor(gone, dir, ...words);
+    assert.equal(code, 0, `${words}: ${stderr}`);
+  }
+  for (const file of ["./etc", "./proc/self/exe", "./1"]) {
+    const { code, stderr } = await poor(gone, dir, "run", file);
+    assert.equal(code, 254);
+    assert.match(stderr, /^run: .*no such file/i, file);
+  }
+});
+
+Deno.test("what rkt can't do without is said in one line", async () => {
+  const list = [`--dir=${world.dataDir}`, "list"];
+  const poverties: readonly (readonly [before: string, words: string[], line: RegExp])[] = [
+    ["mount -t tmpfs none /proc", list, /^rkt: \/proc is not mounted, .*\n$/],
+    [
+      "ulimit -v 1000000",
+      list,
+      /^rkt: the limit of virtual memory \(ulimit -v\) is too low: .*\n$/,
+    ],
+    [
+      "ulimit -v 30000000",
+      list,
+      /^rkt: the limit of virtual memory \(ulimit -v\) is too low: .*\n$/,
+    ],
+    [
+      "ulimit -n 100",
+      world.words("ulimit -n"),
+      /^(run: the limit of open files \(ulimit -n\) is 100, .*\n)?$/, // with CAP_SYS_RESOURCE it is raised
+    ],
+  ];
+  for (const [before, words, line] of poverties) {
+    const args = ["-m", "bash", "-c", `${before}; exec "$@"`, "sh", RKT, ...words];
+    const { code, stdout, stderr } = await new Deno.Command("unshare", { args, stdin: "null" })
+      .output();
+    const said = new TextDecoder().decode(stderr);
+    assert.match(said, line, before);
+    assert.equal(code, said === "" ? 0 : 254, before);
+    assert.equal(new TextDecoder().decode(stdout), said === "" ? "100\n" : "");
+  }
+  // What is enough for rkt is enough, and stays the app's limit.
+  for (const limit of ["ulimit -v 60000000; ulimit -n 300", "ulimit -n 1000"]) {
+    const { code, stdout, stderr } = await poor(limit, ...world.words("ulimit -n"));
+    assert.deepEqual([code, stdout], [0, `${limit.split(" ").at(-1)}\n`], stderr);
+  }
+});

@@ -19,7 +19,7 @@ import { privateUsersOf } from "../../pod/make/private_users.ts";
 import { completeManifest, resolvedPod } from "../../pod/make/resolved_pod.ts";
 import { addedAppPlan, POD_ERRORS, POD_INIT, POD_MOUNTS } from "../../../stage1/processes/shim.ts";
 import { becomeProgram } from "../../../stage1/engine/execute.ts";
-import type { EtcFile, EtcFiles, Pod, PrivateUsers } from "../../../stage1/pod.ts";
+import type { EtcFile, EtcFiles, Pod, PrivateUsers, ProcessLimit } from "../../../stage1/pod.ts";
 import { USER_NAMESPACE } from "../../../stage1/root/private_users.ts";
 import { program } from "../../../stage1/engine/launch.ts";
 import * as k from "../../linux/constants.ts";
@@ -29,6 +29,7 @@ import { printLine } from "../print/output.ts";
 import { podCgroupsAt } from "../../start/pod_cgroups.ts";
 import { describePod } from "../../start/describe_pod.ts";
 import type { HostOptions } from "../../start/host_options.ts";
+import { raiseFileLimit, withFileLimit } from "../../start/open_files.ts";
 import { NOT_RUN } from "../../start/request.ts";
 import { checkLimits } from "../../start/set_up_pod.ts";
 import { hostOptions } from "../request/host_options.ts";
@@ -55,7 +56,13 @@ export default async function start(invocation: Invocation): Promise<number> {
   await stopLeftover(global.dir, pod, app);
   renewWorkDirectory(pod, app);
   // While the app is claimed, nobody removes it.
-  const { plan, location, warnings, started, users } = await planned(pod, app, init.pid, host);
+  const { plan, location, warnings, started, users } = await planned(
+    pod,
+    app,
+    init.pid,
+    host,
+    raiseFileLimit(),
+  );
   await checkLimits([started], users);
   for (const warning of warnings) console.error(`start: warning: ${warning}`);
   if (isStopping(pod)) throw new Failure(`pod "${pod.uuid}" is ending`);
@@ -89,9 +96,15 @@ function renewWorkDirectory(pod: PodView, app: string): void {
   Deno.mkdirSync(path, { mode: 0o755 });
 }
 
-async function planned(view: PodView, name: string, init: number, host: HostOptions) {
+async function planned(
+  view: PodView,
+  name: string,
+  init: number,
+  host: HostOptions,
+  files?: ProcessLimit,
+) {
   const { manifest, apps } = await resolvedPod(host.dataDir, view, host.confinement);
-  const app = apps.find((each) => each.name === name);
+  const [app] = withFileLimit(apps.filter((each) => each.name === name), files);
   if (app === undefined) throw new Failure(`pod "${view.uuid}" has no app "${name}"`);
   const who = `app "${name}"`;
   const { location, warnings } = findAddedLocation(view, init, { who, limits: app.limits });
