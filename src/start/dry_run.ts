@@ -9,6 +9,8 @@ import { exists } from "../linux/exists.ts";
 import { treePath } from "../store/layout.ts";
 import { treeIdOf } from "../store/tree_id.ts";
 import type { Store } from "../store/store.ts";
+import { absolute } from "./absolute.ts";
+import { PREPARE_LOCK } from "./replace_process.ts";
 import { resolvePod } from "../pod/make/resolved_pod.ts";
 import { podCgroups } from "./pod_cgroups.ts";
 import { checkSystemCalls, podEnvironment } from "./pod_parts.ts";
@@ -18,7 +20,12 @@ import { checkRunOptions, type RunOptions, type RunRequest } from "./request.ts"
 import { findImage } from "./find_images.ts";
 import { zip } from "./zip.ts";
 import { podManifest } from "./run_manifest.ts";
+import { assemble } from "../../stage1/engine/assemble.ts";
+import { partAddresses } from "../../stage1/engine/elf.ts";
+import { ARCHITECTURE } from "../../stage1/engine/launch.ts";
+import type { Plan } from "../../stage1/engine/plan.ts";
 import { print } from "../../stage1/engine/print.ts";
+import { STEP_REGISTER, stepAddresses } from "../../stage1/engine/symbols.ts";
 import { findingText, verify } from "../../stage1/engine/verify.ts";
 import type { Pod } from "../../stage1/pod.ts";
 import { newPrivateUsers, USER_NAMESPACE } from "../../stage1/root/private_users.ts";
@@ -73,7 +80,10 @@ export async function planRun(
       `    make a user namespace with the host's users from ${privateUsers.shift} on, another range each time, as descriptor ${USER_NAMESPACE}`,
     ],
   ];
-  await show({ ...pod, entries, privateUsers }, before, request.pod, host, manifest);
+  // As runPod() adds them: with fewer steps all later ones would have other addresses.
+  const used = images.map(({ image }) => absolute(image.blobPath));
+  const planned = { ...pod, entries, used, prepareLock: PREPARE_LOCK, privateUsers };
+  await show(planned, before, request.pod, host, manifest);
   return 0;
 }
 
@@ -138,7 +148,7 @@ export async function show(
     ...before,
     ...steps,
     "    execve the plan below, as an executable in memory, in place of rkt",
-    ...print(plan),
+    ...planLines(plan, options.dryRun),
     ...pod.apps.flatMap((app) => [
       "",
       `# what app "${app.name}" is left with`,
@@ -150,6 +160,20 @@ export async function show(
   for (const fault of verify(plan)) {
     console.error(`run: warning: the plan is wrong: ${findingText(fault)}`);
   }
+}
+
+/** The steps of a plan, as `--dry-run` wants them. */
+export function planLines(plan: Plan, how: RunOptions["dryRun"]): readonly string[] {
+  if (how !== "addresses") return print(plan);
+  const layout = assemble(plan, ARCHITECTURE);
+  const { engine } = partAddresses(layout, ARCHITECTURE);
+  return [
+    `# the engine is at 0x${engine.toString(16)}; ` +
+    `its register ${
+      STEP_REGISTER[ARCHITECTURE]
+    } holds the address of the step that a process is at`,
+    ...print(plan, { width: 109, address: stepAddresses(layout, ARCHITECTURE) }),
+  ];
 }
 
 /** The pod as it would be with its networks, and how they would be set up. */

@@ -45,8 +45,8 @@ export interface PodRequest {
   readonly podManifest?: string | undefined;
   /** Where the UUID is written before anything else is done. */
   readonly uuidFile?: string | undefined;
-  /** Whether only the steps are printed. */
-  readonly dryRun: boolean;
+  /** Whether only the steps are printed; with `addresses`, where in memory each of them is, too. */
+  readonly dryRun: false | "steps" | "addresses";
   /** Milliseconds between the first TERM or INT and the kill. */
   readonly stopTimeout: number;
   /** Whether the pod is removed when it has ended. */

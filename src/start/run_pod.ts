@@ -8,7 +8,7 @@
 import { Failure } from "../failure.ts";
 import { createPod } from "../pod/directory/pod_directory.ts";
 import { Store } from "../store/store.ts";
-import { program } from "../../stage1/engine/launch.ts";
+import { program, programWithSymbols } from "../../stage1/engine/launch.ts";
 import type { Pod } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/processes/pod_plan.ts";
 import { absolute } from "./absolute.ts";
@@ -62,9 +62,8 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
     };
     const copied = parts.kind === "copy";
     if (copied) await fillPod(store, pod, parts);
-    const executable = program(
-      podPlan(copied ? { ...planned, stage: "prepare", entries: [] } : planned),
-    );
+    const plan = podPlan(copied ? { ...planned, stage: "prepare", entries: [] } : planned);
+    const executable = host.debug === undefined ? program(plan) : await programWithSymbols(plan);
     if (warnings.length === 0) { // they are to be said each time
       const { recordStart } = await import("./cache/record_start.ts");
       const { manifest } = parts;

@@ -3,7 +3,7 @@ import { Failure } from "../failure.ts";
 import { claimPod, type PodView } from "../pod/directory/pod_directory.ts";
 import { privateUsersOf } from "../pod/make/private_users.ts";
 import { resolvedPod } from "../pod/make/resolved_pod.ts";
-import { program } from "../../stage1/engine/launch.ts";
+import { program, programWithSymbols } from "../../stage1/engine/launch.ts";
 import { type Pod } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/processes/pod_plan.ts";
 import { becomeSupervisor } from "./become_supervisor.ts";
@@ -36,7 +36,9 @@ export async function runPreparedPod(
   for (const warning of warnings) console.error(warning);
   const pod = await setUpPod(here, claimed.path, options, host, manifest);
   try {
-    becomeSupervisor(program(podPlan(pod)), pod, claimed);
+    const plan = podPlan(pod);
+    const executable = host.debug === undefined ? program(plan) : await programWithSymbols(plan);
+    becomeSupervisor(executable, pod, claimed);
   } catch (error) {
     const { cleanUp } = await import("../linux/clean_up.ts");
     const left = await cleanUp(() => takeDownPod(pod, claimed.path, host));

@@ -16,8 +16,6 @@ import {
   type Plan,
   type SectionName,
   SECTIONS,
-  type Slot,
-  type Space,
   type Step,
   type Struct,
 } from "./plan.ts";
@@ -44,8 +42,14 @@ export interface Layout {
   readonly size: Readonly<Record<PartName, number>>;
   /** Whether a part has memory, which is written to. */
   readonly changes: (part: PartName) => boolean;
+  /** How many steps a section has. */
+  readonly steps: Readonly<Record<SectionName, number>>;
   /** Offset of a slot, a space or a changing structure in its part, behind what else that has. */
-  offsetOf(memory: Slot | Space | Struct): number;
+  offsetOf(memory: Memory): number;
+  /** All labels: which step of which section each of them is in front of. */
+  labels(): readonly { name: string; section: SectionName; index: number }[];
+  /** All memory that is written to: the offset of each from the start of its part. */
+  memory(): readonly { memory: Memory; part: PartName; offset: number }[];
   /** The bytes of each part, for memory at these addresses. */
   emit(bases: Bases): Images;
 }
@@ -218,6 +222,18 @@ class Assembly {
     const size = each(close);
     return {
       size,
+      steps: Object.assign(
+        {},
+        ...SECTIONS.map((name) => ({ [name]: this.#parts[name].steps.length })),
+      ),
+      labels: () =>
+        Array.from(this.#labels, ([name, [section, index]]) => ({ name, section, index })),
+      memory: () =>
+        Array.from(this.#homes, ([memory, part]) => ({
+          memory,
+          part,
+          offset: (this.#dataAt.get(part) ?? NaN) + (this.#data.get(memory) ?? NaN),
+        })),
       changes: (part) => memory.has(part),
       offsetOf: (each) => this.#data.get(each) ?? NaN,
       emit: (bases) => {

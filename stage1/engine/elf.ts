@@ -1,7 +1,7 @@
 /** Makes the ELF executable that a program runs as: engine, instructions, constants, memory; nothing else. */
 import { ERRNO, KernelError } from "../../src/linux/errno.ts";
 import { type Architecture, engineCode, ENGINES } from "./machine/engine.ts";
-import type { Layout, PartName } from "./assemble.ts";
+import type { Bases, Layout, PartName } from "./assemble.ts";
 
 /** A stretch of a program's memory. */
 export interface Range {
@@ -97,6 +97,33 @@ function checkSize(part: PartName, size: number, place: Range): void {
   if (size > place.size) throw new ProgramTooLarge(part, size);
 }
 
+const usedParts = (layout: Layout) => NAMES.filter((name) => layout.size[name] > 0);
+
+/** Bytes in front of the engine. */
+const headersSize = (layout: Layout): number =>
+  EHDR_SIZE + (2 + usedParts(layout).length) * PHDR_SIZE;
+
+/** Where the engine and the parts of a program are in its process's memory. */
+export function partAddresses(
+  layout: Layout,
+  architecture: Architecture,
+): Required<Bases> & { readonly engine: number } {
+  const engine = TEXT.address + headersSize(layout);
+  const place = (name: keyof typeof PLACE): number => PLACE[name].address;
+  return {
+    engine,
+    waiting: engine + engineCode(architecture).length,
+    data: place("data"),
+    resident: place("resident"),
+    outputMemory: place("outputMemory"),
+    output: place("output"),
+    initMemory: place("initMemory"),
+    init: place("init"),
+    births: place("births"),
+    setup: place("setup"),
+  };
+}
+
 /**
  * The executable of a program (elf(5)).
  *
@@ -108,14 +135,11 @@ function checkSize(part: PartName, size: number, place: Range): void {
  */
 export function executable(layout: Layout, architecture: Architecture): Uint8Array<ArrayBuffer> {
   const code = engineCode(architecture);
-  const used = NAMES.filter((name) => layout.size[name] > 0);
+  const used = usedParts(layout);
   const headers = 2 + used.length;
-  const codeAt = EHDR_SIZE + headers * PHDR_SIZE;
+  const codeAt = headersSize(layout);
   const waitingAt = codeAt + code.length;
-  const parts = layout.emit({
-    waiting: TEXT.address + waitingAt,
-    ...Object.fromEntries(NAMES.map((name) => [name, PLACE[name].address])),
-  });
+  const parts = layout.emit(partAddresses(layout, architecture));
 
   const page = PAGE[architecture];
   const paged = (size: number): number => Math.ceil(size / page) * page;

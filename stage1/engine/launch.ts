@@ -11,3 +11,10 @@ export const ARCHITECTURE: Architecture = Deno.build.arch;
 export function program(plan: Plan): Uint8Array<ArrayBuffer> {
   return executable(assemble(plan, ARCHITECTURE), ARCHITECTURE);
 }
+
+/** The executable of a plan with a symbol table, for those who look at its processes; see symbols.ts. */
+export async function programWithSymbols(plan: Plan): Promise<Uint8Array<ArrayBuffer>> {
+  const { withSymbols } = await import("./symbols.ts");
+  const layout = assemble(plan, ARCHITECTURE);
+  return withSymbols(executable(layout, ARCHITECTURE), layout, ARCHITECTURE);
+}

@@ -7,6 +7,7 @@ import {
   type Argument,
   type Item,
   type Plan,
+  type SectionName,
   SECTIONS,
   type Step,
   type Struct,
@@ -39,15 +40,35 @@ const PRCTL: Readonly<Record<number, Parameter>> = {
   [constants.PR_CAP_AMBIENT]: "=PR_CAP_AMBIENT_",
 };
 
-/**
- * The lines of a plan: headings, and a line for each step.
- *
- * @param width columns; what a step is for stands behind it where there is room, else in the next line
- */
-export function print(plan: Plan, width = 100): string[] {
-  return SECTIONS.flatMap((section) => plan[section] ?? [])
-    .flatMap((item) => printItem(item, width));
+/** What {@linkcode print} shows beside the steps. */
+export interface PrintOptions {
+  /** Columns; what a step is for stands behind it where there is room, else in the next line. 100 by default. */
+  readonly width?: number;
+  /** The address of the n-th step of a section, which is shown in front of it; by default none is. */
+  readonly address?: ((section: SectionName, index: number) => number) | undefined;
 }
+
+/** The lines of a plan: headings, and a line for each step. */
+export function print(plan: Plan, { width = 100, address }: PrintOptions = {}): string[] {
+  if (address === undefined) {
+    return SECTIONS.flatMap((section) => plan[section] ?? [])
+      .flatMap((item) => printItem(item, width));
+  }
+  return SECTIONS.flatMap((section) => {
+    let index = 0;
+    return (plan[section] ?? []).flatMap((item) => {
+      const lines = printItem(item, width);
+      if (item.kind !== "step") {
+        return lines.map((line) => line === "" ? "" : `${NO_ADDRESS}${line}`);
+      }
+      const shown = `0x${address(section, index++).toString(16)}`.padEnd(NO_ADDRESS.length);
+      return lines.map((line, i) => `${i === 0 ? shown : NO_ADDRESS}${line}`);
+    });
+  });
+}
+
+/** In place of an address, which has at most nine characters. */
+const NO_ADDRESS = " ".repeat(9);
 
 function printItem(item: Item, width: number): string[] {
   if (item.kind === "heading") return ["", `# ${item.text}`];

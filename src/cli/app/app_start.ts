@@ -21,7 +21,7 @@ import { addedAppPlan, POD_ERRORS, POD_INIT, POD_MOUNTS } from "../../../stage1/
 import { becomeProgram } from "../../../stage1/engine/execute.ts";
 import type { EtcFile, EtcFiles, Pod, PrivateUsers, ProcessLimit } from "../../../stage1/pod.ts";
 import { USER_NAMESPACE } from "../../../stage1/root/private_users.ts";
-import { program } from "../../../stage1/engine/launch.ts";
+import { program, programWithSymbols } from "../../../stage1/engine/launch.ts";
 import * as k from "../../linux/constants.ts";
 import { appArgument } from "../request/app_argument.ts";
 import type { Invocation } from "../grammar/command.ts";
@@ -45,10 +45,11 @@ export default async function start(invocation: Invocation): Promise<number> {
   const init = pinReadyInit(global.dir, pod);
   if (init === undefined) throw new Failure(`pod "${pod.uuid}" is not running`);
   appOf(completeManifest(pod), pod, app);
-  if (flags.on("dry-run")) {
-    const { print } = await import("../../../stage1/engine/print.ts");
+  const mode = flags.mode("dry-run");
+  if (mode !== false) {
+    const { planLines } = await import("../../start/dry_run.ts");
     const { plan } = await planned(pod, app, init.pid, host);
-    for (const line of print(plan)) printLine(line);
+    for (const line of planLines(plan, mode === "addresses" ? mode : "steps")) printLine(line);
     return 0;
   }
   const claimed = claimApp(pod, parseAcName(app));
@@ -72,7 +73,8 @@ export default async function start(invocation: Invocation): Promise<number> {
   const errors = syscall("get the pod's standard error", "pidfd_getfd", init.fd, 2, 0);
   syscall("keep the pod's standard error", "dup3", errors, POD_ERRORS, 0);
   setCloseOnExec(claimed.fd, false); // the shim's from now on
-  becomeProgram(program(plan), `rkt app start ${pod.uuid} ${app}`);
+  const executable = global.debug ? await programWithSymbols(plan) : program(plan);
+  becomeProgram(executable, `rkt app start ${pod.uuid} ${app}`);
 }
 
 /** Leaves descriptors of the pod's init, and of namespaces of it, to the plan. */

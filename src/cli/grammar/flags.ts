@@ -35,9 +35,18 @@ export interface Flag {
  * - `text`, `number` (whole, not negative), `duration` (`1h30m`, in milliseconds);
  * - `texts`: may be repeated;
  * - `list`: may be repeated, and holds several values with commas between them;
- * - `wait`: a switch or a duration.
+ * - `wait`: a switch or a duration;
+ * - `mode`: a switch or a word of `oneOf`.
  */
-export type FlagKind = "switch" | "text" | "number" | "duration" | "texts" | "list" | "wait";
+export type FlagKind =
+  | "switch"
+  | "text"
+  | "number"
+  | "duration"
+  | "texts"
+  | "list"
+  | "wait"
+  | "mode";
 
 /** The flags of one command, as they were given. Asking for one that the table lacks is a bug. */
 export interface Flags {
@@ -55,6 +64,8 @@ export interface Flags {
   all(name: string): readonly string[];
   /** A `wait`: milliseconds, `Infinity` for a mere `--name`, `undefined` where not wanted. */
   wait(name: string): number | undefined;
+  /** A `mode`: its word, `true` for a mere `--name`, `false` where not wanted. */
+  mode(name: string): string | boolean;
 }
 
 /** Flags by every word that calls them: `--name`, `--old-name`, `-n`. */
@@ -103,7 +114,7 @@ export function readFlag(
   const name = equals < 0 ? word : word.slice(0, equals);
   const flag = table.get(name) ?? unknownFlag(name, table);
   const given = place(flag);
-  const bare = flag.bare ?? (flag.kind === "switch" || flag.kind === "wait" ? "true" : undefined);
+  const bare = flag.bare ?? (SWITCHES.has(flag.kind) ? "true" : undefined);
   const value = equals >= 0 ? word.slice(equals + 1) : bare ?? argv[index + 1];
   if (value === undefined) throw new Failure(`--${flag.name} needs a value`);
   checkValue(flag, value);
@@ -111,6 +122,9 @@ export function readFlag(
   given.set(flag.name, [...given.get(flag.name) ?? [], ...values]);
   return equals >= 0 || bare !== undefined ? index + 1 : index + 2;
 }
+
+/** Kinds whose `--name` alone is true, and takes no value from the next word. */
+export const SWITCHES: ReadonlySet<FlagKind> = new Set(["switch", "wait", "mode"]);
 
 /** Typed access to flags that were checked by {@linkcode readFlag}. */
 export function flagsOf(table: FlagTable, given: GivenFlags): Flags {
@@ -132,6 +146,10 @@ export function flagsOf(table: FlagTable, given: GivenFlags): Flags {
     duration: (name) => mapped(last(name, "duration"), parseDuration),
     all: (name) => values(name, "texts", "list"),
     wait: (name) => mapped(last(name, "wait"), waitTime),
+    mode: (name) => {
+      const word = last(name, "mode") ?? "false";
+      return isSwitch(word) ? TRUE.includes(word) : word;
+    },
   };
 }
 
@@ -144,6 +162,7 @@ function checkValue(flag: Flag, value: string): void {
   const wrong = WRONG[flag.kind](value);
   const allowed = flag.oneOf;
   if (wrong !== undefined) throw new Failure(`--${flag.name}: ${JSON.stringify(value)} ${wrong}`);
+  if (flag.kind === "mode" && isSwitch(value)) return;
   const values = flag.kind === "list" ? value.split(",") : [value];
   const stranger = values.find((each) => allowed !== undefined && !allowed.includes(each));
   if (stranger !== undefined) {
@@ -163,6 +182,7 @@ const WRONG: Readonly<Record<FlagKind, (value: string) => string | undefined>> =
   list: () => undefined,
   number: (value) => isWholeNumber(value) ? undefined : "is not a whole number",
   duration: wrongDuration,
+  mode: () => undefined,
   wait: (value) => isSwitch(value) ? undefined : wrongDuration(value),
 };
 

@@ -13,6 +13,7 @@ const FLAGS: readonly Flag[] = [
   { name: "caps", kind: "list", help: "" },
   { name: "net", kind: "list", default: "default", bare: "default", help: "" },
   { name: "wait", kind: "wait", default: "false", help: "" },
+  { name: "dry-run", kind: "mode", oneOf: ["addresses"], help: "" },
   { name: "format", kind: "text", oneOf: ["json", "text"], help: "" },
   { name: "mds", kind: "switch", help: "", later: "it comes with the service" },
 ];
@@ -76,6 +77,15 @@ Deno.test("a wait flag is a switch or a duration", () => {
   assert.equal(read("--wait=5s").wait("wait"), 5000);
 });
 
+Deno.test("a mode flag is a switch or one of its words", () => {
+  assert.equal(read().mode("dry-run"), false);
+  assert.equal(read("--dry-run").mode("dry-run"), true);
+  assert.equal(read("--dry-run=false").mode("dry-run"), false);
+  assert.equal(read("--dry-run=addresses").mode("dry-run"), "addresses");
+  const given: GivenFlags = new Map();
+  assert.equal(readFlag(["--dry-run", "addresses"], 0, TABLE, () => given), 1);
+});
+
 const REFUSED: readonly (readonly [string, string])[] = [
   ["--ful", "unknown flag --ful; did you mean --full?"],
   ["--kubernetes", "unknown flag --kubernetes"],
@@ -86,6 +96,7 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ["--grace=5", '--grace: "5" has no unit: 5s are 5 seconds'],
   ["--grace=-5s", '--grace: "-5s" is not a duration like 90s or 1h30m'],
   ["--wait=soon", '--wait: "soon" is not a duration like 90s or 1h30m'],
+  ["--dry-run=maybe", '--dry-run: "maybe" is not one of addresses'],
   ["--format=yaml", '--format: "yaml" is not one of json, text'],
   ["--mds", "--mds: not yet: it comes with the service"],
 ];

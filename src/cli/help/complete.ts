@@ -5,7 +5,7 @@
 import type { Command } from "../grammar/command.ts";
 import { appsOf, type Found, imageNames, networkNames, podsIn } from "./complete_names.ts";
 import { GLOBAL_FLAGS } from "../grammar/global_flags.ts";
-import { type Flag, flagTable, isFlag } from "../grammar/flags.ts";
+import { type Flag, flagTable, isFlag, SWITCHES } from "../grammar/flags.ts";
 import { CAPABILITIES } from "../../linux/capabilities.ts";
 
 /** One word that can stand at the place of the current one. */
@@ -134,7 +134,7 @@ function shortened(
 
 function needingValue(word: string, command: Command | undefined): Flag | undefined {
   const flag = flagTable(command?.flags ?? [], GLOBAL_FLAGS).get(word);
-  if (flag === undefined || flag.kind === "switch" || flag.kind === "wait") return undefined;
+  if (flag === undefined || SWITCHES.has(flag.kind)) return undefined;
   return flag.bare === undefined ? flag : undefined;
 }
 
@@ -161,7 +161,7 @@ function flagsFor({ command, args }: Line): readonly Flag[] {
 
 function flagCandidates(line: Line): Completion {
   const candidates = flagsFor(line).map((flag): Candidate => {
-    const open = !["switch", "wait"].includes(flag.kind);
+    const open = !SWITCHES.has(flag.kind);
     return { word: `--${flag.name}${open ? "=" : ""}`, about: flag.help, open };
   });
   return { candidates, files: false };

@@ -5,6 +5,7 @@ import type { Flag } from "../grammar/flags.ts";
 const VALUES: Readonly<Record<Flag["kind"], string>> = {
   switch: "",
   wait: "[=DURATION]",
+  mode: "[=WORD]",
   text: "TEXT",
   number: "NUMBER",
   duration: "DURATION",
@@ -18,7 +19,8 @@ export type Definition = readonly [term: string, meaning: string];
 /** A flag as it is written, and what it does. */
 export function flagLine(flag: Flag): Definition {
   const value = flag.value ?? flag.oneOf?.join("|") ?? VALUES[flag.kind];
-  const joint = flag.bare === undefined || value === "" ? "=" : "[=";
+  const optional = flag.bare !== undefined || flag.kind === "mode";
+  const joint = !optional || value === "" ? "=" : "[=";
   const end = joint === "[=" ? "]" : "";
   const shown = value === "" || value.startsWith("[") ? value : `${joint}${value}${end}`;
   const short = flag.short === undefined ? "" : `-${flag.short}, `;

@@ -140,11 +140,16 @@ export function runOptions(flags: Flags): RunOptions {
     hostname: optional(filled(flags, "hostname"), "--hostname", parseHostname),
     interactive: flags.on("interactive"),
     ipc: ipc(flags.text("ipc")),
-    dryRun: flags.on("dry-run"),
+    dryRun: dryRun(flags),
     stopTimeout: flags.duration("stop-timeout") ?? 0,
     remove: flags.on("rm"),
   };
 }
+
+const dryRun = (flags: Flags): RunOptions["dryRun"] => {
+  const mode = flags.mode("dry-run");
+  return mode === "addresses" ? mode : mode !== false && "steps";
+};
 
 const ipc = (word?: string): RunOptions["ipc"] =>
   word === "private" || word === "parent" ? word : "auto";

@@ -57,8 +57,10 @@ export const APP_COMMANDS: readonly Command[] = [
     ],
     flags: [APP_FLAG, UUID_FILE, {
       name: "dry-run",
-      kind: "switch",
-      help: "Print every step and system call in order, and do none of it",
+      kind: "mode",
+      oneOf: ["addresses"],
+      help:
+        "Print every step and system call in order, and do none of it; with its address in memory",
     }],
     arguments: [0, 1],
     examples: ["rkt app start --app=web 42029c62", "rkt app start 42029c62 --app=web"],

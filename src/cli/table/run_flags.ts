@@ -83,8 +83,10 @@ export const PLACE_FLAGS: readonly Flag[] = [
   },
   {
     name: "dry-run",
-    kind: "switch",
-    help: "Print every step and system call in order, and do none of it",
+    kind: "mode",
+    oneOf: ["addresses"],
+    help:
+      "Print every step and system call in order, and do none of it; with its address in memory",
   },
   {
     name: "stop-timeout",
