@@ -50,6 +50,11 @@ export const TEST_NEEDS: readonly Need[] = [
   { file: "xz", package: "xz-utils", why: "archives compressed by the real tool" },
   { file: "bzip2", package: "bzip2", why: "the same" },
   { file: "zstd", package: "zstd", why: "the same" },
+  { file: "umoci", package: "umoci", why: "make OCI images" },
+  { file: "skopeo", package: "skopeo", why: "copy images between layouts, archives and registries" },
+  { file: "buildah", package: "buildah", why: "build images as Dockerfiles do" },
+  { file: "podman", package: "podman", why: "archives of podman save; compare with" },
+  { file: "docker-registry", package: "docker-registry", why: "a real registry" },
 ];
 
 /** What the tests against the reference implementation need; packages of Debian and Ubuntu only. */

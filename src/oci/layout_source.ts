@@ -20,6 +20,7 @@ import {
   verifiedStream,
 } from "./image_source.ts";
 import { documentKind } from "./media_types.ts";
+import { isCalledInDocker } from "./image_names.ts";
 import type { Platform } from "./platform.ts";
 
 /** Files by their path in a layout. */
@@ -137,7 +138,7 @@ function namesOf({ annotations }: Descriptor): string[] {
 function isCalled(descriptor: Descriptor, tag: string): boolean {
   const digest = tag.startsWith("@") ? tag.slice(1) : "";
   if (isDigest(digest)) return descriptor.digest === digest;
-  return namesOf(descriptor).includes(tag);
+  return namesOf(descriptor).some((name) => isCalledInDocker(name, tag));
 }
 
 /**
