@@ -26,11 +26,15 @@ export interface DiscoveryStep {
 export interface Discovered<T> {
   /** Empty when nothing was found. */
   readonly found: readonly T[];
+  /** Whether the page that says so came by https all the way; false where nothing was found. */
+  readonly encrypted: boolean;
   readonly steps: readonly DiscoveryStep[];
 }
 
 /** An answer to a page request. */
 export interface Page {
+  /** Whether it came by https, redirects included. */
+  readonly encrypted: boolean;
   readonly status: number;
   readonly statusText: string;
   /** The page's text if the status is 200. */
@@ -97,30 +101,30 @@ async function walk<T>(
     let answered = false;
     for (const scheme of options.allowHttp ? ["https", "http"] : ["https"]) {
       const url = `${scheme}://${ancestor}?ac-discovery=1`;
-      const { tags, outcome, silent } = await askPage(url, options.getPage);
+      const { encrypted = false, tags, outcome, silent } = await askPage(url, options.getPage);
       answered ||= !silent;
       // A tag applies to every name that begins with its prefix, letter by letter.
       const found = tags?.filter((tag) => name.startsWith(tag.prefix)).flatMap(select) ?? [];
       const counted = `discovery tags: ${tags?.length}, of use for this name: ${found.length}`;
       steps.push({ url, tags: tags ?? [], outcome: tags === undefined ? outcome : counted });
-      if (found.length > 0) return { found, steps };
+      if (found.length > 0) return { found, encrypted, steps };
       if (tags !== undefined) break;
     }
     // The ancestors are on the same host, which does not answer.
     if (!answered) break;
   }
-  return { found: [], steps };
+  return { found: [], encrypted: false, steps };
 }
 
 async function askPage(
   url: string,
   getPage: GetPage,
-): Promise<{ tags?: DiscoveryTag[]; outcome: string; silent?: true }> {
+): Promise<{ encrypted?: boolean; tags?: DiscoveryTag[]; outcome: string; silent?: true }> {
   try {
     const page = await getPage(url);
     if (page.status !== 200) return { outcome: `${page.status} ${page.statusText}`.trim() };
     const { discoveryTags } = await import("./meta_tags.ts");
-    return { tags: discoveryTags(page.html), outcome: "200" };
+    return { encrypted: page.encrypted, tags: discoveryTags(page.html), outcome: "200" };
   } catch (error) {
     if (error instanceof Failure) return { outcome: error.message, silent: true };
     throw error;

@@ -10,12 +10,13 @@ function site(pages: Record<string, string | null>) {
   const asked: string[] = [];
   const getPage = (url: string): Promise<Page> => {
     asked.push(url);
+    const encrypted = url.startsWith("https:");
     const html = pages[url.replace("?ac-discovery=1", "")];
     if (html === null) return Promise.reject(new Failure(`${url}: connection refused`));
     return Promise.resolve(
       html === undefined
-        ? { status: 404, statusText: "Not Found", html: "" }
-        : { status: 200, statusText: "OK", html },
+        ? { encrypted, status: 404, statusText: "Not Found", html: "" }
+        : { encrypted, status: 200, statusText: "OK", html },
     );
   };
   return { asked, getPage };
@@ -69,7 +70,8 @@ Deno.test("discoverImage() asks by http only when that is allowed", async () => 
   assert.deepEqual((await discoverImage(APP, strict)).found, []);
   assert.ok(strict.asked.every((url) => url.startsWith("https:")));
   const lax = site(pages);
-  const { found } = await discoverImage(APP, { ...lax, allowHttp: true });
+  const { found, encrypted } = await discoverImage(APP, { ...lax, allowHttp: true });
+  assert.equal(encrypted, false);
   assert.equal(found[0]?.aci, "http://x/example.com/team/app.aci");
   assert.deepEqual(lax.asked.map((url) => url.slice(0, 5)), ["https", "http:"]);
 });
@@ -87,6 +89,7 @@ Deno.test("discoverKeys() takes the keys of the first page that has some for the
     "https://example.com/team": key("example.org", "https://a/k") + tag("example.com", "https://x"),
     "https://example.com": key("example.com", "https://b/k") + key("example.com", "https://c/k"),
   });
-  const { found } = await discoverKeys("example.com/team", { getPage });
+  const { found, encrypted } = await discoverKeys("example.com/team", { getPage });
+  assert.equal(encrypted, true);
   assert.deepEqual(found, ["https://b/k", "https://c/k"]);
 });

@@ -6,9 +6,9 @@ import type { GetPage } from "../discovery/discover.ts";
 import { MAX_PAGE_BYTES } from "../discovery/discover.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
-import { type Keystore, trustedKeyFiles } from "../trust/keystore.ts";
+import { copiesOfTrustedKeys, type Keystore } from "../trust/keystore.ts";
 import type { PublicKey } from "../trust/public_key.ts";
-import { getSmall, HttpClient, type RetryPolicy } from "./http_client.ts";
+import { getSmall, HttpClient, type RetryPolicy, type SmallResponse } from "./http_client.ts";
 import type { Progress } from "./progress.ts";
 
 /** A safety measure that was switched off (`--insecure-options`). */
@@ -94,12 +94,12 @@ export class FetchSession implements Disposable {
     return client;
   }
 
-  /** The keys that are trusted for a name, loaded. */
+  /** The keys that are trusted for a name, each with what all of its copies say. */
   async trustedKeys(name: string): Promise<PublicKey[]> {
-    const files = trustedKeyFiles(this.settings.keystore, name);
+    const files = copiesOfTrustedKeys(this.settings.keystore, name);
     if (files.length === 0) return [];
-    const { loadKeyFile } = await import("../trust/public_key.ts");
-    return await Promise.all(files.map(loadKeyFile));
+    const { loadKeyFile, mergedKeys } = await import("../trust/public_key.ts");
+    return await mergedKeys(await Promise.all(files.map(loadKeyFile)));
   }
 
   [Symbol.dispose](): void {
@@ -111,14 +111,19 @@ export class FetchSession implements Disposable {
 /** Discovery pages by a client. */
 export function pagesBy(client: HttpClient): GetPage {
   return async (url) => {
-    const { status, statusText, bytes } = await getSmall(client, url, MAX_PAGE_BYTES);
-    return { status, statusText, html: new TextDecoder().decode(bytes) };
+    const { encrypted, status, statusText, bytes } = await getSmall(client, url, MAX_PAGE_BYTES);
+    return { encrypted, status, statusText, html: new TextDecoder().decode(bytes) };
   };
 }
 
 /** Gets a file of a few kilobytes that has to be there: a key. */
-export async function getFile(client: HttpClient, url: string, limit: number): Promise<Uint8Array> {
-  const { status, statusText, bytes } = await getSmall(client, url, limit);
+export async function getFile(
+  client: HttpClient,
+  url: string,
+  limit: number,
+): Promise<SmallResponse> {
+  const response = await getSmall(client, url, limit);
+  const { status, statusText } = response;
   if (status !== 200) throw new Failure(`${url}: ${status} ${statusText}`.trim());
-  return bytes;
+  return response;
 }

@@ -46,6 +46,8 @@ export interface HttpOptions extends TransportOptions {
 export interface HttpResponse {
   /** Where it came from in the end. */
   readonly url: string;
+  /** Whether all requests on the way there were https. */
+  readonly encrypted: boolean;
   readonly status: number;
   readonly statusText: string;
   readonly headers: Headers;
@@ -99,8 +101,10 @@ export class HttpClient implements Disposable {
 
   async #followed(start: string, headers: Record<string, string>): Promise<HttpResponse> {
     let url = this.#allowed(start, undefined);
+    let encrypted = true;
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-      const response = await this.#once(url, headers);
+      encrypted &&= url.protocol === "https:";
+      const response = await this.#once(url, headers, encrypted);
       const location = response.headers.get("location");
       if (![301, 302, 303, 307, 308].includes(response.status) || location === null) {
         return response;
@@ -127,7 +131,11 @@ export class HttpClient implements Disposable {
     );
   }
 
-  async #once(url: URL, headers: Record<string, string>): Promise<HttpResponse> {
+  async #once(
+    url: URL,
+    headers: Record<string, string>,
+    encrypted: boolean,
+  ): Promise<HttpResponse> {
     if (this.#disposed) throw new TypeError("the HTTP client is closed");
     this.#transport ??= openTransport(this.options);
     const transport = await this.#transport;
@@ -142,7 +150,7 @@ export class HttpClient implements Disposable {
     };
     try {
       const response = await silence.guard(transport.send(url.href, sent, silence.signal));
-      return httpResponse(url.href, response, silence);
+      return httpResponse(url.href, encrypted, response, silence);
     } catch (error) {
       throw transportFailure(url.href, error);
     }
@@ -169,11 +177,17 @@ class Silence {
   }
 }
 
-function httpResponse(url: string, response: Response, silence: Silence): HttpResponse {
+function httpResponse(
+  url: string,
+  encrypted: boolean,
+  response: Response,
+  silence: Silence,
+): HttpResponse {
   const reader = response.body?.getReader();
   let last: Uint8Array | undefined;
   return {
     url,
+    encrypted,
     status: response.status,
     statusText: response.statusText,
     headers: response.headers,
@@ -199,7 +213,8 @@ const ENDED: Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>> = Promis
 });
 
 /** An answer with its whole body. */
-export interface SmallResponse extends Pick<HttpResponse, "url" | "status" | "statusText"> {
+export interface SmallResponse
+  extends Pick<HttpResponse, "url" | "encrypted" | "status" | "statusText"> {
   readonly bytes: Uint8Array;
 }
 
@@ -216,8 +231,8 @@ export async function getSmall(
   for (let attempt = 1;; attempt++) {
     const response = await client.get(url);
     try {
-      const { status, statusText } = response;
-      return { url: response.url, status, statusText, bytes: await readSmall(response, limit) };
+      const { url, encrypted, status, statusText } = response;
+      return { url, encrypted, status, statusText, bytes: await readSmall(response, limit) };
     } catch (error) {
       if (!(error instanceof TransportFailure) || attempt >= client.retry.attempts) throw error;
       await client.pause(attempt);

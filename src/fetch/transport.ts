@@ -1,4 +1,5 @@
 /** One HTTP request, no redirects, no retries. */
+import type { IncomingMessage } from "node:http";
 import { Failure } from "../failure.ts";
 import { transportFailure } from "./transport_failure.ts";
 
@@ -70,19 +71,7 @@ async function unverifiedTransport(): Promise<Transport> {
         const get = secure ? https.get : http.get;
         const options = { headers, signal, ...secure && { rejectUnauthorized: false } };
         get(url, options, (message) => {
-          const body = new ReadableStream<Uint8Array>({
-            start(controller) {
-              message.on("data", (chunk: Uint8Array) => {
-                controller.enqueue(new Uint8Array(chunk));
-                if ((controller.desiredSize ?? 1) <= 0) message.pause();
-              });
-              message.on("end", () => controller.close());
-              message.on("error", (error) => controller.error(error));
-              message.on("aborted", () => controller.error(new Error("connection closed early")));
-            },
-            pull: () => void message.resume(),
-            cancel: () => void message.destroy(),
-          }, new ByteLengthQueuingStrategy({ highWaterMark: 1 << 18 }));
+          const body = bodyOf(message);
           const given = Object.entries(message.headers).flatMap(([name, value]) =>
             value === undefined ? [] : [[name, [value].flat().join(", ")] as [string, string]]
           );
@@ -100,6 +89,29 @@ async function unverifiedTransport(): Promise<Transport> {
     },
     [Symbol.dispose]: () => {},
   };
+}
+
+/** What a message brings, as a stream of the web's kind. */
+function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
+  // Who cancels wants no more; the message may have ended already, and says so only then.
+  let cancelled = false;
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start(controller) {
+      message.on("data", (chunk: Uint8Array) => {
+        if (cancelled) return;
+        controller.enqueue(new Uint8Array(chunk));
+        if ((controller.desiredSize ?? 1) <= 0) message.pause();
+      });
+      message.on("end", () => cancelled || controller.close());
+      message.on("error", (error) => controller.error(error));
+      message.on("aborted", () => controller.error(new Error("connection closed early")));
+    },
+    pull: () => void message.resume(),
+    cancel: () => {
+      cancelled = true;
+      message.destroy();
+    },
+  }, new ByteLengthQueuingStrategy({ highWaterMark: 1 << 18 }));
 }
 
 /** Going around a proxy that is configured could go where nobody wanted it to. */

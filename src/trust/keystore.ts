@@ -120,9 +120,27 @@ export function keyFilesFor(keystore: Keystore, name: string): KeyFile[] {
 
 /** The files of the keys that are trusted to sign images of a name. */
 export function trustedKeyFiles(keystore: Keystore, name: string): KeyFile[] {
-  return keyFilesFor(keystore, name).filter((file) =>
-    !file.masked && file.fingerprint !== undefined
-  );
+  return keyFilesFor(keystore, name).filter(isTrusted);
+}
+
+/** Whether a file is a key that counts. */
+export function isTrusted({ masked, fingerprint }: KeyFile): boolean {
+  return !masked && fingerprint !== undefined;
+}
+
+/**
+ * Every copy of the keys that are trusted to sign images of a name. A copy that is masked for one scope is no reason to
+ * trust its key, but what its owner says in it of the key (a revocation) is as true as elsewhere.
+ */
+export function copiesOfTrustedKeys(keystore: Keystore, name: string): KeyFile[] {
+  const files = keyFilesFor(keystore, name);
+  const trusted = new Set(files.filter(isTrusted).map(({ fingerprint }) => fingerprint));
+  return files.filter((file) => trusted.has(file.fingerprint) && !isMask(file));
+}
+
+/** Whether a file is an empty one, which has no key in it. */
+function isMask({ origin, masked }: KeyFile): boolean {
+  return origin === "local" && masked;
 }
 
 /** Every file of the keystore, by scope: the root first, then prefixes in alphabetical order. */

@@ -96,6 +96,34 @@ async function publicKey(handle: OpenPgp.PublicKey): Promise<PublicKey> {
   };
 }
 
+/**
+ * One key of several copies of it, as OpenPGP implementations merge them: certifications, subkeys and revocations of all
+ * copies count. So an older copy takes nothing back: neither a revocation nor a later expiry.
+ *
+ * @param copies with one fingerprint; at least one
+ * @throws {Failure} where they are too large together
+ */
+export async function mergedKey(copies: readonly PublicKey[]): Promise<PublicKey> {
+  const [first, ...others] = copies;
+  if (first === undefined) throw new TypeError("there is no key to merge");
+  if (others.length === 0) return first;
+  let merged = first.handle;
+  for (const { handle } of others) merged = await merged.update(handle);
+  const key = await publicKey(merged);
+  if (key.armoured.length > MAX_KEY_BYTES) {
+    throw new Failure(
+      `key ${key.fingerprint}: its copies together are over ${MAX_KEY_BYTES} bytes`,
+    );
+  }
+  return key;
+}
+
+/** The copies of each key merged into one, in the order of the first copies. */
+export async function mergedKeys(copies: readonly PublicKey[]): Promise<PublicKey[]> {
+  const groups = Map.groupBy(copies, ({ fingerprint }) => fingerprint);
+  return await Promise.all([...groups.values()].map(mergedKey));
+}
+
 const ARMOUR = /-----BEGIN PGP (?:PUBLIC|PRIVATE) KEY BLOCK-----[^]*?-----END PGP [^-]*-----/g;
 
 async function handles(bytes: Uint8Array): Promise<OpenPgp.PublicKey[]> {

@@ -1,6 +1,6 @@
 /** Keys of the keystore as `rkt trust list` and `rkt image trust-status` show them. */
-import type { KeyFile } from "../../trust/keystore.ts";
-import { loadKeyFile, type PublicKey } from "../../trust/public_key.ts";
+import { type KeyFile, scopesOf } from "../../trust/keystore.ts";
+import { loadKeyFile, mergedKey, type PublicKey } from "../../trust/public_key.ts";
 
 /** A file of the keystore, and what is in it. */
 export interface KeyEntry {
@@ -12,16 +12,35 @@ export interface KeyEntry {
 
 /** Reads files of the keystore; what is wrong with one is its state. */
 export async function keyEntries(files: readonly KeyFile[], now = new Date()): Promise<KeyEntry[]> {
-  return await Promise.all(files.map(async (file): Promise<KeyEntry> => {
-    if (file.fingerprint === undefined) return { file, state: "ignored: not named by fingerprint" };
-    if (file.masked && file.origin === "local") return { file, state: "masks the system's key" };
-    try {
-      const key = await loadKeyFile(file);
-      return { file, key, state: keyState(file, key, now) };
-    } catch (error) {
-      return { file, state: error instanceof Error ? error.message : String(error) };
-    }
-  }));
+  const entries = await Promise.all(files.map((file) => keyEntry(file, now)));
+  return await Promise.all(entries.map((entry) => withCopies(entry, entries, now)));
+}
+
+/** With what copies for wider scopes say of the key: for images of this scope they count as well. */
+async function withCopies(
+  entry: KeyEntry,
+  entries: readonly KeyEntry[],
+  now: Date,
+): Promise<KeyEntry> {
+  const { file, key } = entry;
+  if (key === undefined) return entry;
+  const scopes = scopesOf(file.scope);
+  const copies = entries.flatMap((other) =>
+    other.key?.fingerprint === key.fingerprint && scopes.includes(other.file.scope) ? other.key : []
+  );
+  const merged = await mergedKey(copies);
+  return { file, key: merged, state: keyState(file, merged, now) };
+}
+
+async function keyEntry(file: KeyFile, now: Date): Promise<KeyEntry> {
+  if (file.fingerprint === undefined) return { file, state: "ignored: not named by fingerprint" };
+  if (file.masked && file.origin === "local") return { file, state: "masks the system's key" };
+  try {
+    const key = await loadKeyFile(file);
+    return { file, key, state: keyState(file, key, now) };
+  } catch (error) {
+    return { file, state: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 function keyState(file: KeyFile, key: PublicKey, now: Date): string {

@@ -21,9 +21,10 @@ export default async function trust({ args, flags, global }: Invocation): Promis
     allowHttp: flags.on("insecure-allow-http"),
     skipReview,
   });
-  for (const { key, path } of added) {
-    if (skipReview) print(keyText(key));
-    printLine(`Added key for ${scopeText(scope)} at "${path}"`);
+  for (const { key, path, ...at } of added) {
+    // Of a revocation that an older copy knows, and this one does not, nobody has been told yet.
+    if (skipReview || key.revoked) print(keyText(key));
+    printLine(`Added key for ${scopeText(at.scope)} at "${path}"`);
   }
   return 0;
 }
