@@ -23,12 +23,12 @@ export function parseDependencies(value: unknown, at: string): readonly Dependen
 }
 
 function parseDependency(value: unknown, at: string): Dependency {
-  const given = object(value, at);
-  const imageName = parseAcIdentifier(given.imageName, field(at, "imageName"));
+  const fields = object(value, at);
+  const imageName = parseAcIdentifier(fields.imageName, field(at, "imageName"));
   // The specification's own implementation writes absent ones as "" and 0.
-  const imageID = optional(given.imageID || undefined, field(at, "imageID"), parseImageIdPrefix);
-  const labels = parseLabels(given.labels, field(at, "labels"));
-  const size = optional(given.size || undefined, field(at, "size"), parseSize);
+  const imageID = optional(fields.imageID || undefined, field(at, "imageID"), parseImageIdPrefix);
+  const labels = parseLabels(fields.labels, field(at, "labels"));
+  const size = optional(fields.size || undefined, field(at, "size"), parseSize);
   return {
     imageName,
     ...imageID !== undefined && { imageID },

@@ -211,8 +211,8 @@ export function isolator(name: string, value: unknown, at: string): Isolator {
   return readIsolator(parseAcIdentifier(name, at), value, at);
 }
 
-function parseIsolator(given: unknown, at: string, scope: IsolatorScope): Isolator {
-  const { name: text, value } = object(given, at);
+function parseIsolator(fields: unknown, at: string, scope: IsolatorScope): Isolator {
+  const { name: text, value } = object(fields, at);
   const name = parseAcIdentifier(text, field(at, "name"));
   if (name === "os/unix/sysctl" && scope === "app") {
     throw new AppcError(field(at, "name"), "os/unix/sysctl is for a pod, not for an app");
@@ -240,20 +240,20 @@ function capabilitySet(value: unknown, at: string, kind: CapabilitySet["kind"]):
 }
 
 function seccompSet(value: unknown, at: string, kind: SeccompSet["kind"]): SeccompSet {
-  const given = object(value, at);
+  const fields = object(value, at);
   const calls = set(
-    given,
+    fields,
     at,
     /^([a-z0-9_]+|@[a-z0-9.-]+\/[a-z0-9.-]+)$/,
     "a system call like mount, or a wildcard like @appc.io/all",
   );
-  const errno = optional(given.errno || undefined, field(at, "errno"), parseErrnoName);
+  const errno = optional(fields.errno || undefined, field(at, "errno"), parseErrnoName);
   return { kind, set: calls, ...errno !== undefined && { errno } };
 }
 
-function set(given: JsonObject, at: string, form: RegExp, what: string): readonly string[] {
+function set(fields: JsonObject, at: string, form: RegExp, what: string): readonly string[] {
   const place = field(at, "set");
-  const names = array(given.set, place, (value, each) => {
+  const names = array(fields.set, place, (value, each) => {
     const name = string(value, each);
     if (!form.test(name)) throw new AppcError(each, `${shown(name)} is not ${what}`);
     return name;
@@ -280,9 +280,9 @@ function noNewPrivileges(
 }
 
 function selinuxContext(value: unknown, at: string, kind: SelinuxContext["kind"]): SelinuxContext {
-  const given = object(value, at);
+  const fields = object(value, at);
   const part = (name: string) => {
-    const text = filledString(given[name], field(at, name));
+    const text = filledString(fields[name], field(at, name));
     if (name !== "level" && text.includes(":")) {
       throw new AppcError(field(at, name), `${shown(text)} contains ":"`);
     }
@@ -302,12 +302,12 @@ function sysctl(value: unknown, at: string, kind: Sysctl["kind"]): Sysctl {
 }
 
 function resourceLimit(value: unknown, at: string, kind: ResourceLimit["kind"]): ResourceLimit {
-  const given = object(value, at);
-  if (boolean(given.default, field(at, "default"), false)) {
+  const fields = object(value, at);
+  if (boolean(fields.default, field(at, "default"), false)) {
     throw new AppcError(field(at, "default"), `must be false for ${kind}`);
   }
-  const limit = optional(given.limit, field(at, "limit"), positiveQuantity);
-  const request = optional(given.request, field(at, "request"), positiveQuantity) ?? limit;
+  const limit = optional(fields.limit, field(at, "limit"), positiveQuantity);
+  const request = optional(fields.request, field(at, "request"), positiveQuantity) ?? limit;
   if (request === undefined) throw new AppcError(at, "has neither a limit nor a request");
   if (limit !== undefined && request.nano > limit.nano) {
     throw new AppcError(field(at, "request"), `${request.text} is more than the limit`);
@@ -316,12 +316,14 @@ function resourceLimit(value: unknown, at: string, kind: ResourceLimit["kind"]):
 }
 
 function bandwidthLimit(value: unknown, at: string, kind: BandwidthLimit["kind"]): BandwidthLimit {
-  const given = object(value, at);
-  if (given.default !== true) throw new AppcError(field(at, "default"), `must be true for ${kind}`);
-  if (given.request !== undefined && given.request !== null) {
+  const fields = object(value, at);
+  if (fields.default !== true) {
+    throw new AppcError(field(at, "default"), `must be true for ${kind}`);
+  }
+  if (fields.request !== undefined && fields.request !== null) {
     throw new AppcError(field(at, "request"), `is not allowed for ${kind}`);
   }
-  return { kind, limit: positiveQuantity(given.limit, field(at, "limit")) };
+  return { kind, limit: positiveQuantity(fields.limit, field(at, "limit")) };
 }
 
 function positiveQuantity(value: unknown, at: string): Quantity {

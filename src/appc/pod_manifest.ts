@@ -129,15 +129,15 @@ export function podManifestJson(manifest: PodManifest): string {
 }
 
 function parseRuntimeApp(value: unknown, at: string): RuntimeApp {
-  const given = object(value, at);
-  const app = optional(given.app, field(at, "app"), parseApp);
+  const fields = object(value, at);
+  const app = optional(fields.app, field(at, "app"), parseApp);
   return {
-    name: parseAcName(given.name, field(at, "name")),
-    image: parseRuntimeImage(given.image, field(at, "image")),
+    name: parseAcName(fields.name, field(at, "name")),
+    image: parseRuntimeImage(fields.image, field(at, "image")),
     ...app !== undefined && { app },
-    readOnlyRootFS: boolean(given.readOnlyRootFS, field(at, "readOnlyRootFS"), false),
-    mounts: array(given.mounts, field(at, "mounts"), parseMount),
-    annotations: parseAnnotations(given.annotations, field(at, "annotations")),
+    readOnlyRootFS: boolean(fields.readOnlyRootFS, field(at, "readOnlyRootFS"), false),
+    mounts: array(fields.mounts, field(at, "mounts"), parseMount),
+    annotations: parseAnnotations(fields.annotations, field(at, "annotations")),
   };
 }
 

@@ -33,20 +33,20 @@ export function parsePorts(value: unknown, at: string): readonly Port[] {
  * @throws {AppcError}
  */
 export function parsePort(value: unknown, at: string): Port {
-  const given = object(value, at);
-  const name = parseAcName(given.name, field(at, "name"));
-  const protocol = string(given.protocol, field(at, "protocol"));
+  const fields = object(value, at);
+  const name = parseAcName(fields.name, field(at, "name"));
+  const protocol = string(fields.protocol, field(at, "protocol"));
   if (!/^[a-z][a-z0-9-]*$/.test(protocol)) {
     throw new AppcError(field(at, "protocol"), `${shown(protocol)} is not a protocol like tcp`);
   }
-  const port = integer(given.port, field(at, "port"), 1, LAST_PORT);
-  const count = integer(given.count ?? 1, field(at, "count"), 1, LAST_PORT);
+  const port = integer(fields.port, field(at, "port"), 1, LAST_PORT);
+  const count = integer(fields.count ?? 1, field(at, "count"), 1, LAST_PORT);
   if (port + count - 1 > LAST_PORT) {
     throw new AppcError(
       field(at, "count"),
       `${count} ports from ${port} on end after ${LAST_PORT}`,
     );
   }
-  const socketActivated = boolean(given.socketActivated, field(at, "socketActivated"), false);
+  const socketActivated = boolean(fields.socketActivated, field(at, "socketActivated"), false);
   return { name, protocol, port, count, socketActivated };
 }

@@ -58,35 +58,35 @@ export function parseVolumes(value: unknown, at: string): readonly Volume[] {
  * @throws {AppcError}
  */
 export function parseVolume(value: unknown, at: string): Volume {
-  const given = object(value, at);
-  const name = parseAcName(given.name, field(at, "name"));
-  const readOnly = optional(given.readOnly, field(at, "readOnly"), flag);
+  const fields = object(value, at);
+  const name = parseAcName(fields.name, field(at, "name"));
+  const readOnly = optional(fields.readOnly, field(at, "readOnly"), flag);
   const common = { name, ...readOnly !== undefined && { readOnly } };
-  const kind = string(given.kind, field(at, "kind"));
-  if (kind === "host") return hostVolume(given, at, common);
-  if (kind === "empty") return emptyVolume(given, at, common);
+  const kind = string(fields.kind, field(at, "kind"));
+  if (kind === "host") return hostVolume(fields, at, common);
+  if (kind === "empty") return emptyVolume(fields, at, common);
   throw new AppcError(field(at, "kind"), `${shown(kind)} is not one of host, empty`);
 }
 
-function hostVolume(given: JsonObject, at: string, common: { name: AcName }): HostVolume {
-  refuse(given, at, ["mode", "uid", "gid"], "host");
-  const recursive = optional(given.recursive, field(at, "recursive"), flag);
+function hostVolume(fields: JsonObject, at: string, common: { name: AcName }): HostVolume {
+  refuse(fields, at, ["mode", "uid", "gid"], "host");
+  const recursive = optional(fields.recursive, field(at, "recursive"), flag);
   return {
     ...common,
     kind: "host",
-    source: absolutePath(given.source, field(at, "source")),
+    source: absolutePath(fields.source, field(at, "source")),
     ...recursive !== undefined && { recursive },
   };
 }
 
-function emptyVolume(given: JsonObject, at: string, common: { name: AcName }): EmptyVolume {
-  refuse(given, at, ["source", "recursive"], "empty");
+function emptyVolume(fields: JsonObject, at: string, common: { name: AcName }): EmptyVolume {
+  refuse(fields, at, ["source", "recursive"], "empty");
   return {
     ...common,
     kind: "empty",
-    mode: optional(given.mode, field(at, "mode"), parseMode) ?? 0o755,
-    uid: optional(given.uid, field(at, "uid"), parseId) ?? 0,
-    gid: optional(given.gid, field(at, "gid"), parseId) ?? 0,
+    mode: optional(fields.mode, field(at, "mode"), parseMode) ?? 0o755,
+    uid: optional(fields.uid, field(at, "uid"), parseId) ?? 0,
+    gid: optional(fields.gid, field(at, "gid"), parseId) ?? 0,
   };
 }
 
@@ -95,9 +95,9 @@ export function parseId(value: unknown, at: string): number {
   return integer(value, at, 0, LAST_ID);
 }
 
-function refuse(given: JsonObject, at: string, names: readonly string[], kind: string): void {
+function refuse(fields: JsonObject, at: string, names: readonly string[], kind: string): void {
   for (const name of names) {
-    if (given[name] !== undefined && given[name] !== null && given[name] !== "") {
+    if (fields[name] !== undefined && fields[name] !== null && fields[name] !== "") {
       throw new AppcError(field(at, name), `not allowed for a volume of kind ${kind}`);
     }
   }

@@ -61,17 +61,17 @@ export interface System {
 /**
  * Finds the location for a pod's cgroups. It changes nothing.
  *
- * @param later controllers that apps may need which are added to the pod later. In version 2 the location has them where
+ * @param forAddedApps controllers that apps may need which are added to the pod later. In version 2 the location has them where
  *   it can, because processes are not moved once the pod runs
  */
 export function findLocation(
   wanting: readonly Limited[],
   system: System = thisSystem(),
-  later: readonly Controller[] = [],
+  forAddedApps: readonly Controller[] = [],
 ): FoundLocation {
   const wanted = controllersOf(...wanting.map(({ limits }) => limits));
   const { version } = system.hierarchies;
-  const { location, why } = locationFor(wanted, system, later);
+  const { location, why } = locationFor(wanted, system, forAddedApps);
   const has = new Set<string>(location?.bases.flatMap(({ controllers }) => controllers));
   const lacking = (name: Controller) =>
     why(name) ??
@@ -83,12 +83,12 @@ export function findLocation(
 function locationFor(
   wanted: ReadonlySet<Controller>,
   system: System,
-  later: readonly Controller[] = [],
+  forAddedApps: readonly Controller[] = [],
 ): Located {
   const { version } = system.hierarchies;
   if (version === 0) return { why: () => "no cgroup file system is mounted" };
   if (version === 1) return locationInVersion1(wanted, system);
-  return locationInVersion2(controllersInVersion2([...wanted, ...later]), system);
+  return locationInVersion2(controllersInVersion2([...wanted, ...forAddedApps]), system);
 }
 
 /** What a cached start (src/start/cache/start_cache.ts) keeps of its cgroups. */

@@ -50,7 +50,7 @@ async function run(invocation: Invocation): Promise<number> {
     return showCommandHelp(command, commands);
   }
   if (command.load === undefined) {
-    throw new Failure(`not yet: ${command.later ?? "this version of rkt can't do it"}`);
+    throw new Failure(`not yet: ${command.unsupported ?? "this version of rkt can't do it"}`);
   }
   const { default: runCommand } = await command.load();
   return await runCommand(invocation);

@@ -65,9 +65,9 @@ function secret(value: unknown, at: string): string {
 }
 
 function userAndPassword(value: unknown, at: string): HttpCredentials {
-  const given = object(value, at);
-  const user = filledString(given.user, `${at}.user`);
-  return { type: "basic", user, password: secret(given.password, `${at}.password`) };
+  const fields = object(value, at);
+  const user = filledString(fields.user, `${at}.user`);
+  return { type: "basic", user, password: secret(fields.password, `${at}.password`) };
 }
 
 const CREDENTIALS: Readonly<Record<string, (value: unknown, at: string) => HttpCredentials>> = {
@@ -76,12 +76,12 @@ const CREDENTIALS: Readonly<Record<string, (value: unknown, at: string) => HttpC
     return { type: "oauth", token: secret(object(value, at).token, `${at}.token`) };
   },
   aws: (value, at) => {
-    const given = object(value, at);
+    const fields = object(value, at);
     return {
       type: "aws",
-      accessKeyId: filledString(given.accessKeyID, `${at}.accessKeyID`),
-      secretAccessKey: secret(given.secretAccessKey, `${at}.secretAccessKey`),
-      region: optional(given.awsRegion, `${at}.awsRegion`, filledString) ?? AWS_DEFAULT_REGION,
+      accessKeyId: filledString(fields.accessKeyID, `${at}.accessKeyID`),
+      secretAccessKey: secret(fields.secretAccessKey, `${at}.secretAccessKey`),
+      region: optional(fields.awsRegion, `${at}.awsRegion`, filledString) ?? AWS_DEFAULT_REGION,
     };
   },
 };

@@ -14,7 +14,7 @@ export function etcFiles(
 ): EtcFiles {
   const resolvConf = dns.kind === "host"
     ? { kind: "host" } as const
-    : dns.kind === "given"
+    : dns.kind === "custom"
     ? { kind: "text", text: resolvConfText({ ...dns, nameservers: dns.servers }) } as const
     : dns.kind === "default" && network !== undefined
     ? { kind: "text", text: resolvConfText(network) } as const

@@ -5,15 +5,15 @@ const NETWORK = { nameservers: ["10.0.0.1"], search: ["a"], options: [] };
 const hosts = { kind: "default" } as const;
 
 Deno.test("etcFiles() takes resolv.conf from the flags before that of the networks", () => {
-  const given = {
-    kind: "given",
+  const custom = {
+    kind: "custom",
     servers: ["1.1.1.1"],
     search: ["x", "y"],
     options: ["o"],
     domain: "d",
   } as const;
   const text = "search x y\nnameserver 1.1.1.1\noptions o\ndomain d\n";
-  assert.deepEqual(etcFiles({ dns: given, hosts }, NETWORK), {
+  assert.deepEqual(etcFiles({ dns: custom, hosts }, NETWORK), {
     resolvConf: { kind: "text", text },
   });
   const ofNetwork = { resolvConf: { kind: "text", text: "search a\nnameserver 10.0.0.1\n" } };

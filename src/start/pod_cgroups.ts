@@ -32,11 +32,11 @@ export function podCgroups(
     { who: "the pod", limits },
     ...apps.map(({ name, limits }) => ({ who: `app "${name}"`, limits })),
   ];
-  const later = isSandbox(manifest) ? CONTROLLERS : [];
+  const forAddedApps = isSandbox(manifest) ? CONTROLLERS : [];
   const { location, warnings } = findLocation(
     wanting,
     thisSystem("self", ownCgroups(world)),
-    later,
+    forAddedApps,
   );
   const lines = warnings.map((warning) => `${command}: warning: ${warning}`);
   return { location, limits, apps, warnings: lines };

@@ -48,9 +48,9 @@ export function networkSteps({ networks, forwards }: WantedNetworks): readonly s
     "    make a network namespace, bring its loopback interface up",
     ...networks.map(({ network, args }, i) => {
       const types = network.plugins.map(({ type }) => type).join(", then ");
-      const given = args === "" ? "" : ` with ${args}`;
+      const withArgs = args === "" ? "" : ` with ${args}`;
       const from = network.path ?? "built in";
-      return `    join network "${network.name}" (${from}) as eth${i} by ${types}${given}`;
+      return `    join network "${network.name}" (${from}) as eth${i} by ${types}${withArgs}`;
     }),
     ...forwards.map(({ name, protocol, hostPort, podPort, count }) => {
       const last = (first: number) => count > 1 ? `${first}-${first + count - 1}` : `${first}`;

@@ -91,7 +91,7 @@ export interface AppRequest {
   /** The most bytes that its logs take. */
   readonly logSize?: number | undefined;
   /** Annotations that say when the app starts, and what its end means. */
-  readonly life: readonly Annotation[];
+  readonly lifecycle: readonly Annotation[];
   /** Annotations that limit what isolators don't. */
   readonly limits: readonly Annotation[];
 }
@@ -144,7 +144,7 @@ export type DnsRequest =
   /** Not even from the networks. */
   | { readonly kind: "none" }
   | {
-    readonly kind: "given";
+    readonly kind: "custom";
     /** IP addresses. */
     readonly servers: readonly string[];
     readonly search: readonly string[];

@@ -116,21 +116,21 @@ function runtimeApp(
 
 /** The image's, those of flags over them, and what rkt itself wants to find again. */
 function annotations(asked: AppRequest, { manifest }: StoredImage): readonly Annotation[] {
-  const given = [
+  const own = [
     ...asked.annotations,
     ...rktAnnotation("durableRoot", asked.durableRoot ? "true" : undefined),
     ...rktAnnotation("stdin", asked.stdin),
     ...rktAnnotation("stdout", asked.stdout),
     ...rktAnnotation("stderr", asked.stderr),
     ...rktAnnotation("logSize", asked.logSize?.toString()),
-    ...asked.life,
+    ...asked.lifecycle,
     ...asked.limits,
   ];
   return [
     ...manifest.annotations.filter((annotation) =>
-      !isRktAnnotation(annotation) && !given.some(({ name }) => name === annotation.name)
+      !isRktAnnotation(annotation) && !own.some(({ name }) => name === annotation.name)
     ),
-    ...given,
+    ...own,
   ];
 }
 
@@ -210,20 +210,20 @@ function mounts(
   implicit: EmptyVolume[],
 ): readonly Mount[] {
   const own = new Set(asked.mounts.map(({ path }) => path));
-  const given = [...pod.mounts.filter(({ path }) => !own.has(path)), ...asked.mounts];
-  for (const { volume } of given) checkVolume(volume, pod.volumes);
-  return [...given, ...mountsForPoints(app, name, pod.volumes, given, implicit)];
+  const explicit = [...pod.mounts.filter(({ path }) => !own.has(path)), ...asked.mounts];
+  for (const { volume } of explicit) checkVolume(volume, pod.volumes);
+  return [...explicit, ...mountsForPoints(app, name, pod.volumes, explicit, implicit)];
 }
 
-/** Mounts for the mount points that none of the given ones serves; the volumes that have to be made go to `implicit`. */
+/** Mounts for the mount points that none of the explicit ones serves; the volumes that have to be made go to `implicit`. */
 export function mountsForPoints(
   app: App,
   name: AcName,
   volumes: readonly Volume[],
-  given: readonly Mount[],
+  explicit: readonly Mount[],
   implicit: EmptyVolume[],
 ): readonly Mount[] {
-  const served = new Set(given.map(({ path }) => path));
+  const served = new Set(explicit.map(({ path }) => path));
   return app.mountPoints.filter(({ path }) => !served.has(path)).map((point): Mount => {
     const volume = volumes.find((volume) => volume.name === point.name);
     if (volume !== undefined) return { volume: volume.name, path: point.path };

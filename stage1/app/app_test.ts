@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts";
 import { callsOf, indexOf, runPod, type Script, testApp, testPod } from "../testing/fake_kernel.ts";
 import * as k from "../../src/linux/constants.ts";
-import type { Given, Run } from "../engine/testing/interpret.ts";
+import type { KernelValue, Run } from "../engine/testing/interpret.ts";
 import type { PodApp } from "../pod.ts";
 
 /** The app's life: a child of init, which is a child of the supervisor. */
@@ -13,7 +13,7 @@ function start(changes: Partial<PodApp> = {}, answer?: Script["answer"]): Run {
 }
 
 /** The 32-bit words of the argument that is memory. */
-function words(args: readonly Given[], index: number): number[] {
+function words(args: readonly KernelValue[], index: number): number[] {
   const memory = args[index];
   assert.ok(memory instanceof DataView);
   const length = Math.floor(memory.byteLength / 4);

@@ -26,7 +26,7 @@ export const DEFAULT_LIFECYCLE: AppLifecycle = {
  *
  * @throws {Failure} names the flag or annotation `at`
  */
-export function parseRestart(text: string, at: string): Omit<RestartPolicy, "delay"> {
+export function parseRestartPolicy(text: string, at: string): Omit<RestartPolicy, "delay"> {
   if (text === "no") return { when: "no", most: 0 };
   if (text === "always" || text === "on-failure") return { when: text, most: Infinity };
   const [, most] = /^on-failure:([1-9]\d{0,8})$/.exec(text) ?? [];
@@ -56,7 +56,7 @@ export function parseLifecycle(annotations: readonly Annotation[], app: string):
   }
   return {
     restart: {
-      ...parseRestart(text("restart", "no"), at("restart")),
+      ...parseRestartPolicy(text("restart", "no"), at("restart")),
       delay: Number(milliseconds),
     },
     keep: onExit === "keep",

@@ -5,17 +5,20 @@ import {
   DEFAULT_LIFECYCLE,
   delays,
   parseLifecycle,
-  parseRestart,
+  parseRestartPolicy,
   startOrder,
 } from "./restart_policy.ts";
 
-Deno.test("parseRestart() knows no, always, on-failure and a number of times", () => {
-  assert.deepEqual(parseRestart("no", ""), { when: "no", most: 0 });
-  assert.deepEqual(parseRestart("always", ""), { when: "always", most: Infinity });
-  assert.deepEqual(parseRestart("on-failure", ""), { when: "on-failure", most: Infinity });
-  assert.deepEqual(parseRestart("on-failure:3", ""), { when: "on-failure", most: 3 });
+Deno.test("parseRestartPolicy() knows no, always, on-failure and a number of times", () => {
+  assert.deepEqual(parseRestartPolicy("no", ""), { when: "no", most: 0 });
+  assert.deepEqual(parseRestartPolicy("always", ""), { when: "always", most: Infinity });
+  assert.deepEqual(parseRestartPolicy("on-failure", ""), { when: "on-failure", most: Infinity });
+  assert.deepEqual(parseRestartPolicy("on-failure:3", ""), { when: "on-failure", most: 3 });
   for (const text of ["", "yes", "on-failure:", "on-failure:0", "on-failure:-1", "always:3"]) {
-    assert.throws(() => parseRestart(text, "--restart"), /^Failure: --restart: ".*" is not no,/);
+    assert.throws(
+      () => parseRestartPolicy(text, "--restart"),
+      /^Failure: --restart: ".*" is not no,/,
+    );
   }
 });
 

@@ -34,11 +34,11 @@ export const memoryEventsFile = (app: string): string => `${app}-memory-events`;
 export interface Cgroups {
   readonly version: 1 | 2;
   /**
-   * Whether the processes of apps are born in their cgroups: to move a process takes a lock that waits for all others.
+   * Whether the processes of apps are forked into their cgroups: to move a process takes a lock that waits for all others.
    * Version 1 has no such call, and no such lock for single threads; and it takes the host's root.
    */
   readonly inside: boolean;
-  /** By the app's name: the directory where processes are born there, else the files to write to. */
+  /** By the app's name: the directory where processes are forked into it, else the files to write to. */
   readonly apps: ReadonlyMap<string, readonly Slot[]>;
   /** The directories of the pod's cgroups, by base. */
   readonly directories: ReadonlyMap<CgroupBase, Slot>;
@@ -91,7 +91,7 @@ export function makeCgroups(steps: Section, pod: Pod): Cgroups | undefined {
   return cgroups;
 }
 
-/** The supervisor, when init is born: how to enter the cgroups of apps is for init to know. */
+/** The supervisor, when it forks init: how to enter the cgroups of apps is for init to know. */
 export function leaveAppCgroups(steps: Section, cgroups: Cgroups | undefined): void {
   for (const handle of [...cgroups?.apps.values() ?? []].flat()) {
     steps.attempt("leave the apps' cgroups to init", "close", [handle]);

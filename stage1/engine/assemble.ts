@@ -68,7 +68,7 @@ export function assemble(plan: Plan, architecture: Architecture): Layout {
     for (const item of items) assembly.add(item, section);
     checkEnd(items, section);
   }
-  const abort = plan.births === undefined ? "setup" : "births";
+  const abort = plan.spawn === undefined ? "setup" : "spawn";
   for (const item of ABORT) assembly.add(item, abort);
   return assembly.layout();
 }
@@ -86,18 +86,18 @@ const MOST_ARGUMENTS = 6;
 /** Bits that say who uses memory. Whoever waits does it with memory of another section. */
 const USER: Readonly<Record<SectionName, number>> = {
   setup: 1,
-  births: 2,
+  spawn: 2,
   init: 4,
   resident: 8,
   output: 16,
   waiting: 0,
 };
-const OF_INIT = USER.setup | USER.births | USER.init;
+const OF_INIT = USER.setup | USER.spawn | USER.init;
 
 class Assembly {
   readonly #parts: Readonly<Record<SectionName, Part>> = {
     setup: new Part(),
-    births: new Part(),
+    spawn: new Part(),
     resident: new Part(),
     init: new Part(),
     output: new Part(),
@@ -170,13 +170,13 @@ class Assembly {
     const kept = memory.kind !== "space";
     if (users === 0) throw new Error(`${memory.name} is of no process: all wait with it`);
     if (users === USER.setup) return "setup";
-    if (users === USER.births) return "births";
+    if (users === USER.spawn) return "spawn";
     if (users === USER.init) return kept ? "initMemory" : "init";
     if (users === USER.output) return kept ? "outputMemory" : "output";
     if (users === USER.resident) return kept ? "data" : "resident";
     if ((users & ~OF_INIT) === 0) return "initMemory";
     // Init gives the data part back.
-    if ((users & (USER.births | USER.init)) !== 0) {
+    if ((users & (USER.spawn | USER.init)) !== 0) {
       throw new Error(`${memory.name} is used by processes that do not share it`);
     }
     return "data";
@@ -210,7 +210,7 @@ class Assembly {
     };
     const each = <T>(of: (part: PartName) => T): Readonly<Record<PartName, T>> => ({
       setup: of("setup"),
-      births: of("births"),
+      spawn: of("spawn"),
       resident: of("resident"),
       init: of("init"),
       output: of("output"),

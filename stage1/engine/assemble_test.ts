@@ -139,7 +139,7 @@ Deno.test("assemble() keeps structures behind the instructions, and aligned", ()
 });
 
 /** Bases of all parts, and whose an address is. */
-const ALL = ["setup", "births", "resident", "init", "output", "waiting"] as const;
+const ALL = ["setup", "spawn", "resident", "init", "output", "waiting"] as const;
 const PARTS = [...ALL, "data", "initMemory", "outputMemory"] as const;
 const EVERYWHERE = Object.fromEntries(PARTS.map((name, i) => [name, (i + 1) * 0x10_0000]));
 const partOf = (address: bigint) => nth(PARTS, Math.floor(Number(address) / 0x10_0000) - 1);
@@ -157,11 +157,11 @@ function sharing(memory: Slot | Struct | Space, ...users: readonly SectionName[]
 Deno.test("assemble() keeps memory where only those processes have it who use it", () => {
   const cases: readonly (readonly [readonly SectionName[], string, string])[] = [
     [["setup"], "setup", "setup"],
-    [["births"], "births", "births"],
+    [["spawn"], "spawn", "spawn"],
     [["init"], "initMemory", "init"],
     [["output"], "outputMemory", "output"],
     [["resident"], "data", "resident"],
-    [["setup", "births"], "initMemory", "initMemory"],
+    [["setup", "spawn"], "initMemory", "initMemory"],
     [["setup", "init"], "initMemory", "initMemory"],
     [["init", "waiting"], "initMemory", "init"],
     [["output", "waiting"], "outputMemory", "output"],
@@ -192,7 +192,7 @@ Deno.test("assemble() keeps memory where only those processes have it who use it
 Deno.test("assemble() refuses memory that is not of one process where it has to be", () => {
   const waiting = sharing(slot("nobody's"), "waiting");
   assert.throws(() => assemble(waiting, "x86_64"), /nobody's is of no process/);
-  for (const users of [["init", "resident"], ["births", "output"]] as const) {
+  for (const users of [["init", "resident"], ["spawn", "output"]] as const) {
     assert.throws(
       () => assemble(sharing(slot("secret"), ...users), "x86_64"),
       /secret is used by processes that do not share it/,

@@ -19,7 +19,7 @@ const NAMES = [
   "output",
   "initMemory",
   "init",
-  "births",
+  "spawn",
   "setup",
 ] as const;
 
@@ -34,7 +34,7 @@ export const PLACE: Readonly<Record<typeof NAMES[number], Range>> = {
   output: range(0x490000, 0x4d0000),
   initMemory: range(0x4d0000, 0x500000),
   init: range(0x500000, 0x600000),
-  births: range(0x600000, 0x8000000),
+  spawn: range(0x600000, 0x8000000),
   setup: range(0x8000000, 0x10000000),
 };
 
@@ -56,17 +56,17 @@ export const MEMORY = {
   setup: PLACE.setup,
   /** Of the first process and of output: not for init. */
   notInit: between("data", "initMemory"),
-  /** Not for init when nothing is born later. */
-  afterInit: range(PLACE.births.address, TOP),
-  /** Not for init when something is. */
-  afterBirths: range(PLACE.setup.address, TOP),
+  /** Not for init when it forks nothing later. */
+  afterInit: range(PLACE.spawn.address, TOP),
+  /** Not for init when it does. */
+  afterSpawn: range(PLACE.setup.address, TOP),
   /** Of the first process: not for output. */
   beforeOutput: between("data", "outputMemory"),
   /** Not for output, nor, up to the page with the program's name, for the first process. */
   afterOutput: range(PLACE.initMemory.address, TOP),
   resident: PLACE.resident,
   output: PLACE.output,
-  /** Init's, and what is born of it. */
+  /** Init's, and that of the processes that it forks. */
   init: between("init", "setup"),
 } as const;
 
@@ -119,7 +119,7 @@ export function partAddresses(
     output: place("output"),
     initMemory: place("initMemory"),
     init: place("init"),
-    births: place("births"),
+    spawn: place("spawn"),
     setup: place("setup"),
   };
 }

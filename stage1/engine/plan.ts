@@ -124,7 +124,7 @@ export interface Heading {
  * Where steps and constants live:
  *
  *     setup     what makes the pod; given back to the kernel once it is up
- *     births    the processes of apps: what init keeps for those that are born later
+ *     spawn     the processes of apps: what init keeps for those that it forks later
  *     resident  what stays of the first process
  *     init      what stays of the pod's init, or shim
  *     output    the processes that read the apps' output
@@ -134,7 +134,7 @@ export interface Heading {
 export type SectionName = typeof SECTIONS[number];
 
 /** All sections. */
-export const SECTIONS = ["setup", "births", "resident", "init", "output", "waiting"] as const;
+export const SECTIONS = ["setup", "spawn", "resident", "init", "output", "waiting"] as const;
 
 /** What stands in a section. */
 export type Item = Step | Label | Heading | Keep;
@@ -143,7 +143,7 @@ export type Item = Step | Label | Heading | Keep;
 export interface Plan {
   readonly setup: readonly Item[];
   readonly resident: readonly Item[];
-  readonly births?: readonly Item[];
+  readonly spawn?: readonly Item[];
   readonly init?: readonly Item[];
   readonly output?: readonly Item[];
   readonly waiting?: readonly Item[];
@@ -293,7 +293,7 @@ export type Sections = Readonly<Record<SectionName, Section>>;
 export function emptySections(): Sections {
   return {
     setup: new Section(),
-    births: new Section(),
+    spawn: new Section(),
     resident: new Section(),
     init: new Section(),
     output: new Section(),
@@ -305,7 +305,7 @@ export function emptySections(): Sections {
 export function planOf(sections: Sections): Plan {
   return {
     setup: sections.setup.items,
-    births: sections.births.items,
+    spawn: sections.spawn.items,
     resident: sections.resident.items,
     init: sections.init.items,
     output: sections.output.items,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { exited, INIT, testApp, testPod } from "../testing/fake_kernel.ts";
 import { streamHeader } from "./journal.ts";
 import * as k from "../../src/linux/constants.ts";
-import { type Given, interpret, type Memory } from "../engine/testing/interpret.ts";
+import { interpret, type KernelValue, type Memory } from "../engine/testing/interpret.ts";
 import type { SyscallName } from "../engine/syscalls.ts";
 import type { Pod, PodApp, Streams } from "../pod.ts";
 import { podPlan } from "../processes/pod_plan.ts";
@@ -42,8 +42,8 @@ Deno.test("a stream of the journal begins with the seven lines that journald rea
 });
 
 /** Bytes of memory that a call was given. */
-function bytes(given: Given | undefined, size: number, memory: Memory): Uint8Array {
-  const view = given instanceof DataView ? given : memory.view(Number(given), size);
+function bytes(value: KernelValue | undefined, size: number, memory: Memory): Uint8Array {
+  const view = value instanceof DataView ? value : memory.view(Number(value), size);
   return new Uint8Array(view.buffer, view.byteOffset, size).slice();
 }
 
@@ -69,13 +69,13 @@ interface Seen {
 /** Runs a process beside the pod by what it reads. */
 function runReader(
   pod: Pod,
-  births: readonly number[],
+  forks: readonly number[],
   chunks: Chunks,
-  answer: (call: SyscallName, args: readonly Given[]) => number | undefined = () => undefined,
+  answer: (call: SyscallName, args: readonly KernelValue[]) => number | undefined = () => undefined,
 ): Seen & { readonly code: number | undefined } {
   const seen: Seen = { done: [], written: [] };
   const coming = [...chunks];
-  const clones = [...births];
+  const clones = [...forks];
   let descriptor = 10;
   const { end } = interpret(podPlan(pod), (call, args, memory) => {
     const special = answer(call, args);
@@ -185,7 +185,7 @@ Deno.test("a log that can't be renamed is not written beyond its bound", () => {
   const small = app("a", LOGGED, { logSize: 64 });
   const answer = (call: SyscallName) => call === "renameat2" ? -30 : undefined;
   const chunks: Chunks = [[0, "0123456"], [0, "lost"]];
-  const inDirectory = (call: SyscallName, args: readonly Given[]) =>
+  const inDirectory = (call: SyscallName, args: readonly KernelValue[]) =>
     typeof args[1] === "number" ? answer(call) : undefined;
   const { code, written } = logged(chunks, [small], inDirectory);
   assert.equal(code, 0);
@@ -208,10 +208,10 @@ Deno.test("nothing that the logger can't do ends it before the pod", () => {
   for (
     const failing of ["openat", "pwritev", "setsid", "flock", "close_range", "munmap"] as const
   ) {
-    let born = false;
+    let forked = false;
     const { code } = logged([[0, "x"], [0, "y"]], [app("a", LOGGED)], (call, args) => {
-      born ||= call === "prctl" && args[1] === "rkt-log";
-      return born && call === failing ? -5 : undefined;
+      forked ||= call === "prctl" && args[1] === "rkt-log";
+      return forked && call === failing ? -5 : undefined;
     });
     assert.equal(code, 0, failing);
   }

@@ -71,7 +71,7 @@ const LIFECYCLE = [
   "post-stop",
 ] as const;
 const NAMES = [
-  /** The address of the descriptor of the cgroup that its processes are born in, where they are. */
+  /** The address of the descriptor of the cgroup that its processes are forked into, where they are. */
   "cgroup",
   /** The name of the app and of its file in the status directory. */
   "name",

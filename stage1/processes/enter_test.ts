@@ -111,18 +111,18 @@ Deno.test("the terminal is made in the app, and its other end comes from its mas
   assert.equal(indexOf(run, "openat", k.AT_FDCWD, "/dev/pts/0"), -1);
 });
 
-Deno.test("the helpers of a terminal are born in the caller's PID namespace", () => {
+Deno.test("the helpers of a terminal are forked in the caller's PID namespace", () => {
   const answer: Script["answer"] = (call) => call === "recvmsg" ? 1 : undefined;
   const run = outside({ answer }, { terminal: true });
   const clones = run.calls.flatMap(({ call }, i) => call === "clone" ? [i] : []);
   assert.equal(clones.length, 4);
-  const [chosen, given] = pair(
+  const [chosen, returned] = pair(
     run.calls.flatMap(({ call, args }, i) =>
       call === "setns" && args[1] === k.CLONE_NEWPID ? [i] : []
     ),
   );
-  inOrder(run, chosen, nth(clones, 0), given, nth(clones, 1));
-  assert.notEqual(nth(run.calls, given).args[0], PROCESS);
+  inOrder(run, chosen, nth(clones, 0), returned, nth(clones, 1));
+  assert.notEqual(nth(run.calls, returned).args[0], PROCESS);
 });
 
 Deno.test("rkt enter ends as the program ended", () => {

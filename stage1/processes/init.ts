@@ -53,7 +53,7 @@ export function init(
   supervisor: Supervisor,
   namespaces: number,
 ): void {
-  const { setup, births } = sections;
+  const { setup, spawn } = sections;
   let host: FromHost | undefined;
   let sandbox: Sandbox | undefined;
   if (pod.privateUsers !== undefined) {
@@ -119,7 +119,7 @@ export function init(
 
   setup.goto("init ready");
 
-  for (const app of pod.apps) startApp(births, pod, app, supervisor.cgroups);
+  for (const app of pod.apps) startApp(spawn, pod, app, supervisor.cgroups);
   initLoop(sections, pod, statusDirectory, supervisor.cgroups, sandbox?.role, supervisor.notify);
 }
 

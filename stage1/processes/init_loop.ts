@@ -82,12 +82,12 @@ function ready(loop: Loop): void {
   steps.heading("init: the apps are on their way");
   steps.label("init up");
   steps.set(AFTER_RECONCILE, instructionAt("init wait"));
-  const later = table.apps.some(startsLater);
-  const { notInit, afterBirths, afterInit } = MEMORY;
-  for (const { address, size } of [notInit, later ? afterBirths : afterInit]) {
+  const forksAgain = table.apps.some(startsLater);
+  const { notInit, afterSpawn, afterInit } = MEMORY;
+  for (const { address, size } of [notInit, forksAgain ? afterSpawn : afterInit]) {
     steps.attempt("give back what no step needs", "munmap", [address, size]);
   }
-  if (!later) {
+  if (!forksAgain) {
     steps.attempt("let go of the input", "close", [0]);
     steps.attempt("let go of the output", "close", [1]);
   }
@@ -99,7 +99,7 @@ function wait({ steps, pod, role }: Loop, waiting: Section): void {
   const { address, size } = MEMORY.init;
   waiting.heading("init: while there is nothing to do");
   waiting.label("init wait");
-  // Steps and constants, also those of processes that are born later, are read from the file again.
+  // Steps and constants, also those of processes that init forks later, are read from the file again.
   waiting.attempt("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
   waiting.label("init waits");
   waiting.attempt("wait for a signal", "rt_sigtimedwait", [

@@ -23,9 +23,9 @@ const init = (apps: readonly PodApp[], ...events: readonly Event[]) => play(test
 function play(
   pod: Pod,
   events: readonly Event[],
-  births: readonly number[] = [P1, P2, P3, P4, P5],
+  forks: readonly number[] = [P1, P2, P3, P4, P5],
 ) {
-  return runPod(pod, { clones: [0, ...births], events });
+  return runPod(pod, { clones: [0, ...forks], events });
 }
 
 const ends = (...children: readonly (readonly [number, number])[]): Event => ({ ended: children });
@@ -49,7 +49,7 @@ const always = (name: string, changes: Partial<RestartPolicy> = {}) =>
 
 const command = (word: string) => ({ executables: [`/bin/${word}`], arguments: [word] });
 
-const births = (run: ReturnType<typeof init>): number =>
+const forks = (run: ReturnType<typeof init>): number =>
   callsOf(run, "clone").filter(([, flags]) => flags === (k.CLONE_NEWNS | k.SIGCHLD)).length;
 
 /** The exit statuses that are noted, and the counts of restarts. */
@@ -69,18 +69,18 @@ Deno.test("an app with --restart=always is started again when its timer has run 
   for (const status of [exited(0), exited(3), killedBy(11)]) {
     const rests = init([always("one")], ends([P1, status]));
     assert.deepEqual(rests.end, WAITING);
-    assert.equal(births(rests), 1);
+    assert.equal(forks(rests), 1);
     assert.deepEqual(noted(rests), []);
     const runs = init([always("one")], ends([P1, status]), RESTED);
     assert.deepEqual(runs.end, WAITING);
-    assert.equal(births(runs), 2);
+    assert.equal(forks(runs), 2);
     assert.deepEqual(noted(runs), ["one-restarts=1"]);
   }
 });
 
 Deno.test("an app that rests is not started by another child's end", () => {
   const run = init([always("one")], ends([P1, exited(1)]), ends([50, 0]), ends([51, 0]));
-  assert.equal(births(run), 1);
+  assert.equal(forks(run), 1);
 });
 
 Deno.test("an app with --restart=on-failure is started again when it fails, and ends when it succeeds", () => {
@@ -154,7 +154,7 @@ Deno.test("an app that was asked to stop is not started again", () => {
 
 Deno.test("an app that dies by a signal that does not ask to stop is started again", () => {
   const run = init([always("one")], k.SIGHUP, ends([P1, killedBy(k.SIGHUP)]), RESTED);
-  assert.equal(births(run), 2);
+  assert.equal(forks(run), 2);
 });
 
 Deno.test("an app that rests ends when another one ends the pod", () => {
@@ -194,7 +194,7 @@ Deno.test("an app waits for the pre-start of those that it starts after", () => 
     testApp("one", { preStart: command("prepare") }),
   ];
   const waits = init(apps);
-  assert.equal(births(waits), 1);
+  assert.equal(forks(waits), 1);
   assert.deepEqual(waits.opened.filter((name) => name.endsWith("-started")), []);
   const goes = init(apps, ends([P1, exited(0)]));
   assert.deepEqual(goes.opened.filter((name) => name.endsWith("-started")), [
@@ -213,13 +213,13 @@ Deno.test("an app that waits for one that will never start ends with the pod, or
     [{ ...ending, lifecycle: living({ keep: true }) }, after],
     ends([P1, exited(9)]),
   );
-  assert.equal(births(kept), 2);
+  assert.equal(forks(kept), 2);
 });
 
 Deno.test("main starts when pre-start has succeeded", () => {
   const app = testApp("one", { preStart: command("prepare") });
   const prepares = init([app]);
-  assert.equal(births(prepares), 1);
+  assert.equal(forks(prepares), 1);
   assert.deepEqual(prepares.opened.filter((name) => name.startsWith("one")), []);
   const runs = init([app], ends([P1, exited(0)]), ends([P2, exited(5)]));
   assert.deepEqual(runs.end, { kind: "exit", code: 5 });
@@ -232,7 +232,7 @@ Deno.test("a pre-start that fails ends the app with its status, and is told of; 
     assert.deepEqual(run.end, { kind: "exit", code });
     assert.deepEqual(run.said, [`stage1: app "one": pre-start failed with status ${code}\n`]);
     assert.deepEqual(noted(run), [`one=${code}`]);
-    assert.equal(births(run), 1);
+    assert.equal(forks(run), 1);
   }
 });
 
@@ -260,9 +260,9 @@ Deno.test("a post-stop that fails is told of, and counts if main has not failed"
 Deno.test("post-stop also runs when the pod was asked to stop or is killed, and gets the grace time", () => {
   const app = testApp("one", { postStop: command("clean") });
   const stopped = init([app], k.SIGTERM, ends([P1, killedBy(15)]));
-  assert.equal(births(stopped), 2);
+  assert.equal(forks(stopped), 2);
   const killed = init([app], k.SIGALRM, ends([P1, killedBy(9)]), k.SIGALRM);
-  assert.equal(births(killed), 2);
+  assert.equal(forks(killed), 2);
   assert.deepEqual(callsOf(killed, "kill"), [["kill", -1, k.SIGKILL], ["kill", -1, k.SIGKILL]]);
   assert.equal(callsOf(killed, "setitimer").length, 2);
 });
@@ -271,7 +271,7 @@ Deno.test("an app that is started again goes through pre-start, main and post-st
   const app = { ...always("one"), preStart: command("prepare"), postStop: command("clean") };
   const events = [ends([P1, 0]), ends([P2, exited(1)]), ends([P3, 0]), RESTED, ends([P4, 0])];
   const run = init([app], ...events);
-  assert.equal(births(run), 5);
+  assert.equal(forks(run), 5);
   assert.deepEqual(run.opened.filter((name) => name.startsWith("one")), [
     "one-pid",
     "one-started",
@@ -313,8 +313,8 @@ Deno.test("a failing app stops those that run or prepare, and lets post-stop end
 });
 
 Deno.test("a process that can't be made counts as a failure, and is told of", () => {
-  const failing = (apps: readonly PodApp[], births: readonly number[], ...events: Event[]) =>
-    play(testPod(apps), events, births);
+  const failing = (apps: readonly PodApp[], forks: readonly number[], ...events: Event[]) =>
+    play(testPod(apps), events, forks);
   const EAGAIN = -11;
   const main = failing([testApp("one"), testApp("two")], [P1, EAGAIN], ends([P1, killedBy(15)]));
   assert.deepEqual(main.end, { kind: "exit", code: 254 });
@@ -323,18 +323,18 @@ Deno.test("a process that can't be made counts as a failure, and is told of", ()
     'stage1: app "two": no process could be made for it, status 254\n',
   ]);
   const again = failing([always("one")], [P1, EAGAIN, P2], ends([P1, 0]), RESTED, RESTED);
-  assert.equal(births(again), 3);
+  assert.equal(forks(again), 3);
   const post = testApp("one", { postStop: command("clean") });
   const cleaning = failing([post], [P1, EAGAIN], ends([P1, exited(3)]));
   assert.deepEqual(cleaning.end, { kind: "exit", code: 3 });
   assert.deepEqual(cleaning.said, ['stage1: app "one": post-stop failed with status 254\n']);
 });
 
-Deno.test("init keeps what later births need, and gives it back where there will be none", () => {
+Deno.test("init keeps what later forks need, and gives it back where there will be none", () => {
   const released = (app: PodApp) =>
     callsOf(init([app]), "munmap", "madvise", "close").slice(-5)
       .map(([call, what]) => [call, what]);
-  const { notInit, afterInit, afterBirths, init: ofInit } = MEMORY;
+  const { notInit, afterInit, afterSpawn, init: ofInit } = MEMORY;
   const all = [
     ["munmap", notInit.address],
     ["munmap", afterInit.address],
@@ -347,7 +347,7 @@ Deno.test("init keeps what later births need, and gives it back where there will
   for (const app of [always("one"), testApp("one", { postStop: command("clean") })]) {
     assert.deepEqual(released(app).slice(-3), [
       ["munmap", notInit.address],
-      ["munmap", afterBirths.address],
+      ["munmap", afterSpawn.address],
       ["madvise", ofInit.address],
     ]);
   }

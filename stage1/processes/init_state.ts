@@ -1,7 +1,7 @@
 /** What the parts of init's loop share: init_loop.ts, app_starts.ts, app_ends.ts. */
 import type { Cgroups } from "../cgroup/cgroup.ts";
 import type { Notify } from "./notify.ts";
-import type { Noting } from "./status_files.ts";
+import type { StatusContext } from "./status_files.ts";
 import { type Section, type Slot, slot, type Struct, zeroSlot } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
 
@@ -24,7 +24,7 @@ export interface Role {
 }
 
 /** What the parts of the loop share. */
-export interface Loop extends Noting {
+export interface Loop extends StatusContext {
   readonly cgroups?: Cgroups | undefined;
   readonly pod: Pod;
   readonly role: Role;

@@ -56,7 +56,7 @@ Deno.test("init makes mounts private before it makes any", () => {
   }
 });
 
-Deno.test("init leaves the host's root, and its own is read-only, before an app is born", () => {
+Deno.test("init leaves the host's root, and its own is read-only, before it forks an app", () => {
   const run = init(ONE);
   const steps = [
     indexOf(run, "pivot_root", ".", "."),

@@ -198,7 +198,7 @@ function shim(
   attachRoot(steps, pod, app, root, {}, new Map());
   setReadOnly(steps, "make the copy's root read-only again", true);
   steps.goto("init ready");
-  startApp(sections.births, pod, app, cgroups);
+  startApp(sections.spawn, pod, app, cgroups);
   initLoop(sections, pod, statusDirectory, cgroups, shimRole(app, ready, appsLock));
 }
 

@@ -11,7 +11,7 @@ import * as k from "../../src/linux/constants.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot } from "../engine/plan.ts";
 
 /** What the steps here work with. */
-export interface Noting {
+export interface StatusContext {
   readonly steps: Section;
   readonly table: AppTable;
   readonly statusDirectory: Slot;
@@ -26,7 +26,7 @@ const NAME = slot("name");
 
 /** Opens a file of the app in the status directory, to be written anew unless `keep` says that it is only written over. */
 function open(
-  { steps, table, statusDirectory, app }: Noting,
+  { steps, table, statusDirectory, app }: StatusContext,
   what: string,
   file: "name" | "pid file" | "start file" | "restarts file",
   keep: "truncate" | "keep",
@@ -42,55 +42,55 @@ function open(
 
 /** Four bytes are never half there, so they are written over the old ones. */
 function noteNumber(
-  noting: Noting,
+  context: StatusContext,
   what: string,
   file: "pid file" | "restarts file",
   word: "pid" | "restarts",
 ): void {
-  const { steps, table, app } = noting;
+  const { steps, table, app } = context;
   const at = slot("number");
-  open(noting, `note ${what}`, file, "keep");
+  open(context, `note ${what}`, file, "keep");
   table.locate(steps, app, word, at);
   steps.attempt(`write ${what}`, "write", [FILE, at, 4]);
   steps.attempt("close the file", "close", [FILE]);
 }
 
 /** The app's main runs. The PID is there before the start is. */
-export function noteStart(noting: Noting): void {
-  noteNumber(noting, "the app's PID", "pid file", "pid");
-  open(noting, "note the start of the app", "start file", "truncate");
-  noting.steps.attempt("close the file", "close", [FILE]);
+export function noteStart(context: StatusContext): void {
+  noteNumber(context, "the app's PID", "pid file", "pid");
+  open(context, "note the start of the app", "start file", "truncate");
+  context.steps.attempt("close the file", "close", [FILE]);
 }
 
 /** The app's main has ended, and somebody else may get its PID. */
-export function noteMainEnd(noting: Noting): void {
-  noteNumber(noting, "that the app's PID is free", "pid file", "pid");
+export function noteMainEnd(context: StatusContext): void {
+  noteNumber(context, "that the app's PID is free", "pid file", "pid");
 }
 
 /** The app is about to be started once more. */
-export function noteRestart(noting: Noting): void {
-  const { steps, table, app } = noting;
+export function noteRestart(context: StatusContext): void {
+  const { steps, table, app } = context;
   const count = slot("restarts");
   table.get(steps, app, "restarts", count);
   steps.compute("add", [count, 1], { store: count });
   table.put(steps, app, "restarts", count);
-  noteNumber(noting, "how often the app was restarted", "restarts file", "restarts");
+  noteNumber(context, "how often the app was restarted", "restarts file", "restarts");
 }
 
 /** The exit codes as text, four bytes each: no division is needed to write a number. */
 const CODE_TEXTS = Array.from({ length: 256 }, (_, code) => `${code}`.padEnd(4)).join("");
 
 /** The app has ended for good. */
-export function noteEnd(noting: Noting): void {
-  const { steps } = noting;
-  open(noting, "note the end of the app", "name", "truncate");
-  const { text, length } = codeText(noting, "code to note");
+export function noteEnd(context: StatusContext): void {
+  const { steps } = context;
+  open(context, "note the end of the app", "name", "truncate");
+  const { text, length } = codeText(context, "code to note");
   steps.attempt("write its exit status", "write", [FILE, text, length]);
   steps.attempt("close the file", "close", [FILE]);
 }
 
 /** The text of the exit status. `name` makes the labels unique. */
-function codeText({ steps, code }: Noting, name: string): { text: Slot; length: Slot } {
+function codeText({ steps, code }: StatusContext, name: string): { text: Slot; length: Slot } {
   const text = slot("text");
   const length = slot("length");
   steps.compute("shl", [code, 2], { store: text });
@@ -109,8 +109,8 @@ function codeText({ steps, code }: Noting, name: string): { text: Slot; length: 
  *
  * @param what stands between the app's name and the exit status
  */
-export function say(noting: Noting, what: string): void {
-  const { steps, table, app } = noting;
+export function say(context: StatusContext, what: string): void {
+  const { steps, table, app } = context;
   const size = (part: string) => new TextEncoder().encode(part).length;
   const begin = 'stage1: app "';
   const between = `": ${what}`;
@@ -132,7 +132,7 @@ export function say(noting: Noting, what: string): void {
     table.get(steps, app, word, name);
     steps.compute("put", [addressOf(line, offset), name]);
   }
-  const { text, length } = codeText(noting, `code after "${what}"`);
+  const { text, length } = codeText(context, `code after "${what}"`);
   steps.compute("put", [addressOf(line, 48), text]);
   steps.compute("put", [addressOf(line, 56), length]);
   steps.attempt(`say "${what}…"`, "writev", [2, line, 5]);

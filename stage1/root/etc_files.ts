@@ -16,7 +16,7 @@ import type { EtcFile, Pod, PodApp } from "../pod.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
 
 /** The files, by their names in /etc. */
-function given({ etc }: Pod): readonly (readonly [name: string, file: EtcFile])[] {
+function podFiles({ etc }: Pod): readonly (readonly [name: string, file: EtcFile])[] {
   return [
     ...etc.resolvConf === undefined ? [] : [["resolv.conf", etc.resolvConf] as const],
     ...etc.hosts === undefined ? [] : [["hosts", etc.hosts] as const],
@@ -32,7 +32,7 @@ export type HostFiles = ReadonlyMap<string, Slot>;
  */
 export function openEtcFiles(steps: Section, pod: Pod, app: PodApp): HostFiles {
   const opened = new Map<string, Slot>();
-  for (const [name, { kind }] of given(pod)) {
+  for (const [name, { kind }] of podFiles(pod)) {
     if (kind !== "host") continue;
     const file = slot(`the host's ${name}`);
     steps.must(`open the host's /etc/${name} for app "${app.name}"`, "open_tree", [
@@ -47,7 +47,7 @@ export function openEtcFiles(steps: Section, pod: Pod, app: PodApp): HostFiles {
 
 /** Writes the files that are the pod's own into init's root. */
 export function makeEtcFiles(steps: Section, pod: Pod): void {
-  for (const [name, file] of given(pod)) {
+  for (const [name, file] of podFiles(pod)) {
     if (file.kind !== "text") continue;
     const made = slot("file");
     steps.must(`make /etc/${name}`, "openat", [
@@ -70,7 +70,7 @@ export function mountEtcFiles(
   root: Slot,
   opened: HostFiles,
 ): void {
-  for (const [name] of given(pod)) {
+  for (const [name] of podFiles(pod)) {
     const what = `mount /etc/${name} in app "${app.name}"`;
     const host = opened.get(name);
     const file = host ?? slot("file");

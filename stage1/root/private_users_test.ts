@@ -56,11 +56,11 @@ Deno.test("the intermediate process makes init after all that takes the host's r
   ];
   assert.ok(order.every((at) => at >= 0), `${order}`);
   assert.deepEqual(order, order.toSorted((a, b) => a - b));
-  const births = run.calls.flatMap(({ call, args }, i) =>
+  const forks = run.calls.flatMap(({ call, args }, i) =>
     call === "clone" && (Number(args[0]) & k.CLONE_NEWPID) !== 0 ? [[i, Number(args[0])]] : []
   );
-  assert.equal(births.length, 1);
-  const [at = NaN, flags = NaN] = nth(births, 0);
+  assert.equal(forks.length, 1);
+  const [at = NaN, flags = NaN] = nth(forks, 0);
   assert.ok(at > enter);
   // All other namespaces belong to the user namespace, and init is the supervisor's child.
   for (const flag of [k.CLONE_NEWNS, k.CLONE_NEWUTS, k.CLONE_NEWIPC, k.CLONE_PARENT]) {

@@ -2,7 +2,7 @@ import { nth, pair, triple } from "../testing/nth.ts";
 import assert from "node:assert/strict";
 import { callsOf, indexOf, runPod, type Script, testApp, testPod } from "../testing/fake_kernel.ts";
 import * as k from "../../src/linux/constants.ts";
-import type { Given, Run } from "../engine/testing/interpret.ts";
+import type { KernelValue, Run } from "../engine/testing/interpret.ts";
 import type { AppMount, PodApp } from "../pod.ts";
 import { PROTECTED } from "./kernel_files.ts";
 
@@ -23,13 +23,13 @@ const mount = (changes: Partial<AppMount> = {}): AppMount => ({
 });
 
 /** The options of the file system that comes of the nth fsopen(2) of a type. */
-function options(run: Run, type: string, which = 0): Map<Given, Given> {
+function options(run: Run, type: string, which = 0): Map<KernelValue, KernelValue> {
   const opened = run.calls.flatMap(({ call, args }, i) =>
     call === "fsopen" && args[0] === type ? [i] : []
   );
   const rest = run.calls.slice(nth(opened, which) + 1);
   const end = rest.findIndex(({ call }) => call === "fsmount");
-  return new Map<Given, Given>([
+  return new Map<KernelValue, KernelValue>([
     ...rest.slice(0, end).filter(({ args }) => args[1] === k.FSCONFIG_SET_STRING)
       .map(({ args }) => [nth(args, 2), nth(args, 3)] as const),
     ["attributes", nth(nth(rest, end).args, 2)],
@@ -37,7 +37,7 @@ function options(run: Run, type: string, which = 0): Map<Given, Given> {
 }
 
 /** The `attr_set` of a mount_setattr(2). */
-function attributesSet(args: readonly Given[]): bigint {
+function attributesSet(args: readonly KernelValue[]): bigint {
   const attributes = args[3];
   assert.ok(attributes instanceof DataView);
   return attributes.getBigUint64(0, true);
@@ -55,7 +55,7 @@ Deno.test("an overlay has the tree below, the pod's own layer above, and no devi
   });
   assert.deepEqual(
     options(run, "overlay"),
-    new Map<Given, Given>([
+    new Map<KernelValue, KernelValue>([
       ["lowerdir", "cas/tree/a\\:b\\\\c/rootfs:cas/skeleton"],
       ["upperdir", "o/app/upper"],
       ["workdir", "o/app/work"],
@@ -195,7 +195,7 @@ Deno.test("a volume is read-only as far down as it goes, and no device in a dire
     const run = build({ mounts: [mount(changes)] });
     const at = indexOf(run, "open_tree", k.AT_FDCWD, "/source");
     const next = nth(run.calls, at + 1);
-    const deep = (flags: Given | undefined) => (Number(flags) & k.AT_RECURSIVE) !== 0;
+    const deep = (flags: KernelValue | undefined) => (Number(flags) & k.AT_RECURSIVE) !== 0;
     if (next.call !== "mount_setattr") return [deep(nth(run.calls, at).args[2]), 0];
     assert.equal(next.args[0], nth(run.calls, at).result);
     assert.equal(deep(next.args[2]), deep(nth(run.calls, at).args[2]));

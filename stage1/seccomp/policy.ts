@@ -85,18 +85,20 @@ function refusal(set: SeccompSet): Refusal {
 }
 
 /** Nothing but the set. */
-function retain(given: SeccompSet, capabilities: readonly string[]): Policy | undefined {
-  if (given.set.includes(ALL)) return undefined;
-  const refused = refusal(given);
+function retain(wanted: SeccompSet, capabilities: readonly string[]): Policy | undefined {
+  if (wanted.set.includes(ALL)) return undefined;
+  const refused = refusal(wanted);
   const actions = new Map<string, Action>([...KNOWN_CALLS.keys()].map((name) => [name, refused]));
-  for (const wildcard of given.set.filter((name) => WHITELISTS.has(name) || BLACKLISTS.has(name))) {
+  for (
+    const wildcard of wanted.set.filter((name) => WHITELISTS.has(name) || BLACKLISTS.has(name))
+  ) {
     for (const [name, action] of defaultPolicy(capabilities).actions) {
       if (isRefused(action) === BLACKLISTS.has(wildcard)) {
         actions.set(name, BLACKLISTS.has(wildcard) ? ALLOW : action);
       }
     }
   }
-  for (const name of [...named(given), ...ALWAYS]) actions.set(name, ALLOW);
+  for (const name of [...named(wanted), ...ALWAYS]) actions.set(name, ALLOW);
   return { actions, unknown: refused };
 }
 
@@ -105,13 +107,13 @@ const isRefused = (action: Action): boolean =>
   action.kind === "kill" || (action.kind === "errno" && action.errno !== ENOSYS.errno);
 
 /** All that is known but the set. A set of nothing is the default (so has rkt it). */
-function remove(given: SeccompSet, capabilities: readonly string[]): Policy {
-  const refused = refusal(given);
-  const listed = named(given);
+function remove(wanted: SeccompSet, capabilities: readonly string[]): Policy {
+  const refused = refusal(wanted);
+  const listed = named(wanted);
   const defaults = defaultPolicy(capabilities);
-  const wild = given.set.filter((name) => WHITELISTS.has(name) || BLACKLISTS.has(name));
-  if (listed.length === 0 && wild.length === 0 && !given.set.includes(ALL)) return defaults;
-  const start: Action = given.set.includes(ALL) ? refused : ALLOW;
+  const wild = wanted.set.filter((name) => WHITELISTS.has(name) || BLACKLISTS.has(name));
+  if (listed.length === 0 && wild.length === 0 && !wanted.set.includes(ALL)) return defaults;
+  const start: Action = wanted.set.includes(ALL) ? refused : ALLOW;
   const actions = new Map<string, Action>([...KNOWN_CALLS.keys()].map((name) => [name, start]));
   for (const wildcard of wild) {
     for (const [name, action] of defaults.actions) {

@@ -25,7 +25,7 @@ function supervise(changes: Partial<Pod>, answer?: Script["answer"]): Run {
 /** From where to where the pod's directory is moved. */
 const moves = (run: Run) => callsOf(run, "renameat2").map(([, , from, , to]) => [from, to]);
 
-Deno.test("an empty pod directory is filled in prepare, and is in run before the pod is born", () => {
+Deno.test("an empty pod directory is filled in prepare, and is in run before the pod is forked", () => {
   const run = supervise({ stage: "embryo" });
   assert.deepEqual(moves(run), [
     [`pods/embryo/${UUID}`, `pods/prepare/${UUID}`],

@@ -5,9 +5,9 @@ import { DEFAULT_LIFECYCLE } from "../app/restart_policy.ts";
 import * as k from "../../src/linux/constants.ts";
 import {
   type Call,
-  type Given,
   interpret,
   type Kernel,
+  type KernelValue,
   type Memory,
   type Run,
 } from "../engine/testing/interpret.ts";
@@ -49,7 +49,7 @@ export interface Script {
   readonly events?: readonly Event[] | undefined;
   /** Results of calls that are not to go well. */
   readonly answer?:
-    | ((call: SyscallName, args: readonly Given[]) => number | undefined)
+    | ((call: SyscallName, args: readonly KernelValue[]) => number | undefined)
     | undefined;
 }
 
@@ -145,11 +145,11 @@ const TAKING: Partial<Record<SyscallName, readonly number[]>> = {
   move_mount: [0, 2],
 };
 
-const bad = (descriptor: Given): boolean =>
+const bad = (descriptor: KernelValue): boolean =>
   typeof descriptor === "number" && descriptor < 0 && descriptor !== k.AT_FDCWD;
 
 function scripted({ clones, events = [], answer }: Script, seen: Seen): Kernel {
-  const births = [...clones];
+  const forks = [...clones];
   const coming = [...events];
   const ended: (readonly [number, number])[] = [];
   const timers = new Timers(seen);
@@ -159,7 +159,7 @@ function scripted({ clones, events = [], answer }: Script, seen: Seen): Kernel {
     const special = answer?.(call, args);
     if (special !== undefined) return special;
     if ((TAKING[call] ?? []).some((i) => bad(argument(args, i)))) return -9; // EBADF
-    if (call === "clone" || call === "clone3") return births.shift() ?? 1000;
+    if (call === "clone" || call === "clone3") return forks.shift() ?? 1000;
     if (call === "openat") {
       files.set(descriptor, textAt(argument(args, 1), memory));
       seen.opened.push(textAt(argument(args, 1), memory));
@@ -196,12 +196,12 @@ function scripted({ clones, events = [], answer }: Script, seen: Seen): Kernel {
   };
 }
 
-const textAt = (given: Given, memory: Memory): string =>
-  typeof given === "number" ? memory.text(given) : String(given);
+const textAt = (value: KernelValue, memory: Memory): string =>
+  typeof value === "number" ? memory.text(value) : String(value);
 
-function bytesAt(given: Given, size: number, memory: Memory): Uint8Array {
-  if (typeof given === "string") return new TextEncoder().encode(given).slice(0, size);
-  const view = given instanceof DataView ? given : memory.view(Number(given), size);
+function bytesAt(value: KernelValue, size: number, memory: Memory): Uint8Array {
+  if (typeof value === "string") return new TextEncoder().encode(value).slice(0, size);
+  const view = value instanceof DataView ? value : memory.view(Number(value), size);
   return new Uint8Array(view.buffer, view.byteOffset, size).slice();
 }
 
@@ -226,7 +226,7 @@ class Timers {
     this.#left[timer] = 0;
   }
 
-  call(call: SyscallName, args: readonly Given[], memory: Memory): number {
+  call(call: SyscallName, args: readonly KernelValue[], memory: Memory): number {
     if (call === "timer_create") {
       viewAt(argument(args, 2), 4, memory).setInt32(0, this.#left.length, true);
       this.#left.push(0);
@@ -251,28 +251,28 @@ class Timers {
   }
 }
 
-const viewAt = (given: Given, size: number, memory: Memory): DataView =>
-  given instanceof DataView ? given : memory.view(Number(given), size);
+const viewAt = (value: KernelValue, size: number, memory: Memory): DataView =>
+  value instanceof DataView ? value : memory.view(Number(value), size);
 
 /** An argument that a call must have. */
-function argument(args: readonly Given[], index: number): Given {
+function argument(args: readonly KernelValue[], index: number): KernelValue {
   const found = args[index];
   if (found === undefined) throw new RangeError(`the call has no argument ${index}`);
   return found;
 }
 
 /** The calls of some names, as `[name, ...arguments]`. */
-export function callsOf(run: Run, ...names: readonly SyscallName[]): (readonly Given[])[] {
+export function callsOf(run: Run, ...names: readonly SyscallName[]): (readonly KernelValue[])[] {
   return run.calls.filter(({ call }) => names.includes(call)).map(shown);
 }
 
 /** A call with its arguments, for comparisons; memory is left out. */
-export function shown({ call, args }: Call): readonly Given[] {
+export function shown({ call, args }: Call): readonly KernelValue[] {
   return [call, ...args.filter((each) => !(each instanceof DataView))];
 }
 
 /** Where a call stands among a run's calls; -1 where it does not. */
-export function indexOf(run: Run, call: SyscallName, ...args: readonly Given[]): number {
+export function indexOf(run: Run, call: SyscallName, ...args: readonly KernelValue[]): number {
   return run.calls.findIndex((each) =>
     each.call === call && args.every((arg, i) => each.args[i] === arg)
   );

@@ -19,12 +19,12 @@ import type { Invocation } from "../grammar/command.ts";
 /** First the manifest forgets the app, then its files go: what a crash leaves of them is in nobody's way. */
 export default async function remove(invocation: Invocation): Promise<number> {
   const { global } = invocation;
-  const { uuid, app: given } = appArgument(invocation);
+  const { uuid, app: name } = appArgument(invocation);
   if (Deno.uid() !== 0) throw new Failure("app rm needs root; try it with sudo");
   const pod = openSandbox(global.dir, uuid);
   using _manifest = lockManifest(pod);
   const before = completeManifest(pod);
-  const app = parseAcName(given);
+  const app = parseAcName(name);
   appOf(before, pod, app);
   using claimed = claimApp(pod, app);
   if (claimed === undefined) {

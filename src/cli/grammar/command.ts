@@ -27,7 +27,7 @@ export interface Command {
   /** Loads the code; absent where there is none yet. */
   readonly load?: () => Promise<CommandModule>;
   /** Why there is no code yet: "it comes with …". */
-  readonly later?: string;
+  readonly unsupported?: string;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { Failure } from "../../failure.ts";
 import type { AppArguments, Command, Invocation } from "./command.ts";
-import { type Flag, flagsOf, flagTable, type GivenFlags, isFlag, readFlag } from "./flags.ts";
+import { type Flag, flagsOf, flagTable, isFlag, type RawFlags, readFlag } from "./flags.ts";
 import { GLOBAL_FLAG_TABLE, GLOBAL_FLAGS, globalFlags } from "./global_flags.ts";
 import { suggestion } from "./suggest.ts";
 
@@ -14,7 +14,7 @@ export interface FoundCommand {
   /** Behind the command's name. */
   readonly rest: readonly string[];
   /** Global flags that stood before or inside the command's name. */
-  readonly given: GivenFlags;
+  readonly raw: RawFlags;
 }
 
 /** What the words of a command line say. */
@@ -33,9 +33,9 @@ export function findCommand(argv: readonly string[], table: readonly Command[]):
   const first = exact(argv.slice(0, 1), table);
   // The way of `rkt run`: nothing to make out.
   if (first?.grammar === "apps") {
-    return { command: first, commands: table, rest: argv.slice(1), given: new Map() };
+    return { command: first, commands: table, rest: argv.slice(1), raw: new Map() };
   }
-  const given: GivenFlags = new Map();
+  const raw: RawFlags = new Map();
   const words: string[] = [];
   let index = 0;
   while (index < argv.length) {
@@ -44,9 +44,9 @@ export function findCommand(argv: readonly string[], table: readonly Command[]):
       // Behind a whole name stand the command's own flags too.
       if (exact(words, table) !== undefined) break;
       if (word === "--version") {
-        return { command: named("version", table), commands: table, rest: [], given };
+        return { command: named("version", table), commands: table, rest: [], raw };
       }
-      index = readFlag(argv, index, GLOBAL_FLAG_TABLE, () => given);
+      index = readFlag(argv, index, GLOBAL_FLAG_TABLE, () => raw);
       continue;
     }
     const next = nextWord(words, word, table);
@@ -55,9 +55,9 @@ export function findCommand(argv: readonly string[], table: readonly Command[]):
     index++;
   }
   const command = exact(words, table);
-  if (command !== undefined) return { command, commands: table, rest: argv.slice(index), given };
-  if (given.delete("help")) {
-    return { command: named("help", table), commands: table, rest: words, given };
+  if (command !== undefined) return { command, commands: table, rest: argv.slice(index), raw };
+  if (raw.delete("help")) {
+    return { command: named("help", table), commands: table, rest: words, raw };
   }
   throw new Failure(missing(words, table), NO_COMMAND);
 }
@@ -67,9 +67,9 @@ export function findCommand(argv: readonly string[], table: readonly Command[]):
  *
  * @throws {Failure} names the flag or argument that is wrong
  */
-export function readInvocation({ command, commands, rest, given }: FoundCommand): Invocation {
+export function readInvocation({ command, commands, rest, raw }: FoundCommand): Invocation {
   const read = command.grammar === "apps" ? readApps : readArguments;
-  return { ...read(command, rest, given), commands };
+  return { ...read(command, rest, raw), commands };
 }
 
 function named(name: string, table: readonly Command[]): Command {
@@ -123,12 +123,12 @@ function missing(words: readonly string[], table: readonly Command[]): string {
 function readArguments(
   command: Command,
   rest: readonly string[],
-  given: GivenFlags,
+  raw: RawFlags,
 ): ReadLine {
   const table = flagTable(command.flags, GLOBAL_FLAGS);
-  const own: GivenFlags = new Map();
+  const own: RawFlags = new Map();
   const args: string[] = [];
-  const place = (flag: Flag) => GLOBAL_FLAGS.includes(flag) ? given : own;
+  const place = (flag: Flag) => GLOBAL_FLAGS.includes(flag) ? raw : own;
   let index = 0;
   while (index < rest.length) {
     const word = rest[index] ?? "";
@@ -143,7 +143,7 @@ function readArguments(
       index++;
     }
   }
-  const global = globalFlags(given);
+  const global = globalFlags(raw);
   if (!global.help) checkCount(command, args);
   return {
     command,
@@ -167,18 +167,18 @@ function checkCount(command: Command, args: readonly string[]): void {
   }
 }
 
-function readApps(command: Command, rest: readonly string[], given: GivenFlags): ReadLine {
+function readApps(command: Command, rest: readonly string[], raw: RawFlags): ReadLine {
   const table = flagTable(command.flags, GLOBAL_FLAGS);
-  const pod: GivenFlags = new Map();
-  const apps: { image: string; given: GivenFlags; args: string[]; closed: boolean }[] = [];
-  const place = (flag: Flag): GivenFlags => {
-    if (GLOBAL_FLAGS.includes(flag)) return given;
+  const pod: RawFlags = new Map();
+  const apps: { image: string; raw: RawFlags; args: string[]; closed: boolean }[] = [];
+  const place = (flag: Flag): RawFlags => {
+    if (GLOBAL_FLAGS.includes(flag)) return raw;
     const last = apps.at(-1);
     if (flag.scope === undefined || (flag.scope === "app or pod" && last === undefined)) return pod;
     if (last === undefined) {
       throw new Failure(`--${flag.name} belongs to an image: put it behind the image's name`);
     }
-    return last.given;
+    return last.raw;
   };
   let index = 0;
   while (index < rest.length) {
@@ -196,7 +196,7 @@ function readApps(command: Command, rest: readonly string[], given: GivenFlags):
     } else if (isFlag(word)) {
       index = readFlag(rest, index, table, place);
     } else {
-      apps.push({ image: word, given: new Map(), args: [], closed: false });
+      apps.push({ image: word, raw: new Map(), args: [], closed: false });
       index++;
     }
   }
@@ -206,9 +206,9 @@ function readApps(command: Command, rest: readonly string[], given: GivenFlags):
     args: [],
     apps: apps.map((app): AppArguments => ({
       image: app.image,
-      flags: flagsOf(table, app.given),
+      flags: flagsOf(table, app.raw),
       args: app.args,
     })),
-    global: globalFlags(given),
+    global: globalFlags(raw),
   };
 }

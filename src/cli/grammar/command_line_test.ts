@@ -29,9 +29,9 @@ Deno.test("findCommand() takes what follows trust for a command only if it is a 
 });
 
 Deno.test("findCommand() reads global flags before and inside a name", () => {
-  const { command, given } = find("--debug", "--dir", "/x", "image", "--dir=/y", "list", "--full");
+  const { command, raw } = find("--debug", "--dir", "/x", "image", "--dir=/y", "list", "--full");
   assert.equal(command.name, "image list");
-  assert.deepEqual(given.get("dir"), ["/x", "/y"]);
+  assert.deepEqual(raw.get("dir"), ["/x", "/y"]);
 });
 
 Deno.test("findCommand() knows help and version as flags", () => {
@@ -104,8 +104,8 @@ Deno.test("readInvocation() expands the words of --insecure-options", () => {
 Deno.test("readInvocation() gives global flags their defaults", () => {
   const { global } = invoke("list");
   assert.equal(global.dir, "/var/lib/rkt");
-  assert.equal(global.dirGiven, false);
+  assert.equal(global.dirSet, false);
   assert.equal(global.userConfig, undefined);
-  assert.equal(invoke("list", "--dir=/x").global.dirGiven, true);
+  assert.equal(invoke("list", "--dir=/x").global.dirSet, true);
   assert.throws(() => invoke("list", "--dir="), { message: "--dir needs the path of a directory" });
 });

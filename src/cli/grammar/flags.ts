@@ -26,7 +26,7 @@ export interface Flag {
   /** Names that older versions used. */
   readonly aliases?: readonly string[];
   /** Why it can't be used yet: "it comes with …". */
-  readonly later?: string;
+  readonly unsupported?: string;
 }
 
 /**
@@ -50,8 +50,8 @@ export type FlagKind =
 
 /** The flags of one command, as they were given. Asking for one that the table lacks is a bug. */
 export interface Flags {
-  /** Whether the flag was given at all. */
-  given(name: string): boolean;
+  /** Whether the command line has the flag at all. */
+  isSet(name: string): boolean;
   /** A `switch`; false by default. */
   on(name: string): boolean;
   /** A `text`: the last one given, or the default; `undefined` where there is neither. */
@@ -85,7 +85,7 @@ export function flagTable(...lists: readonly (readonly Flag[])[]): FlagTable {
 }
 
 /** The texts that were given for each flag, in their order. */
-export type GivenFlags = Map<string, string[]>;
+export type RawFlags = Map<string, string[]>;
 
 const TRUE: readonly string[] = ["1", "t", "T", "TRUE", "true", "True"];
 const FALSE: readonly string[] = ["0", "f", "F", "FALSE", "false", "False"];
@@ -107,19 +107,19 @@ export function readFlag(
   argv: readonly string[],
   index: number,
   table: FlagTable,
-  place: (flag: Flag) => GivenFlags,
+  place: (flag: Flag) => RawFlags,
 ): number {
   const word = argv[index] ?? "";
   const equals = word.indexOf("=");
   const name = equals < 0 ? word : word.slice(0, equals);
   const flag = table.get(name) ?? unknownFlag(name, table);
-  const given = place(flag);
+  const raw = place(flag);
   const bare = flag.bare ?? (SWITCHES.has(flag.kind) ? "true" : undefined);
   const value = equals >= 0 ? word.slice(equals + 1) : bare ?? argv[index + 1];
   if (value === undefined) throw new Failure(`--${flag.name} needs a value`);
   checkValue(flag, value);
   const values = flag.kind === "list" ? value.split(",").filter((each) => each !== "") : [value];
-  given.set(flag.name, [...given.get(flag.name) ?? [], ...values]);
+  raw.set(flag.name, [...raw.get(flag.name) ?? [], ...values]);
   return equals >= 0 || bare !== undefined ? index + 1 : index + 2;
 }
 
@@ -127,19 +127,19 @@ export function readFlag(
 export const SWITCHES: ReadonlySet<FlagKind> = new Set(["switch", "wait", "mode"]);
 
 /** Typed access to flags that were checked by {@linkcode readFlag}. */
-export function flagsOf(table: FlagTable, given: GivenFlags): Flags {
+export function flagsOf(table: FlagTable, raw: RawFlags): Flags {
   const values = (name: string, ...kinds: FlagKind[]): readonly string[] => {
     const flag = table.get(`--${name}`);
     if (flag === undefined || !kinds.includes(flag.kind)) {
       throw new TypeError(`no flag --${name} of kind ${kinds.join(" or ")} in the table`);
     }
-    return given.get(name) ?? (flag.default === undefined ? [] : [flag.default]);
+    return raw.get(name) ?? (flag.default === undefined ? [] : [flag.default]);
   };
   const last = (name: string, kind: FlagKind) => values(name, kind).at(-1);
   const mapped = <T>(text: string | undefined, read: (text: string) => T) =>
     text === undefined ? undefined : read(text);
   return {
-    given: (name) => given.has(name),
+    isSet: (name) => raw.has(name),
     on: (name) => TRUE.includes(last(name, "switch") ?? "false"),
     text: (name) => last(name, "text"),
     number: (name) => mapped(last(name, "number"), Number),
@@ -169,8 +169,8 @@ function checkValue(flag: Flag, value: string): void {
     const words = (allowed ?? []).join(", ");
     throw new Failure(`--${flag.name}: ${JSON.stringify(stranger)} is not one of ${words}`);
   }
-  if (flag.later !== undefined && value !== flag.default && !FALSE.includes(value)) {
-    throw new Failure(`--${flag.name}: not yet: ${flag.later}`);
+  if (flag.unsupported !== undefined && value !== flag.default && !FALSE.includes(value)) {
+    throw new Failure(`--${flag.name}: not yet: ${flag.unsupported}`);
   }
 }
 

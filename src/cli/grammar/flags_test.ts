@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../failure.ts";
-import { type Flag, flagsOf, flagTable, type GivenFlags, readFlag } from "./flags.ts";
+import { type Flag, flagsOf, flagTable, type RawFlags, readFlag } from "./flags.ts";
 
 const FLAGS: readonly Flag[] = [
   { name: "full", kind: "switch", help: "" },
@@ -15,15 +15,15 @@ const FLAGS: readonly Flag[] = [
   { name: "wait", kind: "wait", default: "false", help: "" },
   { name: "dry-run", kind: "mode", oneOf: ["addresses"], help: "" },
   { name: "format", kind: "text", oneOf: ["json", "text"], help: "" },
-  { name: "mds", kind: "switch", help: "", later: "it comes with the service" },
+  { name: "mds", kind: "switch", help: "", unsupported: "it comes with the service" },
 ];
 const TABLE = flagTable(FLAGS);
 
 /** Reads flags until the end; what is no flag is an error. */
 function read(...argv: string[]) {
-  const given: GivenFlags = new Map();
-  for (let index = 0; index < argv.length;) index = readFlag(argv, index, TABLE, () => given);
-  return flagsOf(TABLE, given);
+  const raw: RawFlags = new Map();
+  for (let index = 0; index < argv.length;) index = readFlag(argv, index, TABLE, () => raw);
+  return flagsOf(TABLE, raw);
 }
 
 Deno.test("flags have their defaults where they are not given", () => {
@@ -37,7 +37,7 @@ Deno.test("flags have their defaults where they are not given", () => {
   assert.deepEqual(flags.all("env"), []);
   assert.deepEqual(flags.all("net"), ["default"]);
   assert.equal(flags.wait("wait"), undefined);
-  assert.equal(flags.given("dir"), false);
+  assert.equal(flags.isSet("dir"), false);
 });
 
 Deno.test("flags take their value behind = or as the next word", () => {
@@ -46,7 +46,7 @@ Deno.test("flags take their value behind = or as the next word", () => {
   assert.equal(flags.text("file"), "--full");
   assert.equal(flags.number("count"), 7);
   assert.equal(flags.duration("grace"), 0);
-  assert.equal(flags.given("dir"), true);
+  assert.equal(flags.isSet("dir"), true);
   assert.equal(read("-f", "x").text("file"), "x");
   assert.equal(read("-f=x").text("file"), "x");
 });
@@ -65,9 +65,9 @@ Deno.test("repeatable flags collect, the others take the last value", () => {
 });
 
 Deno.test("a flag with a bare meaning leaves the next word alone", () => {
-  const given: GivenFlags = new Map();
-  assert.equal(readFlag(["--net", "x.aci"], 0, TABLE, () => given), 1);
-  assert.deepEqual(flagsOf(TABLE, given).all("net"), ["default"]);
+  const raw: RawFlags = new Map();
+  assert.equal(readFlag(["--net", "x.aci"], 0, TABLE, () => raw), 1);
+  assert.deepEqual(flagsOf(TABLE, raw).all("net"), ["default"]);
 });
 
 Deno.test("a wait flag is a switch or a duration", () => {
@@ -82,8 +82,8 @@ Deno.test("a mode flag is a switch or one of its words", () => {
   assert.equal(read("--dry-run").mode("dry-run"), true);
   assert.equal(read("--dry-run=false").mode("dry-run"), false);
   assert.equal(read("--dry-run=addresses").mode("dry-run"), "addresses");
-  const given: GivenFlags = new Map();
-  assert.equal(readFlag(["--dry-run", "addresses"], 0, TABLE, () => given), 1);
+  const raw: RawFlags = new Map();
+  assert.equal(readFlag(["--dry-run", "addresses"], 0, TABLE, () => raw), 1);
 });
 
 const REFUSED: readonly (readonly [string, string])[] = [

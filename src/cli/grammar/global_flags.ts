@@ -1,7 +1,7 @@
 /** The flags that every command takes, before or behind its name. */
 
 import { Failure } from "../../failure.ts";
-import { type Flag, flagsOf, type FlagTable, flagTable, type GivenFlags } from "./flags.ts";
+import { type Flag, flagsOf, type FlagTable, flagTable, type RawFlags } from "./flags.ts";
 import { suggestion } from "./suggest.ts";
 
 /** A safety measure that a person can switch off. */
@@ -24,8 +24,8 @@ export interface GlobalFlags {
   readonly debug: boolean;
   /** Where images and pods are kept. */
   readonly dir: string;
-  /** Whether `--dir` was given: only then it goes before the configuration's. */
-  readonly dirGiven: boolean;
+  /** Whether the command line has `--dir`: only then does it override the configuration. */
+  readonly dirSet: boolean;
   readonly systemConfig: string;
   readonly localConfig: string;
   /** Absent where there is none, the default. */
@@ -113,19 +113,19 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
 export const GLOBAL_FLAG_TABLE: FlagTable = flagTable(GLOBAL_FLAGS);
 
 /**
- * The global flags out of what was given.
+ * Reads the global flags from the texts of the command line.
  *
  * @throws {Failure} an unknown word in `--insecure-options`
  */
-export function globalFlags(given: GivenFlags): GlobalFlags {
-  const flags = flagsOf(GLOBAL_FLAG_TABLE, given);
+export function globalFlags(raw: RawFlags): GlobalFlags {
+  const flags = flagsOf(GLOBAL_FLAG_TABLE, raw);
   const userConfig = flags.text("user-config") || undefined;
   const caFile = flags.text("ca-file");
   return {
     help: flags.on("help"),
     debug: flags.on("debug"),
     dir: filled("dir", flags.text("dir")),
-    dirGiven: flags.given("dir"),
+    dirSet: flags.isSet("dir"),
     systemConfig: filled("system-config", flags.text("system-config")),
     localConfig: filled("local-config", flags.text("local-config")),
     ...userConfig !== undefined && { userConfig },

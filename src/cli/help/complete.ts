@@ -153,8 +153,8 @@ function commandWords(words: readonly string[], commands: readonly Command[]): C
 
 /** The flags that can stand here: those of apps belong behind an image. */
 function flagsFor({ command, args }: Line): readonly Flag[] {
-  const own = (command?.flags ?? []).filter(({ scope, later }) =>
-    later === undefined && (scope !== "app" || args.length > 0)
+  const own = (command?.flags ?? []).filter(({ scope, unsupported }) =>
+    unsupported === undefined && (scope !== "app" || args.length > 0)
   );
   return [...own, ...GLOBAL_FLAGS];
 }

@@ -28,7 +28,7 @@ export function flagLine(flag: Flag): Definition {
   const notes = [
     ...isDefault ? [`default: ${flag.default}`] : [],
     ...flag.kind === "texts" || flag.kind === "list" ? ["may be repeated"] : [],
-    ...flag.later === undefined ? [] : ["later"],
+    ...flag.unsupported === undefined ? [] : ["later"],
   ];
   return [
     `${short}--${flag.name}${shown}`,

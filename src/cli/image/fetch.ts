@@ -31,7 +31,7 @@ function pullPolicy(flags: Flags): PullPolicy {
   const [storeOnly, noStore] = [flags.on("store-only"), flags.on("no-store")];
   if (storeOnly && noStore) throw new Failure("--store-only and --no-store contradict each other");
   const old = storeOnly ? "never" : noStore ? "update" : undefined;
-  if (old !== undefined && flags.given("pull-policy")) {
+  if (old !== undefined && flags.isSet("pull-policy")) {
     throw new Failure("--pull-policy takes the place of --store-only and --no-store; give one");
   }
   const policy = old ?? flags.text("pull-policy");

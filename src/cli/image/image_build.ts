@@ -40,13 +40,13 @@ export default async function run({ args, flags }: Invocation): Promise<number> 
  */
 export function manifestText(flags: Flags, words: readonly string[]): string {
   const file = flags.text("manifest");
-  const given = file === undefined ? {} : readManifest(file);
-  const name = flags.text("name") ?? given.name;
+  const base = file === undefined ? {} : readManifest(file);
+  const name = flags.text("name") ?? base.name;
   if (name === undefined) throw new Failure("--name is needed: what the image is called");
-  const labels = named(flags, "label", /^[^=]+=/, labelsOf(given.labels, file === undefined));
-  const annotations = named(flags, "annotation", /^[^=]+=/, listOf(given.annotations));
-  const app = appOf(flags, words, given.app);
-  const { acKind: _kind, acVersion, name: _name, labels: _labels, ...rest } = given;
+  const labels = named(flags, "label", /^[^=]+=/, labelsOf(base.labels, file === undefined));
+  const annotations = named(flags, "annotation", /^[^=]+=/, listOf(base.annotations));
+  const app = appOf(flags, words, base.app);
+  const { acKind: _kind, acVersion, name: _name, labels: _labels, ...rest } = base;
   const manifest = {
     acKind: "ImageManifest",
     acVersion: acVersion ?? APPC_VERSION,
@@ -112,14 +112,20 @@ const APP_FLAGS: readonly string[] = [
 ];
 
 /** The `app` section; none for an image that is only a part of others. */
-function appOf(flags: Flags, words: readonly string[], given: unknown): JsonObject | undefined {
-  const wanted = words.length > 0 || APP_FLAGS.some((name) => flags.given(name));
-  if (!wanted) return given as JsonObject | undefined;
-  const before: JsonObject = typeof given === "object" && given !== null ? { ...given } : {};
+function appOf(
+  flags: Flags,
+  words: readonly string[],
+  manifestApp: unknown,
+): JsonObject | undefined {
+  const wanted = words.length > 0 || APP_FLAGS.some((name) => flags.isSet(name));
+  if (!wanted) return manifestApp as JsonObject | undefined;
+  const before: JsonObject = typeof manifestApp === "object" && manifestApp !== null
+    ? { ...manifestApp }
+    : {};
   const app: JsonObject = { exec: [], user: "0", group: "0", ...before };
   const exec = [...flags.all("exec"), ...words];
   if (exec.length > 0) app.exec = exec;
-  for (const name of ["user", "group"]) if (flags.given(name)) app[name] = flags.text(name);
+  for (const name of ["user", "group"]) if (flags.isSet(name)) app[name] = flags.text(name);
   const gids = flags.all("supplementary-gids");
   if (gids.length > 0) app.supplementaryGIDs = gids.map(wholeNumber);
   const workingDirectory = flags.text("working-dir");

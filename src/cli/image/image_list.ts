@@ -82,9 +82,9 @@ const JSON_ORDER = ["id", "name", "importtime", "lastused", "size", "signedby"];
 /** `rkt image list`: what is in the store. */
 export default async function run({ flags, global }: Invocation): Promise<number> {
   const full = flags.on("full");
-  const fields = flags.given("fields") ? flags.all("fields") : DEFAULT_FIELDS;
+  const fields = flags.isSet("fields") ? flags.all("fields") : DEFAULT_FIELDS;
   // Who signed takes place that the short table has not.
-  const names = full && !flags.given("fields") ? [...fields, "signedby"] : fields;
+  const names = full && !flags.isSet("fields") ? [...fields, "signedby"] : fields;
   const columns = names.map((name) => column(name, "field"));
   const rows = (await listImages(new Store(global.dir))).map((image): Row => {
     const version = labelValue(image.manifest.labels, "version");

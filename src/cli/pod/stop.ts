@@ -20,7 +20,7 @@ interface Manner {
 function manner(flags: Flags): Manner {
   const kill = flags.on("force");
   const patience = flags.duration("timeout") ?? 0;
-  return { kill, patience: kill && !flags.given("timeout") ? 0 : patience };
+  return { kill, patience: kill && !flags.isSet("timeout") ? 0 : patience };
 }
 
 /** `rkt stop`: ends running pods, and returns when they have ended. */

@@ -29,7 +29,7 @@ export function parseDns(flags: Flags): DnsRequest {
   if (broken !== undefined) {
     throw new Failure(`--dns: ${JSON.stringify(broken)} can't stand in resolv.conf`);
   }
-  return { kind: "given", servers, search, options, domain };
+  return { kind: "custom", servers, search, options, domain };
 }
 
 /**

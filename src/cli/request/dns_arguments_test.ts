@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { parseDns, parseHosts } from "./dns_arguments.ts";
-import { type Flag, flagsOf, flagTable, type GivenFlags, readFlag } from "../grammar/flags.ts";
-import { PLACE_FLAGS } from "../table/run_flags.ts";
+import { type Flag, flagsOf, flagTable, type RawFlags, readFlag } from "../grammar/flags.ts";
+import { RUN_FLAGS } from "../table/run_flags.ts";
 
-const DNS_FLAGS = PLACE_FLAGS.filter((flag) => flag.name.startsWith("dns"))
-  .map(({ later: _, ...flag }): Flag => flag);
+const DNS_FLAGS = RUN_FLAGS.filter((flag) => flag.name.startsWith("dns"))
+  .map(({ unsupported: _, ...flag }): Flag => flag);
 const TABLE = flagTable(DNS_FLAGS);
 
 function dns(...argv: string[]) {
-  const given: GivenFlags = new Map();
+  const given: RawFlags = new Map();
   for (let index = 0; index < argv.length;) index = readFlag(argv, index, TABLE, () => given);
   return parseDns(flagsOf(TABLE, given));
 }
@@ -19,7 +19,7 @@ Deno.test("parseDns() reads servers, search, options and domain", () => {
   assert.deepEqual(dns("--dns=none"), { kind: "none" });
   const argv = ["--dns=8.8.8.8,::1", "--dns-search=a.b", "--dns-opt=rotate", "--dns-domain=c"];
   assert.deepEqual(dns(...argv), {
-    kind: "given",
+    kind: "custom",
     servers: ["8.8.8.8", "::1"],
     search: ["a.b"],
     options: ["rotate"],

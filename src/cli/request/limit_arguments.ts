@@ -28,10 +28,10 @@ const ISOLATOR_FLAGS: readonly (readonly [string, string, (flags: Flags) => unkn
  * @throws {Failure | AppcError} names the flag
  */
 export function isolators(flags: Flags): readonly Isolator[] {
-  if (flags.given("caps-retain") && flags.given("caps-remove")) {
+  if (flags.isSet("caps-retain") && flags.isSet("caps-remove")) {
     throw new Failure("--caps-retain and --caps-remove exclude each other");
   }
-  const made = ISOLATOR_FLAGS.filter(([flag]) => flags.given(flag))
+  const made = ISOLATOR_FLAGS.filter(([flag]) => flags.isSet(flag))
     .map(([flag, name, value]) => isolator(name, value(flags), `--${flag}`));
   const seccomp = filled(flags, "seccomp");
   return seccomp === undefined ? made : [...made, parseSeccompArgument(seccomp)];
@@ -75,7 +75,7 @@ export function limits(flags: Flags): readonly Annotation[] {
   ];
 }
 
-/** A flag's text; absent where it was not given, refused where it is empty. */
+/** A flag's text; absent where the command line has none, refused where it is empty. */
 export function filled(flags: Flags, name: string): string | undefined {
   const text = flags.text(name);
   if (text === "") throw new Failure(`--${name} is empty`);

@@ -12,7 +12,7 @@ import { parseId, type Volume } from "../../appc/volume.ts";
 import { Failure } from "../../failure.ts";
 import type { PullPolicy } from "../../fetch/pull_policy.ts";
 import { rktAnnotation } from "../../appc/rkt_annotation.ts";
-import { parseRestart } from "../../../stage1/app/restart_policy.ts";
+import { parseRestartPolicy } from "../../../stage1/app/restart_policy.ts";
 import type { AppArguments, Invocation } from "../grammar/command.ts";
 import { parseDns, parseHosts } from "./dns_arguments.ts";
 import { parseAssignment } from "../../start/environment_file.ts";
@@ -165,7 +165,7 @@ function appRequest({ image, flags, args }: AppArguments): AppRequest {
     durableRoot: flags.on("durable-rootfs"),
     user: filled(flags, "user"),
     group: filled(flags, "group"),
-    supplementaryGIDs: flags.given("supplementary-gids")
+    supplementaryGIDs: flags.isSet("supplementary-gids")
       ? flags.all("supplementary-gids").map(parseGid)
       : undefined,
     environment: environment("--environment", flags.all("environment")),
@@ -178,10 +178,10 @@ function appRequest({ image, flags, args }: AppArguments): AppRequest {
     stdin: stream(flags, "stdin"),
     stdout: stream(flags, "stdout"),
     stderr: stream(flags, "stderr"),
-    logSize: flags.given("log-size")
+    logSize: flags.isSet("log-size")
       ? parseLogSize(flags.text("log-size") ?? "", "--log-size")
       : undefined,
-    life: life(flags),
+    lifecycle: lifecycleAnnotations(flags),
     limits: limits(flags),
   };
 }
@@ -198,7 +198,7 @@ function checkTogether({ pod, apps }: RunRequest, flags: Flags, runs: boolean): 
 function checkWithManifest(apps: readonly AppRequest[], flags: Flags): void {
   if (apps.length > 0) throw new Failure("--pod-manifest and images exclude each other");
   const names = ["volume", "mount", "port", "inherit-env", "set-env", "set-env-file"];
-  const other = names.find((name) => flags.given(name));
+  const other = names.find((name) => flags.isSet(name));
   if (other !== undefined) throw new Failure(`--pod-manifest and --${other} exclude each other`);
   const policy = pullPolicy(flags);
   if (policy !== "new") {
@@ -258,16 +258,16 @@ function stream(flags: Flags, name: string): string | undefined {
   return mode === "inherit" ? undefined : mode;
 }
 
-/** Annotations from the flags `--restart` and so on, as far as they were given. */
-function life(flags: Flags): readonly Annotation[] {
+/** Annotations from the flags `--restart` and so on, as far as the command line has them. */
+function lifecycleAnnotations(flags: Flags): readonly Annotation[] {
   const restart = filled(flags, "restart");
-  if (restart !== undefined) parseRestart(restart, "--restart");
-  const delay = flags.given("restart-delay") ? flags.duration("restart-delay") ?? 0 : undefined;
+  if (restart !== undefined) parseRestartPolicy(restart, "--restart");
+  const delay = flags.isSet("restart-delay") ? flags.duration("restart-delay") ?? 0 : undefined;
   const after = flags.all("after").map((name) => parseAcName(name, "--after"));
   return [
-    ...rktAnnotation("restart", flags.given("restart") ? restart : undefined),
+    ...rktAnnotation("restart", flags.isSet("restart") ? restart : undefined),
     ...rktAnnotation("restartDelay", delay === undefined ? undefined : `${Math.round(delay)}ms`),
-    ...rktAnnotation("onExit", flags.given("on-exit") ? flags.text("on-exit") : undefined),
+    ...rktAnnotation("onExit", flags.isSet("on-exit") ? flags.text("on-exit") : undefined),
     ...rktAnnotation("after", after.length > 0 ? after.join(",") : undefined),
   ];
 }

@@ -1,6 +1,6 @@
 import type { Command } from "../grammar/command.ts";
 import { APP_CHOICE, FORMAT, NO_LEGEND, PRIVILEGED, UUID_FILE } from "./output_flags.ts";
-import { APP_FLAGS, OLD_PULL_FLAGS, PLACE_FLAGS, POD_FLAGS, UUID_FILE_SAVE } from "./run_flags.ts";
+import { APP_FLAGS, OLD_PULL_FLAGS, POD_FLAGS, RUN_FLAGS, UUID_FILE_SAVE } from "./run_flags.ts";
 
 const APP_FLAG = {
   name: "app",
@@ -26,7 +26,7 @@ export const APP_COMMANDS: readonly Command[] = [
       "The pod stays until `rkt stop`, or a TERM or INT to rkt, ends it: then its apps get TERM, and it ends when " +
       "they have ended.",
     ],
-    flags: [...SANDBOX_FLAGS, ...PLACE_FLAGS, UUID_FILE_SAVE],
+    flags: [...SANDBOX_FLAGS, ...RUN_FLAGS, UUID_FILE_SAVE],
     arguments: [0, 0],
     examples: ["rkt app sandbox", "rkt app sandbox --net=host --uuid-file-save=/run/pod.uuid"],
     load: () => import("../app/app_sandbox.ts"),

@@ -1,5 +1,5 @@
 import type { Command } from "../grammar/command.ts";
-import { LATER } from "./unsupported_flags.ts";
+import { UNSUPPORTED } from "./unsupported_flags.ts";
 import { OVERWRITE, PRETTY_PRINT } from "./output_flags.ts";
 
 /** The commands for the program itself and its services on the host. */
@@ -24,7 +24,7 @@ export const HOST_COMMANDS: readonly Command[] = [
     ],
     arguments: [0, 0],
     examples: ["rkt metadata-service", "rkt metadata-service --listen-port=2375"],
-    later: LATER.metadata,
+    unsupported: UNSUPPORTED.metadata,
   },
   {
     name: "api-service",
@@ -42,7 +42,7 @@ export const HOST_COMMANDS: readonly Command[] = [
     ],
     arguments: [0, 0],
     examples: ["rkt api-service", "rkt api-service --listen=localhost:9000"],
-    later: LATER.api,
+    unsupported: UNSUPPORTED.api,
   },
   {
     name: "unit",

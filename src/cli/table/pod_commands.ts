@@ -9,7 +9,7 @@ import {
   PRIVILEGED,
   UUID_FILE,
 } from "./output_flags.ts";
-import { APP_FLAGS, OLD_PULL_FLAGS, PLACE_FLAGS, POD_FLAGS, UUID_FILE_SAVE } from "./run_flags.ts";
+import { APP_FLAGS, OLD_PULL_FLAGS, POD_FLAGS, RUN_FLAGS, UUID_FILE_SAVE } from "./run_flags.ts";
 
 const APPS_USAGE = "[pod flags] IMAGE [app flags] [-- ARGUMENTS] [--- IMAGE ...]";
 
@@ -35,7 +35,7 @@ export const POD_COMMANDS: readonly Command[] = [
     grammar: "apps",
     flags: [
       ...POD_FLAGS,
-      ...PLACE_FLAGS,
+      ...RUN_FLAGS,
       UUID_FILE_SAVE,
       ...OLD_PULL_FLAGS,
       ...APP_FLAGS,
@@ -70,7 +70,7 @@ export const POD_COMMANDS: readonly Command[] = [
     group: "Pods",
     summary: "Run a pod that was prepared",
     usage: "[flags] UUID",
-    flags: PLACE_FLAGS,
+    flags: RUN_FLAGS,
     arguments: [1, 1],
     examples: [
       "rkt run-prepared 42029c62",

@@ -1,7 +1,7 @@
 /** The flags of `run`, `prepare` and `run-prepared`: those of a pod and those of each app. */
 
 import type { Flag } from "../grammar/flags.ts";
-import { LATER } from "./unsupported_flags.ts";
+import { UNSUPPORTED } from "./unsupported_flags.ts";
 
 const STAGE1_FLAGS: readonly Flag[] = [
   ["url", "URL", "Use the stage1 image at this URL"],
@@ -14,11 +14,11 @@ const STAGE1_FLAGS: readonly Flag[] = [
   kind: "text",
   value,
   help,
-  later: LATER.flavors,
+  unsupported: UNSUPPORTED.flavors,
 }));
 
 /** Flags of where the pod runs; not of `prepare`. */
-export const PLACE_FLAGS: readonly Flag[] = [
+export const RUN_FLAGS: readonly Flag[] = [
   {
     name: "net",
     kind: "list",
@@ -66,7 +66,7 @@ export const PLACE_FLAGS: readonly Flag[] = [
     name: "mds-register",
     kind: "switch",
     help: "Register the pod with the metadata service",
-    later: LATER.metadata,
+    unsupported: UNSUPPORTED.metadata,
   },
   {
     name: "hostname",

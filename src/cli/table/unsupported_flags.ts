@@ -1,5 +1,5 @@
 /** Why a command or flag can't be used yet; behind "not yet: ". */
-export const LATER = {
+export const UNSUPPORTED = {
   metadata: "it comes with the metadata service",
   flavors: "it comes with other flavors of stage1",
   api: "it comes with the API service",

@@ -25,7 +25,7 @@ import { type OperationName, OPERATIONS, type SyscallName } from "../syscalls.ts
  * An argument as the kernel sees it: a number, a C string, an array of C strings, memory. What a slot holds is a
  * number, even where it is an address; {@linkcode Memory} reads there.
  */
-export type Given = number | string | readonly string[] | DataView;
+export type KernelValue = number | string | readonly string[] | DataView;
 
 /** The memory of the process. Touching what is not there, or is constant, throws: a real process would crash. */
 export interface Memory {
@@ -42,21 +42,21 @@ export interface Memory {
  */
 export type Kernel = (
   call: SyscallName,
-  args: readonly Given[],
+  args: readonly KernelValue[],
   memory: Memory,
 ) => number | undefined;
 
 /** A system call that was made. */
 export interface Call {
   readonly call: SyscallName;
-  readonly args: readonly Given[];
+  readonly args: readonly KernelValue[];
   readonly result: number | undefined;
 }
 
 /** How a run ended. */
 export type End =
   | { readonly kind: "exit"; readonly code: number }
-  | { readonly kind: "execve"; readonly path: Given }
+  | { readonly kind: "execve"; readonly path: KernelValue }
   | { readonly kind: "return" }
   /** Gone on to another program. */
   | { readonly kind: "leave"; readonly stack: number; readonly to: number }
@@ -183,7 +183,7 @@ class Machine implements Memory {
     } else {
       const call = step.call as SyscallName;
       const args = step.arguments.map((argument, i) =>
-        this.#given(argument, section, values[i] ?? 0n)
+        this.#kernelValue(argument, section, values[i] ?? 0n)
       );
       const answer = this.kernel(call, args, this);
       this.#calls.push({ call, args: args.map(asItIsNow), result: answer });
@@ -200,7 +200,7 @@ class Machine implements Memory {
   }
 
   #giveBack(from: number, size: number): void {
-    for (const section of ["setup", "births", "resident", "init", "output"] as const) {
+    for (const section of ["setup", "spawn", "resident", "init", "output"] as const) {
       const { address } = PLACE[section];
       if (from <= address && address < from + size) this.#gone.add(section);
     }
@@ -276,7 +276,7 @@ class Machine implements Memory {
     return this.#piece(of, section).address + BigInt(offset);
   }
 
-  #given(argument: Argument, section: SectionName, value: bigint): Given {
+  #kernelValue(argument: Argument, section: SectionName, value: bigint): KernelValue {
     if (typeof argument === "string") return argument;
     if (typeof argument !== "object" || argument.kind === "slot") return Number(value);
     if (argument.kind === "vector") return argument.items;
@@ -388,9 +388,9 @@ function holds(branch: Branch, result: bigint, failed: boolean): boolean {
 }
 
 /** Memory goes on changing; what a call saw of it does not. */
-function asItIsNow(given: Given): Given {
-  if (!(given instanceof DataView)) return given;
-  return new DataView(given.buffer.slice(given.byteOffset));
+function asItIsNow(value: KernelValue): KernelValue {
+  if (!(value instanceof DataView)) return value;
+  return new DataView(value.buffer.slice(value.byteOffset));
 }
 
 function sizeOf(memory: Slot | Space | Struct | Vector): number {

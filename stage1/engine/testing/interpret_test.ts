@@ -1,6 +1,6 @@
 import { nth } from "../../testing/nth.ts";
 import assert from "node:assert/strict";
-import { type Given, interpret } from "./interpret.ts";
+import { interpret, type KernelValue } from "./interpret.ts";
 import { MEMORY } from "../elf.ts";
 import {
   addressOf,
@@ -100,7 +100,7 @@ Deno.test("interpret() gives the kernel texts, arrays, slots and memory to write
   const fd = slot("fd");
   const out = mutableStruct("pair", ["a", 4, 1], ["b", 4, 2]);
   const value = slot("value");
-  const seen: (readonly Given[])[] = [];
+  const seen: (readonly KernelValue[])[] = [];
   const run = interpret(
     plan((s) => {
       s.must("open", "openat", [-100, "/ä", 0, 0], { store: fd });

@@ -87,7 +87,7 @@ class Walk {
 
   constructor(plan: Plan) {
     for (const section of SECTIONS) this.#add(plan[section] ?? [], section, false);
-    this.#add(ABORT, plan.births === undefined ? "setup" : "births", true);
+    this.#add(ABORT, plan.spawn === undefined ? "setup" : "spawn", true);
     this.#targets = targetsOf(this.#places.map(({ step }) => step));
   }
 

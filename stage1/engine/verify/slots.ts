@@ -20,8 +20,8 @@ export function readSlots({ call, arguments: args }: Step): readonly Slot[] {
 
 /** The slots that a step stores to; also those whose address it gives away, because the kernel may write there. */
 export function storedSlots({ call, arguments: args, store }: Step): readonly Slot[] {
-  const given = call === "load" ? [] : args.flatMap((argument) => slotAt(argument) ?? []);
-  return store === undefined ? given : [...given, store];
+  const passed = call === "load" ? [] : args.flatMap((argument) => slotAt(argument) ?? []);
+  return store === undefined ? passed : [...passed, store];
 }
 
 /** Finds slots that are read while they may still be what memory is at the beginning. */
