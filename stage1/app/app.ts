@@ -5,7 +5,7 @@ import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts"
 import { type Cgroups, enterCgroup } from "../cgroup/cgroup.ts";
 import { resetProcess } from "../steps/inherited.ts";
 import { enterDomain, type SignalScope } from "./landlock.ts";
-import { labelProgram, scoreForMemory } from "./own_settings.ts";
+import { labelProgram, scoreForMemory } from "./process_attributes.ts";
 import * as k from "../../src/linux/constants.ts";
 import { mutableStruct, type Section, slot, struct, vector } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";

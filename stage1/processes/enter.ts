@@ -10,7 +10,7 @@
 import { undoInheritance } from "../steps/inherited.ts";
 import { exitCode, findTitle, waitForSignal } from "../steps/wait.ts";
 import { confine, execute, type Program, releaseSignals } from "../app/app.ts";
-import { labelProgram, scoreForMemory } from "../app/own_settings.ts";
+import { labelProgram, scoreForMemory } from "../app/process_attributes.ts";
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, type Plan, Section, type Slot, slot } from "../engine/plan.ts";
 import type { PodApp } from "../pod.ts";
