@@ -2,20 +2,24 @@
  * Runs test scripts of tests/vm in a virtual machine that has a real systemd and cgroups of version 2, with dist/rkt;
  * prints how each went.
  *
- *     deno run -A scripts/vm.ts [NAME …]       all of them by default
+ *     deno run -A scripts/vm.ts [RELEASE] [NAME …]       by default all, on the oldest release
  */
 import { Failure } from "../src/failure.ts";
 import { provide, QEMU_NEEDS } from "./needs.ts";
+import { RELEASES } from "./vm/image.ts";
 import { runInMachine } from "./vm/machine.ts";
 import { machineFiles, machineScripts } from "./vm/scripts.ts";
 
 if (import.meta.main) {
   try {
     await provide("vm", QEMU_NEEDS);
-    const all = machineScripts();
-    const chosen = all.filter(({ name }) => Deno.args.length === 0 || Deno.args.includes(name));
+    const release = RELEASES.find((name) => name === Deno.args[0]);
+    const names = release === undefined ? Deno.args : Deno.args.slice(1);
+    const chosen = machineScripts().filter(({ name }) =>
+      names.length === 0 || names.includes(name)
+    );
     await using files = await machineFiles();
-    const results = await runInMachine(files.path, chosen);
+    const results = await runInMachine(release ?? RELEASES[0], files.path, chosen);
     for (const [name, { code, output, seconds }] of results) {
       console.log(`=== ${name}: ${code}, ${seconds} s\n${output}`);
     }

@@ -51,7 +51,7 @@ OOMPolicy=continue
 `;
 
 /** Raise it when what is made of the packages changes. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 async function run(command: string, ...args: string[]): Promise<string> {
   const process = new Deno.Command(command, { args, stdin: "null" });
@@ -79,7 +79,13 @@ async function sources(): Promise<string> {
   }).join("");
 }
 
-async function suite(): Promise<string> {
+/** The releases of Debian that there are machines of, with their kernels: Linux 6.1 and 6.12. */
+export const RELEASES = ["bookworm", "trixie"] as const;
+
+/** One of {@linkcode RELEASES}. */
+export type Release = typeof RELEASES[number];
+
+async function ownRelease(): Promise<string> {
   const release = await Deno.readTextFile("/etc/os-release");
   const name = /^VERSION_CODENAME=(\w+)$/m.exec(release)?.[1];
   if (name === undefined) {
@@ -88,9 +94,8 @@ async function suite(): Promise<string> {
   return name;
 }
 
-/** The image; made where there is none yet, which takes a minute. */
-export async function image(): Promise<Image> {
-  const name = await suite();
+/** The image of a release; made where there is none yet, which takes a minute. */
+export async function image(name: Release): Promise<Image> {
   const recipe = JSON.stringify([FORMAT, name, KERNEL, PACKAGES, MASKED, UNIT]);
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(recipe));
   const key = new Uint8Array(hash).toHex().slice(0, 12);
@@ -120,13 +125,15 @@ deb=$(apt-cache depends ${KERNEL} | sed -n 's/ *Depends: *\\(linux-image-[0-9].*
 apt-get -qq -o APT::Sandbox::User=root download "$deb"
 mkdir kernel; dpkg-deb -x linux-image*.deb kernel
 mkdir -p "$1/boot" "$1/usr/lib/modules"
-cp kernel/boot/vmlinuz-* "$1/boot/vmlinuz"; cp -a kernel/lib/modules/. "$1/usr/lib/modules"
+cp kernel/boot/vmlinuz-* "$1/boot/vmlinuz"; cp -a "$(find kernel -name modules -type d | head -n 1)"/. "$1/usr/lib/modules"
 rm -r kernel linux-image*.deb
 chroot "$1" depmod "$(ls "$1/usr/lib/modules")"`;
 
 async function make(directory: string, suite: string): Promise<void> {
   const root = `${directory}/root`;
-  await Deno.writeTextFile(`${directory}/sources.list`, await sources());
+  // The suites of updates and security bear the release's name too.
+  const lines = (await sources()).replaceAll(` ${await ownRelease()}`, ` ${suite}`);
+  await Deno.writeTextFile(`${directory}/sources.list`, lines);
   const acquire = (await run("apt-config", "dump")).split("\n")
     .filter((line) => /^Acquire::(http|https|Check)/.test(line) && !line.endsWith(' "";'));
   const excluded = ["doc", "man", "locale", "info"].map((name) =>
@@ -182,4 +189,4 @@ async function setUp(root: string): Promise<void> {
   );
 }
 
-if (import.meta.main) console.log((await image()).disk);
+if (import.meta.main) { for (const name of RELEASES) console.log((await image(name)).disk); }

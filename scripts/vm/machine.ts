@@ -3,7 +3,7 @@
  * version 2, and ends.
  */
 import { Failure } from "../../src/failure.ts";
-import { image } from "./image.ts";
+import { image, type Release } from "./image.ts";
 
 /** A script for bash; it succeeds if it ends with 0. */
 export interface Script {
@@ -46,14 +46,16 @@ systemctl poweroff --force --force
 /**
  * Boots a machine, runs the scripts in it, and returns how each went.
  *
+ * @param release which Debian it has
  * @param files a directory that the machine has at /work; `lib.sh` in it is read before each script
  * @throws {Failure} where the machine does not come so far; with the end of its console
  */
 export async function runInMachine(
+  release: Release,
   files: string,
   scripts: readonly Script[],
 ): Promise<ReadonlyMap<string, Result>> {
-  const { kernel, disk } = await image();
+  const { kernel, disk } = await image(release);
   const directory = await Deno.makeTempDir({ prefix: "rkt-vm-" });
   try {
     const work = `${directory}/work`;

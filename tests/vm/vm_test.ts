@@ -1,17 +1,37 @@
-/** What takes a real systemd and cgroups of version 2: the scripts of tests/vm, all in one virtual machine. */
+/**
+ * What takes a real systemd, cgroups of version 2 or an older kernel: the scripts of tests/vm. All of them run on the
+ * oldest kernel, and those about what the kernel does on the others too.
+ */
 import assert from "node:assert/strict";
 import { runInMachine } from "../../scripts/vm/machine.ts";
+import { RELEASES } from "../../scripts/vm/image.ts";
 import { machineFiles, machineScripts } from "../../scripts/vm/scripts.ts";
 
-Deno.test("in a virtual machine with systemd and cgroups of version 2", async (test) => {
-  const scripts = machineScripts();
-  assert.ok(scripts.length > 0);
-  await using files = await machineFiles();
-  const results = await runInMachine(files.path, scripts);
-  for (const { name } of scripts) {
-    await test.step(name, () => {
-      const result = results.get(name);
-      assert.equal(result?.code, 0, result?.output);
-    });
-  }
-});
+const ABOUT_KERNELS = [
+  "abi",
+  "added_apps",
+  "apparmor",
+  "etc",
+  "limits",
+  "network",
+  "notify",
+  "unit",
+  "users",
+].map((name) => `${name}_test.sh`);
+
+for (const release of RELEASES) {
+  Deno.test(`in a virtual machine of ${release} with systemd and cgroups of version 2`, async (test) => {
+    const scripts = machineScripts().filter(({ name }) =>
+      release === RELEASES[0] || ABOUT_KERNELS.includes(name)
+    );
+    assert.ok(scripts.length >= ABOUT_KERNELS.length);
+    await using files = await machineFiles();
+    const results = await runInMachine(release, files.path, scripts);
+    for (const { name } of scripts) {
+      await test.step(name, () => {
+        const result = results.get(name);
+        assert.equal(result?.code, 0, result?.output);
+      });
+    }
+  });
+}
