@@ -12,6 +12,7 @@ import { findCommand, readInvocation } from "./grammar/command_line.ts";
 import { COMMANDS } from "./table/commands.ts";
 import { internalCommands } from "./table/internal_commands.ts";
 import { Failure } from "../failure.ts";
+import { checkDataDirectory } from "../start/check_data_directory.ts";
 import { errorLine, firstError } from "./print/error_line.ts";
 
 /** Exit status for rkt's own errors; below it are the statuses of apps. */
@@ -52,6 +53,7 @@ async function run(invocation: Invocation): Promise<number> {
   if (command.load === undefined) {
     throw new Failure(`not yet: ${command.unsupported ?? "this version of rkt can't do it"}`);
   }
+  checkDataDirectory(global.dir);
   const { default: runCommand } = await command.load();
   return await runCommand(invocation);
 }

@@ -45,8 +45,7 @@ export async function readRemoteRecord(
 export async function writeRemoteRecord(dataDir: string, record: RemoteRecord): Promise<void> {
   const path = await recordPath(dataDir, record.url);
   Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
-  const options = { temporary: `${path}.${Deno.pid}`, mode: 0o640, durable: false };
-  replaceFile(path, JSON.stringify(record), options);
+  replaceFile(path, JSON.stringify(record), { mode: 0o640, durable: false });
 }
 
 /**

@@ -49,10 +49,10 @@ export function openDirectory(path: string): number {
   return fd;
 }
 
-/** Opens a file that serves as a lock and makes it (0660) where it does not exist. */
+/** Opens a file that serves as a lock and makes it (0600) where it does not exist. */
 export function openLockFile(path: string): number {
   const flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
-  return syscall(`open lock ${path}`, "openat", AT_FDCWD, cstring(path), flags, 0o660);
+  return syscall(`open lock ${path}`, "openat", AT_FDCWD, cstring(path), flags, 0o600);
 }
 
 /** Opens a file that exists already, for nothing but locking it. Throws {@linkcode KernelError}. */

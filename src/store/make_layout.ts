@@ -1,45 +1,28 @@
 import { exists } from "../linux/exists.ts";
 
-/**
- * The store's directories with their modes, where the system has a group `rkt`: its members may
- * fetch and list images without being root. Trees are root's alone: they hold setuid programs of
- * strangers.
- */
-const DIRECTORIES: readonly (readonly [string, number])[] = [
-  ["", 0o2750],
-  ["locks", 0o2770],
-  ["cas", 0o2770],
-  ["cas/db", 0o2770],
-  ["cas/blob", 0o2770],
-  ["cas/imageManifest", 0o2770],
-  ["cas/imageInfo", 0o2770],
-  ["cas/tree", 0o2700],
-  ["cas/treeid", 0o2770],
-  ["cas/resolved", 0o2770],
+/** The store's directories. */
+const DIRECTORIES = [
+  "",
+  "locks",
+  "cas",
+  "cas/db",
+  "cas/blob",
+  "cas/imageManifest",
+  "cas/imageInfo",
+  "cas/tree",
+  "cas/treeid",
+  "cas/resolved",
   // The last: if it is there, all are.
-  ["cas/tmp", 0o2770],
-];
+  "cas/tmp",
+] as const;
 
-/** Makes the store's directories where they do not exist yet. */
+/**
+ * Makes the store's directories where they do not exist yet. They are root's alone (0700): what is below them are roots of
+ * pods, with setuid programs of strangers, and files by which rkt decides what to run.
+ */
 export function makeLayout(dataDir: string): void {
   if (exists(`${dataDir}/cas/tmp`)) return;
-  const group = Deno.uid() === 0 ? groupId("rkt") : undefined;
-  for (const [name, mode] of DIRECTORIES) {
-    const path = `${dataDir}/${name}`;
-    if (exists(path)) continue;
-    Deno.mkdirSync(path, { recursive: true, mode: mode & 0o750 });
-    if (group === undefined) continue;
-    Deno.chownSync(path, 0, group);
-    Deno.chmodSync(path, mode);
+  for (const name of DIRECTORIES) {
+    Deno.mkdirSync(`${dataDir}/${name}`, { recursive: true, mode: 0o700 });
   }
-}
-
-/** The number of a group of this system; undefined where there is none of that name. */
-function groupId(name: string): number | undefined {
-  if (!exists("/etc/group")) return undefined;
-  for (const line of Deno.readTextFileSync("/etc/group").split("\n")) {
-    const [group, , id] = line.split(":");
-    if (group === name && id !== undefined && /^\d+$/.test(id)) return Number(id);
-  }
-  return undefined;
 }

@@ -41,10 +41,12 @@ function writeHostsStub(root: string): void {
  */
 export function makeSkeleton(path: string, temporary: string): void {
   try {
-    Deno.mkdirSync(temporary, { recursive: true });
+    const directory = temporary.slice(0, temporary.lastIndexOf("/"));
+    Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    Deno.mkdirSync(temporary);
     Deno.chmodSync(temporary, 0o755);
     for (const [name, mode] of SKELETON) {
-      Deno.mkdirSync(`${temporary}/${name}`, { recursive: true });
+      Deno.mkdirSync(`${temporary}/${name}`);
       // Not by mkdir's mode: the umask takes bits away from that.
       Deno.chmodSync(`${temporary}/${name}`, mode);
     }

@@ -124,8 +124,8 @@ export class Store implements ImageStore {
     // A longer name would be cut, and then be the same for different queries.
     if (path.slice(path.lastIndexOf("/") + 1).length === 255) return;
     try {
-      const temporary = `${this.dataDir}/cas/resolved/.${Deno.pid}`;
-      Deno.writeTextFileSync(temporary, `${generation}${key}\n`);
+      const temporary = `${this.dataDir}/cas/resolved/.${crypto.randomUUID()}`;
+      Deno.writeTextFileSync(temporary, `${generation}${key}\n`, { createNew: true });
       Deno.renameSync(temporary, path);
     } catch {
       // Only a cache: a read-only store, or one without the directory, works as well without it.
@@ -207,7 +207,7 @@ export class Store implements ImageStore {
   /** A directory of empty mount points, to be the lowest layer below every tree. */
   skeleton(): string {
     const path = `${this.dataDir}/cas/skeleton`;
-    while (!exists(path)) makeSkeleton(path, `${this.dataDir}/cas/tmp/skeleton-${Deno.pid}`);
+    while (!exists(path)) makeSkeleton(path, `${this.dataDir}/cas/tmp/${crypto.randomUUID()}`);
     return path;
   }
 }
@@ -228,7 +228,7 @@ function openInNewDirectory(path: string): number {
   try {
     return openLockFile(path);
   } catch {
-    Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o750 });
+    Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
     return openLockFile(path);
   }
 }

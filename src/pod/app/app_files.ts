@@ -154,7 +154,7 @@ function openAtRest(
   const tree = `../../../cas/tree/${id}/rootfs`;
   const upper = `${overlayPath(app)}/upper`;
   // Not the directory that the app has: overlayfs may have marked that as used.
-  const work = `${overlayPath(app)}/scratch-${Deno.pid}`;
+  const work = `${overlayPath(app)}/scratch-${crypto.randomUUID()}`;
   if (access === "write") {
     Deno.mkdirSync(`${path}/${work}`);
     held.defer(() => deleteTree(`${path}/${work}`, "leave"));

@@ -1,4 +1,5 @@
 /** The cgroups of an app that is added to a pod. They are made in the pod's cgroup, not in that of the caller. */
+import { replaceFile } from "../../linux/atomic_file.ts";
 import { exists } from "../../linux/exists.ts";
 import type { PodView } from "../directory/pod_directory.ts";
 import { podCgroup, SUBCGROUP } from "../../../stage1/cgroup/cgroup.ts";
@@ -68,7 +69,5 @@ export function noteCgroups(pod: PodView, { bases }: CgroupLocation): void {
     .filter((line) => !known.includes(line));
   if (lines.length === 0) return;
   const before = exists(path) ? Deno.readTextFileSync(path) : "";
-  const temporary = `${pod.path}/.${SUBCGROUP}`;
-  Deno.writeTextFileSync(temporary, before + lines.map((line) => `${line}\n`).join(""));
-  Deno.renameSync(temporary, path);
+  replaceFile(path, before + lines.map((line) => `${line}\n`).join(""), { durable: false });
 }

@@ -27,7 +27,7 @@ function randomUuid(): string {
 }
 
 /**
- * Makes an empty pod directory (0750).
+ * Makes an empty pod directory (0700).
  *
  * @throws {Failure} where the data directory cannot be written
  */
@@ -51,21 +51,21 @@ export function createEmbryo(dataDir: string): NewPod {
   }
 }
 
-/** Makes `pods` and its stages (0750) where they do not exist yet. */
+/** Makes `pods` and its stages (0700) where they do not exist yet. */
 function makeStages(dataDir: string): void {
   for (const stage of STAGES) {
-    Deno.mkdirSync(`${dataDir}/pods/${stage}`, { recursive: true, mode: 0o750 });
+    Deno.mkdirSync(`${dataDir}/pods/${stage}`, { recursive: true, mode: 0o700 });
   }
 }
 
 function makePodDirectory(dataDir: string, path: string): void {
   try {
     try {
-      Deno.mkdirSync(path, { mode: 0o750 });
+      Deno.mkdirSync(path, { mode: 0o700 });
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       makeStages(dataDir);
-      Deno.mkdirSync(path, { mode: 0o750 });
+      Deno.mkdirSync(path, { mode: 0o700 });
     }
   } catch (error) {
     if (!(error instanceof Error)) throw error;

@@ -56,7 +56,7 @@ Deno.test(
     using pod = createPod(dir);
     assert.match(pod.uuid, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     assert.deepEqual(states(dir), ["embryo"]);
-    assert.equal((Deno.statSync(pod.path).mode ?? 0) & 0o7777, 0o750);
+    assert.equal((Deno.statSync(pod.path).mode ?? 0) & 0o7777, 0o700);
     pod.toPrepare();
     assert.deepEqual(states(dir), ["preparing"]);
     pod.toPrepared();

@@ -11,6 +11,7 @@
 import type { AcName } from "../../appc/name.ts";
 import { type PodManifest, podManifestJson, type RuntimeApp } from "../../appc/pod_manifest.ts";
 import { Failure } from "../../failure.ts";
+import { replaceFile } from "../../linux/atomic_file.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
 import { exists } from "../../linux/exists.ts";
 import { fileTimes } from "../../linux/file_times.ts";
@@ -104,12 +105,10 @@ export function isStopping(pod: PodView): boolean {
 /** Replaces the manifest of a pod. The caller holds {@linkcode lockManifest}. */
 export function replaceManifest(pod: PodView, manifest: PodManifest): void {
   const path = `${pod.path}/pod`;
-  const temporary = `${pod.path}/.pod`;
-  const times = fileTimes(path);
-  Deno.writeTextFileSync(temporary, podManifestJson(manifest), { mode: 0o640 });
   // Its time of change tells when the pod was created.
-  if (times !== undefined) Deno.utimeSync(temporary, times.modified / 1000, times.modified / 1000);
-  Deno.renameSync(temporary, path);
+  const modified = fileTimes(path)?.modified;
+  const options = { mode: 0o640, durable: false, ...modified !== undefined && { modified } };
+  replaceFile(path, podManifestJson(manifest), options);
 }
 
 /** Deletes the files of one app in a pod's directory, also those that a crash has left. */

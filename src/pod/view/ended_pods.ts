@@ -62,7 +62,7 @@ export class EndedPods {
     const temporary = `${this.#path}.${Deno.pid}`;
     try {
       const text = JSON.stringify({ form: FORM, pods: this.#found });
-      Deno.writeTextFileSync(temporary, text, { mode: 0o600 });
+      Deno.writeTextFileSync(temporary, text, { createNew: true, mode: 0o600 });
       Deno.renameSync(temporary, this.#path);
     } catch {
       // A full or read-only disk, or somebody who may only look.
