@@ -12,7 +12,7 @@ import { findCommand, readInvocation } from "./grammar/command_line.ts";
 import { COMMANDS } from "./table/commands.ts";
 import { internalCommands } from "./table/internal_commands.ts";
 import { Failure } from "../failure.ts";
-import { checkDataDirectory } from "../start/check_data_directory.ts";
+import { checkDataDirectory } from "../config/check_data_directory.ts";
 import { errorLine, firstError } from "./print/error_line.ts";
 
 /** Exit status for rkt's own errors; below it are the statuses of apps. */
