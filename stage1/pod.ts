@@ -178,8 +178,12 @@ export interface AppMount {
   readonly volume: string;
   /** Absolute path on the host, or relative to the pod's directory. */
   readonly source: string;
-  /** Absolute path in the app's root. */
+  /** Absolute path in the app's root, as the manifest has it. */
   readonly target: string;
+  /** Where that leads to in the app's root: links of the image are followed. */
+  readonly place: string;
+  /** Whether it is in the place of another volume, which is mounted before. */
+  readonly inside: boolean;
   readonly readOnly: boolean;
   /** Whether mounts below the source come with it. */
   readonly recursive: boolean;

@@ -113,6 +113,21 @@ export function absolutePath(value: unknown, at: string): string {
   return path;
 }
 
+/**
+ * The path of a mount's target in an app's root. As rkt has always read it: it is meant from the root on, also without a
+ * slash in front, and `..` is taken by its words.
+ *
+ * @returns an absolute path without `.`, `..` and double slashes
+ */
+export function targetPath(value: unknown, at: string): string {
+  const names: string[] = [];
+  for (const name of filledString(value, at).split("/")) {
+    if (name === "..") names.pop();
+    else if (name !== "" && name !== ".") names.push(name);
+  }
+  return `/${names.join("/")}`;
+}
+
 /** Strings by name; an empty record where absent. */
 export function stringMap(value: unknown, at: string): Readonly<Record<string, string>> {
   if (value === undefined || value === null) return {};

@@ -1,4 +1,4 @@
-import { absolutePath, array, boolean, field, object, unique } from "./json_value.ts";
+import { array, boolean, field, object, targetPath, unique } from "./json_value.ts";
 import { type AcName, parseAcName } from "./name.ts";
 
 /** A place in an app's file system where a volume is expected. */
@@ -22,7 +22,7 @@ function parseMountPoint(value: unknown, at: string): MountPoint {
   const point = object(value, at);
   return {
     name: parseAcName(point.name, field(at, "name")),
-    path: absolutePath(point.path, field(at, "path")),
+    path: targetPath(point.path, field(at, "path")),
     readOnly: boolean(point.readOnly, field(at, "readOnly"), false),
   };
 }

@@ -5,7 +5,6 @@ import { type AcIdentifier, parseAcIdentifier } from "./identifier.ts";
 import { type ImageIdPrefix, parseImageIdPrefix } from "./image_id.ts";
 import { type Isolator, parseIsolators } from "./isolator.ts";
 import {
-  absolutePath,
   array,
   boolean,
   field,
@@ -16,6 +15,7 @@ import {
   parseJsonObject,
   string,
   stringMap,
+  targetPath,
   unique,
   unknownFields,
 } from "./json_value.ts";
@@ -156,7 +156,7 @@ function parseMount(value: unknown, at: string): Mount {
   const appVolume = optional(mount.appVolume, field(at, "appVolume"), parseVolume);
   return {
     volume: parseAcName(mount.volume, field(at, "volume")),
-    path: absolutePath(mount.path, field(at, "path")),
+    path: targetPath(mount.path, field(at, "path")),
     ...appVolume !== undefined && { appVolume },
   };
 }

@@ -8,7 +8,6 @@ import type { EventHandler } from "../../src/appc/event_handler.ts";
 import type { Isolator } from "../../src/appc/isolator.ts";
 import type { PodManifest, RuntimeApp } from "../../src/appc/pod_manifest.ts";
 import { rktAnnotationValue } from "../../src/appc/rkt_annotation.ts";
-import type { Volume } from "../../src/appc/volume.ts";
 import { LEAST_MEMORY, type Limits, limitsOf } from "../../src/cgroup/limits.ts";
 import { Failure } from "../../src/failure.ts";
 import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts";
@@ -16,7 +15,8 @@ import { ARCHITECTURE } from "../engine/launch.ts";
 import { parseLifecycle, startOrder } from "../app/restart_policy.ts";
 import type { AppMount, Command, PodApp, ProcessLimit, Root } from "../pod.ts";
 import { parseProcessLimits } from "../app/process_limits.ts";
-import { appLogSize, appStreams, checkStreams } from "./resolve_streams.ts";
+import { appLogSize, appStreams, checkStreams, checkTerminals } from "./resolve_streams.ts";
+import { resolveMounts } from "./mounts.ts";
 import { systemCallFilter } from "../seccomp/filter.ts";
 import { ImageRoot, resolveGroup, resolveUser, type User } from "./user.ts";
 
@@ -76,15 +76,16 @@ async function resolveApp(
   using root = new ImageRoot(around.tree(runtime));
   const user = resolveUser(root, app.user, name);
   const gid = resolveGroup(root, app.group, name);
-  const mounts = runtime.mounts.map((mount) => {
+  const wanted = runtime.mounts.map((mount) => {
     const volume = mount.appVolume ?? manifest.volumes.find((v) => v.name === mount.volume);
     if (volume === undefined) {
       throw new Failure(`app "${name}": there is no volume "${mount.volume}" for ${mount.path}`);
     }
-    return appMount(app, name, mount.path, volume, around);
+    return { volume, target: mount.path };
   });
-  checkMounts(name, mounts);
+  const mounts = resolveMounts(app, name, wanted, root, around.emptyVolume);
   const streams = appStreams(runtime);
+  checkTerminals(name, streams, mounts);
   const environment = appEnvironment(app, name, user, Object.values(streams).includes("tty"));
   const workingDirectory = app.workingDirectory ?? "/";
   const command = (exec: readonly string[], hint: string): Command => {
@@ -174,7 +175,7 @@ const PROVIDED = ["/dev", "/proc", "/sys", "/tmp", "/run", "/etc"];
 
 /** Whether a volume, or rkt, may bring what the image lacks: then only the run itself can tell. */
 function covered(path: string, mounts: readonly AppMount[]): boolean {
-  return [...PROVIDED, ...mounts.map(({ target }) => target)].some((target) =>
+  return [...PROVIDED, ...mounts.flatMap(({ target, place }) => [target, place])].some((target) =>
     path === target || path.startsWith(`${target.replace(/\/+$/, "")}/`)
   );
 }
@@ -215,78 +216,6 @@ function checkWorkingDirectory(
   throw new Failure(
     `app "${app}": the working directory ${path} ${what}; choose another with --working-dir`,
   );
-}
-
-function appMount(
-  app: App,
-  name: string,
-  target: string,
-  volume: Volume,
-  around: Surroundings,
-): AppMount {
-  const point = app.mountPoints.find(({ path }) => path === target);
-  const readOnly = volume.readOnly ?? point?.readOnly ?? false;
-  if (volume.kind === "empty") {
-    const source = around.emptyVolume(volume.name);
-    return { volume: volume.name, source, target, readOnly, recursive: false, directory: true };
-  }
-  const source = hostSource(name, volume.name, volume.source);
-  return {
-    volume: volume.name,
-    source: volume.source,
-    target,
-    readOnly,
-    recursive: volume.recursive ?? true,
-    directory: source.isDirectory,
-    ...deviceOf(source, readOnly),
-  };
-}
-
-function hostSource(app: string, volume: string, source: string): Deno.FileInfo {
-  try {
-    return Deno.statSync(source);
-  } catch {
-    throw new Failure(
-      `app "${app}": volume "${volume}": there is no ${source} on the host; make it, or name another source`,
-    );
-  }
-}
-
-/** What the app may do with a device that was given to it. `rdev` is laid out as in include/linux/kdev_t.h. */
-function deviceOf(
-  { isCharDevice, isBlockDevice, rdev }: Deno.FileInfo,
-  readOnly: boolean,
-): Pick<AppMount, "device"> {
-  if (rdev === null || !(isCharDevice || isBlockDevice)) return {};
-  const type = isCharDevice ? "char" : "block";
-  const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
-  return { device: { type, major: (rdev >>> 8) & 0xfff, minor, access: readOnly ? "r" : "rw" } };
-}
-
-/** Mounts in each other would hide parts of volumes, in an order that nobody chose. */
-function checkMounts(app: string, mounts: readonly AppMount[]): void {
-  const targets = mounts.map(({ target }) => normalized(app, target)).sort();
-  targets.forEach((target, i) => {
-    const next = targets[i + 1];
-    if (next === undefined) return;
-    if (next === target || next.startsWith(`${target}/`)) {
-      throw new Failure(`app "${app}": the mounts ${target} and ${next} are one in the other`);
-    }
-  });
-}
-
-function normalized(app: string, target: string): string {
-  const names = target.split("/").filter((name) => name !== "" && name !== ".");
-  if (names.includes("..")) {
-    throw new Failure(`app "${app}": the mount target ${target} contains ".."`);
-  }
-  const path = `/${names.join("/")}`;
-  if (["/", "/proc", "/sys", "/dev"].includes(path) || /^\/(proc|sys)\//.test(path)) {
-    throw new Failure(
-      `app "${app}": no volume can be mounted on ${target}; rkt itself provides it`,
-    );
-  }
-  return path;
 }
 
 /** The numbers of the capabilities that an app may have. */

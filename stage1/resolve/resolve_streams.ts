@@ -5,7 +5,7 @@ import { rktAnnotationValue } from "../../src/appc/rkt_annotation.ts";
 import { Failure } from "../../src/failure.ts";
 import { exists } from "../../src/linux/exists.ts";
 import { JOURNAL_SOCKET } from "../output/journal.ts";
-import type { StreamMode, Streams } from "../pod.ts";
+import type { AppMount, PodApp, StreamMode, Streams } from "../pod.ts";
 import { channels, MOST_CHANNELS } from "../output/streams.ts";
 
 /** What each stream can be. */
@@ -59,11 +59,33 @@ export function appLogSize({ name, annotations }: RuntimeApp): number {
  *
  * @throws {Failure}
  */
-export function checkInteractive(apps: readonly { readonly streams: Streams }[]): void {
+export function checkInteractive(
+  apps: readonly Pick<PodApp, "name" | "streams" | "mounts">[],
+): void {
+  for (const { name, mounts } of apps) {
+    checkTerminals(name, { stdin: "tty", stdout: "tty", stderr: "tty" }, mounts);
+  }
   for (const name of ["stdin", "stdout", "stderr"] as const) {
     if (apps.every(({ streams }) => streams[name] !== "tty")) continue;
     throw new Failure(`--interactive and --${name}=tty exclude each other`);
   }
+}
+
+/**
+ * Refuses a terminal of the app's own where a volume is its /dev.
+ *
+ * @throws {Failure}
+ */
+export function checkTerminals(
+  app: string,
+  streams: Streams,
+  mounts: readonly Pick<AppMount, "place" | "volume">[],
+): void {
+  const volume = mounts.find(({ place }) => place === "/dev")?.volume;
+  if (volume === undefined || !Object.values(streams).includes("tty")) return;
+  throw new Failure(
+    `app "${app}": a stream that is a terminal, and the volume "${volume}" at /dev, exclude each other`,
+  );
 }
 
 /**

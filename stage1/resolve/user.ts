@@ -9,6 +9,7 @@ import {
   AT_FDCWD,
   O_CLOEXEC,
   O_DIRECTORY,
+  O_NOFOLLOW,
   O_PATH,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
@@ -53,6 +54,11 @@ export class ImageRoot implements Disposable {
     return this.#with(path, O_PATH, (fd) => Deno.statSync(`/proc/self/fd/${fd}`));
   }
 
+  /** The target of a symbolic link, links in its parents followed; undefined where there is none. */
+  link(path: string): string | undefined {
+    return this.#with(path, O_PATH | O_NOFOLLOW, readLink);
+  }
+
   /** A small text file; undefined where there is none. */
   read(path: string): string | undefined {
     const size = this.stat(path);
@@ -85,6 +91,18 @@ export class ImageRoot implements Disposable {
   [Symbol.dispose](): void {
     if (this.known) trySyscall("close", this.#fd);
   }
+}
+
+/** `PATH_MAX` (include/uapi/linux/limits.h). */
+const PATH_MAX = 4096;
+
+/** The target of a symbolic link that is open itself; undefined where a descriptor is none. */
+function readLink(fd: number): string | undefined {
+  const bytes = new Uint8Array(PATH_MAX);
+  const length = trySyscall("readlinkat", fd, cstring(""), bytes, PATH_MAX);
+  // ENOENT: it is no link.
+  if (length < 0) return undefined;
+  return new TextDecoder().decode(bytes.subarray(0, length));
 }
 
 /** A user as the app will have it. */

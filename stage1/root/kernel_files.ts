@@ -1,6 +1,6 @@
 /** /proc and /sys of an app, and what of them it may not change or see. */
 import type { OpenRoot } from "./open_root.ts";
-import { MOUNT_FLAGS } from "./mount_policy.ts";
+import { isBelow, isReplaced, MOUNT_FLAGS } from "./mount_policy.ts";
 import { attach, MOUNT_ATTR_SIZE, newMount, ownDirectory, READ_ONLY } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
@@ -14,7 +14,8 @@ export function openKernelFiles(
   { sys }: OpenRoot,
 ): Pick<OpenRoot, "proc" | "sys"> {
   const at = `in app "${app.name}"`;
-  return { proc: newProc(steps, at), sys: sys ?? newSys(steps, pod, at) };
+  const proc = newProc(steps, at);
+  return isReplaced(app, "/sys") ? { proc } : { proc, sys: sys ?? newSys(steps, pod, at) };
 }
 
 function newProc(steps: Section, at: string): Slot {
@@ -42,12 +43,17 @@ export function mountProc(steps: Section, pod: Pod, at: string, open: OpenRoot):
   steps.attempt("close /proc", "close", [proc]);
 }
 
-export function mountSys(steps: Section, pod: Pod, at: string, open: OpenRoot): void {
+export function mountSys(steps: Section, pod: Pod, app: PodApp, open: OpenRoot): void {
+  const at = `in app "${app.name}"`;
   const target = ownDirectory(steps, at, open.root, "sys");
   const sys = open.sys ?? newSys(steps, pod, at);
   attach(steps, `attach /sys ${at}`, sys, target);
   steps.attempt("close the target", "close", [target]);
-  if (pod.protectPaths) hide(steps, at, sys, "/sys", PROTECTED.sys.hidden);
+  // Where a volume is to be below of what is hidden, it could not be mounted.
+  const hidden = PROTECTED.sys.hidden.filter(({ path }) =>
+    !app.mounts.some(({ place }) => isBelow(place, `/sys/${path}`))
+  );
+  if (pod.protectPaths) hide(steps, at, sys, "/sys", hidden);
   steps.attempt("close /sys", "close", [sys]);
 }
 

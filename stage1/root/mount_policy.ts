@@ -3,6 +3,17 @@
  * host name's file, the volumes (volumes.ts) and the other files of /etc (etc_files.ts) follow.
  */
 import * as k from "../../src/linux/constants.ts";
+import type { PodApp } from "../pod.ts";
+
+/** Whether a path is below another one. */
+export const isBelow = (path: string, other: string): boolean => path.startsWith(`${other}/`);
+
+/** The mount of rkt's own in whose place a volume can be: what host agents look at. */
+export type Replaceable = "/sys" | "/dev";
+
+/** Whether an app has a volume in the place of one of rkt's own mounts. */
+export const isReplaced = ({ mounts }: Pick<PodApp, "mounts">, path: Replaceable): boolean =>
+  mounts.some(({ place }) => place === path);
 
 /** The `MOUNT_ATTR_*` flags of each file system of an app's root. */
 export const MOUNT_FLAGS = {

@@ -3,7 +3,7 @@
  * file descriptors: the image chooses what stands below its root, so no path of it is ever followed out of it.
  */
 import type { OpenRoot } from "./open_root.ts";
-import { MOUNT_FLAGS } from "./mount_policy.ts";
+import { isReplaced, MOUNT_FLAGS } from "./mount_policy.ts";
 import { makeDev, mountDev } from "./dev.ts";
 import { type HostFiles, mountEtcFiles, mountHostname } from "./etc_files.ts";
 import { mountProc, mountSys } from "./kernel_files.ts";
@@ -64,8 +64,8 @@ export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
   const volumes = app.mounts.map((mount) => ({ mount, volume: openVolume(steps, app, mount) }));
   if (pod.privateUsers === undefined) return { root, volumes };
   const at = `in app "${app.name}"`;
-  const dev = makeDev(steps, at, pod.privateUsers);
-  if (pod.network.kind !== "host") return { root, volumes, dev };
+  const dev = isReplaced(app, "/dev") ? {} : { dev: makeDev(steps, at, pod.privateUsers) };
+  if (pod.network.kind !== "host" || isReplaced(app, "/sys")) return { root, volumes, ...dev };
   // The host's network is not the pod's to show, so there can be no sysfs of its own.
   const sys = slot("sys");
   const what = `mount the host's /sys ${at}`;
@@ -76,7 +76,7 @@ export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
     k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC | k.AT_RECURSIVE,
   ], { store: sys });
   steps.must(what, "mount_setattr", [sys, "", whole, READ_ONLY, MOUNT_ATTR_SIZE]);
-  return { root, volumes, dev, sys };
+  return { root, volumes, ...dev, sys };
 }
 
 /** The lower layers of an app's overlay, with the users that the pod has. */
@@ -116,8 +116,8 @@ export function attachRoot(
   attach(steps, `attach the root of app "${app.name}"`, open.root, place);
   steps.attempt("close the place", "close", [place]);
   mountProc(steps, pod, at, open);
-  mountSys(steps, pod, at, open);
-  mountDev(steps, at, pod, app, open, terminals);
+  if (!isReplaced(app, "/sys")) mountSys(steps, pod, app, open);
+  if (!isReplaced(app, "/dev")) mountDev(steps, at, pod, app, open, terminals);
   mountHostname(steps, at, open.root);
   for (const { mount, volume } of open.volumes) attachVolume(steps, at, mount, volume, open.root);
   // After the volumes: these go before them.

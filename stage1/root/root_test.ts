@@ -16,6 +16,8 @@ const mount = (changes: Partial<AppMount> = {}): AppMount => ({
   volume: "v",
   source: "/source",
   target: "/target",
+  place: changes.target ?? "/target",
+  inside: false,
   readOnly: false,
   recursive: true,
   directory: true,

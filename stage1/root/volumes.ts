@@ -1,5 +1,7 @@
 /** Volumes: opened on the host, and mounted in apps' roots, where the image chooses what their targets lead to. */
 import { attach, attributes, inRoot, MOUNT_ATTR_SIZE, OPEN_HOW_SIZE } from "../steps/mounts.ts";
+import { isBelow } from "./mount_policy.ts";
+import { ERRNO } from "../../src/linux/errno.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
 import type { AppMount, PodApp } from "../pod.ts";
@@ -12,8 +14,9 @@ export function openVolume(steps: Section, app: PodApp, mount: AppMount): Slot {
     mount.source,
     k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC | recursive,
   ], { store: volume });
-  // An app with CAP_MKNOD could make itself a device of the host in a directory; a device that is given is meant.
-  const closed = mount.directory ? k.MOUNT_ATTR_NODEV : 0;
+  // An app with CAP_MKNOD could make itself a device of the host in a directory; a device that is given is meant, and so
+  // are those of a whole /dev.
+  const closed = mount.directory && mount.place !== "/dev" ? k.MOUNT_ATTR_NODEV : 0;
   const set = closed | (mount.readOnly ? k.MOUNT_ATTR_RDONLY : 0);
   if (set !== 0) {
     steps.must(`restrict volume "${mount.volume}"`, "mount_setattr", [
@@ -28,13 +31,14 @@ export function openVolume(steps: Section, app: PodApp, mount: AppMount): Slot {
 }
 
 /**
- * How the target of a volume is looked for. Links of the image may lead to where they lead, but into no other mount: not
- * into /proc, where the volume would stand in for files that rkt itself writes (CVE-2025-52881), and not into another
- * volume, which somebody else may be changing meanwhile (CVE-2021-30465). Where rkt's own mounts are meant, there is no
- * link.
+ * How the place of a volume is looked for. There are no links on the way to it in the image; those that an app has made may
+ * lead to where they lead, but into no other mount: not into /proc, where the volume would stand in for files that rkt
+ * itself writes (CVE-2025-52881), and not into another volume, which somebody else may be changing meanwhile
+ * (CVE-2021-30465). Where the place is in a mount, of rkt's own or another volume, there is no link.
  */
-function targetRules(target: string) {
-  const own = target.startsWith("/dev/") || target === "/etc/hostname";
+function placeRules({ place, inside }: AppMount) {
+  const own = inside || isBelow(place, "/dev") || isBelow(place, "/sys") ||
+    place === "/etc/hostname";
   const more = own ? k.RESOLVE_NO_SYMLINKS : k.RESOLVE_NO_XDEV;
   return {
     anything: inRoot(k.O_PATH | k.O_CLOEXEC, more),
@@ -43,7 +47,7 @@ function targetRules(target: string) {
 }
 
 /**
- * Mounts a volume. A missing target is made, with its parents; a file where a directory is needed makes place
+ * Mounts a volume. A missing target is made, with its parents; a file of the image where a directory is needed makes place
  * for it (spec: what the volume covers is not seen).
  */
 export function attachVolume(
@@ -53,9 +57,9 @@ export function attachVolume(
   volume: Slot,
   root: Slot,
 ): void {
-  const names = mount.target.split("/").filter((name) => name !== "");
+  const names = mount.place.split("/").filter((name) => name !== "");
   const leaf = names.at(-1) ?? "";
-  const { anything, directory } = targetRules(`/${names.join("/")}`);
+  const { anything, directory } = placeRules(mount);
   let parent = root;
   names.slice(0, -1).forEach((name, i) => {
     const path = names.slice(0, i + 1).join("/");
@@ -72,14 +76,8 @@ export function attachVolume(
   const path = names.join("/");
   if (mount.directory) {
     steps.attempt(`make ${mount.target} ${at}`, "mkdirat", [parent, leaf, 0o755]);
-    const found = `target ${mount.target} ${at}`;
-    steps.attempt(`open ${mount.target} ${at}`, "openat2", [root, path, directory, OPEN_HOW_SIZE], {
-      store: target,
-      branch: { when: "different", operand: -20, to: found },
-    });
-    steps.must(`remove the file ${mount.target} ${at}`, "unlinkat", [parent, leaf, 0]);
-    steps.must(`make ${mount.target} ${at}`, "mkdirat", [parent, leaf, 0o755]);
-    steps.label(found);
+    // What is in another volume is not ours to remove.
+    if (!mount.inside) makeWay(steps, at, mount, { root, parent, path, leaf, directory });
   } else {
     const file = slot("file");
     steps.attempt(`make ${mount.target} ${at}`, "openat", [
@@ -99,4 +97,31 @@ export function attachVolume(
   steps.attempt("close the target", "close", [target]);
   steps.attempt("close the volume", "close", [volume]);
   if (parent !== root) steps.attempt("close the parent", "close", [parent]);
+}
+
+/** Removes a file of the image that is at the place of a directory. */
+function makeWay(
+  steps: Section,
+  at: string,
+  { target }: AppMount,
+  { root, parent, path, leaf, directory }: {
+    readonly root: Slot;
+    readonly parent: Slot;
+    readonly path: string;
+    readonly leaf: string;
+    readonly directory: ReturnType<typeof inRoot>;
+  },
+): void {
+  const found = slot("found");
+  const done = `target ${target} ${at}`;
+  steps.attempt(`open ${target} ${at}`, "openat2", [root, path, directory, OPEN_HOW_SIZE], {
+    store: found,
+    branch: { when: "equal", operand: -ERRNO.ENOTDIR, to: `file ${done}` },
+  });
+  steps.attempt("close it", "close", [found]);
+  steps.goto(done);
+  steps.label(`file ${done}`);
+  steps.must(`remove the file ${target} ${at}`, "unlinkat", [parent, leaf, 0]);
+  steps.must(`make ${target} ${at}`, "mkdirat", [parent, leaf, 0o755]);
+  steps.label(done);
 }

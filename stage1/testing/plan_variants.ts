@@ -165,7 +165,27 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
       mounts: [
         { volume: "a", source: "/srv", target: "/srv", readOnly: true, recursive: true },
         { volume: "b", source: "volumes/b", target: "/b", readOnly: false, recursive: false },
-      ].map((each) => ({ ...each, directory: true })),
+        { volume: "c", source: "/c", target: "/srv/c", readOnly: false, recursive: false },
+      ].map((each) => ({
+        ...each,
+        place: each.target,
+        inside: each.volume === "c",
+        directory: true,
+      })),
+    }),
+  },
+  "the host's kernel files": {
+    app: () => ({
+      mounts: ["/dev", "/sys", "/sys/fs/cgroup"].map((path) => ({
+        volume: "v",
+        source: path,
+        target: path,
+        place: path,
+        inside: path === "/sys/fs/cgroup",
+        readOnly: false,
+        recursive: true,
+        directory: true,
+      })),
     }),
   },
   "a device": {
@@ -174,6 +194,8 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
         volume: "tty",
         source: "/dev/ttyS0",
         target: "/dev/ttyS0",
+        place: "/dev/ttyS0",
+        inside: false,
         readOnly: false,
         recursive: false,
         directory: false,

@@ -1,4 +1,4 @@
-import { absolutePath } from "../../appc/json_value.ts";
+import { targetPath } from "../../appc/json_value.ts";
 import { parseAcName } from "../../appc/name.ts";
 import type { Mount } from "../../appc/pod_manifest.ts";
 import { parseVolume, type Volume } from "../../appc/volume.ts";
@@ -47,6 +47,6 @@ export function parseMountArgument(argument: string): Mount {
   }
   return {
     volume: parseAcName(volume, "--mount volume"),
-    path: absolutePath(target, "--mount target"),
+    path: targetPath(target, "--mount target"),
   };
 }
