@@ -5,7 +5,7 @@ import { type AciSink } from "./aci_reader.ts";
 import { type ByteString, shown } from "../linux/byte_string.ts";
 import { MANIFEST, ROOTFS } from "./structure.ts";
 import type { TarEntry } from "./tar/entry.ts";
-import { type TreeWriter } from "./tree_writer.ts";
+import type { TreeTarget } from "./tree_target.ts";
 
 /** A hardlink whose target was not there when it came. Its name is reserved in the tree. */
 export interface PendingLink {
@@ -31,7 +31,7 @@ export interface LayerOptions {
 export class LayerExtractor implements AciSink {
   /** Links to be made when the layer is through. Names are those in the tree. */
   readonly pending: PendingLink[] = [];
-  readonly #writer: TreeWriter;
+  readonly #writer: TreeTarget;
   readonly #options: LayerOptions;
   /** What is no directory, by its path in the archive. */
   readonly #created = new Set<ByteString>();
@@ -39,7 +39,7 @@ export class LayerExtractor implements AciSink {
   readonly #unmadeLinks = new Map<ByteString, ByteString>();
   #current: TarEntry | undefined;
 
-  constructor(writer: TreeWriter, options: LayerOptions) {
+  constructor(writer: TreeTarget, options: LayerOptions) {
     this.#writer = writer;
     this.#options = options;
   }

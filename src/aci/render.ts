@@ -12,6 +12,7 @@ import { LayerExtractor, named, type PendingLink } from "./layer.ts";
 import { type ByteSource } from "./bytes/source.ts";
 import { ROOTFS } from "./structure.ts";
 import type { TarEntry } from "./tar/entry.ts";
+import type { TreeTarget } from "./tree_target.ts";
 import { TreeWriter } from "./tree_writer.ts";
 
 /** An image and what it depends on. */
@@ -115,10 +116,30 @@ export async function renderLayers(
   options: ExtractOptions,
 ): Promise<ExtractedAci> {
   using writer = new TreeWriter(directory, options);
+  const extracted = await mergeLayers(layers, writer, options);
+  finish(writer, directory);
+  return extracted;
+}
+
+/** How layers are merged, whatever the tree is made of. */
+export type MergeOptions = Pick<ExtractOptions, "rootfsOnly" | "onBytes" | "danglingLinks">;
+
+/**
+ * Merges layers, the top first, into one tree. Sources are opened when needed, and disposed.
+ *
+ * @returns what the top image contained
+ * @throws {Failure} also for a link whose target no layer has, unless that is to be reported
+ */
+export async function mergeLayers(
+  layers: readonly Layer[],
+  writer: TreeTarget,
+  options: MergeOptions,
+): Promise<ExtractedAci> {
   let pending: readonly PendingLink[] = [];
   let top: AciContents | undefined;
   for (const layer of layers) {
     const isTop = top === undefined;
+    writer.archive?.(layer.id);
     const source = layer.open();
     const extractor = new LayerExtractor(writer, {
       name: source.name,
@@ -145,7 +166,6 @@ export async function renderLayers(
     if (options.danglingLinks !== "report") throw new Failure(danglingLink);
     for (const link of pending) writer.release(link.path);
   }
-  finish(writer, directory);
   if (top === undefined) throw new Error("no layers to render");
   return { ...top, ...danglingLink !== undefined && { danglingLink } };
 }
@@ -182,7 +202,7 @@ async function settleLinks(
   links: readonly PendingLink[],
   layer: Layer,
   extractor: LayerExtractor,
-  writer: TreeWriter,
+  writer: TreeTarget,
 ): Promise<readonly PendingLink[]> {
   const open: PendingLink[] = [];
   const again = new Map<ByteString, PendingLink[]>();
@@ -197,7 +217,7 @@ async function settleLinks(
   return open;
 }
 
-function replaceByLink(writer: TreeWriter, link: PendingLink, target: ByteString): void {
+function replaceByLink(writer: TreeTarget, link: PendingLink, target: ByteString): void {
   try {
     writer.release(link.path);
     writer.link(link.path, target);
@@ -210,7 +230,7 @@ function replaceByLink(writer: TreeWriter, link: PendingLink, target: ByteString
 async function readAgain(
   layer: Layer,
   wanted: ReadonlyMap<ByteString, readonly PendingLink[]>,
-  writer: TreeWriter,
+  writer: TreeTarget,
 ): Promise<void> {
   const source = layer.open();
   const create = (entry: TarEntry): boolean => {

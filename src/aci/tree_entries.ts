@@ -175,6 +175,7 @@ export class TreeEntries {
       xattrs: fd === undefined ? new Map() : this.#reader.xattrs(fd, isKept),
       sparse: false,
       offset: 0,
+      dataOffset: 0,
     };
   }
 

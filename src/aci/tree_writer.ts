@@ -18,6 +18,7 @@ import {
 import { bytesOf, type ByteString, byteStringOfText } from "../linux/byte_string.ts";
 import { trySyscall } from "../linux/syscall.ts";
 import type { TarEntry, TarKind } from "./tar/entry.ts";
+import type { TreeTarget } from "./tree_target.ts";
 import {
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
@@ -64,7 +65,7 @@ const NODE_TYPES: ReadonlyMap<TarKind, number> = new Map([
 ]);
 
 /** Writes one tree. Call {@linkcode finish} at the end: directories get their owners, modes and times then. */
-export class TreeWriter implements Disposable {
+export class TreeWriter implements TreeTarget, Disposable {
   readonly #calls: FileCalls = fileCalls();
   readonly #root: number;
   readonly #privileged: boolean;

@@ -1,5 +1,6 @@
 /** Entries of archives, and who takes them. */
 import type { ByteString } from "../../linux/byte_string.ts";
+import type { SparseMap } from "./sparse.ts";
 
 /** What an entry of an archive is. */
 export type TarKind =
@@ -33,8 +34,12 @@ export interface TarEntry {
   readonly xattrs: ReadonlyMap<ByteString, Uint8Array>;
   /** Whether the data come in pieces with holes between. */
   readonly sparse: boolean;
+  /** Of a sparse file: where its data, which lie in one piece in the archive, are in the file. */
+  readonly pieces?: Readonly<SparseMap>;
   /** The first header's offset in the uncompressed archive. */
   readonly offset: number;
+  /** Where its data begin in the uncompressed archive; 0 for what was not read from one. */
+  readonly dataOffset: number;
 }
 
 /** Takes what the parser finds. */

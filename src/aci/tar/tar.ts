@@ -196,7 +196,8 @@ export class TarParser {
     this.#extensions = undefined;
     const offset = extensions?.offset ?? at;
     const pax = this.#paxFields(extensions?.pax, offset);
-    const entry = this.#entryOf(block, start, offset, typeflag, size, extensions, pax);
+    const places = { offset, dataOffset: at + BLOCK_SIZE };
+    const entry = this.#entryOf(block, start, places, typeflag, size, extensions, pax);
     this.#checkEntry(entry);
     const isOldSparse = typeflag === "S";
     const sparse = isOldSparse ? this.#oldSparse(block, start, entry) : pax.sparse;
@@ -218,7 +219,7 @@ export class TarParser {
   #entryOf(
     block: Uint8Array,
     start: number,
-    offset: number,
+    { offset, dataOffset }: Pick<TarEntry, "offset" | "dataOffset">,
     typeflag: string,
     size: number,
     extensions: Extensions | undefined,
@@ -262,6 +263,7 @@ export class TarParser {
       xattrs: pax.xattrs ?? NO_XATTRS,
       sparse: false,
       offset,
+      dataOffset,
     };
   }
 
@@ -293,18 +295,19 @@ export class TarParser {
     if (map === "in data") {
       const reader = new SparseMapReader();
       let left = stored;
-      this.#onBlock = (block, start) => {
+      this.#onBlock = (block, start, offset) => {
         left -= BLOCK_SIZE;
         if (left < 0) this.#failEntry(entry, "is a sparse file whose map is longer than its data");
         if (!this.#trySparse(entry, () => reader.take(block, start))) return;
-        this.#begin(entry, left, reader.map);
+        this.#begin(sparseEntry(entry, reader.map, offset + BLOCK_SIZE), left, reader.map);
       };
     } else if (extended) {
-      this.#onBlock = (block, start) => {
+      this.#onBlock = (block, start, offset) => {
         this.#trySparse(entry, () => appendOldMap(map, block, start, 21));
-        if (block[start + 504] === 0) this.#begin(entry, stored, map);
+        if (block[start + 504] !== 0) return;
+        this.#begin(sparseEntry(entry, map, offset + BLOCK_SIZE), stored, map);
       };
-    } else this.#begin(entry, stored, map);
+    } else this.#begin(sparseEntry(entry, map, entry.dataOffset), stored, map);
   }
 
   #trySparse<T>(entry: TarEntry, step: () => T): T {
@@ -355,6 +358,11 @@ export class TarParser {
       `${this.#name}: entry ${shown(entry.path)} at byte ${entry.offset} ${what}`,
     );
   }
+}
+
+/** A sparse file's entry when all of its headers are read. */
+function sparseEntry(entry: TarEntry, pieces: SparseMap, dataOffset: number): TarEntry {
+  return { ...entry, pieces, dataOffset };
 }
 
 const isPosix = (magic: ByteString): boolean => magic === "ustar";

@@ -17,7 +17,10 @@ const TYPEFLAGS: Readonly<Record<TarKind, string>> = {
 };
 
 /** What a header says. */
-export type HeaderFields = Omit<TarEntry, "sparse" | "offset" | "mtimeNs">;
+export type HeaderFields = Omit<
+  TarEntry,
+  "sparse" | "pieces" | "offset" | "dataOffset" | "mtimeNs"
+>;
 
 /** Two zero blocks end an archive. */
 export const ARCHIVE_END = new Uint8Array(2 * BLOCK_SIZE);
