@@ -82,6 +82,7 @@ export const STATX_NLINK = 0x4;
 export const STATX_MTIME = 0x40;
 export const STATX_CTIME = 0x80;
 export const STATX_BLOCKS = 0x400;
+export const STATX_DIOALIGN = 0x2000;
 export const STATX_ATTR_MOUNT_ROOT = 0x2000;
 
 // include/uapi/asm-generic/signal.h, signal-defs.h
@@ -207,6 +208,13 @@ export const TIOCGWINSZ = 0x5413;
 export const TIOCSWINSZ = 0x5414;
 export const TIOCGPTPEER = 0x5441;
 export const TIOCSPTLCK = 0x40045431;
+
+// include/uapi/linux/loop.h
+export const LOOP_CONFIGURE = 0x4c0a;
+export const LOOP_CTL_GET_FREE = 0x4c82;
+export const LO_FLAGS_READ_ONLY = 1;
+export const LO_FLAGS_AUTOCLEAR = 4;
+export const LO_FLAGS_DIRECT_IO = 16;
 
 // include/uapi/linux/close_range.h
 export const CLOSE_RANGE_CLOEXEC = 4;

@@ -86,6 +86,8 @@ export const ERRNO = {
   EINVAL: 22,
   ENOSPC: 28,
   EROFS: 30,
+  EMLINK: 31,
+  ERANGE: 34,
   ENAMETOOLONG: 36,
   ENOTEMPTY: 39,
   ELOOP: 40,

@@ -19,6 +19,7 @@ const X86_64 = {
   rt_sigprocmask: 14, umask: 95, fsync: 74, statx: 332, renameat2: 316,
   mkdirat: 258, unlinkat: 263, dup3: 292, close_range: 436, pwrite64: 18, syncfs: 306, readlinkat: 267,
   getdents64: 217, utimensat: 280, getxattr: 191, wait4: 61, open_tree: 428, mount_setattr: 442,
+  move_mount: 429, fsopen: 430, fsconfig: 431, fsmount: 432,
   socket: 41, bind: 49, sendto: 44, recvfrom: 45, setsockopt: 54, setns: 308, unshare: 272,
 };
 
@@ -31,6 +32,7 @@ const AARCH64: typeof X86_64 = {
   rt_sigprocmask: 135, umask: 166, fsync: 82, statx: 291, renameat2: 276,
   mkdirat: 34, unlinkat: 35, dup3: 24, close_range: 436, pwrite64: 68, syncfs: 267, readlinkat: 78,
   getdents64: 61, utimensat: 88, getxattr: 8, wait4: 260, open_tree: 428, mount_setattr: 442,
+  move_mount: 429, fsopen: 430, fsconfig: 431, fsmount: 432,
   socket: 198, bind: 200, sendto: 206, recvfrom: 207, setsockopt: 208, setns: 268, unshare: 97,
 };
 

@@ -1,0 +1,170 @@
+/**
+ * Writes the index of a tree: an EROFS image that holds names, inodes and attributes, and whose files' data lie in the
+ * archives that the tree was made from. The same tree always gives the same bytes.
+ */
+import { S_IFBLK, S_IFCHR, S_IFMT, S_IFREG } from "../linux/constants.ts";
+import { chunkBits } from "./chunks.ts";
+import {
+  BLOCK_BITS,
+  BLOCK_SIZE,
+  CHUNK,
+  DEVICE,
+  DIRENT,
+  EROFS_CHUNK_FORMAT_INDEXES,
+  EROFS_FEATURE_COMPAT_MTIME,
+  EROFS_FEATURE_INCOMPAT_CHUNKED_FILE,
+  EROFS_FEATURE_INCOMPAT_DEVICE_TABLE,
+  EROFS_INODE_CHUNK_BASED,
+  EROFS_INODE_FLAT_INLINE,
+  EROFS_INODE_FLAT_PLAIN,
+  EROFS_INODE_LAYOUT_EXTENDED,
+  EROFS_SUPER_MAGIC,
+  FILE_TYPES,
+  INODE,
+  SUPER,
+  XATTR,
+} from "./format.ts";
+import { DOT, DOT_DOT, type IndexTree, ROOT } from "./index_tree.ts";
+import {
+  entriesInBlock,
+  type IndexPlan,
+  isSymlink,
+  planIndex,
+  type PlannedDirectory,
+} from "./plan_index.ts";
+import { Window } from "./window.ts";
+
+/**
+ * Writes an index.
+ *
+ * @param deviceSize bytes of an archive, by the ID that the tree's device has
+ * @param write takes the next bytes; they are valid during the call
+ * @throws {TypeError} for a tree that is `unsupported`
+ */
+export function writeIndex(
+  tree: IndexTree,
+  deviceSize: (id: string) => number,
+  write: (bytes: Uint8Array<ArrayBuffer>) => void,
+): void {
+  if (tree.unsupported !== undefined) throw new TypeError(tree.unsupported);
+  const plan = planIndex(tree);
+  const out = new Window(write);
+  writeSuper(tree, plan, out, deviceSize);
+  for (const inode of plan.inodes) writeInode(tree, plan, inode, out);
+  for (const directory of plan.directories) writeDirectory(tree, plan, directory, out);
+  for (const [inode, block] of plan.longTargets) {
+    const at = tree.data(inode);
+    out.bytes(block * BLOCK_SIZE, tree.bytes.subarray(at, at + tree.size(inode)));
+  }
+  out.finish(plan.blocks * BLOCK_SIZE);
+}
+
+function writeSuper(
+  tree: IndexTree,
+  plan: IndexPlan,
+  out: Window,
+  deviceSize: (id: string) => number,
+): void {
+  const at = SUPER.at;
+  const features = tree.devices.length === 0
+    ? EROFS_FEATURE_INCOMPAT_CHUNKED_FILE
+    : EROFS_FEATURE_INCOMPAT_CHUNKED_FILE | EROFS_FEATURE_INCOMPAT_DEVICE_TABLE;
+  out.u32(at + SUPER.magic, EROFS_SUPER_MAGIC);
+  out.u32(at + SUPER.featureCompat, EROFS_FEATURE_COMPAT_MTIME);
+  out.u8(at + SUPER.blockBits, BLOCK_BITS);
+  out.u16(at + SUPER.rootNid, plan.nids[ROOT] ?? 0);
+  out.u64(at + SUPER.inodes, plan.inodes.length);
+  out.u32(at + SUPER.blocks, plan.blocks);
+  out.u32(at + SUPER.featureIncompat, features);
+  out.u16(at + SUPER.extraDevices, tree.devices.length);
+  out.u16(at + SUPER.deviceSlot, DEVICE.at / DEVICE.size);
+  tree.devices.forEach(({ id }, i) => {
+    const slot = DEVICE.at + i * DEVICE.size;
+    out.u32(slot + DEVICE.blocks, Math.ceil(deviceSize(id) / BLOCK_SIZE));
+    out.u32(slot + DEVICE.size - 4, 0);
+  });
+}
+
+function writeInode(tree: IndexTree, plan: IndexPlan, inode: number, out: Window): void {
+  const at = (plan.nids[inode] ?? 0) * INODE.unit;
+  const mode = tree.mode(inode);
+  const type = mode & S_IFMT;
+  const xattrs = tree.xattrs(inode);
+  const isData = type === S_IFREG && tree.size(inode) > 0;
+  const isInline = isSymlink(tree, inode) && !plan.firstBlocks.has(inode);
+  const layout = isData
+    ? EROFS_INODE_CHUNK_BASED
+    : isInline
+    ? EROFS_INODE_FLAT_INLINE
+    : EROFS_INODE_FLAT_PLAIN;
+  out.u16(at + INODE.format, EROFS_INODE_LAYOUT_EXTENDED | layout << 1);
+  if (xattrs !== undefined) {
+    out.u16(at + INODE.xattrCount, (xattrs.length - XATTR.header) / 4 + 1);
+  }
+  out.u16(at + INODE.mode, mode);
+  out.u64(at + INODE.bytes, plan.directorySizes.get(inode) ?? tree.size(inode));
+  if (isData) {
+    out.u16(at + INODE.union, EROFS_CHUNK_FORMAT_INDEXES | bitsOf(tree, inode) - BLOCK_BITS);
+  } else if (type === S_IFCHR || type === S_IFBLK) out.u32(at + INODE.union, tree.data(inode));
+  else out.u32(at + INODE.union, plan.firstBlocks.get(inode) ?? 0);
+  out.u32(at + INODE.number, inode + 1);
+  out.u32(at + INODE.uid, tree.uid(inode));
+  out.u32(at + INODE.gid, tree.gid(inode));
+  out.i64(at + INODE.mtime, tree.mtime(inode));
+  out.u32(at + INODE.mtimeNs, tree.mtimeNs(inode));
+  out.u32(at + INODE.links, plan.links[inode] ?? 0);
+  let behind = at + INODE.size;
+  if (xattrs !== undefined) {
+    out.bytes(behind, xattrs);
+    behind += xattrs.length;
+  }
+  if (isInline) {
+    const target = tree.data(inode);
+    out.bytes(behind, tree.bytes.subarray(target, target + tree.size(inode)));
+  } else if (isData) writeChunks(tree, inode, out, Math.ceil(behind / CHUNK.size) * CHUNK.size);
+}
+
+/** Of a file in one piece, the chunk is as long as the file needs: then there is one only. */
+function bitsOf(tree: IndexTree, inode: number): number {
+  return tree.isChunked(inode) ? tree.chunks.get(tree.data(inode)) : chunkBits(tree.size(inode));
+}
+
+function writeChunks(tree: IndexTree, inode: number, out: Window, at: number): void {
+  const device = tree.device(inode);
+  const chunk = (number: number, block: number) => {
+    out.u16(at + number * CHUNK.size + CHUNK.device, device);
+    out.u32(at + number * CHUNK.size + CHUNK.block, block);
+  };
+  const data = tree.data(inode);
+  if (!tree.isChunked(inode)) return chunk(0, data);
+  const count = tree.chunks.get(data + 1);
+  for (let i = 0; i < count; i++) chunk(i, tree.chunks.get(data + 2 + i));
+}
+
+function writeDirectory(
+  tree: IndexTree,
+  plan: IndexPlan,
+  { inode, parent, entries }: PlannedDirectory,
+  out: Window,
+): void {
+  let block = (plan.firstBlocks.get(inode) ?? 0) * BLOCK_SIZE;
+  for (let from = 0; from < entries.length; block += BLOCK_SIZE) {
+    const [to] = entriesInBlock(tree, entries, from);
+    let nameAt = (to - from) * DIRENT.size;
+    const names: (readonly [at: number, name: number])[] = [];
+    for (let i = from; i < to; i++) {
+      const entry = entries[i] ?? DOT;
+      const child = entry === DOT ? inode : entry === DOT_DOT ? parent : tree.inodeOf(entry);
+      const at = block + (i - from) * DIRENT.size;
+      out.u64(at + DIRENT.nid, plan.nids[child] ?? 0);
+      out.u16(at + DIRENT.nameAt, nameAt);
+      out.u8(at + DIRENT.type, FILE_TYPES[tree.mode(child) >>> 12] ?? 0);
+      names.push([block + nameAt, tree.nameAt(entry)]);
+      nameAt += tree.bytes.get(tree.nameAt(entry));
+    }
+    for (const [at, name] of names) {
+      out.bytes(at, tree.bytes.subarray(name + 1, name + 1 + tree.bytes.get(name)));
+    }
+    from = to;
+  }
+}
