@@ -156,6 +156,7 @@ function implied(path: ByteString): TarEntry {
   return {
     ...{ kind: "directory", path, link: "", mode: 0o755, uid: 0, gid: 0, size: 0 },
     ...{ mtime: 0, mtimeNs: 0, major: 0, minor: 0, xattrs: NO_XATTRS, sparse: false, offset: 0 },
+    dataOffset: 0,
   };
 }
 
