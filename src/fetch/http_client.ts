@@ -26,7 +26,8 @@ export interface RetryPolicy {
   readonly wait: (milliseconds: number) => Promise<void>;
 }
 
-const DEFAULT_RETRY: RetryPolicy = {
+/** What {@linkcode RetryPolicy} is by default. */
+export const DEFAULT_RETRY: RetryPolicy = {
   attempts: 5,
   firstDelay: 250,
   wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
@@ -57,7 +58,7 @@ export interface HttpResponse {
 }
 
 /** Statuses that a moment later may be another (RFC 9110 §15). */
-const TRANSIENT: readonly number[] = [429, 500, 502, 503, 504];
+export const TRANSIENT: readonly number[] = [429, 500, 502, 503, 504];
 
 /** A client with the connections that it keeps. */
 export class HttpClient implements Disposable {
@@ -163,7 +164,7 @@ export class HttpClient implements Disposable {
 }
 
 /** Ends a request whose server keeps silent. */
-class Silence {
+export class Silence {
   readonly #controller = new AbortController();
   readonly signal = this.#controller.signal;
 

@@ -3,16 +3,34 @@ import type { IncomingMessage } from "node:http";
 import { Failure } from "../failure.ts";
 import { transportFailure } from "./transport_failure.ts";
 
-/** Sends a GET request and returns whatever the server answers. */
+/** Another request than GET. */
+export interface RequestBody {
+  readonly method: string;
+  readonly body?: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+/** Sends a request and returns whatever the server answers. */
 export interface Transport extends Disposable {
-  /** @throws {TransportFailure} where there is no answer */
-  send(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response>;
+  /**
+   * @param request default: GET
+   * @throws {TransportFailure} where there is no answer
+   */
+  send(
+    url: string,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+    request?: RequestBody,
+  ): Promise<Response>;
 }
 
 /** How servers are to be trusted. */
 export interface TransportOptions {
   /** A file of certificates (PEM) of more authorities. */
   readonly caFile?: string;
+  /** Certificates (PEM) of more authorities. */
+  readonly caCertificates?: readonly string[];
+  /** What this host shows a server that asks who it is, PEM. */
+  readonly clientCertificate?: { readonly cert: string; readonly key: string };
   /** Don't check certificates at all (`--insecure-options=tls`). */
   readonly insecureTls?: boolean;
 }
@@ -25,15 +43,18 @@ export interface TransportOptions {
  * @throws {Failure} a CA file without certificates
  */
 export async function openTransport(options: TransportOptions): Promise<Transport> {
-  if (options.insecureTls) return await unverifiedTransport();
+  if (options.insecureTls) return await unverifiedTransport(options);
   // The runtime would otherwise trust a list of its own, whatever the administrator decided. It
   // looks at this when the first client is made.
   Deno.env.set("DENO_TLS_CA_STORE", "system");
-  const client = Deno.createHttpClient({ caCerts: caCertificates(options.caFile) });
+  const client = Deno.createHttpClient({
+    caCerts: [...caCertificates(options.caFile), ...options.caCertificates ?? []],
+    ...options.clientCertificate,
+  });
   return {
-    async send(url, headers, signal) {
+    async send(url, headers, signal, request) {
       try {
-        return await fetch(url, { client, headers, signal, redirect: "manual" });
+        return await fetch(url, { client, headers, signal, redirect: "manual", ...request });
       } catch (error) {
         throw transportFailure(url, error);
       }
@@ -61,22 +82,28 @@ function caCertificates(caFile: string | undefined): string[] {
  * `fetch` checks certificates without exception; node's client can be told not to. It costs 50 ms to
  * load and knows no proxies, so it is there for this only.
  */
-async function unverifiedTransport(): Promise<Transport> {
+async function unverifiedTransport(transport: TransportOptions): Promise<Transport> {
   const [https, http] = [await import("node:https"), await import("node:http")];
   return {
-    send: (url, headers, signal) => {
+    send: (url, headers, signal, request) => {
       refuseProxy(new URL(url));
       const secure = url.startsWith("https:");
       return new Promise((resolve, reject) => {
-        const get = secure ? https.get : http.get;
-        const options = { headers, signal, ...secure && { rejectUnauthorized: false } };
-        get(url, options, (message) => {
+        const open = secure ? https.request : http.request;
+        const unchecked = { rejectUnauthorized: false, ...transport.clientCertificate };
+        const options = {
+          headers,
+          signal,
+          method: request?.method ?? "GET",
+          ...secure && unchecked,
+        };
+        const sent = open(url, options, (message) => {
           const body = bodyOf(message);
           const given = Object.entries(message.headers).flatMap(([name, value]) =>
             value === undefined ? [] : [[name, [value].flat().join(", ")] as [string, string]]
           );
           const status = message.statusCode ?? 0;
-          const bodyless = status === 204 || status === 304;
+          const bodyless = status === 204 || status === 304 || request?.method === "HEAD";
           resolve(
             new Response(bodyless ? null : body, {
               status,
@@ -84,7 +111,9 @@ async function unverifiedTransport(): Promise<Transport> {
               headers: given,
             }),
           );
-        }).on("error", (error) => reject(transportFailure(url, error)));
+        });
+        sent.on("error", (error) => reject(transportFailure(url, error)));
+        writeBody(sent, request?.body).catch((error) => sent.destroy(error));
       });
     },
     [Symbol.dispose]: () => {},
@@ -112,6 +141,20 @@ function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer
       message.destroy();
     },
   }, new ByteLengthQueuingStrategy({ highWaterMark: 1 << 18 }));
+}
+
+/** Writes a request's body at the pace of the connection. */
+async function writeBody(
+  request: { write(chunk: Uint8Array, done: (error?: Error | null) => void): boolean; end(): void },
+  body: RequestBody["body"],
+): Promise<void> {
+  const chunks = body instanceof Uint8Array ? [body] : body ?? [];
+  for await (const chunk of chunks) {
+    await new Promise<void>((resolve, reject) =>
+      request.write(chunk, (error) => error ? reject(error) : resolve())
+    );
+  }
+  request.end();
 }
 
 /** Going around a proxy that is configured could go where nobody wanted it to. */
