@@ -47,6 +47,12 @@ export async function startDownload(
   options: DownloadOptions,
 ): Promise<DownloadStart> {
   let partial = await PartialFile.open(options.dataDir, url);
+  const anew = () => {
+    partial?.remove();
+    partial?.[Symbol.dispose]();
+    partial = undefined;
+    return startDownload(client, url, options);
+  };
   try {
     const left = partial?.left();
     const response = await client.get(url, {
@@ -62,12 +68,11 @@ export async function startDownload(
       const control = response.headers.get("cache-control");
       return { unchanged: true, freshUntil: freshUntil(control, Date.now()) };
     }
-    if (response.status === 416 && left !== undefined) {
+    // Some servers send a range whatever If-Range says: of an image that is another one by now.
+    const isRest = left === undefined || response.status !== 206 || continues(response, left);
+    if (left !== undefined && (response.status === 416 || !isRest)) {
       response.cancel();
-      partial?.remove();
-      partial?.[Symbol.dispose]();
-      partial = undefined;
-      return await startDownload(client, url, options);
+      return await anew();
     }
     const start = response.status === 206 && left !== undefined ? left.size : 0;
     if (response.status !== 200 && start === 0) {
@@ -94,6 +99,21 @@ function contentRange(headers: Headers): { first: number; total: number } | unde
   const [, first, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(headers.get("content-range") ?? "") ??
     [];
   return first === undefined ? undefined : { first: Number(first), total: Number(total) };
+}
+
+/** What is known of the part of an image that is there. */
+interface KnownPart {
+  readonly etag: string;
+  /** Bytes of the part. */
+  readonly size: number;
+  /** Bytes of the whole image. */
+  readonly total: number | undefined;
+}
+
+/** Whether an answer of status 206 is the rest of the same image. */
+function continues({ headers }: HttpResponse, { etag, size, total }: KnownPart): boolean {
+  const part = contentRange(headers);
+  return part?.first === size && part.total === total && strongEtag(headers) === etag;
 }
 
 /** A download under way. Disposing keeps what was received if the connection was what failed. */
@@ -132,9 +152,6 @@ export class Download implements ByteSource {
     this.freshUntil = freshUntil(response.headers.get("cache-control"), Date.now());
     const length = response.headers.get("content-length");
     const range = contentRange(response.headers);
-    if (start > 0 && range?.first !== start) {
-      throw new Failure(`${url}: the server sent another range than it was asked for`);
-    }
     this.#total = range?.total ?? (length === null ? undefined : Number(length));
     this.#checkSize(this.#total ?? 0);
     const etag = strongEtag(response.headers);
@@ -219,14 +236,13 @@ export class Download implements ByteSource {
     }
     const range = { range: `bytes=${this.#received}-`, "if-range": etag };
     const response = await this.#client.get(this.name, range);
-    const part = contentRange(response.headers);
     if (response.status === 416) {
       response.cancel();
       this.#connectionLost = false;
       throw new Failure(this.#shortText());
     }
-    const fits = part?.first === this.#received && part.total === this.#total;
-    if (response.status !== 206 || !fits || strongEtag(response.headers) !== etag) {
+    const known = { etag, size: this.#received, total: this.#total };
+    if (response.status !== 206 || !continues(response, known)) {
       response.cancel();
       this.#connectionLost = response.status >= 500;
       if (response.status === 200 || response.status === 206) {

@@ -1,7 +1,7 @@
 /** Images by name, URL and file: the way it should go. Refusals: fetch_refusals_test.ts. */
 import assert from "node:assert/strict";
 import { FetchWorld } from "../world/fetch_world.ts";
-import { fileRoute } from "../world/web_site.ts";
+import { fileRoute, succeed } from "../world/web_site.ts";
 
 const ID = /^sha512-[0-9a-f]{32}\n$/;
 
@@ -228,6 +228,55 @@ Deno.test("rkt fetch goes on where an earlier fetch gave up, and asks for the re
     assert.equal(second.code, 0, second.err);
     assert.deepEqual(froms, [at]);
     assert.deepEqual(world.stored("partial"), []);
+  }));
+
+Deno.test("rkt fetch begins anew where the rest is not that of what an earlier fetch left", () =>
+  inWorld(async (world) => {
+    world.trust();
+    const [old, big, longer] = [200_000, 200_000, 210_000].map((length) =>
+      world.image("example.com/big", "1.0", { data: noise(length) })
+    );
+    assert.ok(old !== undefined && big !== undefined && longer !== undefined);
+    const url = world.url("example.com/big", "1.0");
+    // What a server that ignores If-Range answers: [the image by now, its ETag, the first byte].
+    const cases: [string, Uint8Array<ArrayBuffer>, Record<string, string>, number][] = [
+      ["another ETag", big, { etag: '"new"' }, 0],
+      ["another length", longer, { etag: '"old"' }, 0],
+      ["no ETag", big, {}, 0],
+      ["a weak ETag", big, { etag: 'W/"old"' }, 0],
+      ["another range", old, { etag: '"old"' }, 1000],
+    ];
+    world.serve("example.com/big", "1.0", old);
+    let asked = 0;
+    world.site.route(url, (request) => {
+      if (asked++ > 0) return { status: 503 };
+      return fileRoute(old, '"old"', () => 50_000)(request);
+    });
+    const first = await world.rkt("fetch", "example.com/big:1.0");
+    assert.equal(first.code, 254, first.err);
+    const left = world.data;
+    for (const [what, now, headers, ahead] of cases) {
+      for (const flags of [[], ["--insecure-options=image"]]) {
+        world.data += "+";
+        succeed("cp", "-a", left, world.data);
+        world.serve("example.com/big", "1.0", now);
+        world.site.route(url, ({ headers: asked }) => {
+          const range = /^bytes=(\d+)-$/.exec(asked.get("range") ?? "");
+          if (range === null) return { body: now };
+          const from = Number(range[1]) + ahead;
+          const part = `bytes ${from}-${now.length - 1}/${now.length}`;
+          const body = now.subarray(from);
+          return { status: 206, headers: { ...headers, "content-range": part }, body };
+        });
+        const second = await world.rkt(...flags, "fetch", "--full", "example.com/big:1.0");
+        assert.equal(second.code, 0, `${what}: ${second.err}`);
+        const whole = await world.rkt(
+          ...["--insecure-options=image", "fetch", "--full", bigFile(world, now)],
+        );
+        assert.equal(second.out, whole.out, what);
+        assert.deepEqual(world.stored("partial"), [], what);
+      }
+    }
   }));
 
 Deno.test("rkt fetch begins anew when the image changed meanwhile, or can't be resumed", () =>
