@@ -87,13 +87,20 @@ export type PodEntry =
   | { readonly kind: "directory"; readonly path: string; readonly mode: number }
   | { readonly kind: "file"; readonly path: string; readonly text: string }
   | {
-    /** An empty volume. */
-    readonly kind: "volume";
+    /** A directory that is somebody's: an empty volume, the uppermost layer of a root. */
+    readonly kind: "owned";
     readonly path: string;
     readonly mode: number;
     readonly uid: number;
     readonly gid: number;
+    readonly attributes?: readonly ExtendedAttribute[] | undefined;
   };
+
+/** An extended attribute of a file (xattr(7)). */
+export interface ExtendedAttribute {
+  readonly name: string;
+  readonly value: Uint8Array<ArrayBuffer>;
+}
 
 /** An app of a pod. */
 export interface PodApp extends Command {

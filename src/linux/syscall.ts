@@ -18,7 +18,7 @@ const X86_64 = {
   umount2: 166, write: 1, ppoll: 271, prlimit64: 302, faccessat2: 439,
   rt_sigprocmask: 14, umask: 95, fsync: 74, statx: 332, renameat2: 316,
   mkdirat: 258, unlinkat: 263, dup3: 292, close_range: 436, pwrite64: 18, syncfs: 306, readlinkat: 267,
-  getdents64: 217, utimensat: 280, getxattr: 191, wait4: 61, open_tree: 428, mount_setattr: 442,
+  getdents64: 217, utimensat: 280, getxattr: 191, listxattr: 194, setxattr: 188, wait4: 61, open_tree: 428, mount_setattr: 442,
   move_mount: 429, fsopen: 430, fsconfig: 431, fsmount: 432,
   socket: 41, bind: 49, sendto: 44, recvfrom: 45, setsockopt: 54, setns: 308, unshare: 272,
 };
@@ -31,7 +31,7 @@ const AARCH64: typeof X86_64 = {
   umount2: 39, write: 64, ppoll: 73, prlimit64: 261, faccessat2: 439,
   rt_sigprocmask: 135, umask: 166, fsync: 82, statx: 291, renameat2: 276,
   mkdirat: 34, unlinkat: 35, dup3: 24, close_range: 436, pwrite64: 68, syncfs: 267, readlinkat: 78,
-  getdents64: 61, utimensat: 88, getxattr: 8, wait4: 260, open_tree: 428, mount_setattr: 442,
+  getdents64: 61, utimensat: 88, getxattr: 8, listxattr: 11, setxattr: 5, wait4: 260, open_tree: 428, mount_setattr: 442,
   move_mount: 429, fsopen: 430, fsconfig: 431, fsmount: 432,
   socket: 198, bind: 200, sendto: 206, recvfrom: 207, setsockopt: 208, setns: 268, unshare: 97,
 };

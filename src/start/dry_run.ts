@@ -11,6 +11,7 @@ import { treeIdOf } from "../store/tree_id.ts";
 import type { Store } from "../store/store.ts";
 import { absolute } from "./absolute.ts";
 import { PREPARE_LOCK } from "./replace_process.ts";
+import { PLAIN_ROOT, rootAttributes } from "../pod/make/root_attributes.ts";
 import { resolvePod } from "../pod/make/resolved_pod.ts";
 import { podCgroups } from "./pod_cgroups.ts";
 import { checkSystemCalls, podEnvironment } from "./pod_parts.ts";
@@ -65,7 +66,11 @@ export async function planRun(
   }));
   const entries = podEntries(
     manifest,
-    images.map(({ image, treeId }) => ({ manifestText: image.manifestText, treeId })),
+    images.map(({ image, treeId, rendered }) => ({
+      manifestText: image.manifestText,
+      treeId,
+      root: rendered ? rootAttributes(`${treePath(store.dataDir, treeId)}/rootfs`) : PLAIN_ROOT,
+    })),
     kind,
     privateUsers,
   );

@@ -4,6 +4,7 @@ import { Failure } from "../failure.ts";
 import { originalEnvironment } from "../linux/environment.ts";
 import type { PodDirectory } from "../pod/directory/pod_directory.ts";
 import { type AppImage, copyPath, podEntries, type RootKind } from "../pod/make/prepare_pod.ts";
+import { rootAttributes } from "../pod/make/root_attributes.ts";
 import { resolvePod } from "../pod/make/resolved_pod.ts";
 import type { Store } from "../store/store.ts";
 import type { RenderedTree, StoredImage } from "../store/stored_image.ts";
@@ -153,7 +154,11 @@ function readEnvironmentFile(path: string): string {
 }
 
 function appImage({ image, tree }: Rendered): AppImage {
-  return { manifestText: image.manifestText, treeId: tree.id };
+  return {
+    manifestText: image.manifestText,
+    treeId: tree.id,
+    root: rootAttributes(tree.rootfs),
+  };
 }
 
 /** Moves a new pod to `prepare` and fills its directory, with copies of the trees where there is no overlayfs. */

@@ -98,6 +98,7 @@ export const SYSCALLS = {
   shutdown: call(48, 210, "fd", "=SHUT_"),
   sendto: call(44, 206, "fd", "pointer", "size", "MSG_", "pointer", "size"),
   setns: call(308, 268, "fd", "CLONE_"),
+  setxattr: call(188, 5, "pointer", "pointer", "pointer", "size", "int"),
   socket: call(41, 198, "=AF_", "SOCK_", "int"),
   socketpair: call(53, 199, "=AF_", "SOCK_", "int", "pointer"),
   statx: call(332, 291, "fd", "pointer", "AT_", "int", "pointer"),

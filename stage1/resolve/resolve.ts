@@ -16,7 +16,6 @@ import { parseLifecycle, startOrder } from "../app/restart_policy.ts";
 import type { AppMount, Command, PodApp, ProcessLimit, Root } from "../pod.ts";
 import { parseProcessLimits } from "../app/process_limits.ts";
 import { appLogSize, appStreams, checkStreams, checkTerminals } from "./resolve_streams.ts";
-import { resolveMounts } from "./mounts.ts";
 import { systemCallFilter } from "../seccomp/filter.ts";
 import { ImageRoot, resolveGroup, resolveUser, type User } from "./user.ts";
 
@@ -83,7 +82,9 @@ async function resolveApp(
     }
     return { volume, target: mount.path };
   });
-  const mounts = resolveMounts(app, name, wanted, root, around.emptyVolume);
+  const mounts = wanted.length === 0
+    ? []
+    : (await import("./mounts.ts")).resolveMounts(app, name, wanted, root, around.emptyVolume);
   const streams = appStreams(runtime);
   checkTerminals(name, streams, mounts);
   const environment = appEnvironment(app, name, user, Object.values(streams).includes("tty"));

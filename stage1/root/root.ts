@@ -84,13 +84,10 @@ function lowerLayers(
   steps: Section,
   { privateUsers }: Pod,
   app: PodApp,
-  { tree, skeleton, layers }: Extract<Root, { readonly kind: "overlay" }>,
+  { tree, skeleton }: Extract<Root, { readonly kind: "overlay" }>,
 ): string {
   if (privateUsers === undefined) return `${escaped(tree)}:${escaped(skeleton)}`;
-  const { shift } = privateUsers;
   const what = `open the files of app "${app.name}" for the pod's users`;
-  // The directory is that of the app's root, so its owner is.
-  steps.must(what, "fchownat", [k.AT_FDCWD, `${layers}/upper`, shift, shift, 0]);
   return [tree, skeleton].map((path, i) => idmapLayer(steps, what, path, i)).join(":");
 }
 

@@ -1,6 +1,6 @@
 /** The supervisor's first steps: an empty pod directory is filled, and becomes that of a running pod. */
 import * as k from "../../src/linux/constants.ts";
-import { type Section, slot, space } from "../engine/plan.ts";
+import { type Section, slot, space, struct } from "../engine/plan.ts";
 import type { Pod, PodEntry } from "../pod.ts";
 
 /**
@@ -71,6 +71,10 @@ function makeEntry(steps: Section, entry: PodEntry): void {
   steps.must(what, "fchownat", [k.AT_FDCWD, entry.path, entry.uid, entry.gid, 0]);
   // After the change of owner, which clears setuid bits.
   steps.must(what, "fchmodat", [k.AT_FDCWD, entry.path, entry.mode]);
+  for (const { name, value } of entry.attributes ?? []) {
+    const bytes = struct("value", ["bytes", value.length, value]);
+    steps.must(what, "setxattr", [entry.path, name, bytes, value.length, 0]);
+  }
 }
 
 /** Makes a file with a text; the path is relative to the working directory. */

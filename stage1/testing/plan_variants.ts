@@ -104,7 +104,15 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
       entries: [
         { kind: "directory", path: "a", mode: 0o755 },
         { kind: "file", path: "a/b", text: "text" },
-        { kind: "volume", path: "v", mode: 0o700, uid: 1, gid: 2 },
+        { kind: "owned", path: "v", mode: 0o700, uid: 1, gid: 2 },
+        {
+          kind: "owned",
+          path: "upper",
+          mode: 0o2770,
+          uid: 1,
+          gid: 2,
+          attributes: [{ name: "user.a", value: new Uint8Array([1, 0, 2]) }],
+        },
       ],
     },
   },

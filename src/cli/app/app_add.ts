@@ -16,6 +16,7 @@ import { makeEntries } from "../../pod/directory/pod_entries.ts";
 import { statusPath } from "../../pod/directory/pod_details.ts";
 import type { PodView } from "../../pod/directory/pod_directory.ts";
 import { appEntries, copyPath, volumeEntries } from "../../pod/make/prepare_pod.ts";
+import { rootAttributes } from "../../pod/make/root_attributes.ts";
 import { privateUsersOf } from "../../pod/make/private_users.ts";
 import { toHostId } from "../../../stage1/root/private_users.ts";
 import { completeManifest, resolvePod, rootKindOf } from "../../pod/make/resolved_pod.ts";
@@ -119,7 +120,16 @@ async function makeApp(
   if (logged) makeDirectory(`${pod.path}/${LOGS}`, 0o750);
   if (volumes.length > 0) makeDirectory(`${pod.path}/sharedVolumes`, 0o755);
   makeEntries(pod, [
-    ...appEntries(name, { manifestText: image.manifestText, treeId: tree.id }, kind),
+    ...appEntries(
+      name,
+      {
+        manifestText: image.manifestText,
+        treeId: tree.id,
+        root: rootAttributes(tree.rootfs),
+      },
+      kind,
+      users,
+    ),
     ...volumes.flatMap((volume) => volumeEntries(volume, users)),
   ]);
   if (kind === "copy") {

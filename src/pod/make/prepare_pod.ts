@@ -4,6 +4,7 @@ import { podManifestJson } from "../../appc/pod_manifest.ts";
 import { rktAnnotationValue } from "../../appc/rkt_annotation.ts";
 import { NAME_FILE } from "../directory/pod_directory.ts";
 import { LOGS } from "../../../stage1/output/logger.ts";
+import type { RootAttributes } from "./root_attributes.ts";
 import type { Volume } from "../../appc/volume.ts";
 import type { PodEntry, PrivateUsers } from "../../../stage1/pod.ts";
 import { appStreams } from "../../../stage1/resolve/resolve_streams.ts";
@@ -15,6 +16,8 @@ export interface AppImage {
   readonly manifestText: string;
   /** The ID of the rendered tree. */
   readonly treeId: string;
+  /** Of the tree's root directory. */
+  readonly root: RootAttributes;
 }
 
 /** How trees become roots: a layer to write to above the tree, or a copy. */
@@ -62,7 +65,7 @@ export function podEntries(
     ...manifest.apps.flatMap(({ name }, i) => {
       const image = images[i];
       if (image === undefined) throw new Error(`app "${name}" has no image`);
-      return appEntries(name, image, kind);
+      return appEntries(name, image, kind, privateUsers);
     }),
     ...logged ? [directory(LOGS, 0o750)] : [],
     ...volumes.length === 0 ? [] : [directory("sharedVolumes")],
@@ -74,17 +77,41 @@ export function podEntries(
 }
 
 /** The entries of a pod's directory that belong to one app. */
-export function appEntries(name: string, image: AppImage, kind: RootKind): readonly PodEntry[] {
+export function appEntries(
+  name: string,
+  image: AppImage,
+  kind: RootKind,
+  users?: PrivateUsers,
+): readonly PodEntry[] {
   return [
     directory(`appsinfo/${name}`, 0o750),
     file(`appsinfo/${name}/manifest`, image.manifestText),
     file(`appsinfo/${name}/treeStoreID`, image.treeId),
     ...kind === "copy" ? [] : [
       directory(overlayPath(name)),
-      directory(`${overlayPath(name)}/upper`),
+      upperLayer(`${overlayPath(name)}/upper`, image.root, users),
       directory(`${overlayPath(name)}/work`),
     ],
   ];
+}
+
+/** The layer that the app writes to: its directory is the root directory of the app. */
+function upperLayer(
+  path: string,
+  { mode, uid, gid, attributes }: RootAttributes,
+  users: PrivateUsers | undefined,
+): PodEntry {
+  if (mode === 0o755 && uid === 0 && gid === 0 && attributes.length === 0 && users === undefined) {
+    return directory(path);
+  }
+  return {
+    kind: "owned",
+    path,
+    mode,
+    uid: toHostId(uid, users),
+    gid: toHostId(gid, users),
+    attributes,
+  };
 }
 
 /** The directory of an empty volume; nothing for other kinds. */
@@ -92,7 +119,7 @@ export function volumeEntries(volume: Volume, users?: PrivateUsers): readonly Po
   if (volume.kind !== "empty") return [];
   const { name, mode, uid, gid } = volume;
   return [{
-    kind: "volume",
+    kind: "owned",
     path: volumePath(name),
     mode,
     uid: toHostId(uid, users),

@@ -47,7 +47,7 @@ function differing(users: PrivateUsers, length: number): PrivateUsers {
 function withUsers(pod: Pod, users: PrivateUsers, other: PrivateUsers): Pod {
   const moved = (id: number) => id - users.shift + other.shift;
   const entries = pod.entries.map((entry): PodEntry =>
-    entry.kind === "volume"
+    entry.kind === "owned"
       ? { ...entry, uid: moved(entry.uid), gid: moved(entry.gid) }
       : entry.kind === "file" && entry.path === PRIVATE_USERS
       ? { ...entry, text: privateUsersText(other) }
