@@ -21,6 +21,8 @@ export interface ImageNode {
   readonly id: string;
   /** Opens the image, plain or compressed; may be called several times. */
   open(): ByteSource;
+  /** Whether it is made of an image of another format, which was checked: then the bytes are not those of `id`. */
+  readonly converted?: boolean;
   /** Absolute paths in the image; empty: everything. */
   readonly pathWhitelist: readonly string[];
   /** In the order of the manifest. */
@@ -31,6 +33,8 @@ export interface ImageNode {
 export interface Layer {
   readonly id: string;
   open(): ByteSource;
+  /** As of {@linkcode ImageNode}. */
+  readonly converted?: boolean;
   /** The image's own whitelist, as paths in the archive: filters what is no directory. */
   readonly ownPaths: ReadonlySet<ByteString> | undefined;
   /** Whitelists of the images that pulled it in: filter everything. */
@@ -88,6 +92,7 @@ export function layersOf(image: ImageNode): readonly Layer[] {
     layers.push({
       id: node.id,
       open: () => node.open(),
+      ...node.converted === true && { converted: true },
       ownPaths: own,
       inheritedPaths: inherited,
     });
@@ -153,7 +158,7 @@ export async function mergeLayers(
       end: (entry) => extractor.end(entry),
       ...isTop && options.onBytes !== undefined && { bytes: options.onBytes },
     });
-    if (!contents.imageId.startsWith(layer.id)) {
+    if (layer.converted !== true && !contents.imageId.startsWith(layer.id)) {
       throw new Failure(
         `${source.name}: damaged: its image ID is ${contents.imageId}, not ${layer.id}; fetch it again`,
       );

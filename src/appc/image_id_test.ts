@@ -4,14 +4,18 @@ import { parseImageId, parseImageIdPrefix, shortImageId, storeKey } from "./imag
 
 const FULL = "sha512-" + "0123456789abcdef".repeat(8);
 
-Deno.test("parseImageId() takes sha512 and 128 digits only", () => {
+const OCI = "sha256-" + "0".repeat(64);
+
+Deno.test("parseImageId() takes sha512 and 128 digits, or sha256 and 64", () => {
   assert.equal(parseImageId(FULL), FULL);
+  assert.equal(parseImageId(OCI), OCI);
   for (
     const value of [
       FULL + "0",
       FULL.slice(0, -1),
       FULL.toUpperCase(),
-      "sha256-" + "0".repeat(64),
+      "sha256-" + "0".repeat(65),
+      "sha384-" + "0".repeat(96),
       1,
     ]
   ) {

@@ -108,8 +108,8 @@ const REFUSED: readonly (readonly [Record<string, unknown>, string])[] = [
   [{ pathWhitelist: ["bin"] }, 'pathWhitelist[0]: "bin" is not an absolute path'],
   [{ dependencies: [{}] }, "dependencies[0].imageName: a name is required"],
   [
-    { dependencies: [{ imageName: "a", imageID: "sha256-00" }] },
-    'dependencies[0].imageID: "sha256-00" is not an image ID: sha512- and 2 to 128 hexadecimal digits',
+    { dependencies: [{ imageName: "a", imageID: "sha1-00" }] },
+    'dependencies[0].imageID: "sha1-00" is not an image ID: sha512- and 2 to 128 hexadecimal digits, or sha256- and 2 to 64',
   ],
   [
     { annotations: [{ name: "created", value: "today" }] },

@@ -59,7 +59,7 @@ const REFUSED: readonly (readonly [Record<string, unknown>, string])[] = [
   [{ apps: [POD.apps[0], POD.apps[0]] }, 'apps[1]: "busybox" is there twice'],
   [
     appOf({ image: {} }),
-    "apps[0].image.id: undefined is not an image ID: sha512- and 2 to 128 hexadecimal digits",
+    "apps[0].image.id: undefined is not an image ID: sha512- and 2 to 128 hexadecimal digits, or sha256- and 2 to 64",
   ],
   [appOf({ app: {} }), "apps[0].app.user: is missing, a string is required"],
   [

@@ -59,6 +59,10 @@ export async function readLayer(
     onBytes(chunk);
     reader.push(chunk);
   }
+  // Whoever checks the transported bytes knows only at their end whether they are right.
+  if (await counted.read() !== undefined) {
+    throw new ArchiveError(`${source.name}: garbage after the end of its compression`);
+  }
   return { entries: reader.finish(), diffId: `sha256:${hash.digest("hex")}`, size };
 }
 

@@ -1,11 +1,12 @@
 /** Removing images and trees from the store. */
-import type { StoreKey } from "../appc/image_id.ts";
+import { isOciImageId, type StoreKey } from "../appc/image_id.ts";
 import type { ImageManifest } from "../appc/image_manifest.ts";
 import { hasLabels } from "../appc/label.ts";
 import { exists } from "../linux/exists.ts";
 import { dependencyQuery } from "./image_graph.ts";
-import { type ImageFileKind, imagePath, treePath } from "./layout.ts";
+import { type ImageFileKind, imagePath, treePath, usedPath } from "./layout.ts";
 import { changeIndex } from "./open_index.ts";
+import { readReferences, writeReferences } from "./references.ts";
 import type { ImageStore, StoredImage, StoreUse } from "./stored_image.ts";
 import { storedKeys } from "./stored_keys.ts";
 import { sweepTemp, TempDirectory } from "./temp_directory.ts";
@@ -38,6 +39,7 @@ export function collectImages(store: ImageStore, options: CollectImagesOptions):
     moveTrees(store.dataDir, trash, options);
     moveImages(store, trash, options);
     moveHalves(store.dataDir, trash);
+    moveLayers(store.dataDir, trash, options.gracePeriod);
     for (const { name } of Deno.readDirSync(`${store.dataDir}/cas/resolved`)) {
       trash.take(`${store.dataDir}/cas/resolved/${name}`);
     }
@@ -114,32 +116,77 @@ function readableManifest(image: StoredImage | undefined): ImageManifest | undef
 
 /** When an image was last used, in milliseconds since 1970: its import counts too. */
 export function lastUsed(dataDir: string, key: StoreKey): number {
-  const path = imagePath(dataDir, "blob", key);
+  const path = usedPath(dataDir, key);
   return exists(path) ? Deno.lstatSync(path).mtime?.getTime() ?? 0 : 0;
 }
 
 /** Files of images that are there only in part, as a crash may leave them. */
 function moveHalves(dataDir: string, trash: TempDirectory): void {
   const manifests = new Set(storedKeys(dataDir, "imageManifest"));
-  const blobs = new Set(storedKeys(dataDir, "blob"));
-  for (const kind of ["blob", "imageInfo"] as const) {
+  for (const kind of KINDS) {
     for (const key of storedKeys(dataDir, kind)) {
       if (!manifests.has(key)) trash.take(imagePath(dataDir, kind, key));
     }
   }
-  removeImages(dataDir, [...manifests].filter((key) => !blobs.has(key)), trash);
+  removeImages(
+    dataDir,
+    [...manifests].filter((key) => !exists(usedPath(dataDir, key))),
+    trash,
+  );
 }
 
 /** In this order: without a manifest there is no image, whatever else is still there. */
-const KINDS: readonly ImageFileKind[] = ["imageManifest", "imageInfo", "blob"];
+const KINDS: readonly ImageFileKind[] = [
+  ...["imageManifest", "imageInfo", "blob", "ociManifest", "ociConfig"] as const,
+];
 
 function removeImages(dataDir: string, keys: readonly StoreKey[], trash: TempDirectory): void {
   if (keys.length === 0) return;
+  const layers = keys.flatMap((key) => layersOf(dataDir, key));
   for (const key of keys) {
     for (const kind of KINDS) trash.take(imagePath(dataDir, kind, key));
     trash.take(`${dataDir}/cas/treeid/${key}`);
   }
-  changeIndex(dataDir, (index) => keys.forEach((key) => index.remove(key)));
+  const removed = new Set<string>(keys);
+  changeIndex(dataDir, (index) => {
+    for (const key of keys) index.remove(key);
+    const references = Object.entries(readReferences(dataDir));
+    const left = references.filter(([, { key }]) => !removed.has(key));
+    if (left.length < references.length) writeReferences(dataDir, Object.fromEntries(left));
+  });
+  if (layers.length === 0) return;
+  const needed = neededLayers(dataDir);
+  for (const layer of layers) {
+    if (!needed.has(layer)) trash.take(imagePath(dataDir, "layer", layer));
+  }
+}
+
+/** The layers of an OCI image, by their names in the store; none of an image whose configuration can't be read. */
+function layersOf(dataDir: string, key: StoreKey): readonly string[] {
+  if (!isOciImageId(key)) return [];
+  try {
+    const text = Deno.readTextFileSync(imagePath(dataDir, "ociConfig", key));
+    const config: { rootfs?: { diff_ids?: readonly unknown[] } } = JSON.parse(text);
+    const diffIds = config.rootfs?.diff_ids ?? [];
+    return diffIds.flatMap((id) => typeof id === "string" ? [id.replace(":", "-")] : []);
+  } catch {
+    return [];
+  }
+}
+
+/** The layers that images of the store are made of. */
+function neededLayers(dataDir: string): ReadonlySet<string> {
+  return new Set(storedKeys(dataDir, "ociConfig").flatMap((key) => layersOf(dataDir, key)));
+}
+
+/** Layers that no image is made of: of pulls that were interrupted, which may go on for a while. */
+function moveLayers(dataDir: string, trash: TempDirectory, gracePeriod: number): void {
+  const needed = neededLayers(dataDir);
+  for (const layer of storedKeys(dataDir, "layer")) {
+    const path = imagePath(dataDir, "layer", layer);
+    const age = Date.now() - (Deno.lstatSync(path).mtime?.getTime() ?? 0);
+    if (!needed.has(layer) && age >= gracePeriod) trash.take(path);
+  }
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { ImageNode } from "../aci/render.ts";
 import { fileSource } from "../aci/bytes/source.ts";
 import type { Dependency } from "../appc/dependency.ts";
-import type { StoreKey } from "../appc/image_id.ts";
+import { isOciImageId, type StoreKey } from "../appc/image_id.ts";
 import { parseAcIdentifier } from "../appc/identifier.ts";
 import { architectureLabel, labelValue } from "../appc/label.ts";
 import { imageNameText } from "../appc/image_name.ts";
@@ -56,12 +56,18 @@ async function visit(
     const found = await find(store, image, dependency);
     nodes.unshift(await visit(store, found, [...above, image], keys));
   }
-  return {
-    id: image.key,
-    open: () => fileSource(image.blobPath),
-    pathWhitelist,
-    dependencies: nodes,
-  };
+  const { key, blobPath } = image;
+  if (isOciImageId(key)) {
+    const { ociAci } = await import("./oci_aci.ts");
+    return {
+      id: key,
+      open: () => ociAci(store.dataDir, image),
+      converted: true,
+      pathWhitelist,
+      dependencies: [],
+    };
+  }
+  return { id: key, open: () => fileSource(blobPath), pathWhitelist, dependencies: nodes };
 }
 
 async function find(

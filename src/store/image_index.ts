@@ -6,7 +6,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { StoreKey } from "../appc/image_id.ts";
 import { parseImageManifest } from "../appc/image_manifest.ts";
 import { type ImageInfo, readImageInfo, type Signer } from "./image_info.ts";
-import { imagePath } from "./layout.ts";
+import { imagePath, usedPath } from "./layout.ts";
 import { storedKeys } from "./stored_keys.ts";
 
 /** Version of the tables below. An index of another version is made anew. */
@@ -191,8 +191,9 @@ function fromFiles(
   try {
     const path = imagePath(dataDir, "imageManifest", key);
     const { name } = parseImageManifest(Deno.readTextFileSync(path));
-    const { size } = Deno.statSync(imagePath(dataDir, "blob", key));
+    const { size: bytes } = Deno.statSync(usedPath(dataDir, key));
     const info = readImageInfo(dataDir, key);
+    const size = info.size ?? bytes;
     const importTime = Deno.statSync(path).mtime?.getTime() ?? 0;
     return { image: { key, name, importTime, latest: info.latest, size }, info };
   } catch {

@@ -23,18 +23,26 @@ export interface ImageInfo {
   readonly signers: readonly Signer[];
   /** The armoured signature, which is over the archive as it was distributed. */
   readonly signature?: string;
+  /** Of an OCI image: bytes of its uncompressed layers. */
+  readonly size?: number;
+  /** Of an OCI image: the digests of the indexes through which it was reached, outermost first. */
+  readonly indexes?: readonly string[];
 }
 
 /** Reads what is known of an image. A lost or damaged file means that nothing is known. */
 export function readImageInfo(dataDir: string, key: StoreKey): ImageInfo {
   try {
     const text = Deno.readTextFileSync(imagePath(dataDir, "imageInfo", key));
-    const { imageId, latest, signers, signature }: Partial<ImageInfo> = JSON.parse(text);
+    const { imageId, latest, signers, signature, size, indexes }: Partial<ImageInfo> = JSON.parse(
+      text,
+    );
     return {
       imageId,
       latest: latest === true,
       signers: Array.isArray(signers) ? signers : [],
       ...typeof signature === "string" && { signature },
+      ...typeof size === "number" && { size },
+      ...Array.isArray(indexes) && { indexes },
     };
   } catch {
     return { imageId: undefined, latest: false, signers: [] };

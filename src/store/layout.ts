@@ -4,6 +4,12 @@
  *     cas/blob/sha512/XX/KEY           uncompressed archives; their mtime is when they were last used
  *     cas/imageManifest/sha512/XX/KEY  their manifests; an image is in the store if this file exists
  *     cas/imageInfo/sha512/XX/KEY      what cannot be told from the archive: who signed it
+ *     cas/imageManifest/sha256/XX/KEY  what OCI images mean in App Container's words
+ *     cas/imageInfo/sha256/XX/KEY      as above
+ *     cas/ociManifest/sha256/XX/KEY    their manifests as published; the mtime is when they were last used
+ *     cas/ociConfig/sha256/XX/KEY      their configurations as published
+ *     cas/layer/sha256/XX/DIFF-ID      uncompressed layers, each once for all images that have it
+ *     cas/references                   which OCI images the names of registries stand for
  *     cas/tree/TREE-ID/rootfs          rendered trees
  *     cas/treeid/KEY                   a link to the image's tree
  *     cas/resolved/QUERY               answers to queries by name, good for one generation
@@ -13,13 +19,19 @@
  *     cas/tmp                          unfinished work, each directory locked by who does it
  *     locks/prepareLock                shared: publishing, preparing a pod; exclusive: collecting
  *
- * An image's key is the first half of its image ID; XX are the first two digits.
+ * An image's key is the first half of its image ID; of an OCI image, which has no App Container archive, the digest of its
+ * manifest. XX are the first two digits.
  */
+import { isOciImageId } from "../appc/image_id.ts";
 
-const ALGORITHM = "sha512";
-
-/** Directories of the store that hold one file an image. */
-export type ImageFileKind = "blob" | "imageManifest" | "imageInfo";
+/** Directories of the store that hold one file an image; `layer` one a layer. */
+export type ImageFileKind =
+  | "blob"
+  | "imageManifest"
+  | "imageInfo"
+  | "ociManifest"
+  | "ociConfig"
+  | "layer";
 
 /** `DATA/cas`. */
 export function casPath(dataDir: string): string {
@@ -28,13 +40,18 @@ export function casPath(dataDir: string): string {
 
 /** The directory of all images of a kind whose digits begin with the same two. */
 export function shardPath(dataDir: string, kind: ImageFileKind, key: string): string {
-  const digits = key.slice(ALGORITHM.length + 1, ALGORITHM.length + 3);
-  return `${dataDir}/cas/${kind}/${ALGORITHM}/${digits}`;
+  const [algorithm, digits] = [key.slice(0, "sha512".length), key.slice("sha512-".length)];
+  return `${dataDir}/cas/${kind}/${algorithm}/${digits.slice(0, 2)}`;
 }
 
 /** One file of an image. */
 export function imagePath(dataDir: string, kind: ImageFileKind, key: string): string {
   return `${shardPath(dataDir, kind, key)}/${key}`;
+}
+
+/** The file whose mtime says when an image was last used: the archive, or the manifest of an OCI image. */
+export function usedPath(dataDir: string, key: string): string {
+  return imagePath(dataDir, isOciImageId(key) ? "ociManifest" : "blob", key);
 }
 
 /** A rendered tree, with `rootfs` in it. */

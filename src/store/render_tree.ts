@@ -1,7 +1,7 @@
 /** Rendering an image and what it depends on into one tree, once. */
 import { renderImage } from "../aci/render.ts";
 import type { Ownership } from "../aci/write_options.ts";
-import type { StoreKey } from "../appc/image_id.ts";
+import { isOciImageId, type StoreKey } from "../appc/image_id.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor, lockExclusive, openToLock } from "../linux/lock.ts";
 import { syncDirectory, syncFileSystem } from "../linux/sync.ts";
@@ -43,7 +43,7 @@ async function renderLocked(
     lockExclusive(fd, lock);
     if (exists(treePath(store.dataDir, id))) return;
     using temp = TempDirectory.create(store.dataDir);
-    const tree = await renderInto(temp.path, graph);
+    const tree = await renderInto(store.dataDir, temp.path, graph);
     publishTree(store.dataDir, id, tree);
   } catch (error) {
     throw fullDisk(error, `image "${image.manifest.name}"`, store.dataDir);
@@ -54,13 +54,22 @@ async function renderLocked(
 
 /** Renders into a new directory `tree` of a temporary one. Returns its path. */
 export async function renderInto(
+  dataDir: string,
   temp: string,
   graph: ImageGraph,
   ownership: Ownership = {},
 ): Promise<string> {
   const tree = `${temp}/tree`;
   Deno.mkdirSync(tree, { mode: 0o755 });
-  await renderImage(graph.node, tree, { privileged: Deno.uid() === 0, ...ownership });
+  const options = { privileged: Deno.uid() === 0, ...ownership };
+  const [key] = graph.keys;
+  if (key === undefined || !isOciImageId(key)) await renderImage(graph.node, tree, options);
+  else {
+    const { ociTree } = await import("./oci_image.ts");
+    const { writeOciTree } = await import("./write_oci_tree.ts");
+    Deno.mkdirSync(`${tree}/rootfs`, { mode: 0o755 });
+    writeOciTree(await ociTree(dataDir, key), `${tree}/rootfs`, options);
+  }
   return tree;
 }
 
@@ -79,7 +88,7 @@ export async function renderCopy(
   const directory = path.slice(0, path.lastIndexOf("/"));
   Deno.mkdirSync(directory, { recursive: true, mode: 0o755 });
   try {
-    const tree = await renderInto(directory, await imageGraph(store, image), {
+    const tree = await renderInto(store.dataDir, directory, await imageGraph(store, image), {
       mapUid: users,
       mapGid: users,
     });

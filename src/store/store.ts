@@ -15,8 +15,11 @@ import { exists } from "../linux/exists.ts";
 import { closeDescriptor, lockExclusive, lockShared, openLockFile } from "../linux/lock.ts";
 import { cstring, trySyscall } from "../linux/syscall.ts";
 import type { ByteSource } from "../aci/bytes/source.ts";
+import type { ImageSource } from "../oci/image_source.ts";
 import type { ImportOptions } from "./import_aci.ts";
-import { imagePath, shardPath, treePath } from "./layout.ts";
+import type { ImportOciOptions } from "./import_oci.ts";
+import { imagePath, shardPath, treePath, usedPath } from "./layout.ts";
+import { readReferences, renamedManifest } from "./references.ts";
 import { makeSkeleton } from "./skeleton.ts";
 import type {
   HeldLock,
@@ -46,7 +49,10 @@ export class Store implements ImageStore {
   /** Reads an image by its whole key. Undefined where it is not in the store. */
   read(key: StoreKey): StoredImage | undefined {
     const manifestText = readText(imagePath(this.dataDir, "imageManifest", key));
-    if (manifestText === undefined) return undefined;
+    return manifestText === undefined ? undefined : this.#image(key, manifestText);
+  }
+
+  #image(key: StoreKey, manifestText: string): StoredImage {
     let manifest: ImageManifest | undefined;
     return {
       key,
@@ -54,13 +60,28 @@ export class Store implements ImageStore {
       get manifest() {
         return manifest ??= parseImageManifest(manifestText);
       },
-      blobPath: imagePath(this.dataDir, "blob", key),
+      blobPath: usedPath(this.dataDir, key),
     };
   }
 
+  /**
+   * The OCI image that a name of a registry stands for, called as the name says: one image may have several.
+   *
+   * @param reference as `referenceText()` writes it
+   */
+  readReference(reference: string): StoredImage | undefined {
+    const references = readReferences(this.dataDir);
+    const found = Object.hasOwn(references, reference) ? references[reference] : undefined;
+    const image = found && this.read(found.key);
+    if (found === undefined || image === undefined) return undefined;
+    return this.#image(image.key, renamedManifest(image.manifestText, found));
+  }
+
   #byId(id: string): StoredImage | undefined {
-    if (!/^sha512-[0-9a-f]{2,128}$/.test(id)) {
-      throw new Failure(`"${id}" is not an image ID: sha512- and at least 2 hexadecimal digits`);
+    if (!/^(sha512-[0-9a-f]{2,128}|sha256-[0-9a-f]{2,64})$/.test(id)) {
+      throw new Failure(
+        `"${id}" is not an image ID: sha512- or sha256- and at least 2 hexadecimal digits`,
+      );
     }
     if (id.length >= STORE_KEY_LENGTH) return this.read(id.slice(0, STORE_KEY_LENGTH) as StoreKey);
     const [key, ...others] = this.#keysBeginningWith(id);
@@ -202,6 +223,17 @@ export class Store implements ImageStore {
   async importAci(source: ByteSource, options: ImportOptions = {}): Promise<StoredImage> {
     const { importAci } = await import("./import_aci.ts");
     return await importAci(this, source, options);
+  }
+
+  /**
+   * Imports an OCI image: its documents, and those of its layers that are not there yet. Nothing of it is visible before all
+   * of it was read. Does not dispose the source.
+   *
+   * @throws {Failure}
+   */
+  async importOci(source: ImageSource, options: ImportOciOptions): Promise<StoredImage> {
+    const { importOci } = await import("./import_oci.ts");
+    return await importOci(this, source, options);
   }
 
   /** A directory of empty mount points, to be the lowest layer below every tree. */

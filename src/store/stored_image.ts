@@ -8,12 +8,13 @@ export type ImageQuery = { readonly id: string } | ImageName;
 
 /** An image that is in the store. */
 export interface StoredImage {
-  /** The first half of the image ID, under which the store keeps it. */
+  /** What the store keeps it under: the first half of the image ID, or the digest of an OCI image's manifest. */
   readonly key: StoreKey;
+  /** Of an OCI image: what its configuration means in App Container's words. */
   readonly manifestText: string;
   /** Parsed when it is asked for, which takes 2 ms the first time. */
   readonly manifest: ImageManifest;
-  /** The uncompressed archive. */
+  /** The file whose mtime says when it was last used: the uncompressed archive, or the manifest of an OCI image. */
   readonly blobPath: string;
 }
 
@@ -39,6 +40,8 @@ export interface ImageStore {
   resolve(query: ImageQuery): Promise<StoredImage | undefined>;
   /** See `Store.read`. */
   read(key: StoreKey): StoredImage | undefined;
+  /** See `Store.readReference`. */
+  readReference(reference: string): StoredImage | undefined;
   /** See `Store.renderedTree`. */
   renderedTree(image: StoredImage): RenderedTree | undefined;
   /** See `Store.prepareLock`. */

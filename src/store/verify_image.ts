@@ -1,7 +1,8 @@
 /** Checking an image in the store: its archive against its ID, its tree against its archive. */
 import { createHash } from "node:crypto";
 import { CHUNK_SIZE } from "../aci/bytes/source.ts";
-import { STORE_KEY_LENGTH } from "../appc/image_id.ts";
+import { isOciImageId, STORE_KEY_LENGTH } from "../appc/image_id.ts";
+import { digestAlgorithm } from "../oci/digest.ts";
 import { Failure } from "../failure.ts";
 import { KernelError } from "../linux/errno.ts";
 import { exists } from "../linux/exists.ts";
@@ -28,13 +29,14 @@ export async function verifyImage(
   image: StoredImage,
   inUse: StoreUse,
 ): Promise<string | undefined> {
-  checkBlob(image);
+  if (isOciImageId(image.key)) await checkOciImage(store.dataDir, image);
+  else checkBlob(image);
   const graph = await imageGraph(store, image);
   const id = treeIdOf(graph.keys);
   if (!exists(treePath(store.dataDir, id))) return undefined;
   using temp = TempDirectory.create(store.dataDir);
   // The rendering hashes every archive that goes into the tree.
-  const right = await renderInto(temp.path, graph);
+  const right = await renderInto(store.dataDir, temp.path, graph);
   const difference = compare(store, id, right);
   if (difference !== undefined) replaceTree(store, image, id, right, difference, inUse);
   return difference;
@@ -66,6 +68,22 @@ function checkBlob(image: StoredImage): void {
   throw new Failure(
     `image "${name}" (${image.key}): its archive in the store is damaged; ${again}`,
   );
+}
+
+/** Checks the documents of an OCI image and its layers, against the digests that name them. */
+async function checkOciImage(dataDir: string, { key }: StoredImage): Promise<void> {
+  const { ociDocuments, ociTree } = await import("./oci_image.ts");
+  const { digestOf } = await import("../oci/hash.ts");
+  const { digestWithDash } = await import("../oci/digest.ts");
+  const { manifestBytes, manifest, configBytes } = ociDocuments(dataDir, key);
+  const again = "`rkt image rm` it and fetch it again";
+  if (digestWithDash(digestOf(manifestBytes)) !== key) {
+    throw new Failure(`image ${key}: its manifest in the store is damaged; ${again}`);
+  }
+  if (digestOf(configBytes, digestAlgorithm(manifest.config.digest)) !== manifest.config.digest) {
+    throw new Failure(`image ${key}: its configuration in the store is damaged; ${again}`);
+  }
+  await ociTree(dataDir, key);
 }
 
 /** Puts the right tree in place of a damaged one, in one step, so that there always is one. */

@@ -1,0 +1,76 @@
+/** An OCI image as an App Container Image: one archive with all of its files. Its image ID is that of the archive. */
+import { archived } from "../aci/tar/tar_writer.ts";
+import type { TarEntry } from "../aci/tar/entry.ts";
+import type { ByteSource } from "../aci/bytes/source.ts";
+import { MANIFEST, ROOTFS } from "../aci/structure.ts";
+import type { ByteString } from "../linux/byte_string.ts";
+import type { MergedNode } from "../layers/merged_tree.ts";
+import { LayerFiles, nodesOf } from "../layers/write_tree.ts";
+import { type OciTree, ociTree } from "./oci_image.ts";
+import type { StoredImage } from "./stored_image.ts";
+
+/** The bytes of the archive, uncompressed. The same image gives the same bytes. */
+export function ociAci(
+  dataDir: string,
+  { key, manifestText }: Pick<StoredImage, "key" | "manifestText">,
+): ByteSource {
+  let chunks: Iterator<Uint8Array<ArrayBuffer>> | undefined;
+  return {
+    name: `image ${key}`,
+    async read() {
+      chunks ??= archived(items(manifestText, await ociTree(dataDir, key)));
+      const { value, done } = chunks.next();
+      return done === true ? undefined : value;
+    },
+    [Symbol.dispose]: () => void chunks?.return?.(),
+  };
+}
+
+function* items(
+  manifestText: string,
+  { root, layers }: OciTree,
+): Generator<TarEntry | Uint8Array<ArrayBuffer>> {
+  const manifest = new TextEncoder().encode(manifestText);
+  const plain = {
+    ...root.entry,
+    path: MANIFEST,
+    kind: "file",
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+  } as const;
+  yield { ...plain, size: manifest.length, mtime: 0, mtimeNs: 0, xattrs: new Map() };
+  yield manifest;
+  using files = new LayerFiles(layers);
+  const names = new Map<MergedNode, ByteString>();
+  for (const [path, node] of nodesOf(root)) {
+    const place = path === "" ? ROOTFS : `${ROOTFS}/${path}`;
+    const first = names.get(node);
+    if (first !== undefined) {
+      yield { ...node.entry, kind: "hardlink", path: place, link: first, size: 0, sparse: false };
+      continue;
+    }
+    names.set(node, place);
+    yield { ...node.entry, path: place };
+    if (node.entry.kind === "file") yield* content(node, files);
+  }
+}
+
+/** The bytes of a file, with zeros for its holes. */
+function* content(node: MergedNode, files: LayerFiles): Generator<Uint8Array<ArrayBuffer>> {
+  let at = 0;
+  for (const [chunk, offset] of files.chunks(node)) {
+    yield* zeros(offset - at);
+    yield chunk;
+    at = offset + chunk.length;
+  }
+  yield* zeros(node.entry.size - at);
+}
+
+const ZEROS = new Uint8Array(1 << 16);
+
+function* zeros(length: number): Generator<Uint8Array<ArrayBuffer>> {
+  for (let left = length; left > 0; left -= ZEROS.length) {
+    yield ZEROS.subarray(0, Math.min(left, ZEROS.length));
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * Which OCI images the names of registries stand for: `cas/references`, a file that is small and replaced as a whole. On the
+ * way of `rkt run`. A tag that was fetched again stands for another image from then on.
+ */
+import { acIdentifierFrom } from "../appc/identifier.ts";
+import { isOciImageId, type StoreKey } from "../appc/image_id.ts";
+import { replaceFile } from "../linux/atomic_file.ts";
+
+/** What a name stands for. */
+export interface StoredReference {
+  readonly key: StoreKey;
+  /** The image's name in App Container's words when it is asked for by this name. */
+  readonly name: string;
+  /** The tag, which becomes the label `version`. */
+  readonly version?: string;
+  /** When it was last fetched, in milliseconds since 1970. */
+  readonly time: number;
+}
+
+function path(dataDir: string): string {
+  return `${dataDir}/cas/references`;
+}
+
+/** All names, as `referenceText()` writes them. A lost or damaged file means that none is known. */
+export function readReferences(dataDir: string): Readonly<Record<string, StoredReference>> {
+  try {
+    const all: unknown = JSON.parse(Deno.readTextFileSync(path(dataDir)));
+    if (typeof all !== "object" || all === null) return {};
+    return Object.fromEntries(Object.entries(all).filter(([, value]) => isReference(value)));
+  } catch {
+    return {};
+  }
+}
+
+function isReference(value: unknown): value is StoredReference {
+  if (typeof value !== "object" || value === null) return false;
+  const { key, name, version, time }: Partial<Record<keyof StoredReference, unknown>> = value;
+  return typeof key === "string" && isOciImageId(key) && typeof name === "string" &&
+    (version === undefined || typeof version === "string") && typeof time === "number";
+}
+
+/**
+ * Writes all names. The caller holds the lock of the index (`changeIndex`), so that nobody remembers what they stood for.
+ */
+export function writeReferences(
+  dataDir: string,
+  references: Readonly<Record<string, StoredReference>>,
+): void {
+  const temporary = `${dataDir}/cas/db/references`;
+  replaceFile(path(dataDir), `${JSON.stringify(references)}\n`, { temporary });
+}
+
+/** The manifest of an image, with the name and version by which it was asked for. */
+export function renamedManifest(
+  manifestText: string,
+  { name, version }: Pick<StoredReference, "name" | "version">,
+): string {
+  const manifest: ManifestJson = JSON.parse(manifestText);
+  const labels = [
+    ...version === undefined ? [] : [{ name: "version", value: version }],
+    ...(manifest.labels ?? []).filter((label) => label.name !== "version"),
+  ];
+  return JSON.stringify({ ...manifest, name: acIdentifierFrom(name), labels });
+}
+
+/** As src/oci/appc_manifest.ts writes it. */
+interface ManifestJson {
+  readonly labels?: readonly { readonly name: string; readonly value: string }[];
+}

@@ -1,0 +1,20 @@
+/** Writes the file system of an OCI image as a tree of files. */
+import type { Ownership } from "../aci/write_options.ts";
+import { TreeWriter } from "../aci/tree_writer.ts";
+import { writeTree } from "../layers/write_tree.ts";
+import type { OciTree } from "./oci_image.ts";
+
+/**
+ * Writes the tree below `directory`, which exists and is empty.
+ *
+ * @throws {Failure} that names the entry
+ */
+export function writeOciTree(
+  { root, layers }: OciTree,
+  directory: string,
+  ownership: Ownership,
+): void {
+  using writer = new TreeWriter(directory, ownership);
+  writeTree(root, layers, writer);
+  writer.finish();
+}
