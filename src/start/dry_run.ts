@@ -162,8 +162,17 @@ export async function show(
   ];
   const text = lines.join("\n");
   console.log(text.replaceAll(pod.uuid, "UUID"));
+  warnOfFaults(plan, "run");
+}
+
+/**
+ * Says what is wrong with a plan, which is a bug in rkt.
+ *
+ * @param speaker the command
+ */
+export function warnOfFaults(plan: Plan, speaker: string): void {
   for (const fault of verify(plan)) {
-    console.error(`run: warning: the plan is wrong: ${findingText(fault)}`);
+    console.error(`${speaker}: warning: the plan is wrong: ${findingText(fault)}`);
   }
 }
 

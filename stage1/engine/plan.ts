@@ -95,6 +95,8 @@ export interface Step {
   /** On an error the process says `what`, the error and this hint, and ends with 254. */
   readonly fatal: boolean;
   readonly hint?: string;
+  /** A `goto` to another plan: the process may come back to labels of this one whose addresses it has put in memory. */
+  readonly leavesPlan?: true;
 }
 
 /** A place to branch to. */
@@ -258,6 +260,18 @@ export class Section {
   /** Goes on at a label. */
   goto(to: string): void {
     this.compute("let", [], { branch: { when: "always", to } });
+  }
+
+  /** Goes on in another plan, whose steps are in memory too: at the instruction whose address a slot holds. */
+  leavePlan(what: string, instruction: Slot): void {
+    this.items.push({
+      kind: "step",
+      call: "goto",
+      arguments: [instruction],
+      what,
+      fatal: false,
+      leavesPlan: true,
+    });
   }
 
   /** Branches if a slot holds a value. */

@@ -91,7 +91,7 @@ export function printStep(step: Step): string {
   return `${printCall(step)}${result}${printBranch(step)}`;
 }
 
-function printCall({ call, arguments: args }: Step): string {
+function printCall({ call, arguments: args, leavesPlan }: Step): string {
   if (isSyscall(call)) {
     const parameters: readonly Parameter[] = SYSCALLS[call].parameters;
     const option = call === "prctl" ? PRCTL[Number(args[0])] : undefined;
@@ -112,7 +112,7 @@ function printCall({ call, arguments: args }: Step): string {
     put: `*(${a}) = ${b}`,
     branchSource: "the step that failed",
     branchValue: "its error",
-    goto: `go to ${a}`,
+    goto: leavesPlan ? `go over to the plan at ${a}` : `go to ${a}`,
     return: "return",
     same: `${a} and ${b} are the same, ${c} bytes`,
     hash: `hash of ${b} bytes at ${a}, from ${c}`,

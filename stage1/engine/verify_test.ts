@@ -150,6 +150,26 @@ const FAULTS: readonly (readonly [what: string, build: (s: Sections) => void, sa
     waiting.attempt("wait", "rt_sigtimedwait", [struct("set", ["signals", 8, 1]), 0, 0, 8]);
     waiting.attempt(...END);
   }, ["waiting: wait: wait: waits with <file> open, which no later step uses"]],
+  ["a descriptor that is stored over while it is open", ({ setup }) => {
+    const file = slot("file");
+    const open = [k.AT_FDCWD, "/", k.O_PATH, 0] as const;
+    setup.attempt("open", "openat", open, {
+      store: file,
+      branch: { when: "equal", operand: -2, to: "again" },
+    });
+    setup.label("again");
+    setup.must("open again", "openat", open, { store: file });
+    setup.attempt("close", "close", [file]);
+    setup.attempt(...END);
+  }, ["setup: again: open again: stores over <file>, which may be open"]],
+  ["a way to an address that no step has stored", ({ setup }) => {
+    const elsewhere = slot("elsewhere");
+    setup.compute("load", [0x1000], { store: elsewhere });
+    setup.compute("goto", [elsewhere]);
+  }, [
+    "setup: *(4096) = <elsewhere>: no path from here has an end",
+    "setup: go to <elsewhere>: no path from here has an end",
+  ]],
 ];
 
 for (const [what, build, said] of FAULTS) {
@@ -200,6 +220,33 @@ Deno.test("verify() takes marks: a zero of the beginning, a descriptor that is k
     waiting.label("wait");
     waiting.attempt("wait", "rt_sigtimedwait", [struct("set", ["signals", 8, 1]), 0, 0, 8]);
     waiting.attempt(...END);
+  });
+  assert.deepEqual(faults, []);
+});
+
+Deno.test("verify() knows that a slot with an error holds no descriptor", () => {
+  const file = slot("file");
+  const open = [k.AT_FDCWD, "/", k.O_PATH, 0] as const;
+  const faults = found(({ setup }) => {
+    setup.attempt("open", "openat", open, { store: file });
+    setup.compute("let", [file], { branch: { when: "less", operand: 0, to: "again" } });
+    setup.goto("end");
+    setup.label("again");
+    setup.must("open again", "openat", open, { store: file });
+    setup.label("end");
+    setup.attempt(...END);
+  });
+  assert.deepEqual(faults, []);
+});
+
+Deno.test("verify() takes a plan that is left for another, and labels that the other may come back to", () => {
+  const [elsewhere, back] = [slot("elsewhere"), mutableStruct("back", ["at", 8, 0])];
+  const faults = found(({ setup }) => {
+    setup.compute("put", [back, instructionAt("back")]);
+    setup.compute("load", [0x1000], { store: elsewhere });
+    setup.leavePlan("go over", elsewhere);
+    setup.label("back");
+    setup.attempt(...END);
   });
   assert.deepEqual(faults, []);
 });

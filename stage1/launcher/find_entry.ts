@@ -271,7 +271,7 @@ export function findEntry(s: Section, start: Start, build: string): void {
   ) s.compute("put", [ENTRY_ADDRESS + offset, value]);
   field(HEADER.start);
   s.when(word, 0, "full way"); // it is for rkt
-  s.compute("goto", [word]);
+  s.leavePlan("go over to the replay", word);
 
   s.label("stale");
   s.attempt("remove the entry", "unlinkat", [directory, name, 0]);

@@ -1,11 +1,5 @@
 import assert from "node:assert/strict";
-import { verify } from "../engine/verify.ts";
-import { launcher, launcherPlan, launcherSize } from "./launcher.ts";
-
-Deno.test("the launcher's plan stands up to the verifier, with and without starts to repeat", () => {
-  assert.deepEqual(verify(launcherPlan(0x1000, 64)), []);
-  assert.deepEqual(verify(launcherPlan(0x1000, 64, "0".repeat(32))), []);
-});
+import { launcher, launcherSize } from "./launcher.ts";
 
 Deno.test("launcherSize() is that of the launcher, wherever it is", () => {
   for (const architecture of ["x86_64", "aarch64"] as const) {

@@ -254,7 +254,7 @@ export function replayPlan(replay: Replay): Plan {
   s.attempt("remove the entry", "unlinkat", [entry, word, 0]);
   s.attempt("let images be collected again", "close", [lock]);
   fromLauncher(s, HEADER.fullWay, word);
-  s.compute("goto", [word]);
+  s.leavePlan("go back to the launcher, which goes the full way", word);
   return { setup: s.items, resident: [] };
 }
 

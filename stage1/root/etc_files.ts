@@ -14,6 +14,7 @@ import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
 import type { EtcFile, Pod, PodApp } from "../pod.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
+import { openTarget } from "./open_target.ts";
 
 /** The files, by their names in /etc. */
 function podFiles({ etc }: Pod): readonly (readonly [name: string, file: EtcFile])[] {
@@ -79,7 +80,7 @@ export function mountEtcFiles(
       steps.must(what, "open_tree", [k.AT_FDCWD, `/.${name}`, flags], { store: file });
     }
     steps.must(what, "mount_setattr", [file, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
-    const target = openTarget(steps, what, name, app, root);
+    const target = openFile(steps, what, name, app, root);
     attach(steps, what, file, target);
     steps.attempt("close it", "close", [file]);
     steps.attempt("close it", "close", [target]);
@@ -87,16 +88,19 @@ export function mountEtcFiles(
 }
 
 /** Opens the place of a file: what a link there leads to in the app's root, or a new file. */
-function openTarget(steps: Section, what: string, name: string, app: PodApp, root: Slot): Slot {
-  const target = slot("target");
+function openFile(steps: Section, what: string, name: string, app: PodApp, root: Slot): Slot {
+  const path = `etc/${name}`;
+  return openTarget(steps, what, root, {
+    path,
+    how: ANYTHING,
+    errno: ERRNO.ENOENT,
+    make: () => makeFile(steps, name, app, root),
+  });
+}
+
+function makeFile(steps: Section, name: string, app: PodApp, root: Slot): void {
   const etc = slot("etc");
   const made = slot("made");
-  const found = `found ${what}`;
-  const open = [root, `etc/${name}`, ANYTHING, OPEN_HOW_SIZE] as const;
-  steps.attempt(what, "openat2", open, {
-    store: target,
-    branch: { when: "different", operand: -ERRNO.ENOENT, to: found },
-  });
   steps.attempt(`make /etc in app "${app.name}"`, "mkdirat", [root, "etc", 0o755]);
   steps.must(`open /etc in app "${app.name}"`, "openat2", [root, "etc", DIRECTORY, OPEN_HOW_SIZE], {
     store: etc,
@@ -113,9 +117,6 @@ function openTarget(steps: Section, what: string, name: string, app: PodApp, roo
   ], { store: made, hint: "it is needed as a place to mount on" });
   steps.attempt("close it", "close", [made]);
   steps.attempt("close /etc", "close", [etc]);
-  steps.label(found);
-  steps.must(what, "openat2", open, { store: target });
-  return target;
 }
 
 /** Writes the file that {@linkcode mountHostname} mounts on /etc/hostname. */

@@ -2,21 +2,23 @@
 import { KernelError } from "../../src/linux/errno.ts";
 import { runInProcess } from "../engine/in_process.ts";
 import * as k from "../../src/linux/constants.ts";
-import { addressOf, Section, slot } from "../engine/plan.ts";
+import { addressOf, type Plan, Section, type Slot, slot, zeroSlot } from "../engine/plan.ts";
 import { newMount } from "../steps/mounts.ts";
 
-/**
- * Mounts an overlay in a mount namespace of a child that ends at once.
- *
- * @param directory an existing directory to make layers in; they stay there
- * @returns whether it worked
- * @throws {KernelError} where there can't be another mount namespace or process
- */
-export function overlayWorks(directory: string): boolean {
-  for (const name of ["lower", "upper", "work"]) Deno.mkdirSync(`${directory}/${name}`);
+/** A plan that tries something in a child, and the slots that say how it went. */
+export interface ProbePlan {
+  readonly plan: Plan;
+  /** The child's PID, or an error. */
+  readonly child: Slot;
+  /** The child's wait status. */
+  readonly status: Slot;
+}
+
+/** The plan of a child that mounts an overlay of the layers in a directory. */
+export function overlayProbePlan(directory: string): ProbePlan {
   const steps = new Section();
   const child = slot("child");
-  const status = slot("status");
+  const status = zeroSlot("status");
   // The child is a copy of this process, without its other threads: it makes system calls only.
   // Not a step that must succeed: that would end this very process.
   steps.attempt("make a child", "clone", [
@@ -33,21 +35,23 @@ export function overlayWorks(directory: string): boolean {
   steps.label("child");
   steps.attempt("fail without a word", "close", [2]);
   steps.attempt("enter the directory", "chdir", [directory]);
-  const mount = slot("mount");
-  newMount(
-    steps,
-    "try overlayfs",
-    "overlay",
-    [
-      ["lowerdir", "lower"],
-      ["upperdir", "upper"],
-      ["workdir", "work"],
-    ],
-    0,
-    mount,
-  );
+  const layers = [["lowerdir", "lower"], ["upperdir", "upper"], ["workdir", "work"]] as const;
+  newMount(steps, "try overlayfs", "overlay", layers, 0, slot("mount"));
   steps.attempt("it works", "exit_group", [0]);
-  const value = runInProcess({ setup: steps.items, resident: [] });
+  return { plan: { setup: steps.items, resident: [] }, child, status };
+}
+
+/**
+ * Mounts an overlay in a mount namespace of a child that ends at once.
+ *
+ * @param directory an existing directory to make layers in; they stay there
+ * @returns whether it worked
+ * @throws {KernelError} where there can't be another mount namespace or process
+ */
+export function overlayWorks(directory: string): boolean {
+  for (const name of ["lower", "upper", "work"]) Deno.mkdirSync(`${directory}/${name}`);
+  const { plan, child, status } = overlayProbePlan(directory);
+  const value = runInProcess(plan);
   if (value(child) < 0n) {
     throw new KernelError(-Number(value(child)), "make a process to try overlayfs in");
   }

@@ -4,6 +4,7 @@ import { isBelow } from "./mount_policy.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
+import { openTarget } from "./open_target.ts";
 import type { AppMount, PodApp } from "../pod.ts";
 
 export function openVolume(steps: Section, app: PodApp, mount: AppMount): Slot {
@@ -72,12 +73,11 @@ export function attachVolume(
     if (parent !== root) steps.attempt("close the parent", "close", [parent]);
     parent = next;
   });
-  const target = slot("target");
   const path = names.join("/");
+  const what = `open ${mount.target} ${at}`;
+  const hint = `volume "${mount.volume}" cannot be mounted there`;
   if (mount.directory) {
     steps.attempt(`make ${mount.target} ${at}`, "mkdirat", [parent, leaf, 0o755]);
-    // What is in another volume is not ours to remove.
-    if (!mount.inside) makeWay(steps, at, mount, { root, parent, path, leaf, directory });
   } else {
     const file = slot("file");
     steps.attempt(`make ${mount.target} ${at}`, "openat", [
@@ -88,40 +88,25 @@ export function attachVolume(
     ], { store: file });
     steps.attempt("close it", "close", [file]);
   }
-  const how = mount.directory ? directory : anything;
-  steps.must(`open ${mount.target} ${at}`, "openat2", [root, path, how, OPEN_HOW_SIZE], {
-    store: target,
-    hint: `volume "${mount.volume}" cannot be mounted there`,
-  });
+  let target = slot("target");
+  if (mount.directory && !mount.inside) {
+    // A file of the image makes way for a directory. What is in another volume is not ours to remove.
+    target = openTarget(steps, what, root, {
+      path,
+      how: directory,
+      errno: ERRNO.ENOTDIR,
+      hint,
+      make: () => {
+        steps.must(`remove the file ${mount.target} ${at}`, "unlinkat", [parent, leaf, 0]);
+        steps.must(`make ${mount.target} ${at}`, "mkdirat", [parent, leaf, 0o755]);
+      },
+    });
+  } else {
+    const how = mount.directory ? directory : anything;
+    steps.must(what, "openat2", [root, path, how, OPEN_HOW_SIZE], { store: target, hint });
+  }
   attach(steps, `mount volume "${mount.volume}" on ${mount.target} ${at}`, volume, target);
   steps.attempt("close the target", "close", [target]);
   steps.attempt("close the volume", "close", [volume]);
   if (parent !== root) steps.attempt("close the parent", "close", [parent]);
-}
-
-/** Removes a file of the image that is at the place of a directory. */
-function makeWay(
-  steps: Section,
-  at: string,
-  { target }: AppMount,
-  { root, parent, path, leaf, directory }: {
-    readonly root: Slot;
-    readonly parent: Slot;
-    readonly path: string;
-    readonly leaf: string;
-    readonly directory: ReturnType<typeof inRoot>;
-  },
-): void {
-  const found = slot("found");
-  const done = `target ${target} ${at}`;
-  steps.attempt(`open ${target} ${at}`, "openat2", [root, path, directory, OPEN_HOW_SIZE], {
-    store: found,
-    branch: { when: "equal", operand: -ERRNO.ENOTDIR, to: `file ${done}` },
-  });
-  steps.attempt("close it", "close", [found]);
-  steps.goto(done);
-  steps.label(`file ${done}`);
-  steps.must(`remove the file ${target} ${at}`, "unlinkat", [parent, leaf, 0]);
-  steps.must(`make ${target} ${at}`, "mkdirat", [parent, leaf, 0o755]);
-  steps.label(done);
 }

@@ -1,10 +1,13 @@
 /** The plans that the project makes, in all their shapes: for tests that hold for each of them. */
 import * as k from "../../src/linux/constants.ts";
 import type { Plan } from "../engine/plan.ts";
+import { launcherPlan } from "../launcher/launcher.ts";
+import { type Replay, replayPlan } from "../launcher/replay.ts";
 import type { Pod, PodApp } from "../pod.ts";
 import { enterPlan } from "../processes/enter.ts";
 import { podPlan } from "../processes/pod_plan.ts";
 import { addedAppPlan } from "../processes/shim.ts";
+import { overlayProbePlan } from "../root/overlay_probe.ts";
 import { guardPlan } from "../processes/terminal_guard.ts";
 import { testApp, testPod } from "./fake_kernel.ts";
 
@@ -275,12 +278,45 @@ function enterPlans(): readonly NamedPlan[] {
     .map((each, i) => [`enter ${i}`, enterPlan({ ...entering, ...each })]);
 }
 
-/** All plans: pods with no app, one and several, with each feature; enter, and the guard of a terminal. */
+/** Starts that are repeated: the least that a replay can be, and one with each kind of condition. */
+const REPLAYS: readonly Replay[] = [
+  { conditions: [], dataDirectory: "/data", uuidAt: [], prepareLock: 200 },
+  {
+    conditions: [
+      { kind: "absent", path: "/etc/rkt" },
+      ...(["type", "object", "content"] as const).map((part) =>
+        ({ kind: "status", path: `/${part}`, part, status: new Uint8Array(256) }) as const
+      ),
+      { kind: "content", path: "/etc/hosts", bytes: new Uint8Array(9) },
+      { kind: "content", path: "/empty", bytes: new Uint8Array() },
+      { kind: "terminal", fd: 1, is: true },
+      { kind: "terminal", fd: 2, is: false },
+      { kind: "writable", path: "/sys/fs/cgroup" },
+    ],
+    dataDirectory: "/data",
+    uuidFile: "/run/uuid",
+    uuidAt: [100, 200],
+    prepareLock: 200,
+  },
+];
+
+/** Plans that run before rkt, beside it, or in a child of it. */
+function helperPlans(): readonly NamedPlan[] {
+  return [
+    ...REPLAYS.map((replay, i) => [`replay ${i}`, replayPlan(replay)] as const),
+    ["launcher", launcherPlan(0x1000, 64)],
+    ["launcher that looks for entries", launcherPlan(0x1000, 64, "0".repeat(32))],
+    ["overlay probe", overlayProbePlan("/tmp").plan],
+    ["terminal guard", guardPlan()],
+  ];
+}
+
+/** All plans: pods with no app, one and several, with each feature; enter, and those of helpers. */
 export function allPlans(): readonly NamedPlan[] {
   const names = Object.keys(FEATURES);
   return [
     ...names.flatMap((name) => [0, 1, 3].flatMap((count) => podPlans(count, [name]))),
     ...enterPlans(),
-    ["terminal guard", guardPlan()],
+    ...helperPlans(),
   ];
 }

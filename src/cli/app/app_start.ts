@@ -47,9 +47,10 @@ export default async function start(invocation: Invocation): Promise<number> {
   appOf(completeManifest(pod), pod, app);
   const mode = flags.mode("dry-run");
   if (mode !== false) {
-    const { planLines } = await import("../../start/dry_run.ts");
+    const { planLines, warnOfFaults } = await import("../../start/dry_run.ts");
     const { plan } = await planned(pod, app, init.pid, host);
     for (const line of planLines(plan, mode === "addresses" ? mode : "steps")) printLine(line);
+    warnOfFaults(plan, "start");
     return 0;
   }
   const claimed = claimApp(pod, parseAcName(app));

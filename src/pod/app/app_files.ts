@@ -7,7 +7,7 @@ import type { Process } from "../../linux/process.ts";
 import { treePath } from "../../store/layout.ts";
 import { inHelperChild } from "../../../stage1/steps/in_helper_child.ts";
 import * as k from "../../linux/constants.ts";
-import { type Section, slot } from "../../../stage1/engine/plan.ts";
+import { type Section, type Slot, slot } from "../../../stage1/engine/plan.ts";
 import { type MountOption, newMount } from "../../../stage1/steps/mounts.ts";
 import { findApp, pinInit } from "./app_process.ts";
 import { type PodView, readPodFile } from "../directory/pod_directory.ts";
@@ -102,15 +102,28 @@ function openRunning(
 
 /** Opens a directory of a process's mount namespace, wherever the process has made its own root since. */
 function rootOf(process: Process, path: string): number {
-  return inHelperChild("look into the app", (steps) => {
-    const root = slot("root");
-    steps.must("join the mount namespace of the app", "setns", [process.fd, k.CLONE_NEWNS], {
-      hint: "the app has ended",
-    });
-    openDirectory(steps, path, root);
-    return root;
-  });
+  return inHelperChild("look into the app", openInNamespace(process.fd, path));
 }
+
+/** Steps that open a directory of another process's mount namespace. */
+export const openInNamespace = (pidfd: number, path: string) => (steps: Section): Slot => {
+  const root = slot("root");
+  steps.must("join the mount namespace of the app", "setns", [pidfd, k.CLONE_NEWNS], {
+    hint: "the app has ended",
+  });
+  openDirectory(steps, path, root);
+  return root;
+};
+
+/** Steps that mount the layers of an app's root for rkt alone. */
+export const mountLayers =
+  (path: string, what: string, options: readonly MountOption[], attributes: number) =>
+  (steps: Section): Slot => {
+    const mount = slot("mount");
+    steps.must("enter the pod's directory", "chdir", [path]);
+    newMount(steps, what, "overlay", options, attributes, mount);
+    return mount;
+  };
 
 function openDirectory(steps: Section, path: string, root: ReturnType<typeof slot>): void {
   steps.must(`open ${path}`, "openat", [
@@ -164,10 +177,6 @@ function openAtRest(
     : [["lowerdir", tree], ["upperdir", upper], ["workdir", work], ["volatile"]];
   const inert = k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC;
   const attributes = access === "read" ? inert | k.MOUNT_ATTR_RDONLY : inert;
-  return inHelperChild("look into the app", (steps) => {
-    const mount = slot("mount");
-    steps.must("enter the pod's directory", "chdir", [path]);
-    newMount(steps, `mount the root of app "${app}"`, "overlay", options, attributes, mount);
-    return mount;
-  });
+  const what = `mount the root of app "${app}"`;
+  return inHelperChild("look into the app", mountLayers(path, what, options, attributes));
 }

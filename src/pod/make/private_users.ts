@@ -4,7 +4,7 @@ import { Failure } from "../../failure.ts";
 import { cstring, syscall, trySyscall } from "../../linux/syscall.ts";
 import { runInProcess } from "../../../stage1/engine/in_process.ts";
 import * as k from "../../linux/constants.ts";
-import { Section, slot } from "../../../stage1/engine/plan.ts";
+import { type Plan, Section, type Slot, slot } from "../../../stage1/engine/plan.ts";
 import { COUNT, PRIVATE_USERS, USER_NAMESPACE } from "../../../stage1/root/private_users.ts";
 import { type PodView, readPodFile } from "../directory/pod_directory.ts";
 
@@ -23,17 +23,10 @@ export function privateUsersOf(pod: Pick<PodView, "path" | "uuid">): PrivateUser
   return { shift: Number(shift), count: Number(count) };
 }
 
-/**
- * Makes a user namespace, and leaves it open as {@linkcode USER_NAMESPACE}, closed on exec.
- *
- * @param withNetwork also makes a network namespace that belongs to it
- * @returns a descriptor of that, closed on exec; or -1
- * @throws {Failure} the kernel refuses user namespaces
- */
-export function makeUserNamespace({ shift, count }: PrivateUsers, withNetwork: boolean): number {
+/** The plan of a child that lives in a new user namespace until it is killed; the slot gets its PID, or an error. */
+export function namespacePlan(withNetwork: boolean): { readonly plan: Plan; readonly child: Slot } {
   const child = slot("child");
   const steps = new Section();
-  // A namespace lives in a process until it is open, and its maps are written from outside. The child sleeps till then.
   const flags = k.CLONE_NEWUSER | (withNetwork ? k.CLONE_NEWNET : 0);
   steps.attempt("make a user namespace", "clone", [flags | k.SIGCHLD, 0, 0, 0, 0], {
     store: child,
@@ -45,7 +38,20 @@ export function makeUserNamespace({ shift, count }: PrivateUsers, withNetwork: b
   steps.goto("sleep");
   steps.label("parent");
   steps.compute("return", []);
-  const pid = Number(runInProcess({ setup: steps.items, resident: [] })(child));
+  return { plan: { setup: steps.items, resident: [] }, child };
+}
+
+/**
+ * Makes a user namespace, and leaves it open as {@linkcode USER_NAMESPACE}, closed on exec.
+ *
+ * @param withNetwork also makes a network namespace that belongs to it
+ * @returns a descriptor of that, closed on exec; or -1
+ * @throws {Failure} the kernel refuses user namespaces
+ */
+export function makeUserNamespace({ shift, count }: PrivateUsers, withNetwork: boolean): number {
+  // A namespace lives in a process until it is open, and its maps are written from outside. The child sleeps till then.
+  const { plan, child } = namespacePlan(withNetwork);
+  const pid = Number(runInProcess(plan)(child));
   if (pid < 0) {
     throw new Failure(
       "--private-users: this kernel makes no user namespace (is user.max_user_namespaces 0?)",

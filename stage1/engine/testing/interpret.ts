@@ -58,6 +58,8 @@ export type End =
   | { readonly kind: "exit"; readonly code: number }
   | { readonly kind: "execve"; readonly path: KernelValue }
   | { readonly kind: "return" }
+  /** Gone on in another plan, at this address. */
+  | { readonly kind: "left"; readonly to: number }
   /** Gone on to another program. */
   | { readonly kind: "leave"; readonly stack: number; readonly to: number }
   /** A step that must succeed did not; the process ends with {@linkcode EXIT_FAILURE}. */
@@ -178,6 +180,7 @@ class Machine implements Memory {
       if (step.call === "leave") {
         return { kind: "leave", stack: Number(values[0]), to: Number(values[1]) };
       }
+      if (step.leavesPlan) return { kind: "left", to: Number(values[0]) };
       result = this.#operation(step.call as OperationName, values);
       if (step.call === "goto") return undefined;
     } else {

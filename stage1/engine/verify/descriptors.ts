@@ -1,6 +1,6 @@
 /**
- * Rules of descriptors: none is used after it was closed, and a process that waits for ever has none open that it does not
- * need. A descriptor is known by the slot it is in, or by its number where the plan chooses that.
+ * Rules of descriptors: none is used after it was closed, no slot gets a new one while it holds one that is open, and a
+ * process that waits for ever has none open that it does not need. A descriptor is known by the slot it is in, or by its number where the plan chooses that.
  */
 import type { Argument, Slot, Step, Struct } from "../plan.ts";
 import { isSyscall, type SyscallName, SYSCALLS } from "../syscalls.ts";
@@ -29,7 +29,7 @@ const OPENING: ReadonlySet<string> = new Set<SyscallName>([
 /** The standard streams are the caller's, and stay what they are unless a step closes them. */
 const STANDARD = 2;
 
-/** Finds descriptors that are used after they were closed, and those that a waiting process has forgotten. */
+/** Finds descriptors that are used after they were closed, and those that are forgotten: stored over, or kept in a wait. */
 export function descriptorFindings(graph: Graph): readonly Finding[] {
   const all = [...new Set(graph.nodes.flatMap(({ step }) => [...usedBy(step), ...openedBy(step)]))];
   const numbers = new Map(all.map((each, i) => [each, i]));
@@ -39,7 +39,12 @@ export function descriptorFindings(graph: Graph): readonly Finding[] {
     inMemory: new Set(graph.nodes.flatMap(({ step }) => slotsInMemory(step))),
     number: (each) => numbers.get(each),
   };
-  return [...usedAfterClose(graph, world), ...forgotten(graph, world)];
+  const open = openBefore(graph, world);
+  return [
+    ...usedAfterClose(graph, world),
+    ...storedOver(graph, world, open),
+    ...forgotten(graph, world, open),
+  ];
 }
 
 /** All descriptors of a plan. */
@@ -70,13 +75,15 @@ function usedAfterClose(graph: Graph, { all, opened, number }: Descriptors): rea
   });
 }
 
-function forgotten(graph: Graph, world: Descriptors): readonly Finding[] {
-  const { all, opened, inMemory, number } = world;
-  const open = before(graph, {
+/** What may be open before each step. */
+function openBefore(graph: Graph, { all, opened, number }: Descriptors): ReadonlyMap<number, Bits> {
+  return before(graph, {
     facts: all.length,
     how: "any",
     change: (facts, { step, keeps, branchTo }, next) => {
       for (const each of [...keeps, ...closedBy(step, all, opened)]) remove(facts, number(each));
+      const error = errorIn(step);
+      if (error !== undefined && next === branchTo) remove(facts, number(error));
       // What is kept in memory, in a table say, is found there again.
       if (step.call === "put") { for (const each of readBy(step)) remove(facts, number(each)); }
       if (opens(step, next !== undefined && next === branchTo)) {
@@ -84,6 +91,39 @@ function forgotten(graph: Graph, world: Descriptors): readonly Finding[] {
       }
     },
   });
+}
+
+/** The slot that holds an error, and so no descriptor, where a step branches. */
+function errorIn({ call, arguments: [value], branch }: Step): Slot | undefined {
+  if (call !== "let" || !isSlot(value) || branch === undefined) return undefined;
+  return branch.when === "error" || (branch.when === "less" && Number(branch.operand) <= 0)
+    ? value
+    : undefined;
+}
+
+/** Slots that get another descriptor while theirs may be open: nobody can close that one any more. */
+function storedOver(
+  graph: Graph,
+  { opened, inMemory, number }: Descriptors,
+  open: ReadonlyMap<number, Bits>,
+): readonly Finding[] {
+  return graph.nodes.flatMap((node) => {
+    const { store } = node.step;
+    const at = store === undefined || !opened.has(store) ? undefined : number(store);
+    if (store === undefined || at === undefined || inMemory.has(store)) return [];
+    // The step may itself be what closes it or hands it on.
+    const kept = node.keeps.includes(store) || readBy(node.step).includes(store);
+    return open.get(node.index)?.has(at) === true && !kept
+      ? [finding(node, `stores over ${shown(store)}, which may be open`)]
+      : [];
+  });
+}
+
+function forgotten(
+  graph: Graph,
+  { all, inMemory, number }: Descriptors,
+  open: ReadonlyMap<number, Bits>,
+): readonly Finding[] {
   const needed = after(graph, {
     facts: all.length,
     change: (facts, { step }) => {

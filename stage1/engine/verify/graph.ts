@@ -146,7 +146,11 @@ class Walk {
     const { step, last } = place;
     const names = [
       ...step.fatal ? ["abort"] : step.branch === undefined ? [] : [step.branch.to],
-      ...step.call === "goto" ? indirect(step.arguments[0], this.#targets, returns) : [],
+      ...step.leavesPlan
+        ? this.#targets.inMemory
+        : step.call === "goto"
+        ? indirect(step.arguments[0], this.#targets, returns)
+        : [],
     ];
     const then = storedReturn(step, this.#targets, returns);
     const ways = names.flatMap((name) => this.#labels.get(name) ?? []);

@@ -40,8 +40,9 @@ function endingNodes(nodes: readonly Node[]): ReadonlySet<number> {
   return found;
 }
 
-/** The process ends here, or becomes another program, or sleeps until it is killed. */
-function ends({ step: { call, arguments: args }, abort }: Node): boolean {
+/** The process ends here, or becomes another program, or goes on in another plan, or sleeps until it is killed. */
+function ends({ step: { call, arguments: args, leavesPlan }, abort }: Node): boolean {
+  if (leavesPlan) return true;
   if (call === "ppoll") return args.every((argument) => argument === 0);
   // The abort does not count: a loop that only a failure ends has none of its own.
   return !abort &&

@@ -1,0 +1,18 @@
+import assert from "node:assert/strict";
+import { findingText, verify } from "../../../stage1/engine/verify.ts";
+import { helperPlan } from "../../../stage1/steps/in_helper_child.ts";
+import { namespacePlan } from "../make/private_users.ts";
+import { mountLayers, openInNamespace } from "./app_files.ts";
+
+const PLANS = {
+  "openInNamespace()": helperPlan(openInNamespace(7, "/")).plan,
+  "mountLayers()": helperPlan(mountLayers("/pod", "mount", [["lowerdir", "a:b"]], 1)).plan,
+  "namespacePlan()": namespacePlan(false).plan,
+  "namespacePlan() with a network": namespacePlan(true).plan,
+};
+
+for (const [name, plan] of Object.entries(PLANS)) {
+  Deno.test(`nothing is wrong with the plan of ${name}`, () => {
+    assert.deepEqual(verify(plan).map(findingText), []);
+  });
+}
