@@ -36,7 +36,7 @@ const ERRORS = (): readonly (readonly [number, string, string])[] => [
   [31, "EMLINK", "too many links"], [32, "EPIPE", "broken pipe"],
   [33, "EDOM", "argument out of domain"], [34, "ERANGE", "result out of range"],
   [35, "EDEADLK", "would deadlock"], [36, "ENAMETOOLONG", "file name too long"],
-  [37, "ENOLCK", "no locks available"], [38, "ENOSYS", "the kernel lacks this system call"],
+  [37, "ENOLCK", "no locks available"], [38, "ENOSYS", "this kernel or a filter has no such call"],
   [39, "ENOTEMPTY", "directory not empty"], [40, "ELOOP", "a symbolic link where none may be"],
   [61, "ENODATA", "no data available"], [62, "ETIME", "timer expired"],
   [75, "EOVERFLOW", "value too large"], [84, "EILSEQ", "illegal byte sequence"],

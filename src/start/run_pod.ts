@@ -14,6 +14,7 @@ import { podPlan } from "../../stage1/processes/pod_plan.ts";
 import { absolute } from "./absolute.ts";
 import { becomeSupervisor } from "./become_supervisor.ts";
 import { PREPARE_LOCK } from "./replace_process.ts";
+import { checkKernel } from "./check_kernel.ts";
 import { describePod, ownFiles } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
 import { podCgroups } from "./pod_cgroups.ts";
@@ -33,6 +34,7 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
     return await planRun(store, request, host);
   }
   if (Deno.uid() !== 0) throw new Failure("run needs root; try it with sudo");
+  checkKernel();
   const files = raiseFileLimit();
   // Nobody collects the images until the pod's directory names them; the supervisor lets go of the lock then.
   using prepareLock = store.prepareLock();

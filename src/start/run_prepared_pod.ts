@@ -7,6 +7,7 @@ import { program, programWithSymbols } from "../../stage1/engine/launch.ts";
 import { type Pod } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/processes/pod_plan.ts";
 import { becomeSupervisor } from "./become_supervisor.ts";
+import { checkKernel } from "./check_kernel.ts";
 import { describePod } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
 import { podCgroups } from "./pod_cgroups.ts";
@@ -27,6 +28,7 @@ export async function runPreparedPod(
     await show(pod, [`    claim the prepared pod by its lock`], options, host, manifest);
     return 0;
   }
+  checkKernel();
   // Not `using`: the lock is the supervisor's from the moment on that this process is it.
   const claimed = claimPod(host.dataDir, view);
   if (claimed === undefined) {

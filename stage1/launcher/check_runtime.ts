@@ -31,10 +31,15 @@ export function checkRuntime(s: Section): void {
   const limit = mutableStruct("rlimit64", ["soft", 8, UNLIMITED], ["hard", 8, UNLIMITED]);
   const soft = slot("limit of addresses");
   const missing = slot("missing");
+  const proc = slot("proc");
   s.heading("what the runtime needs");
-  s.attempt("see whether there is /proc", "faccessat2", [k.AT_FDCWD, "/proc/self/exe", 0, 0], {
-    branch: { when: "error", to: "no proc" },
-  });
+  s.attempt("see whether there is /proc", "openat", [
+    k.AT_FDCWD,
+    "/proc/self/exe",
+    k.O_PATH | k.O_CLOEXEC,
+    0,
+  ], { store: proc, branch: { when: "error", to: "no proc" } });
+  s.attempt("close it", "close", [proc]);
   s.attempt("see whether the working directory is there", "getcwd", [
     space("working directory of the runtime", PATH_MAX),
     PATH_MAX,

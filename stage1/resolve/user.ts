@@ -3,7 +3,7 @@
  * not trusted: its files are opened below its root, and read up to a limit.
  */
 import { Failure } from "../../src/failure.ts";
-import { ERRNO } from "../../src/linux/errno.ts";
+import { ERRNO, errnoText } from "../../src/linux/errno.ts";
 import { cstring, trySyscall } from "../../src/linux/syscall.ts";
 import {
   AT_FDCWD,
@@ -80,7 +80,7 @@ export class ImageRoot implements Disposable {
     }
     const fd = this.#open(path, flags);
     if (fd === -ERRNO.ENOENT || fd === -ERRNO.ENOTDIR || fd === -ERRNO.ELOOP) return undefined;
-    if (fd < 0) throw new Failure(`${path} of the image cannot be opened`);
+    if (fd < 0) throw new Failure(`${path} of the image can't be opened: ${errnoText(-fd)}`);
     try {
       return use(fd);
     } finally {
