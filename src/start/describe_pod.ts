@@ -9,8 +9,8 @@ import { etcFiles } from "./etc_files.ts";
 import type { HostOptions } from "./host_options.ts";
 import type { PodCgroups } from "./pod_cgroups.ts";
 import type { RunOptions } from "./request.ts";
-import { notifySocket } from "./notify_socket.ts";
-import { ownCommand } from "./own_command.ts";
+import { notifySocket } from "./host/notify_socket.ts";
+import { ownCommand } from "./host/own_command.ts";
 import { World } from "./world.ts";
 
 /**

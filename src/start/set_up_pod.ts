@@ -11,7 +11,7 @@ import type { RunOptions } from "./request.ts";
  */
 export async function checkLimits(apps: readonly PodApp[], users?: PrivateUsers): Promise<void> {
   if (apps.every(({ processLimits }) => processLimits.length === 0)) return;
-  const { checkProcessLimits } = await import("./check_process_limits.ts");
+  const { checkProcessLimits } = await import("./host/check_process_limits.ts");
   checkProcessLimits(apps, users !== undefined);
 }
 

@@ -29,7 +29,7 @@ import { printLine } from "../print/output.ts";
 import { podCgroupsAt } from "../../start/pod_cgroups.ts";
 import { describePod } from "../../start/describe_pod.ts";
 import type { HostOptions } from "../../start/host_options.ts";
-import { raiseFileLimit, withFileLimit } from "../../start/open_files.ts";
+import { raiseFileLimit, withFileLimit } from "../../start/host/open_files.ts";
 import { NOT_RUN } from "../../start/request.ts";
 import { checkLimits } from "../../start/set_up_pod.ts";
 import { hostOptions } from "../request/host_options.ts";

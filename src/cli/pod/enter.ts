@@ -40,7 +40,7 @@ export default async function run(
   // Where only the input is a terminal, a program's output is to come out as it is.
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   if (app.processLimits.length > 0) {
-    const { raiseOwnLimits } = await import("../../start/check_process_limits.ts");
+    const { raiseOwnLimits } = await import("../../start/host/check_process_limits.ts");
     raiseOwnLimits(app);
   }
   const cgroups = openCgroups(process.main);

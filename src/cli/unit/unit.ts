@@ -1,7 +1,7 @@
 import { Failure } from "../../failure.ts";
 import { type ImageArgument, parseImageArgument } from "../../fetch/image_argument.ts";
 import { exists } from "../../linux/exists.ts";
-import { ownCommand } from "../../start/own_command.ts";
+import { ownCommand } from "../../start/host/own_command.ts";
 import type { RunRequest } from "../../start/request.ts";
 import type { Command, Invocation } from "../grammar/command.ts";
 import { findCommand, readInvocation } from "../grammar/command_line.ts";

@@ -8,7 +8,7 @@
  * Every start that gets here loads this module, so it imports as little as it can.
  */
 import { entryName, HEADER } from "../../../stage1/launcher/start_entry.ts";
-import { notifySocket } from "../notify_socket.ts";
+import { notifySocket } from "../host/notify_socket.ts";
 import { startKey } from "./start_key.ts";
 import { openStarts } from "./starts_directory.ts";
 

@@ -1,10 +1,10 @@
 /** Whether the limits that apps are to have can be set by this process: a hard limit is raised by few. */
-import { Failure } from "../failure.ts";
-import { processFile } from "../linux/process.ts";
-import { trySyscall } from "../linux/syscall.ts";
-import { capabilityNumber } from "../linux/capabilities.ts";
-import type { PodApp, Resource } from "../../stage1/pod.ts";
-import { RESOURCES, UNLIMITED, whyRefused } from "../../stage1/app/process_limits.ts";
+import { Failure } from "../../failure.ts";
+import { processFile } from "../../linux/process.ts";
+import { trySyscall } from "../../linux/syscall.ts";
+import { capabilityNumber } from "../../linux/capabilities.ts";
+import type { PodApp, Resource } from "../../../stage1/pod.ts";
+import { RESOURCES, UNLIMITED, whyRefused } from "../../../stage1/app/process_limits.ts";
 
 /** The hard limit of this process. */
 function ownHardLimit(resource: Resource): bigint {

@@ -1,7 +1,7 @@
 /** The limit of open files of rkt itself: plans use descriptors with fixed numbers, below 1024. */
-import { Failure } from "../failure.ts";
-import { trySyscall } from "../linux/syscall.ts";
-import type { PodApp, ProcessLimit } from "../../stage1/pod.ts";
+import { Failure } from "../../failure.ts";
+import { trySyscall } from "../../linux/syscall.ts";
+import type { PodApp, ProcessLimit } from "../../../stage1/pod.ts";
 
 /** So many descriptors a process of a plan may have, and so many that of a pod without many streams of its own has. */
 const MOST = 1024n;

@@ -1,5 +1,5 @@
 /** Whether this kernel can run pods at all: said once and early, and not by the call that is missing. */
-import { Failure } from "../failure.ts";
+import { Failure } from "../../failure.ts";
 
 /**
  * What pods can't do without: mount_setattr(2), by which each mount gets its attributes before it is attached. The other

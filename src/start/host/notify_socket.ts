@@ -1,4 +1,4 @@
-import { originalVariable } from "../linux/environment.ts";
+import { originalVariable } from "../../linux/environment.ts";
 
 /** The longest path of `struct sockaddr_un` (include/uapi/linux/un.h), with its NUL. */
 const UNIX_PATH_MAX = 108;
