@@ -12,6 +12,7 @@ import type { Signer } from "../store/image_info.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { ImageChanged, startDownload } from "./download.ts";
 import { type FetchSession, pagesBy } from "./fetch_session.ts";
+import { fetchOci } from "./fetch_oci.ts";
 import { forThisHost } from "./host_labels.ts";
 import { type ImageArgument, signatureLocation } from "./image_argument.ts";
 import type { PullPolicy } from "./pull_policy.ts";
@@ -80,8 +81,13 @@ function fetchOne(
       return fetchUrl(session, beside(argument.url));
     case "name":
       return fetchByName(session, forThisHost(argument.image), {}, pullPolicy, signature);
-    case "docker":
-      throw new Failure(`docker://${argument.reference}: not yet: it comes with docker images`);
+    case "registry":
+    case "archive": {
+      if (signature !== undefined) {
+        throw new Failure(`--signature is for App Container Images, and ${argument.text} is none`);
+      }
+      return fetchOci(session, argument);
+    }
     case "id":
       throw new Failure(`image ${argument.id} is not in the store`);
   }

@@ -4,6 +4,7 @@ import { httpCredentials } from "../config/settings.ts";
 import { Failure } from "../failure.ts";
 import type { GetPage } from "../discovery/discover.ts";
 import { MAX_PAGE_BYTES } from "../discovery/discover.ts";
+import type { Registries } from "../registry/registries.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { copiesOfTrustedKeys, type Keystore } from "../trust/keystore.ts";
@@ -49,12 +50,20 @@ export class FetchSession implements Disposable {
   readonly underWay: Map<string, Promise<StoredImage>> = new Map();
   readonly #clients = new Map<string, HttpClient>();
   #progress: Promise<Progress> | undefined;
+  #registries: Promise<Registries> | undefined;
 
   constructor(readonly settings: FetchSettings) {}
 
   /** Whether a safety measure was switched off. */
   allows(option: InsecureOption): boolean {
     return this.settings.insecure.has(option);
+  }
+
+  /** What speaks with registries of OCI images. */
+  registries(): Promise<Registries> {
+    this.#registries ??= import("../registry/registries.ts")
+      .then(({ Registries }) => Registries.open(this.settings));
+    return this.#registries;
   }
 
   /** The display of downloads. */
@@ -104,6 +113,7 @@ export class FetchSession implements Disposable {
 
   [Symbol.dispose](): void {
     for (const client of this.#clients.values()) client[Symbol.dispose]();
+    this.#registries?.then((registries) => registries[Symbol.dispose](), () => {});
     this.#progress?.then((progress) => progress[Symbol.dispose](), () => {});
   }
 }

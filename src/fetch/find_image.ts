@@ -69,6 +69,10 @@ async function findStored(
     if (stored !== undefined) return stored;
     throw new Failure(`image ${image.id} is not in the store, and can only be fetched by its name`);
   }
+  if (image.kind === "registry") {
+    const { storedReference } = await import("./stored_reference.ts");
+    return storedReference(store, image.text, pullPolicy);
+  }
   if (image.kind !== "name" || pullPolicy === "update") return undefined;
   const stored = await store.resolve(forThisHost(image.image));
   if (stored === undefined && pullPolicy === "never") {

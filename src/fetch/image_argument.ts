@@ -9,13 +9,18 @@ export type ImageArgument =
   | { readonly kind: "id"; readonly id: ImageIdPrefix }
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "url"; readonly url: string }
-  | { readonly kind: "docker"; readonly reference: string }
+  /** An OCI image in a registry: `docker://…` or `oci://…`. */
+  | { readonly kind: "registry"; readonly text: string }
+  /** An OCI image in a layout or an archive; see `parseOciLocation()`. */
+  | { readonly kind: "archive"; readonly text: string }
   | { readonly kind: "name"; readonly image: ImageName };
 
 /**
  * Reads an image argument as rkt 1.30 does: `sha512-…` is in the store; a `file`, `http`, `https` or
  * `docker` URL is what it says; an absolute path or what names a file is a file; what contains a
- * colon is a name; what contains `./` or ends in `.aci` is a file; everything else is a name.
+ * colon is a name; what contains `./` or ends in `.aci` is a file; everything else is a name. New are
+ * `sha256-…` for OCI images in the store, `oci://…` for registries, `oci:DIR`, `oci-archive:FILE` and
+ * `docker-archive:FILE`, and `-` for an archive of either kind on standard input.
  *
  * @param isFile whether a path names something that exists
  * @throws {Failure} that says what is wrong with it
@@ -24,11 +29,13 @@ export function parseImageArgument(
   text: string,
   isFile: (path: string) => boolean,
 ): ImageArgument {
-  if (text.startsWith("sha512-") && !isFile(text)) {
+  if (/^sha(512|256)-/.test(text) && !isFile(text)) {
     return { kind: "id", id: said(text, () => parseImageIdPrefix(text)) };
   }
-  const [, scheme = "", rest = ""] = /^([a-z]+):\/\/(.*)$/i.exec(text) ?? [];
-  if (scheme !== "") return urlArgument(text, scheme.toLowerCase(), rest);
+  if (text === "-") return { kind: "archive", text: "oci-archive:-" };
+  if (/^(oci|oci-archive|docker-archive):(?!\/\/)/.test(text)) return { kind: "archive", text };
+  const [, scheme = ""] = /^([a-z]+):\/\//i.exec(text) ?? [];
+  if (scheme !== "") return urlArgument(text, scheme.toLowerCase());
   if (text.startsWith("/") || isFile(text)) return { kind: "file", path: text };
   if (!text.includes(":") && (text.includes("./") || text.endsWith(".aci"))) {
     return { kind: "file", path: text };
@@ -36,11 +43,13 @@ export function parseImageArgument(
   return { kind: "name", image: said(text, () => parseImageName(text)) };
 }
 
-function urlArgument(text: string, scheme: string, rest: string): ImageArgument {
-  if (scheme === "docker") return { kind: "docker", reference: rest };
+function urlArgument(text: string, scheme: string): ImageArgument {
+  if (scheme === "docker" || scheme === "oci") {
+    return { kind: "registry", text: `${scheme}${text.slice(scheme.length)}` };
+  }
   if (scheme !== "file" && scheme !== "http" && scheme !== "https") {
     throw new Failure(
-      `image ${JSON.stringify(text)}: an image's URL begins with https, http, file or docker`,
+      `image ${JSON.stringify(text)}: an image's URL begins with https, http, file, docker or oci`,
     );
   }
   if (!URL.canParse(text)) {

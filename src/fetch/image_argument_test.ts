@@ -16,7 +16,13 @@ Deno.test("parseImageArgument() tells IDs, files, URLs and names apart", () => {
     ["file:///srv/app.aci", "file"],
     ["https://example.com/app.aci", "url"],
     ["HTTP://example.com/app.aci?x=1", "url"],
-    ["docker://busybox", "docker"],
+    ["docker://busybox", "registry"],
+    ["OCI://localhost:5000/busybox", "registry"],
+    ["oci:/srv/layout:1", "archive"],
+    ["oci-archive:x.tar", "archive"],
+    ["docker-archive:x.tar:nginx:1", "archive"],
+    ["-", "archive"],
+    ["sha256-c36294bfa0fa", "id"],
     ["example.com/app", "name"],
     ["example.com/app:1.2", "name"],
     ["example.com/app:1.2,os=linux", "name"],
@@ -27,7 +33,10 @@ Deno.test("parseImageArgument() tells IDs, files, URLs and names apart", () => {
 
 Deno.test("parseImageArgument() gives the parts", () => {
   assert.deepEqual(parse("file:///srv/a%20b.aci"), { kind: "file", path: "/srv/a b.aci" });
-  assert.deepEqual(parse("docker://quay.io/x/y:1"), { kind: "docker", reference: "quay.io/x/y:1" });
+  assert.deepEqual(parse("docker://quay.io/x/y:1"), {
+    kind: "registry",
+    text: "docker://quay.io/x/y:1",
+  });
   assert.deepEqual(parse("example.com/app:1.2,os=linux"), {
     kind: "name",
     image: {
@@ -42,7 +51,7 @@ Deno.test("parseImageArgument() says what is wrong", () => {
     ["", /image ""/],
     ["sha512-", /sha512-/],
     ["sha512-xyz", /image "sha512-xyz"/],
-    ["ftp://example.com/app.aci", /begins with https, http, file or docker/],
+    ["ftp://example.com/app.aci", /begins with https, http, file, docker or oci/],
     ["https://example.com/app", /ends in \.aci/],
     ["https://", /not a valid URL/],
     [

@@ -86,12 +86,12 @@ export class LayerReader {
   }
 
   /**
-   * What the layer says.
+   * What the layer says. The caller knows by a digest that the bytes are whole.
    *
-   * @throws {ArchiveError} where the tar has not ended
+   * @throws {ArchiveError} where the tar ends within an entry
    */
   finish(): LayerEntries {
-    this.#parser.finish();
+    this.#parser.finish("optional");
     return {
       name: this.#name,
       whiteouts: this.#whiteouts,

@@ -140,7 +140,8 @@ for (
     ["a file below a whiteout", tar(file(".wh.a/b")), /is below a whiteout/],
     ["a directory as whiteout", tar(directory(".wh.a")), /but a directory/],
     ["a name of 256 bytes", tar(file("x".repeat(256))), /over 255 bytes/],
-    ["a layer that is cut", tar(file("a", "text")).subarray(0, 800), /ends too early/],
+    ["a layer that is cut", tar(file("a", "text")).subarray(0, 514), /ends too early/],
+    ["a layer whose header is cut", tar(file("a")).subarray(0, 100), /ends too early/],
     ["no layer at all", new TextEncoder().encode("<html>".repeat(200)), /no tar header here/],
     ["a cut gzip", gzipSync(tar(file("a"))).subarray(0, 40), /gzip compression is damaged/],
   ] as const
@@ -162,6 +163,9 @@ Deno.test("readLayer() reads an empty layer, members of gzip, frames of zstd and
     assert.deepEqual({ diffId, size }, { diffId: want.diffId, size: plain.length });
   }
   assert.deepEqual((await readLayer(bytesSource("none", ARCHIVE_END))).entries.added, []);
+  // As umoci writes it: without an end, and without what fills the last block.
+  const unended = plain.subarray(0, 512 + 4);
+  assert.equal((await readLayer(bytesSource("umoci", unended))).entries.added.length, 1);
 });
 
 async function zstdOf(bytes: Uint8Array): Promise<Uint8Array> {

@@ -344,9 +344,11 @@ class Import {
       const { latest, signers, size = 0 } = info;
       index.save({ key: this.#key, name, importTime, latest, size }, signers);
       if (references.length === 0) return;
+      const { indexes, digest } = this.#documents.resolved;
       const stored = {
         key: this.#key,
         name: title.name,
+        digest: indexes[0] ?? digest,
         ...title.version !== undefined && { version: title.version },
         time: importTime,
       };

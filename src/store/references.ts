@@ -13,6 +13,8 @@ export interface StoredReference {
   readonly name: string;
   /** The tag, which becomes the label `version`. */
   readonly version?: string;
+  /** The digest of the index or manifest that the name stood for then. */
+  readonly digest: string;
   /** When it was last fetched, in milliseconds since 1970. */
   readonly time: number;
 }
@@ -34,9 +36,11 @@ export function readReferences(dataDir: string): Readonly<Record<string, StoredR
 
 function isReference(value: unknown): value is StoredReference {
   if (typeof value !== "object" || value === null) return false;
-  const { key, name, version, time }: Partial<Record<keyof StoredReference, unknown>> = value;
+  const { key, name, version, digest, time }: Partial<Record<keyof StoredReference, unknown>> =
+    value;
   return typeof key === "string" && isOciImageId(key) && typeof name === "string" &&
-    (version === undefined || typeof version === "string") && typeof time === "number";
+    typeof digest === "string" && (version === undefined || typeof version === "string") &&
+    typeof time === "number";
 }
 
 /**

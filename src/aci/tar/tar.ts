@@ -106,9 +106,17 @@ export class TarParser {
     this.#base += chunk.length;
   }
 
-  /** Insists that the archive has ended, by two zero blocks. */
-  finish(): void {
+  /**
+   * Insists that the archive has ended, by two zero blocks.
+   *
+   * @param end `optional`: it may also end behind an entry, as what umoci writes does. That is for bytes whose digest is known:
+   *   nothing else tells that they are whole.
+   */
+  finish(end: "needed" | "optional" = "needed"): void {
     if (this.#zeroBlocks >= 2) return;
+    const isBetween = this.#left === 0 && this.#blockFill === 0 && this.#meta === undefined &&
+      this.#extensions === undefined && this.#onBlock === this.#header;
+    if (end === "optional" && isBetween) return;
     const entry = this.#entry === undefined ? "" : `, in or after entry ${shown(this.#entry.path)}`;
     throw new ArchiveError(`${this.#name}: ends too early: at byte ${this.#base}${entry}`);
   }

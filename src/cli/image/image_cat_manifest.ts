@@ -30,15 +30,7 @@ async function manifestTextOf(image: string, dataDir: string): Promise<string> {
     const { fileSource } = await import("../../aci/bytes/source.ts");
     return await readManifestText(fileSource(argument.path));
   }
-  if (argument.kind !== "id" && argument.kind !== "name") {
-    throw new Failure(
-      `${image}: an image of the store is named by its ID or name, like rkt image list does`,
-    );
-  }
   const { Store } = await import("../../store/store.ts");
-  const found = await new Store(dataDir).resolve(
-    argument.kind === "id" ? argument : argument.image,
-  );
-  if (found === undefined) throw new Failure(`${image}: not in the store; fetch it first`);
-  return found.manifestText;
+  const { storedImage } = await import("../request/stored_image.ts");
+  return (await storedImage(new Store(dataDir), image)).manifestText;
 }

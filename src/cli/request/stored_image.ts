@@ -1,5 +1,5 @@
 import { Failure } from "../../failure.ts";
-import { parseImageArgument } from "../../fetch/image_argument.ts";
+import { type ImageArgument, parseImageArgument } from "../../fetch/image_argument.ts";
 import { Store } from "../../store/store.ts";
 import type { StoredImage } from "../../store/stored_image.ts";
 
@@ -16,12 +16,28 @@ export class NotInStore extends Failure {
  */
 export async function storedImage(store: Store, text: string): Promise<StoredImage> {
   const argument = parseImageArgument(text, () => false);
-  if (argument.kind !== "id" && argument.kind !== "name") {
-    throw new Failure(`"${text}" is no image ID and no name; \`rkt image list\` shows both`);
-  }
-  const image = await store.resolve(argument.kind === "id" ? argument : argument.image);
+  const image = await found(store, text, argument);
   if (image === undefined) {
     throw new NotInStore(`image "${text}" is not in the store; \`rkt image list\` shows what is`);
   }
   return image;
+}
+
+async function found(
+  store: Store,
+  text: string,
+  argument: ImageArgument,
+): Promise<StoredImage | undefined> {
+  switch (argument.kind) {
+    case "id":
+      return await store.resolve(argument);
+    case "name":
+      return await store.resolve(argument.image);
+    case "registry": {
+      const { storedReference } = await import("../../fetch/stored_reference.ts");
+      return storedReference(store, text, "new");
+    }
+    default:
+      throw new Failure(`"${text}" is no image ID and no name; \`rkt image list\` shows both`);
+  }
 }

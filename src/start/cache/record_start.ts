@@ -91,7 +91,8 @@ function whyNot({ request, pod }: WorkedOut): string | undefined {
   if (asked.name !== undefined) return "its name may be another pod's by now";
   if (asked.pullPolicy === "update" || !asked.overlay) return "images are looked for at each start";
   // Files are read again, and their signatures verified, at every run.
-  if (!apps.every(({ image }) => ["id", "name"].includes(parseImageArgument(image, exists).kind))) {
+  const kinds = apps.map(({ image }) => parseImageArgument(image, exists).kind);
+  if (!kinds.every((kind) => ["id", "name", "registry"].includes(kind))) {
     return "an image of a file or URL is looked at at each start";
   }
   if (pod.apps.some(({ root }) => root.kind !== "overlay")) return "its trees are copied";
