@@ -82,6 +82,36 @@ const LAWS: readonly Law[] = [
   },
 ];
 
+/** Ways to ask the world: files, the kernel, the environment, terminals. */
+const ASKING =
+  /\bDeno\.(?:read\w*|l?stat\w*|open\w*|realPath\w*|env|hostname|osRelease)\b|\b(?:trySyscall|syscall|exists|thisSystem)\(|\.isTerminal\(\)/;
+
+/** The room whose questions are noted, and the files in it that may ask by themselves, each with the reason. */
+const RECORDED = "src/start";
+const UNRECORDED: Readonly<Record<string, string>> = {
+  "src/start/world.ts": "it is the recorder",
+  "src/start/cache": "it asks again, and keeps the entries",
+  "src/start/replace_process.ts": "it changes descriptors, and asks nothing",
+  "src/start/open_files.ts": "it raises a limit for rkt itself",
+  "src/start/environment_file.ts": "a start with such a file is not kept",
+  "src/start/user_manifest.ts": "a start with a pod manifest is not kept",
+  "src/start/check_process_limits.ts": "a start with limits of processes is not kept",
+  "src/start/dry_run.ts": "it starts nothing",
+};
+
+/**
+ * What asks the world in a room where only the recorder may: a start that is repeated would not ask it again.
+ *
+ * @returns a line, where there is something
+ */
+export function unrecordedQuestions(file: string, text: string): string[] {
+  if (!isIn(file, RECORDED) || file.endsWith("_test.ts")) return [];
+  if (Object.keys(UNRECORDED).some((each) => isIn(file, each))) return [];
+  const code = text.replace(/^\s*(\*|\/\/).*$/gm, "");
+  return [...code.matchAll(new RegExp(ASKING, "g"))]
+    .map(([asked]) => `${file} asks the world by ${asked}: ask ${RECORDED}/world.ts`);
+}
+
 /** Who may load the files of commands. */
 const COMMAND_USERS = ["src/cli/table", "src/cli/main.ts"];
 

@@ -1,5 +1,12 @@
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
-import { breaches, circles, type ImportGraph, importsOf, isCommand } from "./import_laws.ts";
+import {
+  breaches,
+  circles,
+  type ImportGraph,
+  importsOf,
+  isCommand,
+  unrecordedQuestions,
+} from "./import_laws.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const TOP = ["src", "stage1", "scripts", "tests", "testdata"];
@@ -43,6 +50,27 @@ Deno.test("no import breaks a law", () => {
 
 Deno.test("no files import each other in a circle", () => {
   deepStrictEqual(circles(graph), []);
+});
+
+Deno.test("a start asks the world only where it is noted", () => {
+  deepStrictEqual([...texts].flatMap(([file, text]) => unrecordedQuestions(file, text)), []);
+});
+
+Deno.test("unrecordedQuestions() refuses what a repeated start would not ask again", () => {
+  const asking = [
+    "Deno.readTextFileSync(path)",
+    "Deno.statSync(path)",
+    'Deno.env.get("X")',
+    "if (exists(path)) return;",
+    'trySyscall("statx")',
+    "Deno.stdin.isTerminal()",
+  ];
+  for (const text of asking) {
+    match(unrecordedQuestions("src/start/run_pod.ts", text).join(), /ask src\/start\/world\.ts/);
+    deepStrictEqual(unrecordedQuestions("src/start/world.ts", text), []);
+    deepStrictEqual(unrecordedQuestions("src/store/store.ts", text), []);
+  }
+  deepStrictEqual(unrecordedQuestions("src/start/run_pod.ts", "world.content(path)"), []);
 });
 
 Deno.test("a folder has few enough files, and a file few enough lines", () => {

@@ -55,6 +55,8 @@ export interface System {
   writable(path: string): number;
   /** Whether systemd has delegated a cgroup. */
   delegated(path: string): boolean;
+  /** The numbers of the disks, like `8:0`, without partitions, RAM disks and loop devices. */
+  disks(): readonly string[];
   readonly pid: number;
 }
 
@@ -89,21 +91,6 @@ function locationFor(
   if (version === 0) return { why: () => "no cgroup file system is mounted" };
   if (version === 1) return locationInVersion1(wanted, system);
   return locationInVersion2(controllersInVersion2([...wanted, ...forAddedApps]), system);
-}
-
-/** What a cached start (src/start/cache/start_cache.ts) keeps of its cgroups. */
-export interface CachedLocation {
-  readonly wanted: readonly Controller[];
-  /** The {@linkcode CgroupLocation} that was found, as JSON. */
-  readonly location: string;
-}
-
-/** Whether a pod's cgroups would get the same location now. */
-export function sameLocation(
-  { wanted, location }: CachedLocation,
-  system: System = thisSystem(),
-): boolean {
-  return JSON.stringify(locationFor(new Set(wanted), system).location) === location;
 }
 
 /**
@@ -158,7 +145,7 @@ function locationInVersion1(wanted: ReadonlySet<Controller>, system: System): Lo
       version: 1,
       bases: [...bases].map(([path, controllers]) => ({ path, controllers })),
       enable: [],
-      disks: wanted.has("blkio") ? disks() : [],
+      disks: wanted.has("blkio") ? system.disks() : [],
     },
   };
 }
@@ -242,19 +229,18 @@ function locationWithLimits(
     bases: [{ path: at(base), controllers: [...controllers, "devices"] }],
     enable,
     ...alone && { leaf: `${at(base)}/supervisor` },
-    disks: wanted.has("blkio") ? disks() : [],
+    disks: wanted.has("blkio") ? system.disks() : [],
   };
 }
 
-/** The numbers of this system's disks, like `8:0`, without partitions, RAM disks and loop devices. */
-export function disks(): readonly string[] {
-  const found: string[] = [];
-  for (const { name } of Deno.readDirSync("/sys/block")) {
-    if (/^(loop|ram|zram|fd|sr)\d/.test(name)) continue;
-    found.push(Deno.readTextFileSync(`/sys/block/${name}/dev`).trim());
-  }
-  return found.sort();
-}
+/** The attributes by which systemd says that a cgroup is delegated, and their value. */
+export const DELEGATION = {
+  names: ["user.delegate", "trusted.delegate"],
+  value: 0x31, // "1"
+} as const;
+
+/** The names in /sys/block of disks. */
+export const isDisk = (name: string): boolean => !/^(loop|ram|zram|fd|sr)\d/.test(name);
 
 /**
  * The system that rkt runs on.
@@ -279,11 +265,14 @@ export function thisSystem(process: number | "self" = "self", cgroups?: string):
     exists,
     writable: (path) => -trySyscall("faccessat2", AT_FDCWD, cstring(path), W_OK, AT_EACCESS),
     delegated: (path) =>
-      ["user.delegate", "trusted.delegate"].some((name) => {
+      DELEGATION.names.some((name) => {
         const value = new Uint8Array(8);
         const length = trySyscall("getxattr", cstring(path), cstring(name), value, value.length);
-        return length === 1 && value[0] === 0x31; // "1"
+        return length === 1 && value[0] === DELEGATION.value;
       }),
+    disks: () =>
+      Array.from(Deno.readDirSync("/sys/block"), ({ name }) => name).filter(isDisk)
+        .map((name) => read(`/sys/block/${name}/dev`).trim()).sort(),
     pid: Deno.pid,
   };
 }

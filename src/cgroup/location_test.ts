@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { findLocation, type Limited, sameLocation, type System } from "./location.ts";
+import { findLocation, type Limited, type System } from "./location.ts";
 
 const MOUNT = "/sys/fs/cgroup";
 const ALL = "cpuset cpu io memory hugetlb pids rdma misc";
@@ -21,6 +21,7 @@ function second(
     exists: (file) => file !== `${MOUNT}/cgroup.type`,
     writable: () => errno,
     delegated: (directory) => delegated.includes(directory.slice(MOUNT.length)),
+    disks: () => ["8:0"],
     pid: 7,
   };
 }
@@ -168,6 +169,7 @@ function first(own: Readonly<Record<string, string>>, unwritable: readonly strin
     exists: () => true,
     writable: (path) => unwritable.includes(path) ? 13 : 0,
     delegated: () => false,
+    disks: () => ["8:0"],
     pid: 7,
   };
 }
@@ -199,23 +201,4 @@ Deno.test("no cgroups at all: a line for each limit without effect", () => {
   assert.deepEqual(findLocation(memory, system).warnings, [
     'app "a": isolator resource/memory has no effect: no cgroup file system is mounted',
   ]);
-});
-
-Deno.test("a location that was found is the same one only while nobody else comes, and nothing is turned on", () => {
-  const unit = "/x.service";
-  const alone = { [`${unit}/cgroup.procs`]: "7", [`${unit}/cgroup.controllers`]: "memory cpu" };
-  const at = (files: Readonly<Record<string, string>>) =>
-    second(unit, files, { delegated: [unit] });
-  const { location } = findLocation(both, at(alone));
-  const cached = { wanted: ["memory", "cpu"] as const, location: JSON.stringify(location) };
-  assert.equal(sameLocation(cached, at(alone)), true);
-  assert.equal(sameLocation(cached, at({ ...alone, [`${unit}/cgroup.procs`]: "7 8" })), false);
-  assert.equal(
-    sameLocation(cached, at({ ...alone, [`${unit}/cgroup.controllers`]: "memory" })),
-    false,
-  );
-  const on = { ...alone, [`${unit}/cgroup.subtree_control`]: "memory cpu" };
-  assert.equal(sameLocation(cached, at(on)), false);
-  assert.equal(sameLocation(cached, second(unit, alone)), false);
-  assert.equal(sameLocation({ ...cached, location: "" }, at(alone)), false);
 });

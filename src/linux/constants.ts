@@ -21,8 +21,6 @@ export const F_SETFL = 4;
 export const F_SETOWN = 8;
 export const LOCK_UN = 8;
 export const AT_REMOVEDIR = 0x200;
-export const AT_EACCESS = 0x200;
-export const W_OK = 2;
 export const AT_RECURSIVE = 0x8000;
 
 // include/uapi/linux/sched.h

@@ -22,12 +22,16 @@ export const LOCK_NB = 4;
 // include/uapi/linux/fcntl.h
 export const AT_FDCWD = -100;
 export const AT_SYMLINK_NOFOLLOW = 0x100;
+export const AT_EACCESS = 0x200;
 export const AT_EMPTY_PATH = 0x1000;
 export const F_ADD_SEALS = 1033;
 export const F_SEAL_SEAL = 1;
 export const F_SEAL_SHRINK = 2;
 export const F_SEAL_GROW = 4;
 export const F_SEAL_WRITE = 8;
+
+// unistd.h of the C library
+export const W_OK = 2;
 
 // include/uapi/linux/memfd.h
 export const MFD_CLOEXEC = 1;

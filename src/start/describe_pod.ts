@@ -42,7 +42,7 @@ export function describePod(
     ipc,
     sysctls: podSysctls(manifest.isolators, { network: kind, ipc }),
     // Without a terminal there is nothing to relay: the streams are passed on as they are.
-    interactive: options.interactive && Deno.stdin.isTerminal(),
+    interactive: options.interactive && world.isTerminal(0),
     prefixed: apps.length > 1 ? terminals(world) : [],
     stopTimeout: options.stopTimeout / 1000,
     removal: options.remove
@@ -58,9 +58,11 @@ export function describePod(
 }
 
 /** Files of the host's as copies, for apps that are added when the host's root is out of sight. */
-export function ownFiles(etc: EtcFiles): EtcFiles {
+export function ownFiles(etc: EtcFiles, world: World): EtcFiles {
   const own = (file: EtcFile | undefined, path: string): EtcFile | undefined =>
-    file?.kind === "host" ? { kind: "text", text: Deno.readTextFileSync(path) } : file;
+    file?.kind === "host"
+      ? { kind: "text", text: new TextDecoder().decode(world.content(path)) }
+      : file;
   return {
     resolvConf: own(etc.resolvConf, "/etc/resolv.conf"),
     hosts: own(etc.hosts, "/etc/hosts"),

@@ -41,3 +41,18 @@ export function parseAssignment(text: string, at: string): EnvironmentVariable {
     throw error;
   }
 }
+
+/**
+ * The variables in a file.
+ *
+ * @throws {Failure} where it can't be read, or a line is wrong
+ */
+export function readEnvironmentFile(path: string): readonly EnvironmentVariable[] {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new Failure(`--set-env-file: ${path} can't be read`, 254, { cause: error });
+  }
+  return parseEnvironmentFile(text, path);
+}

@@ -1,9 +1,10 @@
 /** What a command needs to know of a pod's cgroups: where they go, and what has no effect on this system. */
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { CONTROLLERS, type Limits, limitsOf } from "../cgroup/limits.ts";
-import { type CgroupLocation, findLocation, thisSystem } from "../cgroup/location.ts";
+import { type CgroupLocation, findLocation } from "../cgroup/location.ts";
 import { isSandbox } from "../pod/directory/sandbox.ts";
 import type { PodApp } from "../../stage1/pod.ts";
+import { recordedSystem } from "./cache/recorded_cgroups.ts";
 import { World } from "./world.ts";
 
 /** The cgroups of a pod. */
@@ -33,22 +34,9 @@ export function podCgroups(
     ...apps.map(({ name, limits }) => ({ who: `app "${name}"`, limits })),
   ];
   const forAddedApps = isSandbox(manifest) ? CONTROLLERS : [];
-  const { location, warnings } = findLocation(
-    wanting,
-    thisSystem("self", ownCgroups(world)),
-    forAddedApps,
-  );
+  const { location, warnings } = findLocation(wanting, recordedSystem(world), forAddedApps);
   const lines = warnings.map((warning) => `${command}: warning: ${warning}`);
   return { location, limits, apps, warnings: lines };
-}
-
-/** The text of /proc/self/cgroup; absent where there is no /proc. */
-function ownCgroups(world: World): string | undefined {
-  try {
-    return new TextDecoder().decode(world.content("/proc/self/cgroup"));
-  } catch {
-    return undefined;
-  }
 }
 
 /** The cgroups of a pod at a location. */

@@ -5,10 +5,12 @@ import { allNetworks, chooseNetworks, type ChosenNetwork } from "../net/plugins/
 import { podForwards } from "../net/nat/pod_forwards.ts";
 import { setUpNetworks } from "../net/pod/set_up.ts";
 import type { Pod } from "../../stage1/pod.ts";
+import { absolute } from "./absolute.ts";
 import { etcFiles } from "./etc_files.ts";
 import type { HostOptions } from "./host_options.ts";
 import type { NetworkRequest, RunOptions } from "./request.ts";
 import type { Forward } from "../net/model/forward.ts";
+import { World } from "./world.ts";
 
 /** What a pod is to join, and what is to be forwarded to it. */
 export interface WantedNetworks {
@@ -25,9 +27,14 @@ export function wantedNetworks(
   { networks }: Extract<NetworkRequest, { readonly kind: "networks" }>,
   { localConfig }: HostOptions,
   manifest: Pick<PodManifest, "apps" | "ports">,
+  world = new World(),
 ): WantedNetworks {
+  const files = {
+    names: (path: string) => world.names(path),
+    text: (path: string) => new TextDecoder().decode(world.content(path)),
+  };
   return {
-    networks: chooseNetworks(networks, allNetworks(localConfig)),
+    networks: chooseNetworks(networks, allNetworks(absolute(localConfig), files)),
     forwards: podForwards(manifest),
   };
 }

@@ -6,12 +6,13 @@ import type { PodDirectory } from "../pod/directory/pod_directory.ts";
 import { type AppImage, copyPath, podEntries, type RootKind } from "../pod/make/prepare_pod.ts";
 import { rootAttributes } from "../pod/make/root_attributes.ts";
 import { resolvePod } from "../pod/make/resolved_pod.ts";
+import { imagePath } from "../store/layout.ts";
 import type { Store } from "../store/store.ts";
 import type { RenderedTree, StoredImage } from "../store/stored_image.ts";
 import { systemCalls } from "../../stage1/seccomp/filter.ts";
 import type { PodApp, PodEntry, PrivateUsers } from "../../stage1/pod.ts";
 import { newPrivateUsers, toHostId } from "../../stage1/root/private_users.ts";
-import { parseAssignment, parseEnvironmentFile } from "./environment_file.ts";
+import { parseAssignment, readEnvironmentFile } from "./environment_file.ts";
 import type { HostOptions } from "./host_options.ts";
 import { absolute } from "./absolute.ts";
 import { rootKind } from "./root_kind.ts";
@@ -60,18 +61,23 @@ export async function podParts(
   for (const image of images) rendered.push({ image, tree: await store.tree(image) });
   const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
   store.skeleton();
-  for (const { tree } of rendered) world.isDirectory(absolute(tree.rootfs), "object");
+  for (const { image, tree } of rendered) noteImage(store, image, tree, world);
   world.isDirectory(`${absolute(store.dataDir)}/cas/skeleton`, "object");
   if (images.some(({ manifest }) => manifest.dependencies.length > 0)) {
     world.cannotRepeat("images that depend on others are looked for at each start");
   }
-  const kind = await rootKind(store.dataDir, request.pod.overlay, privateUsers);
+  const kind = await rootKind(store.dataDir, request.pod.overlay, world, privateUsers);
   const trees = new Map<string, string>(
     zip(manifest.apps, rendered).map(([{ name }, { tree }]) => [name, tree.rootfs]),
   );
   const apps = await resolvePod(
     manifest,
-    { dataDir: store.dataDir, kind, tree: (app) => trees.get(app) ?? "" },
+    {
+      dataDir: store.dataDir,
+      kind,
+      tree: (app) => trees.get(app) ?? "",
+      looked: (path) => void world.isDirectory(path, "content"),
+    },
     host.confinement,
   );
   return {
@@ -82,6 +88,13 @@ export async function podParts(
     apps,
     entries: podEntries(manifest, rendered.map(appImage), kind, privateUsers),
   };
+}
+
+/** Notes an image that was found: the generation says whether others came or went, this whether it is whole. */
+function noteImage({ dataDir }: Store, image: StoredImage, tree: RenderedTree, world: World): void {
+  world.isDirectory(absolute(imagePath(dataDir, "imageManifest", image.key)), "content");
+  world.isDirectory(absolute(`${dataDir}/cas/treeid/${image.key}`), "object");
+  world.isDirectory(absolute(tree.rootfs), "object");
 }
 
 /** Notes what a start takes from the store: before it is asked, so that what changes meanwhile makes the note an old one. */
@@ -139,18 +152,8 @@ export function podEnvironment(pod: PodRequest) {
     ? originalEnvironment().filter((each) => /^[A-Za-z_][A-Za-z0-9_.-]*=/.test(each))
       .map((each) => parseAssignment(each, "--inherit-env"))
     : [];
-  const fromFiles = pod.environmentFiles.flatMap((file) =>
-    parseEnvironmentFile(readEnvironmentFile(file), file)
-  );
+  const fromFiles = pod.environmentFiles.flatMap((file) => readEnvironmentFile(file));
   return { inherited, fromFiles };
-}
-
-function readEnvironmentFile(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    throw new Failure(`--set-env-file: ${path} can't be read`, 254, { cause: error });
-  }
 }
 
 function appImage({ image, tree }: Rendered): AppImage {

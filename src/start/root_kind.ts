@@ -1,10 +1,12 @@
 /** How trees become the roots of apps here. */
 import type { PrivateUsers } from "../../stage1/pod.ts";
 import type { RootKind } from "../pod/make/prepare_pod.ts";
+import { absolute } from "./absolute.ts";
+import type { World } from "./world.ts";
 
 /**
- * overlayfs, where it works over the data directory; else copies. What was found out is
- * remembered there, for as long as the kernel stays the same.
+ * overlayfs, where it works over the data directory; else copies. What was found out is remembered there, for as long as
+ * kernel and directory stay the same: a copy of the directory may be on another file system.
  *
  * @param wanted false after `--no-overlay`
  * @param users those of the pod, where it has its own
@@ -12,27 +14,34 @@ import type { RootKind } from "../pod/make/prepare_pod.ts";
 export async function rootKind(
   dataDirectory: string,
   wanted: boolean,
+  world: World,
   users?: PrivateUsers,
 ): Promise<RootKind> {
   if (!wanted) return "copy";
+  const kernel = kernelRelease(world);
   if (users !== undefined) {
     const { shiftWorks } = await import("../pod/make/private_users.ts");
     if (!shiftWorks(`${dataDirectory}/cas/skeleton`, users)) return "copy";
   }
-  const path = `${dataDirectory}/cas/root-kind`;
-  const kernel = Deno.readTextFileSync("/proc/sys/kernel/osrelease");
-  try {
-    const remembered = Deno.readTextFileSync(path);
-    if (remembered === `overlay ${kernel}`) return "overlay";
-    if (remembered === `copy ${kernel}`) return "copy";
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  const path = `${absolute(dataDirectory)}/cas/root-kind`;
+  const key = `${kernel} ${world.identity(`${absolute(dataDirectory)}/cas`)}\n`;
+  const remembered = rememberedKind(path, key, world);
+  if (remembered !== undefined) return remembered;
   const { overlayWorks } = await import("../../stage1/root/overlay_probe.ts");
   const { TempDirectory } = await import("../store/temp_directory.ts");
   using temporary = TempDirectory.create(dataDirectory);
   const kind = overlayWorks(temporary.path) ? "overlay" : "copy";
-  Deno.writeTextFileSync(`${temporary.path}/root-kind`, `${kind} ${kernel}`);
+  Deno.writeTextFileSync(`${temporary.path}/root-kind`, `${kind} ${key}`);
   Deno.renameSync(`${temporary.path}/root-kind`, path);
+  if (rememberedKind(path, key, world) !== kind) world.cannotRepeat(`${path} has changed`);
   return kind;
+}
+
+const kernelRelease = (world: World): string =>
+  new TextDecoder().decode(world.content("/proc/sys/kernel/osrelease")).trim();
+
+/** What was found out for a key. A start that finds nothing goes on to find it out. */
+function rememberedKind(path: string, key: string, world: World): RootKind | undefined {
+  const kinds = ["overlay", "copy"] as const;
+  return kinds[world.oneOf(path, kinds.map((kind) => `${kind} ${key}`))];
 }

@@ -54,8 +54,9 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
       ...describePod(request.pod, host, pod.uuid, cgroups, parts.manifest, world),
       privateUsers: parts.privateUsers,
     };
-    here = await setUpPod(described, pod.path, request.pod, host, parts.manifest);
-    if (here.sandbox) here = { ...here, etc: ownFiles(here.etc) };
+    const setUp = await setUpPod(described, pod.path, request.pod, host, parts.manifest, world);
+    here = setUp.pod;
+    if (here.sandbox) here = { ...here, etc: ownFiles(here.etc, world) };
     const planned: Pod = {
       ...here,
       entries: parts.entries,
@@ -69,7 +70,10 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
     if (warnings.length === 0) { // they are to be said each time
       const { recordStart } = await import("./cache/record_start.ts");
       const { manifest } = parts;
-      const worked = { request, pod: planned, manifest, program: executable };
+      const worked = {
+        ...{ request, pod: planned, manifest, program: executable },
+        ...setUp.networks && { networks: setUp.networks },
+      };
       const why = await recordStart(worked, host, world);
       if (why !== undefined) host.debug?.(`this start is not kept: ${why}`);
     }

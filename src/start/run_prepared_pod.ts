@@ -36,7 +36,7 @@ export async function runPreparedPod(
   }
   const { pod: here, manifest, warnings } = await described(view, options, host);
   for (const warning of warnings) console.error(warning);
-  const pod = await setUpPod(here, claimed.path, options, host, manifest);
+  const { pod } = await setUpPod(here, claimed.path, options, host, manifest);
   try {
     const plan = podPlan(pod);
     const executable = host.debug === undefined ? program(plan) : await programWithSymbols(plan);

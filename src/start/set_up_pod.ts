@@ -1,8 +1,10 @@
 /** What a pod needs of the host before it runs, and how that is taken back. Loaded only as far as a pod needs it. */
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import type { Pod, PodApp, PrivateUsers } from "../../stage1/pod.ts";
+import type { ChosenNetwork } from "../net/plugins/networks.ts";
 import type { HostOptions } from "./host_options.ts";
 import type { RunOptions } from "./request.ts";
+import type { World } from "./world.ts";
 
 /**
  * Refuses limits of processes that can't be had here.
@@ -15,11 +17,17 @@ export async function checkLimits(apps: readonly PodApp[], users?: PrivateUsers)
   checkProcessLimits(apps, users !== undefined);
 }
 
+/** A pod that is set up. */
+export interface SetUpPod {
+  readonly pod: Pod;
+  /** Those that it has joined, as they are configured. */
+  readonly networks?: readonly ChosenNetwork[];
+}
+
 /**
  * Sets up the networks of a pod, where it is to have any, and its users.
  *
  * @param path its directory
- * @returns the pod as it is then
  */
 export async function setUpPod(
   pod: Pod,
@@ -27,17 +35,18 @@ export async function setUpPod(
   options: RunOptions,
   host: HostOptions,
   manifest: PodManifest,
-): Promise<Pod> {
+  world?: World,
+): Promise<SetUpPod> {
   if (options.network.kind !== "networks") {
     if (pod.privateUsers !== undefined) {
       const { makeUserNamespace } = await import("../pod/make/private_users.ts");
       makeUserNamespace(pod.privateUsers, false);
     }
-    return pod;
+    return { pod };
   }
   const { joinNetworks, wantedNetworks } = await import("./pod_network.ts");
-  const wanted = wantedNetworks(options.network, host, manifest);
-  return await joinNetworks(pod, path, wanted, options, host);
+  const wanted = wantedNetworks(options.network, host, manifest, world);
+  return { pod: await joinNetworks(pod, path, wanted, options, host), networks: wanted.networks };
 }
 
 /** Takes back what {@linkcode setUpPod} did. */

@@ -5,10 +5,23 @@
  * from. Whoever asks here has the question noted, with the very answer that is used; nothing is read a second time
  * for the record. The notes become the conditions of the replay (stage1/launcher/replay.ts), which asks again.
  */
-import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS } from "../linux/early_constants.ts";
+import {
+  AT_EACCESS,
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  STATX_BASIC_STATS,
+  W_OK,
+} from "../linux/early_constants.ts";
 import { ERRNO, KernelError } from "../linux/errno.ts";
 import { cstring, trySyscall } from "../linux/syscall.ts";
-import { type Condition, type StatusPart, TYPE_MASK } from "../../stage1/launcher/condition.ts";
+import { directoryEntries, entryNames } from "../linux/directory_entries.ts";
+import {
+  type Condition,
+  MOST_ATTRIBUTE,
+  STATUS_RANGES,
+  type StatusPart,
+  TYPE_MASK,
+} from "../../stage1/launcher/condition.ts";
 import { STATX } from "../../stage1/launcher/start_entry.ts";
 
 /** A directory, of the type bits of a mode (inode(7)). */
@@ -16,6 +29,8 @@ const S_IFDIR = 0o40000;
 
 /** Longer files are not for conditions: they are read at every start. */
 const MOST_CONTENT = 0x10000;
+
+const wordsOf = (text: string) => text.split(/\s+/).filter((word) => word !== "");
 
 /** The world as one start sees it. */
 export class World {
@@ -77,9 +92,93 @@ export class World {
     }
   }
 
-  /** Notes that directories can be made in a directory, which the caller has just tried. */
-  writable(path: string): void {
-    this.#conditions.push({ kind: "writable", path });
+  /** Which object a path, links followed, names: file system and inode; undefined where it names nothing. */
+  identity(path: string): string | undefined {
+    const status = new Uint8Array(STATX.bytes);
+    if (!this.#statx(path, 0, status)) return void this.absent(path);
+    this.#conditions.push({ kind: "status", path, part: "object", status });
+    return STATUS_RANGES.object.map(([from, size]) => status.subarray(from, from + size).toHex())
+      .join(":");
+  }
+
+  /**
+   * Which of some texts a small file has; -1 where it has another one, or there is none. Only an answer is noted, for
+   * whoever goes on to write one of the texts.
+   */
+  oneOf(path: string, texts: readonly string[]): number {
+    try {
+      const bytes = Deno.readFileSync(path);
+      const found = texts.indexOf(new TextDecoder().decode(bytes));
+      if (found >= 0) this.#conditions.push({ kind: "content", path, bytes });
+      return found;
+    } catch {
+      return -1;
+    }
+  }
+
+  /** The text of /proc/self/mountinfo, for who notes what he takes from it; empty where there is no /proc. */
+  mounts(): string {
+    try {
+      return Deno.readTextFileSync("/proc/self/mountinfo");
+    } catch {
+      return "";
+    }
+  }
+
+  /** Whether the caller may write to a path: 0, or the error number. */
+  access(path: string): number {
+    const errno = -trySyscall("faccessat2", AT_FDCWD, cstring(path), W_OK, AT_EACCESS);
+    this.#conditions.push({ kind: "access", path, errno });
+    return errno;
+  }
+
+  /** The words of a small file; none where it can't be read, and then the start can't be repeated. */
+  words(path: string): readonly string[] {
+    try {
+      return wordsOf(new TextDecoder().decode(this.content(path)));
+    } catch {
+      return [];
+    }
+  }
+
+  /** The PIDs in a file of the kernel's. A later start compares whether there are none, only its own, or others too. */
+  processes(path: string): readonly string[] {
+    let pids: readonly string[];
+    try {
+      pids = wordsOf(Deno.readTextFileSync(path));
+    } catch {
+      this.cannotRepeat(`${path} can't be read`);
+      return [];
+    }
+    const own = pids.every((pid) => pid === `${Deno.pid}`);
+    const which = pids.length === 0 ? "none" : own ? "own" : "others";
+    this.#conditions.push({ kind: "processes", path, which });
+    return pids;
+  }
+
+  /** An extended attribute, of at most {@linkcode MOST_ATTRIBUTE} bytes; undefined where there is none. */
+  attribute(path: string, name: string): Uint8Array<ArrayBuffer> | undefined {
+    const bytes = new Uint8Array(MOST_ATTRIBUTE);
+    const size = trySyscall("getxattr", cstring(path), cstring(name), bytes, bytes.length);
+    const value = size >= 0 ? bytes.slice(0, size) : undefined;
+    this.#conditions.push({ kind: "attribute", path, name, ...value && { value } });
+    return value;
+  }
+
+  /**
+   * The names in a directory; undefined where there is none.
+   *
+   * @throws {KernelError}
+   */
+  names(path: string): readonly string[] | undefined {
+    const bytes = directoryEntries(path);
+    if (typeof bytes === "number") {
+      if (bytes !== ERRNO.ENOENT) throw new KernelError(bytes, `read ${path}`);
+      this.#conditions.push({ kind: "absent", path });
+      return undefined;
+    }
+    this.#conditions.push({ kind: "names", path, bytes });
+    return entryNames(bytes);
   }
 
   /** Whether a standard stream is a terminal. */

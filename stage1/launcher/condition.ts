@@ -21,8 +21,25 @@ export type Condition =
   }
   | { readonly kind: "content"; readonly path: string; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "terminal"; readonly fd: number; readonly is: boolean }
-  /** Whether directories and files can be made in a directory. */
-  | { readonly kind: "writable"; readonly path: string };
+  /** Whether the caller may write to a path: 0, or the error number (faccessat2(2), by the effective IDs). */
+  | { readonly kind: "access"; readonly path: string; readonly errno: number }
+  /** Which processes a file of PIDs names, like `cgroup.procs`. */
+  | { readonly kind: "processes"; readonly path: string; readonly which: ProcessesIn }
+  /** The value of an extended attribute of at most {@linkcode MOST_ATTRIBUTE} bytes; absent where there is none. */
+  | {
+    readonly kind: "attribute";
+    readonly path: string;
+    readonly name: string;
+    readonly value?: Uint8Array<ArrayBuffer>;
+  }
+  /** What is in a directory: the entries as getdents64(2) gives them in one go. */
+  | { readonly kind: "names"; readonly path: string; readonly bytes: Uint8Array<ArrayBuffer> };
+
+/** Whose PIDs are in a file: nobody's, only the caller's, or also others'. */
+export type ProcessesIn = "none" | "own" | "others";
+
+/** So many bytes of an extended attribute are asked for. */
+export const MOST_ATTRIBUTE = 64;
 
 /** Ranges of `struct statx` (include/uapi/linux/stat.h): from, bytes. */
 export const STATUS_RANGES: Readonly<Record<StatusPart, readonly (readonly [number, number])[]>> = {

@@ -8,12 +8,10 @@
  * It is a plan, so it can be printed, and is interpreted in tests.
  */
 import * as k from "../../src/linux/constants.ts";
-import { ERRNO } from "../../src/linux/errno.ts";
 import { assemble, type Layout } from "../engine/assemble.ts";
 import type { Architecture } from "../engine/machine/engine.ts";
 import {
   addressOf,
-  type Field,
   mutableStruct,
   type Plan,
   Section,
@@ -22,7 +20,8 @@ import {
   space,
   struct,
 } from "../engine/plan.ts";
-import { type Condition, STATUS_RANGES, TYPE_MASK } from "./condition.ts";
+import { askAgain, STALE } from "./ask_again.ts";
+import type { Condition } from "./condition.ts";
 import { ENTRY_ADDRESS, HEADER, STATX } from "./start_entry.ts";
 
 /** A start to be replayed. */
@@ -40,85 +39,8 @@ export interface Replay {
 
 const UUID_SIZE = 36;
 const ALL_SEALS = k.F_SEAL_SEAL | k.F_SEAL_SHRINK | k.F_SEAL_GROW | k.F_SEAL_WRITE;
-const STALE = "the world has changed";
 
 const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
-
-function askAgain(s: Section, conditions: readonly Condition[]): void {
-  const status = space("status", STATX.bytes);
-  const most = Math.max(0, ...conditions.map((c) => c.kind === "content" ? c.bytes.length : 0));
-  // One byte more, so that a longer file is seen.
-  const content = space("content", most + 8);
-  const word = slot("answer");
-  const file = slot("file");
-  s.heading("the same questions as when this start was made");
-  for (const [i, condition] of conditions.entries()) {
-    if (condition.kind === "absent") {
-      s.attempt(`${condition.path} is not there`, "statx", [
-        k.AT_FDCWD,
-        condition.path,
-        k.AT_SYMLINK_NOFOLLOW,
-        k.STATX_BASIC_STATS,
-        status,
-      ], { branch: { when: "different", operand: -ERRNO.ENOENT, to: STALE } });
-    } else if (condition.kind === "terminal") {
-      s.attempt(`${condition.is ? "a" : "no"} terminal as ${condition.fd}`, "ioctl", [
-        condition.fd,
-        k.TCGETS,
-        status,
-      ], {
-        branch: condition.is
-          ? { when: "error", to: STALE }
-          : { when: "equal", operand: 0, to: STALE },
-      });
-    } else if (condition.kind === "writable") {
-      s.attempt(`${condition.path} can be written`, "faccessat2", [
-        k.AT_FDCWD,
-        condition.path,
-        k.W_OK,
-        k.AT_EACCESS,
-      ], { branch: { when: "error", to: STALE } });
-    } else if (condition.kind === "status") {
-      s.attempt(`${condition.path} is what it was`, "statx", [
-        k.AT_FDCWD,
-        condition.path,
-        0,
-        k.STATX_BASIC_STATS,
-        status,
-      ], { branch: { when: "error", to: STALE } });
-      const view = new DataView(condition.status.buffer, condition.status.byteOffset);
-      s.compute("load", [addressOf(status, STATX.mode)], { store: word });
-      s.compute("and", [word, TYPE_MASK], { store: word });
-      s.compute("let", [word], {
-        branch: {
-          when: "different",
-          operand: view.getUint16(STATX.mode, true) & TYPE_MASK,
-          to: STALE,
-        },
-      });
-      const known = struct(`status ${i}`, ["statx", STATX.bytes, condition.status] as Field);
-      for (const [from, size] of STATUS_RANGES[condition.part]) {
-        s.compute("same", [addressOf(status, from), addressOf(known, from), size], { store: word });
-        s.when(word, 0, STALE);
-      }
-    } else {
-      const { path, bytes } = condition;
-      s.attempt(`open ${path}`, "openat", [k.AT_FDCWD, path, k.O_RDONLY | k.O_CLOEXEC, 0], {
-        store: file,
-        branch: { when: "error", to: STALE },
-      });
-      s.attempt("read it", "read", [file, content, bytes.length + 1], { store: word });
-      s.attempt("close it", "close", [file]);
-      s.compute("let", [word], {
-        branch: { when: "different", operand: bytes.length, to: STALE },
-      });
-      if (bytes.length === 0) continue;
-      const known = struct(`content ${i}`, ["bytes", bytes.length, bytes] as Field);
-      s.compute("same", [content, known, bytes.length], { store: word });
-      s.when(word, 0, STALE);
-    }
-  }
-}
 
 /** Loads a field that the launcher has left in the entry's header. */
 function fromLauncher(s: Section, offset: number, store: Slot): void {
@@ -265,7 +187,7 @@ function writeUuid(s: Section, path: string, uuid: ReturnType<typeof addressOf>)
     k.AT_FDCWD,
     path,
     k.O_WRONLY | k.O_CREAT | k.O_TRUNC | k.O_CLOEXEC,
-    0o644,
+    0o666,
   ], { store: file, branch: { when: "error", to: "undo" } });
   s.attempt("write it", "write", [file, uuid, UUID_SIZE], { store: written });
   s.attempt("close it", "close", [file]);

@@ -25,6 +25,8 @@ export interface Surroundings {
   tree(app: RuntimeApp): string;
   /** How the tree becomes the app's root. */
   root(app: RuntimeApp): Root;
+  /** Gets the path on the host of whatever in a tree decides something. */
+  looked?(path: string): void;
   /** Where an empty volume is, relative to the pod's directory. */
   emptyVolume(name: string): string;
   /** Whether apps keep all capabilities. */
@@ -72,7 +74,7 @@ async function resolveApp(
   if (app === undefined) {
     throw new Failure(`app "${name}" has no "app" section in the pod manifest`);
   }
-  using root = new ImageRoot(around.tree(runtime));
+  using root = new ImageRoot(around.tree(runtime), around.looked);
   const user = resolveUser(root, app.user, name);
   const gid = resolveGroup(root, app.group, name);
   const wanted = runtime.mounts.map((mount) => {

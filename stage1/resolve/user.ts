@@ -22,8 +22,11 @@ const LARGEST_FILE = 4 << 20;
 export class ImageRoot implements Disposable {
   readonly #fd: number;
 
-  /** @param path the tree's root on the host; empty where it is not rendered yet */
-  constructor(readonly path: string) {
+  /**
+   * @param path the tree's root on the host; empty where it is not rendered yet
+   * @param looked gets the path on the host of whatever is looked at
+   */
+  constructor(readonly path: string, readonly looked?: (path: string) => void) {
     if (path === "") {
       this.#fd = -1;
       return;
@@ -82,6 +85,7 @@ export class ImageRoot implements Disposable {
     if (fd === -ERRNO.ENOENT || fd === -ERRNO.ENOTDIR || fd === -ERRNO.ELOOP) return undefined;
     if (fd < 0) throw new Failure(`${path} of the image can't be opened: ${errnoText(-fd)}`);
     try {
+      this.looked?.(Deno.readLinkSync(`/proc/self/fd/${fd}`));
       return use(fd);
     } finally {
       trySyscall("close", fd);

@@ -36,25 +36,43 @@ export function builtInNetworks(): readonly NetworkConf[] {
 }
 
 /** Where configurations of networks are. */
-export function networkDirectory(localConfig: string): string {
+function networkDirectory(localConfig: string): string {
   return `${localConfig}/net.d`;
 }
 
+/** How files are read; a start notes what it has read. */
+export interface NetworkFiles {
+  /** The names in a directory; undefined where there is none. */
+  names(path: string): readonly string[] | undefined;
+  text(path: string): string;
+}
+
+const HERE: NetworkFiles = {
+  names(path) {
+    try {
+      return Array.from(Deno.readDirSync(path), ({ name }) => name);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  },
+  text: (path) => Deno.readTextFileSync(path),
+};
+
 /** The paths of the files that describe networks, sorted by name. */
-export function networkFiles(directory: string): readonly string[] {
+function networkFiles(directory: string, files: NetworkFiles): readonly string[] {
   try {
-    return [...Deno.readDirSync(directory)].map(({ name }) => name)
-      .filter((name) => /\.conf(list)?$/.test(name)).sort().map((name) => `${directory}/${name}`);
+    return (files.names(directory) ?? []).filter((name) => /\.conf(list)?$/.test(name))
+      .toSorted().map((name) => `${directory}/${name}`);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
     throw new Failure(`${directory} can't be read`, 254, { cause: error });
   }
 }
 
-function readNetwork(path: string): NetworkConf {
+function readNetwork(path: string, files: NetworkFiles): NetworkConf {
   let text: string;
   try {
-    text = Deno.readTextFileSync(path);
+    text = files.text(path);
   } catch (error) {
     throw new Failure(`${path} can't be read`, 254, { cause: error });
   }
@@ -66,8 +84,9 @@ function readNetwork(path: string): NetworkConf {
  *
  * @throws {Failure} of a file that is wrong, or describes a network that another one describes
  */
-export function allNetworks(localConfig: string): readonly NetworkConf[] {
-  const configured = networkFiles(networkDirectory(localConfig)).map(readNetwork);
+export function allNetworks(localConfig: string, files = HERE): readonly NetworkConf[] {
+  const configured = networkFiles(networkDirectory(localConfig), files)
+    .map((path) => readNetwork(path, files));
   const byName = new Map<string, NetworkConf>();
   for (const network of configured) {
     const other = byName.get(network.name);

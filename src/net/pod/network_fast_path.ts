@@ -64,6 +64,8 @@ export interface JoinedPod {
   readonly dataDir: string;
   readonly localConfig: string;
   readonly asked: CachedNetworks["asked"];
+  /** The networks that it has joined. */
+  readonly chosen: readonly ChosenNetwork[];
   readonly forwards: readonly Forward[];
   readonly tearDown: NetworkTearDown;
 }
@@ -78,8 +80,7 @@ export async function recordNetworks(
   pod: JoinedPod,
   program: Uint8Array,
 ): Promise<CachedNetworks | undefined> {
-  const { localConfig, asked, forwards, tearDown } = pod;
-  const chosen = chooseNetworks(asked, allNetworks(localConfig));
+  const { localConfig, asked, chosen, forwards, tearDown } = pod;
   if (!chosen.every(isPlain) || tearDown.command !== undefined) return undefined;
   // windows-1252, which this label means, maps every byte to a character of its own.
   const text = new TextDecoder("latin1").decode(program);

@@ -20,7 +20,7 @@ import { setName, TABLE } from "../nat/nat_table.ts";
 import { type NetInfo, recordPath } from "./net_info.ts";
 import { POD_NAMESPACE } from "../kernel/namespace.ts";
 import { acknowledged, type Request } from "../kernel/netlink.ts";
-import { type ChosenNetwork, networkDirectory, networkFiles } from "../plugins/networks.ts";
+import type { ChosenNetwork } from "../plugins/networks.ts";
 import { encodedBatch, getGeneration } from "../kernel/nft.ts";
 import { getElements } from "../kernel/nft_set.ts";
 import { ipamOf, isExternal } from "../plugins/plugins.ts";
@@ -210,12 +210,7 @@ export function recordRejoin(
     return template?.hex.length === 2 * length ? [[at, template] as const] : [];
   });
   if (placed.length !== program.length || placed.length !== pod.parts.length) return undefined;
-  const configurations = networkDirectory(pod.localConfig);
   return {
-    configurations,
-    files: networkFiles(configurations).map((path) =>
-      [path.slice(configurations.length + 1), Deno.readTextFileSync(path)] as const
-    ),
     range: {
       directory,
       first: numberOf(range.start),

@@ -30,9 +30,6 @@ export { POD_NAMESPACE };
 
 /** A network of a cached start. The pod's interface is `eth0`. */
 export interface CachedNetwork {
-  /** `net.d`, and the names and texts of all files in it that describe networks. */
-  readonly configurations: string;
-  readonly files: readonly (readonly [name: string, text: string])[];
   readonly range: AddressRange;
   /** The text of `net-info.json`; the pod's address goes between the parts. */
   readonly info: readonly string[];
@@ -108,18 +105,6 @@ export interface RejoiningPod {
   readonly dataDir: string;
   /** The pod's directory, where it is now. */
   readonly podPath: string;
-}
-
-/** Whether the configurations of networks are still those of the cached start. */
-export function sameConfigurations({ configurations, files }: CachedNetwork): boolean {
-  const names = exists(configurations)
-    ? [...Deno.readDirSync(configurations)].map(({ name }) => name)
-      .filter((name) => /\.conf(list)?$/.test(name)).sort()
-    : [];
-  return names.length === files.length &&
-    files.every(([name, text], i) =>
-      names[i] === name && Deno.readTextFileSync(`${configurations}/${name}`) === text
-    );
 }
 
 /**

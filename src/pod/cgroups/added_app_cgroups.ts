@@ -6,7 +6,6 @@ import { podCgroup, SUBCGROUP } from "../../../stage1/cgroup/cgroup.ts";
 import {
   type CgroupLocation,
   controllersInVersion2,
-  disks,
   findLocation,
   type FoundLocation,
   type Limited,
@@ -51,7 +50,7 @@ export function findAddedLocation(pod: PodView, init: number, wanting: Limited):
     version: 2,
     bases: [{ path: path.slice(0, -name.length - 1), controllers: [...controllers, "devices"] }],
     enable: [],
-    disks: controllers.includes("blkio") ? disks() : [],
+    disks: controllers.includes("blkio") ? system.disks() : [],
   };
   const warnings = withoutEffect(
     wanting,

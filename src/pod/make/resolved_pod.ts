@@ -18,6 +18,8 @@ export interface PodRoots {
   readonly kind: RootKind;
   /** The tree of an app, a path of the host below `dataDir`; empty where there is none yet. */
   tree(app: string): string;
+  /** Gets the path of whatever in a tree decides something. */
+  looked?(path: string): void;
 }
 
 /** The parts of a pod's confinement that the caller of rkt decides, not the manifest. */
@@ -51,6 +53,7 @@ export function resolvePod(
         durable: rktAnnotationValue(annotations, "durableRoot") === "true",
       },
     emptyVolume: volumePath,
+    ...roots.looked && { looked: roots.looked },
     ...options,
   });
 }

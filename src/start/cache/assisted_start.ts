@@ -1,5 +1,4 @@
 /** What an entry says of a start that rkt has to help with: JSON, in the place of the launcher's replay. */
-import type { CachedLocation } from "../../cgroup/location.ts";
 import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
 import type { Condition } from "../../../stage1/launcher/condition.ts";
 import type { UsersRecipe } from "./patch_users.ts";
@@ -16,8 +15,6 @@ export interface AssistedStart {
   readonly network?: CachedNetworks;
   /** Where the pod has users of its own. */
   readonly users?: UsersRecipe;
-  /** Where limits depend on what else there is in cgroups. */
-  readonly cgroups?: CachedLocation;
 }
 
 /** The text of a start; bytes are in base64. */

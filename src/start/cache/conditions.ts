@@ -2,15 +2,11 @@
  * Asks again what a start asked of the world, in JavaScript: for the starts that the launcher can't replay. The launcher's
  * own questions are steps of a plan (stage1/launcher/replay.ts); both compare the same bytes.
  */
-import {
-  AT_EACCESS,
-  AT_FDCWD,
-  AT_SYMLINK_NOFOLLOW,
-  STATX_BASIC_STATS,
-  W_OK,
-} from "../../linux/constants.ts";
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS } from "../../linux/early_constants.ts";
+import { directoryEntries } from "../../linux/directory_entries.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { cstring, trySyscall } from "../../linux/syscall.ts";
+import { World } from "../world.ts";
 import { STATX } from "../../../stage1/launcher/start_entry.ts";
 import {
   type Condition,
@@ -36,10 +32,27 @@ function holds(condition: Condition): boolean {
       return sameBytes(contentOf(condition.path), condition.bytes);
     case "terminal":
       return isTerminal(condition.fd) === condition.is;
-    case "writable":
-      return trySyscall("faccessat2", AT_FDCWD, cstring(condition.path), W_OK, AT_EACCESS) === 0;
+    case "access":
+      return new World().access(condition.path) === condition.errno;
+    case "names":
+      return sameAnswer(directoryEntries(condition.path), condition.bytes);
+    case "attribute": {
+      const value = new World().attribute(condition.path, condition.name);
+      return condition.value === undefined
+        ? value === undefined
+        : sameBytes(value, condition.value);
+    }
+    case "processes": {
+      const world = new World();
+      world.processes(condition.path);
+      const [found] = world.conditions;
+      return found?.kind === "processes" && found.which === condition.which;
+    }
   }
 }
+
+const sameAnswer = (answer: Uint8Array | number, bytes: Uint8Array) =>
+  typeof answer !== "number" && sameBytes(answer, bytes);
 
 /** The status of a path, or the negative error number. */
 function statx(path: string, flags: number): Uint8Array | number {

@@ -1,6 +1,4 @@
 /** Keeps a start as an entry, for the launcher or rkt to replay it. */
-import { controllersOf } from "../../cgroup/limits.ts";
-import type { CachedLocation } from "../../cgroup/location.ts";
 import type { PodManifest } from "../../appc/pod_manifest.ts";
 import { parseImageArgument } from "../../fetch/image_argument.ts";
 import { exists } from "../../linux/exists.ts";
@@ -9,6 +7,7 @@ import { ARCHITECTURE } from "../../../stage1/engine/launch.ts";
 import { replayBytes } from "../../../stage1/launcher/replay.ts";
 import { ENTRY_ADDRESS, entryBytes, replayAt } from "../../../stage1/launcher/start_entry.ts";
 import type { Pod } from "../../../stage1/pod.ts";
+import type { ChosenNetwork } from "../../net/plugins/networks.ts";
 import type { HostOptions } from "../host_options.ts";
 import { occurrences, PREPARE_LOCK } from "../replace_process.ts";
 import type { RunRequest } from "../request.ts";
@@ -25,6 +24,8 @@ export interface WorkedOut {
   readonly pod: Pod;
   readonly manifest: PodManifest;
   readonly program: Uint8Array;
+  /** The networks that the pod has joined. */
+  readonly networks?: readonly ChosenNetwork[];
 }
 
 /**
@@ -49,7 +50,6 @@ export async function recordStart(
   if (network === "no") return "its networks are not of the kind that can be joined again";
   const users = await usersIn(pod, program);
   if (users === "no") return "its users can't be told in its program";
-  const cgroups = cachedLocation(pod);
   const { uuidFile } = request.pod;
   const start: AssistedStart = {
     conditions: world.conditions,
@@ -58,9 +58,8 @@ export async function recordStart(
     uuidAt: occurrences(program, pod.uuid),
     ...network && { network },
     ...users && { users },
-    ...cgroups && { cgroups },
   };
-  const assisted = network !== undefined || users !== undefined || cgroups !== undefined;
+  const assisted = network !== undefined || users !== undefined;
   const replay = assisted ? new TextEncoder().encode(writeAssisted(start)) : replayBytes(
     { ...start, prepareLock: PREPARE_LOCK },
     ENTRY_ADDRESS + replayAt(key),
@@ -126,19 +125,7 @@ function noteHost({ apps, removal, cgroups, etc }: Pod, world: World): void {
   ) {
     if (file?.kind === "host") world.isDirectory(path, "type");
   }
-  if (cgroups === undefined) return world.cannotRepeat("there are no cgroups");
-  for (const { path } of cgroups.bases) {
-    world.isDirectory(path, "object");
-    world.writable(path);
-  }
-}
-
-/** What limits depend on: of version 2, on what other processes are in the caller's cgroup; of disks, on the disks. */
-function cachedLocation({ cgroups, apps, limits }: Pod): CachedLocation | undefined {
-  if (cgroups === undefined) return undefined;
-  const wanted = [...controllersOf(limits, ...apps.map(({ limits }) => limits))];
-  const plain = wanted.length === 0 || (cgroups.version === 1 && cgroups.disks.length === 0);
-  return plain ? undefined : { wanted, location: JSON.stringify(cgroups) };
+  if (cgroups === undefined) world.cannotRepeat("there are no cgroups");
 }
 
 /** The part about users of the pod's own; undefined where it has none. */
@@ -154,11 +141,13 @@ async function usersIn(
 /** The part about networks; undefined where the pod joins none. */
 async function networks(
   localConfig: string,
-  { request, pod, manifest, program }: WorkedOut,
+  { request, pod, manifest, program, networks: chosen }: WorkedOut,
 ): Promise<CachedNetworks | undefined | "no"> {
   const { network: asked } = request.pod;
   const { uuid, dataDirectory, network } = pod;
-  if (asked.kind !== "networks" || network.kind !== "joined") return undefined;
+  if (asked.kind !== "networks" || network.kind !== "joined" || chosen === undefined) {
+    return undefined;
+  }
   const { recordNetworks } = await import("../../net/pod/network_fast_path.ts");
   const { podForwards } = await import("../../net/nat/pod_forwards.ts");
   const joined = {
@@ -166,6 +155,7 @@ async function networks(
     dataDir: dataDirectory,
     localConfig,
     asked: asked.networks,
+    chosen,
     forwards: podForwards(manifest),
     tearDown: network.tearDown,
   };

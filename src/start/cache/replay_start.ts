@@ -103,13 +103,9 @@ function removeStale(key: Uint8Array): void {
 
 /** What is done before there is a pod: what may show that the entry is of no use. */
 async function prepare(
-  { network, users, cgroups, dataDirectory }: AssistedStart,
+  { network, users, dataDirectory }: AssistedStart,
   program: Uint8Array,
 ): Promise<{ readonly join?: Join } | "stale"> {
-  if (cgroups !== undefined) {
-    const { sameLocation } = await import("../../cgroup/location.ts");
-    if (!sameLocation(cgroups)) return "stale";
-  }
   const join = network &&
     await (network.rejoin === undefined
       ? networksAgain(network, dataDirectory)
@@ -130,10 +126,7 @@ async function networkQuickly(
   network: CachedNetwork,
   dataDir: string,
 ): Promise<Join | undefined> {
-  const { rejoin, POD_NAMESPACE, sameConfigurations } = await import(
-    "../../net/pod/rejoin.ts"
-  );
-  if (!sameConfigurations(network)) return undefined;
+  const { rejoin, POD_NAMESPACE } = await import("../../net/pod/rejoin.ts");
   return (uuid, program) => {
     const podPath = `${dataDir}/pods/embryo/${uuid}`;
     return rejoin(network, { uuid, dataDir, podPath }, program) && POD_NAMESPACE;

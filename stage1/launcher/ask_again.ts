@@ -1,0 +1,204 @@
+/** The first steps of a replay: each question that the first start asked of the world is asked again, and the answers compared. */
+import * as k from "../../src/linux/constants.ts";
+import { ERRNO } from "../../src/linux/errno.ts";
+import { addressOf, type Field, type Section, slot, space, struct } from "../engine/plan.ts";
+import { type Condition, MOST_ATTRIBUTE, STATUS_RANGES, TYPE_MASK } from "./condition.ts";
+import { STATX } from "./start_entry.ts";
+
+/** Where a replay goes on when an answer is another one, or something fails. */
+export const STALE = "the world has changed";
+
+type Of<K extends Condition["kind"]> = Extract<Condition, { readonly kind: K }>;
+
+/** Room for the answers. */
+interface Room {
+  readonly status: ReturnType<typeof space>;
+  readonly content: ReturnType<typeof space>;
+  readonly contentSize: number;
+  /** The caller's own PID in decimal digits, and how many they are. */
+  readonly digits: ReturnType<typeof space>;
+  readonly digitsSize: ReturnType<typeof slot>;
+}
+
+const word = slot("answer");
+const file = slot("file");
+
+/** More is asked for than there was, so that a longer answer is seen: room for one more entry of a directory. */
+const MORE = 288;
+
+/** Asks everything again. */
+export function askAgain(s: Section, conditions: readonly Condition[]): void {
+  const sizes = conditions.map((c) =>
+    c.kind === "content" || c.kind === "names" ? c.bytes.length : MOST_ATTRIBUTE
+  );
+  const contentSize = Math.max(MOST_ATTRIBUTE, ...sizes) + MORE;
+  const room: Room = {
+    status: space("status", STATX.bytes),
+    content: space("content", contentSize),
+    contentSize,
+    digits: space("digits of the own PID", 24),
+    digitsSize: slot("digits"),
+  };
+  s.heading("the same questions as when this start was made");
+  if (conditions.some(({ kind }) => kind === "processes")) {
+    s.attempt("get the own PID in digits", "readlinkat", [
+      k.AT_FDCWD,
+      "/proc/self",
+      room.digits,
+      16,
+    ], { store: room.digitsSize, branch: { when: "less", operand: 1, to: STALE } });
+  }
+  for (const [i, condition] of conditions.entries()) ask(s, condition, room, i);
+}
+
+function ask(s: Section, condition: Condition, room: Room, i: number): void {
+  switch (condition.kind) {
+    case "absent":
+      return askAbsent(s, condition, room);
+    case "terminal":
+      return askTerminal(s, condition, room);
+    case "access":
+      return askAccess(s, condition);
+    case "status":
+      return askStatus(s, condition, room, i);
+    case "content":
+      return askContent(s, condition, room, i);
+    case "names":
+      return askNames(s, condition, room, i);
+    case "attribute":
+      return askAttribute(s, condition, room, i);
+    case "processes":
+      return askProcesses(s, condition, room, i);
+  }
+}
+
+function askAbsent(s: Section, { path }: Of<"absent">, { status }: Room): void {
+  s.attempt(`${path} is not there`, "statx", [
+    k.AT_FDCWD,
+    path,
+    k.AT_SYMLINK_NOFOLLOW,
+    k.STATX_BASIC_STATS,
+    status,
+  ], { branch: { when: "different", operand: -ERRNO.ENOENT, to: STALE } });
+}
+
+function askTerminal(s: Section, { fd, is }: Of<"terminal">, { status }: Room): void {
+  s.attempt(`${is ? "a" : "no"} terminal as ${fd}`, "ioctl", [fd, k.TCGETS, status], {
+    branch: is ? { when: "error", to: STALE } : { when: "equal", operand: 0, to: STALE },
+  });
+}
+
+function askAccess(s: Section, { path, errno }: Of<"access">): void {
+  s.attempt(
+    `${path} can${errno === 0 ? "" : "'t"} be written`,
+    "faccessat2",
+    [k.AT_FDCWD, path, k.W_OK, k.AT_EACCESS],
+    { branch: { when: "different", operand: -errno, to: STALE } },
+  );
+}
+
+function askStatus(
+  s: Section,
+  { path, part, status: known }: Of<"status">,
+  { status }: Room,
+  i: number,
+): void {
+  s.attempt(`${path} is what it was`, "statx", [
+    k.AT_FDCWD,
+    path,
+    0,
+    k.STATX_BASIC_STATS,
+    status,
+  ], { branch: { when: "error", to: STALE } });
+  const view = new DataView(known.buffer, known.byteOffset);
+  s.compute("load", [addressOf(status, STATX.mode)], { store: word });
+  s.compute("and", [word, TYPE_MASK], { store: word });
+  s.compute("let", [word], {
+    branch: {
+      when: "different",
+      operand: view.getUint16(STATX.mode, true) & TYPE_MASK,
+      to: STALE,
+    },
+  });
+  const constant = struct(`status ${i}`, ["statx", STATX.bytes, known] as Field);
+  for (const [from, size] of STATUS_RANGES[part]) {
+    s.compute("same", [addressOf(status, from), addressOf(constant, from), size], { store: word });
+    s.when(word, 0, STALE);
+  }
+}
+
+function askContent(s: Section, { path, bytes }: Of<"content">, { content }: Room, i: number) {
+  open(s, path, 0);
+  s.attempt("read it", "read", [file, content, bytes.length + 1], { store: word });
+  s.attempt("close it", "close", [file]);
+  sameBytes(s, `content ${i}`, bytes, content);
+}
+
+function askNames(s: Section, { path, bytes }: Of<"names">, room: Room, i: number): void {
+  open(s, path, k.O_DIRECTORY);
+  s.attempt("read what is in it", "getdents64", [file, room.content, room.contentSize], {
+    store: word,
+  });
+  s.attempt("close it", "close", [file]);
+  sameBytes(s, `names ${i}`, bytes, room.content);
+}
+
+function askAttribute(
+  s: Section,
+  { path, name, value }: Of<"attribute">,
+  { content }: Room,
+  i: number,
+): void {
+  s.attempt(`attribute ${name} of ${path}`, "getxattr", [path, name, content, MOST_ATTRIBUTE], {
+    store: word,
+  });
+  if (value !== undefined) return sameBytes(s, `attribute ${i}`, value, content);
+  // Whichever error it is: there is no such attribute, or the file system has none at all.
+  s.compute("let", [word], { branch: { when: "error", to: `attribute ${i}: none` } });
+  s.goto(STALE);
+  s.label(`attribute ${i}: none`);
+}
+
+function askProcesses(
+  s: Section,
+  { path, which }: Of<"processes">,
+  { content, digits, digitsSize }: Room,
+  i: number,
+): void {
+  open(s, path, 0);
+  // Two PIDs have more bytes than one.
+  s.attempt("read the PIDs in it", "read", [file, content, 32], { store: word });
+  s.attempt("close it", "close", [file]);
+  if (which === "none") {
+    return s.compute("let", [word], { branch: { when: "different", operand: 0, to: STALE } });
+  }
+  const others = `processes ${i}: others`;
+  const no = which === "own" ? STALE : others;
+  s.compute("let", [word], { branch: { when: "less", operand: 1, to: STALE } });
+  s.compute("sub", [word, digitsSize], { store: word });
+  s.compute("let", [word], { branch: { when: "different", operand: 1, to: no } }); // a line feed
+  s.compute("same", [content, digits, digitsSize], { store: word });
+  s.when(word, which === "own" ? 0 : 1, STALE);
+  if (which === "others") s.label(others);
+}
+
+function open(s: Section, path: string, flags: number): void {
+  s.attempt(`open ${path}`, "openat", [k.AT_FDCWD, path, k.O_RDONLY | k.O_CLOEXEC | flags, 0], {
+    store: file,
+    branch: { when: "error", to: STALE },
+  });
+}
+
+/** Compares an answer of `word` bytes with what it was. */
+function sameBytes(
+  s: Section,
+  name: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  content: ReturnType<typeof space>,
+): void {
+  s.compute("let", [word], { branch: { when: "different", operand: bytes.length, to: STALE } });
+  if (bytes.length === 0) return;
+  const known = struct(name, ["bytes", bytes.length, bytes] as Field);
+  s.compute("same", [content, known, bytes.length], { store: word });
+  s.when(word, 0, STALE);
+}

@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { ERRNO } from "../../src/linux/errno.ts";
+import { interpret, type Kernel, type KernelValue } from "../engine/testing/interpret.ts";
+import { verify } from "../engine/verify.ts";
+import type { Condition } from "./condition.ts";
+import { askAgain, STALE } from "./ask_again.ts";
+import { Section } from "../engine/plan.ts";
+import { replayPlan } from "./replay.ts";
+import { STATX } from "./start_entry.ts";
+
+// include/uapi/asm-generic/errno-base.h, errno.h
+const EACCES = 13;
+const ENOTTY = 25;
+const ENODATA = 61;
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+function status(mode: number, ino: number, size = 0): Uint8Array<ArrayBuffer> {
+  const found = new Uint8Array(STATX.bytes);
+  const view = new DataView(found.buffer);
+  view.setUint16(STATX.mode, mode, true);
+  view.setBigUint64(32, BigInt(ino), true);
+  view.setBigUint64(40, BigInt(size), true);
+  return found;
+}
+
+const put = (to: KernelValue | undefined, what: Uint8Array): number => {
+  if (!(to instanceof DataView)) throw new Error("no memory");
+  new Uint8Array(to.buffer, to.byteOffset).set(what);
+  return what.length;
+};
+
+/** What a kernel says of the one path that is asked for. */
+interface Answers {
+  readonly status?: Uint8Array | number;
+  readonly text?: Uint8Array | number;
+  readonly access?: number;
+  readonly attribute?: Uint8Array | number;
+  readonly terminal?: boolean;
+}
+
+/** PID 42, and one answer for each kind of question. */
+function kernel(
+  { status, text, access = 0, attribute = -ENODATA, terminal }: Answers,
+): Kernel {
+  const answer = (to: KernelValue | undefined, what: Uint8Array | number = -ERRNO.ENOENT) =>
+    typeof what === "number" ? what : put(to, what);
+  return (call, args) => {
+    if (call === "readlinkat") return put(args[2], bytes("42"));
+    if (call === "statx") return Math.min(0, answer(args[4], status));
+    if (call === "openat") {
+      return typeof text === "number" || text === undefined ? -ERRNO.ENOENT : 9;
+    }
+    if (call === "read" || call === "getdents64") return answer(args[1], text);
+    if (call === "faccessat2") return access;
+    if (call === "getxattr") return answer(args[2], attribute);
+    if (call === "ioctl") return terminal ? 0 : -ENOTTY;
+    return 0;
+  };
+}
+
+/** Whether a condition holds. */
+function holds(condition: Condition, answers: Answers): boolean {
+  const s = new Section();
+  askAgain(s, [condition]);
+  s.attempt("all is as it was", "exit_group", [0]);
+  s.label(STALE);
+  s.attempt("something is not", "exit_group", [1]);
+  const { end } = interpret({ setup: s.items, resident: [] }, kernel(answers));
+  assert.equal(end.kind, "exit");
+  return end.kind === "exit" && end.code === 0;
+}
+
+const path = "/x";
+const DIRECTORY = 0o40755;
+const FILE = 0o100644;
+
+/** A condition, answers that are the same, answers that are not. */
+const CASES: readonly (readonly [Condition, readonly Answers[], readonly Answers[]])[] = [
+  [{ kind: "absent", path }, [{}], [{ status: status(FILE, 1) }, { status: -EACCES }]],
+  [
+    { kind: "status", path, part: "type", status: status(DIRECTORY, 1) },
+    [{ status: status(DIRECTORY, 2) }],
+    [{ status: status(FILE, 1) }, {}],
+  ],
+  [
+    { kind: "status", path, part: "object", status: status(FILE, 1, 5) },
+    [{ status: status(FILE, 1, 6) }],
+    [{ status: status(FILE, 2, 5) }, { status: status(DIRECTORY, 1, 5) }],
+  ],
+  [
+    { kind: "status", path, part: "content", status: status(FILE, 1, 5) },
+    [{ status: status(FILE, 1, 5) }],
+    [{ status: status(FILE, 1, 6) }],
+  ],
+  [
+    { kind: "content", path, bytes: bytes("abc") },
+    [{ text: bytes("abc") }],
+    [{ text: bytes("abd") }, { text: bytes("abcd") }, { text: bytes("ab") }, {}],
+  ],
+  [{ kind: "content", path, bytes: bytes("") }, [{ text: bytes("") }], [{ text: bytes("a") }]],
+  [
+    { kind: "names", path, bytes: bytes("entries") },
+    [{ text: bytes("entries") }],
+    [{ text: bytes("entries and more") }, { text: bytes("entriez") }, {}],
+  ],
+  [{ kind: "terminal", fd: 1, is: true }, [{ terminal: true }], [{ terminal: false }]],
+  [{ kind: "terminal", fd: 1, is: false }, [{ terminal: false }], [{ terminal: true }]],
+  [{ kind: "access", path, errno: 0 }, [{}], [{ access: -ERRNO.EROFS }]],
+  [
+    { kind: "access", path, errno: ERRNO.EROFS },
+    [{ access: -ERRNO.EROFS }],
+    [{}, { access: -EACCES }],
+  ],
+  [
+    { kind: "attribute", path, name: "user.delegate", value: bytes("1") },
+    [{ attribute: bytes("1") }],
+    [{}, { attribute: bytes("0") }, { attribute: bytes("10") }],
+  ],
+  [
+    { kind: "attribute", path, name: "user.delegate" },
+    [{}, { attribute: -ERRNO.EOPNOTSUPP }],
+    [{ attribute: bytes("1") }, { attribute: bytes("") }],
+  ],
+  [
+    { kind: "processes", path, which: "none" },
+    [{ text: bytes("") }],
+    [{ text: bytes("42\n") }, { text: bytes("7\n") }, {}],
+  ],
+  [
+    { kind: "processes", path, which: "own" },
+    [{ text: bytes("42\n") }],
+    [{ text: bytes("") }, { text: bytes("43\n") }, { text: bytes("42\n43\n") }, {
+      text: bytes("4\n"),
+    }],
+  ],
+  [
+    { kind: "processes", path, which: "others" },
+    [{ text: bytes("43\n") }, { text: bytes("1\n42\n") }, { text: bytes("7\n") }],
+    [{ text: bytes("42\n") }, { text: bytes("") }],
+  ],
+];
+
+for (const [condition, same, others] of CASES) {
+  Deno.test(`a replay goes on only with the same answer: ${JSON.stringify(condition).slice(0, 70)}`, () => {
+    for (const answers of same) assert.equal(holds(condition, answers), true);
+    for (const answers of others) assert.equal(holds(condition, answers), false);
+  });
+}
+
+Deno.test("the plan of a replay stands up to the verifier", () => {
+  const replay = {
+    conditions: CASES.map(([condition]) => condition),
+    ...{ dataDirectory: "/data", uuidFile: "uuid", uuidAt: [100, 200], prepareLock: 200 },
+  };
+  // It ends where the launcher has said: at an address that only it knows.
+  const open = "no path from here has an end";
+  assert.deepEqual(verify(replayPlan(replay)).filter(({ fault }) => fault !== open), []);
+});

@@ -1,0 +1,63 @@
+/** What differs from pod to pod gets a name in its place: UUIDs, addresses, links, ranges of users, numbers of the kernel's. */
+
+const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+const COUNT = 65_536;
+
+/** Fields of `ip -j` and nft that count. */
+const COUNTED =
+  /"(ifindex|link_index|link_netnsid|address|broadcast|valid_life_time|preferred_life_time)":("[^"]*"|\d+),?/g;
+
+/** The names that one pod's values get. */
+export class Names {
+  readonly #values = new Map<string, string>();
+  /** The first of the pod's own users, where it has them. */
+  #shift = NaN;
+
+  /** Learns the pod's addresses from what `ip -j address` prints in it. */
+  learnAddresses(text: string): void {
+    let count = 0;
+    for (const [, address = ""] of text.matchAll(/"local":"((?:10|172)\.[\d.]+)"/g)) {
+      this.#values.set(address, `ADDRESS${count++}`);
+    }
+  }
+
+  /** Learns the pod's range of users, like `65536:65536`. */
+  learnUsers(text: string): void {
+    this.#shift = parseInt(text, 10);
+  }
+
+  /** An owner's number; one of a pod's own users from the start of its range. */
+  owner(id: number): string {
+    return id < COUNT ? `${id}` : `SHIFT+${id % COUNT}`;
+  }
+
+  /** What is printed about networks. */
+  network(text: string): string {
+    return text.replaceAll(/"(?:local|broadcast)":"fe80[^"]*"/g, "LINKLOCAL")
+      .replaceAll(COUNTED, "").replaceAll(/handle \d+/g, "").replaceAll(
+        /"?veth[0-9a-z]+"?/g,
+        "VETH",
+      )
+      .replaceAll(/fe80::[0-9a-f:]+/g, "LL").replaceAll(/"flags":\[[^\]]*\],?/g, "")
+      // The kernel finds these out some time after a link came or went.
+      .replaceAll(/"(operstate|linkdown)":[^,}]*,?/g, "");
+  }
+
+  /** The text with names for values. */
+  replaced(text: string): string {
+    let all = text.replaceAll(UUID, "UUID");
+    for (const [value, name] of this.#values) {
+      all = all.replaceAll(
+        new RegExp(`(?<![\\d.])${value.replaceAll(".", "\\.")}(?![\\d])`, "g"),
+        name,
+      );
+    }
+    if (!Number.isNaN(this.#shift)) {
+      all = all.replaceAll(/ *\b\d{5,10}\b/g, (number) => {
+        const offset = Number(number) - this.#shift;
+        return offset >= 0 && offset < COUNT ? ` SHIFT+${offset}` : number;
+      });
+    }
+    return all.replaceAll(/([0-9a-f]{2}:){5}[0-9a-f]{2}/g, "MAC");
+  }
+}
