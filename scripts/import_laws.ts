@@ -92,10 +92,11 @@ const UNRECORDED: Readonly<Record<string, string>> = {
   "src/start/world.ts": "it is the recorder",
   "src/start/cache": "it asks again, and keeps the entries",
   "src/start/replace_process.ts": "it changes descriptors, and asks nothing",
-  "src/start/open_files.ts": "it raises a limit for rkt itself",
+  "src/start/host/check_kernel.ts": "it refuses kernels, and their release is noted",
+  "src/start/host/open_files.ts": "it raises a limit for rkt itself",
   "src/start/environment_file.ts": "a start with such a file is not kept",
   "src/start/user_manifest.ts": "a start with a pod manifest is not kept",
-  "src/start/check_process_limits.ts": "a start with limits of processes is not kept",
+  "src/start/host/check_process_limits.ts": "a start with limits of processes is not kept",
   "src/start/dry_run.ts": "it starts nothing",
 };
 

@@ -128,7 +128,6 @@ export const LANDLOCK_SCOPE_SIGNAL = 2;
 export const KEYCTL_JOIN_SESSION_KEYRING = 1;
 
 // include/uapi/linux/capability.h
-export const _LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 
 // include/uapi/asm-generic/resource.h
 export const RLIMIT_CPU = 0;

@@ -33,6 +33,9 @@ export const F_SEAL_WRITE = 8;
 // unistd.h of the C library
 export const W_OK = 2;
 
+// include/uapi/linux/capability.h
+export const _LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+
 // include/uapi/linux/memfd.h
 export const MFD_CLOEXEC = 1;
 export const MFD_ALLOW_SEALING = 2;

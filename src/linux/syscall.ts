@@ -15,7 +15,7 @@ import { KernelError } from "./errno.ts";
 const X86_64 = {
   close: 3, munmap: 11, fcntl: 72, flock: 73, ioctl: 16, memfd_create: 319,
   openat: 257, openat2: 437, execveat: 322, kill: 62, pidfd_open: 434, pidfd_getfd: 438, pidfd_send_signal: 424,
-  umount2: 166, write: 1, ppoll: 271, prlimit64: 302, faccessat2: 439,
+  umount2: 166, capget: 125, write: 1, ppoll: 271, prlimit64: 302, faccessat2: 439,
   rt_sigprocmask: 14, umask: 95, fsync: 74, statx: 332, renameat2: 316,
   mkdirat: 258, unlinkat: 263, dup3: 292, close_range: 436, pwrite64: 18, syncfs: 306, readlinkat: 267,
   getdents64: 217, utimensat: 280, getxattr: 191, listxattr: 194, setxattr: 188, wait4: 61, open_tree: 428, mount_setattr: 442,
@@ -28,7 +28,7 @@ const X86_64 = {
 const AARCH64: typeof X86_64 = {
   close: 57, munmap: 215, fcntl: 25, flock: 32, ioctl: 29, memfd_create: 279,
   openat: 56, openat2: 437, execveat: 281, kill: 129, pidfd_open: 434, pidfd_getfd: 438, pidfd_send_signal: 424,
-  umount2: 39, write: 64, ppoll: 73, prlimit64: 261, faccessat2: 439,
+  umount2: 39, capget: 90, write: 64, ppoll: 73, prlimit64: 261, faccessat2: 439,
   rt_sigprocmask: 135, umask: 166, fsync: 82, statx: 291, renameat2: 276,
   mkdirat: 34, unlinkat: 35, dup3: 24, close_range: 436, pwrite64: 68, syncfs: 267, readlinkat: 78,
   getdents64: 61, utimensat: 88, getxattr: 8, listxattr: 11, setxattr: 5, wait4: 260, open_tree: 428, mount_setattr: 442,

@@ -39,6 +39,7 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
   // Nobody collects the images until the pod's directory names them; the supervisor lets go of the lock then.
   using prepareLock = store.prepareLock();
   const world = new World();
+  world.capabilities();
   const parts = await podParts(store, request, host, world);
   checkRunOptions(request.pod, parts.manifest.apps.length, parts.manifest.ports.length);
   await checkLimits(parts.apps, parts.privateUsers);

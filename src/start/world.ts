@@ -6,6 +6,7 @@
  * for the record. The notes become the conditions of the replay (stage1/launcher/replay.ts), which asks again.
  */
 import {
+  _LINUX_CAPABILITY_VERSION_3,
   AT_EACCESS,
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
@@ -23,6 +24,9 @@ import {
   TYPE_MASK,
 } from "../../stage1/launcher/condition.ts";
 import { STATX } from "../../stage1/launcher/start_entry.ts";
+
+/** Bytes of two `struct __user_cap_data_struct` (include/uapi/linux/capability.h). */
+const CAPABILITY_DATA = 24;
 
 /** A directory, of the type bits of a mode (inode(7)). */
 const S_IFDIR = 0o40000;
@@ -90,6 +94,15 @@ export class World {
       this.cannotRepeat(`${path} can't be read`);
       throw error;
     }
+  }
+
+  /** Notes the capabilities of this process: what can be done decides what goes wrong first. */
+  capabilities(): void {
+    const header = new Uint8Array(new Uint32Array([_LINUX_CAPABILITY_VERSION_3, 0]).buffer);
+    const bytes = new Uint8Array(CAPABILITY_DATA);
+    const result = trySyscall("capget", header, bytes);
+    if (result < 0) this.cannotRepeat("the capabilities are not known");
+    else this.#conditions.push({ kind: "capabilities", bytes });
   }
 
   /** Which object a path, links followed, names: file system and inode; undefined where it names nothing. */

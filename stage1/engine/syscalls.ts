@@ -25,6 +25,7 @@ const call = <const P extends readonly Parameter[]>(
 // deno-fmt-ignore
 export const SYSCALLS = {
   bpf: call(321, 280, "=BPF_PROG_LOAD|BPF_PROG_ATTACH", "pointer", "size"),
+  capget: call(125, 90, "pointer", "pointer"),
   capset: call(126, 91, "pointer", "pointer"),
   chdir: call(80, 49, "pointer"),
   clock_gettime: call(228, 113, "=CLOCK_", "pointer"),

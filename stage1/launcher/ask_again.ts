@@ -67,6 +67,8 @@ function ask(s: Section, condition: Condition, room: Room, i: number): void {
       return askNames(s, condition, room, i);
     case "attribute":
       return askAttribute(s, condition, room, i);
+    case "capabilities":
+      return askCapabilities(s, condition, room, i);
     case "processes":
       return askProcesses(s, condition, room, i);
   }
@@ -157,6 +159,15 @@ function askAttribute(
   s.compute("let", [word], { branch: { when: "error", to: `attribute ${i}: none` } });
   s.goto(STALE);
   s.label(`attribute ${i}: none`);
+}
+
+function askCapabilities(s: Section, { bytes }: Of<"capabilities">, { content }: Room, i: number) {
+  const header = struct("cap_header", ["version", 4, k._LINUX_CAPABILITY_VERSION_3], ["pid", 4, 0]);
+  s.attempt("get the own capabilities", "capget", [header, content], {
+    branch: { when: "error", to: STALE },
+  });
+  s.set(word, bytes.length);
+  sameBytes(s, `capabilities ${i}`, bytes, content);
 }
 
 function askProcesses(

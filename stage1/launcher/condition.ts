@@ -23,6 +23,8 @@ export type Condition =
   | { readonly kind: "terminal"; readonly fd: number; readonly is: boolean }
   /** Whether the caller may write to a path: 0, or the error number (faccessat2(2), by the effective IDs). */
   | { readonly kind: "access"; readonly path: string; readonly errno: number }
+  /** The caller's capabilities: the two `struct __user_cap_data_struct` of capget(2). */
+  | { readonly kind: "capabilities"; readonly bytes: Uint8Array<ArrayBuffer> }
   /** Which processes a file of PIDs names, like `cgroup.procs`. */
   | { readonly kind: "processes"; readonly path: string; readonly which: ProcessesIn }
   /** The value of an extended attribute of at most {@linkcode MOST_ATTRIBUTE} bytes; absent where there is none. */

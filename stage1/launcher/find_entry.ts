@@ -74,6 +74,25 @@ function checkEnvironment(s: Section, { stack }: Start): void {
   s.label("environment: end");
 }
 
+/** So many open files rkt wants to have before it makes a pod; see src/start/host/open_files.ts. */
+const OPEN_FILES = 1024;
+
+/** Goes the full way where the limit of open files is low: there it is raised, and the apps get it back. */
+function checkOpenFiles(s: Section): void {
+  const limit = space("rlimit64", 16);
+  const soft = slot("soft limit");
+  s.heading("room for descriptors");
+  s.attempt("read the limit of open files", "prlimit64", [0, k.RLIMIT_NOFILE, 0, limit], {
+    branch: { when: "error", to: "full way" },
+  });
+  s.compute("load", [addressOf(limit)], { store: soft });
+  // As signed numbers, so that no limit is -1.
+  s.when(soft, -1, "open files: enough");
+  s.compute("sub", [soft, OPEN_FILES], { store: soft });
+  s.compute("let", [soft], { branch: { when: "less", operand: 0, to: "full way" } });
+  s.label("open files: enough");
+}
+
 /**
  * Goes the full way unless the first word that is no flag is `run`.
  *
@@ -167,6 +186,7 @@ export function findEntry(s: Section, start: Start, build: string): void {
   s.compute("add", [start.stack, 16], { store: argv });
   checkWords(s, argv);
   checkEnvironment(s, start);
+  checkOpenFiles(s);
   s.heading("without the standard streams, descriptors of ours would take their places");
   for (const stream of [0, 1, 2]) {
     s.attempt("is the stream open?", "fcntl", [stream, k.F_GETFD, 0], {

@@ -291,7 +291,14 @@ const REPLAYS: readonly Replay[] = [
       { kind: "content", path: "/empty", bytes: new Uint8Array() },
       { kind: "terminal", fd: 1, is: true },
       { kind: "terminal", fd: 2, is: false },
-      { kind: "writable", path: "/sys/fs/cgroup" },
+      { kind: "access", errno: 0, path: "/sys/fs/cgroup" },
+      { kind: "names", path: "/etc/rkt/net.d", bytes: new Uint8Array(48) },
+      { kind: "attribute", path: "/sys/fs/cgroup", name: "user.delegate" },
+      { kind: "attribute", path: "/x", name: "user.delegate", value: new Uint8Array(1) },
+      { kind: "capabilities", bytes: new Uint8Array(24) },
+      ...(["none", "own", "others"] as const).map((which) =>
+        ({ kind: "processes", path: `/${which}`, which }) as const
+      ),
     ],
     dataDirectory: "/data",
     uuidFile: "/run/uuid",

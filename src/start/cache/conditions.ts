@@ -42,6 +42,12 @@ function holds(condition: Condition): boolean {
         ? value === undefined
         : sameBytes(value, condition.value);
     }
+    case "capabilities": {
+      const world = new World();
+      world.capabilities();
+      const [found] = world.conditions;
+      return found?.kind === "capabilities" && sameBytes(found.bytes, condition.bytes);
+    }
     case "processes": {
       const world = new World();
       world.processes(condition.path);
