@@ -1,8 +1,7 @@
 /** Writes App Container Images from a root file system directory. */
 import type { Gzip } from "node:zlib";
 import { Failure } from "../failure.ts";
-import { quietly } from "../linux/clean_up.ts";
-import { syncDirectory } from "../linux/sync.ts";
+import { Replacement } from "../linux/atomic_file.ts";
 import { MANIFEST, MAX_MANIFEST, ROOTFS } from "./structure.ts";
 import { padding } from "./tar/tar_field.ts";
 import { archived, tarHeader } from "./tar/tar_writer.ts";
@@ -41,20 +40,10 @@ export async function buildAci(options: BuildOptions): Promise<string> {
   const slash = out.lastIndexOf("/");
   const directory = slash < 0 ? "." : out.slice(0, slash + 1);
   checkPlaces(out, directory, rootfs, options.overwrite ?? false);
-  const temporary = `${directory}/.${out.slice(slash + 1).slice(0, 200)}.${crypto.randomUUID()}`;
-  const file = openNew(temporary, out);
-  try {
-    const imageId = await writeAci(options, file);
-    file.syncSync();
-    Deno.renameSync(temporary, out);
-    syncDirectory(directory);
-    return imageId;
-  } catch (error) {
-    quietly(() => Deno.removeSync(temporary));
-    throw error;
-  } finally {
-    file.close();
-  }
+  using replacement = openNew(out);
+  const imageId = await writeAci(options, replacement.file);
+  replacement.commit();
+  return imageId;
 }
 
 function checkPlaces(
@@ -93,9 +82,9 @@ function realDirectory(path: string): string {
   throw new Failure(`${path}: is not a directory`);
 }
 
-function openNew(temporary: string, out: string): Deno.FsFile {
+function openNew(out: string): Replacement {
   try {
-    return Deno.openSync(temporary, { write: true, createNew: true, mode: 0o666 });
+    return new Replacement(out, { mode: 0o666 });
   } catch (error) {
     throw new Failure(`${out}: ${error instanceof Error ? error.message : error}`);
   }

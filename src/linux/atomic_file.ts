@@ -2,13 +2,10 @@
 import { quietly } from "./clean_up.ts";
 import { syncDirectory } from "./sync.ts";
 
-/** How {@linkcode replaceFile} writes. */
+/** How a {@linkcode Replacement} is written. */
 export interface ReplaceOptions {
-  /**
-   * A path on the same file system that nobody else uses meanwhile. Default: hidden, beside the file, with the PID in its
-   * name.
-   */
-  readonly temporary?: string;
+  /** A directory on the same file system to write in. Default: that of the file. */
+  readonly directory?: string;
   /** Permissions, from which the umask takes bits away. Default: 0644. */
   readonly mode?: number;
   /** Whether the file gets {@linkcode mode} whatever the umask is. Default: false. */
@@ -22,33 +19,93 @@ export interface ReplaceOptions {
   readonly modified?: number;
 }
 
+const directoryOf = (path: string): string => path.slice(0, path.lastIndexOf("/") + 1);
+
+/**
+ * The path of a new file in a directory, hidden. Nobody can guess it: who may write to the directory could else put a
+ * link there.
+ *
+ * @param directory ends with a slash, or is empty for the working directory
+ */
+export function temporaryPath(directory: string): string {
+  return `${directory}.rkt-${crypto.randomUUID()}.tmp`;
+}
+
+/** What {@linkcode temporaryPath} makes names of. */
+const TEMPORARY = /^\.rkt-[0-9a-f-]{36}\.tmp$/;
+
+/** So old is what nobody writes any more, in milliseconds. */
+const ABANDONED = 3_600_000;
+
+/** A new file that takes the place of another one when it is complete. Disposing of it before leaves nothing of it. */
+export class Replacement implements Disposable {
+  /** To write to. */
+  readonly file: Deno.FsFile;
+  readonly #temporary: string;
+  readonly #path: string;
+  readonly #options: ReplaceOptions;
+  #open = true;
+
+  /** @throws what Deno.openSync() throws */
+  constructor(path: string, options: ReplaceOptions = {}) {
+    const { directory, mode = 0o644 } = options;
+    this.#path = path;
+    this.#options = options;
+    this.#temporary = temporaryPath(directory === undefined ? directoryOf(path) : `${directory}/`);
+    // createNew is O_EXCL, which follows no link (open(2)).
+    this.file = Deno.openSync(this.#temporary, { write: true, createNew: true, mode });
+  }
+
+  /**
+   * Puts the file in its place.
+   *
+   * @throws what Deno's calls on files throw; what was there before stays then
+   */
+  commit(): void {
+    const { mode = 0o644, exactMode = false, modified, durable = true } = this.#options;
+    if (exactMode) Deno.chmodSync(this.#temporary, mode);
+    if (modified !== undefined) this.file.utimeSync(modified / 1000, modified / 1000);
+    if (durable) this.file.syncSync();
+    Deno.renameSync(this.#temporary, this.#path);
+    this.#close();
+    if (durable) syncDirectory(directoryOf(this.#path) || ".");
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#open) return;
+    this.#close();
+    quietly(() => Deno.removeSync(this.#temporary));
+  }
+
+  #close(): void {
+    this.#open = false;
+    this.file.close();
+  }
+}
+
 /**
  * Writes a file beside its place and renames it. On failure nothing is left of it, and what was there before stays.
  *
  * @throws what Deno's calls on files throw
  */
 export function replaceFile(path: string, text: string, options: ReplaceOptions = {}): void {
-  const slash = path.lastIndexOf("/") + 1;
-  const directory = path.slice(0, slash);
-  const temporary = options.temporary ?? `${directory}.${path.slice(slash)}.${Deno.pid}`;
-  const durable = options.durable ?? true;
-  try {
-    write(temporary, text, options, durable);
-    Deno.renameSync(temporary, path);
-  } catch (error) {
-    quietly(() => Deno.removeSync(temporary));
-    throw error;
-  }
-  if (durable) syncDirectory(directory === "" ? "." : directory);
+  using replacement = new Replacement(path, options);
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += replacement.file.writeSync(bytes.subarray(at));
+  replacement.commit();
 }
 
-function write(path: string, text: string, options: ReplaceOptions, durable: boolean): void {
-  const mode = options.mode ?? 0o644;
-  using file = Deno.openSync(path, { write: true, create: true, truncate: true, mode });
-  const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-  if (options.exactMode === true) Deno.chmodSync(path, mode);
-  const { modified } = options;
-  if (modified !== undefined) file.utimeSync(modified / 1000, modified / 1000);
-  if (durable) file.syncSync();
+/** Removes what writers that were killed have left in a directory. */
+export function removeAbandoned(directory: string): void {
+  try {
+    for (const { name } of Deno.readDirSync(directory)) {
+      if (!TEMPORARY.test(name)) continue;
+      const path = `${directory}/${name}`;
+      const { mtime } = Deno.lstatSync(path);
+      if (Date.now() - (mtime?.getTime() ?? Date.now()) > ABANDONED) Deno.removeSync(path);
+    }
+  } catch (error) {
+    // Another gc was faster, or there is no such directory.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }

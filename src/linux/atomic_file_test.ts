@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { replaceFile } from "./atomic_file.ts";
+import { removeAbandoned, replaceFile, Replacement, temporaryPath } from "./atomic_file.ts";
 
 function inTemp(test: (dir: string) => void): () => void {
   return () => {
@@ -62,5 +62,59 @@ Deno.test(
     assert.throws(() => replaceFile(`${dir}/taken`, "text"), /os error 21|is a directory/i);
     assert.deepEqual(namesIn(dir), ["taken"]);
     assert.throws(() => replaceFile(`${dir}/none/file`, "text"), Deno.errors.NotFound);
+  }),
+);
+
+Deno.test(
+  "a replacement that is not committed leaves nothing, and the file as it was",
+  inTemp((dir) => {
+    replaceFile(`${dir}/file`, "old");
+    {
+      using replacement = new Replacement(`${dir}/file`);
+      replacement.file.writeSync(new TextEncoder().encode("half"));
+      assert.equal(namesIn(dir).length, 2);
+    }
+    assert.deepEqual(namesIn(dir), ["file"]);
+    assert.equal(Deno.readTextFileSync(`${dir}/file`), "old");
+  }),
+);
+
+Deno.test(
+  "replaceFile() writes in another directory where it is told to, and follows no link there",
+  inTemp((dir) => {
+    Deno.mkdirSync(`${dir}/work`);
+    const randomUUID = crypto.randomUUID;
+    const uuid = randomUUID.call(crypto);
+    try {
+      // Somebody who had guessed the name.
+      crypto.randomUUID = () => uuid;
+      Deno.symlinkSync(`${dir}/stolen`, temporaryPath(`${dir}/work/`));
+      const directory = `${dir}/work`;
+      const write = () => replaceFile(`${dir}/file`, "text", { directory });
+      assert.throws(write, Deno.errors.AlreadyExists);
+    } finally {
+      crypto.randomUUID = randomUUID;
+    }
+    assert.deepEqual(namesIn(dir), ["work"]);
+    replaceFile(`${dir}/file`, "text", { directory: `${dir}/work` });
+    assert.deepEqual(namesIn(dir).sort(), ["file", "work"]);
+  }),
+);
+
+Deno.test(
+  "temporary names can't be guessed",
+  () => assert.notEqual(temporaryPath("/tmp/"), temporaryPath("/tmp/")),
+);
+
+Deno.test(
+  "removeAbandoned() removes old temporary files, and nothing else",
+  inTemp((dir) => {
+    const [old, fresh] = [temporaryPath(`${dir}/`), temporaryPath(`${dir}/`)];
+    for (const path of [old, fresh, `${dir}/.rkt-x.tmp`]) Deno.writeTextFileSync(path, "");
+    for (const path of [old, `${dir}/.rkt-x.tmp`]) Deno.utimeSync(path, 1, 1);
+    removeAbandoned(dir);
+    removeAbandoned(`${dir}/none`);
+    const name = fresh.slice(dir.length + 1);
+    assert.deepEqual(namesIn(dir).sort(), [name, ".rkt-x.tmp"].sort());
   }),
 );

@@ -27,12 +27,8 @@ export async function rootKind(
   const key = `${kernel} ${world.identity(`${absolute(dataDirectory)}/cas`)}\n`;
   const remembered = rememberedKind(path, key, world);
   if (remembered !== undefined) return remembered;
-  const { overlayWorks } = await import("../../stage1/root/overlay_probe.ts");
-  const { TempDirectory } = await import("../store/temp_directory.ts");
-  using temporary = TempDirectory.create(dataDirectory);
-  const kind = overlayWorks(temporary.path) ? "overlay" : "copy";
-  Deno.writeTextFileSync(`${temporary.path}/root-kind`, `${kind} ${key}`);
-  Deno.renameSync(`${temporary.path}/root-kind`, path);
+  const { probeRootKind } = await import("./host/probe_root_kind.ts");
+  const kind = probeRootKind(dataDirectory, path, key);
   if (rememberedKind(path, key, world) !== kind) world.cannotRepeat(`${path} has changed`);
   return kind;
 }

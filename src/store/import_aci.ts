@@ -166,11 +166,9 @@ function publishImage(
   // Also in place of one that is there: it might be damaged, and this one was just hashed.
   Deno.renameSync(`${temp}/blob`, blob);
   syncDirectory(shardPath(dataDir, "blob", key));
-  replaceFile(place("imageInfo"), JSON.stringify(info), { temporary: `${temp}/info` });
+  replaceFile(place("imageInfo"), JSON.stringify(info), { directory: temp });
   const manifest = place("imageManifest");
-  if (!exists(manifest)) {
-    replaceFile(manifest, manifestText, { temporary: `${temp}/manifest` });
-  }
+  if (!exists(manifest)) replaceFile(manifest, manifestText, { directory: temp });
   // When the image was imported, and when it was used last.
   Deno.utimeSync(manifest, now, now);
   Deno.utimeSync(blob, now, now);

@@ -52,8 +52,8 @@ export function changeIndex(dataDir: string, change: (index: ImageIndex) => void
     change(index);
   }
   // Lost in a crash: then there is none, which is right until the next change.
-  const temporary = `${dataDir}/cas/db/generation`;
-  replaceFile(generation, `${crypto.randomUUID()}\n`, { temporary, durable: false });
+  const directory = `${dataDir}/cas/db`;
+  replaceFile(generation, `${crypto.randomUUID()}\n`, { directory, durable: false });
 }
 
 function lockIndex(dataDir: string): Disposable {

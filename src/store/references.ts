@@ -1,10 +1,9 @@
 /**
  * Which OCI images the names of registries stand for: `cas/references`, a file that is small and replaced as a whole. On the
- * way of `rkt run`. A tag that was fetched again stands for another image from then on.
+ * way of `rkt run`, so what writes it stands apart. A tag that was fetched again stands for another image from then on.
  */
 import { acIdentifierFrom } from "../appc/identifier.ts";
 import { isOciImageId, type StoreKey } from "../appc/image_id.ts";
-import { replaceFile } from "../linux/atomic_file.ts";
 
 /** What a name stands for. */
 export interface StoredReference {
@@ -19,14 +18,15 @@ export interface StoredReference {
   readonly time: number;
 }
 
-function path(dataDir: string): string {
+/** The file. */
+export function referencesPath(dataDir: string): string {
   return `${dataDir}/cas/references`;
 }
 
 /** All names, as `referenceText()` writes them. A lost or damaged file means that none is known. */
 export function readReferences(dataDir: string): Readonly<Record<string, StoredReference>> {
   try {
-    const all: unknown = JSON.parse(Deno.readTextFileSync(path(dataDir)));
+    const all: unknown = JSON.parse(Deno.readTextFileSync(referencesPath(dataDir)));
     if (typeof all !== "object" || all === null) return {};
     return Object.fromEntries(Object.entries(all).filter(([, value]) => isReference(value)));
   } catch {
@@ -41,17 +41,6 @@ function isReference(value: unknown): value is StoredReference {
   return typeof key === "string" && isOciImageId(key) && typeof name === "string" &&
     typeof digest === "string" && (version === undefined || typeof version === "string") &&
     typeof time === "number";
-}
-
-/**
- * Writes all names. The caller holds the lock of the index (`changeIndex`), so that nobody remembers what they stood for.
- */
-export function writeReferences(
-  dataDir: string,
-  references: Readonly<Record<string, StoredReference>>,
-): void {
-  const temporary = `${dataDir}/cas/db/references`;
-  replaceFile(path(dataDir), `${JSON.stringify(references)}\n`, { temporary });
 }
 
 /** The manifest of an image, with the name and version by which it was asked for. */

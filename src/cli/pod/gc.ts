@@ -1,6 +1,5 @@
 import { collectPods } from "../../pod/life/collect_pods.ts";
-import { ENDED_PODS } from "../../pod/view/ended_pods.ts";
-import { removeAbandoned } from "../../linux/abandoned.ts";
+import { removeAbandoned } from "../../linux/atomic_file.ts";
 import { sweepTemp } from "../../store/temp_directory.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printLine } from "../print/output.ts";
@@ -27,7 +26,9 @@ export default async function run({ flags, global }: Invocation): Promise<number
     const sweep = sweepTemp(global.dir);
     freed += sweep.freed;
     for (const line of sweep.left) say(`stays until the next gc: ${line}`);
-    removeAbandoned(global.dir, `${ENDED_PODS}.`);
+    for (const directory of ["", "/cas", "/cas/db", "/networks"]) {
+      removeAbandoned(`${global.dir}${directory}`);
+    }
     if (Deno.uid() === 0) sweepStarts();
   }
   if (freed > 0) say(`freed ${shownSize(freed)}`);

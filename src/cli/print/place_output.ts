@@ -1,5 +1,6 @@
 /** Files and directories that commands write for people: complete, or not there at all. */
 import { Failure } from "../../failure.ts";
+import { temporaryPath } from "../../linux/atomic_file.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
 import { exists } from "../../linux/exists.ts";
 
@@ -21,7 +22,7 @@ export async function placeOutput(
   }
   const above = target.includes("/") ? target.replace(/\/[^/]*$/, "") || "/" : ".";
   if (!exists(above)) throw new Failure(`"${path}": the directory "${above}" does not exist`);
-  const temporary = `${above}/.rkt-${Deno.pid}-${crypto.randomUUID().slice(0, 8)}`;
+  const temporary = temporaryPath(`${above}/`);
   try {
     await make(temporary);
     if (overwrite) remove(target);

@@ -6,6 +6,7 @@
  * taken down; so what a crash leaves is found even where the pod's directory is gone.
  */
 import type { JsonObject } from "../../appc/json_value.ts";
+import { replaceFile } from "../../linux/atomic_file.ts";
 import { ipText, mask, prefixText } from "../model/address.ts";
 import type { PodNetwork } from "../../pod/directory/pod_details.ts";
 import type { CniResult, PluginConf } from "../model/cni.ts";
@@ -58,12 +59,14 @@ export const recordPath = ({ dataDir, uuid }: PodRef): string => `${directoryOf(
 /** Writes the file outside the pod's directory. */
 export function writeRecord(pod: PodRef, infos: readonly NetInfo[]): void {
   const text = `${JSON.stringify(infos)}\n`;
+  // What is lost in a crash of the machine is no loss: neither the pod nor its networks are there any more.
+  const write = () => replaceFile(recordPath(pod), text, { mode: 0o640, durable: false });
   try {
-    Deno.writeTextFileSync(recordPath(pod), text, { mode: 0o640 });
+    write();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     Deno.mkdirSync(directoryOf(pod.dataDir), { recursive: true, mode: 0o750 });
-    Deno.writeTextFileSync(recordPath(pod), text, { mode: 0o640 });
+    write();
   }
 }
 

@@ -4,6 +4,7 @@
  * makes a list slow, and never wrong. So with each pod stands when its manifest and the file with its supervisor's PID
  * were changed: one that somebody has edited by hand, or run once more, is looked at again.
  */
+import { replaceFile } from "../../linux/atomic_file.ts";
 import type { RawDirectory } from "../../linux/raw_directory.ts";
 import { BUILD } from "../../version.ts";
 import type { PodSummary, SeenPod } from "./pod_summary.ts";
@@ -14,7 +15,7 @@ const FORM = `2 ${BUILD}`;
 /** So many pods more than the file knows make it worth writing again. */
 const WORTH = 20;
 
-/** The file, below the data directory. While it is written its name has the writer's PID behind. */
+/** The file, below the data directory. */
 export const ENDED_PODS = "ended-pods.json";
 
 /** The pods of a data directory that have ended, as far as they are known. */
@@ -59,11 +60,9 @@ export class EndedPods {
   /** Writes the file, if much has been added. */
   keep(): void {
     if (this.#fresh < WORTH) return;
-    const temporary = `${this.#path}.${Deno.pid}`;
     try {
       const text = JSON.stringify({ form: FORM, pods: this.#found });
-      Deno.writeTextFileSync(temporary, text, { createNew: true, mode: 0o600 });
-      Deno.renameSync(temporary, this.#path);
+      replaceFile(this.#path, text, { mode: 0o600, durable: false });
     } catch {
       // A full or read-only disk, or somebody who may only look.
     }
