@@ -68,6 +68,7 @@ export class IndexTree {
   unsupported: string | undefined;
   /** The archives, in the order in which they came: device 1 is the first. */
   readonly devices: IndexDevice[] = [];
+  readonly #deviceNumbers = new Map<string, number>();
   /** Names, each behind its length; targets of symbolic links; attributes. */
   readonly bytes = new Bytes();
   /** Lists of chunks: bits, count, blocks. */
@@ -188,8 +189,8 @@ export class IndexTree {
 
   /** Chooses the archive that the files lie in which come from now on. */
   useDevice(id: string): void {
-    const known = this.devices.findIndex((device) => device.id === id);
-    this.#device = known < 0 ? this.devices.push({ id }) : known + 1;
+    this.#device = this.#deviceNumbers.get(id) ?? this.devices.push({ id });
+    this.#deviceNumbers.set(id, this.#device);
     if (this.devices.length > MAX_DEVICES) {
       this.unsupported ??= "its files lie in too many archives";
     }

@@ -6,13 +6,12 @@ import type { PodManifest } from "../appc/pod_manifest.ts";
 import { parseImageManifest } from "../appc/image_manifest.ts";
 import { parseImageArgument } from "../fetch/image_argument.ts";
 import { exists } from "../linux/exists.ts";
-import { treePath } from "../store/layout.ts";
 import { treeIdOf } from "../store/tree_id.ts";
 import type { Store } from "../store/store.ts";
 import { absolute } from "./absolute.ts";
 import { PREPARE_LOCK } from "./replace_process.ts";
 import { PLAIN_ROOT, rootAttributes } from "../pod/make/root_attributes.ts";
-import { resolvePod } from "../pod/make/resolved_pod.ts";
+import { podTree, resolvePod } from "../pod/make/resolved_pod.ts";
 import { podCgroups } from "./pod_cgroups.ts";
 import { checkSystemCalls, podEnvironment } from "./pod_parts.ts";
 import { describePod } from "./describe_pod.ts";
@@ -52,24 +51,26 @@ export async function planRun(
   checkRunOptions(request.pod, manifest.apps.length, manifest.ports.length);
   const kind = request.pod.overlay ? "overlay" : "copy";
   const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
-  const tree = (app: string) => {
-    const planned = images[manifest.apps.findIndex(({ name }) => name === app)];
-    return planned?.rendered ? `${treePath(store.dataDir, planned.treeId)}/rootfs` : "";
-  };
+  const paths: string[] = [];
+  for (const { treeId, rendered } of images) {
+    paths.push(rendered ? await podTree(store.dataDir, treeId) : "");
+  }
+  const tree = (app: string) => paths[manifest.apps.findIndex(({ name }) => name === app)] ?? "";
   const roots = { dataDir: store.dataDir, kind, tree } as const;
   const resolved = await resolvePod(manifest, roots, host.confinement);
-  const apps = zip(resolved, images).map(([app, { treeId }]) => ({
+  // Where there is no tree yet, as if it were extracted.
+  const apps = zip(resolved, images).map(([app, { treeId, rendered }]) => ({
     ...app,
-    root: app.root.kind === "overlay"
+    root: app.root.kind === "overlay" && !rendered
       ? { ...app.root, tree: `../../../cas/tree/${treeId}/rootfs` }
       : app.root,
   }));
   const entries = podEntries(
     manifest,
-    images.map(({ image, treeId, rendered }) => ({
+    zip(images, paths).map(([{ image, treeId }, path]) => ({
       manifestText: image.manifestText,
       treeId,
-      root: rendered ? rootAttributes(`${treePath(store.dataDir, treeId)}/rootfs`) : PLAIN_ROOT,
+      root: path === "" ? PLAIN_ROOT : rootAttributes(path),
     })),
     kind,
     privateUsers,

@@ -11,6 +11,8 @@ import { writeReferences } from "./write_references.ts";
 import type { ImageStore, StoredImage, StoreUse } from "./stored_image.ts";
 import { storedKeys } from "./stored_keys.ts";
 import { sweepTemp, TempDirectory } from "./temp_directory.ts";
+import { treeIdOf } from "./tree_id.ts";
+import { detachTrees, isIndex } from "./tree_index.ts";
 
 /** What to collect, and who is told about it. */
 export interface CollectImagesOptions {
@@ -55,6 +57,8 @@ export function collectImages(store: ImageStore, options: CollectImagesOptions):
 
 function moveTrees(dataDir: string, trash: TempDirectory, options: CollectImagesOptions): void {
   const used = options.inUse.trees();
+  // Those that a start has mounted that was killed, too.
+  detachTrees(dataDir, (name) => !used.has(name));
   for (const { name } of Deno.readDirSync(`${dataDir}/cas/tree`)) {
     if (used.has(name)) continue;
     trash.take(treePath(dataDir, name));
@@ -191,15 +195,22 @@ function moveLayers(dataDir: string, trash: TempDirectory, gracePeriod: number):
 }
 
 /**
- * Removes one image. Its tree stays for the pods that use it, until `image gc`.
+ * Removes one image. Its tree stays for the pods that use it, and one that is made of files until `image gc`.
  *
  * @returns bytes of disk space that were given back
  */
-export function removeImage(store: ImageStore, key: StoreKey): number {
-  using trash = TempDirectory.create(store.dataDir);
+export function removeImage(store: ImageStore, key: StoreKey, inUse: StoreUse): number {
+  const { dataDir } = store;
+  using trash = TempDirectory.create(dataDir);
   {
     using _lock = store.collectLock();
-    removeImages(store.dataDir, [key], trash);
+    const tree = treeIdOf([key]);
+    // An index is two files; as long as it is there, so is the archive.
+    if (isIndex(dataDir, tree) && !inUse.trees().has(tree)) {
+      detachTrees(dataDir, (name) => name === tree);
+      trash.take(treePath(dataDir, tree));
+    }
+    removeImages(dataDir, [key], trash);
   }
   return trash.delete().freed;
 }

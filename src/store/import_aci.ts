@@ -2,10 +2,12 @@
 import { readAci } from "../aci/aci_reader.ts";
 import { extractAci } from "../aci/extract.ts";
 import type { ExtractedAci } from "../aci/extract_options.ts";
-import type { ByteSource } from "../aci/bytes/source.ts";
+import { mergeLayers } from "../aci/render.ts";
+import { type ByteSource, fileSource } from "../aci/bytes/source.ts";
 import { AppcError } from "../appc/error.ts";
 import { type ImageId, parseImageId, type StoreKey, storeKey } from "../appc/image_id.ts";
 import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.ts";
+import { IndexTarget } from "../erofs/index_target.ts";
 import { Failure } from "../failure.ts";
 import { exists } from "../linux/exists.ts";
 import { replaceFile } from "../linux/atomic_file.ts";
@@ -18,6 +20,7 @@ import { linkTree, publishTree } from "./render_tree.ts";
 import type { ImageStore, StoredImage } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { treeIdOf } from "./tree_id.ts";
+import { indexMethod, writeTreeIndex } from "./tree_index.ts";
 
 /** What `verify` is told about an image that was read to its end. */
 export interface ReadImage {
@@ -61,7 +64,10 @@ async function importInto(
   temp: string,
 ): Promise<StoredImage> {
   const tree = options.render ?? Deno.uid() === 0 ? `${temp}/tree` : undefined;
-  const contents = await writeBlob(source, `${temp}/blob`, tree);
+  const blob = `${temp}/blob`;
+  const contents = tree !== undefined && indexMethod(store.dataDir) !== undefined
+    ? await writeIndexed(source, blob, tree)
+    : await writeBlob(source, blob, tree);
   const imageId = parseImageId(contents.imageId);
   const manifest = parsedManifest(source.name, contents.manifestText);
   // What the archive holds is the whole tree only if nothing lies below it and all of it is wanted.
@@ -99,9 +105,7 @@ async function writeBlob(
   tree: string | undefined,
 ): Promise<ExtractedAci> {
   using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o640 });
-  const write = (chunk: Uint8Array) => {
-    for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
-  };
+  const write = (chunk: Uint8Array) => writeAll(file, chunk);
   if (tree === undefined) {
     const contents = await readAci(source, { bytes: write });
     file.syncDataSync();
@@ -114,6 +118,30 @@ async function writeBlob(
   });
   file.syncDataSync();
   return contents;
+}
+
+/** Reads the source once, as {@linkcode writeBlob} does; the tree becomes an index of the blob where it can. */
+async function writeIndexed(
+  source: ByteSource,
+  path: string,
+  tree: string,
+): Promise<ExtractedAci> {
+  using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o640 });
+  const target = new IndexTarget();
+  const layer = { id: "", open: () => kept(source), ownPaths: undefined, inheritedPaths: [] };
+  const contents = await mergeLayers([layer], target, {
+    rootfsOnly: true,
+    onBytes: (chunk) => writeAll(file, chunk),
+    danglingLinks: "report",
+  });
+  file.syncDataSync();
+  if (writeTreeIndex(target.tree, tree, () => path)) return contents;
+  Deno.mkdirSync(tree, { mode: 0o755 });
+  return await extractAci(fileSource(path), tree, { danglingLinks: "report" });
+}
+
+function writeAll(file: Deno.FsFile, chunk: Uint8Array): void {
+  for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
 }
 
 /** The source for one who disposes what he is given: it stays open, and the caller's. */

@@ -30,6 +30,7 @@ import { linkTree, publishTree } from "./render_tree.ts";
 import type { ImageStore, StoredImage } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { treeIdOf } from "./tree_id.ts";
+import { indexMethod, renderOciIndex } from "./tree_index.ts";
 import { writeOciTree } from "./write_oci_tree.ts";
 
 /** How to import an OCI image. */
@@ -284,6 +285,7 @@ class Import {
 
   #render(tree: OciTree): string {
     const path = `${this.#temp}/tree`;
+    if (indexMethod(this.#store.dataDir) !== undefined && renderOciIndex(tree, path)) return path;
     Deno.mkdirSync(path, { mode: 0o755 });
     Deno.mkdirSync(`${path}/rootfs`, { mode: 0o755 });
     writeOciTree(tree, `${path}/rootfs`, { privileged: Deno.uid() === 0 });

@@ -74,7 +74,9 @@ function rememberedSize(path: string): number {
     const size = Number(Deno.readTextFileSync(file));
     if (Number.isSafeInteger(size) && size > 0) return size;
   }
-  const size = treeSize(`${path}/rootfs`);
+  const size = exists(`${path}/rootfs`)
+    ? treeSize(`${path}/rootfs`)
+    : Deno.statSync(`${path}/index.erofs`).size;
   try {
     Deno.writeTextFileSync(file, String(size));
   } catch {

@@ -10,6 +10,7 @@ import type { ImportOciOptions } from "./import_oci.ts";
 import { listImages } from "./list_images.ts";
 import { Store } from "./store.ts";
 import { storedKeys } from "./stored_keys.ts";
+import { detachTrees } from "./tree_index.ts";
 import { verifyImage } from "./verify_image.ts";
 
 const USED = { trees: () => new Set<string>(), images: () => new Set<string>() };
@@ -43,6 +44,7 @@ class World {
   }
 
   [Symbol.dispose](): void {
+    detachTrees(this.store.dataDir, () => true);
     Deno.removeSync(this.path, { recursive: true });
   }
 }
@@ -93,7 +95,7 @@ Deno.test("removing an image takes its names and the layers that no other one ne
   const { store, fixture } = world;
   const image = await world.import(fixture.image([BASE, UPPER]));
   const other = await world.import(fixture.image([BASE]), { ...OPTIONS, references: ["x/y:1"] });
-  removeImage(store, image.key);
+  removeImage(store, image.key, USED);
   assert.equal(store.readReference(REFERENCE), undefined);
   assert.equal(storedKeys(store.dataDir, "layer").length, 1);
   assert.equal(await verifyImage(store, other, USED), undefined);
@@ -121,6 +123,8 @@ Deno.test("collectImages() leaves layers of a pull that was interrupted for the 
 Deno.test("verifyImage() finds damaged layers, documents and trees", async () => {
   using world = new World();
   const { store, fixture } = world;
+  Deno.mkdirSync(`${store.dataDir}/cas`, { recursive: true });
+  Deno.writeTextFileSync(`${store.dataDir}/cas/index-method`, "off\n");
   const image = await world.import(fixture.image([BASE]));
   const { rootfs } = await store.tree(image);
   Deno.writeTextFileSync(`${rootfs}/etc/a`, "x");

@@ -12,6 +12,8 @@ import { fillSkeleton } from "./skeleton.ts";
 import type { ImageStore, RenderedTree, StoredImage } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { treeIdOf } from "./tree_id.ts";
+import { indexMethod, isIndex, readyTree, renderIndex } from "./tree_index.ts";
+import { treeRoot } from "./tree_root.ts";
 
 /** What this process renders: waiting for its own lock would never end. */
 const rendering = new Map<string, Promise<void>>();
@@ -21,13 +23,20 @@ export async function renderTree(store: ImageStore, image: StoredImage): Promise
   const graph = await imageGraph(store, image);
   const id = treeIdOf(graph.keys);
   const path = treePath(store.dataDir, id);
-  if (!exists(path)) {
+  if (!isUsable(store.dataDir, id)) {
     const under = rendering.get(path) ?? renderLocked(store, image, graph, id);
     rendering.set(path, under);
     await under.finally(() => rendering.delete(path));
   }
   if (graph.keys.length === 1) linkTree(store.dataDir, image.key, id);
-  return { id, rootfs: `${path}/rootfs` };
+  const rootfs = readyTree(store.dataDir, id);
+  return { id, kind: isIndex(store.dataDir, id) ? "erofs" : "directory", rootfs, ready: true };
+}
+
+/** Whether a tree is there, of a kind that can be used here: the kernel may be another one by now. */
+function isUsable(dataDir: string, id: string): boolean {
+  const root = treeRoot(dataDir, id);
+  return root !== undefined && (root.ready || indexMethod(dataDir) !== undefined);
 }
 
 /** One process renders, others wait for it: the image's manifest is the lock. */
@@ -41,9 +50,14 @@ async function renderLocked(
   const fd = openToLock(lock);
   try {
     lockExclusive(fd, lock);
-    if (exists(treePath(store.dataDir, id))) return;
+    if (isUsable(store.dataDir, id)) return;
     using temp = TempDirectory.create(store.dataDir);
-    const tree = await renderInto(store.dataDir, temp.path, graph);
+    const tree = `${temp.path}/tree`;
+    const indexed = indexMethod(store.dataDir) !== undefined &&
+      await renderIndex(store.dataDir, graph, tree);
+    if (!indexed) await renderInto(store.dataDir, temp.path, graph);
+    // One that can't be used here goes away; what of it is in use stays.
+    temp.take(treePath(store.dataDir, id));
     publishTree(store.dataDir, id, tree);
   } catch (error) {
     throw fullDisk(error, `image "${image.manifest.name}"`, store.dataDir);
@@ -102,12 +116,12 @@ export async function renderCopy(
 /**
  * Moves a rendered tree to its place. It is used without another look for as long as it is there, so
  * all of it has to be on the disk before it has its name: one syncfs(2), which for thousands of
- * files is much faster than an fsync(2) of each.
+ * files is much faster than an fsync(2) of each. An index was brought there by who wrote it.
  */
 export function publishTree(dataDir: string, id: string, tree: string): void {
   const path = treePath(dataDir, id);
   if (exists(path)) return;
-  syncFileSystem(tree);
+  if (exists(`${tree}/rootfs`)) syncFileSystem(tree);
   try {
     Deno.renameSync(tree, path);
   } catch (error) {

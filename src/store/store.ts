@@ -18,7 +18,7 @@ import type { ByteSource } from "../aci/bytes/source.ts";
 import type { ImageSource } from "../oci/image_source.ts";
 import type { ImportOptions } from "./import_aci.ts";
 import type { ImportOciOptions } from "./import_oci.ts";
-import { imagePath, shardPath, treePath, usedPath } from "./layout.ts";
+import { imagePath, shardPath, usedPath } from "./layout.ts";
 import { readReferences, renamedManifest } from "./references.ts";
 import { makeSkeleton } from "./skeleton.ts";
 import type {
@@ -28,6 +28,7 @@ import type {
   RenderedTree,
   StoredImage,
 } from "./stored_image.ts";
+import { treeRoot } from "./tree_root.ts";
 import { AT_FDCWD } from "../linux/constants.ts";
 
 /** The store below a data directory. It holds nothing open; locks are taken where they are needed. */
@@ -194,8 +195,8 @@ export class Store implements ImageStore {
     try {
       const link = Deno.readLinkSync(`${this.dataDir}/cas/treeid/${image.key}`);
       const id = link.slice(link.lastIndexOf("/") + 1);
-      const rootfs = `${treePath(this.dataDir, id)}/rootfs`;
-      return exists(rootfs) ? { id, rootfs } : undefined;
+      const root = treeRoot(this.dataDir, id);
+      return root && { id, kind: root.kind, rootfs: root.path, ready: root.ready };
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
       throw error;
@@ -203,13 +204,13 @@ export class Store implements ImageStore {
   }
 
   /**
-   * The image's tree, rendered if it is not there yet.
+   * The image's tree, rendered and mounted if it is not yet.
    *
    * @throws {Failure} where a dependency is missing, or the disk is full
    */
   async tree(image: StoredImage): Promise<RenderedTree> {
     const rendered = this.renderedTree(image);
-    if (rendered !== undefined) return rendered;
+    if (rendered?.ready === true) return rendered;
     const { renderTree } = await import("./render_tree.ts");
     return await renderTree(this, image);
   }

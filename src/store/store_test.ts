@@ -3,6 +3,7 @@ import { fileSource } from "../aci/bytes/source.ts";
 import { parseImageName } from "../appc/image_name.ts";
 import { parseLabels } from "../appc/label.ts";
 import { Failure } from "../failure.ts";
+import { exists } from "../linux/exists.ts";
 import { testImage } from "../../tests/world/aci.ts";
 import { collectImages, removeImage } from "./collect_images.ts";
 import type { ImportOptions } from "./import_aci.ts";
@@ -11,6 +12,7 @@ import { changeIndex, openIndex } from "./open_index.ts";
 import { Store } from "./store.ts";
 import type { StoredImage, StoreUse } from "./stored_image.ts";
 import { sweepTemp } from "./temp_directory.ts";
+import { detachTrees } from "./tree_index.ts";
 import { verifyImage } from "./verify_image.ts";
 
 function inTemp(test: (dir: string, store: Store) => Promise<void>): () => Promise<void> {
@@ -19,9 +21,16 @@ function inTemp(test: (dir: string, store: Store) => Promise<void>): () => Promi
     try {
       await test(dir, new Store(`${dir}/data`));
     } finally {
+      detachTrees(`${dir}/data`, () => true);
       Deno.removeSync(dir, { recursive: true });
     }
   };
+}
+
+/** Lets a store extract its trees, whatever the kernel can do. */
+function extracting({ dataDir }: Store): void {
+  Deno.mkdirSync(`${dataDir}/cas`, { recursive: true });
+  Deno.writeTextFileSync(`${dataDir}/cas/index-method`, "off\n");
 }
 
 async function imported(
@@ -48,6 +57,7 @@ const quiet = { inUse: NO_PODS, onTree: () => {}, onImage: () => {}, onLeft: () 
 Deno.test(
   "importAci() stores the archive, its manifest and its tree",
   inTemp(async (dir, store) => {
+    extracting(store);
     const file = testImage(dir, { name: "example.com/app", files: { "bin/app": "#!" } });
     const image = await imported(store, file);
     assert.match(image.key, /^sha512-[0-9a-f]{64}$/);
@@ -55,13 +65,116 @@ Deno.test(
     const plain = new Deno.Command("gzip", { args: ["-dc", file] }).outputSync().stdout;
     assert.deepEqual(Deno.readFileSync(image.blobPath), plain);
     const tree = store.renderedTree(image);
-    assert.ok(tree);
+    assert.ok(tree?.ready);
     assert.match(tree.id, /^deps-sha512-[0-9a-f]{64}$/);
     assert.equal(Deno.readTextFileSync(`${tree.rootfs}/bin/app`), "#!");
     assert.deepEqual(await store.tree(image), tree);
     assert.deepEqual(temporaries(store), []);
   }),
 );
+
+Deno.test({
+  name: "importAci() makes an index of the tree, which is mounted when it is needed",
+  ignore: Deno.uid() !== 0,
+  fn: inTemp(async (dir, store) => {
+    const file = testImage(dir, { name: "example.com/app", files: { "bin/app": "#!" } });
+    const image = await imported(store, file);
+    const tree = store.renderedTree(image);
+    assert.deepEqual([tree?.kind, tree?.ready], ["erofs", false]);
+    assert.deepEqual(await store.tree(image), { ...tree, ready: true });
+    assert.equal(Deno.readTextFileSync(`${tree?.rootfs}/bin/app`), "#!");
+    assert.equal(store.renderedTree(image)?.ready, true);
+    // As after a reboot.
+    detachTrees(store.dataDir, () => true);
+    assert.equal(store.renderedTree(image)?.ready, false);
+    assert.equal((await store.tree(image)).ready, true);
+    // The tree has its archive even if the image's is gone.
+    Deno.removeSync(image.blobPath);
+    detachTrees(store.dataDir, () => true);
+    const { rootfs } = await store.tree(image);
+    assert.equal(Deno.readTextFileSync(`${rootfs}/bin/app`), "#!");
+    assert.deepEqual(temporaries(store), []);
+  }),
+});
+
+Deno.test({
+  name: "a tree that can't be mounted any more is extracted, and one of files is used as it is",
+  ignore: Deno.uid() !== 0,
+  fn: inTemp(async (dir, store) => {
+    const files = { "bin/app": "#!" };
+    const image = await imported(store, testImage(dir, { name: "example.com/app", files }));
+    assert.equal((await store.tree(image)).kind, "erofs");
+    detachTrees(store.dataDir, () => true);
+    extracting(store);
+    const tree = await store.tree(image);
+    assert.equal(tree.kind, "directory");
+    assert.equal(Deno.readTextFileSync(`${tree.rootfs}/bin/app`), "#!");
+    Deno.removeSync(`${store.dataDir}/cas/index-method`);
+    assert.deepEqual(await store.tree(image), tree);
+    assert.deepEqual(temporaries(store), []);
+  }),
+});
+
+Deno.test({
+  name: "removeImage() removes the index of the image's tree, unless a pod uses it",
+  ignore: Deno.uid() !== 0,
+  fn: inTemp(async (dir, store) => {
+    const files = { a: "a".repeat(100_000) };
+    const file = testImage(dir, { name: "example.com/app", files });
+    const image = await imported(store, file);
+    const tree = await store.tree(image);
+    const inUse = { ...NO_PODS, trees: () => new Set([tree.id]) };
+    removeImage(store, image.key, inUse);
+    assert.equal(Deno.readTextFileSync(`${tree.rootfs}/a`), files.a);
+    await imported(store, file);
+    assert.ok(removeImage(store, image.key, NO_PODS) > 100_000);
+    assert.equal(exists(tree.rootfs), false);
+    assert.deepEqual([...Deno.readDirSync(`${store.dataDir}/cas/tree`)], []);
+  }),
+});
+
+Deno.test({
+  name: "collectImages() detaches what no pod uses",
+  ignore: Deno.uid() !== 0,
+  fn: inTemp(async (dir, store) => {
+    const make = (name: string) => imported(store, testImage(dir, { name, files: { a: name } }));
+    const used = await store.tree(await make("example.com/used"));
+    const left = await store.tree(await make("example.com/left"));
+    const inUse = { ...NO_PODS, trees: () => new Set([used.id]) };
+    collectImages(store, { gracePeriod: Infinity, ...quiet, inUse });
+    assert.equal(Deno.readTextFileSync(`${used.rootfs}/a`), "example.com/used");
+    assert.equal(exists(left.rootfs), false);
+  }),
+});
+
+Deno.test({
+  name: "verifyImage() repairs a damaged index, and an archive that is not the image's",
+  ignore: Deno.uid() !== 0,
+  fn: inTemp(async (dir, store) => {
+    const files = { "bin/sh": "#!" };
+    const image = await imported(store, testImage(dir, { name: "example.com/a", files }));
+    const { id, rootfs } = await store.tree(image);
+    const path = `${store.dataDir}/cas/tree/${id}`;
+    assert.equal(await verifyImage(store, image, NO_PODS), undefined);
+    const damages: readonly (readonly [() => void, string])[] = [
+      [() => Deno.writeTextFileSync(`${path}/index.erofs`, "x", { append: true }), "its index"],
+      [() => {
+        Deno.removeSync(`${path}/1`);
+        Deno.copyFileSync(image.blobPath, `${path}/1`);
+        Deno.writeTextFileSync(`${path}/1`, "x", { append: true });
+      }, "its archive 1"],
+    ];
+    for (const [damage, what] of damages) {
+      damage();
+      const inUse = { ...NO_PODS, trees: () => new Set([id]) };
+      await assert.rejects(verifyImage(store, image, inUse), /is changed\) and pods use/);
+      assert.equal(await verifyImage(store, image, NO_PODS), `${what} is changed`);
+      assert.equal(await verifyImage(store, image, NO_PODS), undefined);
+      await store.tree(image);
+      assert.equal(Deno.readTextFileSync(`${rootfs}/bin/sh`), "#!");
+    }
+  }),
+});
 
 Deno.test(
   "resolve() finds images by ID, by name and by labels",
@@ -104,7 +217,7 @@ Deno.test(
     assert.equal(await named(store, "example.com/a"), one.key);
     const two = await imported(store, testImage(dir, { name: "example.com/a", version: "2" }));
     assert.equal(await named(store, "example.com/a"), two.key);
-    removeImage(store, two.key);
+    removeImage(store, two.key, NO_PODS);
     assert.equal(await named(store, "example.com/a"), one.key);
     // The same archive: one made anew has other times in it, and so may have another key.
     await imported(store, first, { latest: true });
@@ -242,7 +355,7 @@ Deno.test(
     assert.equal(Deno.readTextFileSync(`${tree.rootfs}/etc/base`), "1");
     assert.deepEqual(await Promise.all([store.tree(top), store.tree(top)]), [tree, tree]);
     assert.deepEqual(temporaries(store), []);
-    removeImage(store, base.key);
+    removeImage(store, base.key, NO_PODS);
     await assert.rejects(
       store.tree(top),
       /depends on "example.com\/base,os=linux.*not in the store/,
@@ -281,6 +394,7 @@ Deno.test(
 Deno.test(
   "verifyImage() repairs a damaged tree and says what was damaged",
   inTemp(async (dir, store) => {
+    extracting(store);
     const files = { "bin/sh": "#!", "etc/empty/": "", "etc/passwd": "root" };
     const image = await imported(store, testImage(dir, { name: "example.com/a", files }));
     const { rootfs } = await store.tree(image);
@@ -312,6 +426,7 @@ Deno.test(
 Deno.test(
   "verifyImage() leaves a damaged tree that a pod uses",
   inTemp(async (dir, store) => {
+    extracting(store);
     const image = await imported(
       store,
       testImage(dir, { name: "example.com/a", files: { a: "" } }),

@@ -2,6 +2,7 @@
 import type { ImageManifest } from "../appc/image_manifest.ts";
 import type { StoreKey } from "../appc/image_id.ts";
 import type { ImageName } from "../appc/image_name.ts";
+import type { TreeKind } from "./tree_root.ts";
 
 /** An image by its ID, of which at least two digits are given, or by name and labels. */
 export type ImageQuery = { readonly id: string } | ImageName;
@@ -22,8 +23,12 @@ export interface StoredImage {
 export interface RenderedTree {
   /** `deps-sha512-…`: what the tree was rendered from. */
   readonly id: string;
+  /** How it is kept. */
+  readonly kind: TreeKind;
   /** The root file system: an absolute path if the data directory is one. */
   readonly rootfs: string;
+  /** Whether it can be looked into: a tree that is an index has to be mounted first, which `Store.tree` does. */
+  readonly ready: boolean;
 }
 
 /** A lock of the store, until it is disposed. */

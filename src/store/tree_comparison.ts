@@ -133,6 +133,48 @@ class Comparison {
   }
 }
 
+/**
+ * Compares the files of a tree that is an index with those that are known to be right: the index, and the archives.
+ *
+ * @returns what is different, like `its index is changed`; undefined where they are the same
+ */
+export function indexDifference(tree: string, right: string): string | undefined {
+  const names = (path: string) => Array.from(Deno.readDirSync(path), ({ name }) => name).sort();
+  const wanted = names(right);
+  for (const name of wanted) {
+    const what = name.endsWith(".erofs") ? "its index" : `its archive ${name}`;
+    if (!names(tree).includes(name)) return `${what} is missing`;
+    if (!sameFiles(`${tree}/${name}`, `${right}/${name}`)) return `${what} is changed`;
+  }
+  return undefined;
+}
+
+function sameFiles(a: string, b: string): boolean {
+  const [statusA, statusB] = [Deno.statSync(a), Deno.statSync(b)];
+  if (statusA.dev === statusB.dev && statusA.ino === statusB.ino) return true;
+  if (statusA.size !== statusB.size) return false;
+  using fileA = Deno.openSync(a);
+  using fileB = Deno.openSync(b);
+  const [chunkA, chunkB] = [new Uint8Array(1 << 18), new Uint8Array(1 << 18)];
+  while (true) {
+    const lengthA = fill(fileA, chunkA);
+    const lengthB = fill(fileB, chunkB);
+    if (!equal(chunkA.subarray(0, lengthA), chunkB.subarray(0, lengthB))) return false;
+    if (lengthA === 0) return true;
+  }
+}
+
+/** Reads until a chunk is full or the file ends; returns how much it was. */
+function fill(file: Deno.FsFile, chunk: Uint8Array): number {
+  let length = 0;
+  while (length < chunk.length) {
+    const n = file.readSync(chunk.subarray(length));
+    if (n === null) break;
+    length += n;
+  }
+  return length;
+}
+
 function equal(a: Uint8Array, b: Uint8Array | undefined): boolean {
   return b !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

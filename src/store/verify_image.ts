@@ -8,13 +8,14 @@ import { KernelError } from "../linux/errno.ts";
 import { exists } from "../linux/exists.ts";
 import { cstring, trySyscall } from "../linux/syscall.ts";
 import { syncFileSystem } from "../linux/sync.ts";
-import { imageGraph } from "./image_graph.ts";
+import { type ImageGraph, imageGraph } from "./image_graph.ts";
 import { treePath } from "./layout.ts";
 import { renderInto } from "./render_tree.ts";
 import type { ImageStore, StoredImage, StoreUse } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
-import { treeDifference } from "./tree_comparison.ts";
+import { indexDifference, treeDifference } from "./tree_comparison.ts";
 import { treeIdOf } from "./tree_id.ts";
+import { detachTrees, isIndex, renderIndex } from "./tree_index.ts";
 import { AT_FDCWD, RENAME_EXCHANGE } from "../linux/constants.ts";
 
 /**
@@ -36,16 +37,31 @@ export async function verifyImage(
   if (!exists(treePath(store.dataDir, id))) return undefined;
   using temp = TempDirectory.create(store.dataDir);
   // The rendering hashes every archive that goes into the tree.
-  const right = await renderInto(store.dataDir, temp.path, graph);
+  const right = await renderAlike(store, graph, id, temp.path);
   const difference = compare(store, id, right);
   if (difference !== undefined) replaceTree(store, image, id, right, difference, inUse);
   return difference;
 }
 
+/** Renders a tree anew, of the kind of the one that is there. Returns its path. */
+async function renderAlike(
+  { dataDir }: ImageStore,
+  graph: ImageGraph,
+  id: string,
+  temp: string,
+): Promise<string> {
+  const tree = `${temp}/tree`;
+  const indexed = isIndex(dataDir, id) && await renderIndex(dataDir, graph, tree);
+  return indexed ? tree : await renderInto(dataDir, temp, graph);
+}
+
 function compare(store: ImageStore, id: string, right: string): string | undefined {
   using _lock = store.prepareLock();
   const path = treePath(store.dataDir, id);
-  return exists(path) ? treeDifference(`${path}/rootfs`, `${right}/rootfs`) : undefined;
+  if (!exists(path)) return undefined;
+  return exists(`${right}/rootfs`)
+    ? treeDifference(`${path}/rootfs`, `${right}/rootfs`)
+    : indexDifference(path, right);
 }
 
 function checkBlob(image: StoredImage): void {
@@ -104,7 +120,8 @@ function replaceTree(
   }
   const path = treePath(store.dataDir, id);
   if (!exists(path)) return;
-  syncFileSystem(right);
+  if (exists(`${right}/rootfs`)) syncFileSystem(right);
+  detachTrees(store.dataDir, (name) => name === id);
   const [a, b] = [cstring(right), cstring(path)];
   const result = trySyscall("renameat2", AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
   if (result < 0) throw new KernelError(-result, `replace ${path}`);

@@ -1,4 +1,5 @@
 import { removeImage } from "../../store/collect_images.ts";
+import { usedByPods } from "../../pod/directory/used_by_pods.ts";
 import { Store } from "../../store/store.ts";
 import { Failure } from "../../failure.ts";
 import type { Invocation } from "../grammar/command.ts";
@@ -16,7 +17,7 @@ export default async function run({ args, global }: Invocation): Promise<number>
   for (const text of args) {
     try {
       const { key } = await storedImage(store, text);
-      freed += removeImage(store, key);
+      freed += removeImage(store, key, usedByPods(store.dataDir));
       printLine(`successfully removed aci for image: "${key}"`);
       removed += 1;
     } catch (error) { // whatever it is: the other images are to be removed all the same

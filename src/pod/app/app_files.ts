@@ -4,7 +4,7 @@ import { exists } from "../../linux/exists.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
 import { closeDescriptor, openDirectoryIfThere, tryLockShared } from "../../linux/lock.ts";
 import type { Process } from "../../linux/process.ts";
-import { treePath } from "../../store/layout.ts";
+import { readyTree } from "../../store/tree_index.ts";
 import { inHelperChild } from "../../../stage1/steps/in_helper_child.ts";
 import * as k from "../../linux/constants.ts";
 import { type Section, type Slot, slot } from "../../../stage1/engine/plan.ts";
@@ -144,6 +144,11 @@ function holdPod(pod: PodView, held: DisposableStack): void {
   throw new Failure(`pod "${pod.uuid}" has just been started or removed; try again`);
 }
 
+/** The path of a tree's root for an option of a mount, which takes 255 bytes: from the pod's directory, where it can be. */
+function layerBelow(dataDir: string, path: string): string {
+  return path.startsWith(`${dataDir}/`) ? `../../..${path.slice(dataDir.length)}` : path;
+}
+
 /** Opens the root of an app that does not run. */
 function openAtRest(
   dataDir: string,
@@ -160,11 +165,7 @@ function openAtRest(
       return root;
     });
   }
-  const id = treeIdOfApp(pod, app);
-  if (!exists(`${treePath(dataDir, id)}/rootfs`)) {
-    throw new Failure(`the tree ${id} of app "${app}" is gone; fetch its image again`);
-  }
-  const tree = `../../../cas/tree/${id}/rootfs`;
+  const tree = layerBelow(dataDir, readyTree(dataDir, treeIdOfApp(pod, app)));
   const upper = `${overlayPath(app)}/upper`;
   // Not the directory that the app has: overlayfs may have marked that as used.
   const work = `${overlayPath(app)}/scratch-${crypto.randomUUID()}`;

@@ -7,6 +7,7 @@ import { rktAnnotationValue } from "../../appc/rkt_annotation.ts";
 import { Failure } from "../../failure.ts";
 import { exists } from "../../linux/exists.ts";
 import { treePath } from "../../store/layout.ts";
+import { treeRoot } from "../../store/tree_root.ts";
 import type { PodApp, Root } from "../../../stage1/pod.ts";
 import { resolveApps } from "../../../stage1/resolve/resolve.ts";
 import { type PodView, readPodFile } from "../directory/pod_directory.ts";
@@ -16,7 +17,7 @@ import { copyPath, overlayPath, type RootKind, volumePath } from "./prepare_pod.
 export interface PodRoots {
   readonly dataDir: string;
   readonly kind: RootKind;
-  /** The tree of an app, a path of the host below `dataDir`; empty where there is none yet. */
+  /** The root of an app's tree: below `dataDir`, or an absolute path; empty where there is none yet. */
   tree(app: string): string;
   /** Gets the path of whatever in a tree decides something. */
   looked?(path: string): void;
@@ -40,8 +41,9 @@ export function resolvePod(
   roots: PodRoots,
   options: Confinement,
 ): Promise<readonly PodApp[]> {
-  // The kernel takes at most 255 bytes for an option of a mount, so these are relative to the pod's directory.
-  const relative = (path: string) => `../../..${path.slice(roots.dataDir.length)}`;
+  // The kernel takes at most 255 bytes for an option of a mount, so what can be is relative to the pod's directory.
+  const relative = (path: string) =>
+    path.startsWith(`${roots.dataDir}/`) ? `../../..${path.slice(roots.dataDir.length)}` : path;
   return resolveApps(manifest, {
     tree: ({ name }: RuntimeApp) => roots.tree(name),
     root: ({ name, annotations }): Root =>
@@ -78,11 +80,24 @@ export async function resolvedPod(
 ): Promise<ResolvedPod> {
   const manifest = completeManifest(pod);
   const kind = rootKindOf(pod);
-  const tree = (app: string) =>
-    kind === "copy"
-      ? `${pod.path}/${copyPath(app)}`
-      : `${treePath(dataDir, treeIdOfApp(pod, app))}/rootfs`;
-  return { manifest, kind, apps: await resolvePod(manifest, { dataDir, kind, tree }, options) };
+  const trees = new Map<string, string>();
+  for (const { name } of manifest.apps) {
+    const tree = kind === "copy"
+      ? `${pod.path}/${copyPath(name)}`
+      : await podTree(dataDir, treeIdOfApp(pod, name));
+    trees.set(name, tree);
+  }
+  const roots: PodRoots = { dataDir, kind, tree: (app) => trees.get(app) ?? "" };
+  return { manifest, kind, apps: await resolvePod(manifest, roots, options) };
+}
+
+/** The root of a pod's tree, mounted where it has to be. */
+export async function podTree(dataDir: string, id: string): Promise<string> {
+  const root = treeRoot(dataDir, id);
+  if (root?.ready === true) return root.path;
+  if (root === undefined) return `${treePath(dataDir, id)}/rootfs`;
+  const { readyTree } = await import("../../store/tree_index.ts");
+  return readyTree(dataDir, id);
 }
 
 /**
