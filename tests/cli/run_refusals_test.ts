@@ -202,21 +202,17 @@ Deno.test("an image with something else at /dev is told of", async () => {
   await world.rkt("gc", "--grace-period=0s");
 });
 
-Deno.test("a tree that is gone is told of, and made again where what is left of it is deleted", async () => {
-  await using place = await World.make();
-  assert.equal(await place.output("echo before"), "before\n");
-  const [id] = list(`${place.dataDir}/cas/tree`);
-  const tree = `${place.dataDir}/cas/tree/${id}`;
-  Deno.removeSync(`${tree}/rootfs`, { recursive: true });
-  const { code, stderr } = await place.run("true", "--user=www");
-  assert.equal(code, 254);
-  assert.equal(
-    stderr,
-    `run: the image's tree ${tree}/rootfs is gone; delete ${tree}, then it is made again\n`,
-  );
-  Deno.removeSync(tree, { recursive: true });
-  assert.equal(await place.output("echo after", "--user=www"), "after\n");
-});
+for (const kind of ["index.erofs", "rootfs"]) {
+  Deno.test(`a tree whose ${kind} is gone is made again`, async () => {
+    await using place = await World.make(kind === "rootfs" ? "extracted" : "indexed");
+    assert.equal(await place.output("echo before"), "before\n");
+    const [id] = list(`${place.dataDir}/cas/tree`);
+    Deno.removeSync(`${place.dataDir}/cas/tree/${id}/${kind}`, { recursive: true });
+    assert.equal(await place.output("echo after", "--user=www"), "after\n");
+    assert.deepEqual(list(`${place.dataDir}/cas/tree`), [id]);
+    assert.ok(list(`${place.dataDir}/cas/tree/${id}`).includes(kind));
+  });
+}
 
 /** A system call that fails (strace(1) sees to it), and the line of stage1. */
 const INJECTED: readonly (readonly [string, string])[] = [

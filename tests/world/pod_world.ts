@@ -4,6 +4,7 @@ import { architectureLabel } from "../../src/appc/label.ts";
 import { removeCgroupsSoon } from "../../src/pod/cgroups/pod_cgroups.ts";
 import { syscall, trySyscall } from "../../src/linux/syscall.ts";
 import { listPods } from "../../src/pod/directory/pod_directory.ts";
+import { detachTrees } from "../../src/store/tree_index.ts";
 import { type Outcome, RKT, rkt } from "./rkt.ts";
 import { only } from "./nth.ts";
 import { within } from "./until.ts";
@@ -45,8 +46,10 @@ export class World implements AsyncDisposable {
   readonly root = `${this.dir}/root`;
   readonly #pods: Pod[] = [];
 
-  static async make(): Promise<World> {
+  /** @param trees whether its trees are extracted, or indexes where the kernel can mount them */
+  static async make(trees: "extracted" | "indexed" = "indexed"): Promise<World> {
     const world = new World();
+    if (trees === "extracted") extractTrees(world.dataDir);
     Deno.mkdirSync(world.root);
     makeRoot(world.root);
     const file = await world.build("box.aci", ["--name", BOX, "--exec", "/bin/sh"]);
@@ -154,8 +157,15 @@ export class World implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const pod of this.#pods) await pod.end();
     for (const pod of listPods(this.dataDir)) removeCgroupsSoon(pod);
+    detachTrees(this.dataDir, () => true);
     Deno.removeSync(this.dir, { recursive: true });
   }
+}
+
+/** Lets a store extract its trees, whatever the kernel can do; its directory need not be there yet. */
+export function extractTrees(dataDir: string): void {
+  Deno.mkdirSync(`${dataDir}/cas`, { recursive: true, mode: 0o750 });
+  Deno.writeTextFileSync(`${dataDir}/cas/index-method`, "off\n");
 }
 
 /** The UUID in what {@linkcode World.pods} returns: `run/UUID`. */
