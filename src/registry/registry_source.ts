@@ -91,6 +91,11 @@ export class RegistrySource implements ImageSource {
     this.#blobEndpoints = this.#endpoints;
   }
 
+  /** Where the manifest was found, or will be looked for first. */
+  get endpoint(): Endpoint | undefined {
+    return this.#blobEndpoints[0];
+  }
+
   manifest(): Promise<ResolvedManifest> {
     return this.#manifest ??= this.#resolve();
   }

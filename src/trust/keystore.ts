@@ -4,6 +4,7 @@
  *
  *     CONFIG/trustedkeys/root.d/FINGERPRINT              trusted for every name
  *     CONFIG/trustedkeys/prefix.d/PREFIX/FINGERPRINT     trusted for PREFIX and the names below it
+ *     CONFIG/trustedkeys/…/FINGERPRINT.pem               a key of cosign, for images in registries
  *
  * once below the system's configuration (what the distribution ships) and once below the local one
  * (what the administrator decided). An empty local file masks the system's key of the same path.
@@ -32,14 +33,22 @@ export interface KeyFile {
   readonly path: string;
   readonly scope: TrustScope;
   readonly origin: "system" | "local";
+  /** What is in it: an armoured OpenPGP key, or (`FINGERPRINT.pem`) a key that signs images of registries. */
+  readonly kind: "openpgp" | "pem";
   /** `undefined` when the file's name is no fingerprint: such a file trusts nothing. */
   readonly fingerprint: Fingerprint | undefined;
   /** A system key that an empty local file switches off, or that empty file itself. */
   readonly masked: boolean;
 }
 
+/** The end of the name of a PEM file. */
+const PEM = ".pem";
+
 /** A segment of a name: the appc identifier's alphabet, which has no `..` and no hidden names. */
 const SEGMENT = /^[a-z0-9]+(?:[-._~]+[a-z0-9]+)*$/;
+
+/** The first segment: of a registry, with its port. */
+const FIRST_SEGMENT = /^[a-z0-9]+(?:[-._~]+[a-z0-9]+)*(?::[0-9]{1,5})?$/;
 
 /**
  * Checks a prefix of image names: `example.com` or `example.com/app`.
@@ -47,7 +56,9 @@ const SEGMENT = /^[a-z0-9]+(?:[-._~]+[a-z0-9]+)*$/;
  * @throws {Failure}
  */
 export function parsePrefix(text: string): TrustScope {
-  if (text.length <= 1024 && text.split("/").every((segment) => SEGMENT.test(segment))) return text;
+  const [first = "", ...others] = text.split("/");
+  const fits = FIRST_SEGMENT.test(first) && others.every((segment) => SEGMENT.test(segment));
+  if (text.length <= 1024 && fits) return text;
   throw new Failure(
     `prefix ${JSON.stringify(text)} is not the beginning of an image name; ` +
       `it has the form example.com or example.com/app`,
@@ -85,6 +96,16 @@ function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What a file's name says: the kind of its key, and its fingerprint. */
+function namedKey(name: string): Pick<KeyFile, "kind" | "fingerprint"> {
+  const isPem = name.endsWith(PEM);
+  const digits = isPem ? name.slice(0, -PEM.length) : name;
+  const fingerprint = isFingerprint(digits) && (!isPem || digits.length === 64)
+    ? digits
+    : undefined;
+  return { kind: isPem ? "pem" : "openpgp", fingerprint };
+}
+
 /** The files of one scope, masked ones included. */
 function scopeFiles(keystore: Keystore, scope: TrustScope): KeyFile[] {
   const local = filesOf(scopeDirectory(keystore.local, scope));
@@ -93,7 +114,7 @@ function scopeFiles(keystore: Keystore, scope: TrustScope): KeyFile[] {
     path: `${scopeDirectory(keystore[origin], scope)}/${name}`,
     scope,
     origin,
-    fingerprint: isFingerprint(name) ? name : undefined,
+    ...namedKey(name),
     masked,
   });
   const system = filesOf(scopeDirectory(keystore.system, scope)).filter((file) => !file.empty);
@@ -114,13 +135,19 @@ export function scopesOf(name: string): TrustScope[] {
  * shows. Keys that count are those that {@linkcode trustedKeyFiles} returns.
  */
 export function keyFilesFor(keystore: Keystore, name: string): KeyFile[] {
-  const scopes = SEGMENT.test(name.split("/")[0] ?? "") ? scopesOf(parsePrefix(name)) : [ROOT];
+  const scopes = FIRST_SEGMENT.test(name.split("/")[0] ?? "")
+    ? scopesOf(parsePrefix(name))
+    : [ROOT];
   return scopes.flatMap((scope) => scopeFiles(keystore, scope));
 }
 
-/** The files of the keys that are trusted to sign images of a name. */
-export function trustedKeyFiles(keystore: Keystore, name: string): KeyFile[] {
-  return keyFilesFor(keystore, name).filter(isTrusted);
+/** The files of the keys of a kind that are trusted to sign images of a name. */
+export function trustedKeyFiles(
+  keystore: Keystore,
+  name: string,
+  kind: KeyFile["kind"] = "openpgp",
+): KeyFile[] {
+  return keyFilesFor(keystore, name).filter((file) => file.kind === kind && isTrusted(file));
 }
 
 /** Whether a file is a key that counts. */
@@ -133,7 +160,7 @@ export function isTrusted({ masked, fingerprint }: KeyFile): boolean {
  * trust its key, but what its owner says in it of the key (a revocation) is as true as elsewhere.
  */
 export function copiesOfTrustedKeys(keystore: Keystore, name: string): KeyFile[] {
-  const files = keyFilesFor(keystore, name);
+  const files = keyFilesFor(keystore, name).filter(({ kind }) => kind === "openpgp");
   const trusted = new Set(files.filter(isTrusted).map(({ fingerprint }) => fingerprint));
   return files.filter((file) => trusted.has(file.fingerprint) && !isMask(file));
 }
@@ -161,7 +188,8 @@ function collectPrefixes(directory: string, prefix: string, into: Set<string>): 
     throw new Failure(`keystore ${directory}: ${reason(error)}`, 254, { cause: error });
   }
   for (const entry of entries) {
-    if (!entry.isDirectory || !SEGMENT.test(entry.name)) continue;
+    const segment = prefix === "" ? FIRST_SEGMENT : SEGMENT;
+    if (!entry.isDirectory || !segment.test(entry.name)) continue;
     const below = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
     into.add(below);
     collectPrefixes(`${directory}/${entry.name}`, below, into);
@@ -195,7 +223,7 @@ function writeKeyFile(directory: string, name: string, content: string): string 
 /**
  * Trusts a key: writes it into the local half of the keystore (and so ends a mask of the same key).
  *
- * @param armoured the public key; its fingerprint must be the one given
+ * @param armoured the public key, in PEM for the kind `pem`; its fingerprint must be the one given
  * @returns the path of the key's file
  * @throws {Failure} when the keystore can't be written
  */
@@ -204,9 +232,11 @@ export function addKeyFile(
   scope: TrustScope,
   fingerprint: Fingerprint,
   armoured: string,
+  kind: KeyFile["kind"] = "openpgp",
 ): string {
   try {
-    return writeKeyFile(makeScopeDirectory(keystore, scope), fingerprint, armoured);
+    const name = kind === "pem" ? fingerprint + PEM : fingerprint;
+    return writeKeyFile(makeScopeDirectory(keystore, scope), name, armoured);
   } catch (error) {
     throw new Failure(`keystore ${keystore.local}: ${reason(error)}`, 254, { cause: error });
   }
@@ -237,7 +267,8 @@ export function revokeKeyFile(
   }
   try {
     if (shipped) {
-      writeKeyFile(makeScopeDirectory(keystore, scope), fingerprint, "");
+      const name = files.some(({ kind }) => kind === "pem") ? fingerprint + PEM : fingerprint;
+      writeKeyFile(makeScopeDirectory(keystore, scope), name, "");
       return local === undefined ? "masked" : "removed and masked";
     }
     if (local !== undefined) Deno.removeSync(local.path);

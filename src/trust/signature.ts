@@ -112,6 +112,18 @@ export async function readSignatures(
       cause: error,
     });
   }
+  return usableSignatures(packets, where);
+}
+
+/**
+ * The signatures of packets.
+ *
+ * @throws {Failure} when there is none that could be understood, or there are too many
+ */
+export function usableSignatures(
+  packets: readonly OpenPgp.SignaturePacket[],
+  where: string,
+): DetachedSignature[] {
   const signatures = packets.map(detachedSignature).filter((found) => found !== undefined);
   if (signatures.length === 0) {
     throw new Failure(`signature ${where}: no OpenPGP signature of version 4 or 6 in it`);
