@@ -7,6 +7,7 @@ import type { ImageSource, ResolvedManifest } from "../oci/image_source.ts";
 import { type OciLocation, parseOciLocation } from "../oci/location.ts";
 import { openLocalSource } from "../oci/open_source.ts";
 import { parseReference, referenceText, type RegistryReference } from "../oci/reference.ts";
+import type { RegistrySource } from "../registry/registry_source.ts";
 import type { Signer } from "../store/image_info.ts";
 import type { LayerProgress } from "../store/import_oci.ts";
 import { readReferences } from "../store/references.ts";
@@ -23,6 +24,8 @@ interface Wanted {
   readonly references: readonly string[];
   /** The digest that whoever asks has given. */
   readonly pinned: Digest | undefined;
+  /** The source, where it is a registry: that may have signatures. */
+  readonly registry?: RegistrySource;
 }
 
 /** Fetches an OCI image, once for all who want it at the same time. */
@@ -58,6 +61,7 @@ async function fromRegistry(
   const version = digest === undefined ? tag : asked.tag;
   return await importFrom(session, {
     source,
+    registry: source,
     title: { name: `${registry}/${repository}`, version, registry, repository },
     references: names,
     pinned: digest,
@@ -119,14 +123,26 @@ async function importFrom(session: FetchSession, wanted: Wanted): Promise<Stored
  * @returns who signed it
  * @throws {Failure} that says what can be done
  */
-function judge(
+async function judge(
   session: FetchSession,
-  { source, pinned }: Wanted,
+  { source, pinned, registry }: Wanted,
   resolved: ResolvedManifest,
 ): Promise<readonly Signer[]> {
-  if (session.allows("image")) return Promise.resolve([]);
-  if (pinned !== undefined && [resolved.digest, ...resolved.indexes].includes(pinned)) {
-    return Promise.resolve([]);
+  if (session.allows("image")) return [];
+  if (pinned !== undefined && [resolved.digest, ...resolved.indexes].includes(pinned)) return [];
+  if (registry !== undefined) {
+    const { verifyOciSignatures } = await import("./oci_signatures.ts");
+    const { keystore, message } = session.settings;
+    const signers = await verifyOciSignatures(registry, resolved, {
+      keystore,
+      trustedKeys: (name) => session.trustedKeys(name),
+      policy: { allowDsa: session.allows("dsa") },
+      client: session.client,
+      lookaside: (await session.registries()).lookaside,
+    });
+    message("signature verified:");
+    for (const signer of signers) message(`  ${signer.identity} ${signer.fingerprint}`);
+    return signers;
   }
   throw new Failure(
     `${source.name}: nobody whom you trust has signed it; name it by its digest (@${

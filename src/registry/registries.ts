@@ -7,6 +7,7 @@ import type { Platform } from "../oci/platform.ts";
 import type { RegistryReference } from "../oci/reference.ts";
 import { certificateDirectories } from "./certificates.ts";
 import { authFiles, type UserEnvironment } from "./credentials.ts";
+import { lookasideDirectories } from "./lookaside.ts";
 import { confPaths, readRegistriesConf, type RegistriesConf } from "./registries_conf.ts";
 import { RegistryClient } from "./registry_client.ts";
 import { RegistrySource } from "./registry_source.ts";
@@ -25,7 +26,12 @@ export interface RegistrySettings {
 
 /** The registries of one command. Disposing closes the connections. */
 export class Registries implements Disposable {
-  private constructor(readonly client: RegistryClient, readonly conf: RegistriesConf) {}
+  private constructor(
+    readonly client: RegistryClient,
+    readonly conf: RegistriesConf,
+    /** Directories that say where signatures lie beside a registry. */
+    readonly lookaside: readonly string[],
+  ) {}
 
   /** Reads the configuration. @throws {Failure} a file of it is damaged */
   static async open(settings: RegistrySettings): Promise<Registries> {
@@ -41,7 +47,7 @@ export class Registries implements Disposable {
       ...debug !== undefined && { log: debug },
       ...retry !== undefined && { retry },
     });
-    return new Registries(client, conf);
+    return new Registries(client, conf, lookasideDirectories(user));
   }
 
   /** The image that a name stands for. @throws {Failure} its registry is blocked */

@@ -66,7 +66,12 @@ async function openMessage(
       config: { maxDecompressedMessageSize: MAX_PAYLOAD },
     });
     const signed = message.unwrapCompressed();
-    const signatures = [...signed.packets].filter((each) => each instanceof SignaturePacket);
+    // The library reads up to the payload, and leaves what is behind it in a stream, here an array.
+    const behind: unknown = Reflect.get(signed.packets, "stream");
+    const packets = [
+      ...new Set<unknown>([...signed.packets, ...Array.isArray(behind) ? behind : []]),
+    ];
+    const signatures = packets.filter((each) => each instanceof SignaturePacket);
     const literals = signed.packets.filterByTag(enums.packet.literalData);
     const payload = literals.length === 1 ? signed.getLiteralData() : null;
     if (!(payload instanceof Uint8Array)) throw new Error("there is no payload in it");
