@@ -5,6 +5,7 @@
  * last component is only ever created, never followed or overwritten. So nothing depends on what an
  * archive has put there before, or on who else changes the tree meanwhile.
  */
+import { STATX } from "../linux/statx.ts";
 import type { Creation, WriteOptions } from "./write_options.ts";
 import { ERRNO, KernelError } from "../linux/errno.ts";
 import {
@@ -49,12 +50,12 @@ const PRIVATE_FILE = 0o600;
 /** appc: parents that the archive does not list. */
 const PARENT_MODE = 0o755;
 
-const status = new Uint8Array(256);
+const status = new Uint8Array(STATX.bytes);
 
 /** Whether a name in a directory is where something is mounted (statx(2), since Linux 5.8). */
 function isMounted(parent: number, name: Uint8Array<ArrayBuffer>): boolean {
   if (trySyscall("statx", parent, name, AT_SYMLINK_NOFOLLOW, 0, status) < 0) return false;
-  const attributes = new DataView(status.buffer).getUint32(8, true);
+  const attributes = new DataView(status.buffer).getUint32(STATX.attributes, true);
   return (attributes & STATX_ATTR_MOUNT_ROOT) !== 0;
 }
 

@@ -2,6 +2,7 @@
  * Mounts an index over the archives that its files lie in. Indexes are never taken from anywhere but from our own writer:
  * the kernel trusts the structure of a file system that root mounts.
  */
+import { STATX } from "../linux/statx.ts";
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -100,15 +101,12 @@ function mounted([source = "", ...devices]: readonly string[], direct: boolean):
   }
 }
 
-/** Where `struct statx` has the alignments of direct I/O, since Linux 6.1 (include/uapi/linux/stat.h). */
-const STATX = { size: 256, mask: 0, memoryAlign: 152, offsetAlign: 156 } as const;
-
 /**
  * Whether a file can be read directly in blocks of an index. Where it can't, as on disks with sectors of 4096 bytes, a mount
  * would succeed and its reads fail.
  */
 function takesDirectReads(fd: number): boolean {
-  const status = new Uint8Array(STATX.size);
+  const status = new Uint8Array(STATX.bytes);
   if (trySyscall("statx", fd, cstring(""), AT_EMPTY_PATH, STATX_DIOALIGN, status) < 0) return false;
   const view = new DataView(status.buffer);
   if ((view.getUint32(STATX.mask, true) & STATX_DIOALIGN) === 0) return false;

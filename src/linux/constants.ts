@@ -1,7 +1,7 @@
 /**
  * The kernel's constants by their headers' names, once for all of rkt: for system calls that rkt makes, and for
- * those in plans (stage1/engine/print.ts finds names here by their prefix and value). Error numbers are in errno.ts;
- * numbers of netlink protocols, which nothing else needs, in src/net/kernel.
+ * those in plans (stage1/engine/print.ts finds names here by their prefix and value). Error numbers are in errno.ts, the
+ * fields of `struct statx` in statx.ts; numbers of messages of netlink, which nothing else needs, in src/net/kernel.
  */
 import { O_CLOEXEC } from "./early_constants.ts";
 
@@ -183,15 +183,10 @@ export const POLLOUT = 4;
 
 // include/linux/socket.h, include/uapi/linux/{sockios,if}.h
 export const AF_UNIX = 1;
-export const AF_INET = 2;
-export const AF_NETLINK = 16;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_SEQPACKET = 5;
-export const SOCK_CLOEXEC = O_CLOEXEC;
-export const NETLINK_NETFILTER = 12;
 export const SIOCSIFFLAGS = 0x8914;
-export const IFF_UP = 1;
 export const SCM_RIGHTS = 1;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_CMSG_CLOEXEC = 0x40000000;

@@ -4,6 +4,7 @@
  * a directory that is held open, never follows a link and never enters another file system, so
  * nothing outside of the tree can be reached.
  */
+import { STATX } from "./statx.ts";
 import { u16At } from "./bytes.ts";
 import { ERRNO, errnoText, KernelError } from "./errno.ts";
 import { closeDescriptor, tryOpenDirectory } from "./lock.ts";
@@ -65,7 +66,7 @@ class Walk {
   left: string | undefined;
   readonly #mounts: LeftoverMounts;
   readonly #stack: Frame[] = [];
-  readonly #statx = new Uint8Array(256);
+  readonly #statx = new Uint8Array(STATX.bytes);
   readonly #statxView = new DataView(this.#statx.buffer);
   #moved = 0;
 
@@ -157,8 +158,8 @@ class Walk {
   #unlink(dirFd: number, name: Uint8Array<ArrayBuffer>, flags: number): number {
     const mask = STATX_NLINK | STATX_BLOCKS;
     const known = trySyscall("statx", dirFd, name, AT_SYMLINK_NOFOLLOW, mask, this.#statx) === 0;
-    const links = this.#statxView.getUint32(16, true);
-    const blocks = Number(this.#statxView.getBigUint64(48, true));
+    const links = this.#statxView.getUint32(STATX.links, true);
+    const blocks = Number(this.#statxView.getBigUint64(STATX.blocks, true));
     const unlink = () => -trySyscall("unlinkat", dirFd, name, flags);
     let errno = unlink();
     while (errno === ERRNO.EBUSY && this.#unmounts(dirFd, name)) errno = unlink();

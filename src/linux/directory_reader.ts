@@ -1,4 +1,5 @@
 /** Reads directories, attributes and contents with all that the kernel knows; names are bytes. */
+import { STATX } from "./statx.ts";
 import { u16At } from "./bytes.ts";
 import { type ByteString, byteString } from "./byte_string.ts";
 import { ERRNO, KernelError } from "./errno.ts";
@@ -34,8 +35,6 @@ export interface FileStatus {
   readonly device: string;
 }
 
-// include/uapi/linux/stat.h
-const STATX_SIZE = 256;
 /** XATTR_LIST_MAX and XATTR_SIZE_MAX, include/uapi/linux/limits.h. */
 const XATTR_MAX = 65536;
 
@@ -43,7 +42,7 @@ const XATTR_MAX = 65536;
 export class DirectoryReader {
   readonly #calls: ReadingCalls = readingCalls();
   readonly #name = new NameBuffer();
-  readonly #stat = new Uint8Array(STATX_SIZE);
+  readonly #stat = new Uint8Array(STATX.bytes);
   readonly #view = new DataView(this.#stat.buffer);
   readonly #entries = new Uint8Array(1 << 16);
   readonly #value = new Uint8Array(XATTR_MAX);
@@ -76,17 +75,17 @@ export class DirectoryReader {
     if (result < 0) throw new KernelError(-result, "read its status");
     const view = this.#view;
     return {
-      links: view.getUint32(16, true),
-      uid: view.getUint32(20, true),
-      gid: view.getUint32(24, true),
-      mode: view.getUint16(28, true),
-      inode: view.getBigUint64(32, true),
-      size: Number(view.getBigUint64(40, true)),
-      mtime: Number(view.getBigInt64(112, true)),
-      mtimeNs: view.getUint32(120, true),
-      major: view.getUint32(128, true),
-      minor: view.getUint32(132, true),
-      device: `${view.getUint32(136, true)}:${view.getUint32(140, true)}`,
+      links: view.getUint32(STATX.links, true),
+      uid: view.getUint32(STATX.uid, true),
+      gid: view.getUint32(STATX.gid, true),
+      mode: view.getUint16(STATX.mode, true),
+      inode: view.getBigUint64(STATX.inode, true),
+      size: Number(view.getBigUint64(STATX.size, true)),
+      mtime: Number(view.getBigInt64(STATX.modified, true)),
+      mtimeNs: view.getUint32(STATX.modified + 8, true),
+      major: view.getUint32(STATX.rdev, true),
+      minor: view.getUint32(STATX.rdev + 4, true),
+      device: `${view.getUint32(STATX.device, true)}:${view.getUint32(STATX.device + 4, true)}`,
     };
   }
 

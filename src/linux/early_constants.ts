@@ -44,10 +44,27 @@ export const MFD_EXEC = 0x10;
 // include/uapi/linux/sched.h
 export const CLONE_NEWNET = 0x40000000;
 
-// include/uapi/asm-generic/socket.h
+// include/uapi/asm-generic/socket.h, include/linux/socket.h, include/linux/net.h
 export const SOL_SOCKET = 1;
+export const AF_INET = 2;
+export const AF_BRIDGE = 7;
+export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
+export const SOCK_RAW = 3;
+export const SOCK_CLOEXEC = O_CLOEXEC;
+export const MSG_DONTWAIT = 0x40;
+
+// include/uapi/linux/if.h
+export const IFF_UP = 1;
+
+// include/uapi/linux/netlink.h
+export const NETLINK_ROUTE = 0;
+export const NETLINK_SOCK_DIAG = 4;
+export const NETLINK_NETFILTER = 12;
 
 // include/uapi/linux/openat2.h, include/uapi/linux/stat.h
+/** Bytes of `struct open_how`. */
+export const OPEN_HOW_SIZE = 24;
 export const RESOLVE_NO_MAGICLINKS = 2;
 export const RESOLVE_NO_SYMLINKS = 4;
 export const STATX_BASIC_STATS = 0x7ff;

@@ -1,12 +1,9 @@
+import { STATX } from "./statx.ts";
 import { ERRNO, KernelError } from "./errno.ts";
 import { cstring, trySyscall } from "./syscall.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_CTIME, STATX_MTIME } from "./constants.ts";
 
-/** Where struct statx has its times: seconds (64 bits), then nanoseconds (32 bits). */
-const CTIME = 96;
-const MTIME = 112;
-
-const statx = new Uint8Array(256);
+const statx = new Uint8Array(STATX.bytes);
 const view = new DataView(statx.buffer);
 
 /** When a file was changed, in milliseconds since 1970. */
@@ -27,7 +24,7 @@ export function fileTimes(path: string): FileTimes | undefined {
   const mask = STATX_MTIME | STATX_CTIME;
   const name = cstring(path);
   const result = trySyscall("statx", AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, mask, statx);
-  if (result === 0) return { modified: time(MTIME), changed: time(CTIME) };
+  if (result === 0) return { modified: time(STATX.modified), changed: time(STATX.changed) };
   if (result === -ERRNO.ENOENT || result === -ERRNO.ENOTDIR) return undefined;
   throw new KernelError(-result, `look at ${path}`);
 }

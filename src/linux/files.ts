@@ -3,6 +3,7 @@
  * images. Loading costs 0.3 ms a symbol, so it is done once and only when {@linkcode fileCalls} is called.
  */
 import { ERRNO, KernelError } from "./errno.ts";
+import { OPEN_HOW_SIZE } from "./early_constants.ts";
 import type { Bytes } from "./bytes.ts";
 import { orErrno } from "./syscall.ts";
 
@@ -142,9 +143,6 @@ const NR = {
   mknodat: Deno.build.arch === "aarch64" ? 33 : 259,
   getdents64: Deno.build.arch === "aarch64" ? 61 : 217,
 } as const;
-
-/** Bytes of `struct open_how`. */
-export const OPEN_HOW_SIZE = 24;
 
 /** A `struct open_how` (include/uapi/linux/openat2.h). */
 export function openHow(flags: number, resolve: number): Uint8Array<ArrayBuffer> {

@@ -3,6 +3,7 @@
  * cost several times the kernel's part: `rkt list` looks at a thousand pods. A name may have directories in it; a symbolic
  * link at its end is refused.
  */
+import { STATX } from "./statx.ts";
 import { ERRNO, KernelError } from "./errno.ts";
 import type { FileTimes } from "./file_times.ts";
 import { exists } from "./exists.ts";
@@ -40,11 +41,7 @@ function calls(): Calls {
   return loaded ??= Deno.dlopen("libc.so.6", SYMBOLS).symbols;
 }
 
-/** Where struct statx has its times: seconds (64 bits), then nanoseconds (32 bits). */
-const CTIME = 96;
-const MTIME = 112;
-
-const status = new Uint8Array(256);
+const status = new Uint8Array(STATX.bytes);
 const view = new DataView(status.buffer);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -146,17 +143,19 @@ export class RawDirectory implements Disposable {
 
   /** The times of a file, or of the directory itself where the name is empty. Undefined where there is none. */
   times(name: string): FileTimes | undefined {
-    return this.#status(name) ? { modified: time(MTIME), changed: time(CTIME) } : undefined;
+    return this.#status(name)
+      ? { modified: time(STATX.modified), changed: time(STATX.changed) }
+      : undefined;
   }
 
   /** When a file was changed, in milliseconds since 1970. Undefined where there is none. */
   changed(name: string): number | undefined {
-    return this.#status(name) ? time(CTIME) : undefined;
+    return this.#status(name) ? time(STATX.changed) : undefined;
   }
 
   /** When the content of a file was changed, in milliseconds since 1970. Undefined where there is none. */
   modified(name: string): number | undefined {
-    return this.#status(name) ? time(MTIME) : undefined;
+    return this.#status(name) ? time(STATX.modified) : undefined;
   }
 
   /** Fills {@linkcode status}; whether there is such a file. */

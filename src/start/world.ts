@@ -23,7 +23,7 @@ import {
   type StatusPart,
   TYPE_MASK,
 } from "../../stage1/launcher/condition.ts";
-import { STATX } from "../../stage1/launcher/start_entry.ts";
+import { STATX } from "../linux/statx.ts";
 
 /** Bytes of two `struct __user_cap_data_struct` (include/uapi/linux/capability.h). */
 const CAPABILITY_DATA = 24;

@@ -3,7 +3,7 @@ import * as k from "../../src/linux/constants.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
 import { addressOf, type Field, type Section, slot, space, struct } from "../engine/plan.ts";
 import { type Condition, MOST_ATTRIBUTE, STATUS_RANGES, TYPE_MASK } from "./condition.ts";
-import { STATX } from "./start_entry.ts";
+import { STATX } from "../../src/linux/statx.ts";
 
 /** Where a replay goes on when an answer is another one, or something fails. */
 export const STALE = "the world has changed";

@@ -1,4 +1,5 @@
 /** The questions about the world that a start was made from, with the answers. */
+import { STATX } from "../../src/linux/statx.ts";
 
 /**
  * What of a file's status (statx(2)) is compared:
@@ -46,8 +47,9 @@ export const MOST_ATTRIBUTE = 64;
 /** Ranges of `struct statx` (include/uapi/linux/stat.h): from, bytes. */
 export const STATUS_RANGES: Readonly<Record<StatusPart, readonly (readonly [number, number])[]>> = {
   type: [],
-  object: [[32, 8], [136, 8]], // stx_ino; stx_dev_major, stx_dev_minor
-  content: [[32, 16], [96, 12], [136, 8]], // stx_ino, stx_size; stx_ctime
+  object: [[STATX.inode, 8], [STATX.device, 8]],
+  // The inode's number and the size behind it in one.
+  content: [[STATX.inode, 16], [STATX.changed, 12], [STATX.device, 8]],
 };
 
 /** `S_IFMT` (inode(7)). */

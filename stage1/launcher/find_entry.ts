@@ -5,6 +5,7 @@
  * looked at, the key is compared byte by byte, and what is found is not executed but for the steps of its replay, which
  * ask everything again.
  */
+import { STATX } from "../../src/linux/statx.ts";
 import * as k from "../../src/linux/constants.ts";
 import { FNV_OFFSET_BASIS } from "../engine/fnv1a.ts";
 import { addressOf, instructionAt, type Section, slot, space, struct } from "../engine/plan.ts";
@@ -17,7 +18,6 @@ import {
   MOST_ENTRY_BYTES,
   STARTS_DIRECTORY,
   STARTS_MODE,
-  STATX,
 } from "./start_entry.ts";
 
 /** `PATH_MAX` (include/uapi/linux/limits.h). */

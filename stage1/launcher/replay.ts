@@ -7,6 +7,7 @@
  *
  * It is a plan, so it can be printed, and is interpreted in tests.
  */
+import { STATX } from "../../src/linux/statx.ts";
 import * as k from "../../src/linux/constants.ts";
 import { assemble, type Layout } from "../engine/assemble.ts";
 import type { Architecture } from "../engine/machine/engine.ts";
@@ -22,7 +23,7 @@ import {
 } from "../engine/plan.ts";
 import { askAgain, STALE } from "./ask_again.ts";
 import type { Condition } from "./condition.ts";
-import { ENTRY_ADDRESS, HEADER, STATX } from "./start_entry.ts";
+import { ENTRY_ADDRESS, HEADER } from "./start_entry.ts";
 
 /** A start to be replayed. */
 export interface Replay {

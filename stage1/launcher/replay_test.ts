@@ -4,7 +4,7 @@ import { interpret, type Kernel, type KernelValue } from "../engine/testing/inte
 import type { Condition } from "./condition.ts";
 import { askAgain, STALE } from "./ask_again.ts";
 import { Section } from "../engine/plan.ts";
-import { STATX } from "./start_entry.ts";
+import { STATX } from "../../src/linux/statx.ts";
 
 // include/uapi/asm-generic/errno-base.h, errno.h
 const EACCES = 13;

@@ -18,9 +18,6 @@ export const STARTS_DIRECTORY = "/run/rkt/starts";
 export const STARTS_MODE = 0o40700;
 export const ENTRY_MODE = 0o100600;
 
-/** Offsets of fields of `struct statx` (include/uapi/linux/stat.h). */
-export const STATX = { links: 16, mode: 28, size: 40, bytes: 256 } as const;
-
 /** Where the launcher maps an entry: above every executable, below everything that the kernel places. */
 export const ENTRY_ADDRESS = 0x2000_0000;
 

@@ -2,7 +2,7 @@
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot, struct } from "../engine/plan.ts";
 
-export const OPEN_HOW_SIZE = 24;
+export { OPEN_HOW_SIZE } from "../../src/linux/constants.ts";
 
 /** `struct open_how` for a path below an app's root; links in it mean what they mean to the app. */
 export const inRoot = (flags: number, more = 0) =>
@@ -77,7 +77,7 @@ export function attach(steps: Section, what: string, mount: Slot, target: Slot):
 export function ownDirectory(steps: Section, at: string, root: Slot, name: string): Slot {
   const target = slot("target");
   steps.attempt(`make /${name} ${at}`, "mkdirat", [root, name, 0o755]);
-  steps.must(`open /${name} ${at}`, "openat2", [root, name, REAL_DIRECTORY, OPEN_HOW_SIZE], {
+  steps.must(`open /${name} ${at}`, "openat2", [root, name, REAL_DIRECTORY, k.OPEN_HOW_SIZE], {
     store: target,
     hint: `the image has something else than a directory at /${name}`,
   });

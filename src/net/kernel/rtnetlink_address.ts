@@ -1,4 +1,5 @@
 /** Requests to rtnetlink for addresses and neighbours, and its answers (rtnetlink(7)). */
+import { AF_BRIDGE } from "../../linux/early_constants.ts";
 import { type Bytes, concat } from "../../linux/bytes.ts";
 import { AF_INET6, family, type IpAddress, type IpPrefix, prefixText } from "../model/address.ts";
 import {
@@ -119,7 +120,6 @@ export function addNeighbour(index: number, address: IpAddress, mac: Bytes): Req
   return { doing: "add a neighbour", message };
 }
 
-const AF_BRIDGE = 7;
 const NUD_NOARP = 0x40;
 const NTF_MASTER = 0x04;
 

@@ -1,4 +1,5 @@
 /** Requests to rtnetlink for links, and its answers (rtnetlink(7); include/uapi/linux/if_link.h). */
+import { AF_BRIDGE, IFF_UP } from "../../linux/early_constants.ts";
 import { type Bytes, concat } from "../../linux/bytes.ts";
 import { AF_INET, family, type IpAddress } from "../model/address.ts";
 import {
@@ -41,7 +42,6 @@ const IFLA_INFO_SLAVE_DATA = 5;
 const VETH_INFO_PEER = 1;
 
 // include/uapi/linux/if.h
-const IFF_UP = 1;
 const IFF_PROMISC = 0x100;
 
 /** A link that is to be made. */
@@ -144,7 +144,6 @@ export function setLink(index: number, changes: Partial<NewLink>, name = `${inde
   return { doing: `set up link ${name}`, message };
 }
 
-const AF_BRIDGE = 7;
 const IFLA_PROTINFO = 12;
 const IFLA_BRPORT_MODE = 4;
 const IFLA_BRPORT_ISOLATED = 33;

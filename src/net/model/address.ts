@@ -1,5 +1,6 @@
 /** IP addresses and networks: their bytes, their text, and arithmetic on them. */
 import type { Bytes } from "../../linux/bytes.ts";
+import { AF_INET, AF_INET6 } from "../../linux/early_constants.ts";
 
 /** An IP address in network byte order: 4 bytes for IPv4, 16 for IPv6. */
 export type IpAddress = Bytes;
@@ -10,9 +11,7 @@ export interface IpPrefix {
   readonly length: number;
 }
 
-// include/linux/socket.h
-export const AF_INET = 2;
-export const AF_INET6 = 10;
+export { AF_INET, AF_INET6 };
 
 /** `AF_INET` or `AF_INET6`. */
 export function family(address: IpAddress): number {

@@ -14,13 +14,14 @@ import { Failure } from "../../failure.ts";
 import { type ByteString, byteStringOfText, shown } from "../../linux/byte_string.ts";
 import { DirectoryReader } from "../../linux/directory_reader.ts";
 import { ERRNO, errnoText, KernelError } from "../../linux/errno.ts";
-import { OPEN_HOW_SIZE, openHow } from "../../linux/files.ts";
+import { openHow } from "../../linux/files.ts";
 import { cstring, trySyscall } from "../../linux/syscall.ts";
 import {
   AT_FDCWD,
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
+  OPEN_HOW_SIZE,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
   S_IFDIR,

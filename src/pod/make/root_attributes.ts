@@ -1,7 +1,7 @@
 /** What the root directory of an image is: the layer that a pod writes to has to be the same, because overlayfs shows it. */
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS } from "../../linux/early_constants.ts";
 import { cstring, syscall, trySyscall } from "../../linux/syscall.ts";
-import { STATX } from "../../../stage1/launcher/start_entry.ts";
+import { STATX } from "../../linux/statx.ts";
 import type { ExtendedAttribute } from "../../../stage1/pod.ts";
 
 /** Mode, owner and extended attributes of a directory. */
@@ -28,8 +28,8 @@ export function rootAttributes(rootfs: string): RootAttributes {
   const view = new DataView(status.buffer);
   return {
     mode: view.getUint16(STATX.mode, true) & 0o7777,
-    uid: view.getUint32(STATX.links + 4, true),
-    gid: view.getUint32(STATX.links + 8, true),
+    uid: view.getUint32(STATX.uid, true),
+    gid: view.getUint32(STATX.gid, true),
     attributes: attributesOf(path),
   };
 }

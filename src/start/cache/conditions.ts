@@ -7,7 +7,7 @@ import { directoryEntries } from "../../linux/directory_entries.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { cstring, trySyscall } from "../../linux/syscall.ts";
 import { World } from "../world.ts";
-import { STATX } from "../../../stage1/launcher/start_entry.ts";
+import { STATX } from "../../linux/statx.ts";
 import {
   type Condition,
   STATUS_RANGES,

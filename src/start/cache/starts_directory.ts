@@ -2,6 +2,7 @@
  * The directory of start entries: `/run/rkt/starts`, root's, 0700. A reboot forgets it. What is in it is believed by the
  * launcher, so it is written only where nobody else could have had a hand in it.
  */
+import { STATX } from "../../linux/statx.ts";
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -13,7 +14,7 @@ import {
 } from "../../linux/early_constants.ts";
 import { closeDescriptor } from "../../linux/lock.ts";
 import { cstring, trySyscall } from "../../linux/syscall.ts";
-import { STARTS_DIRECTORY, STARTS_MODE, STATX } from "../../../stage1/launcher/start_entry.ts";
+import { STARTS_DIRECTORY, STARTS_MODE } from "../../../stage1/launcher/start_entry.ts";
 
 /** The directory, open. */
 export interface StartsDirectory extends Disposable {
@@ -55,7 +56,7 @@ function isOwn(fd: number): boolean {
   const status = new Uint8Array(STATX.bytes);
   const found = trySyscall("statx", fd, cstring(""), AT_EMPTY_PATH, STATX_BASIC_STATS, status);
   const view = new DataView(status.buffer);
-  return found === 0 && view.getUint32(STATX.links + 4, true) === 0 &&
+  return found === 0 && view.getUint32(STATX.uid, true) === 0 &&
     view.getUint16(STATX.mode, true) === STARTS_MODE;
 }
 
