@@ -32,6 +32,7 @@ const QUIET = [
   "images/hostile_archives",
   "images/fetch",
   "images/fetch_faults",
+  "images/registry_commands",
   "images/actool",
   "pack/pack",
 ].map((name) => `tests/${name}_test.ts`);

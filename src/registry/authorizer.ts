@@ -116,7 +116,8 @@ export class Authorizer {
       );
     }
     const scope = parameters.get("scope") ?? "";
-    const own = `repository:${repository}:${actions}`;
+    // Who logs in wants nothing of any repository.
+    const own = repository === "" ? "" : `repository:${repository}:${actions}`;
     const request = {
       realm: url,
       service: parameters.get("service") ?? "",
@@ -137,6 +138,7 @@ export class Authorizer {
   /** Says that access was refused although everything was shown. */
   refusal(repository: string, said: string): string {
     const { host } = this.#options;
+    if (repository === "") return `${host}: refuses the user or password: ${said}`;
     return this.#source === ""
       ? `${host}: no access to ${repository}: ${said}; it does not exist, or ${
         loginHint(host)

@@ -16,6 +16,8 @@ export interface Credentials {
 export interface CredentialPlaces {
   /** `dockerAuth` of auth.d. */
   readonly configured: CredentialsByHost;
+  /** What messages call that, where it comes from elsewhere. */
+  readonly configuredBy?: string;
   /** Files of docker and podman; the first one that has an entry counts. */
   readonly files: readonly string[];
 }
@@ -85,14 +87,17 @@ export function authKey(registry: string): string {
 export async function findCredentials(
   registry: string,
   repository: string,
-  { configured, files }: CredentialPlaces,
+  { configured, configuredBy, files }: CredentialPlaces,
 ): Promise<Credentials | undefined> {
   const hosts = registry === DEFAULT_REGISTRY ? HUB_KEYS : [registry];
   for (const host of hosts) {
     const found = configured.get(host);
     if (found?.type !== "basic") continue;
     const { user, password } = found;
-    return { secret: { kind: "password", user, password }, from: "dockerAuth of auth.d" };
+    return {
+      secret: { kind: "password", user, password },
+      from: configuredBy ?? "dockerAuth of auth.d",
+    };
   }
   for (const path of files) {
     const file = readAuthFile(path);

@@ -22,6 +22,8 @@ export interface RegistrySettings {
   readonly retry?: Partial<RetryPolicy>;
   /** Whose files are read. Default: those of the caller. */
   readonly user?: UserEnvironment;
+  /** Show this registry this password, and no registry any other: for who logs in. */
+  readonly only?: { readonly host: string; readonly user: string; readonly password: string };
 }
 
 /** The registries of one command. Disposing closes the connections. */
@@ -35,13 +37,19 @@ export class Registries implements Disposable {
 
   /** Reads the configuration. @throws {Failure} a file of it is damaged */
   static async open(settings: RegistrySettings): Promise<Registries> {
-    const { config, insecure, caFile, debug, retry } = settings;
+    const { config, insecure, caFile, debug, retry, only } = settings;
     const user = settings.user ?? { variable: originalVariable, uid: Deno.uid() ?? 0 };
     const conf = await readRegistriesConf(confPaths(user));
     const client = new RegistryClient({
       allowHttp: insecure.has("http"),
       insecureTls: insecure.has("tls"),
-      credentials: { configured: dockerCredentials(config), files: authFiles(user) },
+      credentials: only === undefined
+        ? { configured: dockerCredentials(config), files: authFiles(user) }
+        : {
+          configured: new Map([[only.host, { type: "basic", ...only }]]),
+          configuredBy: "rkt login",
+          files: [],
+        },
       certificates: certificateDirectories(user),
       ...caFile !== undefined && { caFile },
       ...debug !== undefined && { log: debug },

@@ -55,6 +55,8 @@ export interface RegistryRequest {
   readonly headers?: Record<string, string>;
   /** Made anew for each try. */
   readonly body?: () => NonNullable<RequestBody["body"]>;
+  /** Whether to ask only once: what was sent in part can't be sent again. */
+  readonly once?: boolean;
   /** What is done to the repository. Default: `pull`. */
   readonly actions?: "pull" | "pull,push";
 }
@@ -86,15 +88,32 @@ export class RegistryClient implements Disposable {
     for (let attempt = 1;; attempt++) {
       try {
         const answer = await this.#authorized(host, endpoint, url, request);
-        if (!TRANSIENT.includes(answer.status)) return answer;
+        if (!TRANSIENT.includes(answer.status) || request.once) return answer;
         await this.#waitAfter(answer, endpoint, attempt);
       } catch (error) {
-        const hopeful = error instanceof TransportFailure && error.retryable;
+        const hopeful = error instanceof TransportFailure && error.retryable && !request.once;
         if (!hopeful || attempt >= this.retry.attempts) throw error;
         this.#options.log?.(`${error.message}, trying again`);
         await this.pause(attempt);
       }
     }
+  }
+
+  /**
+   * Whether a registry lets in whom the credentials show; asks for nothing else.
+   *
+   * @param host `HOST[:PORT]`
+   * @throws {Failure} that says why not
+   */
+  async ping(host: string): Promise<void> {
+    const endpoint = { host, repository: "", insecure: false };
+    const answer = await this.request(endpoint, {
+      path: new URL(`${await this.base(endpoint)}/v2/`),
+    });
+    if (answer.status !== 200) {
+      throw new Failure(`${host}: no registry of version 2: ${await errorText(answer)}`);
+    }
+    answer.cancel();
   }
 
   /**

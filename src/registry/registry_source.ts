@@ -96,6 +96,13 @@ export class RegistrySource implements ImageSource {
     return this.#blobEndpoints[0];
   }
 
+  /** Where the image is pushed to: never a mirror. */
+  get pushEndpoint(): Endpoint {
+    const endpoint = this.#endpoints.at(-1);
+    if (endpoint === undefined) throw new TypeError("no endpoint");
+    return endpoint;
+  }
+
   manifest(): Promise<ResolvedManifest> {
     return this.#manifest ??= this.#resolve();
   }

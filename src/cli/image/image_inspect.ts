@@ -7,6 +7,7 @@ import { exists } from "../../linux/exists.ts";
 import { readImageInfo, type Signer } from "../../store/image_info.ts";
 import { listImages } from "../../store/list_images.ts";
 import { Store } from "../../store/store.ts";
+import type { StoredImage } from "../../store/stored_image.ts";
 import { capabilityName } from "../../linux/capabilities.ts";
 import {
   differenceLines,
@@ -17,10 +18,11 @@ import { allowedCapabilities, noNewPrivileges } from "../../../stage1/resolve/re
 import { systemCalls } from "../../../stage1/seccomp/filter.ts";
 import { policyOf, unknownNames } from "../../../stage1/seccomp/policy.ts";
 import type { Invocation } from "../grammar/command.ts";
+import type { GlobalFlags } from "../grammar/global_flags.ts";
 import { jsonText, nanoseconds } from "../print/json.ts";
 import { printLine } from "../print/output.ts";
 import { shownSize } from "../print/size.ts";
-import { storedImage } from "../request/stored_image.ts";
+import { NotInStore, storedImage } from "../request/stored_image.ts";
 import { fullTime } from "../print/time.ts";
 
 /** An image, from the store or a file. */
@@ -40,7 +42,7 @@ type Line = readonly [subject: string, text: string];
 /** Prints what there is to know. */
 export default async function run({ args, flags, global }: Invocation): Promise<number> {
   const [text = ""] = args;
-  const image = await inspected(text, global.dir);
+  const image = await inspected(text, global);
   const security = image.manifest.app === undefined ? undefined : appSecurity(image.manifest.app);
   const format = flags.text("format");
   if (format !== undefined) {
@@ -56,11 +58,17 @@ export default async function run({ args, flags, global }: Invocation): Promise<
   return 0;
 }
 
-async function inspected(text: string, dataDir: string): Promise<Inspected> {
+async function inspected(text: string, global: GlobalFlags): Promise<Inspected> {
   const argument = parseImageArgument(text, exists);
   if (argument.kind === "file") return await inspectedFile(argument.path);
+  const dataDir = global.dir;
   const store = new Store(dataDir);
-  const { key, manifest } = await storedImage(store, text);
+  const stored = await storedOrRemote(store, text, argument.kind === "registry");
+  if (stored === undefined) {
+    const { remoteImage } = await import("../request/remote_image.ts");
+    return { ...await remoteImage(global, text), signers: [] };
+  }
+  const { key, manifest } = stored;
   const listed = (await listImages(store)).find((each) => each.key === key);
   return {
     id: readImageInfo(dataDir, key).imageId ?? key,
@@ -69,6 +77,20 @@ async function inspected(text: string, dataDir: string): Promise<Inspected> {
     importTime: listed?.importTime,
     signers: listed?.signers ?? [],
   };
+}
+
+/** The stored image; undefined for one of a registry that is not in the store. */
+async function storedOrRemote(
+  store: Store,
+  text: string,
+  isOfRegistry: boolean,
+): Promise<StoredImage | undefined> {
+  try {
+    return await storedImage(store, text);
+  } catch (error) {
+    if (isOfRegistry && error instanceof NotInStore) return undefined;
+    throw error;
+  }
 }
 
 async function inspectedFile(path: string): Promise<Inspected> {

@@ -158,6 +158,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     name: "image inspect",
     group: "Images",
     summary: "Explain an image: what it is, runs, needs and may do",
+    about: ["An image of a registry (docker://…) that is not in the store is asked for there."],
     usage: "[flags] IMAGE",
     flags: [
       {

@@ -1,0 +1,103 @@
+/** An App Container Image as an OCI image: its tree, with what it depends on, is the only layer. */
+import { TreeEntries } from "../aci/tree_entries.ts";
+import { archived } from "../aci/tar/tar_writer.ts";
+import type { App } from "../appc/app.ts";
+import type { ImageManifest } from "../appc/image_manifest.ts";
+import { labelValue } from "../appc/label.ts";
+import { Failure } from "../failure.ts";
+import { DigestHasher } from "../oci/hash.ts";
+import { CONFIG_TYPES, MANIFEST_TYPES } from "../oci/media_types.ts";
+import type { Store } from "../store/store.ts";
+import type { StoredImage } from "../store/stored_image.ts";
+import type { OutgoingImage } from "./outgoing_image.ts";
+
+const LAYER = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/** The words of Go for the architectures of App Container. */
+const ARCHITECTURES: Readonly<
+  Record<string, { readonly architecture: string; readonly variant?: string }>
+> = {
+  aarch64: { architecture: "arm64" },
+  armv6l: { architecture: "arm", variant: "v6" },
+  armv7l: { architecture: "arm", variant: "v7" },
+  i386: { architecture: "386" },
+};
+
+/**
+ * Makes an OCI image of an ACI of the store. The tree is read twice: its diff ID stands in the configuration.
+ *
+ * @throws {Failure}
+ */
+export async function aciAsOci(store: Store, image: StoredImage): Promise<OutgoingImage> {
+  const { rootfs } = await store.tree(image);
+  const open = () => layerStream(rootfs);
+  const hasher = new DigestHasher();
+  for await (const chunk of open()) hasher.update(chunk);
+  const config = new TextEncoder().encode(
+    JSON.stringify(configOf(image.manifest, hasher.digest())),
+  );
+  return {
+    config: { bytes: config, descriptor: undefined },
+    layers: [{ open, gzipType: LAYER }],
+    manifest: (config, layers) => ({
+      mediaType: MANIFEST_TYPES.ociManifest,
+      bytes: new TextEncoder().encode(JSON.stringify({
+        schemaVersion: 2,
+        mediaType: MANIFEST_TYPES.ociManifest,
+        config: { mediaType: CONFIG_TYPES.oci, digest: config.digest, size: config.size },
+        layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
+      })),
+    }),
+  };
+}
+
+/** The tree as a tar whose root is the root. */
+function layerStream(rootfs: string): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let chunks: Iterator<Uint8Array<ArrayBuffer>> | undefined;
+  return new ReadableStream({
+    pull(controller) {
+      chunks ??= archived(new TreeEntries(rootfs, ".").root());
+      const { value, done } = chunks.next();
+      if (done) controller.close();
+      // A chunk is valid until the next one.
+      else controller.enqueue(value.slice());
+    },
+    cancel: () => void chunks?.return?.(),
+  });
+}
+
+function configOf(manifest: ImageManifest, diffId: string): object {
+  const architecture = labelValue(manifest.labels, "arch");
+  const os = labelValue(manifest.labels, "os");
+  if (architecture === undefined || os === undefined) {
+    throw new Failure(`image ${manifest.name}: has no labels os and arch, which OCI images need`);
+  }
+  const created = manifest.annotations.find(({ name }) => name === "created")?.value;
+  const author = manifest.annotations.find(({ name }) => name === "authors")?.value;
+  return {
+    ...created !== undefined && { created },
+    ...author !== undefined && { author },
+    os,
+    ...ARCHITECTURES[architecture] ?? { architecture },
+    ...manifest.app !== undefined && { config: processOf(manifest.app) },
+    rootfs: { type: "layers", diff_ids: [diffId] },
+  };
+}
+
+/** What runs. An ACI's arguments are appended to `exec`, as an OCI image's are to its entrypoint. */
+function processOf(app: App): object {
+  const set = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, {}]));
+  const ports = app.ports.map(({ port, count, protocol }) =>
+    `${count > 1 ? `${port}-${port + count - 1}` : port}/${protocol}`
+  );
+  const volumes = app.mountPoints.map(({ path }) => path);
+  return {
+    User: `${app.user}:${app.group}`,
+    Env: app.environment.map(({ name, value }) => `${name}=${value}`),
+    Entrypoint: app.exec,
+    WorkingDir: app.workingDirectory ?? "/",
+    ...ports.length > 0 && { ExposedPorts: set(ports) },
+    ...volumes.length > 0 && { Volumes: set(volumes) },
+    ...Object.keys(app.userLabels).length > 0 && { Labels: app.userLabels },
+  };
+}

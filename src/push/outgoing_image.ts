@@ -1,0 +1,29 @@
+/** An image on its way into a registry: what src/push makes of an image of the store. */
+import type { Descriptor } from "../oci/descriptor.ts";
+import type { PushedBlob } from "../registry/push.ts";
+
+/** An image, ready to be sent. */
+export interface OutgoingImage {
+  readonly config: {
+    readonly bytes: Uint8Array<ArrayBuffer>;
+    readonly descriptor: Descriptor | undefined;
+  };
+  readonly layers: readonly OutgoingLayer[];
+  /** The manifest around a configuration and layers. */
+  readonly manifest: (
+    config: PushedBlob,
+    layers: readonly (PushedBlob & { readonly mediaType: string })[],
+  ) => {
+    readonly bytes: Uint8Array<ArrayBuffer>;
+    readonly mediaType: string;
+  };
+}
+
+/** A layer, uncompressed here. */
+export interface OutgoingLayer {
+  /** What it was published as, where it was. */
+  readonly published?: Descriptor;
+  readonly open: () => ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** The type of the layer compressed by gzip. */
+  readonly gzipType: string;
+}

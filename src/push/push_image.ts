@@ -1,0 +1,131 @@
+/** Pushing an image of the store into a registry. */
+import { fileStream } from "../oci/layout_source.ts";
+import { isOciImageId } from "../appc/image_id.ts";
+import { Failure } from "../failure.ts";
+import type { Digest } from "../oci/digest.ts";
+import { documentErrors, jsonOf } from "../oci/image_documents.ts";
+import { MANIFEST_TYPES } from "../oci/media_types.ts";
+import { parseReference, type RegistryReference } from "../oci/reference.ts";
+import { type PushedBlob, Pusher } from "../registry/push.ts";
+import type { Registries } from "../registry/registries.ts";
+import { layerPath, ociDocuments } from "../store/oci_image.ts";
+import { readReferences } from "../store/references.ts";
+import type { Store } from "../store/store.ts";
+import type { StoredImage } from "../store/stored_image.ts";
+import { aciAsOci } from "./aci_as_oci.ts";
+import { gzippedStream } from "./gzipped_stream.ts";
+import type { OutgoingImage, OutgoingLayer } from "./outgoing_image.ts";
+
+/** What was pushed. */
+export interface Pushed {
+  readonly digest: Digest;
+  /** Whether it is, byte by byte, what was fetched. */
+  readonly unchanged: boolean;
+}
+
+/** How to push. */
+export interface PushOptions {
+  readonly registries: Registries;
+  readonly store: Store;
+  readonly image: StoredImage;
+  readonly target: RegistryReference;
+  /** Told what is sent. */
+  readonly message: (line: string) => void;
+}
+
+/**
+ * Pushes an image.
+ *
+ * The store keeps layers uncompressed. Where the registry has the layer as it was published, nothing is sent and the image stays
+ * the same; else the layer is compressed anew, and the manifest is another one.
+ *
+ * @throws {Failure} the name has a digest, the registry refuses, or the image is damaged
+ */
+export async function pushImage(options: PushOptions): Promise<Pushed> {
+  const { registries, store, image, target, message } = options;
+  if (target.digest !== undefined) {
+    throw new Failure("push: a name with a digest can't be chosen; give a tag, or none");
+  }
+  const source = registries.source(target);
+  const endpoint = source.pushEndpoint;
+  const pusher = new Pusher(registries.client, endpoint);
+  const outgoing = isOciImageId(image.key)
+    ? storedOci(store.dataDir, image)
+    : await aciAsOci(store, image);
+  const siblings = siblingRepositories(store.dataDir, image, target);
+  const layers = [];
+  for (const [index, layer] of outgoing.layers.entries()) {
+    const name = `layer ${index + 1} of ${outgoing.layers.length}`;
+    layers.push(await pushLayer(pusher, layer, siblings, (what) => message(`${name}: ${what}`)));
+  }
+  const { bytes, descriptor } = outgoing.config;
+  const config = descriptor !== undefined && await pusher.has(descriptor.digest)
+    ? descriptor
+    : await pusher.blob({ open: () => ReadableStream.from([bytes]) });
+  const manifest = outgoing.manifest(config, layers);
+  const digest = await pusher.manifest(manifest.bytes, manifest.mediaType, target.tag ?? "latest");
+  return { digest, unchanged: image.key === digest.replace(":", "-") };
+}
+
+async function pushLayer(
+  pusher: Pusher,
+  { published, open, gzipType }: OutgoingLayer,
+  siblings: readonly string[],
+  message: (what: string) => void,
+): Promise<PushedBlob & { readonly mediaType: string }> {
+  if (published !== undefined) {
+    if (await pusher.has(published.digest)) {
+      message("is there already");
+      return published;
+    }
+    for (const sibling of siblings) {
+      if (!await pusher.mount(published.digest, sibling)) continue;
+      message(`taken from ${sibling}`);
+      return published;
+    }
+  }
+  message("sending");
+  return { ...await pusher.blob({ open: () => gzippedStream(open()) }), mediaType: gzipType };
+}
+
+/** An OCI image of the store. */
+function storedOci(dataDir: string, { key }: StoredImage): OutgoingImage {
+  const { manifestBytes, manifest, configBytes, config } = ociDocuments(dataDir, key);
+  return {
+    config: { bytes: configBytes, descriptor: manifest.config },
+    layers: manifest.layers.map((published, index) => {
+      const diffId = config.diffIds[index];
+      if (diffId === undefined) throw new Error("as many diff IDs as layers");
+      const open = () => fileStream(Deno.openSync(layerPath(dataDir, diffId)));
+      const plain = published.mediaType.replace(/[.+](?:gzip|zstd)$/, "");
+      const gzipType = plain.includes(".docker.") ? `${plain}.gzip` : `${plain}+gzip`;
+      return { published, open, gzipType };
+    }),
+    manifest: (_, layers) => {
+      const isSame = layers.every(({ digest }, index) => digest === manifest.layers[index]?.digest);
+      const mediaType = manifest.mediaType ?? MANIFEST_TYPES.ociManifest;
+      if (isSame) return { bytes: manifestBytes, mediaType };
+      const json = documentErrors(`image ${key}`, () => jsonOf(manifestBytes));
+      const changed = {
+        ...json,
+        layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
+      };
+      return { bytes: new TextEncoder().encode(JSON.stringify(changed)), mediaType };
+    },
+  };
+}
+
+/** Repositories of the same registry that the image was fetched from: they may have its layers as published. */
+function siblingRepositories(
+  dataDir: string,
+  { key }: StoredImage,
+  target: RegistryReference,
+): readonly string[] {
+  const names = Object.entries(readReferences(dataDir)).flatMap(([name, reference]) =>
+    reference.key === key ? [parseReference(name)] : []
+  );
+  const here = names.filter(({ registry, repository }) =>
+    registry === target.registry && repository !== target.repository
+  );
+  return [...new Set(here.map(({ repository }) => repository))];
+}

@@ -1,0 +1,49 @@
+/** The tags of a repository (distribution-spec, "Listing Tags"). */
+import { AppcError } from "../appc/error.ts";
+import { array, parseJsonObject, string } from "../appc/json_value.ts";
+import { Failure } from "../failure.ts";
+import { MAX_DOCUMENT } from "../oci/image_documents.ts";
+import { errorText } from "./answer.ts";
+import type { RegistrySource } from "./registry_source.ts";
+
+/** Pages, and tags on one: a repository with more is built by a machine for machines. */
+const MAX_PAGES = 1000;
+const PAGE = 1000;
+
+/**
+ * All tags of the repository of an image, sorted: not every registry does that.
+ *
+ * @throws {Failure} no such repository, or no access
+ */
+export async function listTags(source: RegistrySource): Promise<string[]> {
+  const { client, endpoint } = source;
+  if (endpoint === undefined) throw new TypeError("no endpoint");
+  const { registry, repository } = source.reference;
+  const name = `${registry}/${repository}`;
+  const tags: string[] = [];
+  let path: string | URL = `tags/list?n=${PAGE}`;
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const { answer, bytes } = await client.whole(endpoint, MAX_DOCUMENT, { path });
+    if (bytes === undefined) throw new Failure(`${name}: ${await errorText(answer)}`);
+    tags.push(...readTags(bytes, name));
+    const [, next] = /<([^>]{1,2000})>\s*;\s*rel="?next"?/.exec(answer.headers.get("link") ?? "") ??
+      [];
+    const url: URL | null = next === undefined ? null : URL.parse(next, answer.url);
+    if (url === null || url.origin !== answer.url.origin) break;
+    path = url;
+  }
+  return [...new Set(tags)].sort();
+}
+
+function readTags(bytes: Uint8Array, name: string): readonly string[] {
+  try {
+    // The registry writes null where there are none.
+    const tags = array(parseJsonObject(new TextDecoder().decode(bytes)).tags, "tags", string);
+    const wrong = tags.find((tag) => !/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/.test(tag));
+    if (wrong !== undefined) throw new AppcError("tags", "one of them is no tag");
+    return tags;
+  } catch (error) {
+    if (!(error instanceof AppcError)) throw error;
+    throw new Failure(`${name}: its list of tags is malformed: ${error.message}`);
+  }
+}
