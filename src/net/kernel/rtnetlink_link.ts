@@ -144,6 +144,31 @@ export function setLink(index: number, changes: Partial<NewLink>, name = `${inde
   return { doing: `set up link ${name}`, message };
 }
 
+const IFLA_AF_SPEC = 26;
+const IFLA_INET_CONF = 1;
+
+/** Settings of IPv4 of a link, below /proc/sys/net/ipv4/conf: `IPV4_DEVCONF_…` (include/uapi/linux/ip.h). */
+export const IPV4_CONF = {
+  proxyArp: 3,
+  acceptRedirects: 4,
+  sendRedirects: 6,
+  rpFilter: 8,
+  acceptSourceRoute: 9,
+  routeLocalnet: 26,
+} as const;
+
+/** Changes settings of IPv4 of a link; each is one of {@linkcode IPV4_CONF}. */
+export function setIpv4Conf(
+  index: number,
+  settings: readonly (readonly [setting: number, value: number])[],
+  name = `${index}`,
+): Request {
+  const values = settings.map(([setting, value]) => attribute(setting, u32(value)));
+  const spec = nested(IFLA_AF_SPEC, nested(AF_INET, nested(IFLA_INET_CONF, ...values)));
+  const message = request(RTM_SETLINK, 0, linkHeader(index), spec);
+  return { doing: `set up IPv4 of link ${name}`, message };
+}
+
 const IFLA_PROTINFO = 12;
 const IFLA_BRPORT_MODE = 4;
 const IFLA_BRPORT_ISOLATED = 33;

@@ -18,6 +18,8 @@ export interface ForwardTarget {
   readonly switched: boolean;
   /** The pod's port of the bridge; absent where rkt has not made it. */
   readonly port?: string;
+  /** Whether the link is the pod's own, with a filter of what the pod may send; see types/link_guard.ts. */
+  readonly guarded?: boolean;
   /** Whether the pod has a default route by way of the host, so that its answers reach every client. */
   readonly routed: boolean;
 }

@@ -131,8 +131,8 @@ export function restoreNat(request: NatRequest, alive: (owner: PodRef) => boolea
 }
 
 /** Settings of links that forwarding needs beside the rules. */
-function openWays({ link, port, addresses }: ForwardTarget): void {
-  if (link !== undefined) openLoopback(link, addresses.map(({ address }) => address));
+function openWays({ link, port, addresses, guarded }: ForwardTarget): void {
+  if (link !== undefined) openLoopback(link, addresses.map(({ address }) => address), guarded);
   if (port === undefined) return;
   // With br_netfilter, the bridge delivers forwarded packets itself, and without hairpin mode never to the port they came from.
   using socket = new NetlinkSocket(NETLINK_ROUTE);

@@ -41,6 +41,7 @@ function forwardTarget(info: NetInfo, uuid: string): ForwardTarget {
     addresses: addressesOf(info),
     link,
     switched: tie.switched,
+    ...tie.builtIn && tie.ownLink && !tie.switched && tie.unguarded !== true && { guarded: true },
     ...tie.switched && tie.ownLink && { port: hostLinkName({ containerId: uuid, ifName }) },
     routed: tie.routes.some((to) => to.endsWith("/0")),
   };

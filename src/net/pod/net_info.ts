@@ -47,6 +47,8 @@ export interface HostTie {
   readonly switched: boolean;
   /** Addresses of the link on the host. */
   readonly hostAddresses: readonly string[];
+  /** Whether the kernel could not filter what the pod sends. */
+  readonly unguarded?: boolean;
   /** Networks to which the pod has routes. */
   readonly routes: readonly string[];
 }

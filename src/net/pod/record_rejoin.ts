@@ -1,5 +1,5 @@
 /** Records what rejoin.ts needs, from the same requests that set_up.ts sends. */
-import { boolean } from "../../appc/json_value.ts";
+import { boolean, type JsonObject } from "../../appc/json_value.ts";
 import { type Bytes, concat } from "../../linux/bytes.ts";
 import { AF_INET, AF_INET6, type IpAddress, lastOf, prefixText } from "../model/address.ts";
 import type { CniResult } from "../model/cni.ts";
@@ -25,7 +25,8 @@ import { encodedBatch, getGeneration } from "../kernel/nft.ts";
 import { getElements } from "../kernel/nft_set.ts";
 import { ipamOf, isExternal } from "../plugins/plugins.ts";
 import { mtuField, podLinkRequests, podRouteRequests } from "../types/pod_link.ts";
-import { hostEndRequests, vethRequest } from "../types/ptp.ts";
+import { bringUpRequests, guardRequests } from "../types/host_link.ts";
+import { hostEndRequests, ptpGuard, vethRequest } from "../types/ptp.ts";
 import {
   ADDRESS_FILE,
   type CachedNetwork,
@@ -60,6 +61,8 @@ interface RejoinableNetwork {
   readonly range: Range;
   readonly routes: CniResult["routes"];
   readonly mtu?: number;
+  /** Its configuration. */
+  readonly json: JsonObject;
   readonly masqueraded: boolean;
   /** Where addresses are noted. */
   readonly directory: string;
@@ -87,6 +90,7 @@ function rejoinable(
     range,
     routes: routesField(ipam.json, "ipam"),
     ...mtu !== undefined && { mtu },
+    json,
     masqueraded: boolean(json.ipMasq, "ipMasq", false),
     directory: allocationDirectory(ipam.json, network.name, "ipam"),
   };
@@ -95,6 +99,8 @@ function rejoinable(
 /** Values that are written into a message to find their offsets. */
 interface Marks {
   readonly address: IpAddress;
+  /** The same, where it stands as a number: none of its bytes is like another. */
+  readonly source: IpAddress;
   readonly addressFile: string;
   readonly uuid: string;
   readonly link: string;
@@ -114,6 +120,7 @@ const LINK = 15;
 function marks({ range: { subnet } }: RejoinableNetwork): readonly [Marks, Marks] {
   const first: Marks = {
     address: subnet.address,
+    source: new Uint8Array([1, 2, 3, 4]),
     addressFile: "a".repeat(ADDRESS_FILE),
     uuid: "c".repeat(UUID),
     link: "e".repeat(LINK),
@@ -123,6 +130,7 @@ function marks({ range: { subnet } }: RejoinableNetwork): readonly [Marks, Marks
   };
   const second: Marks = {
     address: lastOf(subnet),
+    source: new Uint8Array([5, 6, 7, 8]),
     addressFile: "b".repeat(ADDRESS_FILE),
     uuid: "d".repeat(UUID),
     link: "f".repeat(LINK),
@@ -138,6 +146,7 @@ function markBytes(marks: Marks, sharedBytes: number): Readonly<Record<ValueName
   const encoder = new TextEncoder();
   return {
     address: marks.address.slice(sharedBytes),
+    addressNumber: marks.source.toReversed(),
     addressFile: encoder.encode(marks.addressFile),
     uuid: encoder.encode(marks.uuid),
     link: encoder.encode(marks.link),
@@ -148,6 +157,7 @@ function markBytes(marks: Marks, sharedBytes: number): Readonly<Record<ValueName
 }
 
 const VALUES: readonly ValueName[] = [
+  "addressNumber",
   "address",
   "addressFile",
   "uuid",
@@ -200,6 +210,7 @@ export function recordRejoin(
   const network = rejoinable(chosen, pod);
   const [info, ...others] = pod.infos;
   if (network === undefined || info === undefined || others.length > 0) return undefined;
+  if (info.tie?.unguarded === true) return undefined;
   const { forwards } = pod;
   const { directory, range } = network;
   const elements = (marks: Marks) => elementsOf(marks, info, network, pod.dataDir);
@@ -235,7 +246,7 @@ export function recordRejoin(
 function linkTemplates(
   network: RejoinableNetwork,
 ): Pick<CachedNetwork, "link" | "podLink" | "podEnd" | "hostEnd"> {
-  const { range, mtu, routes } = network;
+  const { range, mtu, routes, json } = network;
   const ends = { podName: "eth0", namespace: POD_NAMESPACE, ...mtu !== undefined && { mtu } };
   const ipsOf = ({ address }: Marks) => [
     { address: { address, length: range.subnet.length }, gateway: range.gateway },
@@ -251,7 +262,15 @@ function linkTemplates(
         ...podRouteRequests(index, { ips, routes }),
       ]);
     },
-    hostEnd: (marks: Marks) => datagram(hostEndRequests(marks.hostIndex, ipsOf(marks))),
+    hostEnd: (marks: Marks) => {
+      const ips = ipsOf(marks), index = marks.hostIndex;
+      const source = { address: { address: marks.source, length: range.subnet.length } };
+      return datagram([
+        ...guardRequests(index, ptpGuard(json, [source])),
+        ...bringUpRequests(index, marks.link),
+        ...hostEndRequests(index, ips),
+      ]);
+    },
   };
   return {
     link: templateOf(makers.link, network),

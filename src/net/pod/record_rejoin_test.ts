@@ -8,7 +8,8 @@ import { natRequest } from "./nat_request.ts";
 import type { NetInfo } from "./net_info.ts";
 import { parseNetworkConf } from "../plugins/network_conf.ts";
 import { podLinkRequests, podRouteRequests } from "../types/pod_link.ts";
-import { hostEndRequests, vethRequest } from "../types/ptp.ts";
+import { bringUpRequests, guardRequests } from "../types/host_link.ts";
+import { hostEndRequests, ptpGuard, vethRequest } from "../types/ptp.ts";
 import { ADDRESS_FILE, filled, type Template, type Values } from "./rejoin.ts";
 import { recordRejoin } from "./record_rejoin.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
@@ -75,6 +76,7 @@ function valuesFor(address: IpAddress): Values {
   const text = new TextEncoder();
   return {
     address,
+    addressNumber: address.toReversed(),
     addressFile: text.encode(address.join(".").padStart(ADDRESS_FILE, "/")),
     uuid: text.encode(UUID),
     link: text.encode(LINK),
@@ -118,7 +120,13 @@ for (const text of ["10.1.0.2", "10.1.15.254", "10.1.8.0"]) {
     ];
     assert.equal(pod.length, 5);
     same(cached.podEnd, pod.map(({ message }) => message));
-    same(cached.hostEnd, hostEndRequests(HOST_INDEX, ips).map(({ message }) => message));
+    const host = [
+      ...guardRequests(HOST_INDEX, ptpGuard({}, ips)),
+      ...bringUpRequests(HOST_INDEX, LINK),
+      ...hostEndRequests(HOST_INDEX, ips),
+    ];
+    assert.equal(host.length, 6);
+    same(cached.hostEnd, host.map(({ message }) => message));
     const [begin = "", ...rules] = bodies(cached.rules, values);
     assert.match(begin, /0000004d$/); // the generation
     assert.deepEqual(

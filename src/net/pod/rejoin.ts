@@ -10,6 +10,7 @@ import { ERRNO, KernelError } from "../../linux/errno.ts";
 import { exists } from "../../linux/exists.ts";
 import { closeDescriptor, lockExclusive, openLockFile } from "../../linux/lock.ts";
 import { syscall } from "../../linux/syscall.ts";
+import { allowIpv6, ignoreRouters } from "../types/link_sysctls.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
 import { keepNamespace, makeNamespaceWith, POD_NAMESPACE } from "../kernel/namespace.ts";
 import {
@@ -33,11 +34,11 @@ export interface CachedNetwork {
   readonly range: AddressRange;
   /** The text of `net-info.json`; the pod's address goes between the parts. */
   readonly info: readonly string[];
-  /** Makes the veth, and asks for its end on the host. */
+  /** Makes the veth, down, and asks for its end on the host. */
   readonly link: Template;
   /** Brings up the pod's loopback interface, and asks for the veth's end in the pod. */
   readonly podLink: Template;
-  /** Addresses and routes of both ends. */
+  /** Addresses and routes of both ends; before, the filter and the settings of the host's. */
   readonly podEnd: Template;
   readonly hostEnd: Template;
   /** Inserts the pod's rules; absent where it needs none. */
@@ -76,6 +77,8 @@ export interface Template {
 /** What differs from pod to pod. */
 export interface Values {
   readonly address: Uint8Array;
+  /** The same as a number in the machine's byte order, as filters have it. */
+  readonly addressNumber: Uint8Array;
   /** The name of its reservation, filled up with leading slashes to {@linkcode ADDRESS_FILE} bytes; see set_up.ts. */
   readonly addressFile: Uint8Array;
   readonly uuid: Uint8Array;
@@ -126,16 +129,21 @@ function join(network: CachedNetwork, pod: RejoiningPod, program: Uint8Array): b
   const { ports } = network;
   if (Deno.readTextFileSync("/proc/sys/net/ipv4/ip_forward")[0] !== "1") return false;
   if (ports !== undefined && listensOn(ports)) return false;
-  const [namespace, podSocket] = makeNamespaceWith(() => openSocket(NETLINK_ROUTE));
+  const [namespace, podSocket] = makeNamespaceWith(() => {
+    ignoreRouters("default");
+    return openSocket(NETLINK_ROUTE);
+  });
   keepNamespace(namespace);
   const address = takeAddress(network, pod);
   if (address === undefined) return false;
   const text = addressText(address);
+  const link = hostLinkName({ containerId: pod.uuid, ifName: "eth0" });
   const values: { -readonly [Name in ValueName]: Uint8Array } = {
     address: bigEndian(address),
+    addressNumber: bigEndian(address).reverse(),
     addressFile: encoder.encode(text.padStart(ADDRESS_FILE, "/")),
     uuid: encoder.encode(pod.uuid),
-    link: encoder.encode(hostLinkName({ containerId: pod.uuid, ifName: "eth0" })),
+    link: encoder.encode(link),
     hostIndex: new Uint8Array(4),
     podIndex: new Uint8Array(4),
     generation: new Uint8Array(4),
@@ -146,6 +154,7 @@ function join(network: CachedNetwork, pod: RejoiningPod, program: Uint8Array): b
   if (madeLink === undefined || podLink === undefined) return false;
   values.hostIndex = indexOf(madeLink);
   values.podIndex = indexOf(podLink);
+  allowIpv6(link, false);
   if (ask(podSocket, filled(network.podEnd, values)) === undefined) return false;
   if (ask(hostSocket, filled(network.hostEnd, values)) === undefined) return false;
   if (network.rules !== undefined && !setRules(network.rules, values, ports)) return false;

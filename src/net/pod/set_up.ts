@@ -231,7 +231,7 @@ async function join(plan: Plan, sockets: Sockets): Promise<Joined> {
 
 /** How the first plugin has tied the pod to the host. */
 function hostTie(
-  { result, hostLink, hostAddresses = [], switched }: Attached,
+  { result, hostLink, hostAddresses = [], switched, unguarded }: Attached,
   plugin: PluginConf,
   attachment: Attachment,
 ): HostTie {
@@ -248,6 +248,7 @@ function hostTie(
     ownLink: result.interfaces.some(({ name }) => name === own),
     ...hostLink !== undefined && hostLink !== own && { link: hostLink },
     switched,
+    ...unguarded && { unguarded },
     hostAddresses: hostAddresses.map(prefixText),
     routes: routes.map(({ to }) => prefixText(to)),
   };

@@ -6,9 +6,11 @@ import type { Bytes } from "../../linux/bytes.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { type IpPrefix, networkOf, nextIp } from "../model/address.ts";
 import { type Allocation, cniArgs } from "../ipam/ipam.ts";
-import { withNamespaceLock } from "../kernel/namespace.ts";
+import { inNamespace, withNamespaceLock } from "../kernel/namespace.ts";
 import { NetlinkError } from "../kernel/netlink.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
+import { bringUpRequests, guardPod, podGuard } from "./host_link.ts";
+import { allowIpv6, ignoreRouters } from "./link_sysctls.ts";
 import {
   type AttachContext,
   type Attached,
@@ -61,7 +63,7 @@ export function attachBridge(context: AttachContext, configured: Allocation): At
   const peer = { name: attachment.ifName, namespace, ...size, ...mac && { mac } };
   const bridge = withNamespaceLock("shared", () => {
     const found = makeBridge(context, gateways, size);
-    const port = { name, up: true, master: found.index, ...size };
+    const port = { name, master: found.index, ...size };
     host.requests([addLink("veth", port, veth(peer))]);
     return found;
   });
@@ -69,6 +71,13 @@ export function attachBridge(context: AttachContext, configured: Allocation): At
     host.requests([setLink(bridge.index, { promiscuous: true }, bridge.name)]);
   }
   const port = findLink(host, name);
+  const own = bridge.alias === OUR_BRIDGE;
+  const addresses = ips.map(({ address }) => address.address);
+  if (own && addresses.some(({ length }) => length === 16)) allowIpv6(bridge.name, true);
+  allowIpv6(name, false); // what the host has of it, the bridge has
+  const guarded = guardPod(host, port.index, podGuard(json, addresses, own));
+  host.requests(bringUpRequests(port.index, name));
+  if (own) inNamespace(namespace, () => ignoreRouters(attachment.ifName));
   const podLink = setUpPodLink(context, allocation);
   if (option("hairpinMode")) host.requests([setBridgePort(port.index, { hairpin: true })]);
   if (option("portIsolation")) host.requests([setBridgePort(port.index, { isolated: true })]);
@@ -89,6 +98,7 @@ export function attachBridge(context: AttachContext, configured: Allocation): At
     hostAddresses: gateways,
     switched: true,
     masqueraded: option("ipMasq"),
+    ...!guarded && { unguarded: true },
   };
 }
 
@@ -132,10 +142,14 @@ function makeBridge(
   // A bridge would take the smallest address of its ports, and change it as they come and go.
   const mac = four === undefined ? {} : { mac: macOf(four.address) };
   try {
-    host.requests([addLink("bridge", { name, up: true, ...size, ...mac })]);
+    host.requests([addLink("bridge", { name, ...size, ...mac })]);
     const made = findLink(host, name);
-    host.requests([setLink(made.index, { alias: OUR_BRIDGE }, name)]);
-    return made;
+    allowIpv6(name, gateways.some(({ address }) => address.length === 16));
+    host.requests([
+      setLink(made.index, { alias: OUR_BRIDGE }, name),
+      ...bringUpRequests(made.index, name),
+    ]);
+    return { ...made, alias: OUR_BRIDGE };
   } catch (error) {
     if (!(error instanceof NetlinkError) || error.errno !== ERRNO.EEXIST) throw error;
   }

@@ -43,6 +43,8 @@ export interface Attached {
   readonly switched: boolean;
   /** Whether what leaves the network is to leave with the host's address. */
   readonly masqueraded: boolean;
+  /** Whether the kernel could not filter what the pod sends by its link; see host_link.ts. */
+  readonly unguarded?: boolean;
 }
 
 /** `mtu` of a configuration; 0 means the default. */

@@ -1,6 +1,6 @@
 /** Network type `ptp`: a veth for each pod, and the host routes between them. */
 import { AppcError } from "../../appc/error.ts";
-import { boolean } from "../../appc/json_value.ts";
+import { boolean, type JsonObject } from "../../appc/json_value.ts";
 import { single } from "../model/address.ts";
 import type { Allocation } from "../ipam/ipam.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
@@ -13,7 +13,11 @@ import {
   mtuField,
   setUpPodLink,
 } from "./pod_link.ts";
+import { inNamespace } from "../kernel/namespace.ts";
 import type { Request } from "../kernel/netlink.ts";
+import { bringUpRequests, guardPod, podGuard } from "./host_link.ts";
+import type { LinkGuard } from "./link_guard.ts";
+import { allowIpv6, ignoreRouters } from "./link_sysctls.ts";
 import { addAddress } from "../kernel/rtnetlink_address.ts";
 import { addLink, veth } from "../kernel/rtnetlink_link.ts";
 import { addRoute, RT_SCOPE_HOST } from "../kernel/rtnetlink_route.ts";
@@ -27,12 +31,16 @@ interface Ends {
   readonly mtu?: number;
 }
 
-/** Makes a veth, one end of it in the pod. */
+/** Makes a veth, one end of it in the pod; the other is down. */
 export function vethRequest({ hostName, podName, namespace, mtu }: Ends): Request {
   const size = mtu === undefined ? {} : { mtu };
   const peer = veth({ name: podName, namespace, ...size });
-  return addLink("veth", { name: hostName, up: true, ...size }, peer);
+  return addLink("veth", { name: hostName, ...size }, peer);
 }
+
+/** What the pod may send: nothing from addresses of others. */
+export const ptpGuard = (json: JsonObject, ips: Allocation["ips"]): LinkGuard =>
+  podGuard(json, ips.map(({ address }) => address.address), true);
 
 /** Addresses and routes of the end on the host: it has the gateways' addresses, and behind it are the pod's. */
 export function hostEndRequests(link: number, ips: Allocation["ips"]): readonly Request[] {
@@ -58,6 +66,10 @@ export function attachPtp(context: AttachContext, allocation: Allocation): Attac
   const ends = { hostName: name, podName: attachment.ifName, namespace };
   host.requests([vethRequest({ ...ends, ...mtu !== undefined && { mtu } })]);
   const hostLink = findLink(host, name);
+  allowIpv6(name, ips.some(({ address }) => address.address.length === 16));
+  const guarded = guardPod(host, hostLink.index, ptpGuard(json, ips));
+  host.requests(bringUpRequests(hostLink.index, name));
+  inNamespace(namespace, () => ignoreRouters(attachment.ifName));
   const podLink = setUpPodLink(context, allocation, { pointToPoint: true });
   host.requests(hostEndRequests(hostLink.index, ips));
   return {
@@ -75,5 +87,6 @@ export function attachPtp(context: AttachContext, allocation: Allocation): Attac
     ),
     switched: false,
     masqueraded,
+    ...!guarded && { unguarded: true },
   };
 }
