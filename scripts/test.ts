@@ -14,6 +14,7 @@ import { Failure } from "../src/failure.ts";
 import { aarch64Deno } from "./foreign_deno.ts";
 import { ACTOOL_NEEDS, provide, provideIfPackaged, QEMU_NEEDS, TEST_NEEDS } from "./needs.ts";
 import { addCounts, type Counts, readCounts } from "./test/counts.ts";
+import { podCgroups, removeCgroups } from "./test/left_cgroups.ts";
 import { ROOT, runDeno } from "./test/run_deno.ts";
 
 const SOURCES = ["main.ts", "src", "stage1", "scripts", "tests", "testdata"];
@@ -172,7 +173,10 @@ if (import.meta.main) {
       throw new Failure(`test: no such part: ${group}; there are ${GROUPS.join(", ")}`);
     }
     await prepare(groups);
+    const before = new Set(podCgroups());
     const { passed, failed } = await runGroups(groups, filter);
+    const left = podCgroups().filter((path) => !before.has(path));
+    for (const path of removeCgroups(left)) console.log(`left with processes: ${path}`);
     console.log(`\n${passed} passed, ${failed} failed`);
     if (failed > 0) Deno.exit(1);
   } catch (error) {

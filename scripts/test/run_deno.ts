@@ -17,8 +17,21 @@ export function runningTest(output: string): string | undefined {
   return lines.findLast((line) => / \.\.\. ?/.test(line))?.replace(/ \.\.\..*$/, "").trim();
 }
 
+/** Kills a process group, whose processes may have ended. */
+function killGroup(leader: number): void {
+  try {
+    Deno.kill(-leader, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Signals that end this process, and the processes that it has started. */
+const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 /**
- * Runs Deno in the repository.
+ * Runs Deno in the repository, as the leader of a process group: what it has started ends with it when its time is over, or
+ * when this process gets a signal.
  *
  * @param seconds how long it may take; then it is killed
  * @param visible whether its output is printed as it comes
@@ -31,8 +44,15 @@ export async function runDeno(
     args: [...args],
     cwd: ROOT,
     env: { RKT: Deno.env.get("RKT") ?? `${ROOT}dist/rkt` },
+    stdin: "null",
     stdout: "piped",
+    detached: true, // a session of its own, so that a terminal's signals reach this process only
   }).spawn();
+  const end = () => {
+    killGroup(process.pid);
+    Deno.exit(130);
+  };
+  for (const signal of ENDING) Deno.addSignalListener(signal, end);
   const reader = process.stdout.getReader();
   const late = Promise.withResolvers<"late">();
   const timer = setTimeout(() => late.resolve("late"), seconds * 1000);
@@ -43,7 +63,7 @@ export async function runDeno(
       // What a killed test has left behind may hold the stream open, so that its end is not waited for.
       const read = await Promise.race([reader.read(), late.promise]);
       if (read === "late") {
-        process.kill("SIGKILL");
+        killGroup(process.pid);
         await process.status;
         const where = runningTest(stdout);
         const line = `deno ${args.join(" ")}: not done within ${seconds} s` +
@@ -57,6 +77,7 @@ export async function runDeno(
     }
   } finally {
     clearTimeout(timer);
+    for (const signal of ENDING) Deno.removeSignalListener(signal, end);
     await reader.cancel();
   }
   return { success: (await process.status).success, stdout };

@@ -16,6 +16,32 @@ Deno.test("runDeno() ends a test file that hangs, and says which test it is in",
   }
 });
 
+Deno.test("runDeno() ends what a test that hangs has started", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "rkt-hang-" });
+  try {
+    const text = `Deno.test("hangs", async () => {
+      const child = new Deno.Command("sleep", { args: ["1000"] }).spawn();
+      Deno.writeTextFileSync("${dir}/pid", String(child.pid));
+      await child.status;
+    });`;
+    await Deno.writeTextFile(`${dir}/hang_test.ts`, text);
+    const args = ["test", "--no-check", "--no-config", "-A", `${dir}/hang_test.ts`];
+    await runDeno(args, { seconds: 5, visible: false });
+    const pid = await Deno.readTextFile(`${dir}/pid`);
+    const state = () => {
+      try {
+        return /^State:\t(.)/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1];
+      } catch {
+        return undefined;
+      }
+    };
+    // It has been killed; whoever adopts it may not have reaped it yet.
+    strictEqual([undefined, "Z"].includes(state()), true, `sleep is ${state()}`);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
 Deno.test("runDeno() returns what a command prints, and how it ends", async () => {
   const args = ["eval", "console.log(5); Deno.exit(3)"];
   const ended = await runDeno(args, { seconds: 60, visible: false });
