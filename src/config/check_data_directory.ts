@@ -5,7 +5,7 @@
 import { Failure } from "../failure.ts";
 
 /** The directories that everything else is below of. */
-const PRIVATE = ["cas", "locks", "pods"] as const;
+export const PRIVATE = ["cas", "locks", "pods"] as const;
 
 const STICKY = 0o1000;
 

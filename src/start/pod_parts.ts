@@ -99,7 +99,7 @@ function noteImage({ dataDir }: Store, image: StoredImage, tree: RenderedTree, w
 
 /** Notes what a start takes from the store: before it is asked, so that what changes meanwhile makes the note an old one. */
 function noteStore({ dataDir }: Store, { apps }: RunRequest, world: World): void {
-  world.isDirectory(absolute(dataDir), "object");
+  world.isDirectory(absolute(dataDir), "owner");
   try {
     world.content(`${absolute(dataDir)}/cas/generation`);
   } catch {

@@ -6,9 +6,10 @@ import { STATX } from "../../src/linux/statx.ts";
  *
  *     type     whether it is a directory, a regular file, a device …
  *     object   that, and which file it is: file system and inode
- *     content  that, and size and time of the last change (st_ctime, which only the kernel sets)
+ *     owner    that, and owner, group and mode
+ *     content  as object, and size and time of the last change (st_ctime, which only the kernel sets)
  */
-export type StatusPart = "type" | "object" | "content";
+export type StatusPart = "type" | "object" | "owner" | "content";
 
 /** A question about the world, and the answer that a start was made from. */
 export type Condition =
@@ -47,6 +48,8 @@ export const MOST_ATTRIBUTE = 64;
 /** Ranges of `struct statx` (include/uapi/linux/stat.h): from, bytes. */
 export const STATUS_RANGES: Readonly<Record<StatusPart, readonly (readonly [number, number])[]>> = {
   type: [],
+  // Owner, group and mode stand one behind the other.
+  owner: [[STATX.uid, 10], [STATX.inode, 8], [STATX.device, 8]],
   object: [[STATX.inode, 8], [STATX.device, 8]],
   // The inode's number and the size behind it in one.
   content: [[STATX.inode, 16], [STATX.changed, 12], [STATX.device, 8]],

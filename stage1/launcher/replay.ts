@@ -21,8 +21,10 @@ import {
   space,
   struct,
 } from "../engine/plan.ts";
+import { USER_NAMESPACE } from "../root/private_users.ts";
 import { askAgain, STALE } from "./ask_again.ts";
 import type { Condition } from "./condition.ts";
+import { makeUsers, type UsersHoles } from "./replay_users.ts";
 import { ENTRY_ADDRESS, HEADER } from "./start_entry.ts";
 
 /** A start to be replayed. */
@@ -36,6 +38,10 @@ export interface Replay {
   readonly uuidAt: readonly number[];
   /** The number under which the program expects the lock against the collection of images. */
   readonly prepareLock: number;
+  /** The mode of a pod's directory. */
+  readonly podMode: number;
+  /** Where the pod has users of its own. */
+  readonly users?: UsersHoles;
 }
 
 const UUID_SIZE = 36;
@@ -97,7 +103,7 @@ export function replayPlan(replay: Replay): Plan {
   s.attempt("read one", "read", [source, uuid, UUID_SIZE], { store: word });
   s.attempt("close them", "close", [source]);
   s.compute("let", [word], { branch: { when: "different", operand: UUID_SIZE, to: STALE } });
-  s.attempt("make the pod's directory", "mkdirat", [k.AT_FDCWD, path, 0o750], {
+  s.attempt("make the pod's directory", "mkdirat", [k.AT_FDCWD, path, replay.podMode], {
     branch: { when: "error", to: STALE },
   });
   s.attempt("open it", "openat", [k.AT_FDCWD, path, k.O_DIRECTORY | k.O_NOFOLLOW, 0], {
@@ -148,6 +154,7 @@ export function replayPlan(replay: Replay): Plan {
       branch: { when: "different", operand: UUID_SIZE, to: "undo" },
     });
   }
+  if (replay.users !== undefined) makeUsers(s, replay.users, program, "undo");
   s.attempt("seal it", "fcntl", [program, k.F_ADD_SEALS, ALL_SEALS], {
     branch: { when: "error", to: "undo" },
   });
@@ -171,6 +178,9 @@ export function replayPlan(replay: Replay): Plan {
   s.attempt("remove the pod's directory", "unlinkat", [k.AT_FDCWD, path, k.AT_REMOVEDIR]);
   s.attempt("close it", "close", [directory]);
   s.attempt("close the program", "close", [program]);
+  if (replay.users !== undefined) {
+    s.attempt("let go of the users", "close", [USER_NAMESPACE]);
+  }
   s.label(STALE);
   fromLauncher(s, HEADER.directory, entry);
   fromLauncher(s, HEADER.name, word);

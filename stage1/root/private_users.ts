@@ -13,7 +13,7 @@ import type { PrivateUsers } from "../pod.ts";
 
 /** How many users a pod has, and how many such ranges there are within the 31 bits that all programs can handle. */
 export const COUNT = 65_536;
-const MOST_RANGES = 0x7fff;
+export const MOST_RANGES = 0x7fff;
 
 /** A range of users, by chance: two pods with the same one could touch each other's files, were they to see them. */
 export function newPrivateUsers(): PrivateUsers {

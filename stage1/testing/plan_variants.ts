@@ -280,11 +280,11 @@ function enterPlans(): readonly NamedPlan[] {
 
 /** Starts that are repeated: the least that a replay can be, and one with each kind of condition. */
 const REPLAYS: readonly Replay[] = [
-  { conditions: [], dataDirectory: "/data", uuidAt: [], prepareLock: 200 },
+  { conditions: [], dataDirectory: "/data", uuidAt: [], prepareLock: 200, podMode: 0o700 },
   {
     conditions: [
       { kind: "absent", path: "/etc/rkt" },
-      ...(["type", "object", "content"] as const).map((part) =>
+      ...(["type", "object", "owner", "content"] as const).map((part) =>
         ({ kind: "status", path: `/${part}`, part, status: new Uint8Array(256) }) as const
       ),
       { kind: "content", path: "/etc/hosts", bytes: new Uint8Array(9) },
@@ -304,6 +304,11 @@ const REPLAYS: readonly Replay[] = [
     uuidFile: "/run/uuid",
     uuidAt: [100, 200],
     prepareLock: 200,
+    podMode: 0o700,
+  },
+  {
+    ...{ conditions: [], dataDirectory: "/data", uuidAt: [100], prepareLock: 200, podMode: 0o700 },
+    users: { numbersAt: [10, 20], digitsAt: [30], digits: 10 },
   },
 ];
 

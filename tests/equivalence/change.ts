@@ -19,21 +19,23 @@ export function aside(
   about: Subject,
   path: string,
   what = "gone",
-  replace: (path: string, place: Place) => void | Promise<void> = () => {},
+  replace: (path: string, kept: string) => void | Promise<void> = () => {},
 ): Change {
   const at = (place: Place) => path.startsWith("/") ? path : `${place.dir}/${path}`;
+  // Two changes may be about the same path.
+  const kept = (place: Place) => `${at(place)}.${what.replaceAll(" ", "-")}`;
   return {
     name: `${path} is ${what}`,
     about,
     apply: async (place) => {
       if (!exists(at(place))) return;
-      await output("mv", at(place), `${at(place)}.aside`);
-      await replace(at(place), place);
+      await output("mv", at(place), kept(place));
+      await replace(at(place), kept(place));
     },
     undo: async (place) => {
-      if (!exists(`${at(place)}.aside`)) return;
+      if (!exists(kept(place))) return;
       await remove(at(place));
-      await output("mv", `${at(place)}.aside`, at(place));
+      await output("mv", kept(place), at(place));
     },
   };
 }
@@ -44,7 +46,7 @@ export const rewritten = (about: Subject, path: string, text: string, what = "re
 
 /** Another object with the same content. */
 export const copied = (about: Subject, path: string) =>
-  aside(about, path, "a copy", async (at) => void await output("cp", "-a", `${at}.aside`, at));
+  aside(about, path, "a copy", async (at, kept) => void await output("cp", "-a", kept, at));
 
 /** A shell script that changes the host, and one that undoes it; `$1` is the host's directory. */
 export function scripts(about: Subject, name: string, apply: string, undo: string): Change {

@@ -67,7 +67,7 @@ const IMAGES: readonly Change[] = [
   aside("image", "data/cas/imageManifest"),
   aside("image", "data/locks"),
   copied("image", "data"),
-  aside("image", "data", "a link", (at) => Deno.symlinkSync(`${at}.aside`, at)),
+  aside("image", "data", "a link", (at, kept) => Deno.symlinkSync(kept, at)),
   toTrees(
     "users have other numbers",
     "sed -i s/:33:34:/:43:44:/ $t/etc/passwd",
@@ -93,6 +93,25 @@ const FILES: readonly Change[] = [
     "the data directory is read-only",
     "mount --bind $1/data $1/data; mount -o remount,bind,ro $1/data",
     "umount $1/data",
+  ),
+  scripts(
+    "file",
+    "others can write to the data directory",
+    "chmod 777 $1/data",
+    "chmod 700 $1/data",
+  ),
+  scripts("file", "others can write to pods", "chmod 777 $1/data/pods", "chmod 700 $1/data/pods"),
+  scripts(
+    "file",
+    "a group can write to cas",
+    "chmod 770 $1/data/cas; chgrp 50 $1/data/cas",
+    "chmod 700 $1/data/cas; chgrp 0 $1/data/cas",
+  ),
+  scripts(
+    "file",
+    "the data directory is another's",
+    "chown 1000:1000 $1/data",
+    "chown 0:0 $1/data",
   ),
   scripts(
     "file",

@@ -40,7 +40,7 @@ export class Names {
       )
       .replaceAll(/fe80::[0-9a-f:]+/g, "LL").replaceAll(/"flags":\[[^\]]*\],?/g, "")
       // The kernel finds these out some time after a link came or went.
-      .replaceAll(/"(operstate|linkdown)":[^,}]*,?/g, "");
+      .replaceAll(/"(operstate|linkdown|tentative)":[^,}]*,?/g, "");
   }
 
   /** The text with names for values. */

@@ -14,6 +14,9 @@ export const STAGES = [
   "garbage",
 ] as const;
 
+/** The mode of a pod's directory, and of those that pods are in: they are root's alone. */
+export const POD_DIRECTORY_MODE = 0o700;
+
 /** An empty pod directory in `embryo`, locked by this process. */
 export interface NewPod {
   readonly uuid: string;
@@ -54,18 +57,18 @@ export function createEmbryo(dataDir: string): NewPod {
 /** Makes `pods` and its stages (0700) where they do not exist yet. */
 function makeStages(dataDir: string): void {
   for (const stage of STAGES) {
-    Deno.mkdirSync(`${dataDir}/pods/${stage}`, { recursive: true, mode: 0o700 });
+    Deno.mkdirSync(`${dataDir}/pods/${stage}`, { recursive: true, mode: POD_DIRECTORY_MODE });
   }
 }
 
 function makePodDirectory(dataDir: string, path: string): void {
   try {
     try {
-      Deno.mkdirSync(path, { mode: 0o700 });
+      Deno.mkdirSync(path, { mode: POD_DIRECTORY_MODE });
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       makeStages(dataDir);
-      Deno.mkdirSync(path, { mode: 0o700 });
+      Deno.mkdirSync(path, { mode: POD_DIRECTORY_MODE });
     }
   } catch (error) {
     if (!(error instanceof Error)) throw error;

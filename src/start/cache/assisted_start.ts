@@ -1,7 +1,6 @@
 /** What an entry says of a start that rkt has to help with: JSON, in the place of the launcher's replay. */
 import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
 import type { Condition } from "../../../stage1/launcher/condition.ts";
-import type { UsersRecipe } from "./patch_users.ts";
 
 /** A start to be replayed by rkt. */
 export interface AssistedStart {
@@ -13,8 +12,6 @@ export interface AssistedStart {
   readonly uuidAt: readonly number[];
   /** Where the pod joins networks. */
   readonly network?: CachedNetworks;
-  /** Where the pod has users of its own. */
-  readonly users?: UsersRecipe;
 }
 
 /** The text of a start; bytes are in base64. */

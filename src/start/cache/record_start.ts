@@ -1,5 +1,6 @@
 /** Keeps a start as an entry, for the launcher or rkt to replay it. */
 import type { PodManifest } from "../../appc/pod_manifest.ts";
+import { checkDataDirectory, PRIVATE } from "../../config/check_data_directory.ts";
 import { parseImageArgument } from "../../fetch/image_argument.ts";
 import { exists } from "../../linux/exists.ts";
 import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
@@ -13,8 +14,9 @@ import { occurrences, PREPARE_LOCK } from "../replace_process.ts";
 import type { RunRequest } from "../request.ts";
 import type { World } from "../world.ts";
 import { type AssistedStart, writeAssisted } from "./assisted_start.ts";
-import type { UsersRecipe } from "./patch_users.ts";
+import type { UsersHoles } from "../../../stage1/launcher/replay_users.ts";
 import { startKey } from "./start_key.ts";
+import { POD_DIRECTORY_MODE } from "../../pod/directory/create_pod.ts";
 import { openStarts } from "./starts_directory.ts";
 import { writeEntry } from "./write_entry.ts";
 
@@ -43,6 +45,7 @@ export async function recordStart(
   const why = whyNot(worked);
   if (why !== undefined) return why;
   noteHost(pod, world);
+  noteOwners(pod.dataDirectory, world);
   if (world.unrepeatable !== undefined) return world.unrepeatable;
   const key = startKey();
   if (key === undefined) return "rkt runs from its sources";
@@ -57,11 +60,10 @@ export async function recordStart(
     ...uuidFile !== undefined && { uuidFile },
     uuidAt: occurrences(program, pod.uuid),
     ...network && { network },
-    ...users && { users },
   };
-  const assisted = network !== undefined || users !== undefined;
+  const assisted = network !== undefined;
   const replay = assisted ? new TextEncoder().encode(writeAssisted(start)) : replayBytes(
-    { ...start, prepareLock: PREPARE_LOCK },
+    { ...start, ...users && { users }, prepareLock: PREPARE_LOCK, podMode: POD_DIRECTORY_MODE },
     ENTRY_ADDRESS + replayAt(key),
     ARCHITECTURE,
   );
@@ -128,11 +130,21 @@ function noteHost({ apps, removal, cgroups, etc }: Pod, world: World): void {
   if (cgroups === undefined) world.cannotRepeat("there are no cgroups");
 }
 
+/** Notes whose the directories of data are: those that every command checks, some of which may just have been made. */
+function noteOwners(dataDirectory: string, world: World): void {
+  for (const name of PRIVATE) world.isDirectory(`${dataDirectory}/${name}`, "owner");
+  try {
+    checkDataDirectory(dataDirectory);
+  } catch {
+    world.cannotRepeat("others can write to the data directory");
+  }
+}
+
 /** The part about users of the pod's own; undefined where it has none. */
 async function usersIn(
   pod: Pod,
   executable: Uint8Array,
-): Promise<UsersRecipe | undefined | "no"> {
+): Promise<UsersHoles | undefined | "no"> {
   if (pod.privateUsers === undefined) return undefined;
   const { usersRecipe } = await import("./record_users.ts");
   return usersRecipe(pod, executable) ?? "no";

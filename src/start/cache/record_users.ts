@@ -8,12 +8,17 @@
 import { program } from "../../../stage1/engine/launch.ts";
 import type { Pod, PodEntry, PrivateUsers } from "../../../stage1/pod.ts";
 import { podPlan } from "../../../stage1/processes/pod_plan.ts";
-import { PRIVATE_USERS, privateUsersText } from "../../../stage1/root/private_users.ts";
-import { overwriteUsers, usersOfLength, type UsersRecipe } from "./patch_users.ts";
-import { occurrences } from "../replace_process.ts";
+import {
+  newPrivateUsers,
+  PRIVATE_USERS,
+  privateUsersText,
+} from "../../../stage1/root/private_users.ts";
+import type { UsersHoles } from "../../../stage1/launcher/replay_users.ts";
+import { occurrences, overwrite } from "../replace_process.ts";
+import { sameBytes } from "./conditions.ts";
 
 /** Finds where the users stand in the program of a pod; undefined where that can't be told. */
-export function usersRecipe(pod: Pod, executable: Uint8Array): UsersRecipe | undefined {
+export function usersRecipe(pod: Pod, executable: Uint8Array): UsersHoles | undefined {
   const { privateUsers: users } = pod;
   if (users === undefined) return undefined;
   const text = privateUsersText(users);
@@ -28,10 +33,30 @@ export function usersRecipe(pod: Pod, executable: Uint8Array): UsersRecipe | und
     numbersAt.push(at); // both bytes of the number differ
     at++;
   }
-  const recipe: UsersRecipe = { numbersAt, textAt, length: text.length };
+  const digits = `${users.shift}`.length;
+  const holes: UsersHoles = { numbersAt, digitsAt: textAt, digits };
+  return sameBytes(withRange(executable, holes, other), second) ? holes : undefined;
+}
+
+/** A program with another range in the places of its own one. */
+function withRange(
+  executable: Uint8Array,
+  { numbersAt, digitsAt }: UsersHoles,
+  { shift, count }: PrivateUsers,
+): Uint8Array {
   const patched = executable.slice();
-  overwriteUsers(patched, recipe, other);
-  return patched.every((byte, at) => byte === second[at]) ? recipe : undefined;
+  const number = shift / count;
+  for (const at of numbersAt) patched.set([number & 0xff, number >> 8], at);
+  overwrite(patched, digitsAt, `${shift}`);
+  return patched;
+}
+
+/** A range of users by chance, whose text has some length. */
+function usersOfLength(length: number): PrivateUsers {
+  while (true) {
+    const users = newPrivateUsers();
+    if (privateUsersText(users).length === length) return users;
+  }
 }
 
 /** Another range, whose number differs in both of its bytes, and whose text is as long. */

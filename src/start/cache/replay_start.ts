@@ -33,7 +33,7 @@ export async function replayStart(
   // As every start: nobody collects images until the pod's directory names them.
   const lock = prepareLock(start.dataDirectory);
   if (lock === undefined) return removeStale(key);
-  const prepared = stillHold(start.conditions) ? await prepare(start, program) : "stale";
+  const prepared = stillHold(start.conditions) ? await prepare(start) : "stale";
   if (prepared === "stale") {
     closeDescriptor(lock);
     return removeStale(key);
@@ -103,18 +103,13 @@ function removeStale(key: Uint8Array): void {
 
 /** What is done before there is a pod: what may show that the entry is of no use. */
 async function prepare(
-  { network, users, dataDirectory }: AssistedStart,
-  program: Uint8Array,
+  { network, dataDirectory }: AssistedStart,
 ): Promise<{ readonly join?: Join } | "stale"> {
   const join = network &&
     await (network.rejoin === undefined
       ? networksAgain(network, dataDirectory)
       : networkQuickly(network.rejoin, dataDirectory));
   if (network !== undefined && join === undefined) return "stale";
-  if (users !== undefined) {
-    const { usersAgain } = await import("./patch_users.ts");
-    usersAgain(program, users);
-  }
   return join === undefined ? {} : { join };
 }
 
