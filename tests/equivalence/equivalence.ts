@@ -57,7 +57,11 @@ class Chapter {
     const among = related.length > 0 && this.random.next() < RELATED ? related : CHANGES;
     const change = this.random.one(among);
     if (this.#on.has(change)) return "nothing";
-    await change.apply(this.place);
+    try {
+      await change.apply(this.place);
+    } catch {
+      return "nothing"; // what is read-only can't be changed further
+    }
     this.#on.add(change);
     return change.name;
   }
