@@ -19,6 +19,8 @@ export interface Pod {
   readonly hostname: string;
   /** Whose IPC namespace and /dev/shm the pod has. */
   readonly ipc: "private" | "parent";
+  /** Bytes of the pod's own /dev/shm at most; absent means 64 MiB. */
+  readonly sharedMemory?: number | undefined;
   /** Sysctls, by their paths below /proc/sys. */
   readonly sysctls: readonly Sysctl[];
   readonly network: PodNetwork;
@@ -127,6 +129,12 @@ export interface PodApp extends Command {
   /** The most bytes that its logs take. */
   readonly logSize: number;
   readonly lifecycle: AppLifecycle;
+  /** The signal that asks its process to end; absent means TERM. */
+  readonly stopSignal?: number | undefined;
+  /** Whether it is of an OCI image, which expects what docker gives. */
+  readonly isOci?: boolean | undefined;
+  /** Whether its working directory is made where the root has none. */
+  readonly makesDirectory?: boolean | undefined;
   readonly limits: Limits;
   /** Of each of its processes. */
   readonly processLimits: readonly ProcessLimit[];

@@ -37,3 +37,14 @@ function parseAnnotation(value: unknown, at: string): Annotation {
   if (Object.hasOwn(CHECKED, name)) CHECKED[name]?.(text, field(at, "value"));
   return { name, value: text };
 }
+
+// Of images that were made of docker's or OCI images: rkt's docker2aci wrote them into the manifests of the images that it
+// converted, and rkt writes them of OCI images.
+
+/** The prefix of docker2aci's annotations. */
+export const DOCKER_PREFIX = "appc.io/docker/";
+/** ENTRYPOINT and CMD: lists of words, as JSON. */
+export const ENTRYPOINT_ANNOTATION = `${DOCKER_PREFIX}entrypoint`;
+export const CMD_ANNOTATION = `${DOCKER_PREFIX}cmd`;
+/** The signal that asks the app to end, like `SIGQUIT` or `3`. The specification of images writes it with a capital S, which names here can't have. */
+export const STOP_SIGNAL_ANNOTATION = "org.opencontainers.image.stopsignal";

@@ -3,6 +3,11 @@
  * annotations are those of rkt's docker2aci, so that what knows the one knows the other.
  */
 import { parseDate } from "../appc/date.ts";
+import {
+  CMD_ANNOTATION,
+  ENTRYPOINT_ANNOTATION,
+  STOP_SIGNAL_ANNOTATION,
+} from "../appc/annotation.ts";
 import { parseEnvironmentName } from "../appc/environment.ts";
 import { AppcError } from "../appc/error.ts";
 import { acIdentifierFrom, parseAcIdentifier } from "../appc/identifier.ts";
@@ -39,13 +44,10 @@ export interface Described {
   readonly user: ImageUser;
 }
 
-type Pair = readonly [name: string, value: string];
+/** Counts up whenever the same image gets another manifest than before: then it is made anew when the image is fetched. */
+export const CONVERSION = 1;
 
-/** Annotations of docker's that `src/start` reads again: what stands behind ENTRYPOINT and CMD, as JSON. */
-export const ENTRYPOINT_ANNOTATION = "appc.io/docker/entrypoint";
-export const CMD_ANNOTATION = "appc.io/docker/cmd";
-/** The signal that asks the app to end, like `SIGQUIT`. */
-export const STOP_SIGNAL_ANNOTATION = "org.opencontainers.image.stopSignal";
+type Pair = readonly [name: string, value: string];
 
 /** What the specification calls architectures that Go calls otherwise. */
 function architecture({ architecture, variant }: Platform): string {

@@ -29,9 +29,10 @@ export function imageUser({ user: text }: Pick<OciProcess, "user">, read: ReadTe
   const own = number(entry?.[3]) ?? 0;
   const others = lines(read, "etc/group")
     .filter(([, , , members = ""]) => name !== "" && members.split(",").includes(name))
-    .flatMap(([, , id]) => number(id) ?? [])
-    .filter((id) => id !== own);
-  return { user: named, group: String(own), supplementaryGIDs: [...new Set(others)] };
+    .flatMap(([, , id]) => number(id) ?? []);
+  // The user's own among them: a setgid program must not take that from it (CVE-2022-36109).
+  const all = own === 0 ? others : [own, ...others];
+  return { user: named, group: String(own), supplementaryGIDs: [...new Set(all)] };
 }
 
 function number(text: string | undefined): number | undefined {

@@ -5,6 +5,7 @@ import type { EtcFile, EtcFiles, Pod } from "../../stage1/pod.ts";
 import { checkInteractive } from "../../stage1/resolve/resolve_streams.ts";
 import { podSysctls } from "../../stage1/root/sysctl.ts";
 import { absolute } from "./absolute.ts";
+import { dockerEtcFiles, dockerSysctls, hasOciApp, withHostname } from "./docker/defaults.ts";
 import { etcFiles } from "./etc_files.ts";
 import type { HostOptions } from "./host_options.ts";
 import type { PodCgroups } from "./pod_cgroups.ts";
@@ -30,17 +31,23 @@ export function describePod(
   const { kind } = options.network;
   if (options.interactive) checkInteractive(apps);
   const ipc = options.ipc === "parent" ? "parent" : "private";
+  const hostname = options.hostname ?? `rkt-${uuid}`;
+  const isOci = hasOciApp(apps);
+  const sysctls = podSysctls(manifest.isolators, { network: kind, ipc });
   return {
     uuid,
     dataDirectory: absolute(host.dataDir),
     stage: "embryo",
     entries: [],
     used: [],
-    hostname: options.hostname ?? `rkt-${uuid}`,
+    hostname,
     network: { kind: kind === "host" ? kind : "none" },
-    etc: etcFiles(options),
+    etc: isOci
+      ? { ...dockerEtcFiles({ hostname, network: kind }, world), ...etcFiles(options) }
+      : etcFiles(options),
+    sharedMemory: options.sharedMemory,
     ipc,
-    sysctls: podSysctls(manifest.isolators, { network: kind, ipc }),
+    sysctls: isOci ? dockerSysctls(sysctls, kind) : sysctls,
     // Without a terminal there is nothing to relay: the streams are passed on as they are.
     interactive: options.interactive && world.isTerminal(0),
     prefixed: apps.length > 1 ? terminals(world) : [],
@@ -52,7 +59,7 @@ export function describePod(
     notifySocket: notifySocket(),
     cgroups,
     limits,
-    apps,
+    apps: withHostname(apps, hostname),
     sandbox: isSandbox(manifest),
   };
 }

@@ -97,7 +97,7 @@ export async function joinNetworks(
   return {
     ...pod,
     network: { kind: "joined", namespace: POD_NAMESPACE, networks, tearDown },
-    etc: etcFiles(options, dns),
+    etc: { ...pod.etc, ...etcFiles(options, dns) },
   };
 }
 

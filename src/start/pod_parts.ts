@@ -19,6 +19,7 @@ import { rootKind } from "./root_kind.ts";
 import { World } from "./world.ts";
 import type { AppRequest, PodRequest, RunRequest } from "./request.ts";
 import { findImage } from "./find_images.ts";
+import type { FilledManifest, VolumeFill } from "./docker/image_volumes.ts";
 import { type ManifestAndImages, podManifest } from "./run_manifest.ts";
 import { zip } from "./zip.ts";
 
@@ -39,6 +40,8 @@ export interface PodParts {
   readonly apps: readonly PodApp[];
   /** What the pod's directory is filled with. */
   readonly entries: readonly PodEntry[];
+  /** Volumes that begin with files of their images: then the directory is filled by this process. */
+  readonly fills: readonly VolumeFill[];
 }
 
 /**
@@ -54,9 +57,10 @@ export async function podParts(
   world = new World(),
 ): Promise<PodParts> {
   noteStore(store, request, world);
-  const { manifest, images } = request.pod.podManifest === undefined
+  const asked = request.pod.podManifest === undefined
     ? await askedPod(store, request, host)
     : await userPod(store, request.pod.podManifest);
+  const { images } = asked;
   const rendered: Rendered[] = [];
   for (const image of images) rendered.push({ image, tree: await store.tree(image) });
   const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
@@ -68,8 +72,10 @@ export async function podParts(
   }
   const kind = await rootKind(store.dataDir, request.pod.overlay, world, privateUsers);
   const trees = new Map<string, string>(
-    zip(manifest.apps, rendered).map(([{ name }, { tree }]) => [name, tree.rootfs]),
+    zip(asked.manifest.apps, rendered).map(([{ name }, { tree }]) => [name, tree.rootfs]),
   );
+  const { manifest, fills } = await withImageVolumes(asked, (app) => trees.get(app) ?? "");
+  if (fills.length > 0) world.cannotRepeat("volumes begin with files of an image");
   const apps = await resolvePod(
     manifest,
     {
@@ -87,6 +93,7 @@ export async function podParts(
     privateUsers,
     apps,
     entries: podEntries(manifest, rendered.map(appImage), kind, privateUsers),
+    fills,
   };
 }
 
@@ -95,6 +102,16 @@ function noteImage({ dataDir }: Store, image: StoredImage, tree: RenderedTree, w
   world.isDirectory(absolute(imagePath(dataDir, "imageManifest", image.key)), "content");
   world.isDirectory(absolute(`${dataDir}/cas/treeid/${image.key}`), "object");
   world.isDirectory(absolute(tree.rootfs), "object");
+}
+
+/** The volumes that nobody gave, as the images want them. */
+async function withImageVolumes(
+  { manifest, given }: ManifestAndImages,
+  tree: (app: string) => string,
+): Promise<FilledManifest> {
+  if (manifest.volumes.length === given.length) return { manifest, fills: [] };
+  const { imageVolumes } = await import("./docker/image_volumes.ts");
+  return imageVolumes(manifest, given, tree);
 }
 
 /** Notes what a start takes from the store: before it is asked, so that what changes meanwhile makes the note an old one. */
@@ -122,7 +139,8 @@ async function askedPod(
   for (const { image, signature } of request.apps) {
     images.push(await findImage(store, image, host, { pullPolicy, signature }));
   }
-  return { manifest: podManifest(request, images, podEnvironment(request.pod)), images };
+  const manifest = podManifest(request, images, podEnvironment(request.pod));
+  return { manifest, images, given: request.pod.volumes };
 }
 
 async function userPod(store: Store, path: string): Promise<ManifestAndImages> {
@@ -169,7 +187,11 @@ export async function fillPod(store: Store, pod: PodDirectory, parts: PodParts):
   const { makeEntries } = await import("../pod/directory/pod_entries.ts");
   pod.toPrepare();
   makeEntries(pod, parts.entries);
-  const { kind, privateUsers } = parts;
+  const { kind, privateUsers, fills } = parts;
+  if (fills.length > 0) {
+    const { fillVolumes } = await import("./docker/image_volumes.ts");
+    fillVolumes(pod.path, fills, privateUsers);
+  }
   if (kind !== "copy") return;
   const { renderCopy } = await import("../store/render_tree.ts");
   for (const [{ name }, { image }] of zip(parts.manifest.apps, parts.rendered)) {

@@ -27,6 +27,8 @@ export interface PodRequest {
   /** The pod's host name; absent means the default. */
   readonly hostname?: string | undefined;
   readonly interactive: boolean;
+  /** Bytes of the pod's /dev/shm at most; absent means 64 MiB. */
+  readonly sharedMemory?: number | undefined;
   /** Whose IPC namespace the pod has; auto means private. */
   readonly ipc: "auto" | "private" | "parent";
   readonly volumes: readonly Volume[];
@@ -105,6 +107,7 @@ export type RunOptions = Pick<
   | "hostname"
   | "interactive"
   | "ipc"
+  | "sharedMemory"
   | "dryRun"
   | "stopTimeout"
   | "remove"

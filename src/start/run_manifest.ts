@@ -1,7 +1,8 @@
 /** The pod manifest of a `rkt run`: what was asked for, and what the images say, made complete. */
-import type { Annotation } from "../appc/annotation.ts";
+import { type Annotation, annotationValue, ENTRYPOINT_ANNOTATION } from "../appc/annotation.ts";
 import type { App } from "../appc/app.ts";
 import type { EnvironmentVariable } from "../appc/environment.ts";
+import { isOciImageId } from "../appc/image_id.ts";
 import { checkIsolators, type Isolator } from "../appc/isolator.ts";
 import { architectureLabel, labelValue } from "../appc/label.ts";
 import { type AcName, acNameFrom, parseAcName } from "../appc/name.ts";
@@ -24,6 +25,8 @@ export interface PodEnvironment {
 export interface ManifestAndImages {
   readonly manifest: PodManifest;
   readonly images: readonly StoredImage[];
+  /** The volumes that were asked for; the manifest's others were made for mount points. */
+  readonly given: readonly Volume[];
 }
 
 /**
@@ -80,7 +83,7 @@ function runtimeApp(
   checkPlatform(image);
   const name = asked.name ?? defaultName(image);
   const base = manifest.app ?? appWithoutImage(image, asked);
-  const exec = asked.exec === undefined ? base.exec : [asked.exec];
+  const exec = command(asked, base, image);
   if (exec.length === 0) {
     throw new Failure(`image "${manifest.name}" does not say what to run; say it with --exec`);
   }
@@ -88,10 +91,10 @@ function runtimeApp(
   checkIsolators(isolators, `app "${name}"`);
   const app: App = {
     ...base,
-    exec: [...exec, ...asked.args],
+    exec,
     user: asked.user ?? base.user,
     group: asked.group ?? base.group,
-    supplementaryGIDs: asked.supplementaryGIDs ?? base.supplementaryGIDs,
+    supplementaryGIDs: asked.supplementaryGIDs ?? otherGroups(asked, base, image),
     workingDirectory: asked.workingDirectory ?? base.workingDirectory ?? "/",
     environment: mergedEnvironment(
       environment.inherited,
@@ -112,6 +115,26 @@ function runtimeApp(
     mounts: mounts(request, asked, app, name, implicit),
     annotations: annotations(asked, image),
   };
+}
+
+/** The program and its arguments. Those behind `--` are appended; to an OCI image they are what docker calls the command. */
+function command(
+  { exec, args }: AppRequest,
+  base: App,
+  { key, manifest }: StoredImage,
+): readonly string[] {
+  if (exec !== undefined) return [exec, ...args];
+  if (base.exec.length === 0 && !isOciImageId(key)) return [];
+  if (args.length === 0 || !isOciImageId(key)) return [...base.exec, ...args];
+  const entrypoint: readonly string[] = JSON.parse(
+    annotationValue(manifest.annotations, ENTRYPOINT_ANNOTATION) ?? "[]",
+  );
+  return [...entrypoint, ...args];
+}
+
+/** An OCI image's groups are those of its user: another one has others. */
+function otherGroups({ user }: AppRequest, base: App, { key }: StoredImage): readonly number[] {
+  return user !== undefined && isOciImageId(key) ? [] : base.supplementaryGIDs;
 }
 
 /** The image's, those of flags over them, and what rkt itself wants to find again. */

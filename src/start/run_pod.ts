@@ -64,9 +64,9 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
       used: parts.rendered.map(({ image }) => absolute(image.blobPath)),
       prepareLock: PREPARE_LOCK,
     };
-    const copied = parts.kind === "copy";
-    if (copied) await fillPod(store, pod, parts);
-    const plan = podPlan(copied ? { ...planned, stage: "prepare", entries: [] } : planned);
+    const isFilled = parts.kind === "copy" || parts.fills.length > 0;
+    if (isFilled) await fillPod(store, pod, parts);
+    const plan = podPlan(isFilled ? { ...planned, stage: "prepare", entries: [] } : planned);
     const executable = host.debug === undefined ? program(plan) : await programWithSymbols(plan);
     if (warnings.length === 0) { // they are to be said each time
       const { recordStart } = await import("./cache/record_start.ts");

@@ -41,7 +41,7 @@ export async function userManifest(store: Store, path: string): Promise<Manifest
     volumes: [...user.volumes, ...implicit],
   };
   checkVolumes(manifest);
-  return { manifest, images };
+  return { manifest, images, given: user.volumes };
 }
 
 function readManifest(path: string): PodManifest {

@@ -25,6 +25,8 @@ export interface ImageInfo {
   readonly signature?: string;
   /** Of an OCI image: bytes of its uncompressed layers. */
   readonly size?: number;
+  /** Of an OCI image: which way of making its manifest was used, see `CONVERSION` of src/oci/appc_manifest.ts. */
+  readonly conversion?: number;
   /** Of an OCI image: the digests of the indexes through which it was reached, outermost first. */
   readonly indexes?: readonly string[];
 }
@@ -33,15 +35,17 @@ export interface ImageInfo {
 export function readImageInfo(dataDir: string, key: StoreKey): ImageInfo {
   try {
     const text = Deno.readTextFileSync(imagePath(dataDir, "imageInfo", key));
-    const { imageId, latest, signers, signature, size, indexes }: Partial<ImageInfo> = JSON.parse(
-      text,
-    );
+    const { imageId, latest, signers, signature, size, indexes, conversion }: Partial<ImageInfo> =
+      JSON.parse(
+        text,
+      );
     return {
       imageId,
       latest: latest === true,
       signers: Array.isArray(signers) ? signers : [],
       ...typeof signature === "string" && { signature },
       ...typeof size === "number" && { size },
+      ...typeof conversion === "number" && { conversion },
       ...Array.isArray(indexes) && { indexes },
     };
   } catch {

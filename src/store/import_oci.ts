@@ -12,7 +12,7 @@ import { mergeLayers } from "../layers/merged_tree.ts";
 import { readLayer } from "../layers/read_layer.ts";
 import { exists } from "../linux/exists.ts";
 import { syncDirectory } from "../linux/sync.ts";
-import { appcManifest, type ImageTitle } from "../oci/appc_manifest.ts";
+import { appcManifest, CONVERSION, type ImageTitle } from "../oci/appc_manifest.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, digestWithDash } from "../oci/digest.ts";
 import { digestOf } from "../oci/hash.ts";
@@ -234,7 +234,7 @@ class Import {
   #isThere(): boolean {
     const { dataDir } = this.#store;
     return exists(imagePath(dataDir, "imageManifest", this.#key)) &&
-      readImageInfo(dataDir, this.#key).size !== undefined &&
+      readImageInfo(dataDir, this.#key).conversion === CONVERSION &&
       (!this.#renders() || exists(treePath(dataDir, treeIdOf([this.#key]))));
   }
 
@@ -304,6 +304,7 @@ class Import {
       latest: before.latest,
       signers: [...signers, ...older],
       size: this.#isThere() ? before.size ?? sizes : sizes,
+      conversion: CONVERSION,
       indexes: [
         ...new Set([...this.#documents.resolved.indexes, ...before.indexes ?? []]),
       ],

@@ -166,6 +166,7 @@ function startAgain({ steps, table }: Loop): void {
 /** An app that fails ends the pod (spec, "Executor: app lifecycle"); one that succeeds leaves the others running. */
 function stopAll({ steps, table, pod }: Loop): void {
   const process = slot("process");
+  const signal = slot("signal");
   steps.label("ends the pod");
   steps.compute("let", [POD_CODE], { branch: { when: "different", operand: 0, to: "resume" } });
   steps.set(POD_CODE, CODE);
@@ -177,7 +178,8 @@ function stopAll({ steps, table, pod }: Loop): void {
     table.when(steps, OTHER, "phase", PHASE.cleaning, next);
     table.get(steps, OTHER, "pid", process);
     steps.when(process, 0, next);
-    steps.attempt("stop the app", "kill", [process, k.SIGTERM]);
+    table.get(steps, OTHER, "stop signal", signal);
+    steps.attempt("stop the app", "kill", [process, signal]);
   });
   steps.goto("resume");
 }

@@ -2,6 +2,7 @@
  * The table of the apps, in init's memory: a record of eight-byte words for each. So the code of init's loop is the
  * same for one app and for fifty.
  */
+import { SIGTERM } from "../../src/linux/constants.ts";
 import { label } from "../app/labels.ts";
 import type { Cgroups } from "../cgroup/cgroup.ts";
 import { delays, LONGEST_DELAY } from "../app/restart_policy.ts";
@@ -79,7 +80,8 @@ const NAMES = [
   "pid file",
   "start file",
   "restarts file",
-  "",
+  /** What asks the app to end. */
+  "stop signal",
   "",
 ] as const;
 
@@ -249,5 +251,6 @@ function namesOf(app: PodApp, cgroups: Cgroups | undefined): Readonly<Record<str
     "pid file": `${app.name}-pid`,
     "start file": `${app.name}-started`,
     "restarts file": app.lifecycle.restart.when === "no" ? 0 : `${app.name}-restarts`,
+    "stop signal": app.stopSignal ?? SIGTERM,
   };
 }

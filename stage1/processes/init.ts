@@ -163,6 +163,9 @@ function dieWithSupervisor(setup: Section, supervisor: Supervisor): void {
   setup.attempt("let go of the supervisor", "close", [supervisor.alive]);
 }
 
+/** Bytes of a pod's shared memory: docker's default. */
+const SHARED_MEMORY = 64 << 20;
+
 const INERT = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC;
 
 /** With `--ipc=parent`, what belongs to the IPC namespace that the pod shares. */
@@ -202,7 +205,8 @@ function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
   makeHostname(setup, pod);
   makeEtcFiles(setup, pod);
   setup.must("make a place for shared memory", "mkdirat", [k.AT_FDCWD, "/.shm", 0o755]);
-  const options = [["mode", "1777"], ["size", "64m"]] as const;
+  const size = String(pod.sharedMemory ?? SHARED_MEMORY);
+  const options = [["mode", "1777"], ["size", size]] as const;
   if (hostShm === undefined) {
     newMount(setup, "make the pod's shared memory", "tmpfs", options, INERT, shm);
   }

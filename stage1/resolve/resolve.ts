@@ -7,9 +7,13 @@ import type { App } from "../../src/appc/app.ts";
 import type { EventHandler } from "../../src/appc/event_handler.ts";
 import type { Isolator } from "../../src/appc/isolator.ts";
 import type { PodManifest, RuntimeApp } from "../../src/appc/pod_manifest.ts";
+import { annotationValue, STOP_SIGNAL_ANNOTATION } from "../../src/appc/annotation.ts";
+import { isOciImageId } from "../../src/appc/image_id.ts";
 import { rktAnnotationValue } from "../../src/appc/rkt_annotation.ts";
 import { LEAST_MEMORY, type Limits, limitsOf } from "../../src/cgroup/limits.ts";
 import { Failure } from "../../src/failure.ts";
+import { SIGTERM } from "../../src/linux/constants.ts";
+import { parseStopSignal } from "./stop_signal.ts";
 import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts";
 import { ARCHITECTURE } from "../engine/launch.ts";
 import { parseLifecycle, startOrder } from "../app/restart_policy.ts";
@@ -101,7 +105,9 @@ async function resolveApp(
     const found = app.eventHandlers.find(({ name }) => name === event);
     return found && command(found.exec, `it is the ${event} event handler of the manifest`);
   };
-  checkWorkingDirectory(root, name, workingDirectory, mounts);
+  const isOci = isOciImageId(runtime.image.id);
+  const makesDirectory = isOci && lacks(root, workingDirectory);
+  if (!makesDirectory) checkWorkingDirectory(root, name, workingDirectory, mounts);
   const allowed = around.allCapabilities
     ? [...CAPABILITIES.keys()]
     : allowedCapabilities(name, app.isolators);
@@ -127,11 +133,21 @@ async function resolveApp(
     streams,
     logSize: appLogSize(runtime),
     lifecycle: parseLifecycle(runtime.annotations, `app "${name}"`),
+    ...stopSignal(runtime),
+    ...isOci && { isOci },
+    ...makesDirectory && { makesDirectory },
     preStart: handler("pre-start"),
     postStop: handler("post-stop"),
     limits: { ...limits(name, app.isolators), ...await deviceLimits(runtime) },
     processLimits: processLimits(runtime),
   };
+}
+
+/** What is not TERM. */
+function stopSignal({ name, annotations }: RuntimeApp): Pick<PodApp, "stopSignal"> {
+  const text = annotationValue(annotations, STOP_SIGNAL_ANNOTATION);
+  const stopSignal = parseStopSignal(text, `app "${name}"`);
+  return stopSignal === SIGTERM ? {} : { stopSignal };
 }
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -204,6 +220,11 @@ function checkExecutable(
     break;
   }
   throw new Failure(`app "${app}": exec "${command}" ${what}; ${hint}`);
+}
+
+/** Whether a path is not in the image, as far as that is known. */
+function lacks(root: ImageRoot, path: string): boolean {
+  return path !== "/" && root.known && root.stat(path.slice(1)) === undefined;
 }
 
 function checkWorkingDirectory(

@@ -33,6 +33,18 @@ export function parseLogSize(text: string, at: string): number {
 }
 
 /**
+ * Reads the size of a pod's /dev/shm.
+ *
+ * @returns bytes
+ * @throws {Failure}
+ */
+export function parseSharedMemory(text: string, at: string): number {
+  const bytes = Number(wholeUnits(parseQuantity(text, at)));
+  if (bytes >= 4096 && bytes <= 2 ** 50) return bytes;
+  throw new Failure(`${at}: ${text} is not from 4Ki to 1Pi`);
+}
+
+/**
  * An app's streams.
  *
  * @throws {Failure} where the manifest asks for what there is not

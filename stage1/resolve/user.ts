@@ -18,6 +18,16 @@ import {
 /** The largest passwd or group file that is read, in bytes. */
 const LARGEST_FILE = 4 << 20;
 
+/** A directory of an image. */
+export interface ImageDirectory {
+  /** On the host, without links. */
+  readonly path: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly isEmpty: boolean;
+}
+
 /** A rendered tree that paths of an app are looked up in. */
 export class ImageRoot implements Disposable {
   readonly #fd: number;
@@ -68,6 +78,22 @@ export class ImageRoot implements Disposable {
     if (size === undefined || !size.isFile) return undefined;
     if (size.size > LARGEST_FILE) throw new Failure(`${path} of the image is larger than 4 MiB`);
     return this.#with(path, 0, (fd) => Deno.readTextFileSync(`/proc/self/fd/${fd}`));
+  }
+
+  /** A directory, links followed; undefined where there is none. */
+  directory(path: string): ImageDirectory | undefined {
+    return this.#with(path, O_PATH | O_DIRECTORY, (fd) => {
+      const { mode, uid, gid } = Deno.statSync(`/proc/self/fd/${fd}`);
+      const real = Deno.readLinkSync(`/proc/self/fd/${fd}`);
+      const [first] = Deno.readDirSync(real);
+      return {
+        path: real,
+        mode: (mode ?? 0) & 0o7777,
+        uid: uid ?? 0,
+        gid: gid ?? 0,
+        isEmpty: first === undefined,
+      };
+    });
   }
 
   /** Whether there is a tree to look at. */

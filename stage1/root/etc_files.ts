@@ -169,3 +169,23 @@ export function mountHostname(steps: Section, at: string, root: Slot): void {
   steps.attempt("close it", "close", [target]);
   steps.label(done);
 }
+
+/** Makes a file to mount the host name on, where the image has none. */
+export function makeHostnamePlace(steps: Section, at: string, root: Slot): void {
+  const [etc, made] = [slot("etc"), slot("made")];
+  const done = `place of the hostname ${at}`;
+  steps.attempt(`make /etc ${at}`, "mkdirat", [root, "etc", 0o755]);
+  steps.attempt(`open /etc ${at}`, "openat2", [root, "etc", DIRECTORY, OPEN_HOW_SIZE], {
+    store: etc,
+    branch: { when: "error", to: done },
+  });
+  steps.attempt(`make /etc/hostname ${at}`, "openat", [
+    etc,
+    "hostname",
+    k.O_CREAT | k.O_EXCL | k.O_WRONLY | k.O_CLOEXEC | k.O_NOFOLLOW,
+    0o644,
+  ], { store: made });
+  steps.attempt("close it", "close", [made]);
+  steps.attempt("close /etc", "close", [etc]);
+  steps.label(done);
+}

@@ -5,18 +5,20 @@
 import type { OpenRoot } from "./open_root.ts";
 import { isReplaced, MOUNT_FLAGS } from "./mount_policy.ts";
 import { makeDev, mountDev } from "./dev.ts";
-import { type HostFiles, mountEtcFiles, mountHostname } from "./etc_files.ts";
+import { type HostFiles, makeHostnamePlace, mountEtcFiles, mountHostname } from "./etc_files.ts";
 import { mountProc, mountSys } from "./kernel_files.ts";
 import {
   attach,
   attributes,
+  DIRECTORY,
   MOUNT_ATTR_SIZE,
   type MountOption,
   newMount,
+  OPEN_HOW_SIZE,
   READ_ONLY,
 } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
-import { type Section, slot } from "../engine/plan.ts";
+import { type Section, type Slot, slot } from "../engine/plan.ts";
 import { idmapLayer } from "./private_users.ts";
 import type { Pod, PodApp, Root } from "../pod.ts";
 import type { Terminals } from "../output/streams.ts";
@@ -115,10 +117,12 @@ export function attachRoot(
   mountProc(steps, pod, at, open);
   if (!isReplaced(app, "/sys")) mountSys(steps, pod, app, open);
   if (!isReplaced(app, "/dev")) mountDev(steps, at, pod, app, open, terminals);
+  if (app.isOci === true) makeHostnamePlace(steps, at, open.root);
   mountHostname(steps, at, open.root);
   for (const { mount, volume } of open.volumes) attachVolume(steps, at, mount, volume, open.root);
   // After the volumes: these go before them.
   mountEtcFiles(steps, pod, app, open.root, etc);
+  if (app.makesDirectory === true) makeWorkingDirectory(steps, at, app, open.root);
   // Then: the targets may have to be made.
   if (app.readOnlyRoot) {
     steps.must(`make the root of app "${app.name}" read-only`, "mount_setattr", [
@@ -130,4 +134,22 @@ export function attachRoot(
     ]);
   }
   steps.attempt("close the root", "close", [open.root]);
+}
+
+/** Makes an app's working directory, as docker does where an image has none; it may be in a volume. */
+function makeWorkingDirectory(steps: Section, at: string, app: PodApp, root: Slot): void {
+  const names = app.workingDirectory.split("/").filter((name) => name !== "" && name !== ".");
+  let parent = root;
+  names.forEach((name, i) => {
+    const path = names.slice(0, i + 1).join("/");
+    const next = slot("directory");
+    steps.attempt(`make /${path} ${at}`, "mkdirat", [parent, name, 0o755]);
+    steps.must(`open /${path} ${at}`, "openat2", [root, path, DIRECTORY, OPEN_HOW_SIZE], {
+      store: next,
+      hint: "the working directory can't be made; choose another with --working-dir",
+    });
+    if (parent !== root) steps.attempt("close the parent", "close", [parent]);
+    parent = next;
+  });
+  if (parent !== root) steps.attempt("close the directory", "close", [parent]);
 }

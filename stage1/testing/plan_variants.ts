@@ -40,6 +40,15 @@ const joined = (tearDown: Extract<Pod["network"], { kind: "joined" }>["tearDown"
 /** One property of a pod each. */
 export const FEATURES: Readonly<Record<string, Feature>> = {
   plain: {},
+  "OCI image": {
+    pod: { sharedMemory: 1 << 20 },
+    app: () => ({
+      isOci: true,
+      makesDirectory: true,
+      workingDirectory: "/srv/app/data",
+      stopSignal: k.SIGQUIT,
+    }),
+  },
   restarts: {
     app: () => ({
       lifecycle: { restart: { when: "always", most: Infinity, delay: 100 }, keep: true, after: [] },

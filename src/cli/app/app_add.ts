@@ -27,6 +27,7 @@ import { checkSystemCalls, type Rendered } from "../../start/pod_parts.ts";
 import { hostOptions } from "../request/host_options.ts";
 import { addedAppRequest, pullPolicy } from "../request/run_arguments.ts";
 import { findImage } from "../../start/find_images.ts";
+import { fillVolumes, imageVolumes } from "../../start/docker/image_volumes.ts";
 import { podManifest } from "../../start/run_manifest.ts";
 import { unsupportedIsolators } from "../../start/warn_unsupported_isolators.ts";
 
@@ -52,7 +53,12 @@ export default async function add({ apps, flags, global, command }: Invocation):
   const before = completeManifest(view);
   const request = addedAppRequest(app, policy, before.volumes);
   await checkSystemCalls(request.apps);
-  const added = withStreams(podManifest(request, [image], { inherited: [], fromFiles: [] }));
+  const asked = withStreams(podManifest(request, [image], { inherited: [], fromFiles: [] }));
+  const { manifest: added, fills } = imageVolumes(
+    asked,
+    before.volumes,
+    () => rendered.tree.rootfs,
+  );
   const { name } = only(added.apps);
   if (before.apps.some((each) => each.name === name)) {
     throw new Failure(
@@ -66,6 +72,7 @@ export default async function add({ apps, flags, global, command }: Invocation):
   }, host.confinement);
   for (const warning of unsupportedIsolators(added, resolved, "add")) console.error(warning);
   await makeApp(store, view, added, before, rendered);
+  fillVolumes(view.path, fills, privateUsersOf(view));
   replaceManifest(view, {
     ...before,
     apps: [...before.apps, ...added.apps],

@@ -28,7 +28,7 @@ import type { Flags } from "../grammar/flags.ts";
 import { filled, isolators, limits } from "./limit_arguments.ts";
 import { noneTwice, splitPair, wholeNumber } from "../grammar/key_values.ts";
 import { parseNetworks, parsePortForward } from "./network_arguments.ts";
-import { parseLogSize } from "../../../stage1/resolve/resolve_streams.ts";
+import { parseLogSize, parseSharedMemory } from "../../../stage1/resolve/resolve_streams.ts";
 import { parseMountArgument, parseVolumeArgument } from "./volume_arguments.ts";
 
 /** `__NEW_UTS_LEN` (include/uapi/linux/utsname.h): bytes of a host name. */
@@ -140,6 +140,7 @@ export function runOptions(flags: Flags): RunOptions {
     hostname: optional(filled(flags, "hostname"), "--hostname", parseHostname),
     interactive: flags.on("interactive"),
     ipc: ipc(flags.text("ipc")),
+    sharedMemory: sharedMemory(flags),
     dryRun: dryRun(flags),
     stopTimeout: flags.duration("stop-timeout") ?? 0,
     remove: flags.on("rm"),
@@ -150,6 +151,16 @@ const dryRun = (flags: Flags): RunOptions["dryRun"] => {
   const mode = flags.mode("dry-run");
   return mode === "addresses" ? mode : mode !== false && "steps";
 };
+
+/** Of the host's, which `--ipc=parent` shares, the size is not the pod's to say. */
+function sharedMemory(flags: Flags): number | undefined {
+  const text = flags.isSet("shm-size") ? flags.text("shm-size") : undefined;
+  if (text === undefined) return undefined;
+  if (flags.text("ipc") === "parent") {
+    throw new Failure("--shm-size is for a pod with an IPC namespace of its own");
+  }
+  return parseSharedMemory(text, "--shm-size");
+}
 
 const ipc = (word?: string): RunOptions["ipc"] =>
   word === "private" || word === "parent" ? word : "auto";

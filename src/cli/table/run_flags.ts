@@ -82,6 +82,13 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "Whose IPC the pod shares: private is its own, parent is the host's",
   },
   {
+    name: "shm-size",
+    kind: "text",
+    value: "SIZE",
+    default: "64Mi",
+    help: "The most that the pod's /dev/shm holds",
+  },
+  {
     name: "dry-run",
     kind: "mode",
     oneOf: ["addresses"],
