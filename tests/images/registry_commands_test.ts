@@ -57,7 +57,7 @@ Deno.test("rkt image tags and inspect show what a registry has", async () => {
   });
   const inspected = await world.rkt("image", "inspect", world.url("team/app:2"));
   strictEqual(inspected.err, "");
-  match(inspected.out, /^name +127\.0\.0\.1-\d+\/team\/app$/m);
+  match(inspected.out, /^name +127\.0\.0\.1_\d+\/team\/app$/m);
   match(inspected.out, /^command +\["\/bin\/hello"\]$/m);
   const digest = JSON.parse(await world.skopeo("inspect", world.url("team/app:2"))).Digest;
   match(inspected.out, new RegExp(`^id +${digest.replace(":", "-")}$`, "m"));

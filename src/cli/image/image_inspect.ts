@@ -54,7 +54,7 @@ export default async function run({ args, flags, global }: Invocation): Promise<
     ...security === undefined ? [] : differenceLines(security),
   ];
   const shown = lines.length > 0 ? lines : [["app", "none"] as const];
-  for (const [subject, text] of shown) printLine(`${subject.padEnd(16)}${text}`);
+  for (const [subject, text] of shown) printLine(`${subject.padEnd(15)} ${text}`);
   return 0;
 }
 
