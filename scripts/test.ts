@@ -34,6 +34,7 @@ const QUIET = [
   "images/fetch",
   "images/fetch_faults",
   "images/registry_commands",
+  "images/registry_signatures",
   "images/actool",
   "pack/pack",
 ].map((name) => `tests/${name}_test.ts`);

@@ -1,4 +1,5 @@
 /** A real registry with passwords and TLS, images, a user's home, and the built rkt in between. */
+import { digestOf } from "../../src/oci/hash.ts";
 import { tool, umociLayout } from "../../src/oci/testing/tools.ts";
 import { TestAuthority } from "../../src/registry/testing/authority.ts";
 import { DebianRegistry, PASSWORD } from "../../src/registry/testing/debian_registry.ts";
@@ -50,6 +51,41 @@ export class RegistryWorld implements AsyncDisposable {
       ? ["--insecure-policy", "--dest-tls-verify=false", `--dest-creds=me:${PASSWORD}`]
       : ["--tls-verify=false", `--creds=me:${PASSWORD}`];
     return await tool("skopeo", [command, ...options, ...rest]);
+  }
+
+  /** Puts blobs and a manifest into the registry, as the specification of distribution says. */
+  async put(
+    name: string,
+    reference: string,
+    blobs: readonly Uint8Array<ArrayBuffer>[],
+    manifest: { readonly bytes: Uint8Array<ArrayBuffer>; readonly mediaType: string },
+  ): Promise<void> {
+    const caCerts = [await Deno.readTextFile(this.authority.caFile)];
+    using client = Deno.createHttpClient({ caCerts });
+    const send = async (
+      method: string,
+      url: string,
+      type: string,
+      body?: Uint8Array<ArrayBuffer>,
+    ) => {
+      const headers = { authorization: `Basic ${btoa(`me:${PASSWORD}`)}`, "content-type": type };
+      const answer = await fetch(url, {
+        client,
+        method,
+        headers,
+        ...body !== undefined && { body },
+      });
+      await answer.body?.cancel();
+      if (!answer.ok) throw new Error(`${method} ${url}: ${answer.status}`);
+      return answer.headers.get("location") ?? "";
+    };
+    const base = `https://${this.registry.host}/v2/${name}`;
+    for (const bytes of blobs) {
+      const session = new URL(await send("POST", `${base}/blobs/uploads/`, "text/plain"), base);
+      session.searchParams.set("digest", digestOf(bytes));
+      await send("PUT", session.href, "application/octet-stream", bytes);
+    }
+    await send("PUT", `${base}/manifests/${reference}`, manifest.mediaType, manifest.bytes);
   }
 
   /** Runs rkt with a store, configuration and home of its own. */

@@ -1,11 +1,14 @@
 /** Keys of the keystore as `rkt trust list` and `rkt image trust-status` show them. */
 import { type KeyFile, scopesOf } from "../../trust/keystore.ts";
+import type { SigningKey } from "../../trust/image/signing_key.ts";
 import { loadKeyFile, mergedKey, type PublicKey } from "../../trust/public_key.ts";
 
 /** A file of the keystore, and what is in it. */
 export interface KeyEntry {
   readonly file: KeyFile;
   readonly key?: PublicKey;
+  /** The key of a PEM file, for images of registries. */
+  readonly signingKey?: SigningKey;
   /** `trusted`, or why the key does not count. */
   readonly state: string;
 }
@@ -36,6 +39,11 @@ async function keyEntry(file: KeyFile, now: Date): Promise<KeyEntry> {
   if (file.fingerprint === undefined) return { file, state: "ignored: not named by fingerprint" };
   if (file.masked && file.origin === "local") return { file, state: "masks the system's key" };
   try {
+    if (file.kind === "pem") {
+      const { loadSigningKey } = await import("../../trust/image/signing_key.ts");
+      const state = file.masked ? "masked by an empty local file" : "trusted";
+      return { file, signingKey: loadSigningKey(file), state };
+    }
     const key = await loadKeyFile(file);
     return { file, key, state: keyState(file, key, now) };
   } catch (error) {
@@ -51,12 +59,13 @@ function keyState(file: KeyFile, key: PublicKey, now: Date): string {
 }
 
 /** One entry for programs. */
-export function keyEntryJson({ file, key, state }: KeyEntry): object {
+export function keyEntryJson({ file, key, signingKey, state }: KeyEntry): object {
   return {
     scope: file.scope === "" ? "root" : "prefix",
     prefix: file.scope === "" ? undefined : file.scope,
     fingerprint: file.fingerprint,
-    algorithm: key?.algorithm,
+    kind: file.kind,
+    algorithm: key?.algorithm ?? signingKey?.algorithm,
     identities: key?.identities,
     subkeys: key?.subkeys.map((subkey) => subkey.fingerprint),
     expires: key?.expires?.toISOString(),

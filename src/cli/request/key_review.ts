@@ -3,6 +3,7 @@ import { Failure } from "../../failure.ts";
 import type { KeyInQuestion } from "../../fetch/fetch_session.ts";
 import { groupedFingerprint } from "../../trust/fingerprint.ts";
 import { scopeText } from "../../trust/keystore.ts";
+import type { SigningKey } from "../../trust/image/signing_key.ts";
 import type { PublicKey } from "../../trust/public_key.ts";
 
 /** What a person has to compare: the fingerprint, the subkeys, and who it claims to be. */
@@ -34,6 +35,24 @@ export function reviewKey(
   { key, prefix, location }: KeyInQuestion,
   print: (text: string) => void,
 ): boolean {
+  return review({ fingerprint: key.fingerprint, text: keyText(key) }, { prefix, location }, print);
+}
+
+/** Shows a key of cosign and asks, as {@linkcode reviewKey} does. */
+export function reviewSigningKey(
+  { fingerprint, algorithm }: Pick<SigningKey, "fingerprint" | "algorithm">,
+  asked: Pick<KeyInQuestion, "prefix" | "location">,
+  print: (text: string) => void,
+): boolean {
+  const text = `key fingerprint (SHA-256) is: ${fingerprint} (${algorithm})\n`;
+  return review({ fingerprint, text }, asked, print);
+}
+
+function review(
+  key: { readonly fingerprint: string; readonly text: string },
+  { prefix, location }: Pick<KeyInQuestion, "prefix" | "location">,
+  print: (text: string) => void,
+): boolean {
   if (!Deno.stdin.isTerminal()) {
     const scope = prefix === "" ? "--root" : `--prefix=${prefix}`;
     throw new Failure(
@@ -41,7 +60,7 @@ export function reviewKey(
         `run: rkt trust ${scope} ${location}`,
     );
   }
-  print(keyText(key));
+  print(key.text);
   for (;;) {
     print(`Are you sure you want to trust this key for ${scopeText(prefix)} (yes/no)?\n`);
     const answer = readAnswer();

@@ -8,7 +8,11 @@ export const TRUST_COMMANDS: readonly Command[] = [
     group: "Trust",
     summary: "Trust a key to sign images whose names begin with a prefix",
     usage: "--prefix=PREFIX | --root [flags] [KEY ...]",
-    about: ["A key is a file or URL. Without one, keys are discovered by the prefix."],
+    about: [
+      "A key is a file or URL. Without one, keys are discovered by the prefix.",
+      "Images in registries are signed by GnuPG or by cosign. The prefix for them is REGISTRY/NAME, like " +
+      "quay.io/team; for Docker Hub docker.io/library/nginx.",
+    ],
     flags: [
       {
         name: "prefix",
@@ -17,6 +21,12 @@ export const TRUST_COMMANDS: readonly Command[] = [
         help: "Trust the key for images whose names begin with this",
       },
       { name: "root", kind: "switch", help: "Trust the key for all images" },
+      {
+        name: "key",
+        kind: "texts",
+        value: "FILE",
+        help: "A public key of cosign (PEM), for images in registries",
+      },
       {
         name: "skip-fingerprint-review",
         kind: "switch",
@@ -30,7 +40,7 @@ export const TRUST_COMMANDS: readonly Command[] = [
     ],
     examples: [
       "rkt trust --prefix=example.com/app ./key.asc",
-      "rkt trust --prefix=example.com",
+      "rkt trust --prefix=quay.io/team --key=cosign.pub",
     ],
     load: () => import("../trust/trust.ts"),
   },

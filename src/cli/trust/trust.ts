@@ -11,6 +11,13 @@ import { trustScope } from "../request/trust_scope.ts";
 export default async function trust({ args, flags, global }: Invocation): Promise<number> {
   const scope = trustScope(flags);
   const skipReview = flags.on("skip-fingerprint-review");
+  const signing = flags.all("key");
+  if (signing.length > 0) {
+    const { addSigningKeys } = await import("../request/signing_keys.ts");
+    await addSigningKeys({ global, scope, locations: signing, skipReview });
+    // Without a KEY, keys are discovered; but one was given.
+    if (args.length === 0) return 0;
+  }
   using session = new FetchSession({
     ...fetchSettings(global),
     reviewKey: (question) => Promise.resolve(reviewKey(question, print)),

@@ -14,13 +14,13 @@ export default async function trustList({ flags, global }: Invocation): Promise<
     printLine(jsonText(entries.map(keyEntryJson), format === "json-pretty"));
     return 0;
   }
-  const rows = entries.map(({ file, key, state }) => [
+  const rows = entries.map(({ file, key, signingKey, state }) => [
     file.scope === "" ? "(every image)" : file.scope,
     file.fingerprint ?? file.path,
-    key?.algorithm ?? "-",
+    key?.algorithm ?? signingKey?.algorithm ?? "-",
     file.origin,
     state,
-    key?.identities[0] ?? "-",
+    key?.identities[0] ?? (file.kind === "pem" ? "(cosign)" : "-"),
   ]);
   const legend = ["PREFIX", "FINGERPRINT", "ALGORITHM", "FROM", "STATE", "IDENTITY"];
   print(table(flags.on("no-legend") ? rows : [legend, ...rows]));
