@@ -24,3 +24,17 @@ Deno.test("etcFiles() takes resolv.conf from the flags before that of the networ
     resolvConf: { kind: "host" },
   });
 });
+
+Deno.test("etcFiles() takes /etc/hosts from the host, or adds lines to the stub of a pod's own", () => {
+  const none = { dns: { kind: "none" }, hosts: { kind: "default" } } as const;
+  assert.deepEqual(etcFiles(none), {});
+  assert.deepEqual(etcFiles({ ...none, hosts: { kind: "host" } }), { hosts: { kind: "host" } });
+  const entries = [
+    { address: "10.0.0.1", names: ["a", "b"] },
+    { address: "::2", names: ["c"] },
+  ];
+  const { hosts: file } = etcFiles({ ...none, hosts: { kind: "entries", entries } });
+  assert.ok(file?.kind === "text");
+  assert.match(file.text, /^127\.0\.0\.1\s+localhost/);
+  assert.ok(file.text.endsWith("10.0.0.1\ta b\n::2\tc\n"));
+});
