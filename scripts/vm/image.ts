@@ -2,7 +2,7 @@
  * The disk of the virtual machine for tests: a small Debian with systemd, and its kernel. It is made once, of the
  * packages of the sources that apt is set up with here, and kept in .cache/vm.
  */
-import { Failure } from "../../src/failure.ts";
+import { debianSources, ownRelease, run } from "./debian.ts";
 
 /** What a machine starts from. */
 export interface Image {
@@ -53,46 +53,11 @@ OOMPolicy=continue
 /** Raise it when what is made of the packages changes. */
 const FORMAT = 2;
 
-async function run(command: string, ...args: string[]): Promise<string> {
-  const process = new Deno.Command(command, { args, stdin: "null" });
-  const { success, stdout, stderr } = await process.output();
-  const decoder = new TextDecoder();
-  if (!success) throw new Failure(`vm: ${command} failed: ${decoder.decode(stderr).trim()}`);
-  return decoder.decode(stdout);
-}
-
-/** Lines of sources.list(5) with the sources of Debian that apt has here. */
-async function sources(): Promise<string> {
-  const format = "$(ORIGIN)|$(RELEASE)|$(REPO_URI)|$(COMPONENT)";
-  const list = () =>
-    run("apt-get", "indextargets", "--format", format, "Created-By: Packages")
-      .then((text) => text.split("\n").filter((line) => line.startsWith("Debian|")));
-  let lines = await list();
-  if (lines.length === 0) {
-    await run("apt-get", "update", "-q");
-    lines = await list();
-  }
-  if (lines.length === 0) throw new Failure("vm: apt has no source of Debian here");
-  return lines.map((line) => {
-    const [, release, uri, component] = line.split("|");
-    return `deb ${uri} ${release} ${component}\n`;
-  }).join("");
-}
-
 /** The releases of Debian that there are machines of, with their kernels: Linux 6.1 and 6.12. */
 export const RELEASES = ["bookworm", "trixie"] as const;
 
 /** One of {@linkcode RELEASES}. */
 export type Release = typeof RELEASES[number];
-
-async function ownRelease(): Promise<string> {
-  const release = await Deno.readTextFile("/etc/os-release");
-  const name = /^VERSION_CODENAME=(\w+)$/m.exec(release)?.[1];
-  if (name === undefined) {
-    throw new Failure("vm: /etc/os-release does not say which Debian this is");
-  }
-  return name;
-}
 
 /** The image of a release; made where there is none yet, which takes a minute. */
 export async function image(name: Release): Promise<Image> {
@@ -132,7 +97,7 @@ chroot "$1" depmod "$(ls "$1/usr/lib/modules")"`;
 async function make(directory: string, suite: string): Promise<void> {
   const root = `${directory}/root`;
   // The suites of updates and security bear the release's name too.
-  const lines = (await sources()).replaceAll(` ${await ownRelease()}`, ` ${suite}`);
+  const lines = (await debianSources()).replaceAll(` ${await ownRelease()}`, ` ${suite}`);
   await Deno.writeTextFile(`${directory}/sources.list`, lines);
   const acquire = (await run("apt-config", "dump")).split("\n")
     .filter((line) => /^Acquire::(http|https|Check)/.test(line) && !line.endsWith(' "";'));
