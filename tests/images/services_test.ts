@@ -134,7 +134,7 @@ const SERVICES: Readonly<Record<string, Service>> = {
     ],
     port: "5432-tcp",
     ask: line(startup()),
-    answer: /server_version\x0015/,
+    answer: /server_version.15/,
     status: 0,
   },
   etcd: {
