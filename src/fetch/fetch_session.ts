@@ -61,9 +61,15 @@ export class FetchSession implements Disposable {
 
   /** What speaks with registries of OCI images. */
   registries(): Promise<Registries> {
-    this.#registries ??= import("../registry/registries.ts")
-      .then(({ Registries }) => Registries.open(this.settings));
+    this.#registries ??= this.#openRegistries();
     return this.#registries;
+  }
+
+  async #openRegistries(): Promise<Registries> {
+    const { Registries } = await import("../registry/registries.ts");
+    const { partialLayers } = await import("./partial_layers.ts");
+    const partials = partialLayers(this.settings.store.dataDir);
+    return await Registries.open({ ...this.settings, partials });
   }
 
   /** The display of downloads. */

@@ -9,6 +9,7 @@ import { certificateDirectories } from "./certificates.ts";
 import { authFiles, type UserEnvironment } from "./credentials.ts";
 import { lookasideDirectories } from "./lookaside.ts";
 import { confPaths, readRegistriesConf, type RegistriesConf } from "./registries_conf.ts";
+import type { OpenPartialBlob } from "./partial_blob.ts";
 import { RegistryClient } from "./registry_client.ts";
 import { RegistrySource } from "./registry_source.ts";
 
@@ -22,6 +23,8 @@ export interface RegistrySettings {
   readonly retry?: Partial<RetryPolicy>;
   /** Whose files are read. Default: those of the caller. */
   readonly user?: UserEnvironment;
+  /** Keeps what came of a layer for a later process. */
+  readonly partials?: OpenPartialBlob;
   /** Show this registry this password, and no registry any other: for who logs in. */
   readonly only?: { readonly host: string; readonly user: string; readonly password: string };
 }
@@ -33,6 +36,7 @@ export class Registries implements Disposable {
     readonly conf: RegistriesConf,
     /** Directories that say where signatures lie beside a registry. */
     readonly lookaside: readonly string[],
+    readonly partials: OpenPartialBlob | undefined,
   ) {}
 
   /** Reads the configuration. @throws {Failure} a file of it is damaged */
@@ -55,16 +59,17 @@ export class Registries implements Disposable {
       ...debug !== undefined && { log: debug },
       ...retry !== undefined && { retry },
     });
-    return new Registries(client, conf, lookasideDirectories(user));
+    return new Registries(client, conf, lookasideDirectories(user), settings.partials);
   }
 
   /** The image that a name stands for. @throws {Failure} its registry is blocked */
   source(reference: RegistryReference, platform?: Platform): RegistrySource {
-    const { client, conf } = this;
+    const { client, conf, partials } = this;
     return new RegistrySource(reference, {
       client,
       conf,
       ...platform !== undefined && { platform },
+      ...partials !== undefined && { partials },
     });
   }
 

@@ -204,7 +204,8 @@ export class RegistryClient implements Disposable {
       // What the registry may see, the host to which it sends us may not.
       const mayAsk = url.origin === host.base && authorization !== undefined;
       const headers = { ...request.headers, ...mayAsk && { authorization } };
-      const answer = await this.#once(host.transport, url, request, headers);
+      const transport = url.origin === host.base ? host.transport : host.others;
+      const answer = await this.#once(transport, url, request, headers);
       const location = answer.headers.get("location");
       if (![301, 302, 303, 307, 308].includes(answer.status) || location === null) return answer;
       answer.cancel();
@@ -253,8 +254,12 @@ export class RegistryClient implements Disposable {
       ...(insecureTls || insecure) && { insecureTls: true },
       ...caFile !== undefined && { caFile },
     };
+    const { clientCertificate, ...anonymous } = options;
     const transport = await openTransport(options);
     this.#open.push(transport);
+    // Token servers and stores of blobs: who this host is, is the registry's business only.
+    const others = clientCertificate === undefined ? transport : await openTransport(anonymous);
+    this.#open.push(others);
     const mayUseHttp = allowHttp === true || insecure;
     const base = mayUseHttp ? await this.#spokenScheme(transport, host) : `https://${host}`;
     const authorizer = new Authorizer({
@@ -263,11 +268,12 @@ export class RegistryClient implements Disposable {
       allowHttp: base.startsWith("http:"),
       ask: async (url, { headers, form }) => {
         const body = form === undefined ? undefined : new TextEncoder().encode(form.toString());
-        return await this.#askTokenServer(transport, url, headers, body);
+        const server = url.origin === new URL(base).origin ? transport : others;
+        return await this.#askTokenServer(server, url, headers, body);
       },
     });
     // As URLs spell it: without the scheme's own port.
-    return { base: new URL(base).origin, transport, authorizer };
+    return { base: new URL(base).origin, transport, others, authorizer };
   }
 
   /** https where the host speaks it: being allowed to do without is no wish to. */
@@ -304,7 +310,7 @@ export class RegistryClient implements Disposable {
 
   [Symbol.dispose](): void {
     this.#disposed = true;
-    for (const transport of this.#open) transport[Symbol.dispose]();
+    for (const transport of new Set(this.#open)) transport[Symbol.dispose]();
   }
 }
 
@@ -313,6 +319,8 @@ interface HostConnection {
   /** Scheme and host. */
   readonly base: string;
   readonly transport: Transport;
+  /** For hosts that it sends us to. */
+  readonly others: Transport;
   readonly authorizer: Authorizer;
 }
 

@@ -21,6 +21,7 @@ import {
 } from "../oci/reference.ts";
 import { type Answer, errorText } from "./answer.ts";
 import { blobStream } from "./blob_stream.ts";
+import { type OpenPartialBlob, resumedStream } from "./partial_blob.ts";
 import { imagePlaces, type RegistriesConf } from "./registries_conf.ts";
 import type { Endpoint, RegistryClient } from "./registry_client.ts";
 
@@ -38,6 +39,8 @@ export interface RegistrySourceOptions {
   readonly conf: RegistriesConf;
   /** Default: this host's. */
   readonly platform?: Platform;
+  /** Keeps what came of a blob for a later process. Default: nothing is kept. */
+  readonly partials?: OpenPartialBlob;
 }
 
 /**
@@ -79,6 +82,7 @@ export class RegistrySource implements ImageSource {
   readonly #endpoints: readonly Endpoint[];
   /** The endpoints, the one that had the manifest first. */
   #blobEndpoints: readonly Endpoint[];
+  readonly #partials: OpenPartialBlob | undefined;
   #manifest: Promise<ResolvedManifest> | undefined;
 
   /** @throws {Failure} the registry is blocked */
@@ -87,6 +91,7 @@ export class RegistrySource implements ImageSource {
     this.name = `docker://${referenceText(this.reference)}`;
     this.platform = options.platform ?? hostPlatform();
     this.client = options.client;
+    this.#partials = options.partials;
     this.#endpoints = endpointsOf(this.reference, options.conf);
     this.#blobEndpoints = this.#endpoints;
   }
@@ -108,8 +113,24 @@ export class RegistrySource implements ImageSource {
   }
 
   async blob(descriptor: Descriptor): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const stream = await blobStream(this.client, this.#blobEndpoints, descriptor, this.name);
-    return verifiedStream(stream, descriptor, `${this.name}: ${descriptor.digest}`);
+    return verifiedStream(
+      await this.#unverified(descriptor),
+      descriptor,
+      `${this.name}: ${descriptor.digest}`,
+    );
+  }
+
+  async #unverified(descriptor: Descriptor): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const open = (start: number) =>
+      blobStream(this.client, this.#blobEndpoints, descriptor, this.name, start);
+    const partial = await this.#partials?.(descriptor);
+    if (partial === undefined) return await open(0);
+    try {
+      return resumedStream(partial, await open(partial.size));
+    } catch (error) {
+      partial[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /**
@@ -127,6 +148,11 @@ export class RegistrySource implements ImageSource {
         path: `manifests/${tag}`,
         headers: { accept: ACCEPT },
       });
+      // Some know no HEAD.
+      if (answer.status === 405 || answer.status === 501) {
+        answer.cancel();
+        return undefined;
+      }
       if (answer.status !== 200) throw await this.#refusal(answer, endpoint);
       answer.cancel();
       const said = answer.headers.get("docker-content-digest") ?? "";
