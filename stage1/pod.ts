@@ -58,7 +58,12 @@ export interface EtcFiles {
 }
 
 /** A file: the host's own, or one with this text. */
-export type EtcFile = { readonly kind: "host" } | { readonly kind: "text"; readonly text: string };
+export type EtcFile = { readonly kind: "host" } | {
+  readonly kind: "text";
+  readonly text: string;
+  /** Whether nobody has asked for it: a volume, or a file of the image that says something, stays. */
+  readonly implicit?: boolean;
+};
 
 /** Where the pod's network is. */
 export type PodNetwork =
@@ -71,6 +76,8 @@ export type PodNetwork =
     readonly namespace: number;
     /** What the pod is part of, for people: `default (eth0, 172.16.28.2)`. */
     readonly networks: string;
+    /** The pod's address as it stands in /etc/hosts, with spaces behind; absent where it does not. */
+    readonly address?: string | undefined;
     readonly tearDown: NetworkTearDown;
   };
 
@@ -125,6 +132,8 @@ export interface PodApp extends Command {
   /** −1000 to 1000; absent means that of rkt. */
   readonly oomScoreAdj?: number | undefined;
   readonly mounts: readonly AppMount[];
+  /** Files of /etc that the app has of its image, by their names: implicit ones make way for them. */
+  readonly ownEtc: readonly string[];
   readonly streams: Streams;
   /** The most bytes that its logs take. */
   readonly logSize: number;

@@ -1,12 +1,14 @@
 /** A pod to be, as stage1 will run it: what a request says of the running, joined with what its manifest says. */
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { isSandbox } from "../pod/directory/sandbox.ts";
-import type { EtcFile, EtcFiles, Pod } from "../../stage1/pod.ts";
+import type { EtcFile, EtcFiles, Pod, PodApp } from "../../stage1/pod.ts";
+import { originalVariable } from "../linux/environment.ts";
 import { checkInteractive } from "../../stage1/resolve/resolve_streams.ts";
 import { podSysctls } from "../../stage1/root/sysctl.ts";
 import { absolute } from "./absolute.ts";
-import { dockerEtcFiles, dockerSysctls, hasOciApp, withHostname } from "./docker/defaults.ts";
+import { dockerSysctls, hasOciApp, withHostname } from "./docker/defaults.ts";
 import { etcFiles } from "./etc_files.ts";
+import { hostNames } from "./host/host_names.ts";
 import type { HostOptions } from "./host_options.ts";
 import type { PodCgroups } from "./pod_cgroups.ts";
 import type { RunOptions } from "./request.ts";
@@ -29,9 +31,11 @@ export function describePod(
   world = new World(),
 ): Pod {
   const { kind } = options.network;
-  if (options.interactive) checkInteractive(apps);
-  const ipc = options.ipc === "parent" ? "parent" : "private";
   const hostname = options.hostname ?? `rkt-${uuid}`;
+  if (options.interactive) checkInteractive(apps);
+  // Without a terminal there is nothing to relay: the streams are passed on as they are.
+  const interactive = options.interactive && world.isTerminal(0);
+  const ipc = options.ipc === "parent" ? "parent" : "private";
   const isOci = hasOciApp(apps);
   const sysctls = podSysctls(manifest.isolators, { network: kind, ipc });
   return {
@@ -42,14 +46,14 @@ export function describePod(
     used: [],
     hostname,
     network: { kind: kind === "host" ? kind : "none" },
-    etc: isOci
-      ? { ...dockerEtcFiles({ hostname, network: kind }, world), ...etcFiles(options) }
-      : etcFiles(options),
+    etc: etcFiles(options, {
+      hostname,
+      host: kind === "host" ? () => hostNames(world, false) : undefined,
+    }),
     sharedMemory: options.sharedMemory,
     ipc,
     sysctls: isOci ? dockerSysctls(sysctls, kind) : sysctls,
-    // Without a terminal there is nothing to relay: the streams are passed on as they are.
-    interactive: options.interactive && world.isTerminal(0),
+    interactive,
     prefixed: apps.length > 1 ? terminals(world) : [],
     stopTimeout: options.stopTimeout / 1000,
     removal: options.remove
@@ -59,9 +63,17 @@ export function describePod(
     notifySocket: notifySocket(),
     cgroups,
     limits,
-    apps: withHostname(apps, hostname),
+    apps: withHostname(interactive ? apps.map(withTerminal) : apps, hostname),
     sandbox: isSandbox(manifest),
   };
+}
+
+/** What a terminal can do is known only to whoever has it. */
+function withTerminal(app: PodApp): PodApp {
+  if (app.environment.some((each) => each.startsWith("TERM="))) return app;
+  const term = originalVariable("TERM") ?? "";
+  const known = /^[A-Za-z0-9._+-]{1,64}$/.test(term) ? term : "xterm";
+  return { ...app, environment: [...app.environment, `TERM=${known}`] };
 }
 
 /** Files of the host's as copies, for apps that are added when the host's root is out of sight. */

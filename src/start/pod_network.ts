@@ -6,7 +6,9 @@ import { podForwards } from "../net/nat/pod_forwards.ts";
 import { setUpNetworks } from "../net/pod/set_up.ts";
 import type { Pod } from "../../stage1/pod.ts";
 import { absolute } from "./absolute.ts";
-import { etcFiles } from "./etc_files.ts";
+import type { NetInfo } from "../net/pod/net_info.ts";
+import { hostNames } from "./host/host_names.ts";
+import { etcFiles, filledAddress } from "./etc_files.ts";
 import type { HostOptions } from "./host_options.ts";
 import type { NetworkRequest, RunOptions } from "./request.ts";
 import type { Forward } from "../net/model/forward.ts";
@@ -81,6 +83,7 @@ export async function joinNetworks(
   wanted: WantedNetworks,
   options: RunOptions,
   { localConfig }: HostOptions,
+  world: World,
 ): Promise<Pod> {
   const { uuid, dataDirectory: dataDir } = pod;
   const { infos, dns, tearDown } = await setUpNetworks({
@@ -94,11 +97,27 @@ export async function joinNetworks(
   const networks = infos.map(({ netName, ifName, ips }) =>
     `${netName} (${[ifName, ...ips].join(", ")})`
   ).join(", ");
+  const address = ownAddress(infos);
+  // Without a default route the host's servers are out of reach.
+  const far = infos.some(({ tie }) => tie?.routes.some((to) => to.endsWith("/0")) ?? false);
+  const etc = etcFiles(options, {
+    hostname: pod.hostname,
+    address,
+    network: dns,
+    host: far ? () => hostNames(world, true) : undefined,
+  });
+  const named = etc.hosts?.kind === "text" ? address : undefined;
   return {
     ...pod,
-    network: { kind: "joined", namespace: POD_NAMESPACE, networks, tearDown },
-    etc: { ...pod.etc, ...etcFiles(options, dns) },
+    network: { kind: "joined", namespace: POD_NAMESPACE, networks, address: named, tearDown },
+    etc,
   };
+}
+
+/** The address that the pod's own name leads to: that of the first network that has given one. */
+function ownAddress(infos: readonly NetInfo[]): string | undefined {
+  const first = infos.find(({ ip }) => ip !== "");
+  return first && filledAddress(first.ip);
 }
 
 /** With users of its own the pod's network belongs to their namespace. */

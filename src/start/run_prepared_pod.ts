@@ -14,6 +14,7 @@ import { podCgroups } from "./pod_cgroups.ts";
 import { raiseFileLimit, withFileLimit } from "./host/open_files.ts";
 import { checkRunOptions, type RunOptions } from "./request.ts";
 import { checkLimits, setUpPod, takeDownPod } from "./set_up_pod.ts";
+import { World } from "./world.ts";
 import { unsupportedIsolators } from "./warn_unsupported_isolators.ts";
 
 /** Runs a prepared pod; it returns only with an error, or after `--dry-run`. */
@@ -36,7 +37,7 @@ export async function runPreparedPod(
   }
   const { pod: here, manifest, warnings } = await described(view, options, host);
   for (const warning of warnings) console.error(warning);
-  const { pod } = await setUpPod(here, claimed.path, options, host, manifest);
+  const { pod } = await setUpPod(here, claimed.path, options, host, manifest, new World());
   try {
     const plan = podPlan(pod);
     const executable = host.debug === undefined ? program(plan) : await programWithSymbols(plan);

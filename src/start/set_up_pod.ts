@@ -35,7 +35,7 @@ export async function setUpPod(
   options: RunOptions,
   host: HostOptions,
   manifest: PodManifest,
-  world?: World,
+  world: World,
 ): Promise<SetUpPod> {
   if (options.network.kind !== "networks") {
     if (pod.privateUsers !== undefined) {
@@ -46,7 +46,8 @@ export async function setUpPod(
   }
   const { joinNetworks, wantedNetworks } = await import("./pod_network.ts");
   const wanted = wantedNetworks(options.network, host, manifest, world);
-  return { pod: await joinNetworks(pod, path, wanted, options, host), networks: wanted.networks };
+  const joined = await joinNetworks(pod, path, wanted, options, host, world);
+  return { pod: joined, networks: wanted.networks };
 }
 
 /** Takes back what {@linkcode setUpPod} did. */

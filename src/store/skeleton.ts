@@ -24,15 +24,19 @@ export function fillSkeleton(root: string, owner = 0): void {
     Deno.chmodSync(path, mode);
   }
   // A link there may lead out of the root.
-  if (!Deno.lstatSync(`${root}/etc`).isDirectory || exists(`${root}/etc/hosts`)) return;
-  writeHostsStub(root);
-  Deno.chownSync(`${root}/etc/hosts`, owner, owner);
+  if (Deno.lstatSync(`${root}/etc`).isDirectory) fillEtc(root, owner);
 }
 
-function writeHostsStub(root: string): void {
-  const path = `${root}/etc/hosts`;
-  Deno.writeTextFileSync(path, HOSTS_STUB, { createNew: true });
-  Deno.chmodSync(path, 0o644);
+/** Files of /etc that every app has: places for those that are the pod's, and the mounts where programs look for them. */
+export function fillEtc(root: string, owner = 0): void {
+  for (const [name, text] of [["hosts", HOSTS_STUB], ["hostname", ""]] as const) {
+    const path = `${root}/etc/${name}`;
+    if (exists(path)) continue;
+    Deno.writeTextFileSync(path, text, { createNew: true });
+    Deno.chmodSync(path, 0o644);
+    Deno.chownSync(path, owner, owner);
+  }
+  if (!exists(`${root}/etc/mtab`)) Deno.symlinkSync("../proc/self/mounts", `${root}/etc/mtab`);
 }
 
 /**
@@ -50,7 +54,7 @@ export function makeSkeleton(path: string, temporary: string): void {
       // Not by mkdir's mode: the umask takes bits away from that.
       Deno.chmodSync(`${temporary}/${name}`, mode);
     }
-    writeHostsStub(temporary);
+    fillEtc(temporary);
     Deno.renameSync(temporary, path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;

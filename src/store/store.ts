@@ -20,7 +20,7 @@ import type { ImportOptions } from "./import_aci.ts";
 import type { ImportOciOptions } from "./import_oci.ts";
 import { imagePath, shardPath, usedPath } from "./layout.ts";
 import { readReferences, renamedManifest } from "./references.ts";
-import { makeSkeleton } from "./skeleton.ts";
+import { fillEtc, makeSkeleton } from "./skeleton.ts";
 import type {
   HeldLock,
   ImageQuery,
@@ -241,6 +241,7 @@ export class Store implements ImageStore {
   skeleton(): string {
     const path = `${this.dataDir}/cas/skeleton`;
     while (!exists(path)) makeSkeleton(path, `${this.dataDir}/cas/tmp/${crypto.randomUUID()}`);
+    if (!exists(`${path}/etc/mtab`)) fillEtc(path); // it is that of an older rkt
     return path;
   }
 }

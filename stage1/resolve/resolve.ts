@@ -130,6 +130,7 @@ async function resolveApp(
     label: await label(name, app.isolators, manifest.isolators),
     oomScoreAdj: app.isolators.find((each) => each.kind === "os/linux/oom-score-adj")?.score,
     mounts,
+    ownEtc: ownEtc(root),
     streams,
     logSize: appLogSize(runtime),
     lifecycle: parseLifecycle(runtime.annotations, `app "${name}"`),
@@ -148,6 +149,19 @@ function stopSignal({ name, annotations }: RuntimeApp): Pick<PodApp, "stopSignal
   const text = annotationValue(annotations, STOP_SIGNAL_ANNOTATION);
   const stopSignal = parseStopSignal(text, `app "${name}"`);
   return stopSignal === SIGTERM ? {} : { stopSignal };
+}
+
+/** Lines that say no more than what every pod's /etc/hosts says: names of the loopback interface. */
+const LOOPBACK_LINE =
+  /^\s*(?:(?:127\.0\.0\.1|::1)\s[\w\s.-]*local[\w\s.-]*|f[ef]0[0-2]::\d?\s[\w\s.-]*)?(?:#.*)?$/;
+
+/** Which of the files that the pod would bring by itself the image has already, with something in them. */
+function ownEtc(root: ImageRoot): readonly string[] {
+  if (!root.known) return [];
+  const hosts = root.read("etc/hosts") ?? "";
+  const named = !hosts.split("\n").every((line) => LOOPBACK_LINE.test(line));
+  const resolves = /^\s*nameserver\s/m.test(root.read("etc/resolv.conf") ?? "");
+  return [...named ? ["hosts"] : [], ...resolves ? ["resolv.conf"] : []];
 }
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -71,20 +71,28 @@ export function mountEtcFiles(
   root: Slot,
   opened: HostFiles,
 ): void {
-  for (const [name] of podFiles(pod)) {
+  for (const [name, file] of podFiles(pod)) {
+    if (hasOwn(app, name, file)) continue;
     const what = `mount /etc/${name} in app "${app.name}"`;
     const host = opened.get(name);
-    const file = host ?? slot("file");
+    const mount = host ?? slot("file");
     if (host === undefined) {
       const flags = k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC;
-      steps.must(what, "open_tree", [k.AT_FDCWD, `/.${name}`, flags], { store: file });
+      steps.must(what, "open_tree", [k.AT_FDCWD, `/.${name}`, flags], { store: mount });
     }
-    steps.must(what, "mount_setattr", [file, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
+    steps.must(what, "mount_setattr", [mount, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
     const target = openFile(steps, what, name, app, root);
-    attach(steps, what, file, target);
-    steps.attempt("close it", "close", [file]);
+    attach(steps, what, mount, target);
+    steps.attempt("close it", "close", [mount]);
     steps.attempt("close it", "close", [target]);
   }
+}
+
+/** Whether an app has a file of its own, of a volume or its image, for which an implicit one makes way. */
+function hasOwn({ mounts, ownEtc }: PodApp, name: string, file: EtcFile): boolean {
+  if (file.kind !== "text" || file.implicit !== true) return false;
+  return ownEtc.includes(name) ||
+    mounts.some(({ place }) => place === "/etc" || place === `/etc/${name}`);
 }
 
 /** Opens the place of a file: what a link there leads to in the app's root, or a new file. */

@@ -75,6 +75,7 @@ export function testApp(name: string, changes: Partial<PodApp> = {}): PodApp {
     capabilities: DEFAULT_CAPABILITIES.map((each) => CAPABILITIES.indexOf(each)),
     noNewPrivileges: false,
     mounts: [],
+    ownEtc: [],
     streams: { stdin: "inherit", stdout: "inherit", stderr: "inherit" },
     logSize: 10 * 1024 ** 2,
     lifecycle: DEFAULT_LIFECYCLE,

@@ -129,6 +129,6 @@ const hasOwnNetwork = (pid: number): boolean =>
 /** The files that init has made for all apps; the text is in them already. */
 function etcOf(init: number): EtcFiles {
   const file = (name: string): EtcFile | undefined =>
-    exists(`/proc/${init}/root/.${name}`) ? { kind: "text", text: "" } : undefined;
+    exists(`/proc/${init}/root/.${name}`) ? { kind: "text", text: "", implicit: true } : undefined;
   return { resolvConf: file("resolv.conf"), hosts: file("hosts") };
 }

@@ -24,7 +24,9 @@ export interface CachedNetworks {
   /** The configurations; see {@linkcode confKey}. */
   readonly key: string;
   readonly forwards: readonly StoredForward[];
-  /** Where in the program each message and each path stands. */
+  /** Characters of the pod's address in /etc/hosts; absent where it does not stand there. */
+  readonly addressLength?: number;
+  /** Where in the program each message, each path, and last the address stands. */
   readonly parts: readonly { readonly at: readonly number[]; readonly length: number }[];
   /** The prepared messages; absent where a network needs the full set-up. */
   readonly rejoin?: CachedNetwork;
@@ -44,9 +46,13 @@ function isPlain({ network: { plugins: [plugin, ...others] } }: ChosenNetwork): 
 }
 
 /** The bytes of a tear-down in the order in which {@linkcode CachedNetworks.parts} has them. */
-function partsOf({ messages, files }: NetworkTearDown): readonly Uint8Array[] {
+function partsOf(
+  { messages, files }: NetworkTearDown,
+  address: string | undefined,
+): readonly Uint8Array[] {
   const encoder = new TextEncoder();
-  return [...messages, ...files.map((file) => encoder.encode(file))];
+  const texts = [...files, ...address === undefined ? [] : [address]];
+  return [...messages, ...texts.map((text) => encoder.encode(text))];
 }
 
 /** The offsets at which bytes occur in a program, which is text of one character a byte. */
@@ -67,6 +73,8 @@ export interface JoinedPod {
   /** The networks that it has joined. */
   readonly chosen: readonly ChosenNetwork[];
   readonly forwards: readonly Forward[];
+  /** As it stands in /etc/hosts; absent where it does not. */
+  readonly address?: string | undefined;
   readonly tearDown: NetworkTearDown;
 }
 
@@ -80,11 +88,11 @@ export async function recordNetworks(
   pod: JoinedPod,
   program: Uint8Array,
 ): Promise<CachedNetworks | undefined> {
-  const { localConfig, asked, chosen, forwards, tearDown } = pod;
+  const { localConfig, asked, chosen, forwards, address, tearDown } = pod;
   if (!chosen.every(isPlain) || tearDown.command !== undefined) return undefined;
   // windows-1252, which this label means, maps every byte to a character of its own.
   const text = new TextDecoder("latin1").decode(program);
-  const parts = partsOf(tearDown).map((part) => ({
+  const parts = partsOf(tearDown, address).map((part) => ({
     at: occurrences(text, part),
     length: part.length,
   }));
@@ -96,6 +104,7 @@ export async function recordNetworks(
     asked,
     key: confKey(chosen),
     forwards: forwards.map(storedForward),
+    ...address !== undefined && { addressLength: address.length },
     parts,
     ...rejoin && { rejoin },
   };
@@ -121,8 +130,12 @@ export async function rejoinNetworks(
 ): Promise<boolean> {
   const { localConfig } = cached;
   const forwards = cached.forwards.map(forwardOf);
-  const { tearDown } = await setUpNetworks({ ...pod, localConfig, networks, forwards });
-  const parts = partsOf(tearDown);
+  const { tearDown, infos } = await setUpNetworks({ ...pod, localConfig, networks, forwards });
+  const { addressLength } = cached;
+  const address = addressLength === undefined
+    ? undefined
+    : infos.find(({ ip }) => ip !== "")?.ip.padEnd(addressLength);
+  const parts = partsOf(tearDown, address);
   const fits = parts.length === cached.parts.length &&
     cached.parts.every(({ length }, i) => parts[i]?.length === length);
   if (!fits) {

@@ -29,6 +29,7 @@ import { bringUpRequests, guardRequests } from "../types/host_link.ts";
 import { hostEndRequests, ptpGuard, vethRequest } from "../types/ptp.ts";
 import {
   ADDRESS_FILE,
+  ADDRESS_TEXT,
   type CachedNetwork,
   type PortChecks,
   type Template,
@@ -52,7 +53,9 @@ export interface RecordedPod {
   readonly forwards: readonly Forward[];
   /** The contents of its `net-info.json`. */
   readonly infos: readonly NetInfo[];
-  /** The offsets of its tear-down in its program: messages, then paths. */
+  /** As it stands in /etc/hosts; absent where it does not. */
+  readonly address?: string | undefined;
+  /** The offsets of its tear-down in its program: messages, then paths; last that of the address. */
   readonly parts: readonly { readonly at: readonly number[]; readonly length: number }[];
 }
 
@@ -102,6 +105,7 @@ interface Marks {
   /** The same, where it stands as a number: none of its bytes is like another. */
   readonly source: IpAddress;
   readonly addressFile: string;
+  readonly addressText: string;
   readonly uuid: string;
   readonly link: string;
   readonly hostIndex: number;
@@ -122,6 +126,7 @@ function marks({ range: { subnet } }: RejoinableNetwork): readonly [Marks, Marks
     address: subnet.address,
     source: new Uint8Array([1, 2, 3, 4]),
     addressFile: "a".repeat(ADDRESS_FILE),
+    addressText: "g".repeat(ADDRESS_TEXT),
     uuid: "c".repeat(UUID),
     link: "e".repeat(LINK),
     hostIndex: 0x01010101,
@@ -132,6 +137,7 @@ function marks({ range: { subnet } }: RejoinableNetwork): readonly [Marks, Marks
     address: lastOf(subnet),
     source: new Uint8Array([5, 6, 7, 8]),
     addressFile: "b".repeat(ADDRESS_FILE),
+    addressText: "h".repeat(ADDRESS_TEXT),
     uuid: "d".repeat(UUID),
     link: "f".repeat(LINK),
     hostIndex: 0x02020202,
@@ -148,6 +154,7 @@ function markBytes(marks: Marks, sharedBytes: number): Readonly<Record<ValueName
     address: marks.address.slice(sharedBytes),
     addressNumber: marks.source.toReversed(),
     addressFile: encoder.encode(marks.addressFile),
+    addressText: encoder.encode(marks.addressText),
     uuid: encoder.encode(marks.uuid),
     link: encoder.encode(marks.link),
     hostIndex: u32(marks.hostIndex),
@@ -160,6 +167,7 @@ const VALUES: readonly ValueName[] = [
   "addressNumber",
   "address",
   "addressFile",
+  "addressText",
   "uuid",
   "link",
   "hostIndex",
@@ -299,13 +307,14 @@ function tearDown(
   elements: (marks: Marks) => readonly SetElementRef[],
   ruled: boolean,
   { directory }: RejoinableNetwork,
-  { dataDir }: RecordedPod,
+  { dataDir, address }: RecordedPod,
 ): readonly ((marks: Marks) => Bytes)[] {
   const text = new TextEncoder();
   return [
     ...ruled ? [(marks: Marks) => encodedBatch(elementMessages(elements(marks), deletion))] : [],
     ({ addressFile }) => text.encode(directory + addressFile),
     ({ uuid }) => text.encode(recordPath({ dataDir, uuid })),
+    ...address === undefined ? [] : [({ addressText }: Marks) => text.encode(addressText)],
   ];
 }
 

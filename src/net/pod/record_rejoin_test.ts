@@ -77,6 +77,7 @@ function valuesFor(address: IpAddress): Values {
   return {
     address,
     addressNumber: address.toReversed(),
+    addressText: text.encode(address.join(".").padEnd(15)),
     addressFile: text.encode(address.join(".").padStart(ADDRESS_FILE, "/")),
     uuid: text.encode(UUID),
     link: text.encode(LINK),

@@ -81,6 +81,8 @@ export interface Values {
   readonly addressNumber: Uint8Array;
   /** The name of its reservation, filled up with leading slashes to {@linkcode ADDRESS_FILE} bytes; see set_up.ts. */
   readonly addressFile: Uint8Array;
+  /** The address as text, filled up with spaces to {@linkcode ADDRESS_TEXT} bytes; see etc_files.ts. */
+  readonly addressText: Uint8Array;
   readonly uuid: Uint8Array;
   /** The name of the veth's end on the host. */
   readonly link: Uint8Array;
@@ -93,8 +95,9 @@ export interface Values {
 
 export type ValueName = keyof Values;
 
-/** Bytes of {@linkcode Values.addressFile}. */
+/** Bytes of {@linkcode Values.addressFile} and of {@linkcode Values.addressText}. */
 export const ADDRESS_FILE = 16;
+export const ADDRESS_TEXT = 15;
 
 /** How often rules are tried again when somebody else has changed some at the same time. */
 const ATTEMPTS = 20;
@@ -142,6 +145,7 @@ function join(network: CachedNetwork, pod: RejoiningPod, program: Uint8Array): b
     address: bigEndian(address),
     addressNumber: bigEndian(address).reverse(),
     addressFile: encoder.encode(text.padStart(ADDRESS_FILE, "/")),
+    addressText: encoder.encode(text.padEnd(ADDRESS_TEXT)),
     uuid: encoder.encode(pod.uuid),
     link: encoder.encode(link),
     hostIndex: new Uint8Array(4),

@@ -169,6 +169,7 @@ async function networks(
     asked: asked.networks,
     chosen,
     forwards: podForwards(manifest),
+    address: network.address,
     tearDown: network.tearDown,
   };
   return await recordNetworks(joined, program) ?? "no";
