@@ -211,7 +211,7 @@ export class World {
       status,
     );
     if (result === 0) return true;
-    if (result === -ERRNO.ENOENT || result === -ERRNO.ENOTDIR) return false;
+    if ([ERRNO.ENOENT, ERRNO.ENOTDIR, ERRNO.ELOOP].some((errno) => result === -errno)) return false;
     throw new KernelError(-result, `look at ${path}`);
   }
 }

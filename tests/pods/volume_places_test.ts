@@ -82,7 +82,7 @@ Deno.test("a volume is mounted where links of the image lead, and what is missin
     const { code, stdout, stderr } = await run(script, [[from, target]]);
     assert.deepEqual([code, stdout], [0, "host\nhost\n"], `${target}: ${stderr}`);
   }
-  assert.deepEqual(mountsBelow(world.dir), []);
+  assert.deepEqual(mountsBelow(path), []);
 });
 
 Deno.test("volumes are mounted in volumes, in whatever order they are given", async () => {
