@@ -20,7 +20,8 @@ import { linkTree, publishTree } from "./render_tree.ts";
 import type { ImageStore, StoredImage } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { treeIdOf } from "./tree_id.ts";
-import { indexMethod, writeTreeIndex } from "./tree_index.ts";
+import { indexMethod } from "./mount_tree.ts";
+import { writeTreeIndex } from "./tree_index.ts";
 
 /** What `verify` is told about an image that was read to its end. */
 export interface ReadImage {
@@ -65,7 +66,7 @@ async function importInto(
 ): Promise<StoredImage> {
   const tree = options.render ?? Deno.uid() === 0 ? `${temp}/tree` : undefined;
   const blob = `${temp}/blob`;
-  const contents = tree !== undefined && indexMethod(store.dataDir) !== undefined
+  const contents = tree !== undefined && await indexMethod(store.dataDir) !== undefined
     ? await writeIndexed(source, blob, tree)
     : await writeBlob(source, blob, tree);
   const imageId = parseImageId(contents.imageId);

@@ -20,6 +20,7 @@ import { type OciConfig, parseConfig } from "../oci/image_config.ts";
 import { type ImageSource, readConfig, type ResolvedManifest } from "../oci/image_source.ts";
 import { imageUser } from "../oci/image_users.ts";
 import { fullDisk } from "./full_disk.ts";
+import { indexMethod } from "./mount_tree.ts";
 import { type ImageInfo, readImageInfo, type Signer } from "./image_info.ts";
 import { type ImageFileKind, imagePath, shardPath, treePath } from "./layout.ts";
 import { layerPath, type OciTree } from "./oci_image.ts";
@@ -30,7 +31,7 @@ import { linkTree, publishTree } from "./render_tree.ts";
 import type { ImageStore, StoredImage } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { treeIdOf } from "./tree_id.ts";
-import { indexMethod, renderOciIndex } from "./tree_index.ts";
+import { renderOciIndex } from "./tree_index.ts";
 import { writeOciTree } from "./write_oci_tree.ts";
 
 /** How to import an OCI image. */
@@ -121,6 +122,8 @@ class Import {
   /** Bytes of the uncompressed layers, by diff ID. */
   readonly #sizes = new Map<Digest, number>();
   #files = 0;
+  /** Whether the tree is to be an index of the layers. */
+  #indexed = false;
 
   constructor(
     store: ImageStore,
@@ -138,6 +141,7 @@ class Import {
   }
 
   async run(): Promise<StoredImage> {
+    this.#indexed = this.#renders() && await indexMethod(this.#store.dataDir) !== undefined;
     for (let round = 1;; round++) {
       await this.#fetchLayers();
       using _lock = this.#store.prepareLock();
@@ -285,7 +289,7 @@ class Import {
 
   #render(tree: OciTree): string {
     const path = `${this.#temp}/tree`;
-    if (indexMethod(this.#store.dataDir) !== undefined && renderOciIndex(tree, path)) return path;
+    if (this.#indexed && renderOciIndex(tree, path)) return path;
     Deno.mkdirSync(path, { mode: 0o755 });
     Deno.mkdirSync(`${path}/rootfs`, { mode: 0o755 });
     writeOciTree(tree, `${path}/rootfs`, { privileged: Deno.uid() === 0 });

@@ -12,8 +12,9 @@ import { fillSkeleton } from "./skeleton.ts";
 import type { ImageStore, RenderedTree, StoredImage } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { treeIdOf } from "./tree_id.ts";
-import { indexMethod, isIndex, readyTree, renderIndex } from "./tree_index.ts";
-import { treeRoot } from "./tree_root.ts";
+import { indexMethod, readyTree } from "./mount_tree.ts";
+import { renderIndex } from "./tree_index.ts";
+import { isIndex, treeRoot } from "./tree_root.ts";
 
 /** What this process renders: waiting for its own lock would never end. */
 const rendering = new Map<string, Promise<void>>();
@@ -23,20 +24,20 @@ export async function renderTree(store: ImageStore, image: StoredImage): Promise
   const graph = await imageGraph(store, image);
   const id = treeIdOf(graph.keys);
   const path = treePath(store.dataDir, id);
-  if (!isUsable(store.dataDir, id)) {
+  if (!await isUsable(store.dataDir, id)) {
     const under = rendering.get(path) ?? renderLocked(store, image, graph, id);
     rendering.set(path, under);
     await under.finally(() => rendering.delete(path));
   }
   if (graph.keys.length === 1) linkTree(store.dataDir, image.key, id);
-  const rootfs = readyTree(store.dataDir, id);
+  const rootfs = await readyTree(store.dataDir, id);
   return { id, kind: isIndex(store.dataDir, id) ? "erofs" : "directory", rootfs, ready: true };
 }
 
 /** Whether a tree is there, of a kind that can be used here: the kernel may be another one by now. */
-function isUsable(dataDir: string, id: string): boolean {
+async function isUsable(dataDir: string, id: string): Promise<boolean> {
   const root = treeRoot(dataDir, id);
-  return root !== undefined && (root.ready || indexMethod(dataDir) !== undefined);
+  return root !== undefined && (root.ready || await indexMethod(dataDir) !== undefined);
 }
 
 /** One process renders, others wait for it: the image's manifest is the lock. */
@@ -50,10 +51,10 @@ async function renderLocked(
   const fd = openToLock(lock);
   try {
     lockExclusive(fd, lock);
-    if (isUsable(store.dataDir, id)) return;
+    if (await isUsable(store.dataDir, id)) return;
     using temp = TempDirectory.create(store.dataDir);
     const tree = `${temp.path}/tree`;
-    const indexed = indexMethod(store.dataDir) !== undefined &&
+    const indexed = await indexMethod(store.dataDir) !== undefined &&
       await renderIndex(store.dataDir, graph, tree);
     if (!indexed) await renderInto(store.dataDir, temp.path, graph);
     // One that can't be used here goes away; what of it is in use stays.

@@ -211,6 +211,12 @@ export class Store implements ImageStore {
   async tree(image: StoredImage): Promise<RenderedTree> {
     const rendered = this.renderedTree(image);
     if (rendered?.ready === true) return rendered;
+    if (rendered !== undefined) {
+      const { indexMethod, readyTree } = await import("./mount_tree.ts");
+      if (await indexMethod(this.dataDir) !== undefined) {
+        return { ...rendered, rootfs: await readyTree(this.dataDir, rendered.id), ready: true };
+      }
+    }
     const { renderTree } = await import("./render_tree.ts");
     return await renderTree(this, image);
   }

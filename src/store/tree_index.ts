@@ -5,9 +5,6 @@
 import { layersOf, mergeLayers } from "../aci/render.ts";
 import { IndexTarget } from "../erofs/index_target.ts";
 import type { IndexTree } from "../erofs/index_tree.ts";
-import type { IndexFiles, MountMethod } from "../erofs/mount_index.ts";
-import { workingMethod } from "../erofs/probe.ts";
-import { detachMounts, shareMount } from "../erofs/shared_mounts.ts";
 import { writeIndexFile } from "../erofs/write_index_file.ts";
 import { Failure } from "../failure.ts";
 import type { MergedNode } from "../layers/merged_tree.ts";
@@ -16,35 +13,9 @@ import { type ByteString, shown } from "../linux/byte_string.ts";
 import { KernelError } from "../linux/errno.ts";
 import { isOciImageId } from "../appc/image_id.ts";
 import type { OciTree } from "./oci_image.ts";
-import { exists } from "../linux/exists.ts";
 import { syncDirectory } from "../linux/sync.ts";
 import type { ImageGraph } from "./image_graph.ts";
-import { imagePath, treePath } from "./layout.ts";
-import { TempDirectory } from "./temp_directory.ts";
-import { indexPath, mountsDirectory, treeRoot } from "./tree_root.ts";
-
-/** What says how trees are kept, by the root of the data directory; see {@linkcode indexMethod}. */
-const METHOD_FILE = "cas/index-method";
-
-/**
- * How indexes can be mounted over this store. Found out once a boot, and remembered in `cas/index-method`; where that says
- * `off`, as an administrator may have written, trees are extracted.
- *
- * @returns undefined where trees are to be extracted
- */
-export function indexMethod(dataDir: string): MountMethod | undefined {
-  if (Deno.uid() !== 0) return undefined;
-  const path = `${dataDir}/${METHOD_FILE}`;
-  const boot = Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
-  const [said, when] = exists(path) ? Deno.readTextFileSync(path).trim().split(" ") : [];
-  if (said === "off") return undefined;
-  if (when === boot) return said === "file" || said === "loop" ? said : undefined;
-  using temp = TempDirectory.create(dataDir);
-  const method = workingMethod(temp.path);
-  Deno.writeTextFileSync(`${temp.path}/method`, `${method ?? "none"} ${boot}\n`);
-  Deno.renameSync(`${temp.path}/method`, path);
-  return method;
-}
+import { imagePath } from "./layout.ts";
 
 /**
  * Writes a tree that is an index to a new directory, and brings it to the disk.
@@ -111,49 +82,4 @@ export function renderOciIndex({ root, layers }: OciTree, directory: string): bo
     names.set(node, first ?? path);
   }
   return writeTreeIndex(target.tree, directory, (path) => path);
-}
-
-/** The files of a tree that is an index. */
-export function indexFiles(directory: string): IndexFiles {
-  const devices: string[] = [];
-  while (exists(`${directory}/${devices.length + 1}`)) {
-    devices.push(`${directory}/${devices.length + 1}`);
-  }
-  return { index: `${directory}/index.erofs`, devices };
-}
-
-/**
- * The path of a tree's root, mounted where it has to be.
- *
- * @throws {Failure} where there is no such tree, or it can't be mounted here
- */
-export function readyTree(dataDir: string, treeId: string): string {
-  const root = treeRoot(dataDir, treeId);
-  if (root === undefined) throw new Failure(`the tree ${treeId} is gone; fetch its image again`);
-  if (!root.ready) mountTree(dataDir, treeId);
-  return root.path;
-}
-
-function mountTree(dataDir: string, treeId: string): void {
-  const method = indexMethod(dataDir);
-  if (method === undefined) {
-    throw new Failure(
-      `the tree ${treeId} is an index of archives, which ${
-        Deno.uid() === 0 ? "can't be mounted here" : "root alone can mount"
-      }; see "Run as stored" in docs/use/images.md`,
-    );
-  }
-  const absolute = dataDir.startsWith("/") ? dataDir : `${Deno.cwd()}/${dataDir}`;
-  const mounts = { directory: mountsDirectory(dataDir), dataDirectory: absolute };
-  shareMount(mounts, treeId, indexFiles(treePath(dataDir, treeId)), method);
-}
-
-/** Detaches the mounts of trees that nobody wants. The caller keeps new pods away. */
-export function detachTrees(dataDir: string, unwanted: (treeId: string) => boolean): void {
-  if (Deno.uid() === 0) detachMounts(mountsDirectory(dataDir), unwanted);
-}
-
-/** Whether a tree is kept as an index. */
-export function isIndex(dataDir: string, treeId: string): boolean {
-  return exists(indexPath(dataDir, treeId));
 }

@@ -19,16 +19,16 @@ export interface TreeRoot {
   readonly ready: boolean;
 }
 
-/** The index of a tree. */
-export function indexPath(dataDir: string, treeId: string): string {
-  return `${treePath(dataDir, treeId)}/index.erofs`;
+/** Whether a tree is kept as an index. */
+export function isIndex(dataDir: string, treeId: string): boolean {
+  return exists(`${treePath(dataDir, treeId)}/index.erofs`);
 }
 
 /** Where the root of a tree is; undefined where there is no such tree. */
 export function treeRoot(dataDir: string, treeId: string): TreeRoot | undefined {
   const path = `${treePath(dataDir, treeId)}/rootfs`;
   if (exists(path)) return { kind: "directory", path, ready: true };
-  if (!exists(indexPath(dataDir, treeId))) return undefined;
+  if (!isIndex(dataDir, treeId)) return undefined;
   const mounted = `${mountsDirectory(dataDir)}/${treeId}`;
   return { kind: "erofs", path: mounted, ready: isMountRoot(mounted) };
 }

@@ -33,7 +33,7 @@ export default async function run({ args, flags, global }: Invocation): Promise<
   const [, uuid = "", path = ""] = inPod;
   const pod = openPod(global.dir, uuid);
   const app = chosenApp(pod, flags.text("app"));
-  using files = openAppFiles(global.dir, pod, app, source === null ? "write" : "read");
+  using files = await openAppFiles(global.dir, pod, app, source === null ? "write" : "read");
   const end = { root: files.root, path: path || "/", name: `app "${app}": ${path || "/"}` };
   const left = source === null ? await copyIn(from, end, files) : copyOut(end, to, files);
   if (left > 0) console.error(`cp: left out ${left} device node(s)`);

@@ -16,7 +16,7 @@ export default async function run({ args, flags, global }: Invocation): Promise<
     throw new Failure(`pod "${pod.uuid}" is ${pod.state}: only an exited one can be exported`);
   }
   const app = chosenApp(pod, flags.text("app"));
-  using files = openAppFiles(global.dir, pod, app, "read");
+  using files = await openAppFiles(global.dir, pod, app, "read");
   const imageId = await buildAci({
     rootfs: { fd: files.root, name: `app "${app}"` },
     manifest: exportedManifest(pod, app),

@@ -4,7 +4,7 @@ import { exists } from "../../linux/exists.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
 import { closeDescriptor, openDirectoryIfThere, tryLockShared } from "../../linux/lock.ts";
 import type { Process } from "../../linux/process.ts";
-import { readyTree } from "../../store/tree_index.ts";
+import { readyTree } from "../../store/mount_tree.ts";
 import { inHelperChild } from "../../../stage1/steps/in_helper_child.ts";
 import * as k from "../../linux/constants.ts";
 import { type Section, type Slot, slot } from "../../../stage1/engine/plan.ts";
@@ -38,12 +38,12 @@ const AT_REST: readonly PodView["state"][] = ["prepared", "exited", "exited garb
  *
  * @throws {Failure}
  */
-export function openAppFiles(
+export async function openAppFiles(
   dataDir: string,
   pod: PodView,
   app: string,
   access: Access,
-): AppFiles {
+): Promise<AppFiles> {
   const running = pod.state === "running";
   if (!running && !AT_REST.includes(pod.state)) {
     throw new Failure(`pod "${pod.uuid}" is ${pod.state}: it has no files to look into`);
@@ -56,7 +56,7 @@ export function openAppFiles(
   using held = new DisposableStack();
   if (!running) holdPod(pod, held);
   const open = running ? openRunning : openAtRest;
-  const root = open(dataDir, pod, app, access, held);
+  const root = await open(dataDir, pod, app, access, held);
   held.defer(() => closeDescriptor(root));
   const all = held.move();
   return {
@@ -75,13 +75,13 @@ function privateUsers(pod: PodView): { readonly shift: number; readonly count: n
 }
 
 /** Opens the root of an app of a running pod. `held` gets the resources that must live as long as it is open. */
-function openRunning(
+async function openRunning(
   dataDir: string,
   pod: PodView,
   app: string,
   access: Access,
   held: DisposableStack,
-): number {
+): Promise<number> {
   const found = findApp(dataDir, pod, app);
   if (typeof found === "object") {
     using process = found;
@@ -92,7 +92,7 @@ function openRunning(
     const claimed = claimApp(pod, appOf(manifest, pod, app).name);
     if (claimed === undefined) throw new Failure(`app "${app}" is just being started; try again`);
     held.use(claimed);
-    return openAtRest(dataDir, pod, app, access, held);
+    return await openAtRest(dataDir, pod, app, access, held);
   }
   // The app has ended, and others run: init has put its root there.
   using init = pinInit(dataDir, pod);
@@ -150,13 +150,13 @@ function layerBelow(dataDir: string, path: string): string {
 }
 
 /** Opens the root of an app that does not run. */
-function openAtRest(
+async function openAtRest(
   dataDir: string,
   pod: PodView,
   app: string,
   access: Access,
   held: DisposableStack,
-): number {
+): Promise<number> {
   const { path } = pod;
   if (rootKindOf(pod) === "copy") {
     return inHelperChild("look into the app", (steps) => {
@@ -165,7 +165,7 @@ function openAtRest(
       return root;
     });
   }
-  const tree = layerBelow(dataDir, readyTree(dataDir, treeIdOfApp(pod, app)));
+  const tree = layerBelow(dataDir, await readyTree(dataDir, treeIdOfApp(pod, app)));
   const upper = `${overlayPath(app)}/upper`;
   // Not the directory that the app has: overlayfs may have marked that as used.
   const work = `${overlayPath(app)}/scratch-${crypto.randomUUID()}`;

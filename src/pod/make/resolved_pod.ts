@@ -96,7 +96,7 @@ export async function podTree(dataDir: string, id: string): Promise<string> {
   const root = treeRoot(dataDir, id);
   if (root?.ready === true) return root.path;
   if (root === undefined) return `${treePath(dataDir, id)}/rootfs`;
-  const { readyTree } = await import("../../store/tree_index.ts");
+  const { readyTree } = await import("../../store/mount_tree.ts");
   return readyTree(dataDir, id);
 }
 

@@ -1,0 +1,75 @@
+/**
+ * Mounting trees that are indexes. The first start of an image comes this way, so what makes indexes is not loaded here; see
+ * tree_index.ts.
+ */
+import type { IndexFiles, MountMethod } from "../erofs/mount_index.ts";
+import { detachMounts, shareMount } from "../erofs/shared_mounts.ts";
+import { Failure } from "../failure.ts";
+import { exists } from "../linux/exists.ts";
+import { treePath } from "./layout.ts";
+import { mountsDirectory, treeRoot } from "./tree_root.ts";
+
+/** What says how trees are kept, by the root of the data directory; see {@linkcode indexMethod}. */
+const METHOD_FILE = "cas/index-method";
+
+/**
+ * How indexes can be mounted over this store. Found out once a boot, and remembered in `cas/index-method`; where that says
+ * `off`, as an administrator may have written, trees are extracted.
+ *
+ * @returns undefined where trees are to be extracted
+ */
+export async function indexMethod(dataDir: string): Promise<MountMethod | undefined> {
+  if (Deno.uid() !== 0) return undefined;
+  const path = `${dataDir}/${METHOD_FILE}`;
+  const boot = Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
+  const [said, when] = exists(path) ? Deno.readTextFileSync(path).trim().split(" ") : [];
+  if (said === "off") return undefined;
+  if (when === boot) return said === "file" || said === "loop" ? said : undefined;
+  const { workingMethod } = await import("../erofs/probe.ts");
+  const { TempDirectory } = await import("./temp_directory.ts");
+  using temp = TempDirectory.create(dataDir);
+  const method = workingMethod(temp.path);
+  Deno.writeTextFileSync(`${temp.path}/method`, `${method ?? "none"} ${boot}\n`);
+  Deno.renameSync(`${temp.path}/method`, path);
+  return method;
+}
+
+/** The files of a tree that is an index: hard links to the archives have the numbers of the devices as names. */
+export function indexFiles(directory: string): IndexFiles {
+  const devices: string[] = [];
+  while (exists(`${directory}/${devices.length + 1}`)) {
+    devices.push(`${directory}/${devices.length + 1}`);
+  }
+  return { index: `${directory}/index.erofs`, devices };
+}
+
+/**
+ * The path of a tree's root, mounted where it has to be.
+ *
+ * @throws {Failure} where there is no such tree, or it can't be mounted here
+ */
+export async function readyTree(dataDir: string, treeId: string): Promise<string> {
+  const root = treeRoot(dataDir, treeId);
+  if (root === undefined) throw new Failure(`the tree ${treeId} is gone; fetch its image again`);
+  if (!root.ready) await mountTree(dataDir, treeId);
+  return root.path;
+}
+
+async function mountTree(dataDir: string, treeId: string): Promise<void> {
+  const method = await indexMethod(dataDir);
+  if (method === undefined) {
+    throw new Failure(
+      `the tree ${treeId} is an index of archives, which ${
+        Deno.uid() === 0 ? "can't be mounted here" : "root alone can mount"
+      }; see "Run as stored" in docs/use/images.md`,
+    );
+  }
+  const absolute = dataDir.startsWith("/") ? dataDir : `${Deno.cwd()}/${dataDir}`;
+  const mounts = { directory: mountsDirectory(dataDir), dataDirectory: absolute };
+  shareMount(mounts, treeId, indexFiles(treePath(dataDir, treeId)), method);
+}
+
+/** Detaches the mounts of trees that nobody wants. The caller keeps new pods away. */
+export function detachTrees(dataDir: string, unwanted: (treeId: string) => boolean): void {
+  if (Deno.uid() === 0) detachMounts(mountsDirectory(dataDir), unwanted);
+}
