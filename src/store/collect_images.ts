@@ -12,8 +12,8 @@ import type { ImageStore, StoredImage, StoreUse } from "./stored_image.ts";
 import { storedKeys } from "./stored_keys.ts";
 import { sweepTemp, TempDirectory } from "./temp_directory.ts";
 import { treeIdOf } from "./tree_id.ts";
-import { detachTrees } from "./mount_tree.ts";
-import { isIndex } from "./tree_root.ts";
+import { detachTrees } from "./tree/mount_tree.ts";
+import { isIndex } from "./tree/tree_root.ts";
 
 /** What to collect, and who is told about it. */
 export interface CollectImagesOptions {

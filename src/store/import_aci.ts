@@ -20,8 +20,8 @@ import { linkTree, publishTree } from "./render_tree.ts";
 import type { ImageStore, StoredImage } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { treeIdOf } from "./tree_id.ts";
-import { indexMethod } from "./mount_tree.ts";
-import { writeTreeIndex } from "./tree_index.ts";
+import { indexMethod } from "./tree/mount_tree.ts";
+import { writeTreeIndex } from "./tree/tree_index.ts";
 
 /** What `verify` is told about an image that was read to its end. */
 export interface ReadImage {

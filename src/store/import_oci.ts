@@ -20,7 +20,7 @@ import { type OciConfig, parseConfig } from "../oci/image_config.ts";
 import { type ImageSource, readConfig, type ResolvedManifest } from "../oci/image_source.ts";
 import { imageUser } from "../oci/image_users.ts";
 import { fullDisk } from "./full_disk.ts";
-import { indexMethod } from "./mount_tree.ts";
+import { indexMethod } from "./tree/mount_tree.ts";
 import { type ImageInfo, readImageInfo, type Signer } from "./image_info.ts";
 import { type ImageFileKind, imagePath, shardPath, treePath } from "./layout.ts";
 import { layerPath, type OciTree } from "./oci_image.ts";
@@ -31,7 +31,7 @@ import { linkTree, publishTree } from "./render_tree.ts";
 import type { ImageStore, StoredImage } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { treeIdOf } from "./tree_id.ts";
-import { renderOciIndex } from "./tree_index.ts";
+import { renderOciIndex } from "./tree/tree_index.ts";
 import { writeOciTree } from "./write_oci_tree.ts";
 
 /** How to import an OCI image. */

@@ -10,7 +10,7 @@ import type { ImportOciOptions } from "./import_oci.ts";
 import { listImages } from "./list_images.ts";
 import { Store } from "./store.ts";
 import { storedKeys } from "./stored_keys.ts";
-import { detachTrees } from "./mount_tree.ts";
+import { detachTrees } from "./tree/mount_tree.ts";
 import { verifyImage } from "./verify_image.ts";
 
 const USED = { trees: () => new Set<string>(), images: () => new Set<string>() };

@@ -12,9 +12,9 @@ import { fillSkeleton } from "./skeleton.ts";
 import type { ImageStore, RenderedTree, StoredImage } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { treeIdOf } from "./tree_id.ts";
-import { indexMethod, readyTree } from "./mount_tree.ts";
-import { renderIndex } from "./tree_index.ts";
-import { isIndex, treeRoot } from "./tree_root.ts";
+import { indexMethod, readyTree } from "./tree/mount_tree.ts";
+import { renderIndex } from "./tree/tree_index.ts";
+import { isIndex, treeRoot } from "./tree/tree_root.ts";
 
 /** What this process renders: waiting for its own lock would never end. */
 const rendering = new Map<string, Promise<void>>();

@@ -28,7 +28,7 @@ import type {
   RenderedTree,
   StoredImage,
 } from "./stored_image.ts";
-import { treeRoot } from "./tree_root.ts";
+import { treeRoot } from "./tree/tree_root.ts";
 import { AT_FDCWD } from "../linux/constants.ts";
 
 /** The store below a data directory. It holds nothing open; locks are taken where they are needed. */
@@ -212,7 +212,7 @@ export class Store implements ImageStore {
     const rendered = this.renderedTree(image);
     if (rendered?.ready === true) return rendered;
     if (rendered !== undefined) {
-      const { indexMethod, readyTree } = await import("./mount_tree.ts");
+      const { indexMethod, readyTree } = await import("./tree/mount_tree.ts");
       if (await indexMethod(this.dataDir) !== undefined) {
         return { ...rendered, rootfs: await readyTree(this.dataDir, rendered.id), ready: true };
       }

@@ -12,7 +12,7 @@ import { changeIndex, openIndex } from "./open_index.ts";
 import { Store } from "./store.ts";
 import type { StoredImage, StoreUse } from "./stored_image.ts";
 import { sweepTemp } from "./temp_directory.ts";
-import { detachTrees } from "./mount_tree.ts";
+import { detachTrees } from "./tree/mount_tree.ts";
 import { verifyImage } from "./verify_image.ts";
 
 function inTemp(test: (dir: string, store: Store) => Promise<void>): () => Promise<void> {

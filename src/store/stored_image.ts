@@ -2,7 +2,7 @@
 import type { ImageManifest } from "../appc/image_manifest.ts";
 import type { StoreKey } from "../appc/image_id.ts";
 import type { ImageName } from "../appc/image_name.ts";
-import type { TreeKind } from "./tree_root.ts";
+import type { TreeKind } from "./tree/tree_root.ts";
 
 /** An image by its ID, of which at least two digits are given, or by name and labels. */
 export type ImageQuery = { readonly id: string } | ImageName;

@@ -15,9 +15,9 @@ import type { ImageStore, StoredImage, StoreUse } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import { indexDifference, treeDifference } from "./tree_comparison.ts";
 import { treeIdOf } from "./tree_id.ts";
-import { detachTrees } from "./mount_tree.ts";
-import { renderIndex } from "./tree_index.ts";
-import { isIndex } from "./tree_root.ts";
+import { detachTrees } from "./tree/mount_tree.ts";
+import { renderIndex } from "./tree/tree_index.ts";
+import { isIndex } from "./tree/tree_root.ts";
 import { AT_FDCWD, RENAME_EXCHANGE } from "../linux/constants.ts";
 
 /**

@@ -4,7 +4,7 @@ import { architectureLabel } from "../../src/appc/label.ts";
 import { removeCgroupsSoon } from "../../src/pod/cgroups/pod_cgroups.ts";
 import { syscall, trySyscall } from "../../src/linux/syscall.ts";
 import { listPods } from "../../src/pod/directory/pod_directory.ts";
-import { detachTrees } from "../../src/store/mount_tree.ts";
+import { detachTrees } from "../../src/store/tree/mount_tree.ts";
 import { type Outcome, RKT, rkt } from "./rkt.ts";
 import { only } from "./nth.ts";
 import { within } from "./until.ts";

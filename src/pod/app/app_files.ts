@@ -4,7 +4,7 @@ import { exists } from "../../linux/exists.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
 import { closeDescriptor, openDirectoryIfThere, tryLockShared } from "../../linux/lock.ts";
 import type { Process } from "../../linux/process.ts";
-import { readyTree } from "../../store/mount_tree.ts";
+import { readyTree } from "../../store/tree/mount_tree.ts";
 import { inHelperChild } from "../../../stage1/steps/in_helper_child.ts";
 import * as k from "../../linux/constants.ts";
 import { type Section, type Slot, slot } from "../../../stage1/engine/plan.ts";

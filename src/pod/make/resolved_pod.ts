@@ -7,7 +7,7 @@ import { rktAnnotationValue } from "../../appc/rkt_annotation.ts";
 import { Failure } from "../../failure.ts";
 import { exists } from "../../linux/exists.ts";
 import { treePath } from "../../store/layout.ts";
-import { treeRoot } from "../../store/tree_root.ts";
+import { treeRoot } from "../../store/tree/tree_root.ts";
 import type { PodApp, Root } from "../../../stage1/pod.ts";
 import { resolveApps } from "../../../stage1/resolve/resolve.ts";
 import { type PodView, readPodFile } from "../directory/pod_directory.ts";
@@ -96,7 +96,7 @@ export async function podTree(dataDir: string, id: string): Promise<string> {
   const root = treeRoot(dataDir, id);
   if (root?.ready === true) return root.path;
   if (root === undefined) return `${treePath(dataDir, id)}/rootfs`;
-  const { readyTree } = await import("../../store/mount_tree.ts");
+  const { readyTree } = await import("../../store/tree/mount_tree.ts");
   return readyTree(dataDir, id);
 }
 

@@ -2,20 +2,20 @@
  * Trees as indexes: made from images' archives, kept in `cas/tree/ID` beside hard links to the archives, so that a tree is
  * whole as long as it is there, whatever becomes of the images.
  */
-import { layersOf, mergeLayers } from "../aci/render.ts";
-import { IndexTarget } from "../erofs/index_target.ts";
-import type { IndexTree } from "../erofs/index_tree.ts";
-import { writeIndexFile } from "../erofs/write_index_file.ts";
-import { Failure } from "../failure.ts";
-import type { MergedNode } from "../layers/merged_tree.ts";
-import { nodesOf } from "../layers/write_tree.ts";
-import { type ByteString, shown } from "../linux/byte_string.ts";
-import { KernelError } from "../linux/errno.ts";
-import { isOciImageId } from "../appc/image_id.ts";
-import type { OciTree } from "./oci_image.ts";
-import { syncDirectory } from "../linux/sync.ts";
-import type { ImageGraph } from "./image_graph.ts";
-import { imagePath } from "./layout.ts";
+import { layersOf, mergeLayers } from "../../aci/render.ts";
+import { IndexTarget } from "../../erofs/index_target.ts";
+import type { IndexTree } from "../../erofs/index_tree.ts";
+import { writeIndexFile } from "../../erofs/write_index_file.ts";
+import { Failure } from "../../failure.ts";
+import type { MergedNode } from "../../layers/merged_tree.ts";
+import { nodesOf } from "../../layers/write_tree.ts";
+import { type ByteString, shown } from "../../linux/byte_string.ts";
+import { KernelError } from "../../linux/errno.ts";
+import { isOciImageId } from "../../appc/image_id.ts";
+import type { OciTree } from "../oci_image.ts";
+import { syncDirectory } from "../../linux/sync.ts";
+import type { ImageGraph } from "../image_graph.ts";
+import { imagePath } from "../layout.ts";
 
 /**
  * Writes a tree that is an index to a new directory, and brings it to the disk.
@@ -49,7 +49,7 @@ export async function renderIndex(
 ): Promise<boolean> {
   const [key] = graph.keys;
   if (key !== undefined && isOciImageId(key)) {
-    const { ociTree } = await import("./oci_image.ts");
+    const { ociTree } = await import("../oci_image.ts");
     return renderOciIndex(await ociTree(dataDir, key), directory);
   }
   const layers = layersOf(graph.node);

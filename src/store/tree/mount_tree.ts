@@ -2,11 +2,11 @@
  * Mounting trees that are indexes. The first start of an image comes this way, so what makes indexes is not loaded here; see
  * tree_index.ts.
  */
-import type { IndexFiles, MountMethod } from "../erofs/mount_index.ts";
-import { detachMounts, shareMount } from "../erofs/shared_mounts.ts";
-import { Failure } from "../failure.ts";
-import { exists } from "../linux/exists.ts";
-import { treePath } from "./layout.ts";
+import type { IndexFiles, MountMethod } from "../../erofs/mount_index.ts";
+import { detachMounts, shareMount } from "../../erofs/shared_mounts.ts";
+import { Failure } from "../../failure.ts";
+import { exists } from "../../linux/exists.ts";
+import { treePath } from "../layout.ts";
 import { mountsDirectory, treeRoot } from "./tree_root.ts";
 
 /** What says how trees are kept, by the root of the data directory; see {@linkcode indexMethod}. */
@@ -25,8 +25,8 @@ export async function indexMethod(dataDir: string): Promise<MountMethod | undefi
   const [said, when] = exists(path) ? Deno.readTextFileSync(path).trim().split(" ") : [];
   if (said === "off") return undefined;
   if (when === boot) return said === "file" || said === "loop" ? said : undefined;
-  const { workingMethod } = await import("../erofs/probe.ts");
-  const { TempDirectory } = await import("./temp_directory.ts");
+  const { workingMethod } = await import("../../erofs/probe.ts");
+  const { TempDirectory } = await import("../temp_directory.ts");
   using temp = TempDirectory.create(dataDir);
   const method = workingMethod(temp.path);
   Deno.writeTextFileSync(`${temp.path}/method`, `${method ?? "none"} ${boot}\n`);

@@ -2,10 +2,10 @@
  * Where a tree's root can be seen. A tree is kept as files, or as an index over the images' archives, which has to be mounted
  * first; see src/erofs. This is on the way of `rkt run`: three calls of the kernel where all is as it was.
  */
-import { AT_FDCWD, STATX_BASIC_STATS } from "../linux/early_constants.ts";
-import { exists } from "../linux/exists.ts";
-import { cstring, trySyscall } from "../linux/syscall.ts";
-import { treePath } from "./layout.ts";
+import { AT_FDCWD, STATX_BASIC_STATS } from "../../linux/early_constants.ts";
+import { exists } from "../../linux/exists.ts";
+import { cstring, trySyscall } from "../../linux/syscall.ts";
+import { treePath } from "../layout.ts";
 
 /** How a tree is kept: extracted, or as an index of archives. */
 export type TreeKind = "directory" | "erofs";
