@@ -7,6 +7,7 @@
  * program, a chunk of its own. What `rkt run` does from there on: run.ts.
  */
 
+import { printableText, printNote } from "../linux/printable.ts";
 import type { Invocation } from "./grammar/command.ts";
 import { findCommand, readInvocation } from "./grammar/command_line.ts";
 import { COMMANDS } from "./table/commands.ts";
@@ -61,8 +62,8 @@ async function run(invocation: Invocation): Promise<number> {
 /** Prints what went wrong in one line, with `debug` where it happened too. */
 export function report(speaker: string, thrown: unknown, debug: boolean): number {
   const error = firstError(thrown);
-  console.error(`${speaker}: ${errorLine(error)}`);
-  if (debug && error instanceof Error) console.error(details(error));
+  printNote(`${speaker}: ${errorLine(error)}`);
+  if (debug && error instanceof Error) console.error(printableText(details(error)));
   return error instanceof Failure ? error.exitCode : FAILED;
 }
 

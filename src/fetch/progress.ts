@@ -1,4 +1,5 @@
 /** How far downloads are: a bar each on a terminal, a line each at start and end otherwise. */
+import { printableLine } from "../linux/printable.ts";
 
 /** Shows downloads. Disposing ends the display. */
 export interface Progress extends Disposable {
@@ -69,7 +70,7 @@ export function terminalProgress(
   };
   return {
     start(name) {
-      const line: Line = { name, received: 0, total: undefined, since: now() };
+      const line: Line = { name: printableLine(name), received: 0, total: undefined, since: now() };
       lines.push(line);
       draw();
       return {
@@ -100,7 +101,7 @@ export function terminalProgress(
 export function quietProgress(message: (line: string) => void): Progress {
   return {
     start(name) {
-      message(`downloading ${name}`);
+      message(`downloading ${printableLine(name)}`);
       return { update() {}, end() {} };
     },
     [Symbol.dispose]: () => {},

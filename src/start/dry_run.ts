@@ -1,4 +1,5 @@
 /** `rkt run --dry-run`: every step in order, and none of it done. */
+import { printableLine, printNote } from "../linux/printable.ts";
 import { podEntries } from "../pod/make/prepare_pod.ts";
 import { fileSource } from "../aci/bytes/source.ts";
 import { parseImageId, storeKey } from "../appc/image_id.ts";
@@ -77,7 +78,7 @@ export async function planRun(
   );
   const uuid = "00000000-0000-0000-0000-000000000000";
   const cgroups = podCgroups("run", manifest, apps);
-  for (const warning of cgroups.warnings) console.error(warning);
+  for (const warning of cgroups.warnings) printNote(warning);
   const pod = describePod(request.pod, host, uuid, cgroups, manifest);
   const before = [
     ...images.flatMap(imageSteps),
@@ -161,7 +162,7 @@ export async function show(
       ...summary(pod, app).map(([subject, text]) => `    ${subject.padEnd(16)}${text}`),
     ]),
   ];
-  const text = lines.join("\n");
+  const text = lines.map(printableLine).join("\n");
   console.log(text.replaceAll(pod.uuid, "UUID"));
   warnOfFaults(plan, "run");
 }
@@ -173,7 +174,7 @@ export async function show(
  */
 export function warnOfFaults(plan: Plan, speaker: string): void {
   for (const fault of verify(plan)) {
-    console.error(`${speaker}: warning: the plan is wrong: ${findingText(fault)}`);
+    printNote(`${speaker}: warning: the plan is wrong: ${findingText(fault)}`);
   }
 }
 

@@ -5,6 +5,7 @@
  *
  * Each step is one function; what can be wrong with an image or a request is found before there is a pod.
  */
+import { printNote } from "../linux/printable.ts";
 import { Failure } from "../failure.ts";
 import { createPod } from "../pod/directory/pod_directory.ts";
 import { Store } from "../store/store.ts";
@@ -46,7 +47,7 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
   const apps = withFileLimit(parts.apps, files);
   const cgroups = podCgroups("run", parts.manifest, apps, world);
   const warnings = [...unsupportedIsolators(parts.manifest, parts.apps), ...cgroups.warnings];
-  for (const warning of warnings) console.error(warning);
+  for (const warning of warnings) printNote(warning);
   const pod = createPod(store.dataDir);
   let here: Pod | undefined;
   try {
@@ -86,7 +87,7 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
       () => here && takeDownPod(here, pod.path, host),
       () => pod.discard(),
     );
-    for (const line of left) console.error(`run: left to \`rkt gc\`: ${line}`);
+    for (const line of left) printNote(`run: left to \`rkt gc\`: ${line}`);
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 /** From a prepared pod to its supervisor in place of this process. */
+import { printNote } from "../linux/printable.ts";
 import { Failure } from "../failure.ts";
 import { claimPod, type PodView } from "../pod/directory/pod_directory.ts";
 import { privateUsersOf } from "../pod/make/private_users.ts";
@@ -36,7 +37,7 @@ export async function runPreparedPod(
     throw new Failure(`pod "${view.uuid}" is being run or removed by another rkt`);
   }
   const { pod: here, manifest, warnings } = await described(view, options, host);
-  for (const warning of warnings) console.error(warning);
+  for (const warning of warnings) printNote(warning);
   const { pod } = await setUpPod(here, claimed.path, options, host, manifest, new World());
   try {
     const plan = podPlan(pod);
@@ -45,7 +46,7 @@ export async function runPreparedPod(
   } catch (error) {
     const { cleanUp } = await import("../linux/clean_up.ts");
     const left = await cleanUp(() => takeDownPod(pod, claimed.path, host));
-    for (const line of left) console.error(`run-prepared: left to \`rkt gc\`: ${line}`);
+    for (const line of left) printNote(`run-prepared: left to \`rkt gc\`: ${line}`);
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 /** `rkt app add`: makes an app of an image in a running pod; `rkt app start` starts it. */
+import { printNote } from "../../linux/printable.ts";
 import type { PodManifest } from "../../appc/pod_manifest.ts";
 import { Failure } from "../../failure.ts";
 import { rktAnnotation, rktAnnotationValue } from "../../appc/rkt_annotation.ts";
@@ -70,7 +71,7 @@ export default async function add({ apps, flags, global, command }: Invocation):
     kind: rootKindOf(view),
     tree: () => rendered.tree.rootfs,
   }, host.confinement);
-  for (const warning of unsupportedIsolators(added, resolved, "add")) console.error(warning);
+  for (const warning of unsupportedIsolators(added, resolved, "add")) printNote(warning);
   await makeApp(store, view, added, before, rendered);
   fillVolumes(view.path, fills, privateUsersOf(view));
   replaceManifest(view, {

@@ -1,7 +1,7 @@
 import { openPod } from "../../pod/directory/pod_directory.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { jsonText } from "../print/json.ts";
-import { print, printLine } from "../print/output.ts";
+import { print, printLines } from "../print/output.ts";
 import { podArguments } from "../request/pod_arguments.ts";
 import { podSummary } from "../../pod/view/pod_summary.ts";
 import { appJson } from "../print/pod_json.ts";
@@ -14,7 +14,7 @@ export default function list(invocation: Invocation): Promise<number> {
   const apps = (podSummary(global.dir, openPod(global.dir, uuid)).apps ?? []).map(appJson);
   const format = flags.text("format");
   if (format !== undefined) {
-    printLine(jsonText(apps, format === "json-pretty"));
+    printLines(jsonText(apps, format === "json-pretty"));
     return Promise.resolve(0);
   }
   const rows = apps.map(({ name, state }) => [name, state]);

@@ -1,4 +1,5 @@
 /** `rkt app start`: starts an app that was added to a running pod, or has ended there. */
+import { printNote } from "../../linux/printable.ts";
 import { parseAcName } from "../../appc/name.ts";
 import {
   findAddedLocation,
@@ -66,7 +67,7 @@ export default async function start(invocation: Invocation): Promise<number> {
     raiseFileLimit(),
   );
   await checkLimits([started], users);
-  for (const warning of warnings) console.error(`start: warning: ${warning}`);
+  for (const warning of warnings) printNote(`start: warning: ${warning}`);
   if (isStopping(pod)) throw new Failure(`pod "${pod.uuid}" is ending`);
   joinCgroups(init.pid);
   if (location !== undefined) noteCgroups(pod, location);

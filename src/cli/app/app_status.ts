@@ -1,9 +1,10 @@
+import { printableLine } from "../../linux/printable.ts";
 import { Failure } from "../../failure.ts";
 import { openPod } from "../../pod/directory/pod_directory.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { appArgument } from "../request/app_argument.ts";
 import { jsonText } from "../print/json.ts";
-import { print, printLine } from "../print/output.ts";
+import { print, printLines } from "../print/output.ts";
 import { type AppSummary, podSummary } from "../../pod/view/pod_summary.ts";
 import { type AppJson, appJson } from "../print/pod_json.ts";
 import { fullTime } from "../print/time.ts";
@@ -17,8 +18,9 @@ export default function status(invocation: Invocation): Promise<number> {
   if (found === undefined) throw new Failure(`pod "${pod.uuid}" has no app "${name}"`);
   const app = appJson(found);
   const format = flags.text("format");
-  if (format === undefined) print(lines(app, found).map((line) => `${line}\n`).join(""));
-  else printLine(jsonText(app, format === "json-pretty"));
+  if (format === undefined) {
+    print(lines(app, found).map((line) => `${printableLine(line)}\n`).join(""));
+  } else printLines(jsonText(app, format === "json-pretty"));
   return Promise.resolve(0);
 }
 

@@ -1,4 +1,5 @@
 /** `rkt app stop`: ends an app of a running pod, and returns when it has ended. */
+import { printNote } from "../../linux/printable.ts";
 import { signalApp, signalShim, stopLeftover } from "../../pod/app/stop_app.ts";
 import { appOf, openSandbox } from "../../pod/life/sandbox_changes.ts";
 import type { PodView } from "../../pod/directory/pod_directory.ts";
@@ -16,15 +17,15 @@ export default async function stop(invocation: Invocation): Promise<number> {
   const limit = flags.duration("timeout") ?? 0;
   if (!await signalShim(global.dir, pod, app, "SIGTERM")) {
     await stopLeftover(global.dir, pod, app);
-    console.error(`stop: app "${app}" does not run`);
+    printNote(`stop: app "${app}" does not run`);
     return 0;
   }
   if (flags.on("force")) signalApp(global.dir, pod, app, "SIGKILL");
   if (await endedWithin(limit, pod, app)) return 0;
-  console.error(`stop: app "${app}" has not ended ${limit / 1000} s after SIGTERM: killing it`);
+  printNote(`stop: app "${app}" has not ended ${limit / 1000} s after SIGTERM: killing it`);
   signalApp(global.dir, pod, app, "SIGKILL");
   if (await endedWithin(limit, pod, app)) return 0;
-  console.error(`stop: an event handler of app "${app}" does not end: killing it`);
+  printNote(`stop: an event handler of app "${app}" does not end: killing it`);
   await signalShim(global.dir, pod, app, "SIGKILL");
   await lockReleased(lockOf(pod, app));
   return 0;

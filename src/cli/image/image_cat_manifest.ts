@@ -7,7 +7,7 @@ import { parseImageArgument } from "../../fetch/image_argument.ts";
 import { exists } from "../../linux/exists.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { jsonText } from "../print/json.ts";
-import { printLine } from "../print/output.ts";
+import { printLines } from "../print/output.ts";
 
 /** Prints the manifest. */
 export default async function run({ args, flags, global }: Invocation): Promise<number> {
@@ -15,7 +15,7 @@ export default async function run({ args, flags, global }: Invocation): Promise<
   const text = await manifestTextOf(image, global.dir);
   try {
     const { raw } = parseImageManifest(text);
-    printLine(jsonText(raw, flags.on("pretty-print")));
+    printLines(jsonText(raw, flags.on("pretty-print")));
   } catch (error) {
     if (!(error instanceof AppcError)) throw error;
     throw new Failure(`${image}: its manifest is wrong: ${error.message}`, 254, { cause: error });

@@ -7,7 +7,7 @@ import { parseImageArgument } from "../../fetch/image_argument.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { fetchSettings } from "../request/fetch_settings.ts";
 import { jsonText } from "../print/json.ts";
-import { printLine } from "../print/output.ts";
+import { printLine, printLines } from "../print/output.ts";
 
 /** `rkt image discover`: the pages that were asked, what they said, and what that comes to. */
 export default async function imageDiscover({ args, flags, global }: Invocation): Promise<number> {
@@ -31,7 +31,7 @@ export default async function imageDiscover({ args, flags, global }: Invocation)
   const keys = await discoverKeys(image.name, options);
   const format = flags.text("format");
   if (format !== undefined) {
-    printLine(jsonText({
+    printLines(jsonText({
       name: image.name,
       labels: Object.fromEntries(image.labels.map(({ name, value }) => [name, value])),
       steps: images.steps,

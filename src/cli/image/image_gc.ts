@@ -1,3 +1,4 @@
+import { printNote } from "../../linux/printable.ts";
 import { removeStaleDownloads } from "../../fetch/stale_downloads.ts";
 import { usedByPods } from "../../pod/directory/used_by_pods.ts";
 import { collectImages } from "../../store/collect_images.ts";
@@ -8,7 +9,7 @@ import { shownSize } from "../print/size.ts";
 
 /** `rkt image gc`: removes images that were not used for some time, and trees that no pod uses. */
 export default async function run({ flags, global }: Invocation): Promise<number> {
-  const say = (line: string) => console.error(`gc: ${line}`);
+  const say = (line: string) => printNote(`gc: ${line}`);
   if (flags.on("rebuild-index")) {
     const { changeIndex } = await import("../../store/open_index.ts");
     let images = 0;

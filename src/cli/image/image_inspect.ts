@@ -20,7 +20,7 @@ import { policyOf, unknownNames } from "../../../stage1/seccomp/policy.ts";
 import type { Invocation } from "../grammar/command.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
 import { jsonText, nanoseconds } from "../print/json.ts";
-import { printLine } from "../print/output.ts";
+import { printLine, printLines } from "../print/output.ts";
 import { shownSize } from "../print/size.ts";
 import { NotInStore, storedImage } from "../request/stored_image.ts";
 import { fullTime } from "../print/time.ts";
@@ -46,7 +46,7 @@ export default async function run({ args, flags, global }: Invocation): Promise<
   const security = image.manifest.app === undefined ? undefined : appSecurity(image.manifest.app);
   const format = flags.text("format");
   if (format !== undefined) {
-    printLine(jsonText(json(image, security), format === "json-pretty"));
+    printLines(jsonText(json(image, security), format === "json-pretty"));
     return 0;
   }
   const lines: readonly Line[] = [

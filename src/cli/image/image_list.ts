@@ -6,7 +6,7 @@ import { listImages } from "../../store/list_images.ts";
 import { Store } from "../../store/store.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { jsonText, nanoseconds } from "../print/json.ts";
-import { print, printLine } from "../print/output.ts";
+import { print, printLines } from "../print/output.ts";
 import { shownSize } from "../print/size.ts";
 import { table } from "../print/table.ts";
 import { fullTime, timeAgo } from "../print/time.ts";
@@ -98,7 +98,7 @@ export default async function run({ flags, global }: Invocation): Promise<number
     const values = rows.map((row) =>
       Object.fromEntries(wanted.map(({ json: [name, value] }) => [name, value(row)]))
     );
-    printLine(jsonText(values, format === "json-pretty"));
+    printLines(jsonText(values, format === "json-pretty"));
     return 0;
   }
   const lines = rows.map((row) => columns.map(({ cell }) => cell(row, full)));

@@ -1,3 +1,4 @@
+import { printNote } from "../../linux/printable.ts";
 import { removeImage } from "../../store/collect_images.ts";
 import { usedByPods } from "../../pod/directory/used_by_pods.ts";
 import { Store } from "../../store/store.ts";
@@ -21,12 +22,12 @@ export default async function run({ args, global }: Invocation): Promise<number>
       printLine(`successfully removed aci for image: "${key}"`);
       removed += 1;
     } catch (error) { // whatever it is: the other images are to be removed all the same
-      console.error(`rm: ${errorLine(error)}`);
+      printNote(`rm: ${errorLine(error)}`);
       failed ||= !(error instanceof NotInStore);
     }
   }
   if (removed > 0) {
-    console.error(`rm: ${removed} image(s) successfully removed, freed ${shownSize(freed)}`);
+    printNote(`rm: ${removed} image(s) successfully removed, freed ${shownSize(freed)}`);
   }
   if (failed) throw new Failure("failed to remove one or more images");
   // rkt 1.30 exits with 0 where the store has no such image: it is not there, as was asked for.

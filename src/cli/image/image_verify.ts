@@ -1,3 +1,4 @@
+import { printNote } from "../../linux/printable.ts";
 import { Failure } from "../../failure.ts";
 import { FetchSession } from "../../fetch/fetch_session.ts";
 import { usedByPods } from "../../pod/directory/used_by_pods.ts";
@@ -25,7 +26,7 @@ export default async function run({ args, global }: Invocation): Promise<number>
       printLine(`successfully verified checksum for image: "${text}" ("${image.key}")`);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      console.error(`verify: ${error.message}`);
+      printNote(`verify: ${error.message}`);
       failed += 1;
     }
   }
@@ -37,11 +38,11 @@ async function verifyFiles(store: Store, image: StoredImage, text: string): Prom
   try {
     const difference = await verifyImage(store, image, usedByPods(store.dataDir));
     if (difference === undefined) return;
-    console.error(`verify: image "${text}": its tree was damaged (${difference}): repaired`);
+    printNote(`verify: image "${text}": its tree was damaged (${difference}): repaired`);
   } catch (error) {
     // A fetch that was killed, or an `image rm`, may have left it so: what is there is undamaged.
     if (!(error instanceof MissingDependency)) throw error;
-    console.error(`verify: ${error.message}; without it there is no tree to check`);
+    printNote(`verify: ${error.message}; without it there is no tree to check`);
   }
 }
 

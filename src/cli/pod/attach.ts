@@ -83,7 +83,7 @@ async function connect(
   }, stop);
   for (const signal of SIGNALS) Deno.removeSignalListener(signal, detach);
   // The app's line is not finished, and what comes now is not the app's.
-  if (raw && detached) console.error("\r");
+  if (raw && detached) Deno.stderr.writeSync(new TextEncoder().encode("\r\n"));
   return detached;
 }
 

@@ -3,7 +3,7 @@ import { podManifestText } from "../../pod/directory/pod_details.ts";
 import { openPod } from "../../pod/directory/pod_directory.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { jsonText } from "../print/json.ts";
-import { printLine } from "../print/output.ts";
+import { printLines } from "../print/output.ts";
 import { podArguments } from "../request/pod_arguments.ts";
 
 /** `rkt cat-manifest`: the manifest of a pod. */
@@ -15,6 +15,6 @@ export default function run(invocation: Invocation): Promise<number> {
   if (text === undefined) {
     throw new Failure(`pod "${pod.uuid}" has no manifest: its state is "${pod.state}"`);
   }
-  printLine(jsonText(JSON.parse(text), invocation.flags.on("pretty-print")));
+  printLines(jsonText(JSON.parse(text), invocation.flags.on("pretty-print")));
   return Promise.resolve(0);
 }

@@ -1,3 +1,4 @@
+import { printNote } from "../../linux/printable.ts";
 import { fileSource } from "../../aci/bytes/source.ts";
 import { Failure } from "../../failure.ts";
 import { type AppFiles, openAppFiles } from "../../pod/app/app_files.ts";
@@ -36,7 +37,7 @@ export default async function run({ args, flags, global }: Invocation): Promise<
   using files = await openAppFiles(global.dir, pod, app, source === null ? "write" : "read");
   const end = { root: files.root, path: path || "/", name: `app "${app}": ${path || "/"}` };
   const left = source === null ? await copyIn(from, end, files) : copyOut(end, to, files);
-  if (left > 0) console.error(`cp: left out ${left} device node(s)`);
+  if (left > 0) printNote(`cp: left out ${left} device node(s)`);
   return 0;
 }
 

@@ -1,3 +1,4 @@
+import { printNote } from "../../linux/printable.ts";
 import { collectPods } from "../../pod/life/collect_pods.ts";
 import { removeAbandoned } from "../../linux/atomic_file.ts";
 import { sweepTemp } from "../../store/temp_directory.ts";
@@ -8,7 +9,7 @@ import { shownSize } from "../print/size.ts";
 
 /** `rkt gc`: marks pods that have ended, removes those that were marked some time ago. */
 export default async function run({ flags, global }: Invocation): Promise<number> {
-  const say = (line: string) => console.error(`gc: ${line}`);
+  const say = (line: string) => printNote(`gc: ${line}`);
   const markOnly = flags.on("mark-only");
   let freed = collectPods(global.dir, {
     gracePeriod: flags.duration("grace-period") ?? 0,

@@ -9,7 +9,7 @@ import {
 import { type AppSummary, type PodSummary, seePod } from "../../pod/view/pod_summary.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { jsonText } from "../print/json.ts";
-import { print, printLine } from "../print/output.ts";
+import { print, printLines } from "../print/output.ts";
 import { networksText, podJson, portsText } from "../print/pod_json.ts";
 import { table } from "../print/table.ts";
 import { fullTime, timeAgo } from "../print/time.ts";
@@ -27,7 +27,7 @@ export default function run({ flags, global }: Invocation): Promise<number> {
   const format = flags.text("format");
   if (format !== undefined) {
     const json = pods.map(([pod, summary]) => podJson(pod, summary));
-    printLine(jsonText(json, format === "json-pretty"));
+    printLines(jsonText(json, format === "json-pretty"));
     return Promise.resolve(0);
   }
   const full = flags.on("full");

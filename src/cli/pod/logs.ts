@@ -84,8 +84,10 @@ function printer(apps: readonly string[], form: Form): Printer {
     const time = form.timestamps ? `${recordTime(line.record)} ` : "";
     const name = apps.length > 1 ? `${line.app.padEnd(width)} | ` : "";
     print(time + name);
-    if (form.terminal) return printLine(harmless(new TextDecoder().decode(line.bytes)));
-    printBytes(line.bytes);
+    const bytes = form.terminal
+      ? new TextEncoder().encode(harmless(new TextDecoder().decode(line.bytes)))
+      : line.bytes;
+    printBytes(bytes);
     print("\n");
   };
   return {

@@ -1,4 +1,5 @@
 /** `rkt prepare`: makes a complete pod and leaves it for `rkt run-prepared`. */
+import { printNote } from "../../linux/printable.ts";
 import { Failure } from "../../failure.ts";
 import { cleanUp } from "../../linux/clean_up.ts";
 import { createPod } from "../../pod/directory/pod_directory.ts";
@@ -24,7 +25,7 @@ export default async function prepare(invocation: Invocation): Promise<number> {
   const parts = await podParts(store, request, hostOptions(global));
   if (!request.pod.quiet) {
     const warnings = unsupportedIsolators(parts.manifest, parts.apps, "prepare");
-    for (const warning of warnings) console.error(warning);
+    for (const warning of warnings) printNote(warning);
   }
   using pod = createPod(store.dataDir);
   try {

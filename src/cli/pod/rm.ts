@@ -1,3 +1,4 @@
+import { printNote } from "../../linux/printable.ts";
 import { Failure } from "../../failure.ts";
 import { removePod } from "../../pod/life/collect_pods.ts";
 import { openPod } from "../../pod/directory/pod_directory.ts";
@@ -11,7 +12,7 @@ import { podArguments } from "../request/pod_arguments.ts";
 
 /** `rkt rm`: removes pods that don't run. */
 export default async function run(invocation: Invocation): Promise<number> {
-  const say = (line: string) => console.error(`rm: ${line}`);
+  const say = (line: string) => printNote(`rm: ${line}`);
   let failed = false;
   for (const uuid of podArguments(invocation)) {
     try {

@@ -1,3 +1,4 @@
+import { printableLine, printNote } from "../../linux/printable.ts";
 import { Failure } from "../../failure.ts";
 import { openPod, type PodView, refreshed } from "../../pod/directory/pod_directory.ts";
 import { podPid, supervisorPid } from "../../pod/directory/pod_details.ts";
@@ -5,7 +6,7 @@ import { type AppSummary, podSummary } from "../../pod/view/pod_summary.ts";
 import { type PodUsage, podUsage } from "../../pod/view/pod_usage.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { jsonText } from "../print/json.ts";
-import { print, printLine } from "../print/output.ts";
+import { print, printLines } from "../print/output.ts";
 import { podArguments } from "../request/pod_arguments.ts";
 import { networksText, podJson, portsText } from "../print/pod_json.ts";
 import { shownSize } from "../print/size.ts";
@@ -29,7 +30,7 @@ export default async function run(invocation: Invocation): Promise<number> {
   if (flags.on("check-net")) await checkPodNetworks(invocation, pod);
   const format = flags.text("format");
   if (format === undefined) print(statusText(global.dir, pod));
-  else {printLine(
+  else {printLines(
       jsonText(
         podJson(pod, podSummary(global.dir, pod), podUsage(global.dir, pod)),
         format === "json-pretty",
@@ -57,7 +58,7 @@ async function checkPodNetworks({ global }: Invocation, pod: PodView): Promise<v
     pluginNetns: `/proc/${supervisor}/fd/${POD_NAMESPACE}`,
   };
   const { wrong, unknown } = await checkNetworks(place, readRecord(place));
-  for (const line of unknown) console.error(`status: ${line}`);
+  for (const line of unknown) printNote(`status: ${line}`);
   if (wrong.length > 0) throw new Failure(`pod "${uuid}": ${wrong.join("; ")}`);
 }
 
@@ -106,7 +107,7 @@ function statusText(dataDir: string, pod: PodView): string {
     lines.push(`exited=${pod.state !== "running"}`);
     lines.push(...appLines(pod, summary.apps ?? []), ...usageLines(podUsage(dataDir, pod)));
   }
-  return lines.map((line) => line + "\n").join("");
+  return lines.map((line) => printableLine(line) + "\n").join("");
 }
 
 function appLines(pod: PodView, apps: readonly AppSummary[]): string[] {

@@ -1,3 +1,4 @@
+import { printNote } from "../../linux/printable.ts";
 import { Failure } from "../../failure.ts";
 import { openPod, type PodView, refreshed } from "../../pod/directory/pod_directory.ts";
 import { signalPod } from "../../pod/life/stop_pod.ts";
@@ -38,7 +39,7 @@ export default async function run(invocation: Invocation): Promise<number> {
   let failed = 0;
   for (const said of await Promise.all(stops)) {
     if (said instanceof Failure) {
-      console.error(`stop: ${said.message}`);
+      printNote(`stop: ${said.message}`);
       failed += 1;
     } else printLine(said);
   }

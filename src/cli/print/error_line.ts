@@ -2,14 +2,13 @@
 import { AppcError } from "../../appc/error.ts";
 import { Failure } from "../../failure.ts";
 import { KernelError } from "../../linux/errno.ts";
+import { printableLine } from "../../linux/printable.ts";
 
 /** The line for whatever was thrown; that of the first error, where clean-up has failed behind it. */
 export function errorLine(thrown: unknown): string {
   const error = firstError(thrown);
   const message = error instanceof Error ? error.message : String(error);
-  // Names out of images and archives may hold what a terminal obeys.
-  // deno-lint-ignore no-control-regex
-  const line = message.trim().replace(/\s*\n\s*/g, "; ").replace(/[\x00-\x1f\x7f-\x9f]/g, "\ufffd");
+  const line = printableLine(message.trim().replace(/\s*\n\s*/g, "; "));
   const prefix = isExpected(error) ? "" : "this is a bug in rkt (--debug shows where): ";
   return `${prefix}${line}${hint(error)}`;
 }

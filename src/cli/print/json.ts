@@ -1,3 +1,5 @@
+import { escapedInJson } from "../../linux/printable.ts";
+
 declare global {
   interface JSON {
     /** What is written as these very characters (https://tc39.es/proposal-json-parse-with-source/). */
@@ -20,13 +22,14 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * JSON in the bytes of Go's encoding/json, as rkt has always written it. Fields that are undefined are left out.
+ * JSON in the bytes of Go's encoding/json, as rkt has always written it. Fields that are undefined are left out. What a
+ * terminal would obey is escaped, beyond what Go does.
  *
  * @param pretty on lines of their own, indented with tabs
  */
 export function jsonText(value: unknown, pretty: boolean): string {
   const text = JSON.stringify(value, undefined, pretty ? "\t" : undefined) ?? "null";
-  return text.replace(/[<>&\u2028\u2029]/g, (each) => ESCAPES[each] ?? each);
+  return escapedInJson(text.replace(/[<>&\u2028\u2029]/g, (each) => ESCAPES[each] ?? each));
 }
 
 /** A time in nanoseconds since 1970. */

@@ -1,11 +1,13 @@
 /** What commands print on standard output: text, tables, JSON, times. */
 
+import { printableLine, printableText } from "../../linux/printable.ts";
+
 /**
- * Writes text to standard output, whole. Ends the program quietly where the reader has gone, like
+ * Writes text of several lines to standard output, whole, without what a terminal obeys. Ends the program quietly where the reader has gone, like
  * `head` does: with 141, the status of a death by SIGPIPE, which Deno ignores.
  */
 export function print(text: string): void {
-  printBytes(new TextEncoder().encode(text));
+  printBytes(new TextEncoder().encode(printableText(text)));
 }
 
 /** Writes bytes, as {@linkcode print} writes text. */
@@ -23,5 +25,10 @@ export function printBytes(
 
 /** Writes one line to standard output. */
 export function printLine(line: string): void {
-  print(line + "\n");
+  print(printableLine(line) + "\n");
+}
+
+/** Writes lines to standard output, and a line feed behind them: JSON on lines of its own. */
+export function printLines(text: string): void {
+  print(text + "\n");
 }

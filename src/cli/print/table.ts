@@ -1,3 +1,5 @@
+import { printableLine } from "../../linux/printable.ts";
+
 /** Columns are as wide as a multiple of this, like in Go's text/tabwriter as rkt has used it. */
 const TAB = 8;
 
@@ -36,8 +38,4 @@ function width(cell: string): number {
 }
 
 /** What others have written must not break a line or reach the terminal as a command. */
-function printable(cell: string): string {
-  if (ASCII.test(cell)) return cell;
-  // deno-lint-ignore no-control-regex
-  return cell.replace(/[\x00-\x1f\x7f-\x9f]/g, "\ufffd");
-}
+const printable = (cell: string): string => ASCII.test(cell) ? cell : printableLine(cell);

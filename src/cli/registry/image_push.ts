@@ -1,3 +1,4 @@
+import { printNote } from "../../linux/printable.ts";
 import { Failure } from "../../failure.ts";
 import { parseOciLocation } from "../../oci/location.ts";
 import { pushImage } from "../../push/push_image.ts";
@@ -19,7 +20,7 @@ export default async function imagePush({ args, flags, global }: Invocation): Pr
   const image = await storedImage(store, text);
   using registries = await Registries.open(registrySettings(global));
   const message = (line: string) => {
-    if (!flags.on("quiet")) console.error(`push: ${line}`);
+    if (!flags.on("quiet")) printNote(`push: ${line}`);
   };
   const target = location.reference;
   const { digest, unchanged } = await pushImage({ registries, store, image, target, message });

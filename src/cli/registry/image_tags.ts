@@ -4,7 +4,7 @@ import { listTags } from "../../registry/list_tags.ts";
 import { Registries } from "../../registry/registries.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { jsonText } from "../print/json.ts";
-import { printLine } from "../print/output.ts";
+import { printLine, printLines } from "../print/output.ts";
 import { registrySettings } from "../request/registry_settings.ts";
 
 /** `rkt image tags`: the tags of an image in a registry. */
@@ -20,6 +20,6 @@ export default async function imageTags({ args, flags, global }: Invocation): Pr
   const format = flags.text("format");
   const { registry, repository } = source.reference;
   if (format === undefined) { for (const tag of tags) printLine(tag); }
-  else printLine(jsonText({ name: `${registry}/${repository}`, tags }, format === "json-pretty"));
+  else printLines(jsonText({ name: `${registry}/${repository}`, tags }, format === "json-pretty"));
   return 0;
 }

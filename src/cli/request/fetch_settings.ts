@@ -1,6 +1,7 @@
 /** What commands that fetch hand to src/fetch: directories, permissions, and where messages go. */
 import type { FetchSettings } from "../../fetch/fetch_session.ts";
 import type { Progress } from "../../fetch/progress.ts";
+import { printableLine } from "../../linux/printable.ts";
 import { Store } from "../../store/store.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
 
@@ -21,7 +22,7 @@ export function fetchSettings(
   store: Store = new Store(global.dir),
 ): FetchSettings {
   const { systemConfig, localConfig, userConfig, caFile } = global;
-  let message = (line: string) => tell(`image: ${line}\n`);
+  let message = (line: string) => tell(`image: ${printableLine(line)}\n`);
   return {
     store,
     keystore: { system: systemConfig, local: localConfig },
@@ -43,7 +44,7 @@ export function fetchSettings(
       const { quietProgress, terminalProgress } = await import("../../fetch/progress.ts");
       if (!Deno.stderr.isTerminal()) return quietProgress((line) => message(line));
       const progress = terminalProgress(tell, () => Deno.consoleSize().columns);
-      message = (line) => progress.message(`image: ${line}`);
+      message = (line) => progress.message(`image: ${printableLine(line)}`);
       return progress;
     },
   };

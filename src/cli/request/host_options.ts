@@ -1,3 +1,4 @@
+import { printNote } from "../../linux/printable.ts";
 import type { HostOptions } from "../../start/host_options.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
 import { fetchSettings } from "./fetch_settings.ts";
@@ -13,7 +14,7 @@ export function hostOptions(global: GlobalFlags): HostOptions {
       allSystemCalls: insecureOptions.has("seccomp"),
     },
     protectPaths: !insecureOptions.has("paths"),
-    ...global.debug && { debug: (line: string) => console.error(`run: ${line}`) },
+    ...global.debug && { debug: (line: string) => printNote(`run: ${line}`) },
     fetchSettings: (store) => fetchSettings(global, store),
   };
 }

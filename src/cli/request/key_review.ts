@@ -1,4 +1,5 @@
 /** Asks a person whether a key is the right one. */
+import { printableLine } from "../../linux/printable.ts";
 import { Failure } from "../../failure.ts";
 import type { KeyInQuestion } from "../../fetch/fetch_session.ts";
 import { groupedFingerprint } from "../../trust/fingerprint.ts";
@@ -20,7 +21,7 @@ export function keyText(
     ...subkeys.map((subkey) =>
       `    Subkey fingerprint: ${groupedFingerprint(subkey.fingerprint)} (${subkey.algorithm})`
     ),
-    ...identities.map((identity) => `\t${identity}`),
+    ...identities.map((identity) => `\t${printableLine(identity)}`),
     ...state === undefined ? [] : [`\t${state}`],
   ].join("\n") + "\n";
 }

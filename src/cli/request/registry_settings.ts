@@ -1,4 +1,5 @@
 /** What commands that speak with registries hand to src/registry. */
+import { printNote } from "../../linux/printable.ts";
 import type { RegistrySettings } from "../../registry/registries.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
 
@@ -13,6 +14,6 @@ export function registrySettings(global: GlobalFlags): RegistrySettings {
     },
     insecure: global.insecureOptions,
     ...caFile !== undefined && { caFile },
-    ...global.debug && { debug: (line: string) => console.error(`registry: ${line}`) },
+    ...global.debug && { debug: (line: string) => printNote(`registry: ${line}`) },
   };
 }

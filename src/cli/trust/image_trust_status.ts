@@ -8,7 +8,7 @@ import { keyFilesFor, scopeText } from "../../trust/keystore.ts";
 import type { Invocation } from "../grammar/command.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
 import { jsonText } from "../print/json.ts";
-import { printLine } from "../print/output.ts";
+import { printLine, printLines } from "../print/output.ts";
 import { keyEntries, type KeyEntry, keyEntryJson } from "../print/key_entries.ts";
 
 /** What is known about an image's signature. */
@@ -31,7 +31,7 @@ export default async function trustStatus({ args, flags, global }: Invocation): 
   if (format !== undefined) {
     const { name, key, signers } = subject;
     const keys = entries.map(keyEntryJson);
-    printLine(
+    printLines(
       jsonText({ name, id: key, trusted, reason, signers, keys }, format === "json-pretty"),
     );
     return trusted ? 0 : 1;

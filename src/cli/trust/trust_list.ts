@@ -2,7 +2,7 @@ import { allKeyFiles } from "../../trust/keystore.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { keyEntries, keyEntryJson } from "../print/key_entries.ts";
 import { jsonText } from "../print/json.ts";
-import { print, printLine } from "../print/output.ts";
+import { print, printLines } from "../print/output.ts";
 import { table } from "../print/table.ts";
 
 /** `rkt trust list`: every key of the keystore, and whether it counts. */
@@ -11,7 +11,7 @@ export default async function trustList({ flags, global }: Invocation): Promise<
   const entries = await keyEntries(files);
   const format = flags.text("format");
   if (format !== undefined) {
-    printLine(jsonText(entries.map(keyEntryJson), format === "json-pretty"));
+    printLines(jsonText(entries.map(keyEntryJson), format === "json-pretty"));
     return 0;
   }
   const rows = entries.map(({ file, key, signingKey, state }) => [

@@ -1,3 +1,4 @@
+import { printNote } from "../../linux/printable.ts";
 import { Failure } from "../../failure.ts";
 import { type ImageArgument, parseImageArgument } from "../../fetch/image_argument.ts";
 import { exists } from "../../linux/exists.ts";
@@ -25,7 +26,7 @@ export default async function unit(invocation: Invocation): Promise<number> {
   for (const path of await installUnits(files, flags.on("overwrite"))) printLine(path);
   const starts = files.at(-1)?.name ?? "";
   if (!options.name.endsWith("@")) {
-    console.error(`unit: start it: systemctl enable --now ${starts}`);
+    printNote(`unit: start it: systemctl enable --now ${starts}`);
   }
   return 0;
 }

@@ -2,6 +2,7 @@
  * The host's ends of what leads to pods, and the bridges between them: what is behind them is not trusted. All are made down,
  * get these settings, and only then come up. The way of a cached start sends the same messages (pod/record_rejoin.ts).
  */
+import { printNote } from "../../linux/printable.ts";
 import { boolean, type JsonObject } from "../../appc/json_value.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import type { IpAddress } from "../model/address.ts";
@@ -54,7 +55,7 @@ export function podGuard(json: JsonObject, ips: readonly IpAddress[], own: boole
 export function guardPod(host: NetlinkSocket, link: number, guard: LinkGuard): boolean {
   const guarded = guardLink(host, link, guard);
   if (!guarded) {
-    console.error(
+    printNote(
       "run: warning: this kernel has no filters of links (CONFIG_NET_CLS_BPF); pods can send from addresses that are not theirs",
     );
   }

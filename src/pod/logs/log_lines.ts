@@ -1,4 +1,5 @@
 /** Lines out of the chunks in which apps have written them. */
+import { replaceObeyed } from "../../linux/printable.ts";
 import type { LogRecord } from "./log_records.ts";
 
 /** A line of an app's log. */
@@ -68,15 +69,21 @@ function whole({ app, record, parts, length }: Begun): LogLine {
  * move the cursor, change the title or type for the reader.
  */
 export function harmless(text: string): string {
-  return text.replace(/\r+$/, "").replace(
-    // deno-lint-ignore no-control-regex
-    /(\x1b\[[0-9;]{0,40}m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
-    (character: string, colour: string | undefined) => colour ?? escaped(character),
-  );
+  // Colours are every second part.
+  const parts = text.replace(/\r+$/, "").split(COLOUR);
+  const shown = parts.map((part, i) => i % 2 === 1 ? part : replaceObeyed(part, escaped)).join("");
+  // Else the next line, which may be rkt's or the shell's, would have its colours.
+  const last = parts.length > 1 ? parts.at(-2) : undefined;
+  return last === undefined || RESET.test(last) ? shown : `${shown}\x1b[0m`;
 }
 
+// deno-lint-ignore no-control-regex
+const COLOUR = /(\x1b\[[0-9;]{0,40}m)/;
+// deno-lint-ignore no-control-regex
+const RESET = /^\x1b\[0*m$/;
+
 function escaped(character: string): string {
-  const code = character.charCodeAt(0);
+  const code = character.codePointAt(0) ?? 0;
   return code < 256
     ? `\\x${code.toString(16).padStart(2, "0")}`
     : `\\u${code.toString(16).padStart(4, "0")}`;
