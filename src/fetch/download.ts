@@ -6,10 +6,10 @@
 import type { ByteSource } from "../aci/bytes/source.ts";
 import { CHUNK_SIZE } from "../aci/bytes/source.ts";
 import { Failure } from "../failure.ts";
-import type { HttpClient, HttpResponse } from "./http_client.ts";
+import type { HttpClient, HttpResponse } from "../http/http_client.ts";
 import { PartialFile } from "./partial_file.ts";
 import { freshUntil } from "./remote_record.ts";
-import { TransportFailure } from "./transport_failure.ts";
+import { TransportFailure } from "../http/transport_failure.ts";
 
 /** Connections for one download. Each may break, so a slow link with a large image needs many. */
 const MAX_CONNECTIONS = 1000;

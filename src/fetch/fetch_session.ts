@@ -9,7 +9,7 @@ import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { copiesOfTrustedKeys, type Keystore } from "../trust/keystore.ts";
 import type { PublicKey } from "../trust/public_key.ts";
-import { getSmall, HttpClient, type RetryPolicy, type SmallResponse } from "./http_client.ts";
+import { getSmall, HttpClient, type RetryPolicy, type SmallResponse } from "../http/http_client.ts";
 import type { Progress } from "./progress.ts";
 
 /** A safety measure that was switched off (`--insecure-options`). */

@@ -16,7 +16,7 @@ import { loadSigningKey, type SigningKey } from "../trust/image/signing_key.ts";
 import { type Keystore, trustedKeyFiles } from "../trust/keystore.ts";
 import type { PublicKey } from "../trust/public_key.ts";
 import type { TrustPolicy } from "../trust/signature.ts";
-import { getSmall, type HttpClient } from "./http_client.ts";
+import { getSmall, type HttpClient } from "../http/http_client.ts";
 
 /** Signatures of one kind and one digest that are looked at. */
 const MAX_SIGNATURES = 64;

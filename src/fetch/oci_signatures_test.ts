@@ -18,7 +18,7 @@ import {
 } from "../trust/image/testing/signer.ts";
 import { addKeyFile, copiesOfTrustedKeys } from "../trust/keystore.ts";
 import { loadKeyFile, readPublicKeys } from "../trust/public_key.ts";
-import { HttpClient } from "./http_client.ts";
+import { HttpClient } from "../http/http_client.ts";
 import { verifyOciSignatures } from "./oci_signatures.ts";
 
 const PAYLOAD = "application/vnd.dev.cosign.simplesigning.v1+json";

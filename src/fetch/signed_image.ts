@@ -17,7 +17,7 @@ import {
   verifySigned,
 } from "../trust/signature.ts";
 import type { FetchSession } from "./fetch_session.ts";
-import { getSmall } from "./http_client.ts";
+import { getSmall } from "../http/http_client.ts";
 
 /** How often a server that defers a signature is asked for it after the image. */
 const DEFERRED_TRIES = 5;

@@ -18,7 +18,7 @@ import {
   readPublicKeys,
 } from "../trust/public_key.ts";
 import { type FetchSession, getFile, pagesBy } from "./fetch_session.ts";
-import type { HttpClient } from "./http_client.ts";
+import type { HttpClient } from "../http/http_client.ts";
 
 /** A key that was trusted, and where it lies now. */
 export interface AddedKey {

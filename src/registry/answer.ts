@@ -2,8 +2,8 @@
 import { shown } from "../appc/error.ts";
 import { parseJsonObject } from "../appc/json_value.ts";
 import { Failure } from "../failure.ts";
-import type { Silence } from "../fetch/http_client.ts";
-import { TransportFailure, transportFailure } from "../fetch/transport_failure.ts";
+import type { Silence } from "../http/http_client.ts";
+import { TransportFailure, transportFailure } from "../http/transport_failure.ts";
 
 /** An answer whose body is to be read or cancelled. */
 export class Answer {

@@ -1,6 +1,6 @@
 /** A blob out of a registry as a stream that goes on where a connection broke. */
 import { Failure } from "../failure.ts";
-import { TransportFailure } from "../fetch/transport_failure.ts";
+import { TransportFailure } from "../http/transport_failure.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Answer, errorText } from "./answer.ts";
 import type { Endpoint, RegistryClient } from "./registry_client.ts";

@@ -1,6 +1,6 @@
 /** Pushing an image into a registry (distribution-spec, "Pushing Manifests" and "Pushing Blobs"): blobs, then the manifest. */
 import { Failure } from "../failure.ts";
-import { TransportFailure } from "../fetch/transport_failure.ts";
+import { TransportFailure } from "../http/transport_failure.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
 import { DigestHasher, digestOf } from "../oci/hash.ts";

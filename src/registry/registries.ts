@@ -1,7 +1,7 @@
 /** What one command has to do with registries: connections, passwords and the rules of registries.conf. */
 import type { ConfigDirectories } from "../config/config.ts";
 import { dockerCredentials } from "../config/settings.ts";
-import type { RetryPolicy } from "../fetch/http_client.ts";
+import type { RetryPolicy } from "../http/http_client.ts";
 import { originalVariable } from "../linux/environment.ts";
 import type { Platform } from "../oci/platform.ts";
 import type { RegistryReference } from "../oci/reference.ts";

@@ -3,14 +3,14 @@
  * says what for; here it is sent to the right host, with what the host may see and nothing else, again where that may help.
  */
 import { Failure } from "../failure.ts";
-import { DEFAULT_RETRY, type RetryPolicy, Silence, TRANSIENT } from "../fetch/http_client.ts";
+import { DEFAULT_RETRY, type RetryPolicy, Silence, TRANSIENT } from "../http/http_client.ts";
 import {
   openTransport,
   type RequestBody,
   type Transport,
   type TransportOptions,
-} from "../fetch/transport.ts";
-import { TransportFailure, transportFailure } from "../fetch/transport_failure.ts";
+} from "../http/transport.ts";
+import { TransportFailure, transportFailure } from "../http/transport_failure.ts";
 import { RKT_VERSION } from "../version.ts";
 import { Answer, errorText, placeOf, rateLimitText, retryAfter } from "./answer.ts";
 import { Authorizer } from "./authorizer.ts";
