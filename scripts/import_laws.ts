@@ -39,9 +39,10 @@ const LAWS: readonly Law[] = [
   { room: "src/config", only: TYPES, instead: HAND_IN },
   { room: "src/discovery", only: TYPES, instead: HAND_IN },
   { room: "src/oci", only: [...TYPES, "src/aci"], instead: HAND_IN },
+  { room: "src/http", only: [...TYPES, "src/aci", "src/config"], instead: HAND_IN },
   {
     room: "src/registry",
-    only: [...TYPES, "src/aci", "src/oci", "src/config", "src/fetch"],
+    only: [...TYPES, "src/oci", "src/config", "src/http"],
     instead:
       "the client of registries fetches and pushes; src/start and the cli join it to the store",
   },
@@ -61,7 +62,16 @@ const LAWS: readonly Law[] = [
     never: ["src/pod"],
     instead: "let the caller say which images and trees are in use",
   },
-  { room: "src/trust", never: ["src/store"], instead: "put what knows both into src/fetch" },
+  {
+    room: "src/trust",
+    never: ["src/store", "src/registry", "src/http"],
+    instead: "put what knows both into src/fetch",
+  },
+  {
+    room: "src/push",
+    never: ["src/fetch", "src/pod", "src/start"],
+    instead: "pushing takes from the store what is there, and gives it to src/registry",
+  },
   {
     room: "src/pod",
     never: ["src/net", "src/start", "src/fetch", "src/trust"],
