@@ -10,7 +10,7 @@ import { parseReference, referenceText, type RegistryReference } from "../oci/re
 import type { RegistrySource } from "../registry/registry_source.ts";
 import type { Signer } from "../store/image_info.ts";
 import type { LayerProgress } from "../store/import_oci.ts";
-import { readReferences } from "../store/references.ts";
+import { readReference, readReferences } from "../store/references.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { TempDirectory } from "../store/temp_directory.ts";
 import type { FetchSession } from "./fetch_session.ts";
@@ -55,7 +55,7 @@ async function fromRegistry(
   const names = [...new Set([referenceText(asked), referenceText(reference)])];
   const [first = ""] = names;
   const known = readReferences(store.dataDir)[first];
-  const stored = known === undefined ? undefined : store.readReference(first);
+  const stored = known === undefined ? undefined : readReference(store, first);
   if (stored !== undefined && known?.digest === await source.currentDigest()) return stored;
   const { registry, repository, tag, digest } = reference;
   const version = digest === undefined ? tag : asked.tag;

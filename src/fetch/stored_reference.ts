@@ -4,6 +4,7 @@ import { digestWithDash } from "../oci/digest.ts";
 import { parseOciLocation } from "../oci/location.ts";
 import { referenceText, type RegistryReference } from "../oci/reference.ts";
 import type { StoreKey } from "../appc/image_id.ts";
+import { readReference } from "../store/references.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import type { PullPolicy } from "./pull_policy.ts";
@@ -37,7 +38,7 @@ export function storedReference(
   const byDigest = digest?.startsWith("sha256:")
     ? store.read(digestWithDash(digest) as unknown as StoreKey)
     : undefined;
-  const stored = store.readReference(referenceText(reference)) ?? byDigest;
+  const stored = readReference(store, referenceText(reference)) ?? byDigest;
   if (stored === undefined && pullPolicy === "never") {
     throw new Failure(
       `image ${text} is not in the store, and --pull-policy=never keeps it from being fetched`,

@@ -25,7 +25,7 @@ import { type ImageInfo, readImageInfo, type Signer } from "./image_info.ts";
 import { type ImageFileKind, imagePath, shardPath, treePath } from "./layout.ts";
 import { layerPath, type OciTree } from "./oci_image.ts";
 import { changeIndex } from "./open_index.ts";
-import { readReferences } from "./references.ts";
+import { readReference, readReferences } from "./references.ts";
 import { writeReferences } from "./write_references.ts";
 import { linkTree, publishTree } from "./render_tree.ts";
 import type { ImageStore, StoredImage } from "./stored_image.ts";
@@ -264,7 +264,7 @@ class Import {
     const [reference] = this.#options.references;
     const stored = reference === undefined
       ? this.#store.read(this.#key)
-      : this.#store.readReference(reference);
+      : readReference(this.#store, reference);
     if (stored === undefined) throw new Error(`image ${this.#key} is not there`);
     return stored;
   }

@@ -8,6 +8,7 @@ import { BlobFixture, type DescriptorJson } from "../oci/testing/layout_fixture.
 import { collectImages, removeImage } from "./collect_images.ts";
 import type { ImportOciOptions } from "./import_oci.ts";
 import { listImages } from "./list_images.ts";
+import { readReference } from "./references.ts";
 import { Store } from "./store.ts";
 import { storedKeys } from "./stored_keys.ts";
 import { detachTrees } from "./tree/mount_tree.ts";
@@ -78,16 +79,16 @@ Deno.test("a name stands for what was fetched by it last; one image may have sev
   const { store, fixture } = world;
   const first = await world.import(fixture.image([BASE]));
   const second = await world.import(fixture.image([UPPER]));
-  assert.equal(store.readReference(REFERENCE)?.key, second.key);
+  assert.equal(readReference(store, REFERENCE)?.key, second.key);
   await world.import(fixture.image([BASE]), {
     title: { name: "mirror.example/x", version: "7" },
     references: ["mirror.example/x:7"],
   });
-  const mirrored = store.readReference("mirror.example/x:7");
+  const mirrored = readReference(store, "mirror.example/x:7");
   assert.equal(mirrored?.key, first.key);
   assert.equal(mirrored?.manifest.name, "mirror.example/x");
   assert.deepEqual(mirrored?.manifest.labels[0], { name: "version", value: "7" });
-  assert.equal(store.readReference("example.com/none:1"), undefined);
+  assert.equal(readReference(store, "example.com/none:1"), undefined);
 });
 
 Deno.test("removing an image takes its names and the layers that no other one needs", async () => {
@@ -96,7 +97,7 @@ Deno.test("removing an image takes its names and the layers that no other one ne
   const image = await world.import(fixture.image([BASE, UPPER]));
   const other = await world.import(fixture.image([BASE]), { ...OPTIONS, references: ["x/y:1"] });
   removeImage(store, image.key, USED);
-  assert.equal(store.readReference(REFERENCE), undefined);
+  assert.equal(readReference(store, REFERENCE), undefined);
   assert.equal(storedKeys(store.dataDir, "layer").length, 1);
   assert.equal(await verifyImage(store, other, USED), undefined);
   collectImages(store, { ...QUIET, gracePeriod: 0 });

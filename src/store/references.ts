@@ -4,6 +4,8 @@
  */
 import { acIdentifierFrom } from "../appc/identifier.ts";
 import { isOciImageId, type StoreKey } from "../appc/image_id.ts";
+import { imageValue } from "./image_value.ts";
+import type { ImageStore, StoredImage } from "./stored_image.ts";
 
 /** What a name stands for. */
 export interface StoredReference {
@@ -43,8 +45,24 @@ function isReference(value: unknown): value is StoredReference {
     typeof time === "number";
 }
 
+/**
+ * The OCI image that a name of a registry stands for, called as the name says: one image may have several.
+ *
+ * @param reference as `referenceText()` writes it
+ */
+export function readReference(
+  store: Pick<ImageStore, "dataDir" | "read">,
+  reference: string,
+): StoredImage | undefined {
+  const references = readReferences(store.dataDir);
+  const found = Object.hasOwn(references, reference) ? references[reference] : undefined;
+  const image = found && store.read(found.key);
+  if (found === undefined || image === undefined) return undefined;
+  return imageValue(store.dataDir, image.key, renamedManifest(image.manifestText, found));
+}
+
 /** The manifest of an image, with the name and version by which it was asked for. */
-export function renamedManifest(
+function renamedManifest(
   manifestText: string,
   { name, version }: Pick<StoredReference, "name" | "version">,
 ): string {

@@ -5,7 +5,6 @@
  * calls: an image by ID is a file, a repeated query by name is two, a rendered tree is a link. The
  * rest (import, render, index, collection) is loaded when it is needed.
  */
-import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.ts";
 import { STORE_KEY_LENGTH, type StoreKey } from "../appc/image_id.ts";
 import type { ImageName } from "../appc/image_name.ts";
 import { hasLabels, labelValue } from "../appc/label.ts";
@@ -16,10 +15,10 @@ import { closeDescriptor, lockExclusive, lockShared, openLockFile } from "../lin
 import { cstring, trySyscall } from "../linux/syscall.ts";
 import type { ByteSource } from "../aci/bytes/source.ts";
 import type { ImageSource } from "../oci/image_source.ts";
+import { imageValue } from "./image_value.ts";
 import type { ImportOptions } from "./import_aci.ts";
 import type { ImportOciOptions } from "./import_oci.ts";
-import { imagePath, shardPath, usedPath } from "./layout.ts";
-import { readReferences, renamedManifest } from "./references.ts";
+import { imagePath, shardPath } from "./layout.ts";
 import { fillEtc, makeSkeleton } from "./skeleton.ts";
 import type {
   HeldLock,
@@ -50,32 +49,7 @@ export class Store implements ImageStore {
   /** Reads an image by its whole key. Undefined where it is not in the store. */
   read(key: StoreKey): StoredImage | undefined {
     const manifestText = readText(imagePath(this.dataDir, "imageManifest", key));
-    return manifestText === undefined ? undefined : this.#image(key, manifestText);
-  }
-
-  #image(key: StoreKey, manifestText: string): StoredImage {
-    let manifest: ImageManifest | undefined;
-    return {
-      key,
-      manifestText,
-      get manifest() {
-        return manifest ??= parseImageManifest(manifestText);
-      },
-      blobPath: usedPath(this.dataDir, key),
-    };
-  }
-
-  /**
-   * The OCI image that a name of a registry stands for, called as the name says: one image may have several.
-   *
-   * @param reference as `referenceText()` writes it
-   */
-  readReference(reference: string): StoredImage | undefined {
-    const references = readReferences(this.dataDir);
-    const found = Object.hasOwn(references, reference) ? references[reference] : undefined;
-    const image = found && this.read(found.key);
-    if (found === undefined || image === undefined) return undefined;
-    return this.#image(image.key, renamedManifest(image.manifestText, found));
+    return manifestText === undefined ? undefined : imageValue(this.dataDir, key, manifestText);
   }
 
   #byId(id: string): StoredImage | undefined {

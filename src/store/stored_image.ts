@@ -45,8 +45,6 @@ export interface ImageStore {
   resolve(query: ImageQuery): Promise<StoredImage | undefined>;
   /** See `Store.read`. */
   read(key: StoreKey): StoredImage | undefined;
-  /** See `Store.readReference`. */
-  readReference(reference: string): StoredImage | undefined;
   /** See `Store.renderedTree`. */
   renderedTree(image: StoredImage): RenderedTree | undefined;
   /** See `Store.prepareLock`. */

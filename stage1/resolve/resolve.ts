@@ -13,7 +13,6 @@ import { rktAnnotationValue } from "../../src/appc/rkt_annotation.ts";
 import { LEAST_MEMORY, type Limits, limitsOf } from "../../src/cgroup/limits.ts";
 import { Failure } from "../../src/failure.ts";
 import { SIGTERM } from "../../src/linux/constants.ts";
-import { parseStopSignal } from "./stop_signal.ts";
 import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts";
 import { ARCHITECTURE } from "../engine/launch.ts";
 import { parseLifecycle, startOrder } from "../app/restart_policy.ts";
@@ -134,7 +133,7 @@ async function resolveApp(
     streams,
     logSize: appLogSize(runtime),
     lifecycle: parseLifecycle(runtime.annotations, `app "${name}"`),
-    ...stopSignal(runtime),
+    ...await stopSignal(runtime),
     ...isOci && { isOci },
     ...makesDirectory && { makesDirectory },
     preStart: handler("pre-start"),
@@ -145,8 +144,12 @@ async function resolveApp(
 }
 
 /** What is not TERM. */
-function stopSignal({ name, annotations }: RuntimeApp): Pick<PodApp, "stopSignal"> {
+async function stopSignal(
+  { name, annotations }: RuntimeApp,
+): Promise<Pick<PodApp, "stopSignal">> {
   const text = annotationValue(annotations, STOP_SIGNAL_ANNOTATION);
+  if (text === undefined) return {};
+  const { parseStopSignal } = await import("./stop_signal.ts");
   const stopSignal = parseStopSignal(text, `app "${name}"`);
   return stopSignal === SIGTERM ? {} : { stopSignal };
 }

@@ -1,5 +1,5 @@
 import { extractAci } from "../../aci/extract.ts";
-import { fileSource } from "../../aci/bytes/source.ts";
+import { imageArchive } from "../../store/image_archive.ts";
 import { Store } from "../../store/store.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { placeOutput } from "../print/place_output.ts";
@@ -11,7 +11,7 @@ export default async function run({ args, flags, global }: Invocation): Promise<
   const image = await storedImage(new Store(global.dir), text);
   await placeOutput(directory, flags.on("overwrite"), async (temporary) => {
     Deno.mkdirSync(temporary);
-    await extractAci(fileSource(image.blobPath), temporary, {
+    await extractAci(await imageArchive(global.dir, image), temporary, {
       rootfsOnly: flags.on("rootfs-only"),
       privileged: Deno.uid() === 0,
     });

@@ -28,7 +28,10 @@ export const IMAGE_COMMANDS: readonly Command[] = [
       ...OLD_PULL_FLAGS,
     ],
     arguments: [1, Infinity],
-    examples: ["rkt fetch example.com/app:1.2", "rkt --insecure-options=image fetch ./app.aci"],
+    examples: [
+      "rkt fetch example.com/app:1.2 docker://registry.example.com/app:1.2",
+      "rkt --insecure-options=image fetch ./app.aci oci:layout:1.2 docker-archive:saved.tar",
+    ],
     load: () => import("../image/fetch.ts"),
   },
   {
@@ -194,6 +197,20 @@ export const IMAGE_COMMANDS: readonly Command[] = [
       "rkt image export --overwrite sha512-c36294bfa0fa app.aci",
     ],
     load: () => import("../image/image_export.ts"),
+  },
+  {
+    name: "image convert",
+    group: "Images",
+    summary: "Make App Container Images of OCI images of the store",
+    usage: "[flags] IMAGE ...",
+    about: ["The new images are in the store beside the old ones; their IDs are printed."],
+    flags: [FULL],
+    arguments: [1, Infinity],
+    examples: [
+      "rkt image convert docker://busybox",
+      "rkt image convert --full sha256-03b0035c9546",
+    ],
+    load: () => import("../image/image_convert.ts"),
   },
   {
     name: "image extract",
