@@ -225,8 +225,10 @@ async function makeLayout(directory: string): Promise<string> {
     await Deno.mkdir(`${own}/${path}`, { recursive: true });
     await Deno.chown(`${own}/${path}`, uid, uid);
   }
-  await Deno.mkdir(`${own}/var/run/postgresql`, { recursive: true });
-  await Deno.chmod(`${own}/var/run/postgresql`, 0o1777);
+  for (const path of ["var/run/postgresql", "var/tmp"]) {
+    await Deno.mkdir(`${own}/${path}`, { recursive: true });
+    await Deno.chmod(`${own}/${path}`, 0o1777);
+  }
   for (const entry of await Array.fromAsync(Deno.readDir(own))) {
     await run("umoci", "insert", "--image", base, `${own}/${entry.name}`, `/${entry.name}`);
   }
