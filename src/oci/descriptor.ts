@@ -1,5 +1,6 @@
 /** Descriptors: what refers to a blob by type, digest and size (image-spec, descriptor.md). */
 import { AppcError } from "../appc/error.ts";
+import { quoted } from "./quoted.ts";
 import {
   array,
   filledString,
@@ -54,7 +55,7 @@ export function readDescriptor(value: unknown, at: string): Descriptor {
 export function readDigest(value: unknown, at: string): Digest {
   const text = filledString(value, at);
   if (isDigest(text)) return text;
-  throw new AppcError(at, `${JSON.stringify(text.slice(0, 80))} is not a sha256 or sha512 digest`);
+  throw new AppcError(at, `${quoted(text.slice(0, 80))} is not a sha256 or sha512 digest`);
 }
 
 /** A platform in a descriptor, or at the top of a configuration. @throws {AppcError} */

@@ -1,6 +1,6 @@
 /** Digests as OCI writes them: an algorithm and hex digits (image-spec, descriptor.md, "Digests"). */
 import type { Branded } from "../appc/brand.ts";
-import { shown } from "../appc/error.ts";
+import { quoted } from "./quoted.ts";
 import { Failure } from "../failure.ts";
 
 /** `sha256:` and 64 hex digits, or `sha512:` and 128, in lower case. */
@@ -26,7 +26,7 @@ export function isDigest(text: string): text is Digest {
 export function parseDigest(text: string, what = "digest"): Digest {
   if (isDigest(text)) return text;
   throw new Failure(
-    `${what}: ${shown(text)} is not a digest: sha256: and 64 hex digits, or sha512: and 128`,
+    `${what}: ${quoted(text)} is not a digest: sha256: and 64 hex digits, or sha512: and 128`,
   );
 }
 

@@ -2,7 +2,8 @@
  * Archives of `docker save` (moby, image/spec/v1.2.md, "Combined Image JSON + Filesystem Changeset Format"). They have no manifest
  * with digests, so one is made: its layers' digests are the diff IDs of the configuration, against which the bytes are checked.
  */
-import { AppcError, shown } from "../appc/error.ts";
+import { AppcError } from "../appc/error.ts";
+import { quoted } from "./quoted.ts";
 import { array, filledString, object } from "../appc/json_value.ts";
 import { Failure } from "../failure.ts";
 import type { ArchiveFiles } from "./archive_files.ts";
@@ -42,7 +43,7 @@ export async function openDockerArchive(
   const { name } = choice;
   const image = choose(await savedImages(files, name), choice);
   const config = await files.read(image.config, MAX_DOCUMENT);
-  if (config === undefined) throw new Failure(`${name}: ${shown(image.config)} is missing`);
+  if (config === undefined) throw new Failure(`${name}: ${quoted(image.config)} is missing`);
   const configDigest = digestOf(config);
   checkConfigName(image.config, configDigest, name);
   const paths = new Map<Digest, string>([[configDigest, image.config]]);
@@ -88,11 +89,11 @@ function choose(images: readonly SavedImage[], { name, tag }: LayoutChoice): Sav
   const tags = images.flatMap((image) => image.tags);
   const list = tags.length === 0
     ? `${images.length} images without a name`
-    : tags.slice(0, 20).map(shown).join(", ");
+    : tags.slice(0, 20).map(quoted).join(", ");
   throw new Failure(
     tag === undefined
       ? `${name}: which image? There is ${list}`
-      : `${name}: no image is called ${shown(tag)} in it; there is ${list}`,
+      : `${name}: no image is called ${quoted(tag)} in it; there is ${list}`,
   );
 }
 
@@ -100,7 +101,7 @@ function choose(images: readonly SavedImage[], { name, tag }: LayoutChoice): Sav
 function checkConfigName(path: string, digest: Digest, name: string): void {
   const [, hex] = /(?:^|\/)([0-9a-f]{64})(?:\.json)?$/.exec(path) ?? [];
   if (hex === undefined || digest === `sha256:${hex}`) return;
-  throw new Failure(`${name}: ${shown(path)} has the digest ${digest}`);
+  throw new Failure(`${name}: ${quoted(path)} has the digest ${digest}`);
 }
 
 function layerDigests(config: Uint8Array, image: SavedImage, name: string): readonly Digest[] {
@@ -125,7 +126,7 @@ async function readLayer(
   const size = files.size(path);
   const stream = await files.stream(path);
   if (size === undefined || stream === undefined) {
-    throw new Failure(`${name}: layer ${shown(path)} is missing`);
+    throw new Failure(`${name}: layer ${quoted(path)} is missing`);
   }
   const [first, second] = files.head(path, 2);
   const compression = first === 0x1f && second === 0x8b
@@ -169,7 +170,7 @@ class DockerArchiveSource implements ImageSource {
 
   async blob(descriptor: Descriptor): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const path = this.#paths.get(descriptor.digest);
-    const name = `${this.name}: ${path === undefined ? descriptor.digest : shown(path)}`;
+    const name = `${this.name}: ${path === undefined ? descriptor.digest : quoted(path)}`;
     const stream = path === undefined ? undefined : await this.#files.stream(path);
     if (stream === undefined) throw new Failure(`${name}: not in the archive`);
     return verifiedStream(stream, descriptor, name);

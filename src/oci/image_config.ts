@@ -1,5 +1,6 @@
 /** The configuration of an image: what runs in it and which layers it is made of (image-spec, config.md). */
-import { AppcError, shown } from "../appc/error.ts";
+import { AppcError } from "../appc/error.ts";
+import { quoted } from "./quoted.ts";
 import {
   array,
   boolean,
@@ -136,6 +137,6 @@ function readHistory(value: unknown, at: string): OciHistory {
  */
 export function checkPlatform(config: OciConfig, wanted: Platform, name: string): void {
   if (platformRank(wanted, config.platform) !== undefined) return;
-  const found = shown(platformText(config.platform));
+  const found = quoted(platformText(config.platform));
   throw new Failure(`${name}: is for ${found}, and this is ${platformText(wanted)}`);
 }

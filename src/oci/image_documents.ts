@@ -2,7 +2,8 @@
  * The documents of an image as others wrote them: index and manifest. Read once, from the bytes that were hashed, and refused
  * where two readers could take them for two things (CVE-2021-41190).
  */
-import { AppcError, shown } from "../appc/error.ts";
+import { AppcError } from "../appc/error.ts";
+import { quoted } from "./quoted.ts";
 import {
   array,
   integer,
@@ -70,8 +71,14 @@ export function documentErrors<T>(name: string, read: () => T): T {
     return read();
   } catch (error) {
     if (!(error instanceof AppcError)) throw error;
-    throw new Failure(`${name}: ${error.message}`, 254, { cause: error });
+    throw new Failure(`${name}: ${printable(error.message)}`, 254, { cause: error });
   }
+}
+
+/** What a reader says may quote what others wrote: without what a terminal obeys, and not too long. */
+function printable(text: string): string {
+  const plain = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\ufffd");
+  return plain.length > 400 ? `${plain.slice(0, 400)}…` : plain;
 }
 
 /** The JSON object of a document's bytes. @throws {AppcError} */
@@ -89,7 +96,7 @@ export function jsonOf(bytes: Uint8Array): JsonObject {
   for (const key of Object.keys(json)) {
     const other = names.get(key.toLowerCase());
     if (other !== undefined) {
-      throw new AppcError("", `ambiguous: it has both ${shown(other)} and ${shown(key)}`);
+      throw new AppcError("", `ambiguous: it has both ${quoted(other)} and ${quoted(key)}`);
     }
     names.set(key.toLowerCase(), key);
   }
@@ -131,11 +138,11 @@ function documentKindOf(json: JsonObject, declared: string | undefined): "index"
   if (known && own !== undefined && own !== "" && own !== declared) {
     throw new AppcError(
       "mediaType",
-      `ambiguous: it says ${shown(own)}, but was sent or referred to as ${shown(declared)}`,
+      `ambiguous: it says ${quoted(own)}, but was sent or referred to as ${quoted(declared)}`,
     );
   }
   if (own !== undefined && own !== "" && documentKind(own) === undefined) {
-    throw new AppcError("mediaType", `${shown(own)} is neither an image's manifest nor an index`);
+    throw new AppcError("mediaType", `${quoted(own)} is neither an image's manifest nor an index`);
   }
   integer(json.schemaVersion, "schemaVersion", 2, 2);
   const kind = inIndex === undefined ? "manifest" : "index";
@@ -183,7 +190,7 @@ export function checkImageManifest(manifest: OciManifest, name: string): void {
   const configTypes: readonly string[] = Object.values(CONFIG_TYPES);
   if (!configTypes.includes(config.mediaType)) {
     const type = manifest.artifactType ?? config.mediaType;
-    throw new Failure(`${name}: not a container image, but an artifact of type ${shown(type)}`);
+    throw new Failure(`${name}: not a container image, but an artifact of type ${quoted(type)}`);
   }
   if (config.size > MAX_DOCUMENT) {
     throw new Failure(`${name}: its configuration is larger than ${MAX_DOCUMENT} bytes`);
@@ -195,7 +202,7 @@ export function checkImageManifest(manifest: OciManifest, name: string): void {
     }
     if (mediaType.endsWith("+encrypted")) throw new Failure(`${layer} is encrypted`);
     if (!Object.hasOwn(LAYER_TYPES, mediaType)) {
-      throw new Failure(`${layer} has the type ${shown(mediaType)}, which is no layer's`);
+      throw new Failure(`${layer} has the type ${quoted(mediaType)}, which is no layer's`);
     }
   });
 }
@@ -220,7 +227,7 @@ export function choosePlatform(index: OciIndex, wanted: Platform, name: string):
   const chosen = bestFit(candidates, wanted);
   if (chosen !== undefined) return chosen;
   const offered = candidates.flatMap(({ platform }) => platform === undefined ? [] : [platform]);
-  const texts = [...new Set(offered.map(platformText))].slice(0, 20).map(shown);
+  const texts = [...new Set(offered.map(platformText))].slice(0, 20).map(quoted);
   const list = texts.length === 0 ? "none at all" : texts.join(", ");
   throw new Failure(`${name}: has no image for ${platformText(wanted)}; there is ${list}`);
 }

@@ -1,6 +1,6 @@
 /** An image in an OCI layout (image-spec, image-layout.md), which lies in a directory or in a tar. */
-import { shown } from "../appc/error.ts";
 import { Failure } from "../failure.ts";
+import { quoted } from "./quoted.ts";
 import { CHUNK_SIZE } from "../aci/bytes/source.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { type Digest, digestAlgorithm, digestHex, isDigest } from "./digest.ts";
@@ -88,7 +88,7 @@ export class LayoutSource implements ImageSource {
     }
     const { imageLayoutVersion } = documentErrors(`${this.name}: oci-layout`, () => jsonOf(marker));
     if (imageLayoutVersion === "1.0.0") return;
-    throw new Failure(`${this.name}: an OCI layout of version ${shown(imageLayoutVersion)}`);
+    throw new Failure(`${this.name}: an OCI layout of version ${quoted(imageLayoutVersion)}`);
   }
 
   async #document({ digest }: Descriptor): Promise<Uint8Array<ArrayBuffer>> {
@@ -110,11 +110,11 @@ export class LayoutSource implements ImageSource {
     }
     const list = names.length === 0
       ? `${images.length} images without a name`
-      : names.slice(0, 20).map(shown).join(", ");
+      : names.slice(0, 20).map(quoted).join(", ");
     throw new Failure(
       tag === undefined
         ? `${this.name}: which image? There is ${list}`
-        : `${this.name}: no image is called ${shown(tag)} in it; there is ${list}`,
+        : `${this.name}: no image is called ${quoted(tag)} in it; there is ${list}`,
     );
   }
 
@@ -149,7 +149,7 @@ function isCalled(descriptor: Descriptor, tag: string): boolean {
 export function openLayout(path: string, choice: LayoutChoice): LayoutSource {
   const info = statOf(path);
   if (info === undefined) throw new Failure(`${choice.name}: no such directory`);
-  if (!info.isDirectory) throw new Failure(`${choice.name}: ${shown(path)} is no directory`);
+  if (!info.isDirectory) throw new Failure(`${choice.name}: ${quoted(path)} is no directory`);
   return new LayoutSource(new DirectoryFiles(path), choice);
 }
 

@@ -1,5 +1,6 @@
 /** Where an OCI image is, as people write it: a registry's name, a layout or an archive. No I/O. */
 import { Failure } from "../failure.ts";
+import { quoted } from "./quoted.ts";
 import { parseReference, type RegistryReference } from "./reference.ts";
 
 /** Where an OCI image is. */
@@ -36,11 +37,11 @@ export function parseOciLocation(text: string): OciLocation | undefined {
   const rest = text.slice(colon + 1);
   const end = rest.indexOf(":");
   const path = end < 0 ? rest : rest.slice(0, end);
-  if (path === "") throw new Failure(`image ${JSON.stringify(text)}: names no path`);
+  if (path === "") throw new Failure(`image ${quoted(text)}: names no path`);
   if (end < 0) return { kind, path };
   const inside = rest.slice(end + 1);
   if (inside === "") {
-    throw new Failure(`image ${JSON.stringify(text)}: the name behind ":" is empty`);
+    throw new Failure(`image ${quoted(text)}: the name behind ":" is empty`);
   }
   return { kind, path, name: inside };
 }

@@ -3,6 +3,7 @@
  * libraries. The grammar is that of github.com/distribution/reference, the defaults are those of rkt's docker2aci.
  */
 import { Failure } from "../failure.ts";
+import { quoted } from "./quoted.ts";
 import { type Digest, parseDigest } from "./digest.ts";
 
 /** The registry that is asked where a name says none. */
@@ -43,33 +44,31 @@ const HOST = new RegExp(
  * @throws {Failure} that says which part breaks which rule
  */
 export function parseReference(text: string): RegistryReference {
-  const wrong = (reason: string) => new Failure(`image ${JSON.stringify(text)}: ${reason}`);
+  const wrong = (reason: string) => new Failure(`image ${quoted(text)}: ${reason}`);
   if (/^[^/]*@[^/]*\//.test(text)) {
     throw new Failure("image: credentials do not belong into a name; use rkt login");
   }
   const at = text.indexOf("@");
-  const digest = at < 0
-    ? undefined
-    : parseDigest(text.slice(at + 1), `image ${JSON.stringify(text)}`);
+  const digest = at < 0 ? undefined : parseDigest(text.slice(at + 1), `image ${quoted(text)}`);
   const named = at < 0 ? text : text.slice(0, at);
   const colon = named.indexOf(":", named.lastIndexOf("/") + 1);
   const tag = colon < 0 ? undefined : named.slice(colon + 1);
   const name = colon < 0 ? named : named.slice(0, colon);
   if (tag !== undefined && !TAG.test(tag)) {
     throw wrong(
-      `${JSON.stringify(tag)} is not a tag: at most 128 letters, digits, ".", "_" and "-"`,
+      `${quoted(tag)} is not a tag: at most 128 letters, digits, ".", "_" and "-"`,
     );
   }
   const { registry, repository, registryGiven } = splitName(name);
   if (!HOST.test(registry) || Number(/:(\d+)$/.exec(registry)?.[1] ?? 1) > 65535) {
-    throw wrong(`${JSON.stringify(registry)} is not a host with an optional port`);
+    throw wrong(`${quoted(registry)} is not a host with an optional port`);
   }
   const bad = repository.split("/").find((component) => !COMPONENT.test(component));
   if (bad !== undefined) {
     const hint = bad.toLowerCase() !== bad && COMPONENT.test(bad.toLowerCase())
       ? "is not in lower case"
       : 'is not lower-case letters and digits, with ".", "_", "__" or "-" between them';
-    throw wrong(bad === "" ? "a part of the name is empty" : `${JSON.stringify(bad)} ${hint}`);
+    throw wrong(bad === "" ? "a part of the name is empty" : `${quoted(bad)} ${hint}`);
   }
   if (registry.length + 1 + repository.length > MAX_NAME) {
     throw wrong(`its name is longer than ${MAX_NAME} characters`);

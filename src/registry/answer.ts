@@ -1,6 +1,6 @@
 /** A registry's answer: its body is read in parts, each within a time, or whole, up to a limit. */
-import { shown } from "../appc/error.ts";
 import { parseJsonObject } from "../appc/json_value.ts";
+import { quoted } from "../oci/quoted.ts";
 import { Failure } from "../failure.ts";
 import type { Silence } from "../http/http_client.ts";
 import { TransportFailure, transportFailure } from "../http/transport_failure.ts";
@@ -93,7 +93,7 @@ export async function errorText(answer: Answer): Promise<string> {
     const [code, message] = [Reflect.get(first, "code"), Reflect.get(first, "message")];
     const words = [
       ...typeof code === "string" && /^[A-Z_]{1,40}$/.test(code) ? [code] : [],
-      ...typeof message === "string" && message !== "" ? [shown(message)] : [],
+      ...typeof message === "string" && message !== "" ? [quoted(message)] : [],
     ];
     return words.length === 0 ? status : `${status} (${words.join(": ")})`;
   } catch {

@@ -3,6 +3,7 @@
  * entry. What else is in a file is kept.
  */
 import { AppcError } from "../appc/error.ts";
+import { quoted } from "../oci/quoted.ts";
 import {
   type JsonObject,
   object,
@@ -58,7 +59,7 @@ export function readAuthFile(path: string): AuthFile | undefined {
   } catch (error) {
     if (!(error instanceof AppcError)) throw error;
     // The reason may quote what stands in the wrong place.
-    throw new Failure(`${path}: its field ${JSON.stringify(error.field)} is malformed`);
+    throw new Failure(`${path}: its field ${quoted(error.field)} is malformed`);
   }
 }
 

@@ -1,5 +1,6 @@
 /** What one registry gets to see of who asks: nothing, a user and password, or a token. */
 import { Failure } from "../failure.ts";
+import { quoted } from "../oci/quoted.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import {
   type CredentialPlaces,
@@ -107,7 +108,7 @@ export class Authorizer {
     const url = URL.canParse(realm) ? new URL(realm) : undefined;
     if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== "") {
       throw new Failure(
-        `${host}: asks for a token of ${JSON.stringify(realm.slice(0, 100))}, which is no URL`,
+        `${host}: asks for a token of ${quoted(realm.slice(0, 100))}, which is no URL`,
       );
     }
     if (url.protocol === "http:" && !allowHttp) {

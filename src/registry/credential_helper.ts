@@ -1,5 +1,6 @@
 /** Credential helpers: programs that keep passwords (docker-credential-helpers, README, "Development"). */
 import { AppcError } from "../appc/error.ts";
+import { quoted } from "../oci/quoted.ts";
 import { parseJsonObject, string } from "../appc/json_value.ts";
 import { Failure } from "../failure.ts";
 import { originalVariables } from "../linux/environment.ts";
@@ -36,7 +37,7 @@ export async function askHelper(
   options: HelperOptions = {},
 ): Promise<Secret | undefined> {
   if (!/^[A-Za-z0-9._-]+$/.test(name)) {
-    throw new Failure(`credential helper ${JSON.stringify(name)}: not a valid name`);
+    throw new Failure(`credential helper ${quoted(name)}: not a valid name`);
   }
   const program = `docker-credential-${name}`;
   const { code, answer } = await run(program, server, options);

@@ -1,5 +1,6 @@
 /** Finds what to show a registry, in rkt's configuration and in the files of docker and podman. */
 import type { CredentialsByHost } from "../config/settings.ts";
+import { quoted } from "../oci/quoted.ts";
 import { originalVariable } from "../linux/environment.ts";
 import { DEFAULT_REGISTRY } from "../oci/reference.ts";
 import { type AuthFile, readAuthFile, type Secret } from "./auth_file.ts";
@@ -153,7 +154,7 @@ function hostOfKey(key: string): string {
 export function loginHint(registry: string, environment: UserEnvironment = CALLER): string {
   const caller = environment.variable("SUDO_USER");
   const sudo = environment.uid === 0 && caller !== undefined && caller !== ""
-    ? `; under sudo the passwords of root count, not those of ${JSON.stringify(caller)}`
+    ? `; under sudo the passwords of root count, not those of ${quoted(caller)}`
     : "";
   return `rkt login ${authKey(registry)}${sudo}`;
 }

@@ -3,6 +3,7 @@
  * files are YAML, of which they use maps of maps of strings, and no more is read here.
  */
 import { Failure } from "../failure.ts";
+import { quoted } from "../oci/quoted.ts";
 import type { RegistryReference } from "../oci/reference.ts";
 import { DEFAULT_REGISTRY } from "../oci/reference.ts";
 import type { UserEnvironment } from "./credentials.ts";
@@ -35,7 +36,7 @@ export function lookasideUrl(
   const host = registry === DEFAULT_REGISTRY ? "docker.io" : registry;
   const base = configured(`${host}/${repository}`, directories) ?? DEFAULT_STORE;
   if (!URL.canParse(base) || !/^(?:https?|file):$/.test(new URL(base).protocol)) {
-    throw new Failure(`registries.d: ${JSON.stringify(base)} is no web address or directory`);
+    throw new Failure(`registries.d: ${quoted(base)} is no web address or directory`);
   }
   const url = new URL(base);
   url.pathname = `${url.pathname.replace(/\/+$/, "")}/${repository}`;

@@ -2,7 +2,8 @@
  * The registries.conf of podman (containers-registries.conf(5), version 2): mirrors, other locations, aliases, blocked
  * registries. Only read. Unqualified names are never searched for: who owns the first hit owns the name.
  */
-import { AppcError, shown } from "../appc/error.ts";
+import { AppcError } from "../appc/error.ts";
+import { quoted } from "../oci/quoted.ts";
 import {
   array,
   boolean,
@@ -177,7 +178,7 @@ function readMirror(value: unknown, at: string): MirrorRule {
   if (pulls !== "all" && pulls !== "digest-only" && pulls !== "tag-only") {
     throw new AppcError(
       `${at}.pull-from-mirror`,
-      `${shown(pulls)} is not all, digest-only or tag-only`,
+      `${quoted(pulls)} is not all, digest-only or tag-only`,
     );
   }
   const location = readLocation(json.location, `${at}.location`);
@@ -189,13 +190,13 @@ const LOCATION = /^[A-Za-z0-9[\]:._-]+(?:\/[a-z0-9._-]+)*$/;
 function readLocation(value: unknown, at: string): string {
   const text = filledString(value, at).replace(/\/+$/, "");
   if (LOCATION.test(text)) return text;
-  throw new AppcError(at, `${shown(text)} is not of the form host[:port][/namespace]`);
+  throw new AppcError(at, `${quoted(text)} is not of the form host[:port][/namespace]`);
 }
 
 function readPrefix(value: unknown, at: string): string {
   const text = filledString(value, at).replace(/\/+$/, "");
   if (/^\*\.[A-Za-z0-9._-]+(?::[0-9]+)?$/.test(text) || LOCATION.test(text)) return text;
-  throw new AppcError(at, `${shown(text)} is not the beginning of a name, nor *.domain`);
+  throw new AppcError(at, `${quoted(text)} is not the beginning of a name, nor *.domain`);
 }
 
 /** Bytes of the part of a name that a prefix fits; `undefined` where it does not. */
@@ -251,7 +252,7 @@ export function imagePlaces(
   if (found === undefined) return [{ name, insecure: false }];
   const { rule, matched } = found;
   if (rule.blocked) {
-    throw new Failure(`${name}: registries.conf blocks ${JSON.stringify(rule.prefix)}`);
+    throw new Failure(`${name}: registries.conf blocks ${quoted(rule.prefix)}`);
   }
   const rest = name.slice(matched);
   const mirrors = rule.mirrors.filter(({ pulls }) => {

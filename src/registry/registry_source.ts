@@ -1,5 +1,6 @@
 /** An image in a registry, or in one of its mirrors. */
 import { Failure } from "../failure.ts";
+import { quoted } from "../oci/quoted.ts";
 import { type Digest, digestAlgorithm, isDigest } from "../oci/digest.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { digestOf } from "../oci/hash.ts";
@@ -66,7 +67,7 @@ export function endpointsOf(
   return places.map(({ name, insecure }) => {
     const place = parseReference(name);
     if (!place.registryGiven) {
-      throw new Failure(`registries.conf: ${JSON.stringify(name)} names no host`);
+      throw new Failure(`registries.conf: ${quoted(name)} names no host`);
     }
     return { host: place.registry, repository: place.repository, insecure };
   });

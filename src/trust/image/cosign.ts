@@ -1,5 +1,6 @@
 /** Signatures of cosign with a key: version 1 and 2's (a payload and its signature), and version 3's bundle. */
-import { AppcError, shown } from "../../appc/error.ts";
+import { AppcError } from "../../appc/error.ts";
+import { quoted } from "../../oci/quoted.ts";
 import { array, object, parseJsonObject, string } from "../../appc/json_value.ts";
 import { Failure } from "../../failure.ts";
 import { digestHex } from "../../oci/digest.ts";
@@ -59,11 +60,11 @@ export function judgeBundle(
         type,
       )
     ) {
-      return { refusal: `it is a bundle of type ${shown(type)}` };
+      return { refusal: `it is a bundle of type ${quoted(type)}` };
     }
     const envelope = object(json.dsseEnvelope, "dsseEnvelope");
     const payloadType = string(envelope.payloadType, "dsseEnvelope.payloadType");
-    if (payloadType !== STATEMENT) return { refusal: `it is over ${shown(payloadType)}` };
+    if (payloadType !== STATEMENT) return { refusal: `it is over ${quoted(payloadType)}` };
     const payload = decoded(string(envelope.payload, "dsseEnvelope.payload"));
     const signatures = array(
       envelope.signatures,
@@ -98,10 +99,10 @@ function statementMismatch(payload: Uint8Array, wanted: WantedImage): string | u
     json._type !== "https://in-toto.io/Statement/v1" &&
     json._type !== "https://in-toto.io/Statement/v0.1"
   ) {
-    return `it is no statement, but ${shown(json._type)}`;
+    return `it is no statement, but ${quoted(json._type)}`;
   }
   if (json.predicateType !== SIGN_PREDICATE) {
-    return `it signs no image, but says something of type ${shown(json.predicateType)}`;
+    return `it signs no image, but says something of type ${quoted(json.predicateType)}`;
   }
   const subjects = array(json.subject, "subject", (value, at) => {
     const digest = object(object(value, at).digest, `${at}.digest`);

@@ -1,5 +1,4 @@
 /** What a signature says of an image, and whether that is the image that was asked for. */
-import { shown } from "../../appc/error.ts";
 import {
   type JsonObject,
   object,
@@ -7,6 +6,7 @@ import {
   parseJsonObject,
   string,
 } from "../../appc/json_value.ts";
+import { quoted } from "../../oci/quoted.ts";
 import { Failure } from "../../failure.ts";
 import { readDigest } from "../../oci/descriptor.ts";
 import type { Digest } from "../../oci/digest.ts";
@@ -55,7 +55,7 @@ export const GPG_CLAIM = "atomic container signature";
 export function readClaim(payload: Uint8Array, type: string): SignedClaim {
   const json = parseJsonObject(new TextDecoder("utf-8", { fatal: true }).decode(payload));
   const critical = object(json.critical, "critical");
-  if (critical.type !== type) throw new Failure(`it is of type ${shown(critical.type)}`);
+  if (critical.type !== type) throw new Failure(`it is of type ${quoted(critical.type)}`);
   const image = object(critical.image, "critical.image");
   const identity = object(critical.identity, "critical.identity");
   const extra: JsonObject = optional(json.optional, "optional", object) ?? {};
@@ -77,12 +77,12 @@ export function mismatch(claim: SignedClaim, wanted: WantedImage): string | unde
     signed = parseReference(claim.reference);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    return `it is for ${shown(claim.reference)}, which is no name`;
+    return `it is for ${quoted(claim.reference)}, which is no name`;
   }
   const { registry, repository, tag, digest } = wanted.reference;
   const isSame = signed.registry === registry && signed.repository === repository;
   // A name without a tag is read as "latest", but says nothing of tags.
   const saysTag = /:[^/]*$/.test(claim.reference.split("@")[0] ?? "");
   const isOtherTag = saysTag && digest === undefined && tag !== undefined && signed.tag !== tag;
-  return isSame && !isOtherTag ? undefined : `it is for ${shown(claim.reference)}`;
+  return isSame && !isOtherTag ? undefined : `it is for ${quoted(claim.reference)}`;
 }
