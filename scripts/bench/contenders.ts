@@ -34,8 +34,8 @@ async function floor({ empty }: Place): Promise<Contender> {
 }
 
 /** The start of rkt's command line for everything here. */
-export function rktIn({ rkt, dir }: Place): [program: string, dataDir: string] {
-  return [rkt, `--dir=${dir}/rkt`];
+export function rktIn({ rkt, dir }: Place): [program: string, dataDir: string, unsigned: string] {
+  return [rkt, `--dir=${dir}/rkt`, "--insecure-options=image"];
 }
 
 /** Makes an image of the root file system and stores it. */

@@ -16,14 +16,16 @@ export async function busybox(shell: Shell): Promise<void> {
   await shell.type("rkt image list");
 
   shell.chapter("Pods of it: each is a process of this shell, there is no daemon");
-  await shell.type("rkt run --net=none --hostname=demo example.com/busybox:1");
   await shell.type(
-    "rkt run --net=none example.com/busybox:1 --exec=/bin/busybox -- " +
+    "rkt --insecure-options=image run --net=none --hostname=demo example.com/busybox:1",
+  );
+  await shell.type(
+    "rkt --insecure-options=image run --net=none example.com/busybox:1 --exec=/bin/busybox -- " +
       `sh -c 'busybox ps; exit 7'`,
     7,
   );
   shell.say("What would it do? Every step and system call, and what the app is left with:");
-  const dryRun = "rkt run --net=none --dry-run example.com/busybox:1 2>&1";
+  const dryRun = "rkt --insecure-options=image run --net=none --dry-run example.com/busybox:1 2>&1";
   await shell.type(`${dryRun} | head -14`);
   await shell.type(`${dryRun} | grep -A14 '^# what app' | cut -c1-110`);
 }
@@ -33,7 +35,7 @@ export async function apps(shell: Shell): Promise<void> {
   shell.chapter("Two apps, one pod: limits, restarts, a shared volume, a log");
   const image = "example.com/busybox:1";
   await shell.type(
-    "rkt run --net=none --uuid-file-save=pair \\\n" +
+    "rkt --insecure-options=image run --net=none --uuid-file-save=pair \\\n" +
       "    --volume=box,kind=empty --mount=volume=box,target=/box \\\n" +
       `    ${image} --name=writer --stdout=log --exec=/bin/busybox \\\n` +
       "    -- sh -c 'busybox sleep 0.3; echo hello >/box/file; echo written' --- \\\n" +
@@ -43,7 +45,9 @@ export async function apps(shell: Shell): Promise<void> {
   await shell.type("rkt logs $(cat pair)");
   await shell.type("rkt status $(cat pair) | grep app-");
   shell.say("A network of the pod's own, made without any other program:");
-  await shell.type(`rkt run ${image} --exec=/bin/busybox -- ip -4 -o addr show eth0`);
+  await shell.type(
+    `rkt --insecure-options=image run ${image} --exec=/bin/busybox -- ip -4 -o addr show eth0`,
+  );
 }
 
 /** A real server: etcd of Debian, or a word about why not. */

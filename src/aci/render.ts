@@ -82,7 +82,11 @@ export function layersOf(image: ImageNode): readonly Layer[] {
     if (seen.has(key)) return;
     seen.add(key);
     if (layers.length >= MAX_LAYERS) {
-      throw new Failure(`image ${above[0] ?? node.id} depends on more than ${MAX_LAYERS} images`);
+      throw new Failure(
+        `image ${
+          above[0] ?? node.id
+        }: path whitelists make over ${MAX_LAYERS} layers of its images`,
+      );
     }
     let own: ReadonlySet<ByteString> | undefined;
     if (node.pathWhitelist.length > 0) {

@@ -1,10 +1,9 @@
-/** Fetching images from where they are: by name, URL or file, with what they depend on. */
+/** Fetching one image from where it is: by name, URL or file. */
 import { ArchiveError } from "../aci/bytes/archive_error.ts";
 import { type ByteSource, fileSource } from "../aci/bytes/source.ts";
-import type { Dependency } from "../appc/dependency.ts";
 import type { ImageIdPrefix } from "../appc/image_id.ts";
 import type { ImageManifest } from "../appc/image_manifest.ts";
-import { type ImageName, imageNameText } from "../appc/image_name.ts";
+import type { ImageName } from "../appc/image_name.ts";
 import { labelValue } from "../appc/label.ts";
 import { discoverImage, discoveryFailure } from "../discovery/discover.ts";
 import { Failure } from "../failure.ts";
@@ -18,16 +17,14 @@ import { type ImageArgument, signatureLocation } from "./image_argument.ts";
 import type { PullPolicy } from "./pull_policy.ts";
 import { readRemoteRecord, writeRemoteRecord } from "./remote_record.ts";
 import { openSignature, type SignedImage } from "./signed_image.ts";
+import { whyUntrusted } from "./trust/trusted_image.ts";
 import { offerDiscoveredKeys } from "./trusted_keys.ts";
 
 /** How often an image is fetched from the beginning, when it changes or can't be resumed. */
 const MAX_STARTS = 5;
 
-/** Images below one image: more is an attack, or a circle. */
-const MAX_DEPTH = 32;
-
 /** What an image has to be. */
-interface Expected {
+export interface Expected {
   /** The name and labels that were asked for. */
   readonly image?: ImageName;
   readonly id?: ImageIdPrefix;
@@ -50,23 +47,11 @@ export interface FetchOptions {
   readonly signature?: string;
 }
 
-/** Fetches the image that an argument stands for, and what it depends on. */
-export async function fetchArgument(
+/** Fetches the image that an argument stands for, without what it depends on. */
+export function fetchArgument(
   session: FetchSession,
   argument: ImageArgument,
-  options: FetchOptions,
-): Promise<StoredImage> {
-  const { pullPolicy, signature } = options;
-  const image = await fetchOne(session, argument, pullPolicy, signature);
-  await fetchDependencies(session, image, pullPolicy);
-  return image;
-}
-
-function fetchOne(
-  session: FetchSession,
-  argument: ImageArgument,
-  pullPolicy: PullPolicy,
-  signature: string | undefined,
+  { pullPolicy, signature }: FetchOptions,
 ): Promise<StoredImage> {
   const beside = (location: string): Request => ({
     location,
@@ -93,56 +78,8 @@ function fetchOne(
   }
 }
 
-/** Fetches the images below an image that are not in the store, and those below them. */
-export async function fetchDependencies(
-  session: FetchSession,
-  image: StoredImage,
-  pullPolicy: PullPolicy,
-  above: readonly string[] = [],
-): Promise<void> {
-  const { dependencies } = image.manifest;
-  if (dependencies.length === 0) return;
-  if (above.includes(image.key) || above.length >= MAX_DEPTH) {
-    throw new Failure(`image ${image.manifest.name}: depends on itself, or on too many others`);
-  }
-  await Promise.all(dependencies.map(async (dependency) => {
-    const below = await fetchDependency(session, dependency, pullPolicy);
-    await fetchDependencies(session, below, pullPolicy, [...above, image.key]);
-  }));
-}
-
-async function fetchDependency(
-  session: FetchSession,
-  dependency: Dependency,
-  pullPolicy: PullPolicy,
-): Promise<StoredImage> {
-  const { store } = session.settings;
-  const { imageName, imageID, labels, size } = dependency;
-  const image = forThisHost({ name: imageName, labels });
-  const expected: Expected = {
-    ...imageID !== undefined && { id: imageID },
-    ...size !== undefined && { size },
-  };
-  if (imageID !== undefined) {
-    const stored = await store.resolve({ id: imageID });
-    if (stored !== undefined) {
-      checkIdentity(`dependency ${imageID}`, stored.manifest, { image });
-      return stored;
-    }
-  } else if (pullPolicy !== "update") {
-    const stored = await store.resolve(image);
-    if (stored !== undefined) return stored;
-  }
-  if (pullPolicy === "never") {
-    throw new Failure(
-      `dependency ${imageNameText(image)} is not in the store, ` +
-        "and --pull-policy=never keeps it from being fetched",
-    );
-  }
-  return await fetchByName(session, image, expected, pullPolicy, undefined);
-}
-
-async function fetchByName(
+/** Fetches an image by its name. */
+export async function fetchByName(
   session: FetchSession,
   image: ImageName,
   expected: Expected,
@@ -184,12 +121,19 @@ async function fetchRemote(session: FetchSession, request: Request): Promise<Sto
   const { store } = session.settings;
   const { location, pullPolicy } = request;
   const record = await readRemoteRecord(store.dataDir, location);
-  const known = record === undefined ? undefined : store.read(record.key);
+  const stored = record === undefined ? undefined : store.read(record.key);
+  // What came once without a signature, or by a key that is trusted no more, is as good as not there.
+  const known = stored && await whyUntrusted(stored, session.settings) === undefined
+    ? stored
+    : undefined;
   const fresh = record !== undefined && (pullPolicy !== "update" || record.freshUntil > Date.now());
   if (known !== undefined && fresh) return known;
   if (pullPolicy === "never") {
     throw new Failure(
-      `image ${location} is not in the store, and --pull-policy=never keeps it from being fetched`,
+      stored === undefined
+        ? `image ${location} is not in the store, and --pull-policy=never keeps it from being fetched`
+        : `image ${location} is in the store, but it is not trusted, and --pull-policy=never keeps ` +
+          "it from being fetched",
     );
   }
   for (let start = 1;; start++) {
@@ -321,7 +265,7 @@ function countedSource(source: ByteSource): { source: ByteSource; size(): number
 }
 
 /** Checks that an image is the one that was asked for. */
-function checkIdentity(what: string, manifest: ImageManifest, { image }: Expected): void {
+export function checkIdentity(what: string, manifest: ImageManifest, { image }: Expected): void {
   if (image === undefined) return;
   if (manifest.name !== image.name) {
     throw new Failure(

@@ -16,6 +16,7 @@ import { TempDirectory } from "../store/temp_directory.ts";
 import type { FetchSession } from "./fetch_session.ts";
 import type { ImageArgument } from "./image_argument.ts";
 import { registryReference } from "./stored_reference.ts";
+import { whyUntrusted } from "./trust/trusted_image.ts";
 
 /** What is known of an image before it is fetched. */
 interface Wanted {
@@ -56,8 +57,13 @@ async function fromRegistry(
   const [first = ""] = names;
   const known = readReferences(store.dataDir)[first];
   const stored = known === undefined ? undefined : readReference(store, first);
-  if (stored !== undefined && known?.digest === await source.currentDigest()) return stored;
   const { registry, repository, tag, digest } = reference;
+  if (stored !== undefined && known?.digest === await source.currentDigest()) {
+    // What came once without a signature is judged anew.
+    const isTrusted = digest !== undefined ||
+      await whyUntrusted(stored, session.settings) === undefined;
+    if (isTrusted) return stored;
+  }
   const version = digest === undefined ? tag : asked.tag;
   return await importFrom(session, {
     source,
@@ -135,7 +141,7 @@ async function judge(
     const { keystore, message } = session.settings;
     const signers = await verifyOciSignatures(registry, resolved, {
       keystore,
-      trustedKeys: (name) => session.trustedKeys(name),
+      trustedKeys: async (name) => (await session.trustedKeys(name)).map(({ key }) => key),
       policy: { allowDsa: session.allows("dsa") },
       client: session.client,
       lookaside: (await session.registries()).lookaside,

@@ -7,10 +7,16 @@ import { MAX_PAGE_BYTES } from "../discovery/discover.ts";
 import type { Registries } from "../registry/registries.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
-import { copiesOfTrustedKeys, type Keystore } from "../trust/keystore.ts";
+import { copiesDigest, FILE_SYSTEM, keyCopies } from "../trust/key_copies.ts";
+import { trustedKeyFiles } from "../trust/keystore.ts";
+import type { Keystore } from "../trust/scopes.ts";
 import type { PublicKey } from "../trust/public_key.ts";
 import { getSmall, HttpClient, type RetryPolicy, type SmallResponse } from "../http/http_client.ts";
+import { Limiter } from "./limiter.ts";
 import type { Progress } from "./progress.ts";
+
+/** Images that are fetched at the same time. */
+const WORKERS = 6;
 
 /** A safety measure that was switched off (`--insecure-options`). */
 export type InsecureOption = "image" | "tls" | "http" | "pubkey" | "dsa";
@@ -44,10 +50,19 @@ export interface FetchSettings {
   readonly retry?: Partial<RetryPolicy>;
 }
 
+/** A key that is trusted for a name. */
+export interface TrustedKey {
+  readonly key: PublicKey;
+  /** Of its files. */
+  readonly digest: string;
+}
+
 /** One command's fetching. Disposing closes its connections. */
 export class FetchSession implements Disposable {
   /** Images that are being fetched now, by URL: what two images need is fetched once. */
   readonly underWay: Map<string, Promise<StoredImage>> = new Map();
+  /** What is worked on now: however many images are asked for, memory and open files are bounded. */
+  readonly work: Limiter = new Limiter(WORKERS);
   readonly #clients = new Map<string, HttpClient>();
   #progress: Promise<Progress> | undefined;
   #registries: Promise<Registries> | undefined;
@@ -110,11 +125,16 @@ export class FetchSession implements Disposable {
   }
 
   /** The keys that are trusted for a name, each with what all of its copies say. */
-  async trustedKeys(name: string): Promise<PublicKey[]> {
-    const files = copiesOfTrustedKeys(this.settings.keystore, name);
-    if (files.length === 0) return [];
-    const { loadKeyFile, mergedKeys } = await import("../trust/public_key.ts");
-    return await mergedKeys(await Promise.all(files.map(loadKeyFile)));
+  async trustedKeys(name: string): Promise<TrustedKey[]> {
+    const { keystore } = this.settings;
+    const files = trustedKeyFiles(keystore, name);
+    const fingerprints = new Set(files.flatMap(({ fingerprint }) => fingerprint ?? []));
+    if (fingerprints.size === 0) return [];
+    const { loadKeyCopies } = await import("../trust/public_key.ts");
+    return await Promise.all([...fingerprints].map(async (fingerprint) => {
+      const { copies } = keyCopies(keystore, name, fingerprint, FILE_SYSTEM);
+      return { key: await loadKeyCopies(copies), digest: await copiesDigest(copies) };
+    }));
   }
 
   [Symbol.dispose](): void {

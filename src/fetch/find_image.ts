@@ -1,66 +1,99 @@
 /**
- * Finds the image that an argument stands for: in the store, or wherever it comes from. On the way of
- * `rkt run`: what is in the store is found without loading anything of the network.
+ * Finds the images that arguments stand for: in the store, or wherever they come from. On the way of `rkt run`: what is in
+ * the store is found without loading anything of the network.
  */
+import { isOciImageId } from "../appc/image_id.ts";
 import { imageNameText } from "../appc/image_name.ts";
 import { Failure } from "../failure.ts";
 import type { StoredImage } from "../store/stored_image.ts";
+import type { AskFiles } from "../trust/key_copies.ts";
 import type { FetchSettings } from "./fetch_session.ts";
+import type { WantedImage } from "./fetch_images.ts";
 import { forThisHost } from "./host_labels.ts";
 import { type ImageArgument, parseImageArgument } from "./image_argument.ts";
 import type { PullPolicy } from "./pull_policy.ts";
+import { requireTrusted, whyUntrusted } from "./trust/trusted_image.ts";
 
-/** How to find an image. */
+/** How to find images. */
 export interface FindImageOptions extends FetchSettings {
   readonly pullPolicy: PullPolicy;
+  /**
+   * What is done where an image in the store was never verified, or by a key that is trusted no more: a run refuses it, a
+   * fetch gets it anew.
+   */
+  readonly untrusted: "refuse" | "fetch";
+  /** Who is asked for the files of keys; default: the file system. */
+  readonly ask?: AskFiles;
+}
+
+/** An image as it is asked for. */
+export interface ImageRequest {
+  /** As on the command line, see {@linkcode parseImageArgument}. */
+  readonly image: string;
   /** A file that holds the image's signature (`--signature`). */
-  readonly signature?: string;
+  readonly signature?: string | undefined;
 }
 
 /**
- * Finds an image and, with it, all images that it depends on.
+ * Finds images and, with them, all that they depend on.
  *
- * @param argument as on the command line, see {@linkcode parseImageArgument}
- * @throws {Failure} that says why there is none, or why it is not trusted
+ * @returns for each image, or why there is none: a {@linkcode Failure} that says why it can't be had or is not trusted
  */
-export async function findImage(
-  argument: string,
+export async function findImages(
+  requests: readonly ImageRequest[],
   options: FindImageOptions,
-): Promise<StoredImage> {
-  const image = parseImageArgument(argument, exists);
-  const stored = await findStored(image, options);
-  if (stored !== undefined && stored.manifest.dependencies.length === 0) return stored;
-  const { FetchSession } = await import("./fetch_session.ts");
-  const { fetchArgument, fetchDependencies } = await import("./fetch_image.ts");
-  using session = new FetchSession(options);
-  if (stored === undefined) return await fetchArgument(session, image, options);
-  await fetchDependencies(session, stored, options.pullPolicy);
-  return stored;
+): Promise<PromiseSettledResult<StoredImage>[]> {
+  const found: PromiseSettledResult<WantedImage>[] = [];
+  for (const request of requests) {
+    found.push(...await Promise.allSettled([wanted(request, options)]));
+  }
+  const isThere = ({ stored }: WantedImage) => stored?.manifest.dependencies.length === 0;
+  const missing = found.flatMap((each) =>
+    each.status === "fulfilled" && !isThere(each.value) ? each.value : []
+  );
+  const fetched = missing.length === 0 ? [] : await fetchMissing(missing, options);
+  return found.map((each) => {
+    if (each.status === "rejected") return each;
+    const { stored } = each.value;
+    if (stored !== undefined && isThere(each.value)) return { status: "fulfilled", value: stored };
+    return fetched[missing.indexOf(each.value)] ?? rejected("it was not fetched");
+  });
 }
 
-/** Finds several images at once; the first that can't be had is the one that is reported. */
-export async function findImages(
-  images: readonly string[],
+function rejected(why: string): PromiseRejectedResult {
+  return { status: "rejected", reason: new TypeError(why) };
+}
+
+async function fetchMissing(missing: readonly WantedImage[], options: FindImageOptions) {
+  const { fetchImages } = await import("./fetch_images.ts");
+  return await fetchImages(missing, { ...options, trust: options });
+}
+
+async function wanted(
+  { image, signature }: ImageRequest,
   options: FindImageOptions,
-): Promise<StoredImage[]> {
-  const { FetchSession } = await import("./fetch_session.ts");
-  const { fetchArgument, fetchDependencies } = await import("./fetch_image.ts");
-  using session = new FetchSession(options);
-  const outcomes = await Promise.allSettled(images.map(async (argument) => {
-    const image = parseImageArgument(argument, exists);
-    const stored = await findStored(image, options);
-    if (stored === undefined) return await fetchArgument(session, image, options);
-    await fetchDependencies(session, stored, options.pullPolicy);
-    return stored;
-  }));
-  return outcomes.map((outcome) => {
-    if (outcome.status === "rejected") throw outcome.reason;
-    return outcome.value;
-  });
+): Promise<WantedImage> {
+  const argument = parseImageArgument(image, exists);
+  const stored = await findStored(argument, options);
+  return { argument, signature, stored };
 }
 
 /** Looks where nothing has to be fetched; throws where nothing may be. */
 async function findStored(
+  image: ImageArgument,
+  options: FindImageOptions,
+): Promise<StoredImage | undefined> {
+  const stored = await inStore(image, options);
+  if (stored === undefined || isPinned(image, stored)) return stored;
+  const { pullPolicy, untrusted } = options;
+  if (image.kind !== "id" && untrusted === "fetch" && pullPolicy !== "never") {
+    return await whyUntrusted(stored, options) === undefined ? stored : undefined;
+  }
+  await requireTrusted(stored, options);
+  return stored;
+}
+
+async function inStore(
   image: ImageArgument,
   { store, pullPolicy }: FindImageOptions,
 ): Promise<StoredImage | undefined> {
@@ -82,6 +115,14 @@ async function findStored(
     );
   }
   return stored;
+}
+
+/** Whether the argument has the digest of an OCI image's manifest: whoever gives it has said which image is trusted. */
+function isPinned(image: ImageArgument, { key }: StoredImage): boolean {
+  if (!isOciImageId(key)) return false;
+  return image.kind === "registry"
+    ? image.text.includes("@sha")
+    : image.kind === "id" && image.id === key;
 }
 
 function exists(path: string): boolean {

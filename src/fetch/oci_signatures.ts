@@ -13,8 +13,9 @@ import { judgeBundle, judgeCosign, MAX_SIGNATURE_BLOB } from "../trust/image/cos
 import { judgeMessage, MAX_MESSAGE_BYTES } from "../trust/image/gpg_message.ts";
 import type { Verdict, WantedImage } from "../trust/image/signed_claim.ts";
 import { loadSigningKey, type SigningKey } from "../trust/image/signing_key.ts";
-import { type Keystore, trustedKeyFiles } from "../trust/keystore.ts";
+import { trustedKeyFiles } from "../trust/keystore.ts";
 import type { PublicKey } from "../trust/public_key.ts";
+import type { Keystore } from "../trust/scopes.ts";
 import type { TrustPolicy } from "../trust/signature.ts";
 import { getSmall, type HttpClient } from "../http/http_client.ts";
 
@@ -69,7 +70,11 @@ export async function verifyOciSignatures(
     const verdicts = await judge(source, wanted, { ...trust, pem, pgp });
     const signers = verdicts.flatMap((verdict) => "signer" in verdict ? [verdict.signer] : []);
     if (signers.length > 0) {
-      return signers.map(({ signedAt, ...signer }) => ({ ...signer, signedAt: signedAt ?? 0 }));
+      return signers.map(({ signedAt, ...signer }) => ({
+        ...signer,
+        signedAt: signedAt ?? 0,
+        names,
+      }));
     }
     found.push(...verdicts);
   }

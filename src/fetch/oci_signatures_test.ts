@@ -16,7 +16,7 @@ import {
   type TestKey,
   testKey,
 } from "../trust/image/testing/signer.ts";
-import { addKeyFile, copiesOfTrustedKeys } from "../trust/keystore.ts";
+import { addKeyFile, trustedKeyFiles } from "../trust/keystore.ts";
 import { loadKeyFile, readPublicKeys } from "../trust/public_key.ts";
 import { HttpClient } from "../http/http_client.ts";
 import { verifyOciSignatures } from "./oci_signatures.ts";
@@ -42,7 +42,7 @@ class Trusting {
     const source = registries.source(parseReference(name));
     const signers = await verifyOciSignatures(source, await source.manifest(), {
       keystore: this.keystore,
-      trustedKeys: (of) => Promise.all(copiesOfTrustedKeys(this.keystore, of).map(loadKeyFile)),
+      trustedKeys: (of) => Promise.all(trustedKeyFiles(this.keystore, of).map(loadKeyFile)),
       policy: {},
       client,
       lookaside: [`${this.path}/registries.d`],

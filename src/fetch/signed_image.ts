@@ -61,8 +61,12 @@ export async function openSignature(
 ): Promise<SignedImage> {
   const early = await readSignatureFile(session, location);
   const policy = { allowDsa: session.allows("dsa") };
-  const candidates = async (file: SignatureFile, of: string) =>
-    await signersAmong(what, of, file, await session.trustedKeys(of), policy);
+  const keyDigests = new Map<string, string>();
+  const candidates = async (file: SignatureFile, of: string) => {
+    const trusted = await session.trustedKeys(of);
+    for (const { key, digest } of trusted) keyDigests.set(key.fingerprint, digest);
+    return await signersAmong(what, of, file, trusted.map(({ key }) => key), policy);
+  };
   const known = early === undefined || name === undefined
     ? undefined
     : await candidates(early, name);
@@ -89,7 +93,9 @@ export async function openSignature(
       if (of === undefined) return [];
       file ??= await deferredFile(session, location);
       const signers = known ?? await candidates(file, of);
-      return (await verifySigned(what, signers, digests, policy)).map(storedSigner);
+      return (await verifySigned(what, signers, digests, policy)).map((signer) =>
+        storedSigner(signer, keyDigests.get(signer.fingerprint))
+      );
     },
   };
 }
@@ -103,12 +109,13 @@ async function deferredFile(session: FetchSession, location: string): Promise<Si
   throw new Failure(`${location}: the server still has no signature (202 Accepted)`);
 }
 
-function storedSigner(signer: TrustSigner): Signer {
+function storedSigner(signer: TrustSigner, keyDigest: string | undefined): Signer {
   return {
     fingerprint: signer.fingerprint,
     identity: signer.identities[0] ?? "",
     signedAt: signer.created.getTime(),
     digest: signer.digest.toHex(),
+    ...keyDigest !== undefined && { keyDigest },
   };
 }
 

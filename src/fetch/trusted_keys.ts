@@ -6,10 +6,9 @@ import {
   allKeyFiles,
   isTrusted,
   type KeyFile,
-  ROOT,
   trustedKeyFiles,
-  type TrustScope,
 } from "../trust/keystore.ts";
+import { ROOT, type TrustScope } from "../trust/scopes.ts";
 import {
   loadKeyFile,
   MAX_KEY_BYTES,

@@ -18,7 +18,7 @@ import { checkSystemCalls, podEnvironment } from "./pod_parts.ts";
 import { describePod } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
 import { checkRunOptions, type RunOptions, type RunRequest } from "./request.ts";
-import { findImage } from "./find_images.ts";
+import { findImages } from "./find_images.ts";
 import { zip } from "./zip.ts";
 import { podManifest } from "./run_manifest.ts";
 import { assemble } from "../../stage1/engine/assemble.ts";
@@ -98,7 +98,7 @@ async function planManifest(store: Store, request: RunRequest, host: HostOptions
   const images: PlannedImage[] = [];
   if (request.pod.podManifest !== undefined) {
     const { userManifest } = await import("./user_manifest.ts");
-    const user = await userManifest(store, request.pod.podManifest);
+    const user = await userManifest(store, request.pod.podManifest, host);
     images.push(...user.images.map((image) => plannedImage(store, image)));
     return { manifest: user.manifest, images };
   }
@@ -121,7 +121,11 @@ function plannedImage(store: Store, image: StoredImage): PlannedImage {
 /** An image as a run would find it; a file that is not in the store is read, and not stored. */
 async function planImage(store: Store, text: string, host: HostOptions): Promise<PlannedImage> {
   const asked = parseImageArgument(text, exists);
-  if (asked.kind !== "file") return plannedImage(store, await findImage(store, text, host));
+  if (asked.kind !== "file") {
+    const [image] = await findImages(store, [{ image: text }], host);
+    if (image === undefined) throw new TypeError("an image was asked for, and none found");
+    return plannedImage(store, image);
+  }
   const { readAci } = await import("../aci/aci_reader.ts");
   const { imageId, manifestText } = await readAci(fileSource(asked.path));
   const key = storeKey(parseImageId(imageId));

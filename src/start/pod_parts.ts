@@ -18,7 +18,7 @@ import { absolute } from "./absolute.ts";
 import { rootKind } from "./root_kind.ts";
 import { World } from "./world.ts";
 import type { AppRequest, PodRequest, RunRequest } from "./request.ts";
-import { findImage } from "./find_images.ts";
+import { findImages } from "./find_images.ts";
 import type { FilledManifest, VolumeFill } from "./docker/image_volumes.ts";
 import { type ManifestAndImages, podManifest } from "./run_manifest.ts";
 import { zip } from "./zip.ts";
@@ -58,8 +58,8 @@ export async function podParts(
 ): Promise<PodParts> {
   noteStore(store, request, world);
   const asked = request.pod.podManifest === undefined
-    ? await askedPod(store, request, host)
-    : await userPod(store, request.pod.podManifest);
+    ? await askedPod(store, request, host, world)
+    : await userPod(store, request.pod.podManifest, host);
   const { images } = asked;
   const rendered: Rendered[] = [];
   for (const image of images) rendered.push({ image, tree: await store.tree(image) });
@@ -67,9 +67,6 @@ export async function podParts(
   store.skeleton();
   for (const { image, tree } of rendered) noteImage(store, image, tree, world);
   world.isDirectory(`${absolute(store.dataDir)}/cas/skeleton`, "object");
-  if (images.some(({ manifest }) => manifest.dependencies.length > 0)) {
-    world.cannotRepeat("images that depend on others are looked for at each start");
-  }
   const kind = await rootKind(store.dataDir, request.pod.overlay, world, privateUsers);
   const trees = new Map<string, string>(
     zip(asked.manifest.apps, rendered).map(([{ name }, { tree }]) => [name, tree.rootfs]),
@@ -100,7 +97,10 @@ export async function podParts(
 /** Notes an image that was found: the generation says whether others came or went, this whether it is whole. */
 function noteImage({ dataDir }: Store, image: StoredImage, tree: RenderedTree, world: World): void {
   world.isDirectory(absolute(imagePath(dataDir, "imageManifest", image.key)), "content");
-  world.isDirectory(absolute(`${dataDir}/cas/treeid/${image.key}`), "object");
+  // The tree of an image that depends on others goes by the images that there are: by the store's generation.
+  if (image.manifest.dependencies.length === 0) {
+    world.isDirectory(absolute(`${dataDir}/cas/treeid/${image.key}`), "object");
+  }
   world.isDirectory(absolute(tree.rootfs), "object");
 }
 
@@ -132,20 +132,18 @@ async function askedPod(
   store: Store,
   request: RunRequest,
   host: HostOptions,
+  world: World,
 ): Promise<ManifestAndImages> {
   const { pullPolicy } = request.pod;
   await checkSystemCalls(request.apps);
-  const images: StoredImage[] = [];
-  for (const { image, signature } of request.apps) {
-    images.push(await findImage(store, image, host, { pullPolicy, signature }));
-  }
+  const images = await findImages(store, request.apps, host, { pullPolicy, world });
   const manifest = podManifest(request, images, podEnvironment(request.pod));
   return { manifest, images, given: request.pod.volumes };
 }
 
-async function userPod(store: Store, path: string): Promise<ManifestAndImages> {
+async function userPod(store: Store, path: string, host: HostOptions): Promise<ManifestAndImages> {
   const { userManifest } = await import("./user_manifest.ts");
-  return await userManifest(store, path);
+  return await userManifest(store, path, host);
 }
 
 /**

@@ -10,6 +10,8 @@ import { Failure } from "../failure.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { RKT_VERSION } from "../version.ts";
+import { checkTrusted } from "./find_images.ts";
+import type { HostOptions } from "./host_options.ts";
 import { checkPlatform, type ManifestAndImages, mountsForPoints } from "./run_manifest.ts";
 
 /**
@@ -18,7 +20,11 @@ import { checkPlatform, type ManifestAndImages, mountsForPoints } from "./run_ma
  *
  * @throws {Failure} where it is none, or does not fit the images in the store
  */
-export async function userManifest(store: Store, path: string): Promise<ManifestAndImages> {
+export async function userManifest(
+  store: Store,
+  path: string,
+  host: Pick<HostOptions, "fetchSettings">,
+): Promise<ManifestAndImages> {
   const user = readManifest(path);
   if (user.apps.length === 0) throw new Failure(`--pod-manifest ${path}: there are no apps in it`);
   if (isSandbox(user)) {
@@ -31,6 +37,7 @@ export async function userManifest(store: Store, path: string): Promise<Manifest
   const apps: RuntimeApp[] = [];
   for (const app of user.apps) {
     const image = await imageOf(store, app);
+    await checkTrusted(store, image, app.image.id, host);
     images.push(image);
     apps.push(completed(user, app, image, implicit));
   }

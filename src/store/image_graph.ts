@@ -9,8 +9,23 @@ import { imageNameText } from "../appc/image_name.ts";
 import { Failure } from "../failure.ts";
 import type { ImageQuery, ImageStore, StoredImage } from "./stored_image.ts";
 
-/** How many images may lie below one: a limit for hostile manifests. */
+/** How many images may lie below one: a limit for hostile manifests, the same wherever dependencies are followed. */
 const MAX_IMAGES = 1000;
+
+/**
+ * Refuses an image that depends on too many others.
+ *
+ * @param count the images so far, the uppermost among them
+ */
+export function checkImageCount({ manifest }: StoredImage, count: number): void {
+  if (count <= MAX_IMAGES) return;
+  throw new Failure(`image "${manifest.name}" depends on over ${MAX_IMAGES} images`);
+}
+
+/** What is said of an image that can be reached from itself. */
+export function dependsOnItself({ key, manifest }: StoredImage): Failure {
+  return new Failure(`image "${manifest.name}" (${key.slice(0, 19)}) depends on itself`);
+}
 
 /** An image that another one depends on is not in the store: no damage, but nothing can be rendered. */
 export class MissingDependency extends Failure {
@@ -19,55 +34,81 @@ export class MissingDependency extends Failure {
 
 /** An image and those below it. */
 export interface ImageGraph {
+  /** Images that several others need are the same node. */
   readonly node: ImageNode;
-  /** The keys of all images, the uppermost first: what the tree's ID is made from. */
+  /**
+   * What the tree's ID is made from: the keys of the images in the order of a walk from the uppermost down. One that several
+   * others need is there each time, but what lies below it only the first time; so different graphs have different keys.
+   */
   readonly keys: readonly StoreKey[];
 }
 
 /**
- * Finds everything an image depends on.
+ * Finds everything an image depends on. Each image is visited once, however many others need it.
  *
  * @throws {MissingDependency}
- * @throws {Failure} where an image depends on itself
+ * @throws {Failure} where an image depends on itself, or on too many others
  */
 export async function imageGraph(store: ImageStore, image: StoredImage): Promise<ImageGraph> {
-  const keys: StoreKey[] = [];
-  const node = await visit(store, image, [], keys);
-  return { node, keys };
+  const walk = new Walk(store, image);
+  const node = await walk.visit(image);
+  return { node, keys: walk.keys };
 }
 
-async function visit(
-  store: ImageStore,
-  image: StoredImage,
-  above: readonly StoredImage[],
-  keys: StoreKey[],
-): Promise<ImageNode> {
-  const { name, dependencies, pathWhitelist } = image.manifest;
-  if (above.some(({ key }) => key === image.key)) {
-    throw new Failure(`image "${name}" (${image.key.slice(0, 19)}) depends on itself`);
+class Walk {
+  readonly keys: StoreKey[] = [];
+  readonly #store: ImageStore;
+  readonly #top: StoredImage;
+  readonly #nodes = new Map<StoreKey, ImageNode>();
+  readonly #above = new Set<StoreKey>();
+  readonly #found = new Map<string, StoredImage>();
+
+  constructor(store: ImageStore, top: StoredImage) {
+    this.#store = store;
+    this.#top = top;
   }
-  keys.push(image.key);
-  if (keys.length > MAX_IMAGES) {
-    throw new Failure(`image "${above[0]?.manifest.name}" depends on over ${MAX_IMAGES} images`);
+
+  async visit(image: StoredImage): Promise<ImageNode> {
+    const { key } = image;
+    if (this.#above.has(key)) throw dependsOnItself(image);
+    this.keys.push(key);
+    const known = this.#nodes.get(key);
+    if (known !== undefined) return known;
+    this.#above.add(key);
+    checkImageCount(this.#top, this.#nodes.size + this.#above.size);
+    const { dependencies } = image.manifest;
+    const below: ImageNode[] = [];
+    // The last one listed is the uppermost.
+    for (const dependency of dependencies.toReversed()) {
+      below.unshift(await this.visit(await this.#find(image, dependency)));
+    }
+    this.#above.delete(key);
+    const node = await this.#node(image, below);
+    this.#nodes.set(key, node);
+    return node;
   }
-  const nodes: ImageNode[] = [];
-  // The last one listed is the uppermost.
-  for (const dependency of dependencies.toReversed()) {
-    const found = await find(store, image, dependency);
-    nodes.unshift(await visit(store, found, [...above, image], keys));
-  }
-  const { key, blobPath } = image;
-  if (isOciImageId(key)) {
+
+  async #node(image: StoredImage, dependencies: readonly ImageNode[]): Promise<ImageNode> {
+    const { key, blobPath, manifest: { pathWhitelist } } = image;
+    if (!isOciImageId(key)) {
+      return { id: key, open: () => fileSource(blobPath), pathWhitelist, dependencies };
+    }
     const { ociAci } = await import("./oci_aci.ts");
     return {
       id: key,
-      open: () => ociAci(store.dataDir, image),
+      open: () => ociAci(this.#store.dataDir, image),
       converted: true,
       pathWhitelist,
       dependencies: [],
     };
   }
-  return { id: key, open: () => fileSource(blobPath), pathWhitelist, dependencies: nodes };
+
+  async #find(image: StoredImage, wanted: Dependency): Promise<StoredImage> {
+    const question = JSON.stringify(wanted);
+    const known = this.#found.get(question) ?? await find(this.#store, image, wanted);
+    this.#found.set(question, known);
+    return known;
+  }
 }
 
 async function find(

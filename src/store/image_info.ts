@@ -12,6 +12,10 @@ export interface Signer {
   readonly signedAt: number;
   /** What the signature is over, in hexadecimal: it can be verified again without the archive. */
   readonly digest?: string;
+  /** Of the key's files when the signature was verified with them; see `copiesDigest` in src/trust. */
+  readonly keyDigest?: string;
+  /** Of an OCI image: the names for one of which the key has to be trusted. */
+  readonly names?: readonly string[];
 }
 
 /** What is written down about an image when it is imported. */

@@ -13,20 +13,7 @@
 import { replaceFile } from "../linux/atomic_file.ts";
 import { Failure } from "../failure.ts";
 import { type Fingerprint, isFingerprint } from "./fingerprint.ts";
-
-/** The configuration directories that hold the two halves of the keystore. */
-export interface Keystore {
-  /** `--system-config`, by default `/usr/lib/rkt`; never written to. */
-  readonly system: string;
-  /** `--local-config`, by default `/etc/rkt`. */
-  readonly local: string;
-}
-
-/** What a key is trusted for: `""` for every name, else a prefix such as `example.com/app`. */
-export type TrustScope = string;
-
-/** The scope of a key that is trusted for every name. */
-export const ROOT: TrustScope = "";
+import { type Keystore, ROOT, scopeDirectory, scopesOf, type TrustScope } from "./scopes.ts";
 
 /** One file of the keystore. */
 export interface KeyFile {
@@ -68,11 +55,6 @@ export function parsePrefix(text: string): TrustScope {
 /** The scope in words: `prefix "example.com"` or `every image`. */
 export function scopeText(scope: TrustScope): string {
   return scope === ROOT ? "every image" : `prefix ${JSON.stringify(scope)}`;
-}
-
-function scopeDirectory(config: string, scope: TrustScope): string {
-  const trusted = `${config}/trustedkeys`;
-  return scope === ROOT ? `${trusted}/root.d` : `${trusted}/prefix.d/${scope}`;
 }
 
 function filesOf(directory: string): { name: string; empty: boolean }[] {
@@ -124,12 +106,6 @@ function scopeFiles(keystore: Keystore, scope: TrustScope): KeyFile[] {
   ];
 }
 
-/** The scopes that speak about a name: the root, then every path prefix, shortest first. */
-export function scopesOf(name: string): TrustScope[] {
-  const segments = name.split("/");
-  return [ROOT, ...segments.map((_, i) => segments.slice(0, i + 1).join("/"))];
-}
-
 /**
  * The files that speak about a name, masked and misnamed ones included: what `rkt image trust-status`
  * shows. Keys that count are those that {@linkcode trustedKeyFiles} returns.
@@ -153,21 +129,6 @@ export function trustedKeyFiles(
 /** Whether a file is a key that counts. */
 export function isTrusted({ masked, fingerprint }: KeyFile): boolean {
   return !masked && fingerprint !== undefined;
-}
-
-/**
- * Every copy of the keys that are trusted to sign images of a name. A copy that is masked for one scope is no reason to
- * trust its key, but what its owner says in it of the key (a revocation) is as true as elsewhere.
- */
-export function copiesOfTrustedKeys(keystore: Keystore, name: string): KeyFile[] {
-  const files = keyFilesFor(keystore, name).filter(({ kind }) => kind === "openpgp");
-  const trusted = new Set(files.filter(isTrusted).map(({ fingerprint }) => fingerprint));
-  return files.filter((file) => trusted.has(file.fingerprint) && !isMask(file));
-}
-
-/** Whether a file is an empty one, which has no key in it. */
-function isMask({ origin, masked }: KeyFile): boolean {
-  return origin === "local" && masked;
 }
 
 /** Every file of the keystore, by scope: the root first, then prefixes in alphabetical order. */

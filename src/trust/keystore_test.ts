@@ -4,12 +4,11 @@ import {
   addKeyFile,
   allKeyFiles,
   keyFilesFor,
-  type Keystore,
   parsePrefix,
   revokeKeyFile,
-  ROOT,
   trustedKeyFiles,
 } from "./keystore.ts";
+import { type Keystore, ROOT } from "./scopes.ts";
 
 const A = parseFingerprint("a".repeat(40));
 const B = parseFingerprint("b".repeat(40));

@@ -2,6 +2,7 @@
 import type * as OpenPgp from "openpgp";
 import { Failure } from "../failure.ts";
 import { type Fingerprint, parseFingerprint } from "./fingerprint.ts";
+import type { KeyCopy } from "./key_copies.ts";
 import type { KeyFile } from "./keystore.ts";
 
 /** More than any real key with its certifications; refused beyond, so that memory stays bounded. */
@@ -118,10 +119,13 @@ export async function mergedKey(copies: readonly PublicKey[]): Promise<PublicKey
   return key;
 }
 
-/** The copies of each key merged into one, in the order of the first copies. */
-export async function mergedKeys(copies: readonly PublicKey[]): Promise<PublicKey[]> {
-  const groups = Map.groupBy(copies, ({ fingerprint }) => fingerprint);
-  return await Promise.all([...groups.values()].map(mergedKey));
+/**
+ * The key whose copies the keystore has.
+ *
+ * @throws {Failure} when one of them is no copy of it
+ */
+export async function loadKeyCopies(copies: readonly KeyCopy[]): Promise<PublicKey> {
+  return await mergedKey(await Promise.all(copies.map(loadKeyCopy)));
 }
 
 const ARMOUR = /-----BEGIN PGP (?:PUBLIC|PRIVATE) KEY BLOCK-----[^]*?-----END PGP [^-]*-----/g;
@@ -170,18 +174,27 @@ export function plain(error: unknown): string {
  *
  * @throws {Failure} when the file does not hold exactly the key that its name says
  */
-export async function loadKeyFile(file: KeyFile): Promise<PublicKey> {
-  const info = Deno.statSync(file.path);
+export async function loadKeyFile({ path }: Pick<KeyFile, "path">): Promise<PublicKey> {
+  const info = Deno.statSync(path);
   if (info.size > MAX_KEY_BYTES) {
-    throw new Failure(`key ${file.path}: larger than ${MAX_KEY_BYTES} bytes, so not a public key`);
+    throw new Failure(`key ${path}: larger than ${MAX_KEY_BYTES} bytes, so not a public key`);
   }
-  const [key, ...more] = await readPublicKeys(await Deno.readFile(file.path), file.path);
+  return await loadKeyCopy({ path, bytes: await Deno.readFile(path) });
+}
+
+/**
+ * The key in a file of the keystore whose bytes are there already.
+ *
+ * @throws {Failure} when it is not exactly the key that the file's name says
+ */
+export async function loadKeyCopy({ path, bytes }: KeyCopy): Promise<PublicKey> {
+  const [key, ...more] = await readPublicKeys(bytes, path);
   if (key === undefined || more.length > 0) {
-    throw new Failure(`key ${file.path}: holds ${more.length + 1} keys; there must be one a file`);
+    throw new Failure(`key ${path}: holds ${more.length + 1} keys; there must be one a file`);
   }
-  if (key.fingerprint !== file.fingerprint) {
+  if (key.fingerprint !== path.slice(path.lastIndexOf("/") + 1)) {
     throw new Failure(
-      `key ${file.path}: its content has fingerprint ${key.fingerprint}, its name says another; ` +
+      `key ${path}: its content has fingerprint ${key.fingerprint}, its name says another; ` +
         `remove the file or add the key anew with rkt trust`,
     );
   }

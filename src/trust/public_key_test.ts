@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { Gpg } from "../../tests/world/gpg.ts";
 import { parseFingerprint } from "./fingerprint.ts";
-import { addKeyFile, ROOT, trustedKeyFiles } from "./keystore.ts";
+import { addKeyFile, trustedKeyFiles } from "./keystore.ts";
 import { loadKeyFile, MAX_KEY_BYTES, readPublicKeys } from "./public_key.ts";
+import { ROOT } from "./scopes.ts";
 
 Deno.test("readPublicKeys() tells what a person has to know of a key", async () => {
   using gpg = new Gpg();

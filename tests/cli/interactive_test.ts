@@ -70,7 +70,7 @@ async function interactive(world: World): Promise<Terminal> {
   const terminal = new Terminal();
   await terminal.see(HOST);
   assert.equal(await terminal.host(MODES), COOKED);
-  await terminal.type(`${RKT} --dir=${world.dataDir} run --net=none --interactive ${BOX}\r`);
+  await terminal.type(`${RKT} ${world.flags.join(" ")} run --net=none --interactive ${BOX}\r`);
   await terminal.see(PROMPT);
   return terminal;
 }
@@ -113,7 +113,7 @@ Deno.test("run --interactive passes the terminal's size on, also when it changes
   await terminal.see(HOST);
   const device = await terminal.host("tty");
   await terminal.host("stty cols 91 rows 31");
-  await terminal.type(`${RKT} --dir=${world.dataDir} run --net=none --interactive ${BOX}\r`);
+  await terminal.type(`${RKT} ${world.flags.join(" ")} run --net=none --interactive ${BOX}\r`);
   await terminal.see(PROMPT);
   const size = async () => {
     await terminal.type("busybox stty size\r");
@@ -150,14 +150,14 @@ Deno.test("a missing program leaves the terminal as it was", async () => {
   await using terminal = new Terminal();
   await terminal.see(HOST);
   const words = `run --net=none --interactive ${BOX} --exec=/srv/script`;
-  const said = await terminal.host(`${RKT} --dir=${world.dataDir} ${words}`);
+  const said = await terminal.host(`${RKT} ${world.flags.join(" ")} ${words}`);
   assert.match(said, /stage1: execute \/srv\/script in app "box": ENOENT/);
   assert.equal(await terminal.host(MODES), COOKED);
 });
 
 Deno.test("run --interactive without a terminal passes the streams on", async () => {
   await using world = await World.make();
-  const words = [`--dir=${world.dataDir}`, "run", "--net=none", "--interactive", BOX];
+  const words = [...world.flags, "run", "--net=none", "--interactive", BOX];
   const child = new Deno.Command(RKT, { args: words, stdin: "piped", stdout: "piped" }).spawn();
   const keys = child.stdin.getWriter();
   await keys.write(new TextEncoder().encode("echo $((6 * 7)); exit 3\n"));

@@ -30,7 +30,7 @@ const WAYS: readonly Way[] = [
   {
     name: "run --interactive",
     start: () =>
-      Promise.resolve(`${RKT} --dir=${world.dataDir} run --net=none --interactive ${BOX}`),
+      Promise.resolve(`${RKT} ${world.flags.join(" ")} run --net=none --interactive ${BOX}`),
   },
   {
     name: "enter",
@@ -38,7 +38,7 @@ const WAYS: readonly Way[] = [
       const before = list(`${world.dataDir}/pods/run`);
       stack.use(await world.start("sleep 1000; true"));
       const [uuid] = list(`${world.dataDir}/pods/run`).filter((each) => !before.includes(each));
-      return `${RKT} --dir=${world.dataDir} enter ${uuid}`;
+      return `${RKT} ${world.flags.join(" ")} enter ${uuid}`;
     },
   },
 ];
@@ -175,7 +175,7 @@ Deno.test("the terminal of an entered command is root's of the app, also with us
   const [uuid] = list(`${world.dataDir}/pods/run`).filter((each) => !before.includes(each));
   using terminal = new Tmux();
   await terminal.see(HOST);
-  terminal.enter(`clear; ${RKT} --dir=${world.dataDir} enter ${uuid}; echo status $?`);
+  terminal.enter(`clear; ${RKT} ${world.flags.join(" ")} enter ${uuid}; echo status $?`);
   await terminal.see(APP);
   terminal.enter("clear; echo named > $(tty); stat -c %u:%a $(tty)");
   await terminal.see(/^named\n0:620$/m);

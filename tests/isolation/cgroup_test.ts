@@ -84,7 +84,7 @@ Deno.test("limits of an image hold, and a flag replaces them", async () => {
   const file = await world.build("limited.aci", [`--manifest=${world.dir}/manifest`]);
   for (const [flags, value] of [[[], "33554432"], [["--memory=16Mi"], "16777216"]] as const) {
     const words = ["--insecure-options=image", "run", "--net=none", file, ...flags];
-    const pod = world.spawn(`--dir=${world.dataDir}`, ...words, "--", "-c", "echo up; sleep 1000");
+    const pod = world.spawn(...world.flags, ...words, "--", "-c", "echo up; sleep 1000");
     assert.equal(await pod.line(), "up");
     const [name] = list(`${own.get("memory")}/rkt-${uuid()}`).filter((each) => each === "limited");
     assert.equal(text(`${own.get("memory")}/rkt-${uuid()}/${name}/memory.limit_in_bytes`), value);
@@ -100,7 +100,7 @@ Deno.test("an app that uses too much memory is killed alone, and status says so"
   const modest = "trap 'echo alive; exit' TERM; while :; do sleep 0.1; done";
   const { code, stdout } = await new Deno.Command(RKT, {
     args: [
-      `--dir=${world.dataDir}`,
+      ...world.flags,
       ...["run", "--net=none", BOX, "--name=modest", "--", "-c", modest],
       ...["---", BOX, ...hungry, ...args],
     ],
@@ -170,7 +170,7 @@ Deno.test("a device that is given as a volume can be used, and not written to wh
   const volume = `--volume=disk,kind=host,source=${disk},readOnly=true`;
   const pod = new Deno.Command(RKT, {
     args: [
-      `--dir=${world.dataDir}`,
+      ...world.flags,
       ...["run", "--net=none", volume, BOX, "--mount=volume=disk,target=/dev/disk", "--", "-c"],
       "dd if=/dev/disk of=/dev/null count=1 && echo read; : >> /dev/disk && echo OPENED",
     ],

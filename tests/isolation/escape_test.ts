@@ -53,7 +53,7 @@ Deno.test("CVE-2024-21626: no descriptor leads a working directory or program ou
     for (const flags of [[`--working-dir=${path}`], [`--exec=${path}/bin/sh`]]) {
       const words = ["run", "--net=none", hostile, ...flags, "--", "-c", "echo OUT; pwd"];
       const command = new Deno.Command("bash", {
-        args: ["-c", 'exec 200</ "$0" "$@"', RKT, `--dir=${world.dataDir}`, ...words],
+        args: ["-c", 'exec 200</ "$0" "$@"', RKT, ...world.flags, ...words],
         stdin: "null",
       });
       const { code, stdout, stderr } = await command.output();

@@ -65,7 +65,7 @@ Deno.test("a limit of open files that leaves none but the streams does not keep 
 Deno.test("who enters an app has its limits, also with users of the pod's own", async () => {
   for (const pod of [[], ["--private-users"]]) {
     const words = ["run", "--net=none", ...pod, BOX, ...FLAGS, "--", "-c", "echo up; sleep 1000"];
-    const running = world.spawn(`--dir=${world.dataDir}`, ...words);
+    const running = world.spawn(...world.flags, ...words);
     assert.equal(await running.line(), "up");
     const uuid = await runningPod(world, running.pid);
     assert.equal(await output("enter", uuid, "/bin/sh", "-c", SHOW), SHOWN);
@@ -79,7 +79,7 @@ Deno.test("prepared and added apps have their limits", async () => {
   await output("run-prepared", "--net=none", prepared);
   assert.equal(await output("logs", prepared), SHOWN);
 
-  const pod = world.spawn(`--dir=${world.dataDir}`, "app", "sandbox", "--net=none");
+  const pod = world.spawn(...world.flags, "app", "sandbox", "--net=none");
   const uuid = await runningPod(world, pod.pid);
   await output("app", "add", uuid, ...app);
   await output("app", "start", uuid, "--app=limited");

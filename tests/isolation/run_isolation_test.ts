@@ -208,7 +208,7 @@ Deno.test("the environment is what the spec and the flags say, and nothing of th
   const run = (...flags: string[]) => {
     const [net, image, app] = [["--net=none"], [BOX, "--exec=/bin/env"], ["--environment=A=app"]];
     return new Deno.Command(RKT, {
-      args: [`--dir=${world.dataDir}`, "run", ...net, ...flags, ...image, ...app],
+      args: [...world.flags, "run", ...net, ...flags, ...image, ...app],
       env: { FROM_CALLER: "yes" },
       stdin: "null",
     }).output();
@@ -351,7 +351,7 @@ Deno.test("the app ignores nothing of what the caller ignores but SIGHUP, and ho
       "--ignore-signal=USR1",
       "--ignore-signal=HUP",
       RKT,
-      `--dir=${world.dataDir}`,
+      ...world.flags,
       "run",
       "--net=none",
     ]

@@ -35,7 +35,7 @@ Deno.test.afterAll(async () => {
 
 /** What a script prints in a pod of a host whose /etc and /run are as `before` makes them. */
 async function onHost(before: string, script: string, ...flags: string[]): Promise<string> {
-  const words = [`--dir=${world.dataDir}`, `--local-config=${world.dir}/etc`, "run", NET, ...flags];
+  const words = [...world.flags, `--local-config=${world.dir}/etc`, "run", NET, ...flags];
   const shell = `${before}; exec "$@"`;
   const args = ["-m", "nsenter", `--net=${host.path}`, "sh", "-c", shell, "sh", RKT, ...words];
   const command = new Deno.Command("unshare", {

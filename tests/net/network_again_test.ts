@@ -243,7 +243,7 @@ Deno.test("a port that another pod or program has is refused, and named, also th
 
 Deno.test("killed at any step of joining, rkt leaves nothing that gc does not take down", async () => {
   const again = () => few("--port=web:8080");
-  const words = [`--dir=${world.dataDir}`, `--local-config=${world.dir}/etc`, "run", NET, ...FEW];
+  const words = [...world.flags, `--local-config=${world.dir}/etc`, "run", NET, ...FEW];
   const command = [RKT, ...words, "--port=web:8080", "--", "-c", SCRIPT];
   for (let i = 0; i < 2; i++) await again();
   assert.ok(await isQuick(() => host.run("strace", "-qqo", "/dev/null", ...command)));

@@ -253,7 +253,7 @@ Deno.test("what fails in the middle takes back what was done", async () => {
 });
 
 Deno.test("twenty pods at once get twenty addresses, with an empty PATH", async () => {
-  const words = [`--dir=${world.dataDir}`, `--local-config=${world.dir}/etc`, "run", NET, "--"];
+  const words = [...world.flags, `--local-config=${world.dir}/etc`, "run", NET, "--"];
   const script = "ip -o -4 address show eth0; exec sleep 1000";
   const pods = Array.from({ length: 20 }, () => {
     const args = [`--net=${host.path}`, "/usr/bin/env", "-i", "PATH=", RKT, ...words, "-c", script];

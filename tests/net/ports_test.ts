@@ -341,7 +341,7 @@ Deno.test("pods forward ports with an empty PATH, where there are no programs", 
     new Deno.Command("/usr/bin/nsenter", {
       args: [
         ...[`--net=${host.path}`, ...bare, RKT],
-        ...[`--dir=${world.dataDir}`, "run", "--port=web:8080", NET, "--", "-c", serve(80, "")],
+        ...[...world.flags, "run", "--port=web:8080", NET, "--", "-c", serve(80, "")],
       ],
       clearEnv: true,
       env: { PATH: "" },

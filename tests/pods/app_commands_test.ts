@@ -21,7 +21,7 @@ const VOLUME = ["--volume=v,kind=empty,uid=5,gid=6,mode=0777"];
 async function sandbox(...flags: string[]) {
   const net = flags.some((flag) => flag.startsWith("--net")) ? [] : ["--net=none"];
   const words = ["app", "sandbox", ...VOLUME, ...net, ...flags];
-  const pod = world.spawn(`--dir=${world.dataDir}`, ...words);
+  const pod = world.spawn(...world.flags, ...words);
   const uuid = await runningPod(world, pod.pid);
   /** Runs `rkt app …` for the pod; it must succeed. */
   const app = async (command: string, ...words: string[]): Promise<string> => {
@@ -86,7 +86,7 @@ Deno.test("a killed logger of an added app is made again, and loses nothing", as
   const script = "mkfifo /v/fifo; echo ready; while read line <&3; do echo $line; done 3<> /v/fifo";
   await app("add", BOX, "--name=one", volume, "--stderr=log", "--", "-c", script);
   await app("start", "--app=one");
-  const words = [`--dir=${world.dataDir}`, "logs", "--follow", uuid];
+  const words = [...world.flags, "logs", "--follow", uuid];
   const following = new Deno.Command(RKT, { args: words, stdout: "piped" }).spawn();
   const lines = new Lines(following.stdout);
   assert.equal(await lines.next(), "ready");

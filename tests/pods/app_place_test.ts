@@ -16,7 +16,7 @@ Deno.test.afterAll(() => world[Symbol.asyncDispose]());
 
 /** A sandbox whose apps run a script each. */
 async function sandbox(...apps: readonly (readonly [name: string, script: string, ...string[]])[]) {
-  const pod = world.spawn(`--dir=${world.dataDir}`, "app", "sandbox", "--net=none");
+  const pod = world.spawn(...world.flags, "app", "sandbox", "--net=none");
   const uuid = await runningPod(world, pod.pid);
   const app = async (command: string, ...words: string[]): Promise<string> => {
     const { code, stdout, stderr } = await world.rkt("app", command, uuid, ...words);

@@ -16,7 +16,7 @@ function onlyPod(world: World): PodView {
 async function startTwo(world: World, one: string, two: string): Promise<Pod> {
   const app = (name: string, script: string) => [BOX, `--name=${name}`, "--", "-c", script];
   const pod = world.spawn(
-    ...[`--dir=${world.dataDir}`, "run", "--net=none"],
+    ...[...world.flags, "run", "--net=none"],
     ...[...app("one", one), "---", ...app("two", two)],
   );
   assert.equal(await pod.line(), "up");
@@ -73,7 +73,7 @@ Deno.test("pinApp() finds no process of an app that rests until it is started ag
   const app = (name: string, ...flags: string[]) => [BOX, `--name=${name}`, ...flags, "--", "-c"];
   const rests = app("one", "--restart=always", "--restart-delay=1h");
   await using pod = world.spawn(
-    ...[`--dir=${world.dataDir}`, "run", "--net=none"],
+    ...[...world.flags, "run", "--net=none"],
     ...[...rests, "exit 3", "---", ...app("two"), "echo up; sleep 1000; true"],
   );
   assert.equal(await pod.line(), "up");

@@ -28,7 +28,7 @@ class Attached {
   readonly #lines: Lines;
 
   constructor(uuid: string, ...flags: string[]) {
-    const args = [`--dir=${world.dataDir}`, "attach", ...flags, uuid];
+    const args = [...world.flags, "attach", ...flags, uuid];
     const streams = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
     this.child = new Deno.Command(RKT, { args, ...streams }).spawn();
     this.#keys = this.child.stdin.getWriter();
@@ -113,7 +113,7 @@ const MODES = "stty -a | grep -Eo -- '-?(icanon|echo|isig|opost|icrnl)\\b' | tr 
 const COOKED = /icrnl opost isig icanon echo/;
 
 function attachWords(uuid: string): string {
-  return `clear; ${RKT} --dir=${world.dataDir} attach ${uuid}; echo status $?`;
+  return `clear; ${RKT} ${world.flags.join(" ")} attach ${uuid}; echo status $?`;
 }
 
 async function seeModes(tmux: Tmux): Promise<void> {
@@ -205,7 +205,7 @@ function attachedPid(uuid: string): number {
 Deno.test("several apps on a terminal have their names in front of their lines, on pipes not", async () => {
   const app = (name: string) =>
     `example.com/box --name=${name} -- -c "echo hello; echo error >&2; printf half"`;
-  const command = `${RKT} --dir=${world.dataDir} run --net=none ${app("a")} --- ${app("long")}`;
+  const command = `${RKT} ${world.flags.join(" ")} run --net=none ${app("a")} --- ${app("long")}`;
   using tmux = new Tmux(200, 30);
   await tmux.see(HOST);
   tmux.enter(`clear; ${command}; echo "<"end">"`);

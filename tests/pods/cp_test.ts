@@ -108,7 +108,7 @@ Deno.test("cp - is an archive", async () => {
   const { pod, uuid } = await start("true", IDLE);
   await using _ = pod;
   const shell = (script: string) => new Deno.Command("sh", { args: ["-ec", script] }).output();
-  const rkt = `${RKT} --dir=${world.dataDir} cp`;
+  const rkt = `${RKT} ${world.flags.join(" ")} cp`;
   const done = await shell(
     `cd ${host}; tar -cz tree | ${rkt} - ${uuid}:/srv; ${rkt} ${uuid}:/srv/tree - | tar -x -C ${hostDir()}; ` +
       `${rkt} ${uuid}:/srv/tree - | tar -t`,
@@ -200,7 +200,7 @@ Deno.test("an app that swaps a directory for a link during the copy gets nothing
   const seen = new Set<string>();
   for (let i = 0; i < 8; i++) {
     const { stdout } = await new Deno.Command(RKT, {
-      args: [`--dir=${world.dataDir}`, "cp", `${uuid}:/out`, "-"],
+      args: [...world.flags, "cp", `${uuid}:/out`, "-"],
       stderr: "null",
     }).output();
     assert.ok(!new TextDecoder().decode(stdout).includes("SECRET"));
@@ -218,7 +218,7 @@ Deno.test("the files of an app that has ended are there while others run", async
   const before = world.pods();
   const app = (name: string) => [BOX, `--name=${name}`, "--", "-c"];
   await using pod = world.spawn(
-    ...[`--dir=${world.dataDir}`, "run", "--net=none"],
+    ...[...world.flags, "run", "--net=none"],
     ...[
       ...app("one"),
       "echo left > /srv/left",
@@ -274,7 +274,7 @@ Deno.test("the files of an app that was added and does not run are there too", a
   const host = hostDir();
   const saved = `${host}/uuid`;
   await using _ = world.spawn(
-    ...[`--dir=${world.dataDir}`, "app", "sandbox", "--net=none", `--uuid-file-save=${saved}`],
+    ...[...world.flags, "app", "sandbox", "--net=none", `--uuid-file-save=${saved}`],
   );
   const known = async () => (await world.rkt("status", `--uuid-file=${saved}`)).code === 0;
   await until(async () => exists(saved) && await known(), 30, "the sandbox");

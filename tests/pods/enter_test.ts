@@ -34,7 +34,7 @@ async function entered(pod: Pod, ...words: string[]): Promise<string> {
 /** Starts `rkt enter` with a script, and returns when that has printed `up`, which it does after `first`. */
 async function enter(pod: Pod, script: string, first = "true"): Promise<Pod> {
   const all = `${first}; echo up; ${script}`;
-  const words = [`--dir=${world.dataDir}`, "enter", uuidOf(pod), "sh", "-c", all];
+  const words = [...world.flags, "enter", uuidOf(pod), "sh", "-c", all];
   const process = world.spawn(...words);
   assert.equal(await process.line(), "up");
   return process;
@@ -85,7 +85,7 @@ Deno.test("enter ends as the command ends", async () => {
 Deno.test("enter without a command runs /bin/bash, or else /bin/sh, with the caller's streams", async () => {
   await using pod = await world.start(IDLE);
   const run = async (input: string) => {
-    const args = [`--dir=${world.dataDir}`, "enter", uuidOf(pod)];
+    const args = [...world.flags, "enter", uuidOf(pod)];
     const child = new Deno.Command(RKT, { args, stdin: "piped", stdout: "piped" }).spawn();
     const keys = child.stdin.getWriter();
     await keys.write(new TextEncoder().encode(input));
@@ -245,7 +245,7 @@ Deno.test("the end of the pod ends an entered command", async () => {
 });
 
 Deno.test("a pod that is ending is entered, or said to have ended", async () => {
-  const words = (uuid: string) => [`--dir=${world.dataDir}`, "enter", uuid, "true"];
+  const words = (uuid: string) => [...world.flags, "enter", uuid, "true"];
   await using pod = await world.start(
     "trap 'sleep 0.3; exit 3' TERM; echo ready; while sleep 0.02; do :; done",
   );
@@ -268,7 +268,7 @@ Deno.test("a pod that is ending is entered, or said to have ended", async () => 
 Deno.test("enter says which apps there are", async () => {
   const app = (name: string) => [BOX, `--name=${name}`, "--", "-c"];
   await using pod = world.spawn(
-    ...[`--dir=${world.dataDir}`, "run", "--net=none"],
+    ...[...world.flags, "run", "--net=none"],
     ...[...app("one"), "echo up; sleep 1000; true", "---", ...app("two"), "sleep 1000; true"],
   );
   assert.equal(await pod.line(), "up");

@@ -3,7 +3,7 @@
  * mounted on the host, and the next command knows the pod for what it is.
  */
 import assert from "node:assert/strict";
-import { BOX, children, list, World } from "../world/pod_world.ts";
+import { BOX, children, list, UNSIGNED, World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
 import { nth } from "../world/nth.ts";
 
@@ -70,7 +70,7 @@ class Series {
   }
 
   #spawn(dataDir: string): Deno.ChildProcess {
-    const args = [`--dir=${dataDir}`, ...this.#words];
+    const args = [`--dir=${dataDir}`, UNSIGNED, ...this.#words];
     return new Deno.Command(RKT, { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
   }
 

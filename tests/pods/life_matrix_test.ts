@@ -195,7 +195,7 @@ async function run(row: Case, others: number): Promise<void> {
   // It ends at the same time where that is a success, and must be stopped else.
   const other = row.otherScript ?? (row.code === 0 ? "exit 0" : "exec sleep 1000");
   const pod = world.spawn(
-    `--dir=${world.dataDir}`,
+    ...world.flags,
     "run",
     "--net=none",
     `--uuid-file-save=${file}`,

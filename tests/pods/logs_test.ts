@@ -78,7 +78,7 @@ async function logs(uuid: string, ...flags: string[]): Promise<string> {
 
 /** Starts `rkt logs -f`. */
 function follow(uuid: string, ...flags: string[]) {
-  return world.spawn(`--dir=${world.dataDir}`, "logs", "-f", ...flags, uuid);
+  return world.spawn(...world.flags, "logs", "-f", ...flags, uuid);
 }
 
 /** Reads numbers as the app prints them, in order and without a gap, and counts them. */
@@ -105,7 +105,7 @@ Deno.test("what is logged does not come to the caller, and is there while the po
 Deno.test("logs come byte for byte to a pipe, with times and as JSON by lines", async () => {
   await using pod = await Fed.start("printf 'a\\0\\033[2J\\377\\n'; echo b >&2; cat", ...LOG);
   await pod.end();
-  const raw = new Deno.Command(RKT, { args: [`--dir=${world.dataDir}`, "logs", pod.uuid] });
+  const raw = new Deno.Command(RKT, { args: [...world.flags, "logs", pod.uuid] });
   assert.deepEqual(
     (await raw.output()).stdout,
     Uint8Array.from(
@@ -139,7 +139,7 @@ function record(time: number, text: string): Uint8Array<ArrayBuffer> {
 
 Deno.test("logs of several apps are merged by time, with their names, or of one app", async () => {
   const app = (name: string) => [BOX, `--name=${name}`, ...LOG, "--", "-c", "echo up; sleep 1000"];
-  const run = [`--dir=${world.dataDir}`, "run", "--net=none"];
+  const run = [...world.flags, "run", "--net=none"];
   await using pod = world.spawn(...run, ...app("a"), "---", ...app("long"));
   const uuid = await runningPod(world, pod.pid);
   await pod.end();

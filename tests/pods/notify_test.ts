@@ -80,7 +80,7 @@ Deno.test("the pod is not ready while an app waits for its pre-start", async () 
   await new Deno.Command("mkfifo", { args: [`${gate}/fifo`] }).output();
   using manager = new Manager(`${world.dir}/notify-late`);
   await using pod = start(manager.address, [
-    ...[`--dir=${world.dataDir}`, "run", "--net=none", `--volume=gate,kind=host,source=${gate}`],
+    ...[...world.flags, "run", "--net=none", `--volume=gate,kind=host,source=${gate}`],
     ...[BOX, "--name=first", "--", "-c", "echo up; sleep 1000", "---"],
     ...["example.com/late", "--mount=volume=gate,target=/gate", "--", "-c", "sleep 1000"],
   ]);

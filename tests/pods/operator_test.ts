@@ -193,7 +193,7 @@ Deno.test("commands work from a directory that is gone, and find no files by rel
 });
 
 Deno.test("what rkt can't do without is said in one line", async () => {
-  const list = [`--dir=${world.dataDir}`, "list"];
+  const list = [...world.flags, "list"];
   const poverties: readonly (readonly [before: string, words: string[], line: RegExp])[] = [
     ["mount -t tmpfs none /proc", list, /^rkt: \/proc is not mounted, .*\n$/],
     [

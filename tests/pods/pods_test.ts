@@ -1,18 +1,19 @@
 /** The life of pods, by the commands that people use. */
 import assert from "node:assert/strict";
 import { testImage } from "../world/aci.ts";
+import { UNSIGNED } from "../world/pod_world.ts";
 import { RKT, rkt } from "../world/rkt.ts";
 
 /** A data directory with an image that has a shell. */
 class Place implements AsyncDisposable {
   readonly dir = Deno.makeTempDirSync({ prefix: "rkt-life-" });
-  readonly data = `--dir=${this.dir}/data`;
+  readonly flags = [`--dir=${this.dir}/data`, UNSIGNED];
   readonly #running: Deno.ChildProcess[] = [];
 
   static async make(): Promise<Place> {
     const place = new Place();
     const image = testImage(place.dir, { name: "example.com/shell", shell: true, manifest: APP });
-    const fetched = await rkt(place.data, "--insecure-options=image", "fetch", image);
+    const fetched = await place.rkt("fetch", image);
     assert.equal(fetched.code, 0, fetched.stderr);
     return place;
   }
@@ -21,7 +22,7 @@ class Place implements AsyncDisposable {
   async start(script: string): Promise<string> {
     const file = `${this.dir}/${crypto.randomUUID()}`;
     const child = new Deno.Command(RKT, {
-      args: [this.data, ...run(`echo up; ${script}`, `--uuid-file-save=${file}`)],
+      args: [...this.flags, ...run(`echo up; ${script}`, `--uuid-file-save=${file}`)],
       stdin: "null",
       stdout: "piped",
     }).spawn();
@@ -33,7 +34,7 @@ class Place implements AsyncDisposable {
   }
 
   rkt(...args: string[]) {
-    return rkt(this.data, ...args);
+    return rkt(...this.flags, ...args);
   }
 
   async states(): Promise<string[]> {

@@ -62,7 +62,7 @@ for (const flags of [[], ["--no-overlay"], ["--private-users"]]) {
 Deno.test("prepare makes the same, whatever the umask is", async () => {
   for (const umask of ["077", "0"]) {
     const script = `umask ${umask}; exec "$@"`;
-    const words = [`--dir=${world.dataDir}`, "prepare", "--quiet", OWNED, "--", "-c", SCRIPT];
+    const words = [...world.flags, "prepare", "--quiet", OWNED, "--", "-c", SCRIPT];
     const prepared = await new Deno.Command("sh", { args: ["-c", script, "sh", RKT, ...words] })
       .output();
     const uuid = new TextDecoder().decode(prepared.stdout).trim();

@@ -160,7 +160,7 @@ function two(first: string, second: string): string[] {
   const fifo = `${world.dir}/meeting/fifo`;
   new Deno.Command("mkfifo", { args: ["-m", "666", fifo] }).outputSync();
   return [
-    `--dir=${world.dataDir}`,
+    ...world.flags,
     "run",
     "--net=none",
     `--volume=v,kind=host,source=${world.dir}/meeting`,

@@ -16,7 +16,7 @@ Deno.test.afterAll(() => world[Symbol.asyncDispose]());
 type App = readonly [image: string, flags: readonly string[], script: string];
 
 const words = (flags: readonly string[], ...apps: readonly App[]): string[] => [
-  `--dir=${world.dataDir}`,
+  ...world.flags,
   "run",
   "--net=none",
   ...flags,

@@ -7,7 +7,7 @@ add() { # NAME WORDS... -- COMMAND
 hungry='x=$(dd if=/dev/zero bs=1M count=40 | tr "\0" x); echo survived'
 
 systemd-run -q --unit=owned -p Delegate=yes -p MemoryMax=200M -p OOMPolicy=continue \
-  /work/rkt --dir=/var/lib/rkt app sandbox --net=none --uuid-file-save=/tmp/owned
+  /work/rkt --dir=/var/lib/rkt --insecure-options=image app sandbox --net=none --uuid-file-save=/tmp/owned
 until_true test -s /tmp/owned
 rkt status --wait-ready --uuid-file=/tmp/owned >/dev/null
 add calm --memory=64Mi --cpu=500m --pids-limit=20 --cpu-shares=512 --io-weight=50 -- -c 'sleep 1000'

@@ -16,7 +16,7 @@ profile rkt-test flags=(attach_disconnected) {
 P
 apparmor_parser -r /tmp/profile
 tries='cat /proc/self/attr/current; for f in /forbidden /tmp/x /allowed; do (echo x >$f) 2>/dev/null && echo "wrote $f"; done'
-systemd-run -q --unit=armour /work/rkt --dir=/var/lib/rkt run --net=none --uuid-file-save=/tmp/armour \
+systemd-run -q --unit=armour /work/rkt --dir=/var/lib/rkt --insecure-options=image run --net=none --uuid-file-save=/tmp/armour \
   example.com/armoured --stdout=log -- -c "$tries; exec sleep 1000"
 until_true test -s /tmp/armour
 should=$'rkt-test (enforce)\nwrote /allowed'

@@ -33,7 +33,7 @@ until_true systemctl -q is-failed papers
 equal "the unit's status" "$(systemctl show -P ExecMainStatus papers)" 3
 
 # An app that is added.
-systemd-run -q --unit=desk /work/rkt --dir=/var/lib/rkt app sandbox --net=none --uuid-file-save=/tmp/desk
+systemd-run -q --unit=desk /work/rkt --dir=/var/lib/rkt --insecure-options=image app sandbox --net=none --uuid-file-save=/tmp/desk
 until_true test -s /tmp/desk
 rkt status --wait-ready --uuid-file=/tmp/desk >/dev/null
 rkt app add "$(uuid desk)" example.com/box --name=late --stdout=journal -- -c 'echo "late is up"; sleep 1000' >/dev/null

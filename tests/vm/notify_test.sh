@@ -3,7 +3,7 @@ mkdir -p /tmp/gate; [ -p /tmp/gate/fifo ] || mkfifo /tmp/gate/fifo
 cat >/run/systemd/system/ready.service <<'U'
 [Service]
 Type=notify
-ExecStart=/work/rkt --dir=/var/lib/rkt run --net=none --volume=gate,kind=host,source=/tmp/gate \
+ExecStart=/work/rkt --dir=/var/lib/rkt --insecure-options=image run --net=none --volume=gate,kind=host,source=/tmp/gate \
   example.com/box --mount=volume=gate,target=/gate -- -c 'echo here >/gate/up; sleep 1000'
 KillMode=mixed
 SuccessExitStatus=143
@@ -19,7 +19,7 @@ systemctl stop ready
 equal "its result" "$(systemctl show -P Result ready)" success
 
 # An app that can't start: no READY, and the start of the unit fails.
-sed -i 's|ExecStart=.*|ExecStart=/work/rkt --dir=/var/lib/rkt run --net=none example.com/box --exec=/no/such|; /example.com.box --mount/d' \
+sed -i 's|ExecStart=.*|ExecStart=/work/rkt --dir=/var/lib/rkt --insecure-options=image run --net=none example.com/box --exec=/no/such|; /example.com.box --mount/d' \
   /run/systemd/system/ready.service
 systemctl daemon-reload
 if systemctl start ready; then fail "it started"; fi

@@ -1,6 +1,6 @@
 # Beside a scope that has a shell in it, as a session has, in the same slice; and processes are limited.
 systemd-run -q --scope --unit=session -- bash -c '
-  /work/rkt --dir=/var/lib/rkt run --net=none example.com/box --pids-limit=5 -- \
+  /work/rkt --dir=/var/lib/rkt --insecure-options=image run --net=none example.com/box --pids-limit=5 -- \
     -c "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; echo all" >/tmp/out 2>/tmp/err &
   wait $!; true'
 [ ! -s /tmp/out ] || fail "more processes than it may have: $(cat /tmp/out)"

@@ -96,21 +96,30 @@ export class FetchWorld implements Disposable {
     return { code: output.code, out: out ?? "", err: err ?? "" };
   }
 
+  /** Runs rkt in this mount namespace, where example.com is not the site: what it mounts is there the next time. */
+  async here(...args: string[]): Promise<Ended> {
+    const { code, stdout, stderr } = await new Deno.Command(RKT, {
+      args: [...this.#where(), ...args],
+      stdin: "null",
+    }).output();
+    const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    return { code, out: out ?? "", err: err ?? "" };
+  }
+
+  #where(): string[] {
+    return [`--dir=${this.data}`, `--local-config=${this.etc}`, `--system-config=${this.lib}`];
+  }
+
   /** Starts rkt; its process ID is that of rkt itself. */
   spawn(...args: string[]): Deno.ChildProcess {
     return this.#command(args, {}, false).spawn();
   }
 
   #command(args: readonly string[], env: Record<string, string>, noCa: boolean): Deno.Command {
-    const where = [
-      `--dir=${this.data}`,
-      `--local-config=${this.etc}`,
-      `--system-config=${this.lib}`,
-    ];
     const script = 'mount --bind "$0" /etc/hosts && exec "$@"';
     const ca = noCa ? [] : [`--ca-file=${this.site.caFile}`];
     return new Deno.Command("unshare", {
-      args: ["-m", "sh", "-c", script, this.site.hostsFile, RKT, ...where, ...ca, ...args],
+      args: ["-m", "sh", "-c", script, this.site.hostsFile, RKT, ...this.#where(), ...ca, ...args],
       env: { no_proxy: "*", ...env },
       stdin: "null",
       stdout: "piped",

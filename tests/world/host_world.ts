@@ -135,7 +135,7 @@ export async function podNamespace(host: Host, world: World, uuid: string): Prom
 /** The host's end of a pod's first link. */
 export const hostLink = (uuid: string): string => `veth${uuid.replaceAll("-", "").slice(0, 10)}0`;
 
-const flagsOf = (world: World) => [`--dir=${world.dataDir}`, `--local-config=${world.dir}/etc`];
+const flagsOf = (world: World) => [...world.flags, `--local-config=${world.dir}/etc`];
 
 /** An image with busybox, `nc`, and ports: {@linkcode makeNetImage}. */
 export const NET = "example.com/net";

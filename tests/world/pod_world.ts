@@ -12,6 +12,9 @@ import { within } from "./until.ts";
 /** The image that {@linkcode World} has in its store: busybox, some users, some files with owners. */
 export const BOX = "example.com/box";
 
+/** The flag with which images that nobody has signed are used. */
+export const UNSIGNED = "--insecure-options=image";
+
 const COMMANDS =
   "sh cat ls id mkfifo stat mount umount grep readlink env sleep touch wc hostname sort dd true";
 
@@ -44,6 +47,8 @@ export class World implements AsyncDisposable {
   readonly dir = Deno.makeTempDirSync({ prefix: "rkt-run-" });
   readonly dataDir = `${this.dir}/data`;
   readonly root = `${this.dir}/root`;
+  /** The flags of every command. */
+  readonly flags: readonly string[] = [`--dir=${this.dataDir}`, UNSIGNED];
   readonly #pods: Pod[] = [];
 
   /** @param trees whether its trees are extracted, or indexes where the kernel can mount them */
@@ -101,15 +106,15 @@ export class World implements AsyncDisposable {
     assert.equal(fetched.code, 0, fetched.stderr);
   }
 
-  /** Runs a command of rkt. */
+  /** Runs a command of rkt. Nothing in the store is signed. */
   rkt(...args: string[]): Promise<Outcome> {
-    return rkt(`--dir=${this.dataDir}`, ...args);
+    return rkt(...this.flags, ...args);
   }
 
   /** The words of a `run` of a script in a shell of {@linkcode BOX}. */
   words(script: string, ...flags: string[]): string[] {
     const net = flags.some((flag) => flag.startsWith("--net")) ? [] : ["--net=none"];
-    return [`--dir=${this.dataDir}`, "run", ...net, BOX, ...flags, "--", "-c", script];
+    return [...this.flags, "run", ...net, BOX, ...flags, "--", "-c", script];
   }
 
   /** Runs a script in a shell of {@linkcode BOX} to its end. */

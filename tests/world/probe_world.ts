@@ -59,7 +59,7 @@ export class ProbeWorld implements AsyncDisposable {
   /** Runs `rkt run` with these words and returns what the probes in it saw. */
   async run(global: readonly string[], ...words: readonly string[]): Promise<Verdicts> {
     const { stdout, stderr } = await new Deno.Command(RKT, {
-      args: [`--dir=${this.world.dataDir}`, ...global, "run", "--net=none", ...words],
+      args: [...this.world.flags, ...global, "run", "--net=none", ...words],
       stdin: "null",
     }).output();
     const seen = verdicts(new TextDecoder().decode(stdout));

@@ -27,7 +27,7 @@ import type { Invocation } from "../grammar/command.ts";
 import { checkSystemCalls, type Rendered } from "../../start/pod_parts.ts";
 import { hostOptions } from "../request/host_options.ts";
 import { addedAppRequest, pullPolicy } from "../request/run_arguments.ts";
-import { findImage } from "../../start/find_images.ts";
+import { findImages } from "../../start/find_images.ts";
 import { fillVolumes, imageVolumes } from "../../start/docker/image_volumes.ts";
 import { podManifest } from "../../start/run_manifest.ts";
 import { unsupportedIsolators } from "../../start/warn_unsupported_isolators.ts";
@@ -47,7 +47,8 @@ export default async function add({ apps, flags, global, command }: Invocation):
   using _images = store.prepareLock();
   const policy = pullPolicy(flags);
   const { signature } = only(addedAppRequest(app, policy, []).apps);
-  const image = await findImage(store, app.image, host, { pullPolicy: policy, signature });
+  const wanted = [{ image: app.image, signature }];
+  const image = only(await findImages(store, wanted, host, { pullPolicy: policy }));
   const rendered = { image, tree: await store.tree(image) };
 
   using _manifest = lockManifest(view);

@@ -2,6 +2,7 @@ import { shortImageId } from "../../appc/image_id.ts";
 import { Failure } from "../../failure.ts";
 import { findImages } from "../../fetch/find_image.ts";
 import type { PullPolicy } from "../../fetch/pull_policy.ts";
+import { zip } from "../../start/zip.ts";
 import { fetchSettings } from "../request/fetch_settings.ts";
 import type { Invocation } from "../grammar/command.ts";
 import type { Flags } from "../grammar/flags.ts";
@@ -13,13 +14,22 @@ export default async function fetch({ args, flags, global }: Invocation): Promis
   if (signature !== undefined && args.length > 1) {
     throw new Failure("--signature is the signature of one image, but there are several");
   }
-  const images = await findImages(args, {
+  const outcomes = await findImages(args.map((image) => ({ image, signature })), {
     ...fetchSettings(global),
     pullPolicy: pullPolicy(flags),
-    ...signature !== undefined && { signature },
+    untrusted: "fetch",
   });
-  for (const { key } of images) printLine(flags.on("full") ? key : shortImageId(key));
-  return 0;
+  const failed: string[] = [];
+  zip(args, outcomes).forEach(([image, outcome]) => {
+    if (outcome.status === "fulfilled") {
+      const { key } = outcome.value;
+      printLine(flags.on("full") ? key : shortImageId(key));
+    } else if (args.length === 1 || !(outcome.reason instanceof Failure)) throw outcome.reason;
+    else failed.push(`${image}: ${outcome.reason.message}`);
+  });
+  if (failed.length === 0) return 0;
+  for (const line of failed) console.error(`fetch: ${line}`);
+  throw new Failure(`${failed.length} of ${args.length} images could not be fetched`);
 }
 
 /**

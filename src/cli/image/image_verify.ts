@@ -7,7 +7,7 @@ import { readImageInfo } from "../../store/image_info.ts";
 import { Store } from "../../store/store.ts";
 import type { StoredImage } from "../../store/stored_image.ts";
 import { verifyImage } from "../../store/verify_image.ts";
-import { verifyStoredSignature } from "../../fetch/stored_signature.ts";
+import { verifyStoredSignature } from "../../fetch/trust/stored_signature.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { fetchSettings } from "../request/fetch_settings.ts";
 import { printLine } from "../print/output.ts";
@@ -55,7 +55,10 @@ async function verifySignature(
   const { store: { dataDir } } = session.settings;
   const info = readImageInfo(dataDir, image.key);
   const keys = info.signature === undefined ? [] : await session.trustedKeys(image.manifest.name);
-  await verifyStoredSignature(`image "${text}" (${image.key})`, info, keys, {
-    allowDsa: session.allows("dsa"),
-  });
+  await verifyStoredSignature(
+    `image "${text}" (${image.key})`,
+    info,
+    keys.map(({ key }) => key),
+    { allowDsa: session.allows("dsa") },
+  );
 }

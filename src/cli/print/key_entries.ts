@@ -1,7 +1,8 @@
 /** Keys of the keystore as `rkt trust list` and `rkt image trust-status` show them. */
-import { type KeyFile, scopesOf } from "../../trust/keystore.ts";
+import type { KeyFile } from "../../trust/keystore.ts";
 import type { SigningKey } from "../../trust/image/signing_key.ts";
 import { loadKeyFile, mergedKey, type PublicKey } from "../../trust/public_key.ts";
+import { scopesOf } from "../../trust/scopes.ts";
 
 /** A file of the keystore, and what is in it. */
 export interface KeyEntry {

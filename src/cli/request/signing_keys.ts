@@ -1,6 +1,7 @@
 /** Adds keys of cosign to the keystore (`rkt trust --key`). */
 import { Failure } from "../../failure.ts";
-import { addKeyFile, scopeText, type TrustScope } from "../../trust/keystore.ts";
+import { addKeyFile, scopeText } from "../../trust/keystore.ts";
+import type { TrustScope } from "../../trust/scopes.ts";
 import {
   isPem,
   MAX_PEM_BYTES,

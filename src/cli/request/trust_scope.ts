@@ -1,5 +1,6 @@
 import { Failure } from "../../failure.ts";
-import { parsePrefix, ROOT, type TrustScope } from "../../trust/keystore.ts";
+import { parsePrefix } from "../../trust/keystore.ts";
+import { ROOT, type TrustScope } from "../../trust/scopes.ts";
 import type { Flags } from "../grammar/flags.ts";
 
 /**

@@ -3,9 +3,9 @@
  * keeps it uncompressed), but what the signature is over stays known: its digest, written down when
  * the image was imported. So the whole signature can be checked again, against today's keys.
  */
-import { Failure } from "../failure.ts";
-import type { ImageInfo, Signer as StoredSigner } from "../store/image_info.ts";
-import type { PublicKey } from "../trust/public_key.ts";
+import { Failure } from "../../failure.ts";
+import type { ImageInfo, Signer as StoredSigner } from "../../store/image_info.ts";
+import type { PublicKey } from "../../trust/public_key.ts";
 import {
   acceptableSigners,
   type DetachedSignature,
@@ -14,7 +14,7 @@ import {
   type Signer,
   type TrustPolicy,
   verifySigned,
-} from "../trust/signature.ts";
+} from "../../trust/signature.ts";
 
 /**
  * Verifies the signature of a stored image once more.

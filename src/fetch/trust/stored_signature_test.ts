@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { Gpg } from "../../tests/world/gpg.ts";
-import { readPublicKeys } from "../trust/public_key.ts";
+import { Gpg } from "../../../tests/world/gpg.ts";
+import { readPublicKeys } from "../../trust/public_key.ts";
 import {
   acceptableSigners,
   createSignedDigests,
   readSignatures,
   type TrustPolicy,
   verifySigned,
-} from "../trust/signature.ts";
+} from "../../trust/signature.ts";
 import { verifyStoredSignature } from "./stored_signature.ts";
 
 Deno.test("verifyStoredSignature() checks again what was verified, against the keys of now", async () => {
