@@ -21,6 +21,7 @@ import type { AppRequest, PodRequest, RunRequest } from "./request.ts";
 import { findImages } from "./find_images.ts";
 import type { FilledManifest, VolumeFill } from "./docker/image_volumes.ts";
 import { type ManifestAndImages, podManifest } from "./run_manifest.ts";
+import { checkWishes } from "./check_wishes.ts";
 import { zip } from "./zip.ts";
 
 /** An image of the pod with its tree. */
@@ -137,6 +138,7 @@ async function askedPod(
   const { pullPolicy } = request.pod;
   await checkSystemCalls(request.apps);
   const images = await findImages(store, request.apps, host, { pullPolicy, world });
+  await checkWishes(request.apps, images);
   const manifest = podManifest(request, images, podEnvironment(request.pod));
   return { manifest, images, given: request.pod.volumes };
 }

@@ -85,6 +85,8 @@ export interface AppRequest {
   readonly userLabels: Readonly<Record<string, string>>;
   /** Each replaces the image's of the same name; a retain set replaces a remove set and vice versa. */
   readonly isolators: readonly Isolator[];
+  /** Whether isolators of the image may give the app more than the default: `--accept-isolators`. */
+  readonly acceptIsolators?: boolean | undefined;
   readonly signature?: string | undefined;
   /** What the app's streams are; absent means the caller's. */
   readonly stdin?: string | undefined;

@@ -87,7 +87,7 @@ function runtimeApp(
   if (exec.length === 0) {
     throw new Failure(`image "${manifest.name}" does not say what to run; say it with --exec`);
   }
-  const isolators = mergedIsolators(base.isolators, asked.isolators);
+  const isolators = [...ownIsolators(base.isolators, asked.isolators), ...asked.isolators];
   checkIsolators(isolators, `app "${name}"`);
   const app: App = {
     ...base,
@@ -211,14 +211,14 @@ function mergedEnvironment(
   return [...variables.values()];
 }
 
-/** A flag's isolator replaces the image's; of retain and remove sets there is one. */
-function mergedIsolators(
+/** The image's isolators that no flag replaces; of retain and remove sets there is one. */
+export function ownIsolators(
   image: readonly Isolator[],
   flags: readonly Isolator[],
 ): readonly Isolator[] {
   const subject = (name: string) => name.replace(/-(retain|remove)-set$/, "");
   const replaced = new Set(flags.map(({ name }) => subject(name)));
-  return [...image.filter(({ name }) => !replaced.has(subject(name))), ...flags];
+  return image.filter(({ name }) => !replaced.has(subject(name)));
 }
 
 /**

@@ -10,6 +10,7 @@ import { Failure } from "../failure.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { RKT_VERSION } from "../version.ts";
+import { checkWishes } from "./check_wishes.ts";
 import { checkTrusted } from "./find_images.ts";
 import type { HostOptions } from "./host_options.ts";
 import { checkPlatform, type ManifestAndImages, mountsForPoints } from "./run_manifest.ts";
@@ -39,6 +40,8 @@ export async function userManifest(
     const image = await imageOf(store, app);
     await checkTrusted(store, image, app.image.id, host);
     images.push(image);
+    // What the pod manifest itself says, somebody says who may.
+    if (app.app === undefined) await checkWishes([{ isolators: [] }], [image], true);
     apps.push(completed(user, app, image, implicit));
   }
   const manifest = {

@@ -1,5 +1,6 @@
 /** What an app may do beyond the default, and what less: for people who have to decide whether to run it. */
 import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
+import type { SeccompSet } from "../../src/appc/isolator.ts";
 import type { SystemCalls } from "../pod.ts";
 import { KNOWN_CALLS } from "../seccomp/known_calls.ts";
 import { type Action, type Policy, policyOf } from "../seccomp/policy.ts";
@@ -63,9 +64,18 @@ function rank(action: Action | undefined): number {
   return action.kind === "check" ? 1 : 0;
 }
 
-function callDifferences(calls: SystemCalls | "all", capabilities: readonly string[]) {
-  const standard = policyOf("default", DEFAULT_CAPABILITIES);
-  const own = calls === "all" ? undefined : policyOf(calls, capabilities);
+/** The system calls that a set allows and the default does not, for an app with these capabilities. */
+export const moreCalls = (calls: SeccompSet, capabilities: readonly string[]): readonly string[] =>
+  compared(policyOf(calls, capabilities), policyOf("default", capabilities)).more;
+
+const callDifferences = (calls: SystemCalls | "all", capabilities: readonly string[]) =>
+  compared(
+    calls === "all" ? undefined : policyOf(calls, capabilities),
+    policyOf("default", DEFAULT_CAPABILITIES),
+  );
+
+/** What one policy allows and another does not, and what less; undefined allows all. */
+function compared(own: Policy | undefined, standard: Policy | undefined) {
   const by = (policy: Policy | undefined, name: string) => rank(policy?.actions.get(name));
   const where = (sign: number) =>
     grouped([...KNOWN_CALLS.keys()].filter((name) => {

@@ -62,7 +62,7 @@ Deno.test("rkt image inspect --security says what is beyond the default and what
   const { code, stdout, stderr } = await rkt("image", "inspect", "--security", demanding());
   assert.equal(code, 0, stderr);
   const found = subjects(stdout);
-  assert.deepEqual([...found.keys()], ["beyond default", "less"]);
+  assert.deepEqual([...found.keys()], ["beyond default", "less", "to accept"]);
   const [more, less] = [found.get("beyond default") ?? [], found.get("less") ?? []];
   assert.equal(more[0], "capabilities: SYS_ADMIN");
   assert.match(nth(more, 1), /^system calls: .*mounting \(11\).*keyrings \(3\)/);
@@ -82,6 +82,7 @@ Deno.test("rkt image inspect --format=json is for programs", async () => {
   assert.equal(found.name, "example.com/demanding");
   assert.deepEqual(found.signed_by, []);
   assert.equal(found.security.beyond_default[0], "capabilities: SYS_ADMIN");
+  assert.equal(found.security.must_be_accepted[0], "capabilities SYS_ADMIN");
   assert.equal(found.manifest.app.user, "33");
   const text = (await rkt("image", "inspect", demanding())).stdout;
   const lines = subjects(text);

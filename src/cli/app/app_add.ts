@@ -24,6 +24,7 @@ import { completeManifest, resolvePod, rootKindOf } from "../../pod/make/resolve
 import { renderCopy } from "../../store/render_tree.ts";
 import { Store } from "../../store/store.ts";
 import type { Invocation } from "../grammar/command.ts";
+import { checkWishes } from "../../start/check_wishes.ts";
 import { checkSystemCalls, type Rendered } from "../../start/pod_parts.ts";
 import { hostOptions } from "../request/host_options.ts";
 import { addedAppRequest, pullPolicy } from "../request/run_arguments.ts";
@@ -55,6 +56,7 @@ export default async function add({ apps, flags, global, command }: Invocation):
   const before = completeManifest(view);
   const request = addedAppRequest(app, policy, before.volumes);
   await checkSystemCalls(request.apps);
+  await checkWishes(request.apps, [image]);
   const asked = withStreams(podManifest(request, [image], { inherited: [], fromFiles: [] }));
   const { manifest: added, fills } = imageVolumes(
     asked,

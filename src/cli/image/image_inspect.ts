@@ -14,6 +14,7 @@ import {
   type Differences,
   differences,
 } from "../../../stage1/explain/confinement.ts";
+import { imageWishes, type Wish } from "../../../stage1/explain/image_wishes.ts";
 import { allowedCapabilities, noNewPrivileges } from "../../../stage1/resolve/resolve.ts";
 import { systemCalls } from "../../../stage1/seccomp/filter.ts";
 import { policyOf, unknownNames } from "../../../stage1/seccomp/policy.ts";
@@ -44,14 +45,20 @@ export default async function run({ args, flags, global }: Invocation): Promise<
   const [text = ""] = args;
   const image = await inspected(text, global);
   const security = image.manifest.app === undefined ? undefined : appSecurity(image.manifest.app);
+  const wishes = imageWishes(image.manifest.app?.isolators ?? []);
   const format = flags.text("format");
   if (format !== undefined) {
-    printLines(jsonText(json(image, security), format === "json-pretty"));
+    printLines(
+      jsonText(json(image, security && { ...security, wishes }), format === "json-pretty"),
+    );
     return 0;
   }
   const lines: readonly Line[] = [
     ...flags.on("security") ? [] : [...imageLines(image), ...appLines(image.manifest.app)],
     ...security === undefined ? [] : differenceLines(security),
+    ...wishes.map(({ what }, i) =>
+      [i === 0 ? "to accept" : "", `${what} (--accept-isolators)`] as const
+    ),
   ];
   const shown = lines.length > 0 ? lines : [["app", "none"] as const];
   for (const [subject, text] of shown) printLine(`${subject.padEnd(15)} ${text}`);
@@ -183,7 +190,10 @@ function appSecurity(app: App): Differences {
   };
 }
 
-function json({ id, manifest, size, importTime, signers }: Inspected, security?: Differences) {
+function json(
+  { id, manifest, size, importTime, signers }: Inspected,
+  security?: Differences & { readonly wishes: readonly Wish[] },
+) {
   return {
     id,
     name: manifest.name,
@@ -192,7 +202,11 @@ function json({ id, manifest, size, importTime, signers }: Inspected, security?:
     ...importTime !== undefined && { import_time: nanoseconds(importTime) },
     signed_by: signers.map(({ fingerprint, identity }) => ({ fingerprint, identity })),
     ...security !== undefined && {
-      security: { beyond_default: security.more, less: security.less },
+      security: {
+        beyond_default: security.more,
+        less: security.less,
+        must_be_accepted: security.wishes.map(({ what }) => what),
+      },
     },
     manifest: manifest.raw,
   };

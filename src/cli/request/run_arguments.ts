@@ -185,6 +185,7 @@ function appRequest({ image, flags, args }: AppArguments): AppRequest {
     userAnnotations: stringMap("--user-annotation", flags.all("user-annotation")),
     userLabels: stringMap("--user-label", flags.all("user-label")),
     isolators: isolators(flags),
+    acceptIsolators: flags.on("accept-isolators"),
     signature: filled(flags, "signature"),
     stdin: stream(flags, "stdin"),
     stdout: stream(flags, "stdout"),

@@ -306,6 +306,13 @@ export const APP_FLAGS: readonly Flag[] = [
     scope: "app",
   },
   {
+    name: "accept-isolators",
+    kind: "switch",
+    help: "Give the app what its image asks for beyond the default: capabilities, system calls, " +
+      "a lower oom score",
+    scope: "app",
+  },
+  {
     name: "caps-retain",
     kind: "list",
     value: "CAPABILITY",
