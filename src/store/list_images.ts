@@ -11,6 +11,7 @@ import { openIndex } from "./open_index.ts";
 import type { ImageStore, StoredImage } from "./stored_image.ts";
 import { treeSize } from "./tree_comparison.ts";
 import { treeIdOf } from "./tree_id.ts";
+import { type TreeKind, treeRoot } from "./tree/tree_root.ts";
 
 /** An image of the store, with all that is known about it. */
 export interface ListedImage {
@@ -23,6 +24,8 @@ export interface ListedImage {
   /** Milliseconds since 1970. */
   readonly lastUsed: number;
   readonly signers: readonly Signer[];
+  /** How its tree is kept; undefined where it has none, or who asks may not look. */
+  readonly tree: TreeKind | undefined;
 }
 
 /** All images of the store, in the order of their import. */
@@ -32,10 +35,12 @@ export async function listImages(store: ImageStore): Promise<ListedImage[]> {
   for (const { key, importTime, size } of index.images()) {
     const image = readable(store, key);
     if (image === undefined) continue;
+    const tree = await treeOf(store, image);
     listed.push({
       key,
       manifest: image.manifest,
-      size: size + await sizeOfTree(store, image),
+      size: size + (tree?.size ?? 0),
+      tree: tree?.kind,
       importTime,
       lastUsed: lastUsed(store.dataDir, key),
       signers: index.signers(key),
@@ -55,14 +60,17 @@ function readable(store: ImageStore, key: StoreKey): StoredImage | undefined {
   }
 }
 
-/** Bytes of an image's tree; 0 where it has none, or who asks may not look into it. */
-async function sizeOfTree(store: ImageStore, image: StoredImage): Promise<number> {
+/** An image's tree, and its bytes; undefined where it has none, or who asks may not look into it. */
+async function treeOf(
+  store: ImageStore,
+  image: StoredImage,
+): Promise<{ readonly kind: TreeKind; readonly size: number } | undefined> {
   try {
     const id = store.renderedTree(image)?.id ?? treeIdOf((await imageGraph(store, image)).keys);
-    const path = treePath(store.dataDir, id);
-    return exists(path) ? rememberedSize(path) : 0;
+    const root = treeRoot(store.dataDir, id);
+    return root && { kind: root.kind, size: rememberedSize(treePath(store.dataDir, id)) };
   } catch (error) {
-    if (error instanceof Failure || error instanceof Deno.errors.PermissionDenied) return 0;
+    if (error instanceof Failure || error instanceof Deno.errors.PermissionDenied) return undefined;
     throw error;
   }
 }

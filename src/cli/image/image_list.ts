@@ -4,6 +4,7 @@ import { Failure } from "../../failure.ts";
 import type { Signer } from "../../store/image_info.ts";
 import { listImages } from "../../store/list_images.ts";
 import { Store } from "../../store/store.ts";
+import type { TreeKind } from "../../store/tree/tree_root.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { jsonText, nanoseconds } from "../print/json.ts";
 import { print, printLines } from "../print/output.ts";
@@ -20,6 +21,7 @@ interface Row {
   readonly importTime: number;
   readonly lastUsed: number;
   readonly signers: readonly Signer[];
+  readonly tree: TreeKind | undefined;
 }
 
 /** A column that can be asked for. */
@@ -74,17 +76,23 @@ const COLUMNS: Readonly<Record<string, Column>> = {
         signed_at: nanoseconds(signer.signedAt),
       }))],
   },
+  root: {
+    title: "ROOT",
+    cell: ({ tree }) => tree ?? "-",
+    json: ["root", ({ tree }) => tree],
+    order: ({ tree }) => tree ?? "",
+  },
 };
 
 /** The order of the fields in JSON, in which rkt has always had them. */
-const JSON_ORDER = ["id", "name", "importtime", "lastused", "size", "signedby"];
+const JSON_ORDER = ["id", "name", "importtime", "lastused", "size", "signedby", "root"];
 
 /** `rkt image list`: what is in the store. */
 export default async function run({ flags, global }: Invocation): Promise<number> {
   const full = flags.on("full");
   const fields = flags.isSet("fields") ? flags.all("fields") : DEFAULT_FIELDS;
-  // Who signed takes place that the short table has not.
-  const names = full && !flags.isSet("fields") ? [...fields, "signedby"] : fields;
+  // Who signed, and how the tree is kept, take place that the short table has not.
+  const names = full && !flags.isSet("fields") ? [...fields, "signedby", "root"] : fields;
   const columns = names.map((name) => column(name, "field"));
   const rows = (await listImages(new Store(global.dir))).map((image): Row => {
     const version = labelValue(image.manifest.labels, "version");

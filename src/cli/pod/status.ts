@@ -1,6 +1,13 @@
 import { printableLine, printNote } from "../../linux/printable.ts";
 import { Failure } from "../../failure.ts";
-import { openPod, type PodView, refreshed } from "../../pod/directory/pod_directory.ts";
+import {
+  openPod,
+  type PodView,
+  readPodFile,
+  refreshed,
+} from "../../pod/directory/pod_directory.ts";
+import { rootKindOf } from "../../pod/make/resolved_pod.ts";
+import { treeRoot } from "../../store/tree/tree_root.ts";
 import { podPid, supervisorPid } from "../../pod/directory/pod_details.ts";
 import { type AppSummary, podSummary } from "../../pod/view/pod_summary.ts";
 import { type PodUsage, podUsage } from "../../pod/view/pod_usage.ts";
@@ -105,9 +112,21 @@ function statusText(dataDir: string, pod: PodView): string {
     const pid = podPid(pod);
     if (pid !== undefined) lines.push(`pid=${pid}`);
     lines.push(`exited=${pod.state !== "running"}`);
-    lines.push(...appLines(pod, summary.apps ?? []), ...usageLines(podUsage(dataDir, pod)));
+    const apps = summary.apps ?? [];
+    if (pod.state === "running") lines.push(...rootLines(dataDir, pod, apps));
+    lines.push(...appLines(pod, apps), ...usageLines(podUsage(dataDir, pod)));
   }
   return lines.map((line) => printableLine(line) + "\n").join("");
+}
+
+/** What the apps' roots are made of: a copy of the image's tree, or a layer over it as it is kept. */
+function rootLines(dataDir: string, pod: PodView, apps: readonly AppSummary[]): string[] {
+  const copied = rootKindOf(pod) === "copy";
+  return apps.flatMap(({ name }) => {
+    const id = readPodFile(pod, `appsinfo/${name}/treeStoreID`)?.trim();
+    const kind = copied || id === undefined ? undefined : treeRoot(dataDir, id)?.kind;
+    return copied || kind !== undefined ? [`root-${name}=${kind ?? "copy"}`] : [];
+  });
 }
 
 function appLines(pod: PodView, apps: readonly AppSummary[]): string[] {

@@ -123,7 +123,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
         kind: "list",
         value: "FIELD",
         default: "id,name,size,importtime,lastused",
-        help: "The columns, of id, name, size, importtime, lastused, signedby",
+        help: "The columns, of id, name, size, importtime, lastused, signedby, root",
       },
       {
         name: "sort",
