@@ -14,6 +14,7 @@ import { Failure } from "../src/failure.ts";
 import { aarch64Deno } from "./foreign_deno.ts";
 import { ACTOOL_NEEDS, provide, provideIfPackaged, QEMU_NEEDS, TEST_NEEDS } from "./needs.ts";
 import { addCounts, type Counts, readCounts } from "./test/counts.ts";
+import { coverageTable, figuresText, gather, MeasuredRkt, readFigures } from "./test/coverage.ts";
 import { podCgroups, removeCgroups } from "./test/left_cgroups.ts";
 import { ROOT, runDeno } from "./test/run_deno.ts";
 
@@ -57,8 +58,11 @@ interface Step {
 
 const LINT: readonly Step[] = [["fmt", "--check"], ["lint"], ["check", "--frozen", ...SOURCES]]
   .map((args) => ({ args, seconds: LIMIT.other, visible: true }));
+/** Where figures of coverage are gathered. */
+const PROFILE = `${ROOT}coverage`;
+
 const UNIT: Step = {
-  args: ["test", "--allow-all", "--frozen", "src", "stage1", "scripts"],
+  args: ["test", "--allow-all", "--frozen", ...gather(PROFILE), "src", "stage1", "scripts"],
   seconds: LIMIT.unit,
   counts: true,
   visible: true,
@@ -71,6 +75,18 @@ const BUILD: Step = {
 const IMAGE: Step = {
   args: ["run", "--allow-all", "scripts/vm/image.ts"],
   seconds: LIMIT.machine,
+};
+
+/**
+ * Tests that run rkt from its sources once more, to be measured: short ones, which enter much of the command line, the store
+ * and the start. All of them take an hour: `deno task coverage`.
+ */
+const MEASURED: Step = {
+  args: [
+    ...["test", "--allow-all", "--frozen", "--no-check"],
+    ...["cli/image_inspect", "pods/prepare", "images/store"].map((name) => `tests/${name}_test.ts`),
+  ],
+  seconds: LIMIT.other,
 };
 
 /** The tests of one file. Types are the business of the lint. */
@@ -141,7 +157,9 @@ async function runGroups(groups: readonly Group[], filter?: string): Promise<Cou
     }
   };
   const first = async () => {
-    await run.steps([...before, ...host.map(fileStep)]);
+    await run.steps(before);
+    if (groups.includes("unit") && filter === undefined) await measure();
+    await run.steps(host.map(fileStep));
     await rest();
   };
   const second = async () => {
@@ -150,6 +168,15 @@ async function runGroups(groups: readonly Group[], filter?: string): Promise<Cou
   };
   await Promise.all([first(), second()]);
   return run.total;
+}
+
+/** Prints which part of the product the unit tests enter, with those of {@linkcode MEASURED}. */
+async function measure(): Promise<void> {
+  using rkt = new MeasuredRkt(PROFILE);
+  const { seconds } = MEASURED;
+  // They count where they run with the binary; from sources they only add to the figures.
+  await runDeno(MEASURED.args, { seconds, visible: false, rkt: rkt.path });
+  console.log(`\n${figuresText(readFigures(await coverageTable(PROFILE)))}`);
 }
 
 async function prepare(groups: readonly Group[]): Promise<void> {
@@ -174,6 +201,7 @@ if (import.meta.main) {
       throw new Failure(`test: no such part: ${group}; there are ${GROUPS.join(", ")}`);
     }
     await prepare(groups);
+    await Deno.remove(PROFILE, { recursive: true }).catch(() => {});
     const before = new Set(podCgroups());
     const { passed, failed } = await runGroups(groups, filter);
     const left = podCgroups().filter((path) => !before.has(path));

@@ -35,15 +35,20 @@ const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
  *
  * @param seconds how long it may take; then it is killed
  * @param visible whether its output is printed as it comes
+ * @param rkt the rkt that tests run; by default `RKT` of the environment, else dist/rkt
  */
 export async function runDeno(
   args: readonly string[],
-  { seconds, visible }: { readonly seconds: number; readonly visible: boolean },
+  { seconds, visible, rkt }: {
+    readonly seconds: number;
+    readonly visible: boolean;
+    readonly rkt?: string;
+  },
 ): Promise<Ended> {
   const process = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: ROOT,
-    env: { RKT: Deno.env.get("RKT") ?? `${ROOT}dist/rkt` },
+    env: { RKT: rkt ?? Deno.env.get("RKT") ?? `${ROOT}dist/rkt` },
     stdin: "null",
     stdout: "piped",
     detached: true, // a session of its own, so that a terminal's signals reach this process only
