@@ -125,6 +125,8 @@ export interface PodApp extends Command {
   readonly supplementaryGids: readonly number[];
   /** Numbers of the capabilities that the app may have at all, from include/uapi/linux/capability.h. */
   readonly capabilities: readonly number[];
+  /** Of these, those that a user other than root has from the beginning, and its programs too: they are ambient. */
+  readonly ambient: readonly number[];
   readonly noNewPrivileges: boolean;
   /** Absent: all system calls are allowed. */
   readonly systemCalls?: SystemCallFilter | undefined;

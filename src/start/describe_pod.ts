@@ -6,7 +6,7 @@ import { originalVariable } from "../linux/environment.ts";
 import { checkInteractive } from "../../stage1/resolve/resolve_streams.ts";
 import { podSysctls } from "../../stage1/root/sysctl.ts";
 import { absolute } from "./absolute.ts";
-import { dockerSysctls, hasOciApp, withHostname } from "./docker/defaults.ts";
+import { withHostname } from "./docker/defaults.ts";
 import { etcFiles } from "./etc_files.ts";
 import { hostNames } from "./host/host_names.ts";
 import type { HostOptions } from "./host_options.ts";
@@ -36,8 +36,6 @@ export function describePod(
   // Without a terminal there is nothing to relay: the streams are passed on as they are.
   const interactive = options.interactive && world.isTerminal(0);
   const ipc = options.ipc === "parent" ? "parent" : "private";
-  const isOci = hasOciApp(apps);
-  const sysctls = podSysctls(manifest.isolators, { network: kind, ipc });
   return {
     uuid,
     dataDirectory: absolute(host.dataDir),
@@ -52,7 +50,7 @@ export function describePod(
     }),
     sharedMemory: options.sharedMemory,
     ipc,
-    sysctls: isOci ? dockerSysctls(sysctls, kind) : sysctls,
+    sysctls: podSysctls(manifest.isolators, { network: kind, ipc }),
     interactive,
     prefixed: apps.length > 1 ? terminals(world) : [],
     stopTimeout: options.stopTimeout / 1000,

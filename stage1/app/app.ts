@@ -28,7 +28,14 @@ export function startApp(steps: Section, pod: Pod, app: PodApp, cgroups?: Cgroup
   for (const [event, command, name] of handlers) {
     if (command === undefined) continue;
     // As the app, but for the user (spec, "Executor: event handlers").
-    const handler = { ...app, ...command, uid: 0, gid: 0, supplementaryGids: [] };
+    const handler = {
+      ...app,
+      ...command,
+      uid: 0,
+      gid: 0,
+      supplementaryGids: [],
+      ambient: [],
+    };
     startProcess(steps, pod, handler, name, `in the ${event} of app "${app.name}"`, cgroups);
   }
 }
@@ -132,31 +139,43 @@ function dropPrivileges(steps: Section, at: string, app: PodApp): void {
     app.supplementaryGids.length === 0 ? 0 : gids,
   ]);
   steps.must(`become group ${app.gid} ${at}`, "setresgid", [app.gid, app.gid, app.gid]);
+  const kept = app.uid !== 0 && (app.ambient.length > 0 || keepsAdmin(app));
+  if (kept) {
+    // Until execve(2), which clears the flag.
+    steps.must(`keep capabilities as another user ${at}`, "prctl", [k.PR_SET_KEEPCAPS, 1]);
+  }
   steps.must(`become user ${app.uid} ${at}`, "setresuid", [app.uid, app.uid, app.uid]);
   const header = mutableStruct("cap_header", ["version", 4, k._LINUX_CAPABILITY_VERSION_3], [
     "pid",
     4,
     0,
   ]);
-  const allowed = app.uid !== 0
-    ? []
-    : keepsAdmin(app)
-    ? [...new Set([...app.capabilities, CAP_SYS_ADMIN])]
-    : app.capabilities;
-  const bits = (from: number) =>
-    allowed.reduce((set, n) => n >= from && n < from + 32 ? set + 2 ** (n - from) : set, 0);
+  const own = app.uid === 0 ? app.capabilities : app.ambient;
+  const allowed = keepsAdmin(app) ? [...new Set([...own, CAP_SYS_ADMIN])] : own;
+  const bitsOf = (set: readonly number[], from: number) =>
+    set.reduce((bits, n) => n >= from && n < from + 32 ? bits + 2 ** (n - from) : bits, 0);
+  const bits = (from: number) => bitsOf(allowed, from);
   const sets = struct(
     "cap_data",
     ["effective", 4, bits(0)],
     ["permitted", 4, bits(0)],
-    ["inheritable", 4, 0],
+    ["inheritable", 4, bitsOf(app.ambient, 0)],
     ["effective", 4, bits(32)],
     ["permitted", 4, bits(32)],
-    ["inheritable", 4, 0],
+    ["inheritable", 4, bitsOf(app.ambient, 32)],
   );
   // With all of them the app is to have what rkt has, which may be less than there is.
   const restricted = app.uid !== 0 || app.capabilities.length < CAPABILITIES.length;
   if (restricted) steps.must(`set the capabilities ${at}`, "capset", [header, sets]);
+  for (const number of app.uid === 0 ? [] : app.ambient) {
+    steps.must(`give ${CAPABILITIES[number]} to the programs of user ${app.uid} ${at}`, "prctl", [
+      k.PR_CAP_AMBIENT,
+      k.PR_CAP_AMBIENT_RAISE,
+      number,
+      0,
+      0,
+    ]);
+  }
   if (app.noNewPrivileges) {
     steps.must(`forbid new privileges ${at}`, "prctl", [k.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
   }

@@ -124,7 +124,8 @@ async function resolveApp(
     gid,
     supplementaryGids: app.supplementaryGIDs,
     capabilities: allowed,
-    noNewPrivileges: noNewPrivileges(app.isolators) || (filter !== undefined && user.uid !== 0),
+    ambient: user.uid === 0 ? [] : retainedCapabilities(app.isolators, allowed),
+    noNewPrivileges: noNewPrivileges(app.isolators) ?? (filter !== undefined && user.uid !== 0),
     systemCalls: filter,
     label: await label(name, app.isolators, manifest.isolators),
     oomScoreAdj: app.isolators.find((each) => each.kind === "os/linux/oom-score-adj")?.score,
@@ -179,7 +180,7 @@ function appEnvironment(
   const root = user.uid === 0;
   const variables = new Map<string, string>([
     ["PATH", PATH],
-    ["SHELL", "/bin/sh"],
+    ["SHELL", user.shell ?? "/bin/sh"],
     ["USER", user.name ?? (root ? "root" : `${user.uid}`)],
     ["LOGNAME", user.name ?? (root ? "root" : `${user.uid}`)],
     ["HOME", user.home ?? (root ? "/root" : "/")],
@@ -315,7 +316,19 @@ const LABELS: ReadonlySet<string> = new Set([
   "os/linux/apparmor-profile",
 ]);
 
-/** What the isolator says; where system calls are filtered, users other than root have it anyway. */
-export function noNewPrivileges(isolators: readonly Isolator[]): boolean {
-  return isolators.some((each) => each.kind === "os/linux/no-new-privileges" && each.on);
+/** The capabilities that somebody has chosen for the app; by default none, and a user other than root has none then. */
+function retainedCapabilities(
+  isolators: readonly Isolator[],
+  allowed: readonly number[],
+): readonly number[] {
+  const chosen = isolators.some(({ kind }) => kind === "os/linux/capabilities-retain-set");
+  return chosen ? allowed : [];
+}
+
+/**
+ * What the isolator says; undefined where there is none: then users other than root whose system calls are filtered gain no
+ * privileges.
+ */
+export function noNewPrivileges(isolators: readonly Isolator[]): boolean | undefined {
+  return isolators.findLast((each) => each.kind === "os/linux/no-new-privileges")?.on;
 }

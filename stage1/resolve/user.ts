@@ -141,7 +141,11 @@ export interface User {
   /** From the image's passwd, where the user stands in it. */
   readonly name?: string;
   readonly home?: string;
+  readonly shell?: string;
 }
+
+/** Whoever has the number 0, also where the image has no passwd and group. */
+const ROOT = "root";
 
 /** 2^32-1 means "unchanged" to the kernel. */
 const LARGEST_ID = 0xffff_fffe;
@@ -161,23 +165,36 @@ function* entries(root: ImageRoot, path: string): Generator<string[]> {
 }
 
 /**
- * Resolves an app's user: a number; a path whose owner it is; a name of the image's passwd.
+ * Resolves an app's user: a number; a path whose owner it is; a name of the image's passwd, where the rest is looked up too.
  *
  * @throws {Failure} names the app
  */
 export function resolveUser(root: ImageRoot, user: string, app: string): User {
-  const uid = number(user);
+  const byPath = user.startsWith("/") ? owner(root, user, app).uid ?? 0 : undefined;
+  const uid = byPath ?? number(user);
+  if (uid !== undefined && !root.known) return { uid };
+  const known = [...entries(root, "etc/passwd")].flatMap(passwdUser);
+  // A name may consist of digits, and goes before the number then, as for chown(1).
+  const found = (byPath === undefined ? known.find(({ name }) => name === user) : undefined) ??
+    known.find((each) => each.uid === uid);
+  if (found !== undefined) return found;
   if (uid !== undefined) return { uid };
-  if (user.startsWith("/")) return { uid: owner(root, user, app).uid ?? 0 };
-  for (const [name, , id, , , home] of entries(root, "etc/passwd")) {
-    const found = number(id ?? "");
-    if (name === user && found !== undefined) {
-      return { uid: found, name, ...home !== undefined && home.startsWith("/") && { home } };
-    }
-  }
+  if (user === ROOT) return { uid: 0 };
   throw new Failure(
     `app "${app}": there is no user "${user}" in the image's /etc/passwd; give a number with --user`,
   );
+}
+
+/** The user of a line of passwd(5). */
+function passwdUser([name = "", , id = "", , , home, shell]: readonly string[]): readonly User[] {
+  const uid = number(id);
+  if (uid === undefined) return [];
+  return [{
+    uid,
+    ...name !== "" && { name },
+    ...home?.startsWith("/") && { home },
+    ...shell?.startsWith("/") && { shell },
+  }];
 }
 
 /**
@@ -186,13 +203,15 @@ export function resolveUser(root: ImageRoot, user: string, app: string): User {
  * @throws {Failure} names the app
  */
 export function resolveGroup(root: ImageRoot, group: string, app: string): number {
-  const gid = number(group);
-  if (gid !== undefined) return gid;
   if (group.startsWith("/")) return owner(root, group, app).gid ?? 0;
+  const gid = number(group);
+  if (gid !== undefined && !root.known) return gid;
   for (const [name, , id] of entries(root, "etc/group")) {
     const found = number(id ?? "");
     if (name === group && found !== undefined) return found;
   }
+  if (gid !== undefined) return gid;
+  if (group === ROOT) return 0;
   throw new Failure(
     `app "${app}": there is no group "${group}" in the image's /etc/group; give a number with --group`,
   );

@@ -25,9 +25,9 @@ const PASSWD = "root:x:0:0::/root:/bin/sh\nwww:x:33:34::/srv:/bin/sh\nodd:x:1:1:
 const GROUP = "root:x:0:\nstaff:x:50:www\n";
 const FILES = { "etc/passwd": PASSWD, "etc/group": GROUP };
 
-Deno.test("resolveUser() takes numbers as they are, also those that passwd has as names", () => {
+Deno.test("resolveUser() takes numbers as they are, but for those that passwd has as names", () => {
   using tree = new Tree({ "etc/passwd": "33:x:99:99::/x:/x\n" });
-  assert.deepEqual(resolveUser(tree.root, "33", "app"), { uid: 33 });
+  assert.equal(resolveUser(tree.root, "33", "app").uid, 99);
   assert.deepEqual(resolveUser(tree.root, "4294967294", "app"), { uid: 0xffff_fffe });
 });
 
@@ -40,7 +40,12 @@ Deno.test("resolveUser() refuses the number that means unchanged, and larger one
 
 Deno.test("resolveUser() finds names in passwd, with their homes", () => {
   using tree = new Tree(FILES);
-  assert.deepEqual(resolveUser(tree.root, "www", "app"), { uid: 33, name: "www", home: "/srv" });
+  assert.deepEqual(resolveUser(tree.root, "www", "app"), {
+    uid: 33,
+    name: "www",
+    home: "/srv",
+    shell: "/bin/sh",
+  });
   assert.deepEqual(resolveUser(tree.root, "odd", "app"), { uid: 1, name: "odd" });
   assert.equal(resolveGroup(tree.root, "staff", "app"), 50);
 });

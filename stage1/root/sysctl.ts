@@ -59,8 +59,24 @@ function settingPath(name: string): string {
   return name.replace(/[./]/g, (separator) => separator === "." ? "/" : ".");
 }
 
+/**
+ * What any user may do in a network that is the pod's own, unless a sysctl says otherwise: listen on all ports, and ping.
+ * Nothing of the host's is there.
+ */
+function openNetwork({ network, sysctls, privateUsers }: Pod): readonly Sysctl[] {
+  if (network.kind === "host") return [];
+  const lastGroup = privateUsers === undefined ? 2 ** 31 - 1 : privateUsers.count - 1;
+  const defaults: readonly Sysctl[] = [
+    ["net/ipv4/ip_unprivileged_port_start", "0"],
+    ["net/ipv4/ping_group_range", `0 ${lastGroup}`],
+  ];
+  return defaults.filter(([path]) => !sysctls.some(([other]) => other === path));
+}
+
 /** Init writes the sysctls through a /proc that nobody else sees, once it is in the pod's namespaces. */
-export function applySysctls(steps: Section, { sysctls }: Pod): void {
+export function applySysctls(steps: Section, pod: Pod): void {
+  const { sysctls } = pod;
+  openToUsers(steps, pod);
   if (sysctls.length === 0) return;
   const proc = slot("proc");
   const file = slot("file");
@@ -77,4 +93,24 @@ export function applySysctls(steps: Section, { sysctls }: Pod): void {
     steps.attempt("close it", "close", [file]);
   }
   steps.attempt("close the proc", "close", [proc]);
+}
+
+/**
+ * Applies {@linkcode openNetwork} by the host's /proc, which shows whoever opens a file there the sysctls of his own network
+ * namespace. Not every kernel has them: then an app needs CAP_NET_BIND_SERVICE and CAP_NET_RAW.
+ */
+function openToUsers(steps: Section, pod: Pod): void {
+  const file = slot("file");
+  for (const [path, value] of openNetwork(pod)) {
+    const done = `sysctl ${path}`;
+    steps.attempt(`open /proc/sys/${path}`, "openat", [
+      k.AT_FDCWD,
+      `/proc/sys/${path}`,
+      k.O_WRONLY | k.O_CLOEXEC,
+      0,
+    ], { store: file, branch: { when: "error", to: done } });
+    steps.attempt(`set /proc/sys/${path} to ${value}`, "write", [file, value, value.length]);
+    steps.attempt("close it", "close", [file]);
+    steps.label(done);
+  }
 }

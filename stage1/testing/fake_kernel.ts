@@ -73,6 +73,7 @@ export function testApp(name: string, changes: Partial<PodApp> = {}): PodApp {
     gid: 0,
     supplementaryGids: [],
     capabilities: DEFAULT_CAPABILITIES.map((each) => CAPABILITIES.indexOf(each)),
+    ambient: [],
     noNewPrivileges: false,
     mounts: [],
     ownEtc: [],

@@ -224,6 +224,9 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
     }),
   },
   "an ordinary user": { app: () => ({ uid: 1000, gid: 100, supplementaryGids: [1, 2, 3] }) },
+  "an ordinary user with capabilities": {
+    app: () => ({ uid: 1000, gid: 100, capabilities: [10, 13], ambient: [10, 13] }),
+  },
   "no new privileges": { app: () => ({ noNewPrivileges: true }) },
   "an administrator": { app: () => ({ capabilities: Array.from({ length: 41 }, (_, i) => i) }) },
   "a system call filter": {

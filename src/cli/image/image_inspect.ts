@@ -169,7 +169,7 @@ function appSecurity(app: App): Differences {
   const found = differences({
     capabilities: names,
     calls: filtered ? calls : "all",
-    noNewPrivileges: noNewPrivileges(app.isolators) || (filtered && !root),
+    noNewPrivileges: noNewPrivileges(app.isolators) ?? (filtered && !root),
     protectPaths: true,
     readOnlyRoot: false,
     user: app.user,

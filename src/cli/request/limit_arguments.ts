@@ -33,6 +33,9 @@ export function isolators(flags: Flags): readonly Isolator[] {
   }
   const made = ISOLATOR_FLAGS.filter(([flag]) => flags.isSet(flag))
     .map(([flag, name, value]) => isolator(name, value(flags), `--${flag}`));
+  if (flags.on("allow-new-privileges")) {
+    made.push(isolator("os/linux/no-new-privileges", false, "--allow-new-privileges"));
+  }
   const seccomp = filled(flags, "seccomp");
   return seccomp === undefined ? made : [...made, parseSeccompArgument(seccomp)];
 }

@@ -329,6 +329,12 @@ export const APP_FLAGS: readonly Flag[] = [
     aliases: ["cap-remove"],
   },
   {
+    name: "allow-new-privileges",
+    kind: "switch",
+    help: "Let setuid files and file capabilities work for an app of a user other than root",
+    scope: "app",
+  },
+  {
     name: "seccomp",
     kind: "text",
     value: "mode=retain|remove,[errno=NAME,]CALL,...",
