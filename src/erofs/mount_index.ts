@@ -55,12 +55,8 @@ export function mountIndex(files: IndexFiles, method: MountMethod): number {
     const paths = fds.map((fd) => held.use(loopDevice(fd)).path);
     return succeeded(mounted(paths, false), doing);
   }
-  const [index, ...devices] = fds.map((fd) => `/proc/self/fd/${fd}`);
-  // By descriptors where a path is too long. The index's is what people find in the list of mounts.
-  const paths = [
-    new TextEncoder().encode(files.index).length > MAX_OPTION ? index ?? "" : files.index,
-    ...devices,
-  ];
+  // By descriptors: the kernel takes at most 255 bytes for a path here, and the data directory may be deep.
+  const paths = fds.map((fd) => `/proc/self/fd/${fd}`);
   // Where pages are cached for the index's files, they need not be cached for the archive as well.
   const direct = fds.every(takesDirectReads);
   const first = mounted(paths, direct);
@@ -71,9 +67,6 @@ function succeeded(result: number, doing: string): number {
   if (result < 0) throw new KernelError(-result, doing);
   return result;
 }
-
-/** The kernel takes at most 255 bytes for the value of an option of a mount (fs/fsopen.c). */
-const MAX_OPTION = 255;
 
 type MountOption = readonly [key: string, value?: string];
 
