@@ -39,10 +39,22 @@ const COMMANDS = [
     `app ${name}`
   ),
   "fetch",
-  ...["build", "list", "cat-manifest", "inspect", "verify", "export", "extract", "render", "rm"]
+  ...[
+    "build",
+    "list",
+    "cat-manifest",
+    "inspect",
+    "verify",
+    "export",
+    "convert",
+    "extract",
+    "render",
+    "rm",
+  ]
     .map((name) => `image ${name}`),
-  ...["image gc", "image discover", "trust", "trust list", "trust revoke", "image trust-status"],
-  ...["config", "metadata-service", "api-service", "completion", "version", "help"],
+  ...["image gc", "image discover", "login", "logout", "image push", "image tags"],
+  ...["trust", "trust list", "trust revoke", "image trust-status"],
+  ...["config", "metadata-service", "api-service", "unit", "completion", "version", "help"],
 ];
 
 Deno.test("rkt help lists all commands on standard output", async () => {
