@@ -185,6 +185,22 @@ Deno.test("a layer goes on where the connection broke; a server that knows no ra
   }
 });
 
+Deno.test("refused: a layer that goes on with another range, or of another length", async () => {
+  for (const range of ["bytes 12-37/38", "bytes 10-37/39", "none"]) {
+    await using registry = new MockRegistry();
+    withImage(registry);
+    registry.fault = at(/blobs/, ({ headers, path }) => {
+      const bytes = registry.fixture.blobs.get(path.split("/").at(-1) ?? "");
+      if (bytes !== LAYER) return undefined;
+      if (headers.get("range") === null) {
+        return new Response(cutBody(LAYER, 10), { headers: { "content-length": "38" } });
+      }
+      return new Response(LAYER.slice(10), { status: 206, headers: { "content-range": range } });
+    });
+    await refuses(pull(registry), /sent another range of sha256:\w+ than it was asked for/);
+  }
+});
+
 Deno.test("too many requests: waited for where it is short, said in words where it is long", async () => {
   await using registry = new MockRegistry();
   withImage(registry);
