@@ -1,4 +1,5 @@
 /** Where images come from: registries, layouts and archives, behind one interface. */
+import { releaseChunk } from "../aci/bytes/release_chunk.ts";
 import { Failure } from "../failure.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { type Digest, digestAlgorithm } from "./digest.ts";
@@ -40,7 +41,8 @@ export interface ImageSource extends AsyncDisposable {
   manifest(): Promise<ResolvedManifest>;
   /**
    * The bytes of a blob of the image. They are checked as they are read: the stream fails at its end where size or digest
-   * differ, and at once where there are too many. Chunks belong to the reader. Several may be read side by side.
+   * differ, and at once where there are too many. A chunk is valid until the next one is read. Several may be read side by
+   * side.
    *
    * @throws {Failure} here or from the stream
    */
@@ -60,6 +62,7 @@ export function verifiedStream(
   const hasher = new DigestHasher(digestAlgorithm(digest));
   const reader = stream.getReader();
   let received = 0;
+  let last: Uint8Array<ArrayBuffer> | undefined;
   const verify = () => {
     if (received !== size) {
       throw new Failure(`${name}: ends after ${received} of ${size} bytes`);
@@ -71,6 +74,9 @@ export function verifiedStream(
   };
   return new ReadableStream({
     async pull(controller) {
+      // Left to the collector, chunks would pile up.
+      releaseChunk(last);
+      last = undefined;
       const { done, value } = await reader.read();
       if (done) {
         verify();
@@ -84,6 +90,7 @@ export function verifiedStream(
         throw error;
       }
       hasher.update(value);
+      last = value;
       controller.enqueue(value);
     },
     cancel: (reason) => reader.cancel(reason),
