@@ -66,7 +66,7 @@ for (const [name, complete] of Object.entries({ bash, fish })) {
   Deno.test(`${name} completes commands, flags and values`, async () => {
     const commands = await complete("rkt sta");
     assert.deepEqual(commands, ["status"]);
-    const images = await complete("rkt image c");
+    const images = await complete("rkt image ca");
     assert.deepEqual(images, ["cat-manifest"]);
     const flags = await complete("rkt run --pull-p");
     assert.ok(flags.some((flag) => /^--pull-policy=?$/.test(flag)), flags.join());
