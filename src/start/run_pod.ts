@@ -7,7 +7,7 @@
  */
 import { printNote } from "../linux/printable.ts";
 import { Failure } from "../failure.ts";
-import { createPod } from "../pod/directory/pod_directory.ts";
+import { checkNameIsFree, createPod } from "../pod/directory/pod_directory.ts";
 import { Store } from "../store/store.ts";
 import { program, programWithSymbols } from "../../stage1/engine/launch.ts";
 import type { Pod } from "../../stage1/pod.ts";
@@ -36,6 +36,7 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
   }
   if (Deno.uid() !== 0) throw new Failure("run needs root; try it with sudo");
   checkKernel();
+  if (request.pod.name !== undefined) checkNameIsFree(host.dataDir, request.pod.name);
   const files = raiseFileLimit();
   // Nobody collects the images until the pod's directory names them; the supervisor lets go of the lock then.
   using prepareLock = store.prepareLock();

@@ -1,7 +1,8 @@
 /** From a prepared pod to its supervisor in place of this process. */
 import { printNote } from "../linux/printable.ts";
+import { rktAnnotationValue } from "../appc/rkt_annotation.ts";
 import { Failure } from "../failure.ts";
-import { claimPod, type PodView } from "../pod/directory/pod_directory.ts";
+import { checkNameIsFree, claimPod, type PodView } from "../pod/directory/pod_directory.ts";
 import { privateUsersOf } from "../pod/make/private_users.ts";
 import { resolvedPod } from "../pod/make/resolved_pod.ts";
 import { program, programWithSymbols } from "../../stage1/engine/launch.ts";
@@ -37,6 +38,8 @@ export async function runPreparedPod(
     throw new Failure(`pod "${view.uuid}" is being run or removed by another rkt`);
   }
   const { pod: here, manifest, warnings } = await described(view, options, host);
+  const name = rktAnnotationValue(manifest.annotations, "podName");
+  if (name !== undefined) checkNameIsFree(host.dataDir, name);
   for (const warning of warnings) printNote(warning);
   const { pod } = await setUpPod(here, claimed.path, options, host, manifest, new World());
   try {

@@ -27,6 +27,7 @@ import type { Invocation } from "../grammar/command.ts";
 import { checkWishes } from "../../start/check_wishes.ts";
 import { checkSystemCalls, type Rendered } from "../../start/pod_parts.ts";
 import { hostOptions } from "../request/host_options.ts";
+import { podAndRest } from "../request/pod_arguments.ts";
 import { addedAppRequest, pullPolicy } from "../request/run_arguments.ts";
 import { findImages } from "../../start/find_images.ts";
 import { fillVolumes, imageVolumes } from "../../start/docker/image_volumes.ts";
@@ -34,15 +35,18 @@ import { podManifest } from "../../start/run_manifest.ts";
 import { unsupportedIsolators } from "../../start/warn_unsupported_isolators.ts";
 
 /** The words are `UUID IMAGE [app flags] [-- ARGUMENTS]`; to the grammar of images, the UUID is one. */
-export default async function add({ apps, flags, global, command }: Invocation): Promise<number> {
-  const [pod, app, ...others] = apps;
-  if (pod === undefined || app === undefined || others.length > 0) {
+export default async function add(invocation: Invocation): Promise<number> {
+  const { apps, flags, global, command } = invocation;
+  const fromFile = flags.text("uuid-file") !== undefined;
+  const [first, ...rest] = apps;
+  const [app, ...others] = fromFile ? apps : rest;
+  if (first === undefined || app === undefined || others.length > 0) {
     throw new Failure(
       `a pod and one image are needed; usage: rkt ${command.name} ${command.usage}`,
     );
   }
   if (Deno.uid() !== 0) throw new Failure("app add needs root; try it with sudo");
-  const view = openSandbox(global.dir, pod.image);
+  const view = openSandbox(global.dir, fromFile ? podAndRest(invocation).uuid : first.image);
   const host = hostOptions(global);
   const store = new Store(global.dir);
   using _images = store.prepareLock();

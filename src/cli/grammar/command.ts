@@ -20,6 +20,8 @@ export interface Command {
   readonly flags: readonly Flag[];
   /** The least and the greatest number of arguments; any number by default. */
   readonly arguments?: readonly [least: number, most: number];
+  /** Whether the pod is a part of another argument, so that `--uuid-file` stands for none of its own. */
+  readonly podInPath?: boolean;
   /** How flags and arguments mix: {@linkcode Grammar}, `"mixed"` by default. */
   readonly grammar?: Grammar;
   /** Two calls that a person can try. */

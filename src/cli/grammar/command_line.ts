@@ -132,7 +132,9 @@ function readArguments(
   let index = 0;
   while (index < rest.length) {
     const word = rest[index] ?? "";
-    if (word === "--" || (command.grammar === "command" && args.length > 1)) {
+    if (
+      word === "--" || (command.grammar === "command" && args.length > (own.has(UUID_FILE) ? 0 : 1))
+    ) {
       args.push(...rest.slice(word === "--" ? index + 1 : index));
       break;
     }
@@ -144,7 +146,7 @@ function readArguments(
     }
   }
   const global = globalFlags(raw);
-  if (!global.help) checkCount(command, args);
+  if (!global.help) checkCount(command, args, own.has(UUID_FILE) && command.podInPath !== true);
   return {
     command,
     flags: flagsOf(table, own),
@@ -154,8 +156,13 @@ function readArguments(
   };
 }
 
-function checkCount(command: Command, args: readonly string[]): void {
-  const [least, most] = command.arguments ?? [0, Infinity];
+/** The flag that stands for the argument that names a pod. */
+const UUID_FILE = "uuid-file";
+
+function checkCount(command: Command, args: readonly string[], podIsGiven: boolean): void {
+  const [all, atMost] = command.arguments ?? [0, Infinity];
+  // Where the pod may be missing, the command itself says what is wrong.
+  const [least, most] = podIsGiven && all > 0 ? [all - 1, atMost - 1] : [all, atMost];
   const usage = `usage: rkt ${command.name} ${command.usage}`.trimEnd();
   if (args.length < least) {
     throw new Failure(

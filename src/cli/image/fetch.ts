@@ -8,6 +8,12 @@ import type { Invocation } from "../grammar/command.ts";
 import type { Flags } from "../grammar/flags.ts";
 import { printLine } from "../print/output.ts";
 
+/** Where messages about progress go with `--quiet`. */
+const QUIET = {
+  message: () => {},
+  openProgress: async () => (await import("../../fetch/progress.ts")).quietProgress(() => {}),
+};
+
 /** `rkt fetch`: images into the store, all at once; prints their IDs in the order of the arguments. */
 export default async function fetch({ args, flags, global }: Invocation): Promise<number> {
   const signature = flags.text("signature");
@@ -16,6 +22,7 @@ export default async function fetch({ args, flags, global }: Invocation): Promis
   }
   const outcomes = await findImages(args.map((image) => ({ image, signature })), {
     ...fetchSettings(global),
+    ...flags.on("quiet") && QUIET,
     pullPolicy: pullPolicy(flags),
     untrusted: "fetch",
   });

@@ -15,14 +15,16 @@ import { chosenApp } from "../../pod/app/pod_app.ts";
 import { exitCode, podFiles } from "../../pod/directory/pod_details.ts";
 import { openPod, type PodView, refreshed } from "../../pod/directory/pod_directory.ts";
 import { type Attachment, DetachKeys, parseAttachMode } from "../request/attach_mode.ts";
+import { podAndRest } from "../request/pod_arguments.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printBytes, printLine } from "../print/output.ts";
 import { POLLOUT } from "../../linux/constants.ts";
 
 /** Runs the command. Ends when the pod ends, with the app's exit status, or when the user detaches. */
-export default async function run({ flags, args, global }: Invocation): Promise<number> {
+export default async function run(invocation: Invocation): Promise<number> {
+  const { flags, global } = invocation;
   if (Deno.uid() !== 0) throw new Failure("attach needs root; try it with sudo");
-  const pod = openPod(global.dir, args[0] ?? "");
+  const pod = openPod(global.dir, podAndRest(invocation).uuid);
   if (pod.state !== "running") {
     throw new Failure(`pod "${pod.uuid}" is ${pod.state}: only a running one can be attached to`);
   }

@@ -13,15 +13,17 @@ import {
 import { chosenApp } from "../../pod/app/pod_app.ts";
 import { openPod } from "../../pod/directory/pod_directory.ts";
 import type { Invocation } from "../grammar/command.ts";
+import { podAndRest } from "../request/pod_arguments.ts";
 import { printBytes } from "../print/output.ts";
 
-/** `UUID:PATH`. A path of the host with a colon in its first name has to begin with `./`. */
-const IN_POD = /^([^/:]+):(.*)$/s;
+/** `UUID:PATH`, or `:PATH` with --uuid-file. A path of the host with a colon in its first name has to begin with `./`. */
+const IN_POD = /^([^/:]*):(.*)$/s;
 
 const asItIs = (id: number): number => id;
 
 /** `rkt cp`: files between the host and an app. */
-export default async function run({ args, flags, global }: Invocation): Promise<number> {
+export default async function run(invocation: Invocation): Promise<number> {
+  const { args, flags, global } = invocation;
   const [from = "", to = ""] = args;
   const [source, target] = [IN_POD.exec(from), IN_POD.exec(to)];
   const inPod = source ?? target;
@@ -32,7 +34,11 @@ export default async function run({ args, flags, global }: Invocation): Promise<
   }
   if (Deno.uid() !== 0) throw new Failure("cp needs root; try it with sudo");
   const [, uuid = "", path = ""] = inPod;
-  const pod = openPod(global.dir, uuid);
+  const named = flags.text("uuid-file") !== undefined;
+  if (named !== (uuid === "")) {
+    throw new Failure("the pod is to be named once: UUID:PATH, or :PATH and --uuid-file");
+  }
+  const pod = openPod(global.dir, named ? podAndRest(invocation).uuid : uuid);
   const app = chosenApp(pod, flags.text("app"));
   using files = await openAppFiles(global.dir, pod, app, source === null ? "write" : "read");
   const end = { root: files.root, path: path || "/", name: `app "${app}": ${path || "/"}` };

@@ -12,6 +12,7 @@ import { enterPlan } from "../../../stage1/processes/enter.ts";
 import { becomeProgram } from "../../../stage1/engine/execute.ts";
 import { program } from "../../../stage1/engine/launch.ts";
 import type { PodApp } from "../../../stage1/pod.ts";
+import { podAndRest } from "../request/pod_arguments.ts";
 import type { Invocation } from "../grammar/command.ts";
 
 /** What is run where nothing is asked for: the first of them that the app has. */
@@ -19,10 +20,11 @@ const SHELLS = ["/bin/bash", "/bin/sh"];
 
 /** Runs the command; it returns only with an error. */
 export default async function run(
-  { args, flags, global, command }: Invocation,
+  invocation: Invocation,
 ): Promise<number> {
+  const { flags, global, command } = invocation;
   if (Deno.uid() !== 0) throw new Failure(`${command.name} needs root; try it with sudo`);
-  const [uuid = "", ...words] = args;
+  const { uuid, rest: words } = podAndRest(invocation);
   const pod = openPod(global.dir, uuid);
   if (pod.state !== "running") {
     throw new Failure(`pod "${pod.uuid}" is ${pod.state}: only a running one can be entered`);

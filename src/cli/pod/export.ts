@@ -5,11 +5,15 @@ import { openAppFiles } from "../../pod/app/app_files.ts";
 import { chosenApp } from "../../pod/app/pod_app.ts";
 import { openPod, type PodView, readPodFile } from "../../pod/directory/pod_directory.ts";
 import type { Invocation } from "../grammar/command.ts";
+import type { Flags } from "../grammar/flags.ts";
+import { splitPair } from "../grammar/key_values.ts";
+import { podAndRest } from "../request/pod_arguments.ts";
 import { printLine } from "../print/output.ts";
 
 /** `rkt export`: what an app of an ended pod has left, as an image. */
-export default async function run({ args, flags, global }: Invocation): Promise<number> {
-  const [uuid = "", out = ""] = args;
+export default async function run(invocation: Invocation): Promise<number> {
+  const { flags, global } = invocation;
+  const { uuid, rest: [out = ""] } = podAndRest(invocation);
   if (Deno.uid() !== 0) throw new Failure("export needs root; try it with sudo");
   const pod = openPod(global.dir, uuid);
   if (pod.state !== "exited" && pod.state !== "exited garbage") {
@@ -19,7 +23,7 @@ export default async function run({ args, flags, global }: Invocation): Promise<
   using files = await openAppFiles(global.dir, pod, app, "read");
   const imageId = await buildAci({
     rootfs: { fd: files.root, name: `app "${app}"` },
-    manifest: exportedManifest(pod, app),
+    manifest: exportedManifest(pod, app, flags),
     out,
     overwrite: flags.on("overwrite"),
     mapId: files.toApp,
@@ -29,7 +33,7 @@ export default async function run({ args, flags, global }: Invocation): Promise<
 }
 
 /** The manifest of the app's image. All that the image depended on is in the root now, and what it left out is not. */
-function exportedManifest(pod: PodView, app: string): string {
+function exportedManifest(pod: PodView, app: string, flags: Flags): string {
   const text = readPodFile(pod, `appsinfo/${app}/manifest`);
   if (text === undefined) {
     throw new Failure(`pod "${pod.uuid}" has lost the manifest of its app "${app}"`);
@@ -37,6 +41,16 @@ function exportedManifest(pod: PodView, app: string): string {
   const manifest: Record<string, unknown> = JSON.parse(text);
   delete manifest.dependencies;
   delete manifest.pathWhitelist;
+  const name = flags.text("name");
+  if (name !== undefined) manifest.name = name;
+  const labels = flags.all("label").map((each) => splitPair("--label", each));
+  if (labels.length > 0) {
+    const others = Array.isArray(manifest.labels) ? manifest.labels : [];
+    manifest.labels = [
+      ...others.filter((other) => !labels.some(([label]) => label === other?.name)),
+      ...labels.map(([name, value]) => ({ name, value })),
+    ];
+  }
   const exported = JSON.stringify(manifest);
   parseImageManifest(exported);
   return exported;

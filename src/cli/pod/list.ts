@@ -1,12 +1,15 @@
 import type { RawDirectory } from "../../linux/raw_directory.ts";
+import { Failure } from "../../failure.ts";
+import { type Listed, type Order, parseFilter, sorted } from "../../pod/view/choose_pods.ts";
 import { EndedPods } from "../../pod/view/ended_pods.ts";
 import {
   type Known,
   lookAtPods,
+  POD_STATES,
   podPath,
   type PodView,
 } from "../../pod/directory/pod_directory.ts";
-import { type AppSummary, type PodSummary, seePod } from "../../pod/view/pod_summary.ts";
+import { type AppSummary, seePod } from "../../pod/view/pod_summary.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { jsonText } from "../print/json.ts";
 import { print, printLines } from "../print/output.ts";
@@ -18,12 +21,18 @@ import { fullTime, timeAgo } from "../print/time.ts";
 const SHORT_UUID = 8;
 const SHORT_IMAGE_ID = 19;
 
-/** A pod and what there is to show of it. */
-type Listed = readonly [pod: PodView, summary: PodSummary];
-
 /** `rkt list`: all pods but those in the garbage, one line an app. */
 export default function run({ flags, global }: Invocation): Promise<number> {
-  const pods = listedPods(global.dir);
+  const states = flags.all("state");
+  const fits = flags.all("filter").map(parseFilter);
+  const known = states.find((state) => !POD_STATES.some((each) => each === state));
+  if (known !== undefined) {
+    throw new Failure(`--state: there is no state "${known}"; there are ${POD_STATES.join(", ")}`);
+  }
+  const chosen = listedPods(global.dir).filter((pod) =>
+    (states.length === 0 || states.includes(pod[0].state)) && fits.every((fit) => fit(pod))
+  );
+  const pods = sorted(chosen, orderOf(flags.text("sort")));
   const format = flags.text("format");
   if (format !== undefined) {
     const json = pods.map(([pod, summary]) => podJson(pod, summary));
@@ -31,8 +40,9 @@ export default function run({ flags, global }: Invocation): Promise<number> {
     return Promise.resolve(0);
   }
   const full = flags.on("full");
-  const rows = pods.flatMap((pod) => podRows(pod, full));
-  print(table(flags.on("no-legend") ? rows : [legend(full), ...rows]));
+  const named = pods.some(([, { name }]) => name !== undefined);
+  const rows = pods.flatMap((pod) => podRows(pod, full, named));
+  print(table(flags.on("no-legend") ? rows : [legend(full, named), ...rows]));
   return Promise.resolve(0);
 }
 
@@ -57,13 +67,18 @@ function listedPods(dataDir: string): readonly Listed[] {
   return pods.filter(([{ stage }]) => stage !== "garbage");
 }
 
-function legend(full: boolean): string[] {
-  const [imageId, ports] = full ? [["IMAGE ID"], ["PORTS"]] : [[], []];
-  const columns = ["STATE", "CREATED", "STARTED", "NETWORKS", ...ports];
+const ORDERS: readonly Order[] = ["created", "started", "name", "state", "uuid"];
+
+const orderOf = (word: string | undefined): Order =>
+  ORDERS.find((each) => each === word) ?? "created";
+
+function legend(full: boolean, named: boolean): string[] {
+  const [imageId, ports] = full ? [["IMAGE ID", "EXIT"], ["PORTS"]] : [[], []];
+  const columns = ["STATE", "CREATED", "STARTED", "NETWORKS", ...ports, ...named ? ["NAME"] : []];
   return ["UUID", "APP", "IMAGE NAME", ...imageId, ...columns];
 }
 
-function podRows([pod, summary]: Listed, full: boolean): string[][] {
+function podRows([pod, summary]: Listed, full: boolean, named: boolean): string[][] {
   const uuid = full ? pod.uuid : pod.uuid.slice(0, SHORT_UUID);
   const columns = [
     pod.state,
@@ -71,9 +86,10 @@ function podRows([pod, summary]: Listed, full: boolean): string[][] {
     shownTime(summary.startedAt, full),
     networksText(summary.networks),
     ...full ? [portsText(summary.ports)] : [],
+    ...named ? [summary.name ?? ""] : [],
   ];
   const [first, ...others] = summary.apps ?? [];
-  if (first === undefined) return [[uuid, "-", "-", ...full ? ["-"] : [], ...columns]];
+  if (first === undefined) return [[uuid, "-", "-", ...full ? ["-", "-"] : [], ...columns]];
   // What is true of the whole pod stands in its first line only.
   const blank = columns.map(() => "");
   return [
@@ -84,7 +100,8 @@ function podRows([pod, summary]: Listed, full: boolean): string[][] {
 
 function appCells(app: AppSummary, full: boolean): string[] {
   const version = app.imageVersion === undefined ? "" : `:${app.imageVersion}`;
-  const imageId = full ? [app.imageId.slice(0, SHORT_IMAGE_ID)] : [];
+  const exit = app.exitCode === undefined ? "" : `${app.exitCode}`;
+  const imageId = full ? [app.imageId.slice(0, SHORT_IMAGE_ID), exit] : [];
   return [app.name, app.imageName + version, ...imageId];
 }
 

@@ -8,25 +8,34 @@ import { type LogRecord, recordTime } from "../../pod/logs/log_records.ts";
 import { LOGS } from "../../../stage1/output/logger.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { exists } from "../../linux/exists.ts";
+import { podAndRest } from "../request/pod_arguments.ts";
 import { jsonText } from "../print/json.ts";
 import { print, printBytes, printLine } from "../print/output.ts";
 
 /** `rkt logs`: what the apps of a pod have written to streams that are kept. */
-export default async function run({ flags, args, global }: Invocation): Promise<number> {
-  const pod = openPod(global.dir, args[0] ?? "");
+export default async function run(invocation: Invocation): Promise<number> {
+  const { flags, global } = invocation;
+  const pod = openPod(global.dir, podAndRest(invocation).uuid);
   const apps = loggingApps(pod, flags.text("app"));
-  const since = flags.duration("since");
-  const from = since === undefined ? -Infinity : Date.now() - since;
+  const now = Date.now();
+  const from = now - (flags.duration("since") ?? Infinity);
+  const to = now - (flags.duration("until") ?? -Infinity);
+  const tail = flags.number("tail");
   const readers = apps.map((app) => new LogReader(logDirectory(global.dir, pod), app));
   const show = printer(apps, {
     json: flags.text("format") === "json",
     timestamps: flags.on("timestamps"),
     terminal: Deno.stdout.isTerminal(),
+    tail,
+    follow: flags.on("follow"),
   });
   const showAll = () => {
     for (const { app, record } of merged(readers)) {
-      if (record.seconds * 1000 + record.nanoseconds / 1e6 >= from) show.add(app, record);
+      const time = record.seconds * 1000 + record.nanoseconds / 1e6;
+      if (time >= from && time < to) show.add(app, record);
     }
+    // What comes later is shown as it comes.
+    show.caughtUp();
   };
   try {
     if (flags.on("follow")) {
@@ -63,6 +72,8 @@ function logDirectory(dataDir: string, pod: PodView): string {
 /** Shows records one after the other. */
 interface Printer {
   add(app: string, record: LogRecord): void;
+  /** All that was there when the command began has been added. */
+  caughtUp(): void;
   end(): void;
 }
 
@@ -70,12 +81,16 @@ interface Form {
   readonly json: boolean;
   readonly timestamps: boolean;
   readonly terminal: boolean;
+  /** Lines that are shown of what was there when the command began; absent for all. */
+  readonly tail: number | undefined;
+  readonly follow: boolean;
 }
 
 /** The output of one app, without anything added, comes byte for byte; else there are lines. */
 function printer(apps: readonly string[], form: Form): Printer {
-  if (!form.json && !form.timestamps && !form.terminal && apps.length === 1) {
-    return { add: (_, record) => printBytes(record.content), end: () => {} };
+  const plain = !form.json && !form.timestamps && !form.terminal && apps.length === 1;
+  if (plain && form.tail === undefined) {
+    return { add: (_, record) => printBytes(record.content), caughtUp: () => {}, end: () => {} };
   }
   const width = Math.max(...apps.map((app) => app.length));
   const lines = new LogLines();
@@ -90,8 +105,23 @@ function printer(apps: readonly string[], form: Form): Printer {
     printBytes(bytes);
     print("\n");
   };
+  let last: LogLine[] | undefined = form.tail === undefined ? undefined : [];
+  const take = (line: LogLine) => {
+    if (last === undefined) return show(line);
+    last.push(line);
+    if (last.length > (form.tail ?? 0)) last.shift();
+  };
+  const caughtUp = () => {
+    last?.forEach(show);
+    last = undefined;
+  };
   return {
-    add: (app, record) => lines.add(app, record).forEach(show),
+    add: (app, record) => lines.add(app, record).forEach(take),
+    caughtUp: () => {
+      // A line that is not finished is the last one of what is there.
+      if (last !== undefined && !form.follow) lines.rest().forEach(take);
+      caughtUp();
+    },
     end: () => lines.rest().forEach(show),
   };
 }

@@ -4,12 +4,14 @@ import { openPod } from "../../pod/directory/pod_directory.ts";
 import { runPreparedPod } from "../../start/run_prepared_pod.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { hostOptions } from "../request/host_options.ts";
+import { podAndRest } from "../request/pod_arguments.ts";
 import { runOptions } from "../request/run_arguments.ts";
 
 /** Runs the command; it returns only with an error, or after `--dry-run`. */
-export default async function run({ flags, args, global }: Invocation): Promise<number> {
+export default async function run(invocation: Invocation): Promise<number> {
+  const { flags, global } = invocation;
   const options = runOptions(flags);
-  const [uuid = ""] = args;
+  const { uuid } = podAndRest(invocation);
   if (!options.dryRun && Deno.uid() !== 0) {
     throw new Failure("run-prepared needs root; try it with sudo");
   }

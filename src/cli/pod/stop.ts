@@ -17,11 +17,12 @@ interface Manner {
   readonly kill: boolean;
 }
 
-/** `--force` alone kills at once, with `--timeout` it kills what has not ended by then. */
+/** What has not ended when the time is over is killed, unless `--no-kill` leaves it; `--force` alone kills at once. */
 function manner(flags: Flags): Manner {
-  const kill = flags.on("force");
+  const force = flags.on("force");
+  if (force && flags.on("no-kill")) throw new Failure("--force and --no-kill exclude each other");
   const patience = flags.duration("timeout") ?? 0;
-  return { kill, patience: kill && !flags.isSet("timeout") ? 0 : patience };
+  return { kill: !flags.on("no-kill"), patience: force && !flags.isSet("timeout") ? 0 : patience };
 }
 
 /** `rkt stop`: ends running pods, and returns when they have ended. */
@@ -72,7 +73,9 @@ async function stop(dataDir: string, pod: PodView, { patience, kill }: Manner): 
     if (!(error instanceof TimedOut)) throw error;
     if (kill && patience > 0) return await stop(dataDir, pod, { patience: 0, kill });
     const got = kill ? "SIGKILL" : "SIGTERM";
-    const help = kill ? "is the kernel stuck in one of its processes?" : "--force kills it";
+    const help = kill
+      ? "is the kernel stuck in one of its processes?"
+      : "without --no-kill it is killed";
     throw new Failure(
       `pod "${pod.uuid}" has got ${got}, but has not ended after ${
         (kill ? KILLED_WITHIN : patience) / 1000

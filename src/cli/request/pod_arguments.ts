@@ -26,6 +26,21 @@ export function podArguments(
   return [first, ...others];
 }
 
+/**
+ * The one pod of a command that takes more than pods, and its other arguments.
+ *
+ * @throws {Failure} where the file can't be read
+ */
+export function podAndRest({ args, flags }: Pick<Invocation, "args" | "flags">): {
+  readonly uuid: string;
+  readonly rest: readonly string[];
+} {
+  const file = flags.text("uuid-file");
+  if (file !== undefined) return { uuid: uuidIn(file), rest: args };
+  const [uuid = "", ...rest] = args;
+  return { uuid, rest };
+}
+
 function uuidIn(file: string): string {
   let text;
   try {

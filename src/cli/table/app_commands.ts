@@ -40,7 +40,7 @@ export const APP_COMMANDS: readonly Command[] = [
       "The app does not run until `rkt app start`. By default it has no input, and `rkt logs` shows its output.",
     ],
     grammar: "apps",
-    flags: [...ADD_FLAGS, ...OLD_PULL_FLAGS, ...APP_FLAGS],
+    flags: [...ADD_FLAGS, ...OLD_PULL_FLAGS, ...APP_FLAGS, UUID_FILE],
     examples: [
       "rkt app add 42029c62 example.com/app --name=web",
       "rkt app add 42029c62 example.com/busybox --exec /bin/sleep -- 60",
@@ -126,7 +126,7 @@ export const APP_COMMANDS: readonly Command[] = [
     summary: "Run a command in an app, as enter does",
     usage: "[--app=APP] UUID [COMMAND [ARGUMENT ...]]",
     grammar: "command",
-    flags: [APP_CHOICE, PRIVILEGED],
+    flags: [APP_CHOICE, PRIVILEGED, UUID_FILE],
     arguments: [1, Infinity],
     examples: ["rkt app exec --app=web 42029c62", "rkt app exec --app=web 42029c62 -- /bin/ps"],
     load: () => import("../pod/enter.ts"),

@@ -11,6 +11,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     usage: "[flags] IMAGE ...",
     flags: [
       FULL,
+      { name: "quiet", kind: "switch", help: "Print nothing but the IDs, and errors" },
       {
         name: "pull-policy",
         kind: "text",

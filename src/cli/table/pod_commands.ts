@@ -70,7 +70,7 @@ export const POD_COMMANDS: readonly Command[] = [
     group: "Pods",
     summary: "Run a pod that was prepared",
     usage: "[flags] UUID",
-    flags: RUN_FLAGS,
+    flags: [...RUN_FLAGS, UUID_FILE],
     arguments: [1, 1],
     examples: [
       "rkt run-prepared 42029c62",
@@ -83,9 +83,31 @@ export const POD_COMMANDS: readonly Command[] = [
     group: "Pods",
     summary: "List pods and their apps",
     usage: "[flags]",
-    flags: [FULL, NO_LEGEND, FORMAT],
+    about: [
+      "The newest pods come first. A column with the names of pods is there where a pod has one; --full adds the exit " +
+      "statuses of apps.",
+      "--filter takes name=, app= and image= (of an image, with or without its version), label= and annotation= (of an " +
+      "app, NAME or NAME=VALUE); all that are given must fit.",
+    ],
+    flags: [FULL, NO_LEGEND, FORMAT, {
+      name: "state",
+      kind: "list",
+      value: "STATE",
+      help: "Only pods in one of these states, like running or exited",
+    }, {
+      name: "filter",
+      kind: "texts",
+      value: "KEY=VALUE",
+      help: "Only pods that fit: name, app, image, label or annotation",
+    }, {
+      name: "sort",
+      kind: "text",
+      oneOf: ["created", "started", "name", "state", "uuid"],
+      default: "created",
+      help: "What the list is sorted by",
+    }],
     arguments: [0, 0],
-    examples: ["rkt list", "rkt list --full --format=json-pretty"],
+    examples: ["rkt list --state=running", "rkt list --full --filter=app=web --sort=started"],
     load: () => import("../pod/list.ts"),
   },
   {
@@ -126,18 +148,23 @@ export const POD_COMMANDS: readonly Command[] = [
     summary: "Stop running pods",
     usage: "[flags] UUID ...",
     flags: [
-      { name: "force", kind: "switch", help: "Kill the apps: at once, or after --timeout" },
+      { name: "force", kind: "switch", help: "Kill the apps at once; with --timeout after that" },
       {
         name: "timeout",
         kind: "duration",
         default: "10s",
-        help: "How long the apps have to end after TERM, before rkt gives up",
+        help: "How long the apps have to end after TERM, before they are killed",
+      },
+      {
+        name: "no-kill",
+        kind: "switch",
+        help: "Give up when the time is over, and leave the apps running",
       },
       UUID_FILE,
     ],
     examples: [
       "rkt stop --timeout=1m 42029c62 e127f3b8",
-      "rkt stop --timeout=5s --force 42029c62",
+      "rkt stop --timeout=5s --no-kill 42029c62",
     ],
     load: () => import("../pod/stop.ts"),
   },
@@ -189,7 +216,7 @@ export const POD_COMMANDS: readonly Command[] = [
       "Where input and output are a terminal, the command gets a terminal of its own in the app.",
     ],
     grammar: "command",
-    flags: [APP_CHOICE, PRIVILEGED],
+    flags: [APP_CHOICE, PRIVILEGED, UUID_FILE],
     arguments: [1, Infinity],
     examples: ["rkt enter 42029c62", "rkt enter --app=db 42029c62 /bin/ls -l /data"],
     load: () => import("../pod/enter.ts"),
@@ -203,6 +230,9 @@ export const POD_COMMANDS: readonly Command[] = [
       { name: "app", kind: "text", value: "APP", help: "Of this app only" },
       { name: "follow", kind: "switch", short: "f", help: "Go on as more is logged" },
       { name: "since", kind: "duration", help: "Of this last time only" },
+      { name: "until", kind: "duration", help: "Only what is older than this" },
+      { name: "tail", kind: "number", value: "LINES", help: "Only the last so many lines" },
+      UUID_FILE,
       {
         name: "timestamps",
         kind: "switch",
@@ -238,6 +268,7 @@ export const POD_COMMANDS: readonly Command[] = [
         default: "auto",
         help: "auto, list, tty, tty-in, tty-out, or some of stdin,stdout,stderr",
       },
+      UUID_FILE,
     ],
     arguments: [1, 1],
     about: [
@@ -257,11 +288,13 @@ export const POD_COMMANDS: readonly Command[] = [
     about: [
       "PATH is a file or a directory. A directory that exists gets the copy with its name, a path that ends with " +
       "/. means what is in it. - is a tar archive on standard input or output.",
+      "With --uuid-file the path in the pod begins with a colon, :PATH.",
       "Owners, modes, times and links are kept. From a pod come no setuid bits, and device nodes and sockets stay " +
       "where they are.",
     ],
-    flags: [APP_CHOICE],
+    flags: [APP_CHOICE, UUID_FILE],
     arguments: [2, 2],
+    podInPath: true,
     examples: ["rkt cp 42029c62:/var/log/app.log .", "rkt cp app.conf 42029c62:/etc/app.conf"],
     load: () => import("../pod/cp.ts"),
   },
@@ -273,6 +306,19 @@ export const POD_COMMANDS: readonly Command[] = [
     flags: [
       APP_CHOICE,
       OVERWRITE,
+      {
+        name: "name",
+        kind: "text",
+        value: "NAME",
+        help: "The image's name, in place of the app's",
+      },
+      {
+        name: "label",
+        kind: "texts",
+        value: "NAME=VALUE",
+        help: "A label of the image, in place of one of this name",
+      },
+      UUID_FILE,
     ],
     arguments: [2, 2],
     examples: ["rkt export 42029c62 app.aci", "rkt export --app=db --overwrite 42029c62 db.aci"],

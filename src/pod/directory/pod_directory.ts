@@ -27,17 +27,21 @@ import { syncDirectory, syncFileSystem } from "../../linux/sync.ts";
 export type PodStage = typeof STAGES[number];
 
 /** The states of a pod, as `rkt list` prints them. */
-export type PodState =
-  | "embryo"
-  | "preparing"
-  | "aborted prepare"
-  | "prepared"
-  | "running"
-  | "exited"
-  | "exited deleting"
-  | "exited garbage"
-  | "deleting"
-  | "garbage";
+export const POD_STATES = [
+  "embryo",
+  "preparing",
+  "aborted prepare",
+  "prepared",
+  "running",
+  "exited",
+  "exited deleting",
+  "exited garbage",
+  "deleting",
+  "garbage",
+] as const;
+
+/** One of {@linkcode POD_STATES}. */
+export type PodState = typeof POD_STATES[number];
 
 /** What a directory means while its lock is held, and while it is free. */
 const STATES: Readonly<Record<PodStage, { readonly held: PodState; readonly free: PodState }>> = {
@@ -279,12 +283,20 @@ export const NAME_FILE = "pod-name";
 const ALIVE: readonly PodState[] = ["preparing", "prepared", "running"];
 
 /**
- * Finds a pod by its name: the one that runs or will, or if there is none, the newest of those that have ended.
+ * Refuses a name that a running pod has: whoever asks for the pod by its name is to get one.
  *
- * @throws {Failure} where several run or will
+ * @throws {Failure}
  */
-function podNamed(dataDir: string, name: string): PodView | undefined {
-  if (!/^[a-z0-9][a-z0-9-]*$/.test(name)) return undefined;
+export function checkNameIsFree(dataDir: string, name: string): void {
+  const running = podsNamed(dataDir, name).find(({ state }) => state === "running");
+  if (running === undefined) return;
+  throw new Failure(
+    `--pod-name: pod "${running.uuid}" is called "${name}" and runs; stop it, or choose another name`,
+  );
+}
+
+/** All pods that have a name. */
+function podsNamed(dataDir: string, name: string): readonly PodView[] {
   const pods: PodView[] = [];
   for (const stage of STAGES) {
     for (const uuid of uuidsIn(dataDir, stage)) {
@@ -294,13 +306,24 @@ function podNamed(dataDir: string, name: string): PodView | undefined {
       if (view !== undefined && !pods.some((each) => each.uuid === uuid)) pods.push(view);
     }
   }
+  return pods;
+}
+
+/**
+ * Finds a pod by its name: the one that runs or will, or if there is none, the newest of those that have ended.
+ *
+ * @throws {Failure} where several run or will
+ */
+function podNamed(dataDir: string, name: string): PodView | undefined {
+  if (!/^[a-z0-9][a-z0-9-]*$/.test(name)) return undefined;
+  const pods = podsNamed(dataDir, name);
   const alive = pods.filter(({ state }) => ALIVE.includes(state));
   if (alive.length > 1) {
     const uuids = alive.map(({ uuid }) => uuid.slice(0, 8)).join(", ");
     throw new Failure(`${alive.length} pods are called "${name}" (${uuids}); give a UUID`);
   }
   const age = (pod: PodView) => fileTimes(`${pod.path}/${NAME_FILE}`)?.modified ?? 0;
-  return alive[0] ?? pods.sort((a, b) => age(b) - age(a))[0];
+  return alive[0] ?? pods.toSorted((a, b) => age(b) - age(a))[0];
 }
 
 function startsWith(prefix: string): (uuid: string) => boolean {
