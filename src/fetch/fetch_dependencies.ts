@@ -2,6 +2,7 @@
 import type { Dependency } from "../appc/dependency.ts";
 import type { StoreKey } from "../appc/image_id.ts";
 import { imageNameText } from "../appc/image_name.ts";
+import { hasLabels } from "../appc/label.ts";
 import { Failure } from "../failure.ts";
 import { checkImageCount, dependsOnItself } from "../store/image_graph.ts";
 import type { StoredImage } from "../store/stored_image.ts";
@@ -24,14 +25,17 @@ export interface DependencyOptions {
 export class Dependencies {
   readonly #session: FetchSession;
   readonly #options: DependencyOptions;
+  readonly #named: readonly StoredImage[];
   /** The images right below each image that was looked at, or on the way to that. */
   readonly #below = new Map<StoreKey, Promise<readonly StoredImage[]>>();
   /** What is looked for now, by what is asked: several images ask for the same one. */
   readonly #asked = new Map<string, Promise<StoredImage>>();
 
-  constructor(session: FetchSession, options: DependencyOptions) {
+  /** @param named the images that the command names: one of them is what another depends on, whatever else there is */
+  constructor(session: FetchSession, options: DependencyOptions, named: readonly StoredImage[]) {
     this.#session = session;
     this.#options = options;
+    this.#named = named;
   }
 
   /**
@@ -84,8 +88,14 @@ export class Dependencies {
         checkIdentity(`dependency ${imageID}`, stored.manifest, { image });
         return stored;
       }
-    } else if (pullPolicy !== "update") {
-      const stored = await this.#trusted(await store.resolve(image));
+    } else {
+      const named = this.#named.findLast(({ manifest }) =>
+        manifest.name === image.name && hasLabels(manifest.labels, image.labels)
+      );
+      if (named !== undefined) return named;
+      const stored = pullPolicy === "update"
+        ? undefined
+        : await this.#trusted(await store.resolve(image));
       if (stored !== undefined) return stored;
     }
     if (pullPolicy === "never") {

@@ -33,7 +33,11 @@ export async function fetchImages(
       )
     ),
   );
-  const dependencies = new Dependencies(session, options);
+  const dependencies = new Dependencies(
+    session,
+    options,
+    named.flatMap((each) => each.status === "fulfilled" ? each.value : []),
+  );
   return await Promise.allSettled(named.map(async (outcome) => {
     if (outcome.status === "rejected") throw outcome.reason;
     await dependencies.fetch(outcome.value);

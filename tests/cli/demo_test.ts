@@ -26,7 +26,7 @@ Deno.test("deno task demo shows images, pods, a server and signatures, and leave
   const [out, err] = [output.stdout, output.stderr].map((bytes) => new TextDecoder().decode(bytes));
   assert.equal(output.code, 0, `${out}${err}`);
   const expected = [
-    /^\$ rkt run --net=none --hostname=demo example\.com\/busybox:1\ndemo$/m,
+    /^\$ rkt --insecure-options=image run --net=none --hostname=demo example\.com\/busybox:1\ndemo$/m,
     /\n# \(exit status 7\)\n/,
     /\n {4}own namespaces {2}mount, PID, UTS, IPC, network, cgroup\n/,
     /\nhello\n\n\$ rkt logs \$\(cat pair\)\nwriter \| written\n/,
