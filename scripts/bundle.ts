@@ -27,7 +27,7 @@ export const ENTRY_LIMIT = 150_000;
 export const HOT_COMMANDS: readonly string[] = ["run"];
 
 /** What the entry imports lazily in place of a command: a recipe's networks (src/start/cache/start_cache.ts). */
-const SHORTCUTS: readonly string[] = ["replay_start", "rejoin", "network_fast_path"];
+const SHORTCUTS: readonly string[] = ["replay_start", "network_fast_path"];
 
 const HOT_NODE_MODULES: ReadonlySet<string> = new Set(["node:sqlite"]);
 

@@ -80,7 +80,7 @@ export async function podParts(
       dataDir: store.dataDir,
       kind,
       tree: (app) => trees.get(app) ?? "",
-      looked: (path) => void world.isDirectory(path, "content"),
+      looked: (path) => world.entry(absolute(path)),
     },
     host.confinement,
   );

@@ -79,6 +79,13 @@ export class World {
     return (new DataView(status.buffer).getUint16(STATX.mode, true) & TYPE_MASK) === S_IFDIR;
   }
 
+  /** Notes what stands at a path, a link as itself. What names nothing is no condition. */
+  entry(path: string): void {
+    const status = new Uint8Array(STATX.bytes);
+    if (!this.#statx(path, AT_SYMLINK_NOFOLLOW, status)) return;
+    this.#conditions.push({ kind: "status", path, part: "content", link: true, status });
+  }
+
   /**
    * The bytes of a small file.
    *

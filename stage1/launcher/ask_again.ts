@@ -101,14 +101,14 @@ function askAccess(s: Section, { path, errno }: Of<"access">): void {
 
 function askStatus(
   s: Section,
-  { path, part, status: known }: Of<"status">,
+  { path, part, link, status: known }: Of<"status">,
   { status }: Room,
   i: number,
 ): void {
   s.attempt(`${path} is what it was`, "statx", [
     k.AT_FDCWD,
     path,
-    0,
+    link ? k.AT_SYMLINK_NOFOLLOW : 0,
     k.STATX_BASIC_STATS,
     status,
   ], { branch: { when: "error", to: STALE } });

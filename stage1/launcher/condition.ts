@@ -18,7 +18,9 @@ export type Condition =
     readonly kind: "status";
     readonly path: string;
     readonly part: StatusPart;
-    /** The `struct statx` that was found, links followed. */
+    /** Whether a link that stands at the path itself is looked at, and not what it leads to. */
+    readonly link?: true;
+    /** The `struct statx` that was found. */
     readonly status: Uint8Array<ArrayBuffer>;
   }
   | { readonly kind: "content"; readonly path: string; readonly bytes: Uint8Array<ArrayBuffer> }

@@ -12,6 +12,7 @@ import * as k from "../../src/linux/constants.ts";
 import { assemble, type Layout } from "../engine/assemble.ts";
 import type { Architecture } from "../engine/machine/engine.ts";
 import {
+  type Address,
   addressOf,
   mutableStruct,
   type Plan,
@@ -24,6 +25,8 @@ import {
 import { USER_NAMESPACE } from "../root/private_users.ts";
 import { askAgain, STALE } from "./ask_again.ts";
 import type { Condition } from "./condition.ts";
+import { joinNetwork } from "./join_network.ts";
+import type { NetworkReplay } from "./network_replay.ts";
 import { makeUsers, type UsersHoles } from "./replay_users.ts";
 import { ENTRY_ADDRESS, HEADER } from "./start_entry.ts";
 
@@ -42,6 +45,8 @@ export interface Replay {
   readonly podMode: number;
   /** Where the pod has users of its own. */
   readonly users?: UsersHoles;
+  /** Where the pod joins a network, and the descriptor of the namespace that its supervisor expects. */
+  readonly network?: NetworkReplay & { readonly namespace: number };
 }
 
 const UUID_SIZE = 36;
@@ -56,7 +61,7 @@ function fromLauncher(s: Section, offset: number, store: Slot): void {
 
 /** The plan of a replay. */
 export function replayPlan(replay: Replay): Plan {
-  const { dataDirectory, uuidFile, uuidAt } = replay;
+  const { dataDirectory, uuidFile, uuidAt, network } = replay;
   const s = new Section();
   const lock = slot("prepare lock");
   const directory = slot("pod directory");
@@ -155,6 +160,11 @@ export function replayPlan(replay: Replay): Plan {
     });
   }
   if (replay.users !== undefined) makeUsers(s, replay.users, program, "undo");
+  if (network !== undefined) {
+    const record = recordPath(s, network.records, addressOf(path, embryo.length));
+    const { namespace } = network;
+    joinNetwork(s, { network, uuid, record, directory, program, namespace }, "undo");
+  }
   s.attempt("seal it", "fcntl", [program, k.F_ADD_SEALS, ALL_SEALS], {
     branch: { when: "error", to: "undo" },
   });
@@ -191,6 +201,22 @@ export function replayPlan(replay: Replay): Plan {
   return { setup: s.items, resident: [] };
 }
 
+/** The path of the pod's record of its networks. */
+function recordPath(s: Section, records: string, uuid: Address): Address {
+  const word = slot("part of the UUID");
+  const directory = encode(`${records}/`);
+  const path = mutableStruct(
+    "path of the record",
+    ["directory", directory.length, directory],
+    ["uuid", 48, new Uint8Array(48)],
+  );
+  for (let i = 0; i < UUID_SIZE + 4; i += 8) {
+    s.compute("load", [{ ...uuid, offset: uuid.offset + i }], { store: word });
+    s.compute("put", [addressOf(path, directory.length + i), word]);
+  }
+  return addressOf(path);
+}
+
 function writeUuid(s: Section, path: string, uuid: ReturnType<typeof addressOf>): void {
   const file = slot("uuid file");
   const written = slot("written");
@@ -212,9 +238,16 @@ export function replayBytes(
   architecture: Architecture,
 ): Uint8Array<ArrayBuffer> {
   const layout: Layout = assemble(replayPlan(replay), architecture);
-  const images = layout.emit({ setup: address, data: address + layout.size.setup });
-  const bytes = new Uint8Array(layout.size.setup + layout.size.data);
+  const { setup, data, resident } = layout.size;
+  // What structures in memory refer to is of the section that stays.
+  const images = layout.emit({
+    setup: address,
+    data: address + setup,
+    resident: address + setup + data,
+  });
+  const bytes = new Uint8Array(setup + data + resident);
   bytes.set(images.setup);
-  bytes.set(images.data, layout.size.setup);
+  bytes.set(images.data, setup);
+  bytes.set(images.resident, setup + data);
   return bytes;
 }

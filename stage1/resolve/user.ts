@@ -111,6 +111,8 @@ export class ImageRoot implements Disposable {
     if (fd === -ERRNO.ENOENT || fd === -ERRNO.ENOTDIR || fd === -ERRNO.ELOOP) return undefined;
     if (fd < 0) throw new Failure(`${path} of the image can't be opened: ${errnoText(-fd)}`);
     try {
+      // The link on the way, if it is one, and what it leads to below this root.
+      this.looked?.(`${this.path}/${path}`);
       this.looked?.(Deno.readLinkSync(`/proc/self/fd/${fd}`));
       return use(fd);
     } finally {

@@ -2,6 +2,7 @@
 import * as k from "../../src/linux/constants.ts";
 import type { Plan } from "../engine/plan.ts";
 import { launcherPlan } from "../launcher/launcher.ts";
+import type { Template } from "../launcher/network_replay.ts";
 import { type Replay, replayPlan } from "../launcher/replay.ts";
 import type { Pod, PodApp } from "../pod.ts";
 import { enterPlan } from "../processes/enter.ts";
@@ -322,7 +323,37 @@ const REPLAYS: readonly Replay[] = [
     ...{ conditions: [], dataDirectory: "/data", uuidAt: [100], prepareLock: 200, podMode: 0o700 },
     users: { numbersAt: [10, 20], digitsAt: [30], digits: 10 },
   },
+  {
+    ...{ conditions: [], dataDirectory: "/data", uuidAt: [100], prepareLock: 200, podMode: 0o700 },
+    network: testNetwork(),
+  },
 ];
+
+/** A network with rules and a port. */
+function testNetwork(): NonNullable<Replay["network"]> {
+  const template = (...holes: Template["holes"]): Template => ({ hex: "00".repeat(64), holes });
+  return {
+    ...{ namespace: 201, records: "/data/networks", info: ['{"ip":"', '","ips":["', '/24"]}'] },
+    range: { directory: "/ipam/net", first: 0x0a010002, last: 0x0a0100fe, gateway: 0x0a010001 },
+    link: template(["link", 0, 40, 15]),
+    podLink: template(),
+    podEnd: template(["podIndex", 0, 16, 4], ["address", 3, 31, 1]),
+    hostEnd: template(["hostIndex", 0, 16, 4], ["addressNumber", 0, 32, 4]),
+    rules: template(["uuid", 0, 4, 36], ["generation", 0, 44, 4]),
+    noRules: template(["uuid", 0, 4, 36]),
+    ports: {
+      hostPorts: [8080, 8081],
+      listeners: ["00".repeat(72), "01".repeat(72)],
+      generation: "02".repeat(20),
+      others: ["03".repeat(40), "04".repeat(40)],
+      keys: ["1f900600", "1f910600"],
+    },
+    program: [[[500], template(["uuid", 0, 4, 36])], [
+      [700, 800],
+      template(["addressFile", 0, 20, 16]),
+    ]],
+  };
+}
 
 /** Plans that run before rkt, beside it, or in a child of it. */
 function helperPlans(): readonly NamedPlan[] {

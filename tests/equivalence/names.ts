@@ -45,7 +45,9 @@ export class Names {
 
   /** The text with names for values. */
   replaced(text: string): string {
-    let all = text.replaceAll(UUID, "UUID");
+    let all = text.replaceAll(UUID, "UUID").replaceAll(/\/proc\/\d+\//g, "/proc/PID/")
+      // The name of a program of busybox until it has its own.
+      .replaceAll("Name:\texe", "Name:\tsleep");
     for (const [value, name] of this.#values) {
       all = all.replaceAll(
         new RegExp(`(?<![\\d.])${value.replaceAll(".", "\\.")}(?![\\d])`, "g"),

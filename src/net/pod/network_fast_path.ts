@@ -11,7 +11,7 @@ import { isExternal } from "../plugins/plugins.ts";
 import { POD_NAMESPACE } from "../kernel/namespace.ts";
 import { type Forward, forwardOf, type StoredForward, storedForward } from "../model/forward.ts";
 import { readRecord } from "./net_info.ts";
-import type { CachedNetwork } from "./rejoin.ts";
+import type { NetworkReplay } from "../../../stage1/launcher/network_replay.ts";
 import { setUpNetworks } from "./set_up.ts";
 import type { PodNetworks } from "./take_down.ts";
 
@@ -28,8 +28,13 @@ export interface CachedNetworks {
   readonly addressLength?: number;
   /** Where in the program each message, each path, and last the address stands. */
   readonly parts: readonly { readonly at: readonly number[]; readonly length: number }[];
-  /** The prepared messages; absent where a network needs the full set-up. */
-  readonly rejoin?: CachedNetwork;
+}
+
+/** Networks as they were recorded. */
+export interface RecordedNetworks {
+  readonly cached: CachedNetworks;
+  /** What the launcher joins; absent where a network needs the full set-up. */
+  readonly replay?: NetworkReplay & { readonly namespace: number };
 }
 
 /** Paths, texts and arguments of configurations: two keys are equal only if every configuration is the same. */
@@ -87,7 +92,7 @@ export interface JoinedPod {
 export async function recordNetworks(
   pod: JoinedPod,
   program: Uint8Array,
-): Promise<CachedNetworks | undefined> {
+): Promise<RecordedNetworks | undefined> {
   const { localConfig, asked, chosen, forwards, address, tearDown } = pod;
   if (!chosen.every(isPlain) || tearDown.command !== undefined) return undefined;
   // windows-1252, which this label means, maps every byte to a character of its own.
@@ -98,16 +103,13 @@ export async function recordNetworks(
   }));
   if (parts.some(({ at }) => at.length === 0)) return undefined;
   const { recordRejoin } = await import("./record_rejoin.ts");
-  const rejoin = recordRejoin(chosen, { ...pod, infos: readRecord(pod), parts });
-  return {
-    localConfig,
-    asked,
-    key: confKey(chosen),
-    forwards: forwards.map(storedForward),
+  const replay = recordRejoin(chosen, { ...pod, infos: readRecord(pod), parts });
+  const cached = {
+    ...{ localConfig, asked, key: confKey(chosen) },
+    ...{ forwards: forwards.map(storedForward), parts },
     ...address !== undefined && { addressLength: address.length },
-    parts,
-    ...rejoin && { rejoin },
   };
+  return { cached, ...replay && { replay: { ...replay, namespace: POD_NAMESPACE } } };
 }
 
 /** Reads the configurations of cached networks again. Undefined where one has changed. */

@@ -1,4 +1,7 @@
-/** Records what rejoin.ts needs, from the same requests that set_up.ts sends. */
+/**
+ * Records what a repeated start needs to join a network (stage1/launcher/join_network.ts), from the same requests that
+ * set_up.ts sends.
+ */
 import { boolean, type JsonObject } from "../../appc/json_value.ts";
 import { type Bytes, concat } from "../../linux/bytes.ts";
 import { AF_INET, AF_INET6, type IpAddress, lastOf, prefixText } from "../model/address.ts";
@@ -18,6 +21,7 @@ import {
 import { natRequest } from "./nat_request.ts";
 import { setName, TABLE } from "../nat/nat_table.ts";
 import { type NetInfo, recordPath } from "./net_info.ts";
+import { hostLinkName } from "../model/host_link_name.ts";
 import { POD_NAMESPACE } from "../kernel/namespace.ts";
 import { acknowledged, type Request } from "../kernel/netlink.ts";
 import type { ChosenNetwork } from "../plugins/networks.ts";
@@ -28,13 +32,12 @@ import { mtuField, podLinkRequests, podRouteRequests } from "../types/pod_link.t
 import { bringUpRequests, guardRequests } from "../types/host_link.ts";
 import { hostEndRequests, ptpGuard, vethRequest } from "../types/ptp.ts";
 import {
-  ADDRESS_FILE,
-  ADDRESS_TEXT,
-  type CachedNetwork,
+  type NetworkReplay,
   type PortChecks,
   type Template,
   type ValueName,
-} from "./rejoin.ts";
+  VALUES,
+} from "../../../stage1/launcher/network_replay.ts";
 import { getLink, setLink } from "../kernel/rtnetlink_link.ts";
 import type { Forward } from "../model/forward.ts";
 
@@ -113,10 +116,6 @@ interface Marks {
   readonly generation: number;
 }
 
-/** Characters of a UUID, and of the name of a pod's link on the host. */
-const UUID = 36;
-const LINK = 15;
-
 /**
  * Two sets of marks. A message is made with both; the bytes that differ are the holes. Every byte of a mark differs from
  * the other set, but for the bytes that all addresses of the network share.
@@ -125,10 +124,10 @@ function marks({ range: { subnet } }: RejoinableNetwork): readonly [Marks, Marks
   const first: Marks = {
     address: subnet.address,
     source: new Uint8Array([1, 2, 3, 4]),
-    addressFile: "a".repeat(ADDRESS_FILE),
-    addressText: "g".repeat(ADDRESS_TEXT),
-    uuid: "c".repeat(UUID),
-    link: "e".repeat(LINK),
+    addressFile: "a".repeat(VALUES.addressFile),
+    addressText: "g".repeat(VALUES.addressText),
+    uuid: "c".repeat(VALUES.uuid),
+    link: "e".repeat(VALUES.link),
     hostIndex: 0x01010101,
     podIndex: 0x03030303,
     generation: 0x05050505,
@@ -136,10 +135,10 @@ function marks({ range: { subnet } }: RejoinableNetwork): readonly [Marks, Marks
   const second: Marks = {
     address: lastOf(subnet),
     source: new Uint8Array([5, 6, 7, 8]),
-    addressFile: "b".repeat(ADDRESS_FILE),
-    addressText: "h".repeat(ADDRESS_TEXT),
-    uuid: "d".repeat(UUID),
-    link: "f".repeat(LINK),
+    addressFile: "b".repeat(VALUES.addressFile),
+    addressText: "h".repeat(VALUES.addressText),
+    uuid: "d".repeat(VALUES.uuid),
+    link: "f".repeat(VALUES.link),
     hostIndex: 0x02020202,
     podIndex: 0x04040404,
     generation: 0x06060606,
@@ -163,7 +162,8 @@ function markBytes(marks: Marks, sharedBytes: number): Readonly<Record<ValueName
   };
 }
 
-const VALUES: readonly ValueName[] = [
+/** In the order in which they are looked for. */
+const NAMES: readonly ValueName[] = [
   "addressNumber",
   "address",
   "addressFile",
@@ -184,7 +184,7 @@ function templateOf(make: (marks: Marks) => Bytes, network: RejoinableNetwork): 
   const holes: Template["holes"][number][] = [];
   for (let at = 0; at < bytes.length; at++) {
     if (bytes[at] === other[at]) continue;
-    const name = VALUES.find((each) =>
+    const name = NAMES.find((each) =>
       hasAt(bytes, at, found[each]) && hasAt(other, at, others[each])
     );
     if (name === undefined) throw new Error("a value does not stand in a message as it is");
@@ -214,11 +214,14 @@ function datagram(requests: readonly Request[], question = false): Bytes {
 export function recordRejoin(
   chosen: readonly ChosenNetwork[],
   pod: RecordedPod,
-): CachedNetwork | undefined {
+): NetworkReplay | undefined {
   const network = rejoinable(chosen, pod);
   const [info, ...others] = pod.infos;
   if (network === undefined || info === undefined || others.length > 0) return undefined;
   if (info.tie?.unguarded === true) return undefined;
+  if (hostLinkName({ containerId: pod.uuid, ifName: "eth0" }) !== launchedLink(pod.uuid)) {
+    return undefined;
+  }
   const { forwards } = pod;
   const { directory, range } = network;
   const elements = (marks: Marks) => elementsOf(marks, info, network, pod.dataDir);
@@ -229,7 +232,10 @@ export function recordRejoin(
     return template?.hex.length === 2 * length ? [[at, template] as const] : [];
   });
   if (placed.length !== program.length || placed.length !== pod.parts.length) return undefined;
+  const records = recordPath({ dataDir: pod.dataDir, uuid: "" }).replace(/\/$/, "");
+  const [deletes] = program;
   return {
+    records,
     range: {
       directory,
       first: numberOf(range.start),
@@ -245,15 +251,19 @@ export function recordRejoin(
         return encodedBatch(lastAcknowledged(messages), generation);
       }, network),
     },
+    ...ruled && deletes && { noRules: deletes },
     ...forwards.length > 0 && { ports: portChecks(forwards) },
     program: placed,
   };
 }
 
+/** The name that the launcher gives a pod's link on the host. */
+const launchedLink = (uuid: string) => `veth${uuid.slice(0, 8)}${uuid.slice(9, 11)}0`;
+
 /** The messages for the pod's link, as ptp.ts sends them. */
 function linkTemplates(
   network: RejoinableNetwork,
-): Pick<CachedNetwork, "link" | "podLink" | "podEnd" | "hostEnd"> {
+): Pick<NetworkReplay, "link" | "podLink" | "podEnd" | "hostEnd"> {
   const { range, mtu, routes, json } = network;
   const ends = { podName: "eth0", namespace: POD_NAMESPACE, ...mtu !== undefined && { mtu } };
   const ipsOf = ({ address }: Marks) => [

@@ -10,12 +10,23 @@ import { parseNetworkConf } from "../plugins/network_conf.ts";
 import { podLinkRequests, podRouteRequests } from "../types/pod_link.ts";
 import { bringUpRequests, guardRequests } from "../types/host_link.ts";
 import { hostEndRequests, ptpGuard, vethRequest } from "../types/ptp.ts";
-import { ADDRESS_FILE, filled, type Template, type Values } from "./rejoin.ts";
+import { type Template, type ValueName, VALUES } from "../../../stage1/launcher/network_replay.ts";
 import { recordRejoin } from "./record_rejoin.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
 
 const UUID = "01234567-89ab-4cde-8f01-23456789abcd";
 const LINK = hostLinkName({ containerId: UUID, ifName: "eth0" });
+
+type Values = Readonly<Record<ValueName, Uint8Array>>;
+
+/** The bytes of a template, as the launcher sends them. */
+function filled({ hex, holes }: Template, values: Values): Uint8Array<ArrayBuffer> {
+  const bytes = Uint8Array.fromHex(hex);
+  for (const [name, from, at, size] of holes) {
+    bytes.set(values[name].subarray(from, from + size), at);
+  }
+  return bytes;
+}
 
 /** A pod's part of a network. */
 interface Case {
@@ -49,7 +60,7 @@ function cachedOf({ conf, ipam, args = "", forwards = [] }: Case) {
     : [];
   const lengths = [
     ...tearDown.map((bytes) => bytes),
-    "/var/lib/cni/networks/net".length + ADDRESS_FILE,
+    "/var/lib/cni/networks/net".length + VALUES.addressFile,
     "/data/networks/".length + UUID.length,
   ];
   const cached = recordRejoin([{ network, args }], {
@@ -77,8 +88,8 @@ function valuesFor(address: IpAddress): Values {
   return {
     address,
     addressNumber: address.toReversed(),
-    addressText: text.encode(address.join(".").padEnd(15)),
-    addressFile: text.encode(address.join(".").padStart(ADDRESS_FILE, "/")),
+    addressText: text.encode(address.join(".").padEnd(VALUES.addressText)),
+    addressFile: text.encode(address.join(".").padStart(VALUES.addressFile, "/")),
     uuid: text.encode(UUID),
     link: text.encode(LINK),
     hostIndex: new Uint8Array([0xe7, 3, 0, 0]),

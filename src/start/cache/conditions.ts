@@ -25,7 +25,7 @@ function holds(condition: Condition): boolean {
     case "absent":
       return statx(condition.path, AT_SYMLINK_NOFOLLOW) === -ERRNO.ENOENT;
     case "status": {
-      const status = statx(condition.path, 0);
+      const status = statx(condition.path, condition.link ? AT_SYMLINK_NOFOLLOW : 0);
       return typeof status !== "number" && sameStatus(status, condition.status, condition.part);
     }
     case "content":

@@ -3,7 +3,7 @@ import type { PodManifest } from "../../appc/pod_manifest.ts";
 import { checkDataDirectory, PRIVATE } from "../../config/check_data_directory.ts";
 import { parseImageArgument } from "../../fetch/image_argument.ts";
 import { exists } from "../../linux/exists.ts";
-import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
+import type { RecordedNetworks } from "../../net/pod/network_fast_path.ts";
 import { ARCHITECTURE } from "../../../stage1/engine/launch.ts";
 import { replayBytes } from "../../../stage1/launcher/replay.ts";
 import { ENTRY_ADDRESS, entryBytes, replayAt } from "../../../stage1/launcher/start_entry.ts";
@@ -13,7 +13,7 @@ import type { HostOptions } from "../host_options.ts";
 import { occurrences, PREPARE_LOCK } from "../replace_process.ts";
 import type { RunRequest } from "../request.ts";
 import type { World } from "../world.ts";
-import { type AssistedStart, writeAssisted } from "./assisted_start.ts";
+import { writeAssisted } from "./assisted_start.ts";
 import type { UsersHoles } from "../../../stage1/launcher/replay_users.ts";
 import { startKey } from "./start_key.ts";
 import { POD_DIRECTORY_MODE } from "../../pod/directory/create_pod.ts";
@@ -54,19 +54,29 @@ export async function recordStart(
   const users = await usersIn(pod, program);
   if (users === "no") return "its users can't be told in its program";
   const { uuidFile } = request.pod;
-  const start: AssistedStart = {
+  const join = network?.replay;
+  if (join !== undefined) noteForwarding(world);
+  if (world.unrepeatable !== undefined) return world.unrepeatable;
+  const start = {
     conditions: world.conditions,
     dataDirectory: pod.dataDirectory,
     ...uuidFile !== undefined && { uuidFile },
     uuidAt: occurrences(program, pod.uuid),
-    ...network && { network },
   };
-  const assisted = network !== undefined;
-  const replay = assisted ? new TextEncoder().encode(writeAssisted(start)) : replayBytes(
-    { ...start, ...users && { users }, prepareLock: PREPARE_LOCK, podMode: POD_DIRECTORY_MODE },
-    ENTRY_ADDRESS + replayAt(key),
-    ARCHITECTURE,
-  );
+  const assisted = network !== undefined && join === undefined;
+  const replay = assisted
+    ? new TextEncoder().encode(writeAssisted({ ...start, network: network.cached }))
+    : replayBytes(
+      {
+        ...start,
+        ...users && { users },
+        ...join && { network: join },
+        prepareLock: PREPARE_LOCK,
+        podMode: POD_DIRECTORY_MODE,
+      },
+      ENTRY_ADDRESS + replayAt(key),
+      ARCHITECTURE,
+    );
   try {
     using directory = openStarts(true);
     if (directory === undefined) return "there is no directory for entries below /run";
@@ -130,6 +140,12 @@ function noteHost({ apps, removal, cgroups, etc }: Pod, world: World): void {
   if (cgroups === undefined) world.cannotRepeat("there are no cgroups");
 }
 
+/** Notes that the host forwards packets, which the set-up of networks has seen to. */
+function noteForwarding(world: World): void {
+  const path = "/proc/sys/net/ipv4/ip_forward";
+  if (world.oneOf(path, ["1\n"]) < 0) world.cannotRepeat("packets are not forwarded");
+}
+
 /** Notes whose the directories of data are: those that every command checks, some of which may just have been made. */
 function noteOwners(dataDirectory: string, world: World): void {
   for (const name of PRIVATE) world.isDirectory(`${dataDirectory}/${name}`, "owner");
@@ -154,7 +170,7 @@ async function usersIn(
 async function networks(
   localConfig: string,
   { request, pod, manifest, program, networks: chosen }: WorkedOut,
-): Promise<CachedNetworks | undefined | "no"> {
+): Promise<RecordedNetworks | undefined | "no"> {
   const { network: asked } = request.pod;
   const { uuid, dataDirectory, network } = pod;
   if (asked.kind !== "networks" || network.kind !== "joined" || chosen === undefined) {

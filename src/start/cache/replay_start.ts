@@ -4,7 +4,6 @@
  */
 import { closeDescriptor, lockShared, openToLock } from "../../linux/lock.ts";
 import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
-import type { CachedNetwork } from "../../net/pod/rejoin.ts";
 import { createEmbryo } from "../../pod/directory/create_pod.ts";
 import { entryName, HEADER, MAGIC, replayAt } from "../../../stage1/launcher/start_entry.ts";
 import { overwrite, startPod } from "../replace_process.ts";
@@ -106,27 +105,13 @@ async function prepare(
   { network, dataDirectory }: AssistedStart,
 ): Promise<{ readonly join?: Join } | "stale"> {
   const join = network &&
-    await (network.rejoin === undefined
-      ? networksAgain(network, dataDirectory)
-      : networkQuickly(network.rejoin, dataDirectory));
+    await networksAgain(network, dataDirectory);
   if (network !== undefined && join === undefined) return "stale";
   return join === undefined ? {} : { join };
 }
 
 /** Sets up a new pod's networks; gives the descriptor of their namespace, or false where the program does not fit. */
 type Join = (uuid: string, program: Uint8Array) => Promise<number | false> | number | false;
-
-/** How the network of a start is joined quickly; undefined where networks are configured in another way now. */
-async function networkQuickly(
-  network: CachedNetwork,
-  dataDir: string,
-): Promise<Join | undefined> {
-  const { rejoin, POD_NAMESPACE } = await import("../../net/pod/rejoin.ts");
-  return (uuid, program) => {
-    const podPath = `${dataDir}/pods/embryo/${uuid}`;
-    return rejoin(network, { uuid, dataDir, podPath }, program) && POD_NAMESPACE;
-  };
-}
 
 /** How the networks of a start are joined again; undefined where their configuration has changed. */
 async function networksAgain(cached: CachedNetworks, dataDir: string): Promise<Join | undefined> {

@@ -10,6 +10,13 @@ const LEAST = 256n;
 /** include/uapi/asm-generic/resource.h */
 const RLIMIT_NOFILE = 7;
 
+/** Whether {@linkcode raiseFileLimit} would have something to do for the apps. */
+export function hasFewFiles(): boolean {
+  const limit = new BigUint64Array(2);
+  const result = trySyscall("prlimit64", 0, RLIMIT_NOFILE, 0, new Uint8Array(limit.buffer));
+  return result === 0 && (limit[1] ?? MOST) < MOST;
+}
+
 /**
  * Sees to it that this process, and what it becomes, may have as many open files as plans need.
  *
