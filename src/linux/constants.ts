@@ -3,7 +3,7 @@
  * those in plans (stage1/engine/print.ts finds names here by their prefix and value). Error numbers are in errno.ts, the
  * fields of `struct statx` in statx.ts; numbers of messages of netlink, which nothing else needs, in src/net/kernel.
  */
-import { O_CLOEXEC } from "./early_constants.ts";
+import { O_CLOEXEC, O_DIRECTORY } from "./early_constants.ts";
 
 export * from "./early_constants.ts";
 
@@ -16,6 +16,7 @@ export const O_TRUNC = 0o1000;
 export const O_NONBLOCK = 0o4000;
 export const O_ASYNC = 0o20000;
 export const O_PATH = 0o10000000;
+export const O_TMPFILE = 0o20000000 | O_DIRECTORY;
 export const F_GETFD = 1;
 export const F_SETFL = 4;
 export const F_SETOWN = 8;

@@ -268,18 +268,27 @@ function writeReservation(
     ["base", 8, INTERFACE],
     ["len", 8, INTERFACE.length],
   );
-  s.attempt("reserve the address", "openat", [
+  // It has its name only when it says whose it is: an empty one would be nobody's for ever.
+  s.attempt("make a reservation", "openat", [
     reservations,
-    text,
-    k.O_WRONLY | k.O_CREAT | k.O_EXCL | k.O_CLOEXEC,
+    ".",
+    k.O_WRONLY | k.O_TMPFILE | k.O_CLOEXEC,
     0o600,
   ], { store: file, branch: { when: "error", to: failed } });
-  s.set(reserved, 1);
   s.attempt("write who has it", "writev", [file, vector, 2], { store: written });
-  s.attempt("close it", "close", [file]);
   s.compute("let", [written], {
-    branch: { when: "different", operand: UUID + INTERFACE.length, to: failed },
+    branch: { when: "different", operand: UUID + INTERFACE.length, to: "reservation: fail" },
   });
+  s.attempt("reserve the address", "linkat", [file, "", reservations, text, k.AT_EMPTY_PATH], {
+    branch: { when: "error", to: "reservation: fail" },
+  });
+  s.set(reserved, 1);
+  s.attempt("close it", "close", [file]);
+  s.goto("reservation: made");
+  s.label("reservation: fail");
+  s.attempt("close it", "close", [file]);
+  s.goto(failed);
+  s.label("reservation: made");
 }
 
 /** Not truncated first: ext4 flushes a file that was truncated to nothing to the disk at once. */
