@@ -10,7 +10,9 @@
  *     cas/ociConfig/sha256/XX/KEY      their configurations as published
  *     cas/layer/sha256/XX/DIFF-ID      uncompressed layers, each once for all images that have it
  *     cas/references                   which OCI images the names of registries stand for
- *     cas/tree/TREE-ID/rootfs          rendered trees
+ *     cas/tree/TREE-ID/rootfs          rendered trees that are extracted
+ *     cas/tree/TREE-ID/index.erofs     those that are indexes; beside it `1`, `2` …: hard links to the archives
+ *     cas/index-method                 how indexes can be mounted here, or `off`
  *     cas/treeid/KEY                   a link to the image's tree
  *     cas/resolved/QUERY               answers to queries by name, good for one generation
  *     cas/generation                   changes with every import; absent while one is under way
