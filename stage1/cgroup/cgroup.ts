@@ -1,6 +1,7 @@
 /**
  * The cgroups of a pod: `rkt-UUID` below whoever started rkt, and in it one for each app. The supervisor makes them
- * before there are other processes, apps enter theirs first of all, the supervisor removes them when the pod has ended.
+ * before it forks. Entering them is the first thing that an app's process does. The supervisor removes them at the
+ * pod's end.
  */
 import type { CgroupBase, CgroupLocation } from "../../src/cgroup/location.ts";
 import { type Setting, settings } from "./cgroup_settings.ts";
@@ -18,27 +19,30 @@ import {
 import type { DeviceRule, Pod, PodApp } from "../pod.ts";
 import { makeFile } from "../steps/pod_directory.ts";
 
-/** The file in the pod's directory that names the pod's cgroups, a line each; what a crash leaves is found by it. */
+/** The file in the pod's directory that names the pod's cgroups, a line each. After a crash, gc finds them by it. */
 export const SUBCGROUP = "subcgroup";
 
 /** The name of a pod's cgroup. */
 export const podCgroup = (uuid: string): string => `rkt-${uuid}`;
 
-/** The files of an app's memory counters, by version; `oom_kill` in it says how often it was too much. */
+/**
+ * The files of an app's memory counters, by version. `oom_kill` counts the processes that were killed for using too
+ * much.
+ */
 export const MEMORY_EVENTS = { 1: "memory.oom_control", 2: "memory.events" } as const;
 
-/** Where the supervisor leaves an app's memory counters, in the pod's status directory. */
+/** The file in the pod's status directory to which the supervisor copies an app's memory counters. */
 export const memoryEventsFile = (app: string): string => `${app}-memory-events`;
 
 /** Descriptors of cgroups, as all processes of the pod inherit them. */
 export interface Cgroups {
   readonly version: 1 | 2;
   /**
-   * Whether the processes of apps are forked into their cgroups: to move a process takes a lock that waits for all others.
-   * Version 1 has no such call, and no such lock for single threads; and it takes the host's root.
+   * Whether the processes of apps are forked into their cgroups. Moving a process takes a lock that waits for all other
+   * processes. Version 1 has no such call, and needs no such lock for single threads. It takes the host's root.
    */
   readonly inside: boolean;
-  /** By the app's name: the directory where processes are forked into it, else the files to write to. */
+  /** By the app's name: the directory, if processes are forked into it; else the files to write to. */
   readonly apps: ReadonlyMap<string, readonly Slot[]>;
   /** The directories of the pod's cgroups, by base. */
   readonly directories: ReadonlyMap<CgroupBase, Slot>;
@@ -49,7 +53,7 @@ export function devicesOf(app: PodApp): readonly DeviceRule[] {
   return [...DEFAULT_DEVICES, ...app.mounts.flatMap(({ device }) => device ?? [])];
 }
 
-/** The supervisor makes the cgroups. Its working directory is the pod's. */
+/** Steps of the supervisor that make the cgroups. Its working directory is the pod's directory. */
 export function makeCgroups(steps: Section, pod: Pod): Cgroups | undefined {
   const { cgroups: location } = pod;
   if (location === undefined) return undefined;
@@ -59,7 +63,7 @@ export function makeCgroups(steps: Section, pod: Pod): Cgroups | undefined {
   makeFile(steps, "note where the pod's cgroups are", SUBCGROUP, lines);
   if (location.leaf !== undefined) leaveOwn(steps, location.leaf);
   for (const [file, text] of location.enable) {
-    // Where it fails, the file of the limit will be missing, and that is the error to report.
+    // If this fails, the file of the limit will be missing, which is the error to report.
     write(steps, `turn controllers on in ${file}`, file, text);
   }
   const inside = location.version === 2 && pod.privateUsers === undefined;
@@ -86,19 +90,19 @@ export function makeCgroups(steps: Section, pod: Pod): Cgroups | undefined {
     }
   }
   const cgroups = { version: location.version, inside, apps, directories };
-  // The supervisor removes by them what it has made for its apps.
+  // The supervisor needs these descriptors to remove the apps' cgroups.
   if (pod.apps.length === 0) leavePodCgroups(steps, cgroups);
   return cgroups;
 }
 
-/** The supervisor, when it forks init: how to enter the cgroups of apps is for init to know. */
+/** Steps of the supervisor after it has forked init: closes the descriptors that only init needs. */
 export function leaveAppCgroups(steps: Section, cgroups: Cgroups | undefined): void {
   for (const handle of [...cgroups?.apps.values() ?? []].flat()) {
     steps.attempt("leave the apps' cgroups to init", "close", [handle]);
   }
 }
 
-/** Who does not remove them: the directories of the pod's cgroups are the host's. */
+/** Closes the directories of the pod's cgroups in processes that don't remove them: they are the host's. */
 export function leavePodCgroups(steps: Section, cgroups: Cgroups | undefined): void {
   for (const directory of cgroups?.directories.values() ?? []) {
     steps.attempt("close the pod's cgroup", "close", [directory]);
@@ -106,8 +110,8 @@ export function leavePodCgroups(steps: Section, cgroups: Cgroups | undefined): v
 }
 
 /**
- * `rkt app start` makes the cgroups of an app below those of its pod. In a hierarchy where the pod has none yet, because
- * no app needed it, it gets one.
+ * `rkt app start` makes the cgroups of an app below those of its pod. If the pod has no cgroup in a hierarchy yet,
+ * because no app needed it, one is made.
  */
 export function addCgroups(steps: Section, pod: Pod, app: PodApp): Cgroups | undefined {
   const { cgroups: location } = pod;
@@ -133,14 +137,17 @@ export function addCgroups(steps: Section, pod: Pod, app: PodApp): Cgroups | und
       app.name,
       k.AT_REMOVEDIR,
     ]);
-    // Processes that the app has left behind keep it busy.
+    // Processes that the app has left behind keep the cgroup busy.
     const handle = makeAppCgroup(steps, location, base, directory, app, inside, "attempt");
     apps.get(app.name)?.push(handle);
   }
   return { version: location.version, inside, apps, directories };
 }
 
-/** Version 2: what is below the pod's cgroup gets the controllers; those of apps that come later, when they come. */
+/**
+ * Version 2: enables the controllers for the cgroups below the pod's. Those that added apps need are enabled when they
+ * are added.
+ */
 function giveControllers(
   steps: Section,
   { version }: CgroupLocation,
@@ -155,7 +162,7 @@ function giveControllers(
   writeAt(steps, what, directory, "cgroup.subtree_control", text);
 }
 
-/** Version 2: processes and controllers for those below exclude each other. */
+/** Version 2: a cgroup can't have both processes and controllers for its children, so the supervisor moves into a leaf. */
 function leaveOwn(steps: Section, leaf: string): void {
   steps.attempt("make a cgroup for the supervisor", "mkdirat", [k.AT_FDCWD, leaf, 0o755]);
   const what = `move to the cgroup ${leaf}`;
@@ -211,7 +218,7 @@ function makeAppCgroup(
   return handle;
 }
 
-/** Writes texts to a file, one after the other; all must be taken. */
+/** Writes texts to a file, one after the other. Each write must succeed. */
 function writeAt(
   steps: Section,
   what: string,
@@ -244,7 +251,7 @@ function writeSetting(
   const opened = slot("file");
   const written = slot("written");
   const names = [file, ...otherwise === undefined ? [] : [otherwise]];
-  // Several files can have the same text: bandwidth to read and to write, of version 1.
+  // Several files may get the same text: bandwidth for reading and writing in version 1.
   const label = (name: string) => `${name} of ${who} (${file} ${text})`;
   const done = label("done");
   for (const name of names) {
@@ -283,7 +290,10 @@ export function cloneArguments(
   return { args, size: 88, cgroupAt: 80 };
 }
 
-/** A process of an app enters its cgroups, unless it was made there, and gets a cgroup namespace, in which they are the root. */
+/**
+ * Steps of an app's process: enters its cgroups, unless it was forked into them, and gets a cgroup namespace whose root
+ * they are.
+ */
 export function enterCgroup(
   steps: Section,
   at: string,
@@ -300,10 +310,10 @@ export function enterCgroup(
   steps.must(`make a cgroup namespace ${at}`, "unshare", [k.CLONE_NEWCGROUP]);
 }
 
-/** Bytes of a file of memory counters. */
+/** The most bytes of a file of memory counters. */
 const MOST_COUNTERS = 512;
 
-/** The supervisor notes what the counters say and removes the cgroups. What is still busy is left to `rkt gc`. */
+/** Steps of the supervisor: copies the counters and removes the cgroups. Busy ones are left to `rkt gc`. */
 export function removeCgroups(steps: Section, pod: Pod, cgroups: Cgroups | undefined): void {
   if (cgroups === undefined || pod.cgroups === undefined) return;
   const counters = space("memory counters", MOST_COUNTERS);

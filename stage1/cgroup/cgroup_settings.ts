@@ -1,4 +1,4 @@
-/** Limits as what is written to the files of a cgroup. */
+/** Limits as the texts that are written to the files of a cgroup. */
 import type { CgroupBase, CgroupLocation } from "../../src/cgroup/location.ts";
 import type { DiskLimit } from "../../src/cgroup/device_limits.ts";
 import { LIMITS, type Limits, SOURCES } from "../../src/cgroup/limits.ts";
@@ -7,21 +7,21 @@ import { LIMITS, type Limits, SOURCES } from "../../src/cgroup/limits.ts";
 export interface Setting {
   readonly file: string;
   readonly text: string;
-  /** What it is for; behind "limit". */
+  /** The subject of the message "limit …". */
   readonly what: string;
-  /** A file for kernels that lack the first one. */
+  /** The file of kernels that lack the first one. */
   readonly otherwise?: string;
-  /** What is said where the kernel has none of the files; else that is an error. */
+  /** The warning if the kernel has none of the files. Without it, that is an error. */
   readonly warning?: string;
 }
 
 /** The period of CPU quotas, in microseconds: the kernel's default. */
 const PERIOD = 100_000n;
-/** The least and the greatest quota that the kernel takes, in microseconds (`MAX_BW` in kernel/sched/sched.h). */
+/** The smallest and the largest quota that the kernel accepts, in microseconds (`MAX_BW` in kernel/sched/sched.h). */
 const LEAST_QUOTA = 1000n;
 const GREATEST_QUOTA = (1n << 44n) - 1n;
 
-/** What to write for the limits that a set of controllers enforces. */
+/** The settings for the limits that a set of controllers enforces. */
 export function settings(
   location: CgroupLocation,
   { controllers }: CgroupBase,
@@ -43,7 +43,7 @@ const quota = ({ cpu = 0n }: Limits): bigint => {
 const NO_SWAP_LIMIT = "this kernel does not limit swap, so the limit of memory is one without it";
 const NO_IO_WEIGHT = "this kernel does not weigh input and output";
 
-/** A line for each disk; not every one takes limits. */
+/** A line for each disk. Some disks take no limits. */
 const forDisks = (
   { disks }: CgroupLocation,
   file: string,
@@ -57,7 +57,7 @@ const forDisks = (
     warning: `this kernel does not limit ${what} of the disk ${disk}`,
   }));
 
-/** What messages call the limits of a disk. */
+/** The names of a disk's limits in messages. */
 const ofDisk = ({ kind, path }: DiskLimit): string => {
   const [way, unit] = kind.split("-");
   return `${unit === "bps" ? "the bandwidth" : "the operations"} of ${way}s of ${path}`;
@@ -109,7 +109,7 @@ const SECOND: { readonly [K in keyof Required<Limits>]: Writer } = {
   memory: ({ memory = 0n, swap = 0n }) => [
     { file: "memory.max", text: `${memory}`, what: "memory" },
     { file: "memory.swap.max", text: `${swap}`, what: "swap", warning: NO_SWAP_LIMIT },
-    // An app that lost one of its processes is seldom of use.
+    // An app that has lost one of its processes rarely works.
     { file: "memory.oom.group", text: "1", what: "memory as a whole" },
   ],
   swap: () => [],
@@ -138,7 +138,7 @@ const SECOND: { readonly [K in keyof Required<Limits>]: Writer } = {
     })),
 };
 
-/** Shares as a weight of version 2: the usual 1024 are the usual 100, and proportions stay. */
+/** Converts shares to a weight of version 2: the default 1024 becomes the default 100, and proportions stay. */
 export function cpuWeight(shares: number): number {
   return Math.min(10_000, Math.max(1, Math.round(shares * 100 / 1024)));
 }

@@ -1,6 +1,6 @@
 /**
- * Which devices an app may use. The policy is closed: what is not named is not opened, whatever nodes the app makes
- * or finds. Version 1 of cgroups takes the rules as lines, version 2 a program for the kernel's BPF machine.
+ * Which devices an app may use. Devices without a rule can't be opened, whatever nodes the app makes or finds. Version
+ * 1 of cgroups takes the rules as lines, version 2 as a BPF program.
  */
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot, struct } from "../engine/plan.ts";
@@ -13,7 +13,7 @@ const char = (major: number, minor?: number): DeviceRule => ({
   access: "rwm",
 });
 
-/** What every app may use: what rkt puts into its /dev (Documentation/admin-guide/devices.txt). */
+/** The devices of every app: those that rkt puts into its /dev (Documentation/admin-guide/devices.txt). */
 export const DEFAULT_DEVICES: readonly DeviceRule[] = [
   char(1, 3), // null
   char(1, 5), // zero
@@ -45,7 +45,7 @@ const TYPES = { block: 1, char: 2 } as const;
 const ACCESS = [["m", 1], ["r", 2], ["w", 4]] as const;
 const ALL_ACCESS = 7;
 
-/** Where the program keeps things: the verdict, the context, and its fields. */
+/** The registers of the program: the verdict, the context, and its fields. */
 const [VERDICT, CONTEXT, TYPE, ASKED, MAJOR, MINOR] = [0, 1, 2, 3, 4, 5];
 
 type Instruction = readonly [
@@ -83,7 +83,7 @@ export function deviceProgram(rules: readonly DeviceRule[]): Uint8Array<ArrayBuf
 
 const INSTRUCTION_SIZE = 8;
 
-/** Allows, and ends, or goes on behind itself. */
+/** Instructions that allow the access and end, or continue with the next rule. */
 function ruleInstructions(rule: DeviceRule): readonly Instruction[] {
   const access = ACCESS.reduce(
     (bits, [letter, bit]) => rule.access.includes(letter) ? bits | bit : bits,
@@ -114,7 +114,7 @@ function ruleInstructions(rule: DeviceRule): readonly Instruction[] {
   ];
 }
 
-/** Bytes of `union bpf_attr` up to what is used of it. */
+/** The size of the part of `union bpf_attr` that is used. */
 const LOAD_SIZE = 48;
 const ATTACH_SIZE = 16;
 

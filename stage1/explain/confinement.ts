@@ -1,4 +1,4 @@
-/** What an app may do beyond the default, and what less: for people who have to decide whether to run it. */
+/** What an app may do beyond the default, and what it may not do: for people who decide whether to run it. */
 import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import type { SeccompSet } from "../../src/appc/isolator.ts";
 import type { SystemCalls } from "../pod.ts";
@@ -28,7 +28,7 @@ export interface Differences {
   readonly less: readonly string[];
 }
 
-/** Compares with an app of root for which nothing was said. */
+/** Compares an app with the default for an app of root. */
 export function differences(app: Confinement): Differences {
   const beyond = app.capabilities.filter((name) => !DEFAULT_CAPABILITIES.includes(name));
   const missing = DEFAULT_CAPABILITIES.filter((name) => !app.capabilities.includes(name));
@@ -74,7 +74,7 @@ const callDifferences = (calls: SystemCalls | "all", capabilities: readonly stri
     policyOf("default", DEFAULT_CAPABILITIES),
   );
 
-/** What one policy allows and another does not, and what less; undefined allows all. */
+/** The calls that one policy allows and another does not, in both directions. Undefined allows all. */
 function compared(own: Policy | undefined, standard: Policy | undefined) {
   const by = (policy: Policy | undefined, name: string) => rank(policy?.actions.get(name));
   const where = (sign: number) =>
@@ -84,7 +84,7 @@ function compared(own: Policy | undefined, standard: Policy | undefined) {
   return { more: where(1), less: where(-1) };
 }
 
-/** Calls by name; where all of a class are there, the class, and how many they are. */
+/** Calls by name. A complete class is named instead, with the number of its calls. */
 function grouped(names: readonly string[]): readonly string[] {
   const set = new Set(names);
   return SYSCALL_CLASSES.flatMap((of) => {
@@ -95,7 +95,7 @@ function grouped(names: readonly string[]): readonly string[] {
   });
 }
 
-/** The lines of a summary: a subject and what there is to say. */
+/** The lines of a summary: a subject and a text each. */
 export function differenceLines(
   { more, less }: Differences,
 ): readonly (readonly [string, string])[] {

@@ -1,4 +1,4 @@
-/** What an app is left with once it runs, in words. */
+/** The confinement of a running app, in words. */
 import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import { capabilityName } from "../../src/linux/capabilities.ts";
 import type { Limits } from "../../src/cgroup/limits.ts";
@@ -190,7 +190,7 @@ function protection(pod: Pod): string {
   }`;
 }
 
-/** When the app starts, what its end means, and what runs beside it. */
+/** When the app starts, what its end means, and which handlers it has. */
 function lifecycleLines(pod: Pod, app: PodApp): readonly (readonly [string, string])[] {
   const { restart, keep, after } = app.lifecycle;
   const most = restart.most === Infinity ? "" : `, at most ${restart.most} times`;

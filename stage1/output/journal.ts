@@ -1,4 +1,4 @@
-/** `--stdout=journal`: a stream of the native protocol of systemd-journald, which is the app's output itself. */
+/** `--stdout=journal`: the app writes to a stream socket of systemd-journald. */
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot, struct } from "../engine/plan.ts";
 
@@ -9,8 +9,9 @@ export const JOURNAL_SOCKET = "/run/systemd/journal/stdout";
 const INFO = 6;
 
 /**
- * What a client says first (sd_journal_stream_fd(3), and `stdout_stream_line` of journald): identifier, unit, priority,
- * whether lines may begin with a priority like `<3>`, and whether to pass lines on to syslog, kmsg and the console.
+ * The first lines that a client sends (sd_journal_stream_fd(3), and `stdout_stream_line` of journald): identifier,
+ * unit, priority, whether lines may begin with a priority like `<3>`, and whether to pass lines on to syslog, kmsg and
+ * the console.
  */
 export function streamHeader(identifier: string): string {
   return [identifier, "", INFO, 1, 0, 0, 0].map((line) => `${line}\n`).join("");
@@ -19,7 +20,7 @@ export function streamHeader(identifier: string): string {
 /**
  * Connects to journald, in the host's mount namespace.
  *
- * @param identifier what the journal is to call the sender: printable ASCII characters
+ * @param identifier names the sender in the journal: printable ASCII characters
  * @returns the socket
  */
 export function connectJournal(steps: Section, what: string, identifier: string): Slot {

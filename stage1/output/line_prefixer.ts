@@ -1,9 +1,9 @@
 /**
- * `rkt-names`: several apps on one terminal. What they write there goes through this process, which puts the app's
- * name in front of each line: `web | text`.
+ * `rkt-names`: several apps on one terminal. Their output goes through this process, which puts the app's name in front
+ * of each line: `web | text`.
  *
- * A line that is not finished is shown at once; where another app writes before its end, the rest of it gets a line
- * of its own.
+ * An unfinished line is shown at once. If another app writes before the line ends, the rest of it gets a line of its
+ * own.
  */
 import {
   addressOf,
@@ -20,12 +20,12 @@ import { podChannels } from "./streams.ts";
 
 const LINE_FEED = 10;
 
-/** What of a pod is shown with names; undefined where that is nothing. */
+/** Finds the streams that are shown with names. Undefined if the pod has none. */
 export function linePrefixer(pod: Pod): StreamReader | undefined {
   return streamReader("rkt-names", podChannels(pod).filter(({ kind }) => kind === "prefixed"));
 }
 
-/** The process. */
+/** Adds the process. */
 export function runLinePrefixer(sections: Sections, names: StreamReader): void {
   const width = Math.max(...names.channels.map(({ app }) => app.name.length));
   const table = mutableStruct(

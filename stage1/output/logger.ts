@@ -1,15 +1,15 @@
 /**
- * `rkt-log`: writes what apps log into the pod's directory, a file for each app, with the time of each chunk.
+ * `rkt-log`: writes the apps' logs into the pod's directory: one file for each app, with the time of each chunk.
  *
- * A file is a row of records without anything between them. A record is 24 bytes, little-endian, and its content:
+ * A file is a sequence of records. A record has a header of 24 bytes, little-endian, and its content:
  *
  *     0   8  seconds since 1970 (struct timespec of clock_gettime(2))
  *     8   8  nanoseconds
- *    16   4  bytes of content
- *    20   4  the stream: 1 standard output, 2 standard error, 3 terminal
+ * 16   4  bytes of content
+ * 20   4  the stream: 1 standard output, 2 standard error, 3 terminal
  *
- * When a file is full it is renamed to `APP.1`, over the one before. Nothing here can fail the pod: what a full disk
- * does not take is lost.
+ * A full file is renamed to `APP.1` and replaces the one before. Nothing here can fail the pod: if the disk is full,
+ * output is lost.
  */
 import * as k from "../../src/linux/constants.ts";
 import {
@@ -27,18 +27,18 @@ import type { Pod, PodApp } from "../pod.ts";
 import { type Chunk, runReader, type StreamReader, streamReader } from "./stream_reader.ts";
 import { podChannels } from "./streams.ts";
 
-/** Where logs are, below the pod's directory. */
+/** The directory of the logs, relative to the pod's directory. */
 export const LOGS = "logs";
 
-/** Bytes of a record before its content. */
+/** The size of a record's header in bytes. */
 export const RECORD_HEADER = 24;
 
-/** The path of an app's log below the pod's directory; `older` is the one before it. */
+/** The path of an app's log, relative to the pod's directory; `older` is the log before it. */
 export function logPath(app: string, older = false): string {
   return `${LOGS}/${app}${older ? ".1" : ""}`;
 }
 
-/** What of a pod is logged; undefined where that is nothing. */
+/** Finds the streams that are logged. Undefined if the pod has none. */
 export function logger(pod: Pod): StreamReader | undefined {
   return streamReader(
     "rkt-log",
@@ -61,7 +61,7 @@ function files(apps: readonly PodApp[]) {
 }
 
 /**
- * The logger's process.
+ * Adds the logger's process.
  *
  * @param watched see {@linkcode runReader}
  */
@@ -85,7 +85,7 @@ export function runLogger(sections: Sections, log: StreamReader, watched = false
   });
 }
 
-/** Whoever reads the logs of a pod that has ended sees by this lock whether all is written. */
+/** Locks the logs. After the pod's end, a reader learns from this lock whether all output has been written. */
 function lockLogs(steps: Section): void {
   const directory = slot("logs");
   const flags = k.O_RDONLY | k.O_DIRECTORY | k.O_CLOEXEC;
@@ -124,7 +124,7 @@ function writeRecord(steps: Section, { channel, buffer, length }: Chunk, done: s
   load(FILE.offset, offset);
 
   steps.label("log opened");
-  // Full: the file would be larger than half of what the app may have.
+  // The file is full: it would be larger than half of the app's limit.
   load(FILE.most, value);
   steps.compute("sub", [value, offset], { store: value });
   steps.compute("sub", [value, length], { store: value });
@@ -180,7 +180,7 @@ function writeRecord(steps: Section, { channel, buffer, length }: Chunk, done: s
   steps.goto("log opened");
 }
 
-/** Behind the last whole record of a file: a logger that was killed may have left a part of one behind it. */
+/** Seeks to the end of the last complete record. A logger that was killed may have left an incomplete one. */
 function findEnd(
   steps: Section,
   descriptor: Slot,

@@ -1,4 +1,4 @@
-/** What supervisor, init and the processes beside them do about the apps' output: the hooks of their plans. */
+/** The apps' output: the steps that supervisor, init and the processes beside them add to their plans. */
 import type { FdSocket } from "../steps/fd_passing.ts";
 import { type Section, type Sections, type Slot, slot } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
@@ -7,18 +7,18 @@ import { linePrefixer, runLinePrefixer } from "./line_prefixer.ts";
 import { awaitReader, readerEnded, startReader, type StreamReader } from "./stream_reader.ts";
 import { openStreams, receiveStreams } from "./streams.ts";
 
-/** The processes of a pod's output, and what the supervisor knows of them. */
+/** The processes that handle a pod's output, as the supervisor sees them. */
 export interface Output {
   readonly logger?: StreamReader | undefined;
   readonly linePrefixer?: StreamReader | undefined;
-  /** Where the apps' terminals come through. */
+  /** The socket through which init hands over the apps' terminals. */
   readonly fdSocket?: FdSocket | undefined;
 }
 
 const readers = ({ logger, linePrefixer }: Output): readonly StreamReader[] =>
   [logger, linePrefixer].filter((each) => each !== undefined);
 
-/** The supervisor, before it makes init. */
+/** Steps of the supervisor before it forks init. */
 export function openOutput(setup: Section, pod: Pod): Output {
   return {
     logger: logger(pod),
@@ -27,7 +27,7 @@ export function openOutput(setup: Section, pod: Pod): Output {
   };
 }
 
-/** The supervisor, when init is made. */
+/** Steps of the supervisor after it has forked init. */
 export function startOutput(setup: Section, pod: Pod, output: Output, init: Slot): void {
   const failed = "no output";
   receiveStreams(setup, pod, output.fdSocket, failed);
@@ -41,17 +41,17 @@ export function startOutput(setup: Section, pod: Pod, output: Output, init: Slot
   if (output.fdSocket !== undefined) setup.label(failed);
 }
 
-/** The supervisor, when a child has ended; goes on at `next` where it was one of these. */
+/** Steps of the supervisor when a child has ended. They go on at `next` if it was one of these processes. */
 export function outputEnded(steps: Section, output: Output, child: Slot, next: string): void {
   for (const each of readers(output)) readerEnded(steps, each, child, next);
 }
 
-/** The supervisor, when init has ended: what was written is first brought to its place. */
+/** Steps of the supervisor when init has ended: it waits until all output has been written. */
 export function awaitOutput(steps: Section, output: Output): void {
   for (const each of readers(output)) awaitReader(steps, each);
 }
 
-/** The processes themselves. */
+/** Adds the processes themselves. */
 export function runOutput(sections: Sections, output: Output): void {
   if (output.logger !== undefined) runLogger(sections, output.logger);
   if (output.linePrefixer !== undefined) runLinePrefixer(sections, output.linePrefixer);

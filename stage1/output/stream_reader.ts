@@ -1,8 +1,8 @@
 /**
- * A process that reads what the apps write until the pod has ended: the loop that logger.ts and names.ts share. It is
- * a child of the supervisor in the caller's namespaces and outlives it, so that nothing is lost.
+ * A process that reads the apps' output until the pod has ended: the loop that logger.ts and line_prefixer.ts share. It
+ * is a child of the supervisor in the caller's namespaces and outlives it, so that no output is lost.
  *
- * All of it is in tables, so its code is the same for any number of apps.
+ * Its state is in tables, so its code is the same for any number of apps.
  */
 import * as k from "../../src/linux/constants.ts";
 import { MEMORY } from "../engine/elf.ts";
@@ -22,41 +22,41 @@ import {
 import { type Channel, MOST_CHANNELS, SUPERVISOR_SIDE } from "./streams.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
 
-/** Bytes that are read at once; a terminal never gives more. */
+/** The most bytes of one read(2). A terminal never returns more. */
 export const CHUNK = 4096;
 
 /** Bytes of `struct pollfd`. */
 const POLLFD_SIZE = 8;
 
 /**
- * So many chunks of each channel are read after the pod's end. More than the pipes can hold comes only from a process
- * that an app has handed its output to, and that is not of the pod; it shall not keep the pod from its end.
+ * The most chunks of each channel that are read after the pod's end: more than a pipe can hold. If there are more, an
+ * app has handed its output to a process outside of the pod, which must not keep the pod from ending.
  */
 const LAST_ROUNDS = 4096;
 
 /** A process that reads channels. */
 export interface StreamReader {
-  /** What `ps` calls it. */
+  /** The name that `ps` shows. */
   readonly name: string;
   readonly channels: readonly Channel[];
-  /** Its PID; 0 where it does not run. */
+  /** Its PID; 0 if it does not run. */
   readonly pid: Slot;
-  /** The descriptors: that of init first. */
+  /** The descriptors; that of init comes first. */
   readonly polls: Struct;
   /** A pidfd of init. */
   readonly init: Slot;
 }
 
-/** What of a chunk is known to who handles it. */
+/** A chunk, as its handler sees it. */
 export interface Chunk {
   /** The address of the channel's record in the table. */
   readonly channel: Slot;
   readonly buffer: Space;
-  /** Bytes of it. */
+  /** Its size in bytes. */
   readonly length: Slot;
 }
 
-/** Describes a process; undefined where it has nothing to read. */
+/** Describes a process. Undefined if it has nothing to read. */
 export function streamReader(name: string, channels: readonly Channel[]): StreamReader | undefined {
   if (channels.length === 0) return undefined;
   const entry = (fd: number | bigint): Field[] => [["fd", 4, fd], ["events", 2, k.POLLIN], [
@@ -73,7 +73,7 @@ export function streamReader(name: string, channels: readonly Channel[]): Stream
 }
 
 /**
- * The supervisor: starts a process once init is made.
+ * Steps of the supervisor that start the process, after init has been forked.
  *
  * @param pidfd a pidfd of init
  */
@@ -83,7 +83,10 @@ export function startReader(setup: Section, { name, pid, init }: StreamReader, p
   setup.when(pid, 0, name);
 }
 
-/** The supervisor, when a child has ended: one that was killed is started again; the pipes have kept what came. */
+/**
+ * Steps of the supervisor when a child has ended. A reader that was killed is started again; meanwhile the pipes keep
+ * the output.
+ */
 export function readerEnded(
   steps: Section,
   { name, pid }: StreamReader,
@@ -102,17 +105,17 @@ export function readerEnded(
   steps.label(not);
 }
 
-/** The supervisor, when init has ended: waits until all is written. */
+/** Steps of the supervisor when init has ended: it waits until all output has been written. */
 export function awaitReader(steps: Section, { name, pid }: StreamReader): void {
   const gone = `${name} has ended`;
-  // Where it could not be made, wait4(2) would wait for whatever else there is.
+  // If there is no such process, wait4(2) would wait for any other child.
   steps.compute("let", [pid], { branch: { when: "less", operand: 1, to: gone } });
   steps.attempt(`wait for the end of ${name}`, "wait4", [pid, 0, 0, 0]);
   steps.label(gone);
 }
 
 /**
- * The process itself, from the label with its name.
+ * Adds the process itself, from the label with its name on.
  *
  * @param options.table one record of `recordSize` bytes for each channel
  * @param options.standardStreams whether it keeps the caller's output and error output
@@ -195,7 +198,7 @@ export function runReader(
     store: value,
     branch: { when: "equal", operand: 0, to: `${name} waits` },
   });
-  // Init has ended, and with it all of the pod. What is in the pipes is the last.
+  // Init has ended, and all processes of the pod with it. What the pipes still hold is the last output.
   steps.when(ready, 1, `${name} ends`);
   steps.compute("sub", [rounds, 1], {
     store: rounds,
@@ -206,8 +209,8 @@ export function runReader(
 }
 
 /**
- * Makes a child that goes on, and makes it again when it was killed; ends when it has ended. For a process whose parent
- * does not stay.
+ * Forks a child that goes on, forks it again whenever it is killed, and ends when it has ended. For a process whose
+ * parent does not stay.
  */
 function watch(steps: Section, waiting: Section, name: string): void {
   const child = slot("child");
@@ -215,7 +218,7 @@ function watch(steps: Section, waiting: Section, name: string): void {
   const { address, size } = MEMORY.output;
   steps.attempt("name the guard", "prctl", [k.PR_SET_NAME, `${name}-guard`]);
   steps.label(`${name} again`);
-  // Where there can be no other process, this one does the work itself.
+  // If fork fails, this process does the work itself.
   steps.attempt(`make the process ${name}`, "clone", [k.SIGCHLD, 0, 0, 0, 0], {
     store: child,
     branch: { when: "less", operand: 1, to: `${name} begins` },
@@ -238,7 +241,7 @@ function watch(steps: Section, waiting: Section, name: string): void {
   steps.attempt("name the process", "prctl", [k.PR_SET_NAME, name]);
 }
 
-/** Nothing of the section's is needed while nothing comes: neither steps nor buffers. */
+/** While there is no output, the process needs nothing of the section: neither steps nor buffers. */
 function waitForOutput(
   steps: Section,
   waiting: Section,
@@ -249,7 +252,7 @@ function waitForOutput(
 ): void {
   const now = mutableStruct("timespec", ["seconds", 8, 0], ["nanoseconds", 8, 0]); // the kernel writes back what is left
   const { address, size } = MEMORY.output;
-  steps.compute("put", [addressOf(now), 0]); // that makes it this process's
+  steps.compute("put", [addressOf(now), 0]); // writing gives this process its own copy of the page
   steps.goto(`${name} waits`);
   waiting.heading(`${name}: while there is nothing to do`);
   waiting.label(`${name} waits`);
@@ -264,7 +267,7 @@ function waitForOutput(
   waiting.goto(`${name} sees`);
 }
 
-/** All but the channels and the pidfd, the pod's lock among them. */
+/** Closes all descriptors but the channels and the pidfd; the pod's lock is among them. */
 function closeOthers(steps: Section, pidfd: Slot, standardStreams: boolean): void {
   const before = slot("before");
   const after = slot("after");

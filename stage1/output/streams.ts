@@ -1,5 +1,6 @@
 /**
- * The apps' standard streams, where they are not the caller's: pipes, terminals and sockets, and who holds which end.
+ * The apps' standard streams that are not the caller's: pipes, terminals and sockets, and which process holds which
+ * end.
  *
  *     app's stdout ──pipe──→ rkt-log (logger.ts)     log, stream; with several apps on a terminal: rkt-names
  *     app's stdin  ←─pipe─── supervisor              stream: `rkt attach` takes the end from the supervisor
@@ -7,8 +8,8 @@
  *     app's stdout ─socket─→ journald                journal
  *
  * An app may be started many times, so init keeps its ends as long as the pod lives. All ends have fixed numbers: the
- * n-th channel of a pod is descriptor {@linkcode SUPERVISOR_SIDE} + n of the supervisor and
- * {@linkcode APP_SIDE} + n of init. What comes after knows them so, `rkt attach` too.
+ * n-th channel of a pod is descriptor {@linkcode SUPERVISOR_SIDE} + n of the supervisor and {@linkcode APP_SIDE} + n of
+ * init. So later steps, and `rkt attach`, know them.
  */
 import { connectJournal } from "./journal.ts";
 import { type FdSocket, openFdSocket, receiveDescriptor, splitPair } from "../steps/fd_passing.ts";
@@ -18,28 +19,28 @@ import { addressOf, type Section, type Slot, slot, space } from "../engine/plan.
 import { type Pod, type PodApp, startsLater, type Streams } from "../pod.ts";
 import { handMaster, makePty, openSlave, type Terminal } from "./terminal.ts";
 
-/** The number of a stream that is all three of them: an app's terminal. */
+/** The stream number of an app's terminal, which is all three streams. */
 export const TTY = 3;
 
-/** A stream that is led somewhere. */
+/** A stream with a channel of its own. */
 export interface Channel<App = PodApp> {
   /** `prefixed`: to the caller's terminal, with the app's name in front of each line. */
   readonly kind: "log" | "input" | "tty" | "journal" | "prefixed";
   readonly app: App;
-  /** Standard input, output and error are 0 to 2; {@linkcode TTY}. */
+  /** 0 to 2 for standard input, output and error, or {@linkcode TTY}. */
   readonly stream: 0 | 1 | 2 | typeof TTY;
   /** Its number among the pod's channels. */
   readonly number: number;
 }
 
-/** Where the numbers of descriptors begin, and how many there are: all below the soft limit of 1024. */
+/** The first descriptors of both sides, and how many there are: all below the soft limit of 1024. */
 export const SUPERVISOR_SIDE = 256;
 export const APP_SIDE = 640;
 export const MOST_CHANNELS = 384;
 
 const STREAMS = ["stdin", "stdout", "stderr"] as const;
 
-/** What of an app is needed to know its channels. */
+/** The part of an app that decides its channels. */
 type App = { readonly streams: Streams };
 
 /**
@@ -74,7 +75,7 @@ export function channels<A extends App>(
   return found.map((channel, number) => ({ ...channel, number }));
 }
 
-/** Whether something that an app writes is kept in the pod. */
+/** Whether any output of an app is kept in the pod. */
 export function isLogged(streams: Streams): boolean {
   return channels([{ streams }], []).some(({ kind }) => kind === "log" || kind === "tty");
 }
@@ -84,15 +85,15 @@ export function podChannels({ apps, prefixed }: Pod): readonly Channel[] {
   return channels(apps, prefixed);
 }
 
-/** What the terminals of a pod go through, from init to the supervisor. */
+/** The sockets by which init hands terminals to the supervisor. */
 export interface Terminals {
   /** With `--interactive`. */
   readonly interactive?: Terminal | undefined;
-  /** Where an app has a terminal to attach to. */
+  /** For apps with a terminal to attach to. */
   readonly fdSocket?: FdSocket | undefined;
 }
 
-/** The supervisor, before it makes init: all that is not a terminal, which only init can make. */
+/** Steps of the supervisor before it forks init: opens all channels but the terminals, which only init can open. */
 export function openStreams(setup: Section, pod: Pod): FdSocket | undefined {
   const all = podChannels(pod);
   if (all.length === 0) return undefined;
@@ -119,7 +120,7 @@ function openPipe(setup: Section, channel: Channel): void {
   const ours = SUPERVISOR_SIDE + channel.number;
   move(setup, what, toApp ? input : output, ours);
   move(setup, what, toApp ? output : input, APP_SIDE + channel.number);
-  // An app that reads its own pipe must not make the logger wait for what is gone.
+  // An app may read its own pipe. The logger must not block on data that is gone then.
   setup.must("never wait for it", "fcntl", [ours, k.F_SETFL, k.O_NONBLOCK]);
   if (toApp) setup.keep(ours, "`rkt attach` takes it from the supervisor");
   giveToApp(setup, what, channel);
@@ -142,7 +143,7 @@ function move(steps: Section, what: string, from: Slot, to: number): void {
   steps.attempt("close the other descriptor", "close", [from]);
 }
 
-/** Init: the supervisor's ends are not for the pod. */
+/** Steps of init: closes the supervisor's ends. */
 export function leaveStreams(setup: Section, pod: Pod): void {
   if (podChannels(pod).length === 0) return;
   setup.must("close the supervisor's ends of the streams", "close_range", [
@@ -152,7 +153,7 @@ export function leaveStreams(setup: Section, pod: Pod): void {
   ]);
 }
 
-/** Init, in an app's devpts that was just mounted: the app's terminal, where it has one. */
+/** Steps of init after it has mounted an app's devpts: opens the app's terminal, if it has one. */
 export function makeTerminals(
   steps: Section,
   at: string,
@@ -174,7 +175,7 @@ export function makeTerminals(
   handMaster(steps, through, master);
 }
 
-/** Init keeps the terminal open, so that its master does not see its end between two starts of the app. */
+/** Init keeps the terminal open, so that its master does not see a hangup between two starts of the app. */
 function keepSlave(steps: Section, at: string, pts: Slot, number: number): void {
   const slave = slot("slave");
   const what = `keep the terminal ${at}`;
@@ -184,7 +185,7 @@ function keepSlave(steps: Section, at: string, pts: Slot, number: number): void 
   steps.keep(number, "the terminal would end with the app's last process");
 }
 
-/** The supervisor, after it has made init: closes the apps' ends, and receives the masters of the terminals. */
+/** Steps of the supervisor after it has forked init: closes the apps' ends, and receives the masters of the terminals. */
 export function receiveStreams(
   setup: Section,
   pod: Pod,
@@ -211,7 +212,7 @@ export function receiveStreams(
 }
 
 /**
- * The app, as the leader of its session and in its own root: what its streams are in place of the caller's.
+ * Steps of the app, which leads its session and is in its own root: puts its own streams in place of the caller's.
  *
  * @returns the first descriptor that it does not need
  */
@@ -220,7 +221,7 @@ export function takeStreams(steps: Section, pod: Pod, app: PodApp): number {
   const own = podChannels(pod).filter((channel) => channel.app.name === app.name);
   const keepsCaller = app.streams.stderr !== "inherit" || own.some(({ stream }) => stream === 2);
   if (keepsCaller) {
-    // What fails from here on is for whoever has started the pod.
+    // From here on, failures are reported to whoever has started the pod.
     steps.must(`keep the caller's standard error ${at}`, "dup3", [2, 3, k.O_CLOEXEC]);
     steps.compute("put", [addressOf(ERROR_FD), 3]);
   }

@@ -4,8 +4,8 @@
  *     caller's terminal, raw ── input relay ──→ master of the pty ┄┄ slave: the app's streams and controlling terminal
  *                            ←─ output relay ──
  *
- * The relays are two children of the supervisor. A third one, the guard, waits for the supervisor's death to give the
- * caller its terminal back; the supervisor does that itself on every other way out.
+ * The relays are two children of the supervisor. A third child, the guard, restores the caller's terminal if the
+ * supervisor is killed. In all other cases the supervisor restores it itself.
  */
 import * as k from "../../src/linux/constants.ts";
 import {
@@ -30,7 +30,7 @@ import { ERRNO } from "../../src/linux/errno.ts";
 
 /** The terminal's part of a plan. */
 export interface Terminal {
-  /** What the master goes through, from init to the supervisor. */
+  /** The socket by which init hands the master to the supervisor. */
   readonly fdSocket: FdSocket;
   readonly master: Slot;
   /** The caller's modes: `struct termios` of include/uapi/asm-generic/termbits.h, 36 bytes. */
@@ -43,7 +43,7 @@ export interface Terminal {
 const STDIN = 0;
 const STDOUT = 1;
 
-/** Before init is made: remember the caller's modes, and make the socket. */
+/** Steps of the supervisor before it forks init: remembers the caller's modes, and makes the socket. */
 export function openTerminal(setup: Section): Terminal {
   const saved = space("the caller's modes", 40);
   setup.must("read the terminal's modes", "ioctl", [STDIN, k.TCGETS, saved]);
@@ -58,9 +58,9 @@ export function openTerminal(setup: Section): Terminal {
 }
 
 /**
- * Init: makes the first pty of a devpts that was just mounted; it is the app's /dev/console too.
+ * Steps of init: opens the first pty of a devpts that was just mounted. It is the app's /dev/console too.
  *
- * @param master where its master goes
+ * @param master gets the master
  */
 export function makePty(
   steps: Section,
@@ -105,13 +105,16 @@ function openMaster(
   steps.must(`unlock the terminal ${at}`, "ioctl", [master, k.TIOCSPTLCK, unlocked]);
 }
 
-/** Init: hands a master to the supervisor. Only that may hold it: its end is then the end of the terminal. */
+/**
+ * Steps of init: hands a master to the supervisor. No other process may hold it, so that the terminal hangs up when the
+ * supervisor ends.
+ */
 export function handMaster(steps: Section, fdSocket: FdSocket, master: Slot): void {
   sendDescriptor(steps, "send the master to the supervisor", fdSocket, master);
   steps.must("close the master", "close", [master]);
 }
 
-/** The app, as the leader of its session, opens the first pty of its devpts, which becomes its controlling terminal. */
+/** Steps of the app, which leads its session: opens the first pty of its devpts, which becomes its controlling terminal. */
 export function openSlave(steps: Section, at: string): Slot {
   const slave = slot("slave");
   steps.must(`open the terminal ${at}`, "openat", [
@@ -124,14 +127,14 @@ export function openSlave(steps: Section, at: string): Slot {
   return slave;
 }
 
-/** The app: its terminal becomes its streams. */
+/** Steps of the app: its terminal becomes its streams. */
 export function takeTerminal(steps: Section, at: string): void {
   becomeStreams(steps, at, openSlave(steps, at));
 }
 
 /**
- * Makes a terminal for a process that has entered an app, and takes it. The other end comes from the master itself:
- * the app may have put something else at the path of its name.
+ * Opens a terminal for a process that has entered an app. The slave is opened through the master: the app may have put
+ * something else at the slave's path.
  */
 export function takeNewTerminal(steps: Section, at: string, terminal: Terminal): void {
   const master = slot("ptmx");
@@ -153,12 +156,12 @@ function becomeStreams(steps: Section, at: string, slave: Slot): void {
   }
 }
 
-/** The supervisor, when init is made: receive the master, start guard and relays. */
+/** Steps of the supervisor after it has forked init: receives the master, starts guard and relays. */
 export function startRelay(setup: Section, terminal: Terminal): void {
   setup.heading("supervisor: relay the terminal");
   setup.must("leave init its end of the socket", "close", [terminal.fdSocket.sender]);
   const what = "receive the master of the app's terminal";
-  // Where it fails, init has failed, and said so.
+  // If this fails, init has failed and has reported it.
   receiveDescriptor(setup, what, terminal.fdSocket, terminal.master, "supervise");
   for (
     const [name, child] of [["guard", terminal.guard], ["output", terminal.output], [
@@ -169,7 +172,7 @@ export function startRelay(setup: Section, terminal: Terminal): void {
     setup.must(`make the terminal's ${name}`, "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: child });
     setup.when(child, 0, `terminal ${name}`);
   }
-  // Only now: a relay that is stopped for reading in the background has not changed anything.
+  // Not before: a relay that is stopped because it reads in the background must not have changed anything.
   setup.goto("terminal raw");
 }
 
@@ -179,12 +182,12 @@ const RAW_OFLAG = 0o1;
 const RAW_LFLAG = 0o1 | 0o2 | 0o10 | 0o100 | 0o100000;
 const ALL_ONES = 0xffffffffn;
 
-/** The two words of 32 bits with bits switched off, as one of 64. */
+/** Two words of 32 bits with these bits cleared, as one word of 64. */
 const without = (low: number, high: number): bigint =>
   (ALL_ONES & ~BigInt(low)) | ((ALL_ONES & ~BigInt(high)) << 32n);
 
 /**
- * The relays, the guard, and what the supervisor's loop does about the terminal.
+ * Adds the relays, the guard, and the steps of the supervisor's loop that are about the terminal.
  *
  * @param until a pidfd: the output ends with this process, and not with the last one that has the terminal open
  */
@@ -203,13 +206,13 @@ export function relay(
   const poll = mutableStruct("pollfd", ["fd", 4, 0], ["events", 2, k.POLLIN], ["revents", 2, 0]);
   const value = slot("value");
   steps.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-terminal"]);
-  // In the background by then: a mode change would stop the guard for good.
+  // The guard is in the background by then: changing modes would stop it for good.
   const tty = struct("sigset", ["signals", 8, 2 ** (k.SIGTTOU - 1)]);
   steps.attempt("allow the change of modes", "rt_sigprocmask", [k.SIG_BLOCK, tty, 0, 8]);
   steps.compute("add", [supervisor.alive, k.POLLIN * 2 ** 32], { store: value });
   steps.compute("put", [addressOf(poll), value]);
   steps.keep(supervisor.alive, "it is polled");
-  // Of what the supervisor has open the guard needs no more than that and the terminal.
+  // Of the supervisor's descriptors the guard needs only this one and the terminal.
   steps.compute("add", [supervisor.alive, 1], { store: value });
   steps.attempt("close what is not needed", "close_range", [value, 0xffffffff, 0]);
   steps.compute("sub", [supervisor.alive, 1], { store: value });
@@ -222,7 +225,7 @@ export function relay(
   steps.attempt("end the guard", "exit_group", [0]);
 }
 
-/** The caller's shell may have been faster, and have set modes of its own: then it is not for the guard to change them. */
+/** If the caller's shell was faster and has set its own modes, the guard must not change them. */
 export function giveBack(steps: Section, saved: Space): void {
   const now = space("modes", 40);
   const [own, raw] = [slot("modes"), slot("raw modes")];
@@ -258,7 +261,7 @@ function rawMode(steps: Section, terminal: Terminal): void {
   steps.attempt("make the terminal raw", "ioctl", [STDIN, k.TCSETSW, raw]);
 }
 
-/** Falls through from the raw mode: the sizes are made the same whenever the modes are. */
+/** Falls through from the raw mode: the size is copied whenever the modes are set. */
 function resize(steps: Section, terminal: Terminal): void {
   const size = space("winsize", 8);
   steps.label("terminal resize");
@@ -287,7 +290,7 @@ function copy(
   const count = slot("count");
   steps.heading(`${name} relay`);
   steps.label(name);
-  // An input relay that survived would take what is typed to the shell.
+  // An input relay that survived would read what is typed for the shell.
   steps.attempt("die with the supervisor", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
   steps.attempt("see whether it lives", "getppid", [], { store: parent });
   steps.compute("sub", [parent, supervisor], {
@@ -318,7 +321,7 @@ function copy(
   steps.attempt("end the relay", "exit_group", [0]);
 }
 
-/** Goes on when there is something to read; ends the relay when there is nothing, and a process has ended. */
+/** Goes on when there is something to read. Ends the relay when there is nothing to read and the process has ended. */
 function waitForInput(steps: Section, name: string, from: Slot | number, until: Slot): void {
   const polls = mutableStruct(
     "pollfds",
@@ -343,11 +346,11 @@ function waitForInput(steps: Section, name: string, from: Slot | number, until: 
 /** Bytes that a relay copies at once. */
 const BUFFER = 4096;
 
-/** The supervisor, when the pod has ended: all that the app wrote comes out, then the modes come back. */
+/** Steps of the supervisor when the pod has ended: shows the rest of the app's output, then restores the modes. */
 export function closeTerminal(steps: Section, terminal: Terminal): void {
   for (const [name, child] of [["input", terminal.input], ["guard", terminal.guard]] as const) {
     const gone = `no terminal ${name}`;
-    steps.when(child, 0, gone); // kill(0) would be for all of the process group
+    steps.when(child, 0, gone); // kill(0) would signal the whole process group
     steps.attempt(`end the ${name}`, "kill", [child, k.SIGKILL]);
     steps.attempt(`wait for the ${name}'s end`, "wait4", [child, 0, 0, 0]);
     steps.label(gone);

@@ -1,13 +1,13 @@
 /**
- * Init's loop: it starts the apps, sees how they end, and starts them again; the same code for any number of apps.
+ * Init's loop: it starts the apps, reaps them, and restarts them. The code is the same for any number of apps.
  *
  *     waiting ──→ preparing ──→ prepared ──→ running ──→ stopped ──→ cleaning ──→ ended
  *        (pre-start runs)                     (main)       (post-stop runs)     ╲
  *            ↑                                                                    resting
  *            └──────────────────── when its timer has run out ←──────────────────╱
  *
- * What happens to an app (a process of its ends, a signal comes) only changes what stands in the table of apps; then
- * init goes through the table, and starts what is to be started.
+ * An event (a process of an app ends, a signal arrives) only changes the table of apps. Then a reconcile pass goes
+ * through the table and starts what has to be started.
  */
 import { alarm, SIGSET_SIZE, WAITED_FOR } from "../steps/signals.ts";
 import { reapChildren } from "./app_ends.ts";
@@ -123,13 +123,13 @@ function wait({ steps, pod, role }: Loop, waiting: Section): void {
   });
   steps.set(STOPPING, 1);
   steps.attempt("kill all of the pod", "kill", [-1, k.SIGKILL]);
-  // What runs when the apps have ended gets as long as they got.
+  // Post-stop handlers get the same time as the apps.
   alarm(steps, pod.stopTimeout);
-  // Without waiting: where the time is none, the alarm is always there before the signal of a child's end.
+  // Does not wait: with no grace time the alarm always comes before the signal of a child's end.
   steps.goto("init reap");
 }
 
-/** All signals are for main; those that end processes are for pre-start too. */
+/** The main process gets all signals; a pre-start handler gets those that end processes. */
 function forward({ steps, table }: Loop): void {
   const first = slot("first phase");
   steps.label("init forward");

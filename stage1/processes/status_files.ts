@@ -1,5 +1,6 @@
 /**
- * What init leaves in the pod's status directory about an app, for `rkt list`, `status` and `enter`; and what it says.
+ * The files that init writes about an app into the pod's status directory, for `rkt list`, `status` and `enter`; and
+ * its messages.
  *
  *     APP            its exit status as text, once it has ended for good
  *     APP-started    empty; its time of change is that of the last start
@@ -10,21 +11,21 @@ import type { AppTable } from "./app_table.ts";
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, mutableStruct, type Section, type Slot, slot } from "../engine/plan.ts";
 
-/** What the steps here work with. */
+/** What the steps here work on. */
 export interface StatusContext {
   readonly steps: Section;
   readonly table: AppTable;
   readonly statusDirectory: Slot;
-  /** Points to the record of the app that it is about. */
+  /** Points to the app's record. */
   readonly app: Slot;
-  /** The exit status that it is about. */
+  /** The app's exit status. */
   readonly code: Slot;
 }
 
 const FILE = slot("file");
 const NAME = slot("name");
 
-/** Opens a file of the app in the status directory, to be written anew unless `keep` says that it is only written over. */
+/** Opens a file of the app in the status directory. It is truncated, unless `keep` says that its bytes are overwritten. */
 function open(
   { steps, table, statusDirectory, app }: StatusContext,
   what: string,
@@ -40,7 +41,7 @@ function open(
   ], { store: FILE });
 }
 
-/** Four bytes are never half there, so they are written over the old ones. */
+/** A write of four bytes is never seen half done, so it may overwrite the old ones. */
 function noteNumber(
   context: StatusContext,
   what: string,
@@ -55,19 +56,19 @@ function noteNumber(
   steps.attempt("close the file", "close", [FILE]);
 }
 
-/** The app's main runs. The PID is there before the start is. */
+/** The app's main process runs. The PID is written before the start. */
 export function noteStart(context: StatusContext): void {
   noteNumber(context, "the app's PID", "pid file", "pid");
   open(context, "note the start of the app", "start file", "truncate");
   context.steps.attempt("close the file", "close", [FILE]);
 }
 
-/** The app's main has ended, and somebody else may get its PID. */
+/** The app's main process has ended, and another process may get its PID. */
 export function noteMainEnd(context: StatusContext): void {
   noteNumber(context, "that the app's PID is free", "pid file", "pid");
 }
 
-/** The app is about to be started once more. */
+/** The app is about to be restarted. */
 export function noteRestart(context: StatusContext): void {
   const { steps, table, app } = context;
   const count = slot("restarts");
@@ -77,7 +78,7 @@ export function noteRestart(context: StatusContext): void {
   noteNumber(context, "how often the app was restarted", "restarts file", "restarts");
 }
 
-/** The exit codes as text, four bytes each: no division is needed to write a number. */
+/** The exit codes as text, four bytes each, so that no division is needed to print a number. */
 const CODE_TEXTS = Array.from({ length: 256 }, (_, code) => `${code}`.padEnd(4)).join("");
 
 /** The app has ended for good. */
@@ -105,9 +106,9 @@ function codeText({ steps, code }: StatusContext, name: string): { text: Slot; l
 }
 
 /**
- * Says something about an app, with its exit status, in one line on rkt's standard error.
+ * Writes a message about an app, with its exit status, as one line to rkt's standard error.
  *
- * @param what stands between the app's name and the exit status
+ * @param what the text between the app's name and the exit status
  */
 export function say(context: StatusContext, what: string): void {
   const { steps, table, app } = context;

@@ -1,6 +1,6 @@
 /**
- * From a pod manifest to what stage1 needs: users become numbers, commands become paths, volumes become mounts.
- * What would fail only when the pod is half up is found here, before there is a pod.
+ * From a pod manifest to what stage1 needs: users become numbers, commands become paths, volumes become mounts. Faults
+ * that would show only while the pod starts are found here, before there is a pod.
  */
 import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import type { App } from "../../src/appc/app.ts";
@@ -22,15 +22,15 @@ import { appLogSize, appStreams, checkStreams, checkTerminals } from "./resolve_
 import { systemCallFilter } from "../seccomp/filter.ts";
 import { ImageRoot, resolveGroup, resolveUser, type User } from "./user.ts";
 
-/** What of the pod is not in its manifest. */
+/** What the pod's manifest does not say. */
 export interface Surroundings {
-  /** The rendered tree of an app, a path on the host; empty where there is none yet, and nothing can be looked up. */
+  /** The path of an app's rendered tree on the host. Empty if there is none yet; then nothing can be looked up. */
   tree(app: RuntimeApp): string;
   /** How the tree becomes the app's root. */
   root(app: RuntimeApp): Root;
-  /** Gets the path on the host of whatever in a tree decides something. */
+  /** Called with the host path of every file of a tree that decides something. */
   looked?(path: string): void;
-  /** Where an empty volume is, relative to the pod's directory. */
+  /** The path of an empty volume, relative to the pod's directory. */
   emptyVolume(name: string): string;
   /** Whether apps keep all capabilities. */
   readonly allCapabilities: boolean;
@@ -50,11 +50,11 @@ export async function resolveApps(
   checkNames(manifest.apps);
   const apps = await Promise.all(manifest.apps.map((app) => resolveApp(app, manifest, around)));
   checkStreams(apps);
-  startOrder(apps); // circles and unknown names are found here
+  startOrder(apps); // finds circles and unknown names
   return apps;
 }
 
-/** Beside the file APP, which holds the app's exit status, stand files with these endings. */
+/** The suffixes of an app's status files beside the file APP, which has the app's exit status. */
 const STATUS_FILES = ["pid", "started", "created", "restarts", "keeper", "memory-events"];
 
 function checkNames(apps: readonly RuntimeApp[]): void {
@@ -155,11 +155,11 @@ async function stopSignal(
   return stopSignal === SIGTERM ? {} : { stopSignal };
 }
 
-/** Lines that say no more than what every pod's /etc/hosts says: names of the loopback interface. */
+/** Lines that every pod's /etc/hosts has: names of the loopback interface. */
 const LOOPBACK_LINE =
   /^\s*(?:(?:127\.0\.0\.1|::1)\s[\w\s.-]*local[\w\s.-]*|f[ef]0[0-2]::\d?\s[\w\s.-]*)?(?:#.*)?$/;
 
-/** Which of the files that the pod would bring by itself the image has already, with something in them. */
+/** Which of the files that rkt would add the image already has, with content. */
 function ownEtc(root: ImageRoot): readonly string[] {
   if (!root.known) return [];
   const hosts = root.read("etc/hosts") ?? "";
@@ -170,7 +170,7 @@ function ownEtc(root: ImageRoot): readonly string[] {
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** What every app gets (appc specification, "Execution Environment"; SHELL to HOME are rkt's). */
+/** The environment of every app (appc specification, "Execution Environment"; SHELL to HOME are rkt's). */
 function appEnvironment(
   app: App,
   name: string,
@@ -187,13 +187,13 @@ function appEnvironment(
     ["AC_APP_NAME", name],
     ["container", "rkt"],
   ]);
-  // Which terminal will be attached is not known; this one is what most of them can do.
+  // It is unknown which terminal will be attached; most of them can do what this one can.
   if (terminal) variables.set("TERM", "xterm");
   for (const { name, value } of app.environment) variables.set(name, value);
   return [...variables].map(([name, value]) => `${name}=${value}`);
 }
 
-/** Where the command may be: as execvp(3) looks for it, with the app's PATH. */
+/** The paths of a command: execvp(3) looks for it in the app's PATH. */
 function candidates(command: string, workingDirectory: string, app: App): readonly string[] {
   if (command.startsWith("/")) return [command];
   if (command.includes("/")) return [absolute(workingDirectory, command)];
@@ -207,10 +207,10 @@ function candidates(command: string, workingDirectory: string, app: App): readon
 const absolute = (from: string, path: string): string =>
   path.startsWith("/") ? path : `${from.replace(/\/+$/, "")}/${path}`;
 
-/** Directories that the image need not have: rkt provides them. */
+/** Directories that rkt provides if the image lacks them. */
 const PROVIDED = ["/dev", "/proc", "/sys", "/tmp", "/run", "/etc"];
 
-/** Whether a volume, or rkt, may bring what the image lacks: then only the run itself can tell. */
+/** Whether a volume or rkt may provide a path that the image lacks. Then only the run can tell. */
 function covered(path: string, mounts: readonly AppMount[]): boolean {
   return [...PROVIDED, ...mounts.flatMap(({ target, place }) => [target, place])].some((target) =>
     path === target || path.startsWith(`${target.replace(/\/+$/, "")}/`)
@@ -240,7 +240,7 @@ function checkExecutable(
   throw new Failure(`app "${app}": exec "${command}" ${what}; ${hint}`);
 }
 
-/** Whether a path is not in the image, as far as that is known. */
+/** Whether a path is known to be missing in the image. */
 function lacks(root: ImageRoot, path: string): boolean {
   return path !== "/" && root.known && root.stat(path.slice(1)) === undefined;
 }
@@ -316,7 +316,7 @@ const LABELS: ReadonlySet<string> = new Set([
   "os/linux/apparmor-profile",
 ]);
 
-/** The capabilities that somebody has chosen for the app; by default none, and a user other than root has none then. */
+/** The capabilities that a flag or isolator names. By default none; then a user other than root has none. */
 function retainedCapabilities(
   isolators: readonly Isolator[],
   allowed: readonly number[],
@@ -326,8 +326,8 @@ function retainedCapabilities(
 }
 
 /**
- * What the isolator says; undefined where there is none: then users other than root whose system calls are filtered gain no
- * privileges.
+ * The isolator's value. Undefined if there is none: then users other than root with a filter of system calls get
+ * `no_new_privs`.
  */
 export function noNewPrivileges(isolators: readonly Isolator[]): boolean | undefined {
   return isolators.findLast((each) => each.kind === "os/linux/no-new-privileges")?.on;

@@ -1,4 +1,4 @@
-/** What an app's standard streams are to be: from the annotations of a pod manifest. */
+/** The standard streams of apps, from the annotations of a pod manifest. */
 import type { RuntimeApp } from "../../src/appc/pod_manifest.ts";
 import { parseQuantity, wholeUnits } from "../../src/appc/quantity.ts";
 import { rktAnnotationValue } from "../../src/appc/rkt_annotation.ts";
@@ -8,14 +8,14 @@ import { JOURNAL_SOCKET } from "../output/journal.ts";
 import type { AppMount, PodApp, StreamMode, Streams } from "../pod.ts";
 import { channels, MOST_CHANNELS } from "../output/streams.ts";
 
-/** What each stream can be. */
+/** The words for each stream. */
 export const STREAM_MODES = {
   stdin: ["inherit", "null", "tty", "stream"],
   stdout: ["inherit", "null", "log", "journal", "tty", "stream"],
   stderr: ["inherit", "null", "log", "journal", "tty", "stream"],
 } as const satisfies Readonly<Record<keyof Streams, readonly StreamMode[]>>;
 
-/** The most bytes of an app's logs by default, and the least that can be asked for: some records in each of two files. */
+/** The default limit of an app's logs in bytes, and the smallest one: some records in each of two files. */
 export const LOG_SIZE = 10 * 1024 ** 2;
 export const LEAST_LOG_SIZE = 64 * 1024;
 
@@ -47,7 +47,7 @@ export function parseSharedMemory(text: string, at: string): number {
 /**
  * An app's streams.
  *
- * @throws {Failure} where the manifest asks for what there is not
+ * @throws {Failure} if the manifest asks for something that does not exist
  */
 export function appStreams({ name, annotations }: RuntimeApp): Streams {
   const mode = (stream: keyof Streams): StreamMode => {
@@ -67,7 +67,7 @@ export function appLogSize({ name, annotations }: RuntimeApp): number {
 }
 
 /**
- * Refuses a terminal to attach to where the caller's own is to be relayed.
+ * Refuses a terminal to attach to if the caller's own is relayed.
  *
  * @throws {Failure}
  */
@@ -84,7 +84,7 @@ export function checkInteractive(
 }
 
 /**
- * Refuses a terminal of the app's own where a volume is its /dev.
+ * Refuses a terminal of the app's own if a volume is mounted on its /dev.
  *
  * @throws {Failure}
  */
@@ -101,7 +101,7 @@ export function checkTerminals(
 }
 
 /**
- * Refuses what can't be had on this host.
+ * Refuses streams that this host does not have.
  *
  * @throws {Failure}
  */

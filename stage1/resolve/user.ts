@@ -1,6 +1,6 @@
 /**
- * The users and groups that an image knows: names in its passwd and group files, owners of its files. An image is
- * not trusted: its files are opened below its root, and read up to a limit.
+ * The users and groups of an image: names in its passwd and group files, owners of its files. An image is not trusted:
+ * its files are opened below its root, and read up to a limit.
  */
 import { Failure } from "../../src/failure.ts";
 import { ERRNO, errnoText } from "../../src/linux/errno.ts";
@@ -28,13 +28,13 @@ export interface ImageDirectory {
   readonly isEmpty: boolean;
 }
 
-/** A rendered tree that paths of an app are looked up in. */
+/** A rendered tree, in which paths of an app are looked up. */
 export class ImageRoot implements Disposable {
   readonly #fd: number;
 
   /**
-   * @param path the tree's root on the host; empty where it is not rendered yet
-   * @param looked gets the path on the host of whatever is looked at
+   * @param path the tree's root on the host; empty if it is not rendered yet
+   * @param looked called with the host path of every file that is looked at
    */
   constructor(readonly path: string, readonly looked?: (path: string) => void) {
     if (path === "") {
@@ -49,7 +49,7 @@ export class ImageRoot implements Disposable {
   }
 
   /**
-   * Opens a path as the app would see it: links lead nowhere else than below the root.
+   * Opens a path as the app would see it: links lead below the root only.
    *
    * @returns a descriptor for {@linkcode Deno.statSync} by /proc/self/fd, or the negative error number
    */
@@ -62,17 +62,17 @@ export class ImageRoot implements Disposable {
     return trySyscall("openat2", this.#fd, cstring(path), new Uint8Array(how.buffer), 24);
   }
 
-  /** What is at a path, links followed; undefined where there is nothing. */
+  /** The status of a path, links followed. Undefined if there is nothing. */
   stat(path: string): Deno.FileInfo | undefined {
     return this.#with(path, O_PATH, (fd) => Deno.statSync(`/proc/self/fd/${fd}`));
   }
 
-  /** The target of a symbolic link, links in its parents followed; undefined where there is none. */
+  /** The target of a symbolic link, links in its parents followed. Undefined if there is none. */
   link(path: string): string | undefined {
     return this.#with(path, O_PATH | O_NOFOLLOW, readLink);
   }
 
-  /** A small text file; undefined where there is none. */
+  /** The content of a small text file. Undefined if there is none. */
   read(path: string): string | undefined {
     const size = this.stat(path);
     if (size === undefined || !size.isFile) return undefined;
@@ -80,7 +80,7 @@ export class ImageRoot implements Disposable {
     return this.#with(path, 0, (fd) => Deno.readTextFileSync(`/proc/self/fd/${fd}`));
   }
 
-  /** A directory, links followed; undefined where there is none. */
+  /** The entries of a directory, links followed. Undefined if there is none. */
   directory(path: string): ImageDirectory | undefined {
     return this.#with(path, O_PATH | O_DIRECTORY, (fd) => {
       const { mode, uid, gid } = Deno.statSync(`/proc/self/fd/${fd}`);
@@ -128,7 +128,7 @@ export class ImageRoot implements Disposable {
 /** `PATH_MAX` (include/uapi/linux/limits.h). */
 const PATH_MAX = 4096;
 
-/** The target of a symbolic link that is open itself; undefined where a descriptor is none. */
+/** The target of an open symbolic link. Undefined if the descriptor is no link. */
 function readLink(fd: number): string | undefined {
   const bytes = new Uint8Array(PATH_MAX);
   const length = trySyscall("readlinkat", fd, cstring(""), bytes, PATH_MAX);
@@ -137,16 +137,16 @@ function readLink(fd: number): string | undefined {
   return new TextDecoder().decode(bytes.subarray(0, length));
 }
 
-/** A user as the app will have it. */
+/** The user of an app. */
 export interface User {
   readonly uid: number;
-  /** From the image's passwd, where the user stands in it. */
+  /** From the image's passwd, if the user is in it. */
   readonly name?: string;
   readonly home?: string;
   readonly shell?: string;
 }
 
-/** Whoever has the number 0, also where the image has no passwd and group. */
+/** The user 0, even if the image has no passwd and group. */
 const ROOT = "root";
 
 /** 2^32-1 means "unchanged" to the kernel. */
@@ -167,7 +167,8 @@ function* entries(root: ImageRoot, path: string): Generator<string[]> {
 }
 
 /**
- * Resolves an app's user: a number; a path whose owner it is; a name of the image's passwd, where the rest is looked up too.
+ * Resolves an app's user: a number; a path whose owner it is; or a name in the image's passwd, which also gives group
+ * and home directory.
  *
  * @throws {Failure} names the app
  */

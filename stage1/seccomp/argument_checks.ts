@@ -1,6 +1,6 @@
 /**
- * What the default filter asks of arguments. The kernel takes each of these as 32 bits, so only those are compared: a
- * comparison of all 64 could be passed by setting bits that the kernel does not see (as in CVE-2019-10063).
+ * Checks of arguments in the default filter. The kernel reads these arguments as 32 bits, so only 32 bits are compared:
+ * a comparison of all 64 could be bypassed by setting bits that the kernel ignores (CVE-2019-10063).
  */
 import type { CheckName } from "./syscall_table.ts";
 
@@ -11,17 +11,17 @@ export interface ArgumentCheck {
   /** `in`: one of the values; `not in`: none of them; `without`: none of the bits of the only value. */
   readonly test: "in" | "not in" | "without";
   readonly values: readonly number[];
-  /** What a call that does not pass returns. */
+  /** The error of a call that is refused. */
   readonly errno: "EPERM" | "EAFNOSUPPORT";
-  /** Each of these capabilities makes the check unnecessary. */
+  /** An app with any of these capabilities is not checked. */
   readonly lifted: readonly string[];
-  /** What passes, for people. */
+  /** Describes what passes. */
   readonly allows: string;
 }
 
 // include/uapi/linux/sched.h: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 const NAMESPACES = 0x7e020000;
-/** Which only unshare(2) takes; for clone(2) the bit is part of a signal's number. */
+/** Only unshare(2) takes this flag; for clone(2) the bit is part of a signal's number. */
 const CLONE_NEWTIME = 0x80;
 
 /** The checks by name. */

@@ -2,8 +2,9 @@
  * From a policy to a program of classic BPF (seccomp(2), Documentation/userspace-api/seccomp_filter.rst).
  *
  * The program looks at the architecture first: a call of another ABI (i386 on x86_64, arm on aarch64) has other numbers
- * and older code behind it, and kills. Then it searches the number in a binary tree of ranges; so a call costs some
- * eight comparisons. The kernel finds out by itself which numbers are always allowed, and does not even run it for those.
+ * and reaches older kernel code, so it kills the process. Then it looks the number up in a binary tree of ranges, which
+ * takes some eight comparisons. The kernel caches which numbers are always allowed and does not run the program for
+ * them.
  */
 import type { Architecture } from "../engine/machine/engine.ts";
 import { KNOWN_CALLS } from "./known_calls.ts";
@@ -64,7 +65,7 @@ export function compile(policy: Policy, architecture: Architecture): Uint8Array<
   return bytes;
 }
 
-/** The numbers from one on, up to the next range's. */
+/** A range of numbers, up to the first number of the next range. */
 interface Range {
   readonly from: number;
   readonly action: Action;
@@ -94,7 +95,7 @@ function same(a: Action, b: Action): boolean {
   return a.kind === b.kind && (a.kind !== "errno" || b.kind !== "errno" || a.errno === b.errno);
 }
 
-/** A binary tree: left is what is below the middle range's first number. */
+/** Builds a binary tree: numbers below the first number of the middle range are on the left. */
 function search(all: readonly Range[]): readonly Instruction[] {
   const middle = all.length >> 1;
   const at = all[middle];

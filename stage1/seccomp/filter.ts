@@ -1,4 +1,4 @@
-/** The filter of an app: from the isolators in its manifest to bytes, by the shortest way. */
+/** The filter of an app: from the isolators in its manifest to bytes. */
 import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import type { Isolator, SeccompSet } from "../../src/appc/isolator.ts";
 import { Failure } from "../../src/failure.ts";
@@ -7,7 +7,7 @@ import type { Architecture } from "../engine/machine/engine.ts";
 import { DEFAULT_FILTER } from "./default_filter.ts";
 import type { SystemCallFilter, SystemCalls } from "../pod.ts";
 
-/** What an app's isolators say of system calls. */
+/** What an app's isolators say about system calls. */
 export function systemCalls(isolators: readonly Isolator[]): SystemCalls {
   return isolators.find((each): each is Isolator & SeccompSet =>
     each.kind === "os/linux/seccomp-retain-set" || each.kind === "os/linux/seccomp-remove-set"
@@ -15,10 +15,11 @@ export function systemCalls(isolators: readonly Isolator[]): SystemCalls {
 }
 
 /**
- * Makes the filter of an app; undefined where all calls are allowed. What most apps have was made when rkt was built.
+ * Makes the filter of an app. Undefined if all calls are allowed. The filter that most apps have was compiled when rkt
+ * was built.
  *
  * @param capabilities the numbers of those that the app may have
- * @throws {Failure} at the name of an error that there is none of, and where the app could not be started
+ * @throws {Failure} on an unknown error name, and if the app could not be started
  */
 export async function systemCallFilter(
   app: string,

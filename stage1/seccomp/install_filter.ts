@@ -7,8 +7,8 @@ import type { PodApp } from "../pod.ts";
 const SOCK_FILTER_SIZE = 8;
 
 /**
- * Installs the app's filter: the last step before execve(2), because every later one would have to be a call that the
- * app may make too. It takes `no_new_privs` or CAP_SYS_ADMIN; {@linkcode keepsAdmin} says which.
+ * Installs the app's filter: the last step before execve(2), because the app would have to be allowed every later call
+ * too. Installing it takes `no_new_privs` or CAP_SYS_ADMIN; {@linkcode keepsAdmin} says which.
  */
 export function filterSystemCalls(steps: Section, app: PodApp): void {
   if (app.systemCalls === undefined) return;
@@ -24,8 +24,9 @@ export function filterSystemCalls(steps: Section, app: PodApp): void {
 }
 
 /**
- * Whether the app's process needs CAP_SYS_ADMIN up to its execve(2), for want of `no_new_privs`. It is root then, and
- * execve gives root what the bounding set has (capabilities(7)): nothing of the capability is left after it.
+ * Whether the app's process needs CAP_SYS_ADMIN until execve(2), because it does not have `no_new_privs`. Such a
+ * process is root, and execve(2) limits root to the bounding set (capabilities(7)), so the capability is gone
+ * afterwards.
  */
 export const keepsAdmin = (app: PodApp): boolean =>
   app.systemCalls !== undefined && !app.noNewPrivileges;

@@ -7,7 +7,7 @@ import type { SystemCalls } from "../pod.ts";
 import { type CheckName, FOREIGN_NAMES, type Verdict } from "./syscall_table.ts";
 import { ALL, BLACKLISTS, GROUPS, isWildcard, WHITELISTS } from "./wildcards.ts";
 
-/** What becomes of a call. */
+/** What happens to a call. */
 export type Action =
   | { readonly kind: "allow" }
   | { readonly kind: "kill" }
@@ -17,11 +17,11 @@ export type Action =
 
 type Refusal = Extract<Action, { kind: "kill" | "errno" }>;
 
-/** What becomes of every call. */
+/** What happens to every call. */
 export interface Policy {
-  /** By name; each known call is there. */
+  /** By name; has every known call. */
   readonly actions: ReadonlyMap<string, Action>;
-  /** For numbers that no known call has: newer ones, and those of the x32 ABI. */
+  /** For unknown numbers: newer calls, and those of the x32 ABI. */
   readonly unknown: Refusal;
 }
 
@@ -31,17 +31,17 @@ const errno = (name: string): Refusal => ({ kind: "errno", errno: errnoNumber(na
 const ENOSYS = { kind: "errno", errno: 38 } as const;
 
 /**
- * What no retain set can take away, because without it nothing can be started, end, return from a signal's handler, or
- * know and wait for the time. rkt's sets had the same, from systemd.
+ * Calls that no retain set can take away: without them no program can start, end, return from a signal handler, or read
+ * the time and sleep. rkt 1.30 kept the same calls, as systemd does.
  */
 const ALWAYS = ("execve exit exit_group rt_sigreturn restart_syscall getrlimit clock_getres " +
   "clock_gettime clock_nanosleep gettimeofday nanosleep time").split(" ");
 
 /**
- * The policy of an app; undefined where all calls are allowed.
+ * The policy of an app. Undefined if all calls are allowed.
  *
  * @param capabilities the names of those that the app may have
- * @throws {RangeError} at the name of an error that there is none of
+ * @throws {RangeError} on an unknown error name
  */
 export function policyOf(
   calls: SystemCalls,
@@ -52,7 +52,10 @@ export function policyOf(
   return remove(calls, capabilities);
 }
 
-/** What an app gets for which nothing was said. Calls that are newer than the table are answered as if they were not there. */
+/**
+ * The policy of an app without isolators for system calls. Calls newer than the table fail as if the kernel did not
+ * have them.
+ */
 function defaultPolicy(capabilities: readonly string[]): Policy {
   const actions = new Map<string, Action>();
   for (const [name, call] of KNOWN_CALLS) {
@@ -84,7 +87,7 @@ function refusal(set: SeccompSet): Refusal {
   return { kind: "errno", errno: number };
 }
 
-/** Nothing but the set. */
+/** Allows nothing but the set. */
 function retain(wanted: SeccompSet, capabilities: readonly string[]): Policy | undefined {
   if (wanted.set.includes(ALL)) return undefined;
   const refused = refusal(wanted);
@@ -102,11 +105,11 @@ function retain(wanted: SeccompSet, capabilities: readonly string[]): Policy | u
   return { actions, unknown: refused };
 }
 
-/** Whether the default refuses a call; what it denies the existence of is part of what programs can live with. */
+/** Whether the default refuses a call. Programs can handle calls that fail as if the kernel did not have them. */
 const isRefused = (action: Action): boolean =>
   action.kind === "kill" || (action.kind === "errno" && action.errno !== ENOSYS.errno);
 
-/** All that is known but the set. A set of nothing is the default (so has rkt it). */
+/** Allows all known calls but the set. An empty set means the default, as in rkt 1.30. */
 function remove(wanted: SeccompSet, capabilities: readonly string[]): Policy {
   const refused = refusal(wanted);
   const listed = named(wanted);
@@ -130,7 +133,7 @@ function named({ set }: SeccompSet): readonly string[] {
   return set.flatMap((name) => GROUPS[name] ?? (KNOWN_CALLS.has(name) ? [name] : []));
 }
 
-/** The names of a set that mean nothing on any machine. */
+/** The names of a set that no machine has. */
 export function unknownNames({ set }: SeccompSet): readonly string[] {
   return set.filter((name) =>
     !isWildcard(name) && !KNOWN_CALLS.has(name) && !FOREIGN_NAMES.has(name)

@@ -1,15 +1,15 @@
 /**
- * Every system call of Linux 6.18 on x86_64 and aarch64, what an app may do with it unless somebody says otherwise, and
- * why. The numbers are those of arch/x86/entry/syscalls/syscall_64.tbl and scripts/syscall.tbl.
+ * Every system call of Linux 6.18 on x86_64 and aarch64, whether an app may make it by default, and why. The numbers
+ * are those of arch/x86/entry/syscalls/syscall_64.tbl and scripts/syscall.tbl.
  *
- * The measure: what ordinary programs need is allowed where the kernel itself confines it to the pod. What acts on the
- * host, on other pods, or on parts of the kernel that are known for their holes, is refused; and where it
- * belongs to a capability, it comes with that capability.
+ * The rule: a call that ordinary programs need is allowed if the kernel itself confines it to the pod. A call that acts
+ * on the host, on other pods, or on parts of the kernel that are known for vulnerabilities is refused. If it belongs to
+ * a capability, an app with that capability may make it.
  */
-/** What is asked of the arguments of a call; see argument_checks.ts. */
+/** A check of the call's arguments; see argument_checks.ts. */
 export type CheckName = "clone" | "unshare" | "personality" | "socket" | "ioctl";
 
-/** What happens to a call when nothing was said about it. */
+/** What happens to a call by default. */
 export type Verdict =
   | { readonly kind: "allow" }
   /** Allowed to apps that have one of these capabilities. */
@@ -405,8 +405,8 @@ export const SYSCALL_CLASSES: readonly SyscallClass[] = [
 ];
 
 /**
- * Names of calls that neither machine has: those of 32 bits, and of others. Sets of isolators name them, and they say
- * nothing here.
+ * Names of calls that neither machine has: those of 32-bit and other machines. Sets of isolators may name them; they
+ * have no effect here.
  */
 export const FOREIGN_NAMES: ReadonlySet<string> = new Set(
   `_llseek _newselect arm_fadvise64_64 arm_sync_file_range bdflush break breakpoint cacheflush

@@ -1,6 +1,6 @@
 /**
- * What the wildcards of seccomp sets stand for. Those of `@systemd/` are systemd's groups of these names
- * (`systemd-analyze syscall-filter` shows them); those of `@docker/` are rkt's own, whose purpose is the same.
+ * The wildcards of seccomp sets. Those of `@systemd/` are systemd's groups of these names (`systemd-analyze
+ * syscall-filter` shows them); those of `@docker/` are rkt's own lists with the same purpose.
  */
 
 const names = (text: string): readonly string[] => text.split(" ");
@@ -49,19 +49,19 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "@appc.io/empty": [],
 };
 
-/** What the default lets through. */
+/** The calls that the default allows. */
 export const WHITELISTS: ReadonlySet<string> = new Set([
   "@rkt/default-whitelist",
   "@docker/default-whitelist",
 ]);
 
-/** What the default refuses. */
+/** The calls that the default refuses. */
 export const BLACKLISTS: ReadonlySet<string> = new Set([
   "@rkt/default-blacklist",
   "@docker/default-blacklist",
 ]);
 
-/** Every call there is. */
+/** Every call. */
 export const ALL = "@appc.io/all";
 
 /** Whether a wildcard is one of those above. */
