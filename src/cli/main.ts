@@ -3,8 +3,8 @@
  *
  *     argv → a command of the table → its flags and arguments → the command's own file
  *
- * Nothing is loaded that the command doesn't need: each one is a file of this directory and, in the built
- * program, a chunk of its own. What `rkt run` does from there on: run.ts.
+ * Only the command's own file is loaded. In the built program it is a chunk of its own. `rkt run` goes on in
+ * pod/run.ts.
  */
 
 import { printableText, printNote } from "../linux/printable.ts";
@@ -20,7 +20,7 @@ import { errorLine, firstError } from "./print/error_line.ts";
 const FAILED = 254;
 
 /**
- * Does what a command line asks for.
+ * Runs a command line.
  *
  * @param argv the words behind the program's name
  * @returns the exit status
@@ -59,7 +59,7 @@ async function run(invocation: Invocation): Promise<number> {
   return await runCommand(invocation);
 }
 
-/** Prints what went wrong in one line, with `debug` where it happened too. */
+/** Prints an error as one line; with `debug` its stack too. */
 export function report(speaker: string, thrown: unknown, debug: boolean): number {
   const error = firstError(thrown);
   printNote(`${speaker}: ${errorLine(error)}`);

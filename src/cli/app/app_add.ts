@@ -34,7 +34,7 @@ import { fillVolumes, imageVolumes } from "../../start/docker/image_volumes.ts";
 import { podManifest } from "../../start/run_manifest.ts";
 import { unsupportedIsolators } from "../../start/warn_unsupported_isolators.ts";
 
-/** The words are `UUID IMAGE [app flags] [-- ARGUMENTS]`; to the grammar of images, the UUID is one. */
+/** The words are `UUID IMAGE [app flags] [-- ARGUMENTS]`. The grammar takes the UUID for an image. */
 export default async function add(invocation: Invocation): Promise<number> {
   const { apps, flags, global, command } = invocation;
   const fromFile = flags.text("uuid-file") !== undefined;
@@ -96,13 +96,13 @@ function only<T>([first, ...others]: readonly T[]): T {
   return first;
 }
 
-/** What an app's streams are that nobody waits for at a terminal, where its flags do not say. */
+/** The default streams of an app whose start no terminal waits for. */
 const STREAMS = { stdin: "null", stdout: "log", stderr: "log" } as const;
 
 /**
- * Adds what an added app's streams are.
+ * Adds the annotations of an added app's streams.
  *
- * @throws {Failure} where they are to be attached to, which goes by the supervisor
+ * @throws {Failure} on streams to attach to: these go through the supervisor
  */
 function withStreams(added: PodManifest): PodManifest {
   const apps = added.apps.map((app) => {
@@ -118,7 +118,7 @@ function withStreams(added: PodManifest): PodManifest {
   return { ...added, apps };
 }
 
-/** Makes the app's files. Nothing of the pod names them until the manifest does. */
+/** Makes the app's files. They do not count until the manifest names the app. */
 async function makeApp(
   store: Store,
   pod: PodView,

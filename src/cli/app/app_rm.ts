@@ -16,7 +16,7 @@ import { appArgument } from "../request/app_argument.ts";
 import { stopLeftover } from "../../pod/app/stop_app.ts";
 import type { Invocation } from "../grammar/command.ts";
 
-/** First the manifest forgets the app, then its files go: what a crash leaves of them is in nobody's way. */
+/** Removes the app from the manifest first, then its files: files that a crash leaves do no harm. */
 export default async function remove(invocation: Invocation): Promise<number> {
   const { global } = invocation;
   const { uuid, app: name } = appArgument(invocation);

@@ -3,7 +3,7 @@ import type { Invocation } from "../grammar/command.ts";
 import { hostOptions } from "../request/host_options.ts";
 import { sandboxRequest } from "../request/run_arguments.ts";
 
-/** `rkt app sandbox`: runs a pod without apps, in place of this process; it ends when it is told to. */
+/** `rkt app sandbox`: runs a pod without apps, in place of this process; it runs until it is stopped. */
 export default async function sandbox({ flags, global }: Invocation): Promise<number> {
   return await runPod(sandboxRequest(flags), hostOptions(global));
 }

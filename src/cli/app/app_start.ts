@@ -74,12 +74,12 @@ export default async function start(invocation: Invocation): Promise<number> {
   keepInit(init, users);
   const errors = syscall("get the pod's standard error", "pidfd_getfd", init.fd, 2, 0);
   syscall("keep the pod's standard error", "dup3", errors, POD_ERRORS, 0);
-  setCloseOnExec(claimed.fd, false); // the shim's from now on
+  setCloseOnExec(claimed.fd, false); // from now on the shim's
   const executable = global.debug ? await programWithSymbols(plan) : program(plan);
   becomeProgram(executable, `rkt app start ${pod.uuid} ${app}`);
 }
 
-/** Leaves descriptors of the pod's init, and of namespaces of it, to the plan. */
+/** Hands descriptors of the pod's init and its namespaces to the plan. */
 function keepInit(init: Process, users: PrivateUsers | undefined): void {
   syscall("keep the pod's init", "dup3", init.fd, POD_INIT, 0);
   const keep = (name: string, number: number) => {
@@ -92,7 +92,7 @@ function keepInit(init: Process, users: PrivateUsers | undefined): void {
   if (!init.alive) throw new Failure("the pod has ended");
 }
 
-/** overlayfs refuses to mount what was mounted without syncing before, which it notes in this directory. */
+/** Empties the work directory. overlayfs marks it when a volatile mount was not synced, and refuses to mount it again. */
 function renewWorkDirectory(pod: PodView, app: string): void {
   const path = `${pod.path}/${overlayPath(app)}/work`;
   if (!exists(path)) return;
@@ -123,11 +123,11 @@ async function planned(
   return { plan: addedAppPlan(pod, app), location, warnings, started: app, users };
 }
 
-/** Whether a process's network namespace is another one than ours. */
+/** Whether a process has another network namespace than this one. */
 const hasOwnNetwork = (pid: number): boolean =>
   processLink(pid, "ns/net")?.ino !== processLink("self", "ns/net")?.ino;
 
-/** The files that init has made for all apps; the text is in them already. */
+/** The files that init has made for all apps. They have their text already. */
 function etcOf(init: number): EtcFiles {
   const file = (name: string): EtcFile | undefined =>
     exists(`/proc/${init}/root/.${name}`) ? { kind: "text", text: "", implicit: true } : undefined;

@@ -8,7 +8,10 @@ import { lockReleased, TimedOut, within } from "../../pod/life/wait_for_pod.ts";
 import { appArgument } from "../request/app_argument.ts";
 import type { Invocation } from "../grammar/command.ts";
 
-/** TERM to the shim, which passes it on; where that does not help in time, KILL to the app, then to the shim. */
+/**
+ * Sends TERM to the shim, which passes it on. If the app has not ended in time, sends KILL to the app, then to the
+ * shim.
+ */
 export default async function stop(invocation: Invocation): Promise<number> {
   const { flags, global } = invocation;
   const { uuid, app } = appArgument(invocation);

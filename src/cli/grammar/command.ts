@@ -1,4 +1,4 @@
-/** What a command is to the command line: an entry of the table, and a function that runs it. */
+/** A command: an entry of the table, and a function that runs it. */
 
 import type { GlobalFlags } from "./global_flags.ts";
 import type { Flag, Flags } from "./flags.ts";
@@ -13,20 +13,20 @@ export interface Command {
   readonly group: (typeof GROUPS)[number];
   /** What it does: one line without a full stop, in `rkt help`. */
   readonly summary: string;
-  /** What stands behind the name, like `[flags] UUID...`. */
+  /** The words behind the name, like `[flags] UUID...`. */
   readonly usage: string;
   /** More about it, for `rkt help COMMAND`; paragraphs, wrapped when shown. */
   readonly about?: readonly string[];
   readonly flags: readonly Flag[];
   /** The least and the greatest number of arguments; any number by default. */
   readonly arguments?: readonly [least: number, most: number];
-  /** Whether the pod is a part of another argument, so that `--uuid-file` stands for none of its own. */
+  /** Whether the pod is named in a part of another argument, so that `--uuid-file` replaces no argument. */
   readonly podInPath?: boolean;
   /** How flags and arguments mix: {@linkcode Grammar}, `"mixed"` by default. */
   readonly grammar?: Grammar;
-  /** Two calls that a person can try. */
+  /** Two examples. */
   readonly examples: readonly [string, string];
-  /** Loads the code; absent where there is none yet. */
+  /** Loads the command's file. Absent if there is none yet. */
   readonly load?: () => Promise<CommandModule>;
   /** Why there is no code yet: "it comes with …". */
   readonly unsupported?: string;
@@ -56,7 +56,7 @@ export type RunCommand = (invocation: Invocation) => Promise<number>;
 /** A command line, read. */
 export interface Invocation {
   readonly command: Command;
-  /** The table that the command was found in: for those that explain or complete others. */
+  /** The table in which the command was found, for commands that explain or complete others. */
   readonly commands: readonly Command[];
   /** The command's flags; for the grammar `apps` those of the pod. */
   readonly flags: Flags;
@@ -71,6 +71,6 @@ export interface Invocation {
 export interface AppArguments {
   readonly image: string;
   readonly flags: Flags;
-  /** What stands between `--` and `---`; appended to the app's `exec`. */
+  /** The words between `--` and `---`, which are appended to the app's `exec`. */
   readonly args: readonly string[];
 }

@@ -5,10 +5,10 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * Reads a duration in the way of Go, like `1h30m` or `1.5s`, not negative. Without a regular
- * expression: the first one that a program runs costs as much as all the rest of this.
+ * Reads a duration in the way of Go, like `1h30m` or `1.5s`, not negative. Uses no regular expression: the first one
+ * that a program runs takes as long as everything else here.
  *
- * @returns milliseconds; NaN where the text is no duration
+ * @returns milliseconds; NaN if the text is no duration
  */
 export function parseDuration(text: string): number {
   if (text === "0") return 0;

@@ -18,7 +18,7 @@ export type InsecureOption =
 
 /** The flags that every command takes. */
 export interface GlobalFlags {
-  /** Whether help is wanted in place of a run. */
+  /** Whether help is shown instead of running the command. */
   readonly help: boolean;
   /** Causes and stack traces of errors, and messages about each step. */
   readonly debug: boolean;
@@ -28,12 +28,12 @@ export interface GlobalFlags {
   readonly dirSet: boolean;
   readonly systemConfig: string;
   readonly localConfig: string;
-  /** Absent where there is none, the default. */
+  /** Absent by default. */
   readonly userConfig?: string;
   readonly insecureOptions: ReadonlySet<InsecureOption>;
   /** Whether keys found by discovery are trusted without asking. */
   readonly trustKeysFromHttps: boolean;
-  /** A file of certificates (PEM) that servers may show beside the system's. */
+  /** A file of certificates (PEM) of more authorities, beside the system's. */
   readonly caFile?: string;
 }
 

@@ -1,11 +1,11 @@
-/** Global flags as words again: for commands of rkt that stand in a file and are run later, from anywhere. */
+/** Turns global flags back into words: for commands of rkt that are written to a file and run later, in any directory. */
 import { absolute } from "../../start/absolute.ts";
 import { GLOBAL_FLAGS, type GlobalFlags } from "./global_flags.ts";
 
 const defaultOf = (name: string): string | undefined =>
   GLOBAL_FLAGS.find((flag) => flag.name === name)?.default;
 
-/** The words that say what these flags say: without those whose value is the default, and with absolute paths. */
+/** The words for these flags: without flags that have their default, and with absolute paths. */
 export function globalWords(global: GlobalFlags): readonly string[] {
   const paths = {
     "dir": global.dir,

@@ -85,7 +85,7 @@ function unescaped(value: string): string {
   try {
     return decodeURIComponent(value);
   } catch {
-    // Not an escape then: a path may well contain a percent sign.
+    // No escape: a path may contain a percent sign.
     return value;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What can come next on a command line: worked out from the table of commands, and from the pods, apps and images that
- * there are. The scripts of `rkt completion` ask for it at each press of Tab; see {@linkcode answerShell}.
+ * Completes a command line, from the table of commands and the names of pods, apps and images. The scripts of `rkt
+ * completion` ask for it at each press of Tab; see {@linkcode answerShell}.
  */
 import type { Command } from "../grammar/command.ts";
 import { appsOf, type Found, imageNames, networkNames, podsIn } from "./complete_names.ts";
@@ -8,7 +8,7 @@ import { GLOBAL_FLAGS } from "../grammar/global_flags.ts";
 import { type Flag, flagTable, isFlag, SWITCHES } from "../grammar/flags.ts";
 import { CAPABILITIES } from "../../linux/capabilities.ts";
 
-/** One word that can stand at the place of the current one. */
+/** A candidate for the current word. */
 export interface Candidate {
   readonly word: string;
   /** What it is, in a few words. */
@@ -17,10 +17,10 @@ export interface Candidate {
   readonly open?: boolean;
 }
 
-/** What can come next. */
+/** A completion. */
 export interface Completion {
   readonly candidates: readonly Candidate[];
-  /** Whether files and directories can stand there too. */
+  /** Whether files and directories are candidates too. */
   readonly files: boolean;
 }
 
@@ -119,7 +119,7 @@ function followers(words: readonly string[], commands: readonly Command[]): read
   return commands.filter(({ name }) => name === start || name.startsWith(`${start} `));
 }
 
-/** The whole word that a cut one stands for, if there is only one. */
+/** The word that an abbreviation stands for, if there is only one. */
 function shortened(
   name: readonly string[],
   word: string,
@@ -151,7 +151,7 @@ function commandWords(words: readonly string[], commands: readonly Command[]): C
   return { candidates: [...found.values()], files: false };
 }
 
-/** The flags that can stand here: those of apps belong behind an image. */
+/** The flags that are allowed here. Those of apps stand behind an image. */
 function flagsFor({ command, args }: Line): readonly Flag[] {
   const own = (command?.flags ?? []).filter(({ scope, unsupported }) =>
     unsupported === undefined && (scope !== "app" || args.length > 0)

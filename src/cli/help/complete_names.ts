@@ -1,4 +1,4 @@
-/** The names that a completion offers. Whoever may not look at something is offered nothing of it. */
+/** The names that a completion offers. A user gets only names that this user may read. */
 import { labelValue } from "../../appc/label.ts";
 import { listPods, openPod, type PodView } from "../../pod/directory/pod_directory.ts";
 import { podContents } from "../../pod/directory/pod_details.ts";
@@ -25,7 +25,7 @@ function podWords(pod: PodView): readonly Found[] {
   return words.map((word) => ({ word, about }));
 }
 
-/** The apps of a pod, if there is one of that name; of all that run where none was named yet. */
+/** The apps of the named pod; of all running pods if none is named yet. */
 export function appsOf(dir: string, pod: string | undefined): readonly Found[] {
   return orNothing(() => {
     const pods = pod === undefined
@@ -37,7 +37,7 @@ export function appsOf(dir: string, pod: string | undefined): readonly Found[] {
   });
 }
 
-/** The images of the store: names, with the version where there is one. */
+/** The names of the store's images, with their versions. */
 export async function imageNames(dir: string): Promise<readonly Found[]> {
   try {
     const { Store } = await import("../../store/store.ts");
@@ -57,7 +57,7 @@ export async function imageNames(dir: string): Promise<readonly Found[]> {
   }
 }
 
-/** What `--net` can be. */
+/** The values of `--net`. */
 export async function networkNames(localConfig: string): Promise<readonly Found[]> {
   const builtIn: Found[] = [
     { word: "none", about: "loopback only" },

@@ -7,7 +7,7 @@ import { complete, type Completion } from "./complete.ts";
 import type { Command, Invocation } from "../grammar/command.ts";
 import { print } from "../print/output.ts";
 
-/** bash takes words apart at the characters of COMP_WORDBREAKS, and replaces only what is behind the last of them. */
+/** bash splits words at the characters of COMP_WORDBREAKS, and replaces only the part behind the last of them. */
 const BASH =
   `# bash completion for rkt; put it into /etc/bash_completion.d, or: source <(rkt completion bash)
 _rkt() {
@@ -109,7 +109,7 @@ export async function answerShell(
       print([files ? "files" : "words", ...lines].map((each) => `${each}\n`).join(""));
     }
   } catch {
-    print("words\n"); // No completion is worth an error message in the middle of a command line.
+    print("words\n"); // an error message would break up the command line
   }
   return 0;
 }

@@ -8,7 +8,7 @@ import { GLOBAL_FLAGS } from "../grammar/global_flags.ts";
 import { print } from "../print/output.ts";
 import { type Definition, flagLine } from "./flag_line.ts";
 
-/** Columns that help uses at most, and at least however narrow the terminal is. */
+/** The most and the fewest columns that help uses, whatever the terminal has. */
 const WIDEST = 100;
 const NARROWEST = 60;
 
@@ -171,7 +171,7 @@ function columns(): number {
   try {
     if (Deno.stdout.isTerminal()) width = Deno.consoleSize().columns;
   } catch {
-    // No size to be had: a terminal that is none, or one without a size.
+    // No terminal, or one without a size.
   }
   return Math.max(NARROWEST, Math.min(WIDEST, width));
 }

@@ -9,7 +9,7 @@ import { fetchSettings } from "../request/fetch_settings.ts";
 import { jsonText } from "../print/json.ts";
 import { printLine, printLines } from "../print/output.ts";
 
-/** `rkt image discover`: the pages that were asked, what they said, and what that comes to. */
+/** `rkt image discover`: the pages that were fetched, their answers, and the result. */
 export default async function imageDiscover({ args, flags, global }: Invocation): Promise<number> {
   const [text = ""] = args;
   const argument = parseImageArgument(text, () => false);
@@ -20,7 +20,7 @@ export default async function imageDiscover({ args, flags, global }: Invocation)
   const pages = new Map<string, ReturnType<typeof getPage>>();
   const options = {
     allowHttp: session.allows("http"),
-    // Images and keys are looked for on the same pages.
+    // Images and keys are announced on the same pages.
     getPage: (url: string) => {
       const page = pages.get(url) ?? getPage(url);
       pages.set(url, page);

@@ -28,19 +28,19 @@ import { fullTime } from "../print/time.ts";
 
 /** An image, from the store or a file. */
 interface Inspected {
-  /** The whole ID where it is known, else the first half. */
+  /** The whole ID if it is known, else its first half. */
   readonly id: string;
   readonly manifest: ImageManifest;
-  /** Bytes: in the store with the rendered tree, of a file as it is. */
+  /** The size in bytes: of a stored image with its rendered tree, of a file as it is. */
   readonly size: number;
-  /** Milliseconds since 1970; of an image in the store. */
+  /** Milliseconds since 1970; only of an image in the store. */
   readonly importTime?: number | undefined;
   readonly signers: readonly Signer[];
 }
 
 type Line = readonly [subject: string, text: string];
 
-/** Prints what there is to know. */
+/** Prints the image's properties. */
 export default async function run({ args, flags, global }: Invocation): Promise<number> {
   const [text = ""] = args;
   const image = await inspected(text, global);
@@ -160,7 +160,7 @@ function appLines(app: App | undefined): readonly Line[] {
   ];
 }
 
-/** What the app may do beyond the default, and what less, as far as its image says. */
+/** What the app may do beyond the default, and what it may not do, according to its image. */
 function appSecurity(app: App): Differences {
   const names = allowedCapabilities("of the image", app.isolators).map(capabilityName);
   const calls = systemCalls(app.isolators);

@@ -12,7 +12,7 @@ import { shownSize } from "../print/size.ts";
 import { table } from "../print/table.ts";
 import { fullTime, timeAgo } from "../print/time.ts";
 
-/** An image as it is listed. */
+/** A listed image. */
 interface Row {
   readonly key: StoreKey;
   /** With its version, if it has one. */
@@ -29,11 +29,11 @@ interface Column {
   readonly title: string;
   readonly cell: (row: Row, full: boolean) => string;
   readonly json: readonly [name: string, value: (row: Row) => unknown];
-  /** What `--sort` compares; absent where one can't sort by it. */
+  /** The value that `--sort` compares. Absent if the column can't be sorted by. */
   readonly order?: (row: Row) => number | string;
 }
 
-/** Characters of an image ID that are enough for people. */
+/** The length of a shortened image ID. */
 const SHORT_ID = 19;
 
 const COLUMNS: Readonly<Record<string, Column>> = {
@@ -84,10 +84,10 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   },
 };
 
-/** The order of the fields in JSON, in which rkt has always had them. */
+/** The order of the fields in JSON, as in rkt 1.30. */
 const JSON_ORDER = ["id", "name", "importtime", "lastused", "size", "signedby", "root"];
 
-/** `rkt image list`: what is in the store. */
+/** `rkt image list`: the images in the store. */
 export default async function run({ flags, global }: Invocation): Promise<number> {
   const full = flags.on("full");
   const fields = flags.isSet("fields") ? flags.all("fields") : DEFAULT_FIELDS;
@@ -124,7 +124,7 @@ function column(name: string, what: string): Column {
   return found;
 }
 
-/** Sorts by the first field, among equals by the second, and so on. */
+/** Sorts by the first field, then by the second, and so on. */
 function sortRows(rows: Row[], fields: readonly string[], descending: boolean): void {
   const orders = (fields.length > 0 ? fields : ["importtime"]).map((name) => {
     const { order } = column(name, "field to sort by");

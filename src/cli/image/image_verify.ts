@@ -40,7 +40,7 @@ async function verifyFiles(store: Store, image: StoredImage, text: string): Prom
     if (difference === undefined) return;
     printNote(`verify: image "${text}": its tree was damaged (${difference}): repaired`);
   } catch (error) {
-    // A fetch that was killed, or an `image rm`, may have left it so: what is there is undamaged.
+    // A killed fetch or an `image rm` may have left it so; the other files are undamaged.
     if (!(error instanceof MissingDependency)) throw error;
     printNote(`verify: ${error.message}; without it there is no tree to check`);
   }

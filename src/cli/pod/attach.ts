@@ -1,4 +1,4 @@
-/** `rkt attach`: this terminal, or these pipes, become those of an app that runs. */
+/** `rkt attach`: connects this terminal, or these pipes, to a running app. */
 import { Failure } from "../../failure.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { trySyscall } from "../../linux/syscall.ts";
@@ -49,10 +49,10 @@ export default async function run(invocation: Invocation): Promise<number> {
   return detached ? 0 : exitStatus(global.dir, pod, app);
 }
 
-/** What detaches from streams; the keys of a raw terminal are the app's. */
+/** The signals that detach from streams. In a raw terminal the keys are the app's. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Connects until the pod has ended, or the user has detached (true). */
+/** Copies until the pod has ended (false) or the user has detached (true). */
 async function connect(
   dataDir: string,
   pod: PodView,
@@ -84,7 +84,7 @@ async function connect(
     for (const record of output.more()) show(record);
   }, stop);
   for (const signal of SIGNALS) Deno.removeSignalListener(signal, detach);
-  // The app's line is not finished, and what comes now is not the app's.
+  // The app's last line is unfinished, and the next one is rkt's.
   if (raw && detached) Deno.stderr.writeSync(new TextEncoder().encode("\r\n"));
   return detached;
 }
@@ -94,7 +94,7 @@ async function rawTerminal(input: TakenDescriptor) {
   return await RawTerminal.make(input.fd);
 }
 
-/** Passes standard input on to its end; true where the user has detached before. */
+/** Passes standard input on until it ends. True if the user has detached before. */
 async function passInput(to: number, keys: DetachKeys | undefined): Promise<boolean> {
   const buffer = new Uint8Array(4096);
   while (true) {
@@ -107,7 +107,7 @@ async function passInput(to: number, keys: DetachKeys | undefined): Promise<bool
   }
 }
 
-/** Writes bytes; false where nobody reads them any more. */
+/** Writes bytes. False if there is no reader any more. */
 async function writeAll(to: number, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
   for (let done = 0; done < bytes.length;) {
     const rest = bytes.subarray(done);
@@ -131,7 +131,7 @@ async function writable(to: number): Promise<void> {
   libc.close();
 }
 
-/** How the app has ended, when the pod has. */
+/** The app's exit status after the pod has ended. */
 function exitStatus(dataDir: string, pod: PodView, app: string): number {
   using files = podFiles(refreshed(dataDir, pod) ?? pod);
   const code = exitCode(files, app);

@@ -10,7 +10,7 @@ import { splitPair } from "../grammar/key_values.ts";
 import { podAndRest } from "../request/pod_arguments.ts";
 import { printLine } from "../print/output.ts";
 
-/** `rkt export`: what an app of an ended pod has left, as an image. */
+/** `rkt export`: makes an image of the root of an app whose pod has ended. */
 export default async function run(invocation: Invocation): Promise<number> {
   const { flags, global } = invocation;
   const { uuid, rest: [out = ""] } = podAndRest(invocation);
@@ -32,7 +32,7 @@ export default async function run(invocation: Invocation): Promise<number> {
   return 0;
 }
 
-/** The manifest of the app's image. All that the image depended on is in the root now, and what it left out is not. */
+/** The manifest of the app's image without dependencies and path whitelist: the root already has their effect. */
 function exportedManifest(pod: PodView, app: string, flags: Flags): string {
   const text = readPodFile(pod, `appsinfo/${app}/manifest`);
   if (text === undefined) {

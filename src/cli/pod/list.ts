@@ -17,7 +17,7 @@ import { networksText, podJson, portsText } from "../print/pod_json.ts";
 import { table } from "../print/table.ts";
 import { fullTime, timeAgo } from "../print/time.ts";
 
-/** Characters of a UUID and of an image ID that are enough for people. */
+/** The lengths of a shortened UUID and image ID. */
 const SHORT_UUID = 8;
 const SHORT_IMAGE_ID = 19;
 
@@ -56,7 +56,7 @@ function listedPods(dataDir: string): readonly Listed[] {
     if (over) ended.add(pod.uuid, seen);
     return [pod, seen.summary];
   };
-  // Of one in `run` that is known to have ended, not even the lock is looked at.
+  // If a pod in `run` is known to have ended, not even its lock is tested.
   const known: Known<Listed> = (stage, directory, uuid) => {
     const summary = stage === "run" ? ended.find(directory, `${uuid}/`, uuid) : undefined;
     const pod = { uuid, stage, state: "exited", path: podPath(dataDir, stage, uuid) } as const;
@@ -90,7 +90,7 @@ function podRows([pod, summary]: Listed, full: boolean, named: boolean): string[
   ];
   const [first, ...others] = summary.apps ?? [];
   if (first === undefined) return [[uuid, "-", "-", ...full ? ["-", "-"] : [], ...columns]];
-  // What is true of the whole pod stands in its first line only.
+  // Only the first line of a pod has the columns about the whole pod.
   const blank = columns.map(() => "");
   return [
     [uuid, ...appCells(first, full), ...columns],

@@ -12,7 +12,7 @@ import { podAndRest } from "../request/pod_arguments.ts";
 import { jsonText } from "../print/json.ts";
 import { print, printBytes, printLine } from "../print/output.ts";
 
-/** `rkt logs`: what the apps of a pod have written to streams that are kept. */
+/** `rkt logs`: the logged output of a pod's apps. */
 export default async function run(invocation: Invocation): Promise<number> {
   const { flags, global } = invocation;
   const pod = openPod(global.dir, podAndRest(invocation).uuid);
@@ -64,7 +64,7 @@ function loggingApps(pod: PodView, wanted: string | undefined): readonly string[
   return apps;
 }
 
-/** Where logs are, or will be: a pod that is prepared moves when it is run. */
+/** The directory of the logs, now or later: a prepared pod moves when it is run. */
 function logDirectory(dataDir: string, pod: PodView): string {
   return pod.stage === "prepared" ? podPath(dataDir, "run", pod.uuid) : pod.path;
 }
@@ -72,7 +72,7 @@ function logDirectory(dataDir: string, pod: PodView): string {
 /** Shows records one after the other. */
 interface Printer {
   add(app: string, record: LogRecord): void;
-  /** All that was there when the command began has been added. */
+  /** Called when all records that existed at the command's start have been added. */
   caughtUp(): void;
   end(): void;
 }
@@ -81,12 +81,12 @@ interface Form {
   readonly json: boolean;
   readonly timestamps: boolean;
   readonly terminal: boolean;
-  /** Lines that are shown of what was there when the command began; absent for all. */
+  /** How many of the lines that existed at the command's start are shown. Absent for all. */
   readonly tail: number | undefined;
   readonly follow: boolean;
 }
 
-/** The output of one app, without anything added, comes byte for byte; else there are lines. */
+/** The output of one app without additions is copied byte for byte; else it is shown as lines. */
 function printer(apps: readonly string[], form: Form): Printer {
   const plain = !form.json && !form.timestamps && !form.terminal && apps.length === 1;
   if (plain && form.tail === undefined) {

@@ -12,8 +12,8 @@ import { runRequest } from "../request/run_arguments.ts";
 import { unsupportedIsolators } from "../../start/warn_unsupported_isolators.ts";
 
 /**
- * Prints the pod's UUID, and nothing else, on standard output. Killed on the way, it leaves an aborted prepare that
- * `rkt gc` removes; once the UUID is printed, the pod is on the disk.
+ * Prints only the pod's UUID on standard output. If it is killed before, it leaves an aborted prepare that `rkt gc`
+ * removes. Once the UUID is printed, the pod is on the disk.
  */
 export default async function prepare(invocation: Invocation): Promise<number> {
   const { global } = invocation;

@@ -46,7 +46,7 @@ export default async function run(invocation: Invocation): Promise<number> {
   return 0;
 }
 
-/** Fails in one line where something of the networks of a running pod is not as it was set up. */
+/** Throws if the networks of a running pod are not as they were set up. */
 async function checkPodNetworks({ global }: Invocation, pod: PodView): Promise<void> {
   const { uuid, state } = pod;
   const supervisor = supervisorPid(pod), init = podPid(pod);
@@ -90,7 +90,7 @@ async function waitForReadiness(dataDir: string, pod: PodView, limit: number): P
   throw new Failure(`pod "${pod.uuid}" does not run, so it will not become ready`);
 }
 
-/** States in which the pod was run. */
+/** States of pods that have been run. */
 const RUN: readonly PodView["state"][] = [
   "running",
   "exited",

@@ -2,7 +2,7 @@ import { escapedInJson } from "../../linux/printable.ts";
 
 declare global {
   interface JSON {
-    /** What is written as these very characters (https://tc39.es/proposal-json-parse-with-source/). */
+    /** A value that is written as these characters (https://tc39.es/proposal-json-parse-with-source/). */
     rawJSON(text: string): JsonNumber;
   }
 }
@@ -22,8 +22,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * JSON in the bytes of Go's encoding/json, as rkt has always written it. Fields that are undefined are left out. What a
- * terminal would obey is escaped, beyond what Go does.
+ * JSON in the bytes of Go's encoding/json, as rkt has always written it. Fields that are undefined are left out. Unlike
+ * Go, it escapes control characters of terminals.
  *
  * @param pretty on lines of their own, indented with tabs
  */

@@ -14,7 +14,7 @@ export interface KeyEntry {
   readonly state: string;
 }
 
-/** Reads files of the keystore; what is wrong with one is its state. */
+/** Reads files of the keystore. A file that can't be read has the reason as its state. */
 export async function keyEntries(files: readonly KeyFile[], now = new Date()): Promise<KeyEntry[]> {
   const entries = await Promise.all(files.map((file) => keyEntry(file, now)));
   return await Promise.all(entries.map((entry) => withCopies(entry, entries, now)));

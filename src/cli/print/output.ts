@@ -3,8 +3,8 @@
 import { printableLine, printableText } from "../../linux/printable.ts";
 
 /**
- * Writes text of several lines to standard output, whole, without what a terminal obeys. Ends the program quietly where the reader has gone, like
- * `head` does: with 141, the status of a death by SIGPIPE, which Deno ignores.
+ * Writes text of several lines to standard output, without control characters of terminals. If the reader has gone, as
+ * `head` does, ends the program with 141: the status of a death by SIGPIPE, which Deno ignores.
  */
 export function print(text: string): void {
   printBytes(new TextEncoder().encode(printableText(text)));

@@ -4,8 +4,8 @@ import { printableLine } from "../../linux/printable.ts";
 const TAB = 8;
 
 /**
- * Lays rows out in columns that are separated by tabs, each line ended. The same bytes as those of
- * rkt's older versions, which scripts take apart with `cut` and `awk`.
+ * Lays rows out in columns that are separated by tabs, each line ended. The bytes are those of rkt 1.30, because
+ * scripts split them with `cut` and `awk`.
  *
  * @param rows each with the same number of cells; the first may be the legend
  */
@@ -13,7 +13,7 @@ export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
     for (const [column, cell] of row.entries()) {
-      // Few cells are wider than one before, and only of those the exact width has to be known.
+      // Only cells that may be wider than all before need an exact width.
       if (cell.length > (widths[column] ?? -1)) {
         widths[column] = Math.max(widths[column] ?? 0, width(cell));
       }

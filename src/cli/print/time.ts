@@ -8,7 +8,7 @@ const WEEK = 7 * DAY;
 const MONTH = 30 * DAY;
 const YEAR = 12 * MONTH;
 
-/** Below how many milliseconds a word holds, and of which unit the number in it is. */
+/** Up to how many milliseconds a phrase is used, and the unit of the number in it. */
 interface Word {
   readonly below: number;
   readonly word: string;

@@ -3,9 +3,9 @@ import type { Invocation } from "../grammar/command.ts";
 import { podArguments } from "./pod_arguments.ts";
 
 /**
- * The pod and the app that a command was asked for.
+ * Reads the pod and the app that a command is about.
  *
- * @throws {Failure} where one of them is missing
+ * @throws {Failure} if one of them is missing
  */
 export function appArgument(
   invocation: Invocation,

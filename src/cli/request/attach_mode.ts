@@ -1,4 +1,4 @@
-/** `rkt attach --mode`: what is to be attached to. */
+/** `rkt attach --mode`: the streams to attach to. */
 import { Failure } from "../../failure.ts";
 import type { Endpoint } from "../../pod/app/app_streams.ts";
 
@@ -15,7 +15,7 @@ const STREAMS: readonly string[] = ["stdin", "stdout", "stderr"];
  *
  * @param app for messages
  * @param there what the app has
- * @throws {Failure} no such mode, or the app has not what it asks for
+ * @throws {Failure} no such mode, or the app lacks such streams
  */
 export function parseAttachMode(
   mode: string,
@@ -57,14 +57,14 @@ function need(app: string, there: readonly Endpoint[], wanted: string): void {
   throw new Failure(`app "${app}" has no ${wanted} to attach to, but ${there.join(", ")}`);
 }
 
-/** Ctrl-P and Ctrl-Q, one after the other: the way out of a terminal that passes every key on. */
+/** Ctrl-P, Ctrl-Q: the keys that detach from a terminal that passes every other key on. */
 const DETACH = [0x10, 0x11] as const;
 
 /** Passes keys on, and finds the two that detach. */
 export class DetachKeys {
   #held = false;
 
-  /** What of some keys is for the app; undefined where the user has detached. */
+  /** The keys that are for the app. Undefined if the user has detached. */
   pass(keys: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined {
     const passed: number[] = [];
     for (const key of keys) {

@@ -13,7 +13,7 @@ function tell(text: string): void {
 }
 
 /**
- * The settings for fetching. On the way of `rkt run`, so what is seldom needed is loaded when it is.
+ * The settings for fetching. `rkt run` loads this file, so rarely needed code is imported lazily.
  *
  * @param store default: the one of the global flags
  */

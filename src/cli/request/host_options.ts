@@ -3,7 +3,7 @@ import type { HostOptions } from "../../start/host_options.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
 import { fetchSettings } from "./fetch_settings.ts";
 
-/** What the global flags say to src/start. */
+/** The global flags, as src/start needs them. */
 export function hostOptions(global: GlobalFlags): HostOptions {
   const { dir, localConfig, insecureOptions } = global;
   return {

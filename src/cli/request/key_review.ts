@@ -7,7 +7,7 @@ import { scopeText } from "../../trust/keystore.ts";
 import type { SigningKey } from "../../trust/image/signing_key.ts";
 import type { PublicKey } from "../../trust/public_key.ts";
 
-/** What a person has to compare: the fingerprint, the subkeys, and who it claims to be. */
+/** The text that a person compares: fingerprint, subkeys, and claimed identities. */
 export function keyText(
   { fingerprint, algorithm, subkeys, identities, ...key }: PublicKey,
 ): string {
@@ -29,7 +29,7 @@ export function keyText(
 /**
  * Shows a key and asks on the terminal whether to trust it.
  *
- * @param print where to: standard output may be for something else
+ * @param print prints the text; standard output may be in use for something else
  * @throws {Failure} where there is no terminal to ask on
  */
 export function reviewKey(

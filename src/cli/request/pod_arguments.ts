@@ -5,9 +5,9 @@ import type { Invocation } from "../grammar/command.ts";
 const UNREADABLE_UUID_FILE = 1;
 
 /**
- * The pods that a command was asked for: its arguments, or what the file of `--uuid-file` says.
+ * The pods that a command is about: its arguments, or the content of `--uuid-file`.
  *
- * @throws {Failure} where both are given, or neither
+ * @throws {Failure} if there are both, or neither
  */
 export function podArguments(
   { command, args, flags }: Invocation,
@@ -29,7 +29,7 @@ export function podArguments(
 /**
  * The one pod of a command that takes more than pods, and its other arguments.
  *
- * @throws {Failure} where the file can't be read
+ * @throws {Failure} if the file can't be read
  */
 export function podAndRest({ args, flags }: Pick<Invocation, "args" | "flags">): {
   readonly uuid: string;

@@ -9,13 +9,13 @@ const APP_FLAG = {
   help: "Which app",
 } as const;
 
-/** What of a pod's flags is not about its images. */
+/** The flags of a pod that are not about images. */
 const SANDBOX_FLAGS = POD_FLAGS.filter(({ name }) =>
   ["pod-name", "volume", "port", "no-overlay", "private-users"].includes(name)
 );
 const ADD_FLAGS = POD_FLAGS.filter(({ name }) => name === "pull-policy");
 
-/** The commands for single apps of a pod that can change while it runs. */
+/** The commands for single apps of a sandbox. */
 export const APP_COMMANDS: readonly Command[] = [
   {
     name: "app sandbox",

@@ -1,4 +1,4 @@
-/** The table of all commands: what `rkt help` shows, what prefixes and suggestions are taken from. */
+/** The table of all commands: `rkt help`, abbreviations and suggestions are made from it. */
 
 import { APP_COMMANDS } from "./app_commands.ts";
 import type { Command } from "../grammar/command.ts";

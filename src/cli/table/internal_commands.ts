@@ -1,7 +1,7 @@
-/** Commands that rkt itself calls: nothing for people, so neither help nor completion know of them. */
+/** Commands that only rkt itself calls. Help and completion do not show them. */
 import type { Command } from "../grammar/command.ts";
 
-/** What a pod's supervisor runs at the pod's end where external plugins have to be called. */
+/** The command that a pod's supervisor runs at the pod's end if external plugins have to be called. */
 const NET_TEARDOWN: Command = {
   name: "net-teardown",
   group: "Host",

@@ -45,7 +45,7 @@ export const OVERWRITE: Flag = {
   help: "Replace what is there already",
 };
 
-/** For commands that are about one app. */
+/** `--app`, of commands that are about one app. */
 export const APP_CHOICE = {
   name: "app",
   kind: "text",
@@ -53,7 +53,7 @@ export const APP_CHOICE = {
   help: "Which app; needed if there are several",
 } as const;
 
-/** Of `enter` and `app exec`. */
+/** `--privileged`, of `enter` and `app exec`. */
 export const PRIVILEGED = {
   name: "privileged",
   kind: "switch",

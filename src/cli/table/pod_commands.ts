@@ -20,7 +20,7 @@ const APPS_ABOUT: readonly string[] = [
   "or an image ID of the store.",
 ];
 
-/** The commands of the life of a pod. */
+/** The commands for pods. */
 export const POD_COMMANDS: readonly Command[] = [
   {
     name: "run",

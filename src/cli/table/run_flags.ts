@@ -17,7 +17,7 @@ const STAGE1_FLAGS: readonly Flag[] = [
   unsupported: UNSUPPORTED.flavors,
 }));
 
-/** Flags of where the pod runs; not of `prepare`. */
+/** Flags for running a pod; `prepare` does not take them. */
 export const RUN_FLAGS: readonly Flag[] = [
   {
     name: "net",
@@ -108,7 +108,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
 ];
 
-/** Flags of what the pod is made of. */
+/** Flags for making a pod. */
 export const POD_FLAGS: readonly Flag[] = [
   {
     name: "volume",
@@ -168,7 +168,7 @@ export const POD_FLAGS: readonly Flag[] = [
   ...STAGE1_FLAGS,
 ];
 
-/** Where `run` leaves the UUID; `prepare` prints it. */
+/** The file to which `run` writes the UUID; `prepare` prints it instead. */
 export const UUID_FILE_SAVE: Flag = {
   name: "uuid-file-save",
   kind: "text",
@@ -176,7 +176,7 @@ export const UUID_FILE_SAVE: Flag = {
   help: "Write the pod's UUID to this file before anything else is done",
 };
 
-/** Old words for `--pull-policy`. */
+/** Older flags, which `--pull-policy` replaces. */
 export const OLD_PULL_FLAGS: readonly Flag[] = [
   { name: "store-only", kind: "switch", help: "Old for --pull-policy=never" },
   { name: "no-store", kind: "switch", help: "Old for --pull-policy=update" },
@@ -206,7 +206,7 @@ const DEVICE_FLAGS: readonly Flag[] = ["bps", "iops"].flatMap((unit) =>
   }))
 );
 
-/** Flags behind an image: of that app alone. */
+/** Flags behind an image, for this app only. */
 export const APP_FLAGS: readonly Flag[] = [
   {
     name: "name",

@@ -1,4 +1,4 @@
-/** Why a command or flag can't be used yet; behind "not yet: ". */
+/** Reasons why a command or flag can't be used yet, printed behind "not yet: ". */
 export const UNSUPPORTED = {
   metadata: "it comes with the metadata service",
   flavors: "it comes with other flavors of stage1",

@@ -14,10 +14,10 @@ import { keyEntries, type KeyEntry, keyEntryJson } from "../print/key_entries.ts
 /** What is known about an image's signature. */
 interface Subject {
   readonly name: string;
-  /** The image in the store; absent for one that is not there. */
+  /** The stored image. Absent if the store does not have it. */
   readonly key?: string;
   readonly signers: readonly Signer[];
-  /** For a file: who signed it, or why that does not count. */
+  /** For a file: who signed it, or why the signature is refused. */
   readonly fileVerdict?: string;
 }
 

@@ -7,7 +7,7 @@ import { keyText, reviewKey } from "../request/key_review.ts";
 import { print, printLine } from "../print/output.ts";
 import { trustScope } from "../request/trust_scope.ts";
 
-/** `rkt trust`: adds keys to the keystore, each after a look at it. */
+/** `rkt trust`: adds keys to the keystore, each after a review. */
 export default async function trust({ args, flags, global }: Invocation): Promise<number> {
   const scope = trustScope(flags);
   const skipReview = flags.on("skip-fingerprint-review");
@@ -29,7 +29,7 @@ export default async function trust({ args, flags, global }: Invocation): Promis
     skipReview,
   });
   for (const { key, path, ...at } of added) {
-    // Of a revocation that an older copy knows, and this one does not, nobody has been told yet.
+    // Reports a revocation that only an older copy of the key knows.
     if (skipReview || key.revoked) print(keyText(key));
     printLine(`Added key for ${scopeText(at.scope)} at "${path}"`);
   }

@@ -1,4 +1,4 @@
-/** Putting units where systemd finds them. */
+/** Installs units for systemd. */
 import { Failure } from "../../failure.ts";
 import { replaceFile } from "../../linux/atomic_file.ts";
 import { originalVariables } from "../../linux/environment.ts";

@@ -64,20 +64,20 @@ function unitName(text: string): string {
   );
 }
 
-/** Where other commands find the pod: `rkt status --uuid-file=/run/web.uuid`. */
+/** The file by which other commands find the pod: `rkt status --uuid-file=/run/web.uuid`. */
 const uuidFile = (name: string): string =>
   name.endsWith("@") ? "%t/%p-%i.uuid" : `%t/${name.replaceAll("\\", "\\\\")}.uuid`;
 
-/** A `run`, read and as it was typed. */
+/** A `run` command line, parsed and as typed. */
 interface Run {
   readonly request: RunRequest;
   readonly global: GlobalFlags;
-  /** Up to the word `run`, and what stands behind it. */
+  /** The words up to `run`, and those behind it. */
   readonly before: readonly string[];
   readonly behind: readonly string[];
 }
 
-/** Reads the words of the run as `rkt run` would, so that what is wrong with them is said now. */
+/** Parses the words as `rkt run` would, so that errors are reported now. */
 function readRun(words: readonly string[], commands: readonly Command[]): Run {
   if (words.length === 0) {
     throw new Failure("a unit needs what it runs: rkt unit NAME -- run IMAGE");

@@ -1,7 +1,7 @@
 /** The text of units for a pod, as a person would write them by hand: systemd.service(5), systemd.timer(5). */
 import { commandLine, specifierFree, type UnitWord } from "./unit_words.ts";
 
-/** What a unit is made of. */
+/** The parts of a unit. */
 export interface UnitOptions {
   /** Without `.service`: `web`, or `web@` for a template. */
   readonly name: string;
@@ -10,13 +10,13 @@ export interface UnitOptions {
   readonly command: readonly UnitWord[];
   /** A command that is run before it. */
   readonly before?: readonly UnitWord[] | undefined;
-  /** A command that is run after its end; its failure is none of the unit's. */
+  /** A command that is run after its end. The unit does not fail if it fails. */
   readonly after?: readonly UnitWord[] | undefined;
-  /** Where relative paths among the words begin; absent where there are none. */
+  /** The directory that relative paths in the words refer to. Absent if there are none. */
   readonly workingDirectory?: string | undefined;
-  /** Whether the pod, or what is fetched for it, needs the network. */
+  /** Whether the pod, or fetching its images, needs the network. */
   readonly network: boolean;
-  /** When a timer starts it (systemd.time(7)); absent: it is started with the machine. */
+  /** When a timer starts it (systemd.time(7)). Absent: it starts at boot. */
   readonly timer?: string | undefined;
 }
 
@@ -26,7 +26,7 @@ export interface UnitFile {
   readonly text: string;
 }
 
-/** The files of a unit: the service, and its timer where it has one. */
+/** The files of a unit: the service, and its timer if it has one. */
 export function unitFiles(options: UnitOptions): readonly UnitFile[] {
   const { name, timer } = options;
   const service = { name: `${name}.service`, text: serviceText(options) };
@@ -73,7 +73,7 @@ function timerText(timer: string, description: string): string {
   });
 }
 
-/** The sections with their lines; what is absent is left out. */
+/** The text of sections and their lines. Absent lines are left out. */
 function unitText(
   sections: Readonly<Record<string, readonly (string | false | undefined)[]>>,
 ): string {
