@@ -36,6 +36,7 @@ const QUIET = [
   "images/fetch_faults",
   "images/registry_commands",
   "images/registry_signatures",
+  "images/registry_refusals",
   "images/actool",
   "pack/pack",
 ].map((name) => `tests/${name}_test.ts`);
