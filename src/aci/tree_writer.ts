@@ -70,6 +70,7 @@ export class TreeWriter implements TreeTarget, Disposable {
   readonly #calls: FileCalls = fileCalls();
   readonly #root: number;
   readonly #privileged: boolean;
+  readonly #special: boolean;
   readonly #mapUid: (uid: number) => number;
   readonly #mapGid: (gid: number) => number;
   readonly #merge: boolean;
@@ -97,6 +98,7 @@ export class TreeWriter implements TreeTarget, Disposable {
         (this.#merge ? 0 : RESOLVE_NO_XDEV),
     );
     this.#privileged = ownership.privileged ?? true;
+    this.#special = ownership.special ?? true;
     this.#mapUid = ownership.mapUid ?? ((uid) => uid);
     this.#mapGid = ownership.mapGid ?? ((gid) => gid);
     const name = this.#name.of(byteStringOfText(directory));
@@ -261,7 +263,7 @@ export class TreeWriter implements TreeTarget, Disposable {
   }
 
   #createNode(parent: number, name: Uint8Array<ArrayBuffer>, entry: TarEntry): Creation {
-    if (!this.#privileged && entry.kind !== "fifo") return "created";
+    if (!(this.#privileged && this.#special) && entry.kind !== "fifo") return "created";
     const type = NODE_TYPES.get(entry.kind);
     if (type === undefined) throw new Error(`a ${entry.kind} is no node`);
     const mode = type | (this.#merge ? entry.mode & 0o777 : PRIVATE_FILE);
@@ -281,7 +283,7 @@ export class TreeWriter implements TreeTarget, Disposable {
     }
     // By its name it could be a link by now, if others write to the directory too; so it was made with its mode then.
     if (entry.kind !== "symlink" && !this.#merge) {
-      this.#check(calls.fchmodat(parent, name, entry.mode), "change its mode");
+      this.#check(calls.fchmodat(parent, name, this.#modeOf(entry)), "change its mode");
     }
     const times = this.#times.of(entry.mtime, entry.mtimeNs);
     this.#check(calls.utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW), "set its time");
@@ -296,14 +298,20 @@ export class TreeWriter implements TreeTarget, Disposable {
     }
     // Before the mode: without privileges a read-only file takes no attributes.
     if (entry.xattrs.size > 0) this.#applyXattrs(fd, entry);
-    this.#check(calls.fchmod(fd, entry.mode), "change its mode");
+    this.#check(calls.fchmod(fd, this.#modeOf(entry)), "change its mode");
     this.#check(calls.futimens(fd, this.#times.of(entry.mtime, entry.mtimeNs)), "set its time");
+  }
+
+  /** Of directories, setgid only says what group new files have. */
+  #modeOf({ kind, mode }: TarEntry): number {
+    return this.#special || kind === "directory" ? mode : mode & 0o1777;
   }
 
   #applyXattrs(fd: number, entry: TarEntry): void {
     for (const [name, value] of entry.xattrs) {
       const isCapability = name === "security.capability";
-      if (isCapability && (!this.#privileged || entry.kind !== "file")) continue;
+      const allowed = this.#privileged && this.#special && entry.kind === "file";
+      if (isCapability && !allowed) continue;
       // `user.overlay.*` would steer an overlay that is mounted with `userxattr`.
       const isUser = name.startsWith("user.") && !name.startsWith("user.overlay.");
       if (!isUser && !isCapability) continue;

@@ -44,7 +44,7 @@ export async function readRemoteRecord(
 /** Writes the record of a URL. Losing it in a crash costs one download, so it is not synced. */
 export async function writeRemoteRecord(dataDir: string, record: RemoteRecord): Promise<void> {
   const path = await recordPath(dataDir, record.url);
-  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
   replaceFile(path, JSON.stringify(record), { mode: 0o640, durable: false });
 }
 

@@ -188,7 +188,7 @@ function publishImage(
   now: Date,
 ): void {
   const place = (kind: ImageFileKind) => {
-    Deno.mkdirSync(shardPath(dataDir, kind, key), { recursive: true });
+    Deno.mkdirSync(shardPath(dataDir, kind, key), { recursive: true, mode: 0o700 });
     return imagePath(dataDir, kind, key);
   };
   const blob = place("blob");

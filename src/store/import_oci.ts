@@ -213,7 +213,7 @@ class Import {
   /** At once, and not with the image: a pull that is interrupted goes on with the layers that it has. */
   #publishLayer(path: string, diffId: Digest): void {
     const directory = shardPath(this.#store.dataDir, "layer", digestWithDash(diffId));
-    Deno.mkdirSync(directory, { recursive: true });
+    Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
     Deno.renameSync(path, layerPath(this.#store.dataDir, diffId));
     syncDirectory(directory);
   }
@@ -328,7 +328,7 @@ class Import {
     const { dataDir } = this.#store;
     for (const [kind, content] of files) {
       const directory = shardPath(dataDir, kind, this.#key);
-      Deno.mkdirSync(directory, { recursive: true });
+      Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
       const temporary = `${this.#temp}/${kind}`;
       {
         using file = Deno.openSync(temporary, { write: true, createNew: true, mode: 0o644 });

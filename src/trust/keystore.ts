@@ -161,11 +161,11 @@ function collectPrefixes(directory: string, prefix: string, into: Set<string>): 
 function makeScopeDirectory(keystore: Keystore, scope: TrustScope): string {
   const directory = scopeDirectory(keystore.local, scope);
   let made = keystore.local;
-  Deno.mkdirSync(made, { recursive: true });
+  Deno.mkdirSync(made, { recursive: true, mode: 0o755 });
   for (const segment of directory.slice(keystore.local.length + 1).split("/")) {
     made += `/${segment}`;
     try {
-      Deno.mkdirSync(made);
+      Deno.mkdirSync(made, { mode: 0o755 });
       Deno.chmodSync(made, 0o755);
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;

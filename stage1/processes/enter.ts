@@ -31,8 +31,10 @@ export interface Entering {
   readonly app: PodApp;
   /** A pidfd of the app's main process. */
   readonly process: number;
-  /** Which of its namespaces are others than ours: flags `CLONE_NEW*`. */
+  /** Which of its namespaces are others than ours, but for that of users: flags `CLONE_NEW*`. */
   readonly namespaces: number;
+  /** A pidfd of the pod's init, where the pod has users of its own. */
+  readonly users?: number | undefined;
   /** Files of its cgroups to write to, where these are others than ours. */
   readonly cgroups: readonly number[];
   /** Whether the program gets a terminal of its own, relayed to the caller's. */
@@ -93,7 +95,8 @@ function makeChild(steps: Section, entering: Entering, self: Slot, child: Slot):
   steps.must("make the program's process", "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: child });
   steps.when(child, 0, "program");
   steps.must("return to the own PID namespace", "setns", [self, k.CLONE_NEWPID]);
-  for (const fd of [entering.process, ...entering.cgroups]) {
+  const { process, users, cgroups } = entering;
+  for (const fd of [process, ...users === undefined ? [] : [users], ...cgroups]) {
     steps.attempt("leave the app to the program", "close", [fd]);
   }
 }
@@ -117,7 +120,11 @@ function startProgram(steps: Section, entering: Entering, terminal?: Terminal): 
     entering.process,
     entering.namespaces,
   ], { hint });
-  if ((entering.namespaces & k.CLONE_NEWUSER) !== 0) {
+  if (entering.users !== undefined) {
+    // The last: root of the pod has no power over the host's namespaces.
+    steps.must(`become a user of the pod ${at}`, "setns", [entering.users, k.CLONE_NEWUSER], {
+      hint,
+    });
     // Else the terminal would be that of a user whom the app does not have.
     steps.must(`become root's group ${at}`, "setresgid", [0, 0, 0]);
     steps.must(`become root ${at}`, "setresuid", [0, 0, 0]);

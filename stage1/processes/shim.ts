@@ -86,6 +86,8 @@ function join(
   const code = slot("code");
   steps.heading("app start: this process, in the caller's namespaces");
   steps.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-app-start"]);
+  // Its children inherit it: the first moment in which the apps see one of them is too late.
+  steps.must("keep the apps from tracing what enters the pod", "prctl", [k.PR_SET_DUMPABLE, 0]);
   resetSignals(steps);
   steps.must("hold signals back", "rt_sigprocmask", [
     k.SIG_SETMASK,

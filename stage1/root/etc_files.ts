@@ -6,6 +6,7 @@ import {
   ANYTHING,
   attach,
   DIRECTORY,
+  inRoot,
   MOUNT_ATTR_SIZE,
   OPEN_HOW_SIZE,
   READ_ONLY,
@@ -74,6 +75,9 @@ export function mountEtcFiles(
   for (const [name, file] of podFiles(pod)) {
     if (hasOwn(app, name, file)) continue;
     const what = `mount /etc/${name} in app "${app.name}"`;
+    const skip = `no /etc/${name} in app "${app.name}"`;
+    const implicit = file.kind === "text" && file.implicit === true;
+    leaveMounts(steps, name, app, root, implicit ? skip : undefined);
     const host = opened.get(name);
     const mount = host ?? slot("file");
     if (host === undefined) {
@@ -85,6 +89,7 @@ export function mountEtcFiles(
     attach(steps, what, mount, target);
     steps.attempt("close it", "close", [mount]);
     steps.attempt("close it", "close", [target]);
+    if (implicit) steps.label(skip);
   }
 }
 
@@ -95,23 +100,82 @@ function hasOwn({ mounts, ownEtc }: PodApp, name: string, file: EtcFile): boolea
     mounts.some(({ place }) => place === "/etc" || place === `/etc/${name}`);
 }
 
+/**
+ * How a file's place is looked for: as that of a volume (volumes.ts). A link of the image leads into no other mount, or the
+ * file would be made in a volume of the host that somebody meant for data. In a volume at /etc there are no links.
+ */
+function placeRules({ mounts }: PodApp) {
+  const inVolume = mounts.some(({ place }) => place === "/etc" || place.startsWith("/etc/"));
+  const more = inVolume ? k.RESOLVE_NO_SYMLINKS : k.RESOLVE_NO_XDEV;
+  return {
+    anything: inRoot(k.O_PATH | k.O_CLOEXEC, more),
+    directory: inRoot(k.O_PATH | k.O_CLOEXEC | k.O_DIRECTORY, more),
+  };
+}
+
 /** Opens the place of a file: what a link there leads to in the app's root, or a new file. */
 function openFile(steps: Section, what: string, name: string, app: PodApp, root: Slot): Slot {
-  const path = `etc/${name}`;
   return openTarget(steps, what, root, {
-    path,
-    how: ANYTHING,
+    path: `etc/${name}`,
+    how: placeRules(app).anything,
     errno: ERRNO.ENOENT,
     make: () => makeFile(steps, name, app, root),
+    hint: `in the image, a link on the way to /etc/${name} leads to another mount`,
   });
+}
+
+/**
+ * What becomes of a link of the image that leads to another mount: an implicit file makes way for it (`skip`), one that was
+ * asked for takes its place.
+ */
+function leaveMounts(
+  steps: Section,
+  name: string,
+  app: PodApp,
+  root: Slot,
+  skip: string | undefined,
+): void {
+  const [found, etc] = [slot("place"), slot("etc")];
+  const { anything, directory } = placeRules(app);
+  const where = `/etc/${name} of app "${app.name}"`;
+  const [remove, done] = [`link at ${where}`, `place of ${where}`];
+  steps.attempt(
+    `see where ${where} is`,
+    "openat2",
+    [root, `etc/${name}`, anything, OPEN_HOW_SIZE],
+    {
+      store: found,
+      branch: { when: "equal", operand: -ERRNO.EXDEV, to: skip ?? remove },
+    },
+  );
+  steps.compute("let", [found], { branch: { when: "less", operand: 0, to: done } });
+  steps.attempt("close it", "close", [found]);
+  if (skip === undefined) {
+    steps.goto(done);
+    steps.label(remove);
+    steps.must(
+      `open /etc of app "${app.name}"`,
+      "openat2",
+      [root, "etc", directory, OPEN_HOW_SIZE],
+      {
+        store: etc,
+        hint: `in the image, /etc leads to another mount`,
+      },
+    );
+    steps.attempt(`remove the link at ${where}`, "unlinkat", [etc, name, 0]);
+    steps.attempt("close /etc", "close", [etc]);
+  }
+  steps.label(done);
 }
 
 function makeFile(steps: Section, name: string, app: PodApp, root: Slot): void {
   const etc = slot("etc");
   const made = slot("made");
   steps.attempt(`make /etc in app "${app.name}"`, "mkdirat", [root, "etc", 0o755]);
-  steps.must(`open /etc in app "${app.name}"`, "openat2", [root, "etc", DIRECTORY, OPEN_HOW_SIZE], {
+  const { directory } = placeRules(app);
+  steps.must(`open /etc in app "${app.name}"`, "openat2", [root, "etc", directory, OPEN_HOW_SIZE], {
     store: etc,
+    hint: `in the image, a link on the way to /etc/${name} leads to another mount`,
   });
   // A link that leads to nothing in the image; what is in a volume is not ours to remove.
   if (!app.mounts.some(({ target }) => target.replace(/\/+$/, "") === "/etc")) {

@@ -14,7 +14,7 @@ export function manualPages(commands: readonly Command[]): ReadonlyMap<string, s
 
 /** Writes the pages into a directory, which is made where it is not there. */
 export function writeManual(directory: string, commands: readonly Command[]): void {
-  Deno.mkdirSync(directory, { recursive: true });
+  Deno.mkdirSync(directory, { recursive: true, mode: 0o755 });
   for (const [name, text] of manualPages(commands)) {
     Deno.writeTextFileSync(`${directory}/${name}`, text);
   }

@@ -10,10 +10,11 @@ export default async function run({ args, flags, global }: Invocation): Promise<
   const [text = "", directory = ""] = args;
   const image = await storedImage(new Store(global.dir), text);
   await placeOutput(directory, flags.on("overwrite"), async (temporary) => {
-    Deno.mkdirSync(temporary);
+    Deno.mkdirSync(temporary, { mode: 0o755 });
     await extractAci(await imageArchive(global.dir, image), temporary, {
       rootfsOnly: flags.on("rootfs-only"),
       privileged: Deno.uid() === 0,
+      special: flags.on("special-files"),
     });
   });
   return 0;

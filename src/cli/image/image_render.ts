@@ -11,10 +11,11 @@ export default async function run({ args, flags, global }: Invocation): Promise<
   const store = new Store(global.dir);
   const { node } = await imageGraph(store, await storedImage(store, text));
   await placeOutput(directory, flags.on("overwrite"), async (temporary) => {
-    Deno.mkdirSync(temporary);
+    Deno.mkdirSync(temporary, { mode: 0o755 });
     await renderImage(node, temporary, {
       rootfsOnly: flags.on("rootfs-only"),
       privileged: Deno.uid() === 0,
+      special: flags.on("special-files"),
     });
   });
   return 0;

@@ -3,7 +3,12 @@ import { Failure } from "../../failure.ts";
 import { setCloseOnExec } from "../../linux/lock.ts";
 import { openCgroups } from "../../pod/app/app_cgroups.ts";
 import { pinApp } from "../../pod/app/app_process.ts";
-import { enteredApp, otherNamespaces, privilegedApp } from "../../pod/app/entered_app.ts";
+import {
+  enteredApp,
+  hasOwnUsers,
+  otherNamespaces,
+  privilegedApp,
+} from "../../pod/app/entered_app.ts";
 import { chosenApp } from "../../pod/app/pod_app.ts";
 import { openPod } from "../../pod/directory/pod_directory.ts";
 import { completeManifest } from "../../pod/make/resolved_pod.ts";
@@ -36,7 +41,7 @@ export default async function run(
     manifest,
     name,
     words.length > 0 ? words : SHELLS,
-    process.main,
+    process,
   );
   const app = flags.on("privileged") ? privilegedApp(confined) : confined;
   // Where only the input is a terminal, a program's output is to come out as it is.
@@ -46,12 +51,16 @@ export default async function run(
     raiseOwnLimits(app);
   }
   const cgroups = openCgroups(process.main);
-  for (const fd of [process.main.fd, ...cgroups]) setCloseOnExec(fd, false);
+  const users = hasOwnUsers(process.init) ? process.init.fd : undefined;
+  for (const fd of [process.main.fd, ...users === undefined ? [] : [users], ...cgroups]) {
+    setCloseOnExec(fd, false);
+  }
   becomeProgram(
     program(enterPlan({
       app: terminal ? withTerminal(app) : app,
       process: process.main.fd,
       namespaces: otherNamespaces(process.main),
+      users,
       cgroups,
       terminal,
       programs: programs(words, app),

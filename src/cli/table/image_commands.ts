@@ -1,6 +1,14 @@
 import type { Command } from "../grammar/command.ts";
+import type { Flag } from "../grammar/flags.ts";
 import { FORMAT, FULL, NO_LEGEND, OVERWRITE, PRETTY_PRINT } from "./output_flags.ts";
 import { OLD_PULL_FLAGS } from "./run_flags.ts";
+
+/** Of `image extract` and `render`: the image is a stranger's, and the directory may be open to all. */
+const SPECIAL_FILES: Flag = {
+  name: "special-files",
+  kind: "switch",
+  help: "Also make device nodes, and keep setuid, setgid and file capabilities",
+};
 
 /** The commands for images and the store. */
 export const IMAGE_COMMANDS: readonly Command[] = [
@@ -221,6 +229,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     flags: [
       OVERWRITE,
       { name: "rootfs-only", kind: "switch", help: "Leave out the manifest" },
+      SPECIAL_FILES,
     ],
     arguments: [2, 2],
     examples: [
@@ -237,6 +246,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     flags: [
       OVERWRITE,
       { name: "rootfs-only", kind: "switch", help: "Leave out the manifest" },
+      SPECIAL_FILES,
     ],
     arguments: [2, 2],
     examples: [

@@ -170,7 +170,7 @@ async function openAtRest(
   // Not the directory that the app has: overlayfs may have marked that as used.
   const work = `${overlayPath(app)}/scratch-${crypto.randomUUID()}`;
   if (access === "write") {
-    Deno.mkdirSync(`${path}/${work}`);
+    Deno.mkdirSync(`${path}/${work}`, { mode: 0o700 });
     held.defer(() => deleteTree(`${path}/${work}`, "leave"));
   }
   const options: readonly MountOption[] = access === "read"

@@ -9,6 +9,7 @@ import { type Process, processFile, processLink } from "../../linux/process.ts";
 import { CAPABILITIES } from "../../linux/capabilities.ts";
 import * as k from "../../linux/constants.ts";
 import type { PodApp } from "../../../stage1/pod.ts";
+import type { AppProcess } from "./app_process.ts";
 import { resolveApps } from "../../../stage1/resolve/resolve.ts";
 
 /** The kernel's record of what a process may do, from /proc/PID/status. */
@@ -24,7 +25,8 @@ interface Confinement {
  * The app as root's program in it is to be confined: like the app itself.
  *
  * A pod that was run without some confinement (`--insecure-options`) does not say so. But the kernel lets no process
- * gain rights after its start, so the main process was started with all that it still has.
+ * gain rights after its start, so the main process was started with all that it still has: unless it has made itself a
+ * user namespace, in which it has all capabilities, and which says nothing of those that it was given.
  *
  * @param words the program and its arguments
  * @throws {Failure} where the app's process is gone
@@ -33,7 +35,7 @@ export async function enteredApp(
   manifest: PodManifest,
   name: string,
   words: readonly string[],
-  main: Process,
+  { main, init }: AppProcess,
 ): Promise<PodApp> {
   const own = confinementOf("self");
   const actual = confinementOf(main.pid);
@@ -60,7 +62,7 @@ export async function enteredApp(
     tree: () => "",
     root: () => ({ kind: "copy", path: "" }),
     emptyVolume: () => "",
-    allCapabilities: actual?.capabilities === own?.capabilities,
+    allCapabilities: ownUsers(main, init) && actual?.capabilities === own?.capabilities,
     allSystemCalls: actual?.systemCalls === true,
   });
   if (app === undefined || actual === undefined || !main.alive) {
@@ -88,9 +90,19 @@ function confinementOf(pid: number | "self"): Confinement | undefined {
   };
 }
 
-/** The kinds of namespaces that a process is put into; that of PIDs is its children's. */
+/** Whether the app is in the user namespace of its pod, and not in one of its own making. */
+const ownUsers = (main: Process, init: Process): boolean =>
+  processLink(main.pid, "ns/user")?.ino === processLink(init.pid, "ns/user")?.ino;
+
+/**
+ * Whether a pod has users of its own. Who enters becomes root of those: in a user namespace that the app has made, root may
+ * be nobody, and the administrator would be locked out.
+ */
+export const hasOwnUsers = (init: Process): boolean =>
+  processLink(init.pid, "ns/user")?.ino !== processLink("self", "ns/user")?.ino;
+
+/** The kinds of namespaces that a process is put into; that of PIDs is its children's, that of users is the pod's. */
 const NAMESPACES = [
-  ["user", k.CLONE_NEWUSER],
   ["cgroup", k.CLONE_NEWCGROUP],
   ["ipc", k.CLONE_NEWIPC],
   ["mnt", k.CLONE_NEWNS],
@@ -99,7 +111,7 @@ const NAMESPACES = [
 ] as const;
 
 /**
- * Which namespaces of a process are others than ours (flags `CLONE_NEW*`): to join one's own user namespace is an error.
+ * Which namespaces of a process are others than ours (flags `CLONE_NEW*`).
  */
 export function otherNamespaces(process: Process): number {
   return NAMESPACES.reduce((flags, [name, flag]) => {
