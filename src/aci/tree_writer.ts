@@ -310,8 +310,7 @@ export class TreeWriter implements TreeTarget, Disposable {
   #applyXattrs(fd: number, entry: TarEntry): void {
     for (const [name, value] of entry.xattrs) {
       const isCapability = name === "security.capability";
-      const allowed = this.#privileged && this.#special && entry.kind === "file";
-      if (isCapability && !allowed) continue;
+      if (isCapability && !(this.#privileged && this.#special && entry.kind === "file")) continue;
       // `user.overlay.*` would steer an overlay that is mounted with `userxattr`.
       const isUser = name.startsWith("user.") && !name.startsWith("user.overlay.");
       if (!isUser && !isCapability) continue;
