@@ -3,7 +3,7 @@ import type { TarEntry } from "../aci/tar/entry.ts";
 import { O_CLOEXEC, O_RDONLY } from "../linux/constants.ts";
 import { KernelError } from "../linux/errno.ts";
 import { closeDescriptor } from "../linux/lock.ts";
-import { cstring, syscall } from "../linux/syscall.ts";
+import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
 import { BLOCK_SIZE } from "./format.ts";
 import { IndexTarget } from "./index_target.ts";
 import { mountIndex, type MountMethod } from "./mount_index.ts";
@@ -11,6 +11,8 @@ import { writeIndexFile } from "./write_index_file.ts";
 
 const METHODS: readonly MountMethod[] = ["file", "loop"];
 const TEXT = "whether this can be read";
+/** `struct vfs_cap_data` of revision 2, with CAP_NET_BIND_SERVICE (include/uapi/linux/capability.h). */
+const CAPABILITY = Uint8Array.of(1, 0, 0, 2, 0, 4, ...new Uint8Array(14));
 
 /**
  * Mounts a small index, attached nowhere, and reads a file of it.
@@ -35,7 +37,7 @@ function works(files: Parameters<typeof mountIndex>[0], method: MountMethod): bo
   try {
     const mount = mountIndex(files, method);
     try {
-      return readFile(mount, "file") === TEXT;
+      return isWhole(mount, "file");
     } finally {
       closeDescriptor(mount);
     }
@@ -45,13 +47,18 @@ function works(files: Parameters<typeof mountIndex>[0], method: MountMethod): bo
   }
 }
 
-function readFile(directory: number, name: string): string {
+/** Whether a file has its content and its capabilities: without `EROFS_FS_SECURITY` the kernel would leave these out. */
+function isWhole(directory: number, name: string): boolean {
   const flags = O_RDONLY | O_CLOEXEC;
   const fd = syscall("open the file", "openat", directory, cstring(name), flags, 0);
+  const path = `/proc/self/fd/${fd}`;
+  const value = new Uint8Array(2 * CAPABILITY.length);
+  const attribute = cstring("security.capability");
   try {
-    return Deno.readTextFileSync(`/proc/self/fd/${fd}`);
+    const size = trySyscall("getxattr", cstring(path), attribute, value, value.length);
+    return size === CAPABILITY.length && Deno.readTextFileSync(path) === TEXT;
   } catch {
-    return ""; // it can't be read, so this does not work
+    return false; // it can't be read
   } finally {
     closeDescriptor(fd);
   }
@@ -70,7 +77,7 @@ function file(size: number, dataOffset: number): TarEntry {
     mtimeNs: 0,
     major: 0,
     minor: 0,
-    xattrs: new Map(),
+    xattrs: new Map([["security.capability", CAPABILITY]]),
     sparse: false,
     offset: 0,
     dataOffset,

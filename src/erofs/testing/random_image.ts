@@ -33,7 +33,6 @@ const NAMES: readonly [ByteString, ...ByteString[]] = [
   "-",
   "!",
   "...",
-  ".wh.a",
   "a b\n",
   "n".repeat(255),
 ];
@@ -97,7 +96,7 @@ function randomEntry(below: Below, known: ByteString[], taken: Map<ByteString, T
   if (!isFree(name, kind, taken) && below(200) !== 0) return new Uint8Array();
   if (!taken.has(name)) taken.set(name, kind);
   const [earlier = name] = known.length === 0 ? [] : [known[below(known.length)]];
-  known.push(name);
+  if (kind !== "directory" && kind !== "hardlink") known.push(name);
   const isDevice = kind === "character device" || kind === "block device";
   const fields = {
     kind,
@@ -164,6 +163,33 @@ export function randomWhitelist(below: Below): string[] {
     const names = Array.from({ length: 1 + below(3) }, () => "abcdef"[below(6)]);
     return `/${names.join("/")}`;
   });
+}
+
+/**
+ * An archive of a layer of an OCI image, with whiteouts.
+ *
+ * @param lower the kinds of what lower layers have, by path; gets what this one adds
+ */
+export function randomLayer(
+  below: Below,
+  lower: Map<ByteString, TarKind>,
+): Uint8Array<ArrayBuffer> {
+  const known = [...lower].filter(([, kind]) => !["directory", "hardlink"].includes(kind))
+    .map(([path]) => path);
+  const parts: Uint8Array[] = [];
+  for (const [path, kind] of lower) {
+    const [parent, name] = [path.slice(0, path.lastIndexOf("/")), path.split("/").at(-1)];
+    if (below(12) === 0) parts.push(entry({ path: `${parent}/.wh.${name}` }));
+    if (kind === "directory" && below(12) === 0) {
+      parts.push(entry({ path: `${path}/.wh..wh..opq` }));
+    }
+  }
+  const taken = new Map([...lower].filter(([, kind]) => kind !== "directory"));
+  if (below(50) === 0) parts.push(entry({ path: "rootfs/.wh.a/b" }));
+  const all = Array.from({ length: below(16) }, () => randomEntry(below, known, taken));
+  for (const [path, kind] of taken) if (!path.includes(".wh.")) lower.set(path, kind);
+  // Whiteouts are about lower layers only, wherever they stand.
+  return archive(...below(2) === 0 ? [...parts, ...all] : [...all, ...parts]);
 }
 
 /** An archive of an image. One of many is damaged, or no image at all. */

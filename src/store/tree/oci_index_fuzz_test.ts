@@ -1,0 +1,100 @@
+/** Random layers through the index and through extraction: what is mounted is what is extracted, or both refuse. */
+import assert from "node:assert/strict";
+import { fileSource } from "../../aci/bytes/source.ts";
+import type { TarKind } from "../../aci/tar/entry.ts";
+import { TreeWriter } from "../../aci/tree_writer.ts";
+import { mountIndex } from "../../erofs/mount_index.ts";
+import { treeLines } from "../../erofs/testing/mounted_index.ts";
+import { randomLayer, seeded } from "../../erofs/testing/random_image.ts";
+import { Failure } from "../../failure.ts";
+import { mergeLayers } from "../../layers/merged_tree.ts";
+import { readLayer } from "../../layers/read_layer.ts";
+import { writeTree } from "../../layers/write_tree.ts";
+import { deleteTree } from "../../linux/delete_tree.ts";
+import { closeDescriptor } from "../../linux/lock.ts";
+import type { OciTree } from "../oci_image.ts";
+import { indexFiles } from "./mount_tree.ts";
+import { renderOciIndex } from "./tree_index.ts";
+
+const [rounds = 100, given] = Deno.args.map(Number);
+
+/** What a step gives, or the message of its failure. */
+function outcome<T>(step: () => T): T | string {
+  try {
+    return step();
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return error.message;
+  }
+}
+
+async function merged(layers: readonly string[]): Promise<OciTree | undefined> {
+  try {
+    const entries = [];
+    for (const path of layers) entries.push((await readLayer(fileSource(path))).entries);
+    return { root: mergeLayers(entries), layers };
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  }
+}
+
+function extract({ root, layers }: OciTree, directory: string): string {
+  Deno.mkdirSync(directory);
+  using writer = new TreeWriter(directory);
+  writeTree(root, layers, writer);
+  writer.finish();
+  return "";
+}
+
+/** @returns what became of the layers */
+async function compare(place: string, layers: readonly string[]): Promise<keyof typeof NONE> {
+  const tree = await merged(layers);
+  if (tree === undefined) return "refused";
+  const refusal = outcome(() => extract(tree, `${place}/extracted`));
+  const indexed = outcome(() => renderOciIndex(tree, `${place}/index`));
+  if (refusal !== "" || typeof indexed === "string") {
+    assert.deepEqual(typeof indexed === "string", refusal !== "", `${refusal}; ${indexed}`);
+    return "refused";
+  }
+  if (!indexed) return "other";
+  const mount = mountIndex(indexFiles(`${place}/index`), "file");
+  try {
+    const implied = new Set<string>();
+    assert.deepEqual(
+      treeLines(`/proc/self/fd/${mount}`, implied),
+      treeLines(`${place}/extracted`, implied),
+    );
+  } finally {
+    closeDescriptor(mount);
+  }
+  return "same";
+}
+
+const NONE = { same: 0, refused: 0, other: 0 };
+
+Deno.test({
+  name: `an index shows of ${rounds} times random layers what extraction makes of them`,
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    const seed = given ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 1;
+    console.log(`to repeat: deno test -A src/store/tree -- ${rounds} ${seed}`);
+    const below = seeded(seed);
+    const counts = { ...NONE };
+    for (let round = 0; round < rounds; round++) {
+      const place = Deno.makeTempDirSync({ prefix: "rkt-layers-" });
+      try {
+        const layers = Array.from({ length: 1 + below(4) }, (_, i) => `${place}/layer-${i}`);
+        const lower = new Map<string, TarKind>();
+        for (const path of layers) Deno.writeFileSync(path, randomLayer(below, lower));
+        counts[await compare(place, layers)]++;
+      } catch (error) {
+        throw new Error(`round ${round} of seed ${seed}`, { cause: error });
+      } finally {
+        deleteTree(place, "unmount");
+      }
+    }
+    console.log(counts);
+    assert(counts.same > rounds / 10, JSON.stringify(counts));
+  },
+});
