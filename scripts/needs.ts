@@ -81,6 +81,7 @@ export const BENCH_NEEDS: readonly Need[] = [
   { file: "hyperfine", package: "hyperfine", why: "measure" },
   { file: "busybox", package: "busybox-static", why: "the root file system" },
   { file: "runc", package: "runc", why: "compare with" },
+  { file: "crun", package: "crun", why: "compare with" },
   { file: "bwrap", package: "bubblewrap", why: "compare with" },
 ];
 

@@ -74,6 +74,42 @@ async function runc({ dir, rootFs }: Place): Promise<Contender> {
   return { name: "runc", command };
 }
 
+/**
+ * crun refuses a host with both versions of cgroups, as many are, and one where it may not raise limits. So it has
+ * mounts of its own, in which all of cgroups is version 2; that the namespace is made is not a part of what is measured.
+ */
+async function crun({ dir, rootFs }: Place): Promise<Contender> {
+  const bundle = `${dir}/crun-bundle`;
+  await Deno.mkdir(bundle);
+  await tool("crun", "spec", "--bundle", bundle);
+  const config = JSON.parse(await Deno.readTextFile(`${bundle}/config.json`));
+  config.process.args = ["/bin/true"];
+  config.process.terminal = false;
+  delete config.process.rlimits;
+  delete config.linux.resources;
+  config.root = { path: rootFs, readonly: true };
+  await Deno.writeTextFile(`${bundle}/config.json`, JSON.stringify(config));
+  const mounts = await pureCgroups(dir);
+  const command: CommandLine = [
+    ...["nsenter", `--mount=${mounts}`, "crun", "--cgroup-manager=disabled"] as const,
+    ...["--root", `${dir}/crun`, "run", "--bundle", bundle, "rkt-bench"],
+  ];
+  await tool(...command);
+  return { name: "crun", command };
+}
+
+/** A mount namespace in which /sys/fs/cgroup is version 2 alone; returns its path. */
+async function pureCgroups(dir: string): Promise<string> {
+  const [place, namespace] = [`${dir}/namespaces`, `${dir}/namespaces/mounts`];
+  await Deno.mkdir(place);
+  // The namespace can be kept only where mounts do not reach it.
+  await tool("mount", "--bind", "--make-private", place, place);
+  await Deno.writeTextFile(namespace, "");
+  const script = "umount -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup";
+  await tool("unshare", `--mount=${namespace}`, "sh", "-ec", script);
+  return namespace;
+}
+
 async function bwrap({ rootFs }: Place): Promise<Contender> {
   const flags = ["--unshare-all", "--ro-bind", rootFs, "/", "--proc", "/proc", "--dev", "/dev"];
   const command: CommandLine = ["bwrap", ...flags, "/bin/true"];
@@ -102,4 +138,6 @@ async function podman(place: Place): Promise<Contender> {
 }
 
 /** All of them, in the order of the table. */
-export const CONTENDERS: Readonly<Record<string, Prepare>> = { floor, rkt, runc, bwrap, podman };
+export const CONTENDERS: Readonly<Record<string, Prepare>> = {
+  ...{ floor, rkt, runc, crun, bwrap, podman },
+};

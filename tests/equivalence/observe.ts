@@ -33,7 +33,7 @@ export async function observe(place: Place, line: CommandLine): Promise<Observat
   const names = new Names();
   try {
     const up = () => ended || isSettled(child.pid, Math.max(1, line.waiting));
-    await until(up, 10, "the apps");
+    await until(up, 30, "the apps");
   } catch {
     seen.set("in vain", descendants(child.pid).map(commandOf).join("\n"));
   }

@@ -228,6 +228,42 @@ Deno.test("an image given by its ID does not run after it was removed", async ()
   assert.equal(code, 254, stderr);
 });
 
+// `image gc` without a grace time would also take the image that all these starts are of.
+const COLLECTING = [["image", "rm", "example.com/gone"], ["image", "gc", "--grace-period=1h"], [
+  "gc",
+]];
+
+for (const command of COLLECTING) {
+  Deno.test(`rkt ${command.join(" ")} removes the entries that an image less has made useless`, async () => {
+    if (command[1] === "rm") await world.store("gone", { exec: ["/bin/true"] });
+    const start = () => world.output("echo kept", `--environment=BY=${command.join("-")}`);
+    await start();
+    const kept = startEntries(world.dataDir).length;
+    assert.ok(kept > 0);
+    if (command[1] !== "rm") {
+      Deno.writeTextFileSync(`${world.dataDir}/cas/generation`, `${crypto.randomUUID()}\n`);
+    }
+    await world.rkt("gc", "--grace-period=0s", "--mark-only");
+    const { code, stderr } = await world.rkt(...command);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(startEntries(world.dataDir), []);
+    await start();
+    const before = startEntries(world.dataDir);
+    assert.ok(before.length > 0);
+    await world.rkt("gc");
+    assert.deepEqual(startEntries(world.dataDir), before, "one of now stays");
+  });
+}
+
+Deno.test("240 starts at once of command lines that differ in one early word each print their own", async () => {
+  const ids = Array.from({ length: 240 }, (_, i) => `${i}`);
+  const tail = "y".repeat(400);
+  const printed = await Promise.all(
+    ids.map((id) => world.output(`echo $ID; : ${tail}`, `--environment=ID=many${id}`)),
+  );
+  assert.deepEqual(printed, ids.map((id) => `many${id}\n`));
+});
+
 Deno.test("--rm executes the rkt that is at its path now only if that is the one that started", async () => {
   const copy = `${world.dir}/rkt`;
   const own = Deno.readFileSync(RKT);

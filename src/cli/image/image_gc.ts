@@ -2,6 +2,7 @@ import { printNote } from "../../linux/printable.ts";
 import { removeStaleDownloads } from "../../fetch/stale_downloads.ts";
 import { usedByPods } from "../../pod/directory/used_by_pods.ts";
 import { collectImages } from "../../store/collect_images.ts";
+import { sweepStarts } from "../../start/cache/write_entry.ts";
 import { Store } from "../../store/store.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printLine } from "../print/output.ts";
@@ -29,6 +30,7 @@ export default async function run({ flags, global }: Invocation): Promise<number
     onLeft: say,
   });
   const freed = collected + removeStaleDownloads(global.dir, gracePeriod);
+  if (Deno.uid() === 0) sweepStarts(global.dir);
   if (removed > 0) say(`${removed} image(s) successfully removed`);
   if (freed > 0) say(`freed ${shownSize(freed)}`);
   return 0;

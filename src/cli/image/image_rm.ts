@@ -1,6 +1,7 @@
 import { printNote } from "../../linux/printable.ts";
 import { removeImage } from "../../store/collect_images.ts";
 import { usedByPods } from "../../pod/directory/used_by_pods.ts";
+import { sweepStarts } from "../../start/cache/write_entry.ts";
 import { Store } from "../../store/store.ts";
 import { Failure } from "../../failure.ts";
 import type { Invocation } from "../grammar/command.ts";
@@ -27,6 +28,7 @@ export default async function run({ args, global }: Invocation): Promise<number>
     }
   }
   if (removed > 0) {
+    if (Deno.uid() === 0) sweepStarts(global.dir);
     printNote(`rm: ${removed} image(s) successfully removed, freed ${shownSize(freed)}`);
   }
   if (failed) throw new Failure("failed to remove one or more images");

@@ -30,7 +30,7 @@ export default async function run({ flags, global }: Invocation): Promise<number
     for (const directory of ["", "/cas", "/cas/db", "/networks"]) {
       removeAbandoned(`${global.dir}${directory}`);
     }
-    if (Deno.uid() === 0) sweepStarts();
+    if (Deno.uid() === 0) sweepStarts(global.dir);
   }
   if (freed > 0) say(`freed ${shownSize(freed)}`);
   return 0;

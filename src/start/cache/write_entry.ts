@@ -1,4 +1,5 @@
 /** Writing and removing entries of starts. */
+import { absolute } from "../absolute.ts";
 import { entryName } from "../../../stage1/launcher/start_entry.ts";
 import { quietly } from "../../linux/clean_up.ts";
 import { openStarts, removeEntry, type StartsDirectory } from "./starts_directory.ts";
@@ -54,13 +55,51 @@ const IN_WORK = ".";
 /** So old is what nobody writes any more, in milliseconds. */
 const ABANDONED = 60_000;
 
-/** Removes what killed writers have left. */
-export function sweepStarts(): void {
+/**
+ * Removes what killed writers have left, and the entries of a data directory that can't be replayed any more: an image has
+ * come or gone since they were kept.
+ *
+ * @param dataDir where images and pods are
+ */
+export function sweepStarts(dataDir: string): void {
   using directory = openStarts(false);
   if (directory === undefined) return;
+  const generation = generationOf(absolute(dataDir));
   for (const { name } of Deno.readDirSync(directory.path)) {
-    if (!name.startsWith(IN_WORK)) continue;
-    const { mtime } = Deno.lstatSync(`${directory.path}/${name}`);
-    if (Date.now() - (mtime?.getTime() ?? 0) > ABANDONED) removeEntry(directory.path, name);
+    const path = `${directory.path}/${name}`;
+    try {
+      const stale = name.startsWith(IN_WORK) ? isAbandoned(path) : !isCurrent(path, generation);
+      if (stale) removeEntry(directory.path, name);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
+}
+
+function isAbandoned(path: string): boolean {
+  const { mtime } = Deno.lstatSync(path);
+  // A clock that was set back makes files of the future, which nobody writes either.
+  return Math.abs(Date.now() - (mtime?.getTime() ?? 0)) > ABANDONED;
+}
+
+/** What an entry has as a condition: the path of the store's generation, and the generation itself. */
+interface Generation {
+  readonly path: string;
+  readonly text: string | undefined;
+}
+
+function generationOf(dataDir: string): Generation {
+  const path = `${dataDir}/cas/generation`;
+  try {
+    return { path, text: Deno.readTextFileSync(path) };
+  } catch {
+    return { path, text: undefined };
+  }
+}
+
+/** Whether an entry is another data directory's, or of the generation that the store has now. */
+function isCurrent(entry: string, { path, text }: Generation): boolean {
+  const all = new TextDecoder("latin1").decode(Deno.readFileSync(entry));
+  if (!all.includes(path)) return true;
+  return text !== undefined && (all.includes(text) || all.includes(btoa(text)));
 }
