@@ -102,6 +102,9 @@ class ManifestReader implements TarSink {
   entry(raw: TarEntry): boolean {
     const entry = this.#structure.entry(raw);
     this.#entry = entry;
+    this.#bytes = undefined;
+    this.#wanted = false;
+    if (entry === undefined) return false;
     this.#bytes = entry.path === MANIFEST ? new Uint8Array(entry.size) : undefined;
     this.#wanted = this.#sink.entry?.(entry) ?? false;
     return this.#wanted || this.#bytes !== undefined;

@@ -42,12 +42,14 @@ export class StructureCheck {
   /**
    * Checks an entry against the rules and all entries before it.
    *
-   * @returns the entry with its path (and a hardlink's target) cleaned
+   * @returns the entry with its path (and a hardlink's target) cleaned; undefined for the directory `.` that `tar -cf x.aci .`
+   *   writes, which says nothing
    * @throws {ArchiveError}
    */
-  entry(entry: TarEntry): TarEntry {
+  entry(entry: TarEntry): TarEntry | undefined {
     const path = this.#clean(entry, entry.path, "name");
     const kind = entry.kind;
+    if (path === "" && kind === "directory") return undefined;
     const isRootfs = path === ROOTFS;
     if (path === MANIFEST) {
       if (kind !== "file") this.#fail(entry, `is a ${kind}; it has to be a file`);

@@ -1,3 +1,4 @@
+import { withFieldNames } from "./field_names.ts";
 import { type Annotation, parseAnnotations } from "./annotation.ts";
 import { type App, parseApp } from "./app.ts";
 import { type Dependency, parseDependencies } from "./dependency.ts";
@@ -33,7 +34,7 @@ const COMPATIBLE_MAJORS: readonly number[] = [0];
  * @throws {AppcError} names the field: `app.ports[2].port: 70000 is not between 1 and 65535`
  */
 export function parseImageManifest(json: string): ImageManifest {
-  const raw = parseJsonObject(json);
+  const raw = withFieldNames(parseJsonObject(json));
   if (raw.acKind !== "ImageManifest") {
     throw new AppcError("acKind", `${shown(raw.acKind)} is not "ImageManifest"`);
   }

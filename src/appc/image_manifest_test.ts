@@ -103,7 +103,7 @@ const REFUSED: readonly (readonly [Record<string, unknown>, string])[] = [
     ports({ ...PORT, name: "b", port: 65535, count: 2 }),
     "app.ports[1].count: 2 ports from 65535 on end after 65535",
   ],
-  [ports({ ...PORT, name: "b", count: 0 }), "app.ports[1].count: 0 is not between 1 and 65535"],
+  [ports({ ...PORT, name: "b", count: -1 }), "app.ports[1].count: -1 is not between 0 and 65535"],
   [ports(PORT), 'app.ports[1]: "http" is there twice'],
   [{ pathWhitelist: ["bin"] }, 'pathWhitelist[0]: "bin" is not an absolute path'],
   [{ dependencies: [{}] }, "dependencies[0].imageName: a name is required"],

@@ -168,8 +168,8 @@ const EXCLUSIVE: readonly (readonly [Kind, Kind])[] = [
 ];
 
 /**
- * Reads a list of isolators. Each name may stand there once, and only one of the retain and remove
- * sets of a kind.
+ * Reads a list of isolators. Of one that stands there several times the last one counts, as in rkt; only one of the retain
+ * and remove sets of a kind may be there.
  *
  * @throws {AppcError}
  */
@@ -178,7 +178,10 @@ export function parseIsolators(
   at: string,
   scope: IsolatorScope,
 ): readonly Isolator[] {
-  const isolators = array(value, at, (each, place) => parseIsolator(each, place, scope));
+  const all = array(value, at, (each, place) => parseIsolator(each, place, scope));
+  const isolators = all.filter(({ name, kind }, i) =>
+    kind === "unknown" || all.findLastIndex((each) => each.name === name) === i
+  );
   checkIsolators(isolators, at);
   return isolators;
 }
@@ -307,11 +310,10 @@ function resourceLimit(value: unknown, at: string, kind: ResourceLimit["kind"]):
     throw new AppcError(field(at, "default"), `must be false for ${kind}`);
   }
   const limit = optional(fields.limit, field(at, "limit"), positiveQuantity);
-  const request = optional(fields.request, field(at, "request"), positiveQuantity) ?? limit;
-  if (request === undefined) throw new AppcError(at, "has neither a limit nor a request");
-  if (limit !== undefined && request.nano > limit.nano) {
-    throw new AppcError(field(at, "request"), `${request.text} is more than the limit`);
-  }
+  const asked = optional(fields.request, field(at, "request"), positiveQuantity) ?? limit;
+  if (asked === undefined) throw new AppcError(at, "has neither a limit nor a request");
+  // More than the limit can't be had, and rkt does not refuse it.
+  const request = limit !== undefined && asked.nano > limit.nano ? limit : asked;
   return { kind, request, ...limit !== undefined && { limit } };
 }
 

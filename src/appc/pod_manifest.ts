@@ -1,3 +1,4 @@
+import { withFieldNames } from "./field_names.ts";
 import { type Annotation, parseAnnotations } from "./annotation.ts";
 import { type App, appJson, isolatorJson, parseApp } from "./app.ts";
 import { AppcError, shown } from "./error.ts";
@@ -93,7 +94,7 @@ const FIELDS: readonly string[] = [
  * @throws {AppcError} names the field
  */
 export function parsePodManifest(json: string): PodManifest {
-  const raw = parseJsonObject(json);
+  const raw = withFieldNames(parseJsonObject(json));
   if (raw.acKind !== "PodManifest") {
     throw new AppcError("acKind", `${shown(raw.acKind)} is not "PodManifest"`);
   }

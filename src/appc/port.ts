@@ -12,7 +12,7 @@ export interface Port {
   readonly protocol: string;
   /** The first port of the range, 1 to 65535. */
   readonly port: number;
-  /** How many ports the range has, at least 1. */
+  /** How many ports the range has, at least 1. What actool writes for one is 0. */
   readonly count: number;
   /** Whether the app takes the listening socket from its environment (sd_listen_fds(3)). */
   readonly socketActivated: boolean;
@@ -35,12 +35,12 @@ export function parsePorts(value: unknown, at: string): readonly Port[] {
 export function parsePort(value: unknown, at: string): Port {
   const fields = object(value, at);
   const name = parseAcName(fields.name, field(at, "name"));
-  const protocol = string(fields.protocol, field(at, "protocol"));
+  const protocol = string(fields.protocol, field(at, "protocol")).toLowerCase();
   if (!/^[a-z][a-z0-9-]*$/.test(protocol)) {
     throw new AppcError(field(at, "protocol"), `${shown(protocol)} is not a protocol like tcp`);
   }
   const port = integer(fields.port, field(at, "port"), 1, LAST_PORT);
-  const count = integer(fields.count ?? 1, field(at, "count"), 1, LAST_PORT);
+  const count = integer(fields.count ?? 1, field(at, "count"), 0, LAST_PORT) || 1;
   if (port + count - 1 > LAST_PORT) {
     throw new AppcError(
       field(at, "count"),

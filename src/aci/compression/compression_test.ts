@@ -74,6 +74,7 @@ for (const program of PROGRAMS) {
       damaged,
       joined(packed, new TextEncoder().encode("garbage")),
       joined(packed, packed.slice(0, 40)),
+      joined(packed, new Uint8Array(700_000), new TextEncoder().encode("garbage")),
       ...[8, 20, packed.length >> 1, packed.length - 9, packed.length - 4, packed.length - 1]
         .map((length) => packed.slice(0, length)),
     ];

@@ -17,6 +17,7 @@ export function gunzipped(source: ByteSource): ByteSource {
   // The iterator below reports errors; without a listener one after it has ended would end the process.
   gunzip.on("error", () => {});
   let consumed = 0;
+  let current: Uint8Array = new Uint8Array();
   let sourceError: unknown;
 
   // Writing goes on beside reading: zlib takes the next chunk once enough of its output was read.
@@ -25,11 +26,24 @@ export function gunzipped(source: ByteSource): ByteSource {
       const chunk = await source.read();
       if (chunk === undefined) break;
       consumed += chunk.length;
+      current = chunk;
       // The callback comes when zlib is done with the chunk, whose buffer the source uses again.
       const error = await new Promise<unknown>((done) => gunzip.write(chunk, done));
-      if (error || gunzip.destroyed) return;
+      if (error || gunzip.destroyed || gunzip.bytesWritten < consumed) return;
     }
     gunzip.end();
+  }
+
+  /** Whether there is nothing but zeros behind what zlib has read, as gzip(1) takes it: tapes and some tools pad so. */
+  async function endsInZeros(): Promise<boolean> {
+    let rest: Uint8Array | undefined = current.subarray(
+      current.length - Math.min(current.length, consumed - gunzip.bytesWritten),
+    );
+    while (rest !== undefined) {
+      if (rest.some((byte) => byte !== 0)) return false;
+      rest = await source.read();
+    }
+    return true;
   }
 
   let chunks: AsyncIterator<Uint8Array> | undefined;
@@ -56,7 +70,7 @@ export function gunzipped(source: ByteSource): ByteSource {
         throw new ArchiveError(`${source.name}: its gzip compression is damaged: ${reason}`);
       }
       // zlib stops without a word at zeros after a member.
-      if (gunzip.bytesWritten === consumed) return undefined;
+      if (gunzip.bytesWritten === consumed || await endsInZeros()) return undefined;
       throw new ArchiveError(`${source.name}: garbage after the end of its gzip compression`);
     },
     [Symbol.dispose]() {

@@ -63,6 +63,12 @@ interface Extensions {
   longLink?: ByteString;
 }
 
+/** What `tar -V` writes: a name for the archive, and no file. */
+const VOLUME_LABEL = "V";
+
+/** A directory, whose data are the names in it (`tar -g`). */
+const DUMP_DIRECTORY = "D";
+
 /** Parses one archive: `push()` its bytes, then `finish()`. */
 export class TarParser {
   readonly #name: string;
@@ -107,7 +113,7 @@ export class TarParser {
   }
 
   /**
-   * Insists that the archive has ended, by two zero blocks.
+   * Insists that the archive has ended, by two zero blocks; one is taken too, as tar does.
    *
    * @param end `optional`: it may also end behind an entry, as what umoci writes does. That is for bytes whose digest is known:
    *   nothing else tells that they are whole.
@@ -116,7 +122,7 @@ export class TarParser {
     if (this.#zeroBlocks >= 2) return;
     const isBetween = this.#left === 0 && this.#blockFill === 0 && this.#meta === undefined &&
       this.#extensions === undefined && this.#onBlock === this.#header;
-    if (end === "optional" && isBetween) return;
+    if (isBetween && (end === "optional" || this.#zeroBlocks > 0)) return;
     const entry = this.#entry === undefined ? "" : `, in or after entry ${shown(this.#entry.path)}`;
     throw new ArchiveError(`${this.#name}: ends too early: at byte ${this.#base}${entry}`);
   }
@@ -157,6 +163,10 @@ export class TarParser {
     const typeflag = String.fromCharCode(byteAt(block, start + FIELD.typeflag[0]));
     const size = fieldNumber(block, start, FIELD.size);
     if (size === undefined || size < 0) this.#fail(offset, "a header with an impossible size");
+    if (typeflag === VOLUME_LABEL) {
+      this.#skip = size + padding(size);
+      return;
+    }
     const extension = EXTENSIONS[typeflag];
     if (extension === undefined) return this.#member(block, start, offset, typeflag, size);
     const [what, limit] = extension;
@@ -205,6 +215,13 @@ export class TarParser {
     const offset = extensions?.offset ?? at;
     const pax = this.#paxFields(extensions?.pax, offset);
     const places = { offset, dataOffset: at + BLOCK_SIZE };
+    if (typeflag === DUMP_DIRECTORY) {
+      const entry = this.#entryOf(block, start, places, "5", 0, extensions, pax);
+      this.#checkEntry({ ...entry, size: 0 });
+      this.#begin({ ...entry, size: 0 }, 0, []);
+      this.#skip = size + padding(size);
+      return;
+    }
     const entry = this.#entryOf(block, start, places, typeflag, size, extensions, pax);
     this.#checkEntry(entry);
     const isOldSparse = typeflag === "S";

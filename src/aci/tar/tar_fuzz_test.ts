@@ -22,7 +22,7 @@ function read(bytes: Uint8Array, step: number): void {
   let left = 0;
   const parser = new TarParser("fuzz", {
     entry(raw) {
-      const { path, mode, uid, gid, size, mtimeNs } = structure.entry(raw);
+      const { path, mode, uid, gid, size, mtimeNs } = structure.entry(raw) ?? raw;
       assert.match(path, /^(?:manifest|rootfs(?:\/[^/\0]+)*)$/s);
       assert(!path.split("/").some((part) => part === "." || part === ".."));
       assert(mode >= 0 && mode <= 0o7777 && mtimeNs >= 0 && mtimeNs < 1e9);
