@@ -1,10 +1,15 @@
-import { withFieldNames } from "./field_names.ts";
 import { type Annotation, parseAnnotations } from "./annotation.ts";
 import { type App, parseApp } from "./app.ts";
 import { type Dependency, parseDependencies } from "./dependency.ts";
 import { AppcError, shown } from "./error.ts";
 import { type AcIdentifier, parseAcIdentifier } from "./identifier.ts";
-import { absolutePath, array, type JsonObject, optional, parseJsonObject } from "./json_value.ts";
+import {
+  absolutePath,
+  array,
+  type JsonObject,
+  optional,
+  parseManifestObject,
+} from "./json_value.ts";
 import { type Label, labelValue, parseLabels } from "./label.ts";
 import { parseAcVersion } from "./semver.ts";
 
@@ -34,7 +39,7 @@ const COMPATIBLE_MAJORS: readonly number[] = [0];
  * @throws {AppcError} names the field: `app.ports[2].port: 70000 is not between 1 and 65535`
  */
 export function parseImageManifest(json: string): ImageManifest {
-  const raw = withFieldNames(parseJsonObject(json));
+  const raw = parseManifestObject(json);
   if (raw.acKind !== "ImageManifest") {
     throw new AppcError("acKind", `${shown(raw.acKind)} is not "ImageManifest"`);
   }

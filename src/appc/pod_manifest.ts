@@ -1,4 +1,3 @@
-import { withFieldNames } from "./field_names.ts";
 import { type Annotation, parseAnnotations } from "./annotation.ts";
 import { type App, appJson, isolatorJson, parseApp } from "./app.ts";
 import { AppcError, shown } from "./error.ts";
@@ -13,7 +12,7 @@ import {
   type JsonObject,
   object,
   optional,
-  parseJsonObject,
+  parseManifestObject,
   string,
   stringMap,
   targetPath,
@@ -94,7 +93,7 @@ const FIELDS: readonly string[] = [
  * @throws {AppcError} names the field
  */
 export function parsePodManifest(json: string): PodManifest {
-  const raw = withFieldNames(parseJsonObject(json));
+  const raw = parseManifestObject(json);
   if (raw.acKind !== "PodManifest") {
     throw new AppcError("acKind", `${shown(raw.acKind)} is not "PodManifest"`);
   }
