@@ -18,12 +18,14 @@ import {
 import {
   BLOCK_SIZE,
   checksumMatches,
+  DUMP_DIRECTORY,
   FIELD,
   type Field,
   fieldNumber,
   fieldText,
   isZeroBlock,
   padding,
+  VOLUME_LABEL,
 } from "./tar_field.ts";
 
 /** Longest path or link target: Linux' PATH_MAX (include/uapi/linux/limits.h). */
@@ -62,12 +64,6 @@ interface Extensions {
   longName?: ByteString;
   longLink?: ByteString;
 }
-
-/** What `tar -V` writes: a name for the archive, and no file. */
-const VOLUME_LABEL = "V";
-
-/** A directory, whose data are the names in it (`tar -g`). */
-const DUMP_DIRECTORY = "D";
 
 /** Parses one archive: `push()` its bytes, then `finish()`. */
 export class TarParser {
@@ -163,10 +159,7 @@ export class TarParser {
     const typeflag = String.fromCharCode(byteAt(block, start + FIELD.typeflag[0]));
     const size = fieldNumber(block, start, FIELD.size);
     if (size === undefined || size < 0) this.#fail(offset, "a header with an impossible size");
-    if (typeflag === VOLUME_LABEL) {
-      this.#skip = size + padding(size);
-      return;
-    }
+    if (typeflag === VOLUME_LABEL) return void (this.#skip = size + padding(size));
     const extension = EXTENSIONS[typeflag];
     if (extension === undefined) return this.#member(block, start, offset, typeflag, size);
     const [what, limit] = extension;
@@ -324,15 +317,19 @@ export class TarParser {
         left -= BLOCK_SIZE;
         if (left < 0) this.#failEntry(entry, "is a sparse file whose map is longer than its data");
         if (!this.#trySparse(entry, () => reader.take(block, start))) return;
-        this.#begin(sparseEntry(entry, reader.map, offset + BLOCK_SIZE), left, reader.map);
+        this.#begin(
+          { ...entry, pieces: reader.map, dataOffset: offset + BLOCK_SIZE },
+          left,
+          reader.map,
+        );
       };
     } else if (extended) {
       this.#onBlock = (block, start, offset) => {
         this.#trySparse(entry, () => appendOldMap(map, block, start, 21));
         if (block[start + 504] !== 0) return;
-        this.#begin(sparseEntry(entry, map, offset + BLOCK_SIZE), stored, map);
+        this.#begin({ ...entry, pieces: map, dataOffset: offset + BLOCK_SIZE }, stored, map);
       };
-    } else this.#begin(sparseEntry(entry, map, entry.dataOffset), stored, map);
+    } else this.#begin({ ...entry, pieces: map, dataOffset: entry.dataOffset }, stored, map);
   }
 
   #trySparse<T>(entry: TarEntry, step: () => T): T {
@@ -383,11 +380,6 @@ export class TarParser {
       `${this.#name}: entry ${shown(entry.path)} at byte ${entry.offset} ${what}`,
     );
   }
-}
-
-/** A sparse file's entry when all of its headers are read. */
-function sparseEntry(entry: TarEntry, pieces: SparseMap, dataOffset: number): TarEntry {
-  return { ...entry, pieces, dataOffset };
 }
 
 const isPosix = (magic: ByteString): boolean => magic === "ustar";

@@ -98,3 +98,9 @@ export function isZeroBlock(block: Uint8Array, start: number, length = BLOCK_SIZ
 export function padding(size: number): number {
   return (BLOCK_SIZE - size % BLOCK_SIZE) % BLOCK_SIZE;
 }
+
+/** What `tar -V` writes: a name for the archive, and no file. */
+export const VOLUME_LABEL = "V";
+
+/** A directory, whose data are the names in it (`tar -g`). */
+export const DUMP_DIRECTORY = "D";
