@@ -147,7 +147,7 @@ export class World {
 
   /** Whether the caller may write to a path: 0, or the error number. */
   access(path: string): number {
-    const errno = -trySyscall("faccessat2", AT_FDCWD, cstring(path), W_OK, AT_EACCESS);
+    const errno = 0 - trySyscall("faccessat2", AT_FDCWD, cstring(path), W_OK, AT_EACCESS);
     this.#conditions.push({ kind: "access", path, errno });
     return errno;
   }
