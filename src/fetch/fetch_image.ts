@@ -67,12 +67,8 @@ export function fetchArgument(
     case "name":
       return fetchByName(session, forThisHost(argument.image), {}, pullPolicy, signature);
     case "registry":
-    case "archive": {
-      if (signature !== undefined) {
-        throw new Failure(`--signature is for App Container Images, and ${argument.text} is none`);
-      }
-      return fetchOci(session, argument);
-    }
+    case "archive":
+      return fetchOci(session, argument, signature);
     case "id":
       throw new Failure(`image ${argument.id} is not in the store`);
   }

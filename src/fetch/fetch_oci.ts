@@ -13,7 +13,9 @@ import type { LayerProgress } from "../store/import_oci.ts";
 import { readReference, readReferences } from "../store/references.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { TempDirectory } from "../store/temp_directory.ts";
+import { exists } from "../linux/exists.ts";
 import type { FetchSession } from "./fetch_session.ts";
+import type { SignedImage } from "./signed_image.ts";
 import type { ImageArgument } from "./image_argument.ts";
 import { registryReference } from "./stored_reference.ts";
 import { whyUntrusted } from "./trust/trusted_image.ts";
@@ -27,19 +29,26 @@ interface Wanted {
   readonly pinned: Digest | undefined;
   /** The source, where it is a registry: that may have signatures. */
   readonly registry?: RegistrySource;
+  /** The signature of the archive that it comes in. */
+  readonly signed?: SignedImage;
 }
 
 /** Fetches an OCI image, once for all who want it at the same time. */
 export async function fetchOci(
   session: FetchSession,
   argument: Extract<ImageArgument, { readonly kind: "registry" | "archive" }>,
+  signature: string | undefined,
 ): Promise<StoredImage> {
+  const isArchive = argument.kind === "archive" && !argument.text.startsWith("oci:");
+  if (signature !== undefined && !isArchive) {
+    throw new Failure(`--signature is for files, and ${argument.text} is none`);
+  }
   const { underWay } = session;
   const other = underWay.get(argument.text);
   if (other !== undefined) return await other;
   const fetching = argument.kind === "registry"
     ? fromRegistry(session, registryReference(argument.text))
-    : fromArchive(session, argument.text);
+    : fromArchive(session, argument.text, signature);
   underWay.set(argument.text, fetching);
   return await fetching;
 }
@@ -74,20 +83,48 @@ async function fromRegistry(
   });
 }
 
-async function fromArchive(session: FetchSession, text: string): Promise<StoredImage> {
+async function fromArchive(
+  session: FetchSession,
+  text: string,
+  signature: string | undefined,
+): Promise<StoredImage> {
   const location = parseOciLocation(text);
   if (location === undefined || location.kind === "registry") {
     throw new Failure(`image ${text}: neither a layout nor an archive`);
   }
   using temp = TempDirectory.create(session.settings.store.dataDir);
-  await using source = await openLocalSource(location, { temporaryDirectory: temp.path });
   const { name } = location;
+  const title = localTitle(location);
+  const pinned = name?.startsWith("@") ? parseDigest(name.slice(1)) : undefined;
+  const signed = pinned === undefined
+    ? await archiveSignature(session, location, signature, title.name)
+    : undefined;
+  await using source = await openLocalSource(location, {
+    temporaryDirectory: temp.path,
+    ...signed !== undefined && { watched: (bytes) => signed.watched(bytes) },
+  });
   return await importFrom(session, {
     source,
-    title: localTitle(location),
+    title,
     references: [],
-    pinned: name?.startsWith("@") ? parseDigest(name.slice(1)) : undefined,
+    pinned,
+    ...signed !== undefined && { signed },
   });
+}
+
+/** The signature of an archive, beside it or where the caller says; undefined where there is none or none is wanted. */
+async function archiveSignature(
+  session: FetchSession,
+  { kind, path }: Exclude<OciLocation, { readonly kind: "registry" }>,
+  given: string | undefined,
+  name: string,
+): Promise<SignedImage | undefined> {
+  if (session.allows("image") || kind === "layout") return undefined;
+  const beside = path === "-" || !exists(`${path}.asc`) ? undefined : `${path}.asc`;
+  const signature = given ?? beside;
+  if (signature === undefined) return undefined;
+  const { openSignature } = await import("./signed_image.ts");
+  return await openSignature(session, `${kind}:${path}`, signature, name);
 }
 
 /** What an image is called that comes with a file: by its name in it, if that is a whole one, or else by the file's. */
@@ -131,27 +168,38 @@ async function importFrom(session: FetchSession, wanted: Wanted): Promise<Stored
  */
 async function judge(
   session: FetchSession,
-  { source, pinned, registry }: Wanted,
+  { source, title, pinned, registry, signed }: Wanted,
   resolved: ResolvedManifest,
 ): Promise<readonly Signer[]> {
+  const { keystore, message } = session.settings;
+  const tell = (signers: readonly Signer[]): readonly Signer[] => {
+    message("signature verified:");
+    for (const { identity, fingerprint } of signers) message(`  ${identity} ${fingerprint}`);
+    return signers;
+  };
   if (session.allows("image")) return [];
   if (pinned !== undefined && [resolved.digest, ...resolved.indexes].includes(pinned)) return [];
   if (registry !== undefined) {
     const { verifyOciSignatures } = await import("./oci_signatures.ts");
-    const { keystore, message } = session.settings;
-    const signers = await verifyOciSignatures(registry, resolved, {
-      keystore,
-      trustedKeys: async (name) => (await session.trustedKeys(name)).map(({ key }) => key),
-      policy: { allowDsa: session.allows("dsa") },
-      client: session.client,
-      lookaside: (await session.registries()).lookaside,
-    });
-    message("signature verified:");
-    for (const signer of signers) message(`  ${signer.identity} ${signer.fingerprint}`);
-    return signers;
+    return tell(
+      await verifyOciSignatures(registry, resolved, {
+        keystore,
+        trustedKeys: async (name) => (await session.trustedKeys(name)).map(({ key }) => key),
+        policy: { allowDsa: session.allows("dsa") },
+        client: session.client,
+        lookaside: (await session.registries()).lookaside,
+      }),
+    );
   }
+  if (signed !== undefined) {
+    // The whole archive was seen when it was opened. Whoever signed it has to be trusted for the name that it has here.
+    const signers = await signed.verify(undefined);
+    return tell(signers.map((signer) => ({ ...signer, names: [title.name] })));
+  }
+  const isFile = !source.name.startsWith("oci:");
+  const why = isFile ? "there is no signature of it (FILE.asc)" : "a layout has no signature";
   throw new Failure(
-    `${source.name}: nobody whom you trust has signed it; name it by its digest (@${
+    `${source.name}: ${why}; name it by its digest (@${
       resolved.indexes[0] ?? resolved.digest
     }) or take it as it is with --insecure-options=image`,
   );

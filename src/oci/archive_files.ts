@@ -18,6 +18,11 @@ export interface SpoolOptions {
   readonly temporaryDirectory: string;
   /** Most bytes of a temporary file. Default: 64 GiB. */
   readonly maxBytes?: number;
+  /**
+   * Sees the bytes of the archive as it was distributed, all of them. It is spooled then: what was seen is what is read, even if
+   * somebody changes the file meanwhile.
+   */
+  readonly watched?: (source: ByteSource) => ByteSource;
 }
 
 const MAX_SPOOL = 64 * 2 ** 30;
@@ -220,14 +225,15 @@ async function seekableTar(
   name: string,
   options: SpoolOptions,
 ): Promise<Deno.FsFile> {
-  if (path !== "-" && isRegular(path, name)) {
+  const { watched } = options;
+  if (path !== "-" && isRegular(path, name) && watched === undefined) {
     const file = Deno.openSync(path);
     const head = readAt(file, 0, 4);
     if (!isCompressed(head)) return file;
     file.close();
   }
-  const source = fileSource(path === "-" ? "/dev/stdin" : path);
-  using plain = await decompressed({ ...source, name });
+  const source = { ...fileSource(path === "-" ? "/dev/stdin" : path), name };
+  using plain = await decompressed(watched?.(source) ?? source);
   return await spooled(plain, options);
 }
 

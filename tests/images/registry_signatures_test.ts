@@ -1,6 +1,8 @@
 /** Images that are signed where they lie: cosign's tags and bundles in Debian's registry, keys by `rkt trust --key`. */
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
 import { MANIFEST_TYPES } from "../../src/oci/media_types.ts";
+import { tool } from "../../src/oci/testing/tools.ts";
+import { Gpg } from "../world/gpg.ts";
 import { BlobFixture, jsonBytes } from "../../src/oci/testing/layout_fixture.ts";
 import {
   bundleOf,
@@ -108,6 +110,57 @@ for (const kind of ["cosign's tag", "cosign's bundle"] as const) {
     match((await fetch()).err, /signature refused: it was made by none of the keys/);
   });
 }
+
+Deno.test("an archive is taken by the signature beside it, or by its digest", async () => {
+  const { world, digest } = await signedWorld();
+  await using _ = world;
+  using gpg = new Gpg();
+  const key = gpg.key("Peer <peer@example.com>", "ed25519");
+  const file = `${world.path}/app.tar`;
+  const name = `docker-archive:${file}:example.com/team/app:1`;
+  await tool("skopeo", ["copy", "--insecure-policy", `oci:${world.path}/layout:two`, name]);
+  const fetch = (...args: string[]) => world.rkt("fetch", ...args, name);
+  match((await fetch()).err, /there is no signature of it \(FILE\.asc\); name it by its digest/);
+  const asc = gpg.sign(await Deno.readFile(file), key);
+  await Deno.writeFile(`${file}.asc`, asc);
+  match((await fetch()).err, /made by key ID \w+, which is not trusted for this name/);
+  await Deno.writeFile(`${world.path}/key.asc`, gpg.export(key));
+  const trust = async (prefix: string) => {
+    const args = [`--prefix=${prefix}`, "--skip-fingerprint-review", `${world.path}/key.asc`];
+    strictEqual((await world.rkt("trust", ...args)).code, 0);
+  };
+  await trust("example.org");
+  match((await fetch()).err, /which is not trusted for this name/);
+  await trust("example.com/team");
+
+  // Another archive with the signature of the first.
+  const good = await Deno.readFile(file);
+  const other = good.slice();
+  other.set([1], other.length - 1);
+  await Deno.writeFile(file, other);
+  match((await fetch()).err, /garbage after the archive's end|these are not the bytes that key/);
+  await tool("skopeo", [
+    ...["copy", "--insecure-policy", `oci:${world.path}/layout:one`],
+    `docker-archive:${world.path}/one.tar:example.com/team/app:1`,
+  ]);
+  await Deno.copyFile(`${world.path}/one.tar`, file);
+  match(
+    (await fetch()).err,
+    /these are not the bytes that key \w+ \(Peer <peer@example.com>\) signed/,
+  );
+
+  await Deno.writeFile(file, good);
+  const taken = await fetch();
+  strictEqual(taken.code, 0, taken.err);
+  match(taken.err, new RegExp(`signature verified:\\n.*Peer <peer@example.com> ${key}`));
+  // Elsewhere, and by its name.
+  await Deno.remove(`${file}.asc`);
+  await Deno.writeFile(`${world.path}/elsewhere.asc`, asc);
+  strictEqual((await fetch(`--signature=${world.path}/elsewhere.asc`)).code, 0);
+  const layout = await world.rkt("fetch", `oci:${world.path}/layout:two`);
+  match(layout.err, /a layout has no signature; name it by its digest/);
+  strictEqual((await world.rkt("fetch", `oci:${world.path}/layout:@${digest}`)).code, 0);
+});
 
 Deno.test("rkt trust --key refuses what is no public key", async () => {
   const { world } = await signedWorld();
