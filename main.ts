@@ -12,7 +12,7 @@ async function start(argv: readonly string[]): Promise<number> {
     if (argv.includes("run")) await replayAssisted();
   } catch (error) {
     const { report } = await import("./src/cli/main.ts");
-    return report("run", error, argv.includes("--debug"));
+    return await report("run", error, argv.includes("--debug"));
   }
   const { main } = await import("./src/cli/main.ts");
   return await main(argv);

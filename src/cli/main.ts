@@ -14,7 +14,7 @@ import { COMMANDS } from "./table/commands.ts";
 import { internalCommands } from "./table/internal_commands.ts";
 import { Failure } from "../failure.ts";
 import { checkDataDirectory } from "../config/check_data_directory.ts";
-import { errorLine, firstError } from "./print/error_line.ts";
+import { UnknownWord } from "./grammar/unknown_word.ts";
 
 /** Exit status for rkt's own errors; below it are the statuses of apps. */
 const FAILED = 254;
@@ -40,7 +40,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     debug = invocation.global.debug;
     return await run(invocation);
   } catch (error) {
-    return report(speaker, error, debug);
+    return await report(speaker, error, debug);
   }
 }
 
@@ -60,8 +60,12 @@ async function run(invocation: Invocation): Promise<number> {
 }
 
 /** Prints an error as one line; with `debug` its stack too. */
-export function report(speaker: string, thrown: unknown, debug: boolean): number {
-  const error = firstError(thrown);
+export async function report(speaker: string, thrown: unknown, debug: boolean): Promise<number> {
+  const { errorLine, firstError } = await import("./print/error_line.ts");
+  const first = firstError(thrown);
+  const error = first instanceof UnknownWord
+    ? (await import("./grammar/docker_words.ts")).withDockerHint(first)
+    : first;
   printNote(`${speaker}: ${errorLine(error)}`);
   if (debug && error instanceof Error) console.error(printableText(details(error)));
   return error instanceof Failure ? error.exitCode : FAILED;

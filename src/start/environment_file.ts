@@ -2,6 +2,7 @@ import { parseEnvironmentName } from "../appc/environment.ts";
 import type { EnvironmentVariable } from "../appc/environment.ts";
 import { AppcError } from "../appc/error.ts";
 import { Failure } from "../failure.ts";
+import { reasonOf } from "../linux/reason.ts";
 
 /**
  * Reads what `--set-env-file` names: lines of `NAME=VALUE`; empty ones and those that begin with
@@ -52,7 +53,9 @@ export function readEnvironmentFile(path: string): readonly EnvironmentVariable[
   try {
     text = Deno.readTextFileSync(path);
   } catch (error) {
-    throw new Failure(`--set-env-file: ${path} can't be read`, 254, { cause: error });
+    throw new Failure(`--set-env-file: ${path} can't be read: ${reasonOf(error)}`, 254, {
+      cause: error,
+    });
   }
   return parseEnvironmentFile(text, path);
 }

@@ -137,10 +137,22 @@ async function askedPod(
 ): Promise<ManifestAndImages> {
   const { pullPolicy } = request.pod;
   await checkSystemCalls(request.apps);
-  const images = await findImages(store, request.apps, host, { pullPolicy, world });
+  const images = await findImages(store, request.apps, host, { pullPolicy, world })
+    .catch((error) => {
+      throw maybeArgument(request.apps, error);
+    });
   await checkWishes(request.apps, images);
   const manifest = podManifest(request, images, podEnvironment(request.pod));
   return { manifest, images, given: request.pod.volumes };
+}
+
+/** A word behind the first image may have been meant for its program, as docker and podman take it. */
+function maybeArgument([, ...others]: readonly AppRequest[], error: unknown): unknown {
+  const word = others.find(({ image }) => !/[/.:]/.test(image))?.image;
+  if (!(error instanceof Failure) || word === undefined) return error;
+  const hint =
+    `"${word}" is taken for another image; what is meant for the program stands behind --`;
+  return new Failure(`${error.message}; ${hint}`, error.exitCode, { cause: error });
 }
 
 async function userPod(store: Store, path: string, host: HostOptions): Promise<ManifestAndImages> {

@@ -6,6 +6,7 @@ import { labelValue } from "../appc/label.ts";
 import { parsePodManifest, type PodManifest, type RuntimeApp } from "../appc/pod_manifest.ts";
 import type { EmptyVolume } from "../appc/volume.ts";
 import { isSandbox } from "../pod/directory/sandbox.ts";
+import { reasonOf } from "../linux/reason.ts";
 import { Failure } from "../failure.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
@@ -59,7 +60,9 @@ function readManifest(path: string): PodManifest {
   try {
     text = Deno.readTextFileSync(path);
   } catch (error) {
-    throw new Failure(`--pod-manifest: ${path} can't be read`, undefined, { cause: error });
+    throw new Failure(`--pod-manifest: ${path} can't be read: ${reasonOf(error)}`, 254, {
+      cause: error,
+    });
   }
   try {
     return parsePodManifest(text);

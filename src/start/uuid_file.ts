@@ -1,5 +1,6 @@
 /** `--uuid-file-save`: where whoever starts a pod finds its UUID. */
 import { Failure } from "../failure.ts";
+import { reasonOf } from "../linux/reason.ts";
 
 /**
  * Writes the UUID of a pod.
@@ -10,8 +11,7 @@ export function saveUuid(path: string, uuid: string): void {
   try {
     Deno.writeTextFileSync(path, uuid);
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const why = error.message.replace(/ \(os error \d+\).*$/, "").toLowerCase();
+    const why = reasonOf(error);
     throw new Failure(`--uuid-file-save: ${path} can't be written: ${why}`, 254, { cause: error });
   }
 }

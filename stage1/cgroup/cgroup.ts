@@ -7,6 +7,7 @@ import type { CgroupBase, CgroupLocation } from "../../src/cgroup/location.ts";
 import { type Setting, settings } from "./cgroup_settings.ts";
 import { attachDeviceProgram, DEFAULT_DEVICES, deviceLine } from "./devices.ts";
 import * as k from "../../src/linux/constants.ts";
+import { tellOfLack } from "./lack_of_memory.ts";
 import {
   mutableStruct,
   type Section,
@@ -366,5 +367,6 @@ function noteCounters(
   ], { store: file });
   steps.attempt("write them", "write", [file, counters, length]);
   steps.attempt("close the file", "close", [file]);
+  tellOfLack(steps, app, counters, length);
   steps.label(failed);
 }

@@ -4,6 +4,7 @@ import { Failure } from "../../failure.ts";
 import type { AppArguments, Command, Invocation } from "./command.ts";
 import { type Flag, flagsOf, flagTable, isFlag, type RawFlags, readFlag } from "./flags.ts";
 import { GLOBAL_FLAG_TABLE, GLOBAL_FLAGS, globalFlags } from "./global_flags.ts";
+import { UnknownWord } from "./unknown_word.ts";
 import { suggestion } from "./suggest.ts";
 
 /** A command that was found, and the words that were not read yet. */
@@ -37,6 +38,7 @@ export function findCommand(argv: readonly string[], table: readonly Command[]):
   }
   const raw: RawFlags = new Map();
   const words: string[] = [];
+  const early: string[] = [];
   let index = 0;
   while (index < argv.length) {
     const word = argv[index] ?? "";
@@ -46,7 +48,12 @@ export function findCommand(argv: readonly string[], table: readonly Command[]):
       if (word === "--version") {
         return { command: named("version", table), commands: table, rest: [], raw };
       }
-      index = readFlag(argv, index, GLOBAL_FLAG_TABLE, () => raw);
+      const end = behindCommandFlag(argv, index, table);
+      if (end === undefined) index = readFlag(argv, index, GLOBAL_FLAG_TABLE, () => raw);
+      else {
+        early.push(...argv.slice(index, end));
+        index = end;
+      }
       continue;
     }
     const next = nextWord(words, word, table);
@@ -55,11 +62,33 @@ export function findCommand(argv: readonly string[], table: readonly Command[]):
     index++;
   }
   const command = exact(words, table);
-  if (command !== undefined) return { command, commands: table, rest: argv.slice(index), raw };
+  if (command !== undefined) {
+    return { command, commands: table, rest: [...early, ...argv.slice(index)], raw };
+  }
   if (raw.delete("help")) {
     return { command: named("help", table), commands: table, rest: words, raw };
   }
   throw new Failure(missing(words, table), NO_COMMAND);
+}
+
+/**
+ * The index behind a flag that is not global but some command's, and its value: it may stand before the command's name. What
+ * the command itself makes of it is seen later.
+ */
+function behindCommandFlag(
+  argv: readonly string[],
+  index: number,
+  table: readonly Command[],
+): number | undefined {
+  const word = argv[index] ?? "";
+  const equals = word.indexOf("=");
+  const name = equals < 0 ? word : word.slice(0, equals);
+  if (GLOBAL_FLAG_TABLE.has(name)) return undefined;
+  const flag = flagTable(...table.map(({ flags }) => flags)).get(name);
+  if (flag === undefined) return undefined;
+  const alone = equals >= 0 || flag.bare !== undefined || flag.kind === "switch" ||
+    flag.kind === "wait";
+  return alone ? index + 1 : index + 2;
 }
 
 /**
@@ -103,7 +132,8 @@ function nextWord(
     );
   }
   const hint = suggestion(word, known) || '; "rkt help" lists them all';
-  throw new Failure(`unknown ${called} ${JSON.stringify(word)}${hint}`);
+  const begin = `unknown ${called} ${JSON.stringify(word)}`;
+  throw new UnknownWord("command", words.length === 0 ? word : "", begin, hint);
 }
 
 /** The words that can follow the first words of a command's name. */

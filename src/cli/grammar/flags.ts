@@ -2,6 +2,7 @@
 
 import { Failure } from "../../failure.ts";
 import { parseDuration } from "./duration.ts";
+import { UnknownWord } from "./unknown_word.ts";
 import { suggestion } from "./suggest.ts";
 
 /** One flag of a command. */
@@ -155,7 +156,7 @@ export function flagsOf(table: FlagTable, raw: RawFlags): Flags {
 
 function unknownFlag(word: string, table: FlagTable): never {
   const known = word.startsWith("--") ? Array.from(table.keys()) : [];
-  throw new Failure(`unknown flag ${word}${suggestion(word, known, String)}`);
+  throw new UnknownWord("flag", word, `unknown flag ${word}`, suggestion(word, known, String));
 }
 
 function checkValue(flag: Flag, value: string): void {

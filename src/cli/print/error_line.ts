@@ -7,11 +7,25 @@ import { printableLine } from "../../linux/printable.ts";
 /** The line for whatever was thrown; that of the first error, where clean-up has failed behind it. */
 export function errorLine(thrown: unknown): string {
   const error = firstError(thrown);
-  const message = error instanceof Error ? error.message : String(error);
+  const message = plainMessage(error instanceof Error ? error.message : String(error));
   const line = printableLine(message.trim().replace(/\s*\n\s*/g, "; "));
   const prefix = isExpected(error) ? "" : "this is a bug in rkt (--debug shows where): ";
   return `${prefix}${line}${hint(error)}`;
 }
+
+/**
+ * The words of Deno's errors of system calls, `No such file or directory (os error 2): readfile '/x'`, in the order of ours,
+ * `readfile '/x': no such file or directory`; also where they stand in another message.
+ */
+function plainMessage(message: string): string {
+  return message.replace(
+    /([A-Z][\w ,/-]*?) \(os error \d+\)(?:: (?:readfile|open|stat|lstat|readdir|mkdir|writefile|remove) ('[^']*')(?: -> '[^']*')?)?/g,
+    (_, what: string, path: string | undefined) =>
+      path === undefined ? lower(what) : `${path}: ${lower(what)}`,
+  );
+}
+
+const lower = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
 /**
  * What was thrown first. Where the end of a `using` throws while an error is under way, what arrives is a

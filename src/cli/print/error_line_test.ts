@@ -23,6 +23,29 @@ Deno.test("errorLine() has the first error where the end of a `using` fails behi
   }
 });
 
+Deno.test("errorLine() has one wording for errors of the runtime", () => {
+  const thrown = (act: () => void) => {
+    try {
+      act();
+    } catch (error) {
+      return errorLine(error);
+    }
+    return "nothing";
+  };
+  assert.equal(thrown(() => Deno.readTextFileSync("/none")), "'/none': no such file or directory");
+  assert.equal(thrown(() => Deno.readTextFileSync("/")), "'/': is a directory");
+  assert.equal(
+    thrown(() => Deno.mkdirSync("/none/none")),
+    "'/none/none': no such file or directory",
+  );
+  const inside =
+    "image x: --ca-file /none: No such file or directory (os error 2): readfile '/none'; look";
+  assert.equal(
+    errorLine(new Failure(inside)),
+    "image x: --ca-file /none: '/none': no such file or directory; look",
+  );
+});
+
 Deno.test("errorLine() calls what nobody expects a bug, and shows no control characters", () => {
   assert.match(
     errorLine(new TypeError("x is undefined")),

@@ -9,12 +9,29 @@ import { parseProcessLimits, processLimitText } from "../../../stage1/app/proces
 import type { Flags } from "../grammar/flags.ts";
 import { noneTwice, splitPair } from "../grammar/key_values.ts";
 
+/**
+ * An amount of bytes. What docker and others write is not what a quantity means: `64m` is 64 thousandths of a byte.
+ *
+ * @throws {Failure} suggests what is meant
+ */
+function bytes(flags: Flags, name: string): string | undefined {
+  const text = flags.text(name);
+  const [, number, unit = ""] = /^(\d+(?:\.\d+)?)([kmgtp])(?:i?b)?$/i.exec(text ?? "") ?? [];
+  if (number === undefined || /^\d+(?:\.\d+)?(?:k|[MGTP])$/.test(text ?? "")) return text;
+  const letter = unit.toUpperCase();
+  throw new Failure(
+    `--${name}: ${
+      JSON.stringify(text)
+    } is not an amount of bytes; write ${number}${letter}, or ${number}${letter}i for powers of 1024`,
+  );
+}
+
 /** The flags that make isolators: name of the flag, of the isolator, and the isolator's value. */
 const ISOLATOR_FLAGS: readonly (readonly [string, string, (flags: Flags) => unknown])[] = [
   ["caps-retain", "os/linux/capabilities-retain-set", (f) => ({ set: f.all("caps-retain") })],
   ["caps-remove", "os/linux/capabilities-remove-set", (f) => ({ set: f.all("caps-remove") })],
-  ["memory", "resource/memory", (f) => ({ limit: f.text("memory") })],
-  ["memory-swap", "os/linux/memory-swap", (f) => ({ limit: f.text("memory-swap") })],
+  ["memory", "resource/memory", (f) => ({ limit: bytes(f, "memory") })],
+  ["memory-swap", "os/linux/memory-swap", (f) => ({ limit: bytes(f, "memory-swap") })],
   ["pids-limit", "os/linux/pids-limit", (f) => f.number("pids-limit")],
   ["io-weight", "os/linux/io-weight", (f) => f.number("io-weight")],
   ["cpu", "resource/cpu", (f) => ({ limit: f.text("cpu") })],

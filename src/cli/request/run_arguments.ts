@@ -231,10 +231,12 @@ export function pullPolicy(flags: Flags): PullPolicy {
 
 function parseHostname(name: unknown, at: string): string {
   const text = string(name, at);
-  const label = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?";
+  const label = "[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?";
   if (text.length > HOSTNAME_LENGTH || !new RegExp(`^${label}(\\.${label})*$`).test(text)) {
     throw new Failure(
-      `${at}: ${JSON.stringify(text)} is not a host name: letters, digits, dashes and dots, ` +
+      `${at}: ${
+        JSON.stringify(text)
+      } is not a host name: letters, digits, dashes, underscores and dots, ` +
         `at most ${HOSTNAME_LENGTH}`,
     );
   }

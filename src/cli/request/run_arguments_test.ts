@@ -152,7 +152,7 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ["--port=a:300.1.1.1:80 a.aci", '--port: "300.1.1.1" is not an IP address'],
   [
     "--hostname=-x a.aci",
-    '--hostname: "-x" is not a host name: letters, digits, dashes and dots, at most 64',
+    '--hostname: "-x" is not a host name: letters, digits, dashes, underscores and dots, at most 64',
   ],
   ["--hostname= a.aci", "--hostname is empty"],
   ["--interactive a.aci b.aci", "--interactive is for one app, and here are 2 images"],
