@@ -2,6 +2,7 @@ import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { tool } from "../../src/oci/testing/tools.ts";
 import { testImage } from "../world/aci.ts";
 import { PASSWORD, RegistryWorld } from "../world/registry_world.ts";
+import { Tmux } from "../world/tmux.ts";
 
 Deno.test("rkt login tries a password and keeps it for podman too; logout takes it out", async () => {
   await using world = await RegistryWorld.make();
@@ -42,6 +43,31 @@ Deno.test("rkt login tries a password and keeps it for podman too; logout takes 
   ]);
   strictEqual((await world.rkt("image", "tags", world.url("team/app"))).out, "1\n");
   strictEqual((await world.rkt("logout", "--all")).code, 0);
+});
+
+Deno.test("rkt login asks at the terminal, and shows no password", async () => {
+  await using world = await RegistryWorld.make();
+  using tmux = new Tmux(200);
+  const { host } = world.registry;
+  tmux.enter(`${world.commandLine("login", host)}; echo "status $?"`);
+  await tmux.see(/User of 127\.0\.0\.1:\d+:$/);
+  // A slip of the finger, taken back.
+  tmux.type("mee");
+  tmux.press("BSpace", "Enter");
+  await tmux.see(/Password:$/);
+  tmux.enter(PASSWORD);
+  await tmux.see(/Logged in to 127.* as me;[^]*status 0/);
+  strictEqual(tmux.screen.includes(PASSWORD), false);
+  strictEqual((await world.rkt("logout", host)).code, 0);
+  // Given up; the terminal is as it was.
+  tmux.enter(`clear; ${world.commandLine("login", "--username=me", host)}; echo "status $?"`);
+  await tmux.see(/Password:$/);
+  tmux.type("abc");
+  tmux.press("C-c");
+  await tmux.see(/login: given up\n+status 254/);
+  tmux.enter("stty -a | tr ' ' '\\n' | grep -c -x echo");
+  await tmux.see(/^1$/m);
+  strictEqual((await world.rkt("login", "--username=me", host)).code, 254);
 });
 
 Deno.test("rkt image tags and inspect show what a registry has", async () => {

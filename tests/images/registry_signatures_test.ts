@@ -93,6 +93,16 @@ for (const kind of ["cosign's tag", "cosign's bundle"] as const) {
     strictEqual(good.code, 0, good.err);
     match(good.err, new RegExp(`signature verified:\\n.*${signer.key.fingerprint}`));
 
+    // What was taken so is run without being asked for again.
+    const prepared = await world.rkt(
+      "prepare",
+      "--quiet",
+      world.url("team/app:1"),
+      "--exec=/etc/hello",
+    );
+    strictEqual(prepared.code, 0, prepared.err);
+    strictEqual((await world.rkt("rm", prepared.out.trim())).code, 0);
+
     const list = JSON.parse((await world.rkt("trust", "list", "--format=json")).out);
     deepStrictEqual(
       list.map((

@@ -98,6 +98,11 @@ export class RegistryWorld implements AsyncDisposable {
     return await this.#run([RKT, ...this.#flags, ...args], input);
   }
 
+  /** What a person types into a shell for that. */
+  commandLine(...args: readonly string[]): string {
+    return [`REGISTRY_AUTH_FILE=${this.authFile}`, RKT, ...this.#flags, ...args].join(" ");
+  }
+
   get #flags(): readonly string[] {
     return [
       `--dir=${this.path}/data`,
