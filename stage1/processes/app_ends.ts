@@ -2,7 +2,7 @@
 import { exitCode } from "../steps/wait.ts";
 import { alarm } from "../steps/signals.ts";
 import { PHASE, RESTART, TIMER_SIZE } from "./app_table.ts";
-import { noteEnd, noteMainEnd, say } from "./status_files.ts";
+import { logStatus, noteEnd, noteMainEnd } from "./status_files.ts";
 import {
   AGAIN,
   APP,
@@ -70,10 +70,10 @@ function reap({ steps, table }: Loop): void {
 }
 
 function mainEnded(loop: Loop): void {
-  const { steps, table, again, handlers } = loop;
+  const { steps, table, restarts, handlers } = loop;
   noteMainEnd(loop);
   table.put(steps, APP, "code", CODE);
-  if (again) {
+  if (restarts) {
     table.when(steps, APP, "restart", RESTART.no, "main ended");
     // Workers that outlive their main would hold on to its ports and files.
     steps.compute("sub", [0, PID], { store: PID });
@@ -96,10 +96,10 @@ function handlerEnded(loop: Loop): void {
   const main = slot("exit status of main");
   steps.when(CODE, 0, "handler succeeded");
   steps.when(PHASE_OF, PHASE.cleaning, "post-stop failed");
-  say(loop, "pre-start failed with status ");
+  logStatus(loop, "pre-start failed with status ");
   steps.goto("finished");
   steps.label("post-stop failed");
-  say(loop, "post-stop failed with status ");
+  logStatus(loop, "post-stop failed with status ");
   table.get(steps, APP, "code", main);
   steps.when(main, 0, "finished");
   steps.label("handler succeeded");
@@ -113,10 +113,10 @@ function handlerEnded(loop: Loop): void {
 
 /** An app has ended with a status: it rests until it may start again, or that was it. */
 function finished(loop: Loop): void {
-  const { steps, table, again } = loop;
+  const { steps, table, restarts } = loop;
   steps.heading("init: an app has ended");
   steps.label("finished");
-  if (again) startAgain(loop);
+  if (restarts) startAgain(loop);
   steps.label("for good");
   table.put(steps, APP, "phase", PHASE.ended);
   table.put(steps, APP, "settled", 1);

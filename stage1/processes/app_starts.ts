@@ -1,7 +1,7 @@
 /** What init does to start apps: the reconcile pass over the table, and how processes are made. */
 import { GOOD_RUN, NO_APP, PHASE, RESTART } from "./app_table.ts";
 import { cloneArguments } from "../cgroup/cgroup.ts";
-import { noteRestart, noteStart, say } from "./status_files.ts";
+import { logStatus, noteRestart, noteStart } from "./status_files.ts";
 import {
   AFTER_RECONCILE,
   AGAIN,
@@ -26,7 +26,7 @@ import { unlessRanOut } from "./timers.ts";
 
 /** Goes through all apps, and starts what is to be started; when the pod stops, that is nothing but post-stops. */
 export function reconcile(loop: Loop): void {
-  const { steps, table, again, handlers, role } = loop;
+  const { steps, table, restarts, handlers, role } = loop;
   steps.heading("init: see which apps are to start");
   steps.label("reconcile");
   steps.set(AGAIN, 0);
@@ -42,7 +42,7 @@ export function reconcile(loop: Loop): void {
     if (handlers) steps.when(PHASE_OF, PHASE.stopped, "start post-stop");
     steps.when(STOPPING, 1, "never started");
     if (handlers) steps.when(PHASE_OF, PHASE.prepared, "start main");
-    if (again) steps.when(PHASE_OF, PHASE.resting, "rested");
+    if (restarts) steps.when(PHASE_OF, PHASE.resting, "rested");
     mayStart(loop, next);
   });
   steps.when(AGAIN, 1, "reconcile");
@@ -59,7 +59,7 @@ export function reconcile(loop: Loop): void {
 
   if (table.apps.length === 0) return;
   steps.label("never started");
-  if (again) {
+  if (restarts) {
     table.get(steps, APP, "code", CODE);
     steps.when(PHASE_OF, PHASE.resting, "for good");
   }
@@ -118,12 +118,12 @@ function countStart({ steps, table }: Loop, notify: Notify): void {
 
 /** Makes the processes of apps. */
 export function startProcess(loop: Loop): void {
-  const { steps, table, again, handlers, role, notify } = loop;
+  const { steps, table, restarts, handlers, role, notify } = loop;
   if (table.apps.length === 0) return;
   const entry = slot("where it begins");
   const nextPhase = slot("phase to come");
   steps.heading("init: start a process of an app");
-  if (again) {
+  if (restarts) {
     steps.label("rested");
     unlessRanOut(loop, "resume");
     noteRestart(loop);
@@ -159,7 +159,7 @@ export function startProcess(loop: Loop): void {
   }
   if (notify !== undefined) countStart(loop, notify);
   table.put(steps, APP, "settled", 1);
-  if (again) {
+  if (restarts) {
     table.when(steps, APP, "restart", RESTART.no, "not again");
     table.get(steps, APP, "timer", TIMER);
     steps.attempt("measure how long the app runs", "timer_settime", [TIMER, 0, GOOD_RUN, 0]);
@@ -177,6 +177,6 @@ export function startProcess(loop: Loop): void {
       branch: { when: "different", operand: PHASE.running, to: "handler ended" },
     });
   }
-  say(loop, "no process could be made for it, status ");
+  logStatus(loop, "no process could be made for it, status ");
   steps.goto("finished");
 }

@@ -55,7 +55,7 @@ export function initLoop(
     statusDirectory,
     app: APP,
     code: CODE,
-    again: pod.apps.some(({ lifecycle }) => lifecycle.restart.when !== "no"),
+    restarts: pod.apps.some(({ lifecycle }) => lifecycle.restart.when !== "no"),
     handlers: pod.apps.some((app) => app.preStart !== undefined || app.postStop !== undefined),
   };
   ready(loop);
@@ -70,7 +70,7 @@ function ready(loop: Loop): void {
   const { steps, table, role, statusDirectory } = loop;
   steps.heading("init: start the apps");
   steps.label("init ready");
-  if (loop.again) makeTimers(loop);
+  if (loop.restarts) makeTimers(loop);
   if (table.apps.length === 0) steps.keep(statusDirectory, "there is no app whose end to note");
   if (loop.notify !== undefined) {
     steps.set(UNSTARTED, table.apps.length);

@@ -31,7 +31,7 @@ export interface Loop extends StatusContext {
   /** Where the supervisor hears that all apps have started, and tells a service manager. */
   readonly notify?: Notify | undefined;
   /** Whether any app may be started again; what no app of the pod needs is not in the plan. */
-  readonly again: boolean;
+  readonly restarts: boolean;
   /** Whether any app has event handlers. */
   readonly handlers: boolean;
 }

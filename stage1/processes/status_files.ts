@@ -110,7 +110,7 @@ function codeText({ steps, code }: StatusContext, name: string): { text: Slot; l
  *
  * @param what the text between the app's name and the exit status
  */
-export function say(context: StatusContext, what: string): void {
+export function logStatus(context: StatusContext, what: string): void {
   const { steps, table, app } = context;
   const size = (part: string) => new TextEncoder().encode(part).length;
   const begin = 'stage1: app "';
@@ -136,5 +136,5 @@ export function say(context: StatusContext, what: string): void {
   const { text, length } = codeText(context, `code after "${what}"`);
   steps.compute("put", [addressOf(line, 48), text]);
   steps.compute("put", [addressOf(line, 56), length]);
-  steps.attempt(`say "${what}…"`, "writev", [2, line, 5]);
+  steps.attempt(`report "${what}…"`, "writev", [2, line, 5]);
 }

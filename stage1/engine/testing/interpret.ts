@@ -2,6 +2,7 @@
  * Runs a plan against a kernel that is a function: for tests of what a plan decides. It knows nothing of how plans are
  * assembled, so it also says what the assembler and the engine have to do.
  */
+import { BySection } from "./by_section.ts";
 import { fnv1a } from "../fnv1a.ts";
 import { EXIT_FAILURE } from "../abort.ts";
 import { PLACE } from "../elf.ts";
@@ -105,17 +106,6 @@ interface Piece {
  */
 export function interpret(plan: Plan, kernel: Kernel): Run {
   return new Machine(plan, kernel).run();
-}
-
-/** A map for each section. */
-class BySection<K, V> {
-  readonly #maps = new Map<SectionName, Map<K, V>>();
-
-  of(section: SectionName): Map<K, V> {
-    const found = this.#maps.get(section) ?? new Map();
-    this.#maps.set(section, found);
-    return found;
-  }
 }
 
 class Machine implements Memory {
