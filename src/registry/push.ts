@@ -1,5 +1,6 @@
 /** Pushing an image into a registry (distribution-spec, "Pushing Manifests" and "Pushing Blobs"): blobs, then the manifest. */
 import { Failure } from "../failure.ts";
+import { TRANSIENT } from "../http/http_client.ts";
 import { TransportFailure } from "../http/transport_failure.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
@@ -148,6 +149,9 @@ export class Pusher {
   }
 
   async #refusal(answer: Answer, what: string): Promise<Failure> {
-    return new Failure(`${this.#place}: does not take ${what}: ${await errorText(answer)}`);
+    const text = `${this.#place}: does not take ${what}: ${await errorText(answer)}`;
+    // What was sent in part can be sent again from its beginning.
+    const hopeful = TRANSIENT.includes(answer.status);
+    return hopeful ? new TransportFailure(text, true) : new Failure(text);
   }
 }
