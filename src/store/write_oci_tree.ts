@@ -1,7 +1,9 @@
 /** Writes the file system of an OCI image as a tree of files. */
 import type { Ownership } from "../aci/write_options.ts";
 import { TreeWriter } from "../aci/tree_writer.ts";
+import { Failure } from "../failure.ts";
 import { writeTree } from "../layers/write_tree.ts";
+import { KernelError } from "../linux/errno.ts";
 import type { OciTree } from "./oci_image.ts";
 
 /**
@@ -16,5 +18,10 @@ export function writeOciTree(
 ): void {
   using writer = new TreeWriter(directory, ownership);
   writeTree(root, layers, writer);
-  writer.finish();
+  try {
+    writer.finish();
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    throw new Failure(`${directory}: ${error.message}`, undefined, { cause: error });
+  }
 }

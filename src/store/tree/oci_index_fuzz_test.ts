@@ -2,17 +2,16 @@
 import assert from "node:assert/strict";
 import { fileSource } from "../../aci/bytes/source.ts";
 import type { TarKind } from "../../aci/tar/entry.ts";
-import { TreeWriter } from "../../aci/tree_writer.ts";
 import { mountIndex } from "../../erofs/mount_index.ts";
 import { treeLines } from "../../erofs/testing/mounted_index.ts";
 import { randomLayer, seeded } from "../../erofs/testing/random_image.ts";
 import { Failure } from "../../failure.ts";
 import { mergeLayers } from "../../layers/merged_tree.ts";
 import { readLayer } from "../../layers/read_layer.ts";
-import { writeTree } from "../../layers/write_tree.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
 import { closeDescriptor } from "../../linux/lock.ts";
 import type { OciTree } from "../oci_image.ts";
+import { writeOciTree } from "../write_oci_tree.ts";
 import { indexFiles } from "./mount_tree.ts";
 import { renderOciIndex } from "./tree_index.ts";
 
@@ -39,11 +38,9 @@ async function merged(layers: readonly string[]): Promise<OciTree | undefined> {
   }
 }
 
-function extract({ root, layers }: OciTree, directory: string): string {
+function extract(tree: OciTree, directory: string): string {
   Deno.mkdirSync(directory);
-  using writer = new TreeWriter(directory);
-  writeTree(root, layers, writer);
-  writer.finish();
+  writeOciTree(tree, directory, {});
   return "";
 }
 
