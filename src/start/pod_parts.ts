@@ -98,6 +98,11 @@ export async function podParts(
 /** Notes an image that was found: the generation says whether others came or went, this whether it is whole. */
 function noteImage({ dataDir }: Store, image: StoredImage, tree: RenderedTree, world: World): void {
   world.isDirectory(absolute(imagePath(dataDir, "imageManifest", image.key)), "content");
+  // Who signed it; which images names of registries stand for; how trees can be mounted.
+  world.entry(absolute(imagePath(dataDir, "imageInfo", image.key)));
+  for (const name of ["references", "index-method"]) {
+    world.entry(absolute(`${dataDir}/cas/${name}`));
+  }
   // The tree of an image that depends on others goes by the images that there are: by the store's generation.
   if (image.manifest.dependencies.length === 0) {
     world.isDirectory(absolute(`${dataDir}/cas/treeid/${image.key}`), "object");

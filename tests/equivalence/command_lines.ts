@@ -19,6 +19,8 @@ const SEE = "id; env | sort; pwd; ulimit -a; cat /etc/hosts /etc/resolv.conf; " 
 const WAIT = `${SEE} exec sleep 1000`;
 const END = `${SEE} exit 7`;
 
+const GLOBAL = ["--dir=DIR/data", "--local-config=DIR/etc", "--insecure-options=image"];
+
 const app = (script: string) => ["--", "-c", script];
 
 /** A pod of one app of {@linkcode BOX}. */
@@ -42,7 +44,7 @@ function line(
   flags: readonly string[],
   args: readonly string[],
 ): readonly string[] {
-  return ["--dir=DIR/data", "--local-config=DIR/etc", "run", ...pod, image, ...flags, ...args];
+  return [...GLOBAL, "run", ...pod, image, ...flags, ...args];
 }
 
 const VOLUME = ["--volume=v,kind=host,source=DIR/volumes/dir", "--mount=volume=v,target=/v"];
