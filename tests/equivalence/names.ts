@@ -54,6 +54,8 @@ export class Names {
         name,
       );
     }
+    // In /etc/hosts an address is filled up with spaces.
+    all = all.replaceAll(/(ADDRESS\d) +\t/g, "$1\t");
     if (!Number.isNaN(this.#shift)) {
       all = all.replaceAll(/ *\b\d{5,10}\b/g, (number) => {
         const offset = Number(number) - this.#shift;

@@ -1,5 +1,5 @@
 /** Everything that can be seen of a pod while it runs and when it has ended, without what differs from pod to pod. */
-import { children } from "../world/pod_world.ts";
+import { children, list } from "../world/pod_world.ts";
 import { output } from "../world/host_world.ts";
 import { until } from "../world/until.ts";
 import { SYSCALLS } from "../../stage1/engine/syscalls.ts";
@@ -158,7 +158,10 @@ function podFiles({ dataDir }: Place, names: Names): string {
 }
 
 /** Nothing of this pod is to be seen by the next one, as far as a change lets it be removed. */
-async function clean({ dataDir, dir }: Place): Promise<void> {
+async function clean(place: Place): Promise<void> {
+  const { dataDir, dir } = place;
+  // Of a pod that could not be run when it had joined its network.
+  if (list(`${dataDir}/networks`).length > 0) await place.rkt("gc", "--grace-period=0s");
   const script = "rm -rf $1/pods/*/*; [ -f $2/uuid -a ! -L $2/uuid ] && rm -f $2/uuid; " +
     "rm -f $2/elsewhere";
   await output("sh", "-c", `{ ${script}; } 2>/dev/null; true`, "sh", dataDir, `${dir}/files`);
