@@ -8,7 +8,8 @@ import {
 } from "../../pod/directory/pod_directory.ts";
 import { rootKindOf } from "../../pod/make/resolved_pod.ts";
 import { treeRoot } from "../../store/tree/tree_root.ts";
-import { podPid, supervisorPid } from "../../pod/directory/pod_details.ts";
+import { pinInit, pinSupervisor } from "../../pod/app/app_process.ts";
+import { podPid } from "../../pod/directory/pod_details.ts";
 import { type AppSummary, podSummary } from "../../pod/view/pod_summary.ts";
 import { type PodUsage, podUsage } from "../../pod/view/pod_usage.ts";
 import type { Invocation } from "../grammar/command.ts";
@@ -49,7 +50,8 @@ export default async function run(invocation: Invocation): Promise<number> {
 /** Throws if the networks of a running pod are not as they were set up. */
 async function checkPodNetworks({ global }: Invocation, pod: PodView): Promise<void> {
   const { uuid, state } = pod;
-  const supervisor = supervisorPid(pod), init = podPid(pod);
+  using supervisor = pinSupervisor(pod);
+  using init = pinInit(global.dir, pod);
   if (state !== "running" || supervisor === undefined || init === undefined) {
     throw new Failure(`pod "${uuid}" is ${state}, and networks are those of running pods`);
   }
@@ -61,8 +63,8 @@ async function checkPodNetworks({ global }: Invocation, pod: PodView): Promise<v
     uuid,
     dataDir: global.dir,
     localConfig: global.localConfig,
-    netns: `/proc/${init}/ns/net`,
-    pluginNetns: `/proc/${supervisor}/fd/${POD_NAMESPACE}`,
+    netns: `/proc/${init.pid}/ns/net`,
+    pluginNetns: `/proc/${supervisor.pid}/fd/${POD_NAMESPACE}`,
   };
   const { wrong, unknown } = await checkNetworks(place, readRecord(place));
   for (const line of unknown) printNote(`status: ${line}`);

@@ -1,7 +1,7 @@
 /** Putting back the rules of nftables that running pods have lost: `nft flush ruleset` takes those of everybody. */
 import { Failure } from "../../failure.ts";
 import { openPod } from "../../pod/directory/pod_directory.ts";
-import { supervisorPid } from "../../pod/directory/pod_details.ts";
+import { pinSupervisor } from "../../pod/app/app_process.ts";
 import { podIsHeld } from "../../pod/directory/pod_held.ts";
 import { lookForMissing, restoreNat } from "../nat/nat.ts";
 import { natRequest } from "./nat_request.ts";
@@ -35,9 +35,10 @@ export function repairRules(dataDir: string): readonly string[] {
 function runsHere(dataDir: string, uuid: string): boolean {
   if (!podIsHeld(dataDir, uuid)) return false;
   try {
-    const supervisor = supervisorPid(openPod(dataDir, uuid));
-    return supervisor !== undefined && Deno.readLinkSync(`/proc/${supervisor}/ns/net`) ===
-        Deno.readLinkSync("/proc/thread-self/ns/net");
+    using supervisor = pinSupervisor(openPod(dataDir, uuid));
+    return supervisor !== undefined && Deno.readLinkSync(`/proc/${supervisor.pid}/ns/net`) ===
+        Deno.readLinkSync("/proc/thread-self/ns/net") &&
+      supervisor.alive;
   } catch (error) {
     if (error instanceof Failure || error instanceof Deno.errors.NotFound) return false; // it has ended
     throw error;
