@@ -72,6 +72,17 @@ export class Answer {
   }
 }
 
+/**
+ * Where a list goes on (RFC 8288, `Link: <…>; rel="next"`). Only on the same host: elsewhere the password would not go with the
+ * request, and must not.
+ */
+export function nextPage(answer: Answer): URL | undefined {
+  const link = answer.headers.get("link") ?? "";
+  const [, next] = /<([^>]{1,2000})>\s*;\s*rel="?next"?/.exec(link) ?? [];
+  const url = next === undefined ? null : URL.parse(next, answer.url);
+  return url !== null && url.origin === answer.url.origin ? url : undefined;
+}
+
 /** A URL for messages: queries may hold a signature with which anybody could read, and users their passwords. */
 export function placeOf(url: URL): string {
   return `${url.origin}${url.pathname}`;

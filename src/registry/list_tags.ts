@@ -3,7 +3,7 @@ import { AppcError } from "../appc/error.ts";
 import { array, parseJsonObject, string } from "../appc/json_value.ts";
 import { Failure } from "../failure.ts";
 import { MAX_DOCUMENT } from "../oci/image_documents.ts";
-import { errorText } from "./answer.ts";
+import { errorText, nextPage } from "./answer.ts";
 import type { RegistrySource } from "./registry_source.ts";
 
 /** Pages, and tags on one: a repository with more is built by a machine for machines. */
@@ -26,11 +26,9 @@ export async function listTags(source: RegistrySource): Promise<string[]> {
     const { answer, bytes } = await client.whole(endpoint, MAX_DOCUMENT, { path });
     if (bytes === undefined) throw new Failure(`${name}: ${await errorText(answer)}`);
     tags.push(...readTags(bytes, name));
-    const [, next] = /<([^>]{1,2000})>\s*;\s*rel="?next"?/.exec(answer.headers.get("link") ?? "") ??
-      [];
-    const url: URL | null = next === undefined ? null : URL.parse(next, answer.url);
-    if (url === null || url.origin !== answer.url.origin) break;
-    path = url;
+    const next = nextPage(answer);
+    if (next === undefined) break;
+    path = next;
   }
   return [...new Set(tags)].sort();
 }

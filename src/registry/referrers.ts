@@ -3,7 +3,7 @@ import { Failure } from "../failure.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, digestWithDash } from "../oci/digest.ts";
 import { MAX_DOCUMENT, type OciIndex, parseDocument } from "../oci/image_documents.ts";
-import { errorText } from "./answer.ts";
+import { errorText, nextPage } from "./answer.ts";
 import type { RegistrySource } from "./registry_source.ts";
 
 /** Pages of a list. */
@@ -48,12 +48,9 @@ async function referrersOfApi(
     // Some answer every unknown path with a page.
     if (page === 0 && !/json/.test(answer.headers.get("content-type") ?? "")) return undefined;
     indexes.push(indexOf(bytes, `${name}: list of referrers`));
-    const [, next] = /<([^>]{1,2000})>\s*;\s*rel="?next"?/.exec(answer.headers.get("link") ?? "") ??
-      [];
-    const url: URL | null = next === undefined ? null : URL.parse(next, answer.url);
-    // The list goes on where it began: elsewhere the password would not go with it, and must not.
-    if (url === null || url.origin !== answer.url.origin) return indexes;
-    path = url;
+    const next = nextPage(answer);
+    if (next === undefined) return indexes;
+    path = next;
   }
   return indexes;
 }
