@@ -11,6 +11,7 @@ import { printableText, printNote } from "../linux/printable.ts";
 import type { Invocation } from "./grammar/command.ts";
 import { findCommand, readInvocation } from "./grammar/command_line.ts";
 import { COMMANDS } from "./table/commands.ts";
+import { withConfiguration } from "./request/configured.ts";
 import { internalCommands } from "./table/internal_commands.ts";
 import { Failure } from "../failure.ts";
 import { checkDataDirectory } from "../config/check_data_directory.ts";
@@ -54,9 +55,10 @@ async function run(invocation: Invocation): Promise<number> {
   if (command.load === undefined) {
     throw new Failure(`not yet: ${command.unsupported ?? "this version of rkt can't do it"}`);
   }
-  checkDataDirectory(global.dir);
+  const configured = await withConfiguration(invocation);
+  checkDataDirectory(configured.global.dir);
   const { default: runCommand } = await command.load();
-  return await runCommand(invocation);
+  return await runCommand(configured);
 }
 
 /** Prints an error as one line; with `debug` its stack too. */

@@ -8,6 +8,8 @@ export interface HostOptions {
   readonly dataDir: string;
   /** The administrator's configuration: `net.d` is in it. */
   readonly localConfig: string;
+  /** Directories whose files have a say in the start, and in the data directory. */
+  readonly configuration: readonly string[];
   /** Which parts of the apps' confinement are switched off. */
   readonly confinement: Confinement;
   /** Whether paths of the kernel's in /proc and /sys are hidden or read-only for apps. */

@@ -27,6 +27,15 @@ import { saveUuid } from "./uuid_file.ts";
 import { World } from "./world.ts";
 import { unsupportedIsolators } from "./warn_unsupported_isolators.ts";
 
+/** A start is repeated only as long as there is no configuration: where there is, it is read and said each time. */
+function noteConfiguration({ configuration }: HostOptions, world: World): void {
+  for (const directory of configuration) {
+    if ((world.names(directory) ?? []).some((name) => name.endsWith(".json"))) {
+      world.cannotRepeat(`${directory} is read at each start`);
+    }
+  }
+}
+
 /** Makes a pod and becomes its supervisor; it returns only with an error, or after `--dry-run`. */
 export async function runPod(request: RunRequest, host: HostOptions): Promise<number> {
   const store = new Store(host.dataDir);
@@ -42,6 +51,7 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
   using prepareLock = store.prepareLock();
   const world = new World();
   world.capabilities();
+  noteConfiguration(host, world);
   const parts = await podParts(store, request, host, world);
   checkRunOptions(request.pod, parts.manifest.apps.length, parts.manifest.ports.length);
   await checkLimits(parts.apps, parts.privateUsers);

@@ -43,7 +43,18 @@ export function parseHosts(values: readonly string[]): HostsRequest {
     if (values.length > 1) throw new Failure("--hosts-entry=host can't stand beside other entries");
     return { kind: "host" };
   }
-  return { kind: "entries", entries: values.map(parseHostsEntry) };
+  return { kind: "entries", entries: values.flatMap(splitEntries).map(parseHostsEntry) };
+}
+
+/** `A=h1,h2,B=h3` are two entries, as in rkt: a part with an equals sign begins a new one. */
+function splitEntries(value: string): readonly string[] {
+  const entries: string[] = [];
+  for (const part of value.split(",")) {
+    const last = entries.pop();
+    if (last === undefined) entries.push(part);
+    else entries.push(...part.includes("=") ? [last, part] : [`${last},${part}`]);
+  }
+  return entries;
 }
 
 function parseHostsEntry(value: string): HostsEntry {

@@ -9,7 +9,10 @@ export const HOST_COMMANDS: readonly Command[] = [
     group: "Host",
     summary: "Print the configuration, merged, as JSON",
     usage: "[flags]",
-    flags: [PRETTY_PRINT],
+    flags: [
+      PRETTY_PRINT,
+      { name: "secrets", kind: "switch", help: "Print passwords and tokens, and not asterisks" },
+    ],
     arguments: [0, 0],
     examples: ["rkt config", "rkt config --local-config=/srv/rkt --pretty-print=false"],
     load: () => import("../help/config.ts"),
