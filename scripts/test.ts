@@ -37,6 +37,7 @@ const QUIET = [
   "images/registry_commands",
   "images/registry_signatures",
   "images/registry_refusals",
+  "images/registry_formats",
   "images/actool",
   "pack/pack",
 ].map((name) => `tests/${name}_test.ts`);
