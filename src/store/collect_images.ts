@@ -40,8 +40,8 @@ export function collectImages(store: ImageStore, options: CollectImagesOptions):
   using trash = TempDirectory.create(store.dataDir);
   {
     using _lock = store.collectLock();
-    moveTrees(store.dataDir, trash, options);
     moveImages(store, trash, options);
+    moveTrees(store.dataDir, trash, options);
     moveHalves(store.dataDir, trash);
     moveLayers(store.dataDir, trash, options.gracePeriod);
     for (const { name } of Deno.readDirSync(`${store.dataDir}/cas/resolved`)) {
@@ -56,20 +56,22 @@ export function collectImages(store: ImageStore, options: CollectImagesOptions):
   return freed + sweep.freed;
 }
 
+/** After the images. Indexes of images that stay do so too: they take little, and making them anew takes reading the archive. */
 function moveTrees(dataDir: string, trash: TempDirectory, options: CollectImagesOptions): void {
   const used = options.inUse.trees();
   // Those that a start has mounted that was killed, too.
   detachTrees(dataDir, (name) => !used.has(name));
+  const links = Array.from(Deno.readDirSync(`${dataDir}/cas/treeid`), ({ name }) => {
+    const path = `${dataDir}/cas/treeid/${name}`;
+    return { path, tree: Deno.readLinkSync(path).replace(/^.*\//, "") };
+  });
+  const linked = new Set(links.map(({ tree }) => tree));
   for (const { name } of Deno.readDirSync(`${dataDir}/cas/tree`)) {
-    if (used.has(name)) continue;
+    if (used.has(name) || (linked.has(name) && isIndex(dataDir, name))) continue;
     trash.take(treePath(dataDir, name));
     options.onTree(name);
   }
-  for (const { name } of Deno.readDirSync(`${dataDir}/cas/treeid`)) {
-    const link = `${dataDir}/cas/treeid/${name}`;
-    const tree = treePath(dataDir, Deno.readLinkSync(link).replace(/^.*\//, ""));
-    if (!exists(tree)) trash.take(link);
-  }
+  for (const { path, tree } of links) if (!exists(treePath(dataDir, tree))) trash.take(path);
 }
 
 function moveImages(store: ImageStore, trash: TempDirectory, options: CollectImagesOptions): void {

@@ -14,7 +14,7 @@ import { replaceFile } from "../linux/atomic_file.ts";
 import { syncDirectory } from "../linux/sync.ts";
 import { fullDisk } from "./full_disk.ts";
 import { type ImageInfo, readImageInfo, type Signer } from "./image_info.ts";
-import { type ImageFileKind, imagePath, shardPath } from "./layout.ts";
+import { type ImageFileKind, imagePath, shardPath, treePath } from "./layout.ts";
 import { changeIndex } from "./open_index.ts";
 import { linkTree, publishTree } from "./render_tree.ts";
 import type { ImageStore, StoredImage } from "./stored_image.ts";
@@ -22,6 +22,7 @@ import { TempDirectory } from "./temp_directory.ts";
 import { treeIdOf } from "./tree_id.ts";
 import { indexMethod } from "./tree/mount_tree.ts";
 import { writeTreeIndex } from "./tree/tree_index.ts";
+import { isIndex } from "./tree/tree_root.ts";
 
 /** What `verify` is told about an image that was read to its end. */
 export interface ReadImage {
@@ -87,7 +88,10 @@ async function importInto(
   });
   if (tree !== undefined && isWhole) {
     const treeId = treeIdOf([key]);
-    publishTree(store.dataDir, treeId, tree);
+    // The archive has taken the place of an equal one, and the tree that is there is not to keep that.
+    if (isIndex(store.dataDir, treeId) && exists(`${tree}/1`)) {
+      Deno.renameSync(`${tree}/1`, `${treePath(store.dataDir, treeId)}/1`);
+    } else publishTree(store.dataDir, treeId, tree);
     linkTree(store.dataDir, key, treeId);
   }
   store.skeleton();

@@ -8,7 +8,7 @@ import type { Invocation } from "../grammar/command.ts";
 import { printLine } from "../print/output.ts";
 import { shownSize } from "../print/size.ts";
 
-/** `rkt image gc`: removes images that were not used for some time, and trees that no pod uses. */
+/** `rkt image gc`: removes images that were not used for some time, and extracted trees that no pod uses. */
 export default async function run({ flags, global }: Invocation): Promise<number> {
   const say = (line: string) => printNote(`gc: ${line}`);
   if (flags.on("rebuild-index")) {
