@@ -167,8 +167,8 @@ function* entries(root: ImageRoot, path: string): Generator<string[]> {
 }
 
 /**
- * Resolves an app's user: a number; a path whose owner it is; or a name in the image's passwd, which also gives group
- * and home directory.
+ * Resolves an app's user: a number, a path whose owner it is, or a name in the image's passwd. If the user is in passwd,
+ * home directory and shell come from there.
  *
  * @throws {Failure} names the app
  */

@@ -193,7 +193,7 @@ const USERS: readonly (readonly [readonly string[], string])[] = [
   [["--user=www", "--group=staff"], "33 50 50 www /srv"],
   [["--user=1000", "--group=2000"], "1000 2000 2000 1000 /"],
   [["--user=/srv/owned", "--group=/srv/owned"], "1234 2345 2345 1234 /"],
-  [["--user=33", "--group=www", "--supplementary-gids=7,8"], "33 34 34 7 8 33 /"],
+  [["--user=33", "--group=www", "--supplementary-gids=7,8"], "33 34 34 7 8 www /srv"],
 ];
 
 for (const [flags, expected] of USERS) {
