@@ -4,7 +4,7 @@ import { digestWithDash } from "../oci/digest.ts";
 import { parseOciLocation } from "../oci/location.ts";
 import { referenceText, type RegistryReference } from "../oci/reference.ts";
 import type { StoreKey } from "../appc/image_id.ts";
-import { readReference } from "../store/references.ts";
+import { readReference } from "../store/oci/references.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import type { PullPolicy } from "./pull_policy.ts";

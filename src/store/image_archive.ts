@@ -9,6 +9,6 @@ import type { StoredImage } from "./stored_image.ts";
  */
 export async function imageArchive(dataDir: string, image: StoredImage): Promise<ByteSource> {
   if (!isOciImageId(image.key)) return fileSource(image.blobPath);
-  const { ociAci } = await import("./oci_aci.ts");
+  const { ociAci } = await import("./oci/oci_aci.ts");
   return ociAci(dataDir, image);
 }

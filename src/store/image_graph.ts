@@ -93,7 +93,7 @@ class Walk {
     if (!isOciImageId(key)) {
       return { id: key, open: () => fileSource(blobPath), pathWhitelist, dependencies };
     }
-    const { ociAci } = await import("./oci_aci.ts");
+    const { ociAci } = await import("./oci/oci_aci.ts");
     return {
       id: key,
       open: () => ociAci(this.#store.dataDir, image),

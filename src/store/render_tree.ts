@@ -80,8 +80,8 @@ export async function renderInto(
   const [key] = graph.keys;
   if (key === undefined || !isOciImageId(key)) await renderImage(graph.node, tree, options);
   else {
-    const { ociTree } = await import("./oci_image.ts");
-    const { writeOciTree } = await import("./write_oci_tree.ts");
+    const { ociTree } = await import("./oci/oci_image.ts");
+    const { writeOciTree } = await import("./oci/write_oci_tree.ts");
     Deno.mkdirSync(`${tree}/rootfs`, { mode: 0o755 });
     writeOciTree(await ociTree(dataDir, key), `${tree}/rootfs`, options);
   }

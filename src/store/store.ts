@@ -17,7 +17,7 @@ import type { ByteSource } from "../aci/bytes/source.ts";
 import type { ImageSource } from "../oci/image_source.ts";
 import { imageValue } from "./image_value.ts";
 import type { ImportOptions } from "./import_aci.ts";
-import type { ImportOciOptions } from "./import_oci.ts";
+import type { ImportOciOptions } from "./oci/import_oci.ts";
 import { imagePath, shardPath } from "./layout.ts";
 import { fillEtc, makeSkeleton } from "./skeleton.ts";
 import type {
@@ -213,7 +213,7 @@ export class Store implements ImageStore {
    * @throws {Failure}
    */
   async importOci(source: ImageSource, options: ImportOciOptions): Promise<StoredImage> {
-    const { importOci } = await import("./import_oci.ts");
+    const { importOci } = await import("./oci/import_oci.ts");
     return await importOci(this, source, options);
   }
 

@@ -90,7 +90,7 @@ function checkBlob(image: StoredImage): void {
 
 /** Checks the documents of an OCI image and its layers, against the digests that name them. */
 async function checkOciImage(dataDir: string, { key }: StoredImage): Promise<void> {
-  const { ociDocuments, ociTree } = await import("./oci_image.ts");
+  const { ociDocuments, ociTree } = await import("./oci/oci_image.ts");
   const { digestOf } = await import("../oci/hash.ts");
   const { digestWithDash } = await import("../oci/digest.ts");
   const { manifestBytes, manifest, configBytes } = ociDocuments(dataDir, key);

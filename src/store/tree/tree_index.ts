@@ -13,7 +13,7 @@ import { nodesOf } from "../../layers/write_tree.ts";
 import { type ByteString, shown } from "../../linux/byte_string.ts";
 import { KernelError } from "../../linux/errno.ts";
 import { isOciImageId } from "../../appc/image_id.ts";
-import type { OciTree } from "../oci_image.ts";
+import type { OciTree } from "../oci/oci_image.ts";
 import { syncDirectory } from "../../linux/sync.ts";
 import type { ImageGraph } from "../image_graph.ts";
 import { imagePath } from "../layout.ts";
@@ -63,7 +63,7 @@ export async function renderIndex(
 ): Promise<boolean> {
   const [key] = graph.keys;
   if (key !== undefined && isOciImageId(key)) {
-    const { ociTree } = await import("../oci_image.ts");
+    const { ociTree } = await import("../oci/oci_image.ts");
     return renderOciIndex(await ociTree(dataDir, key), directory);
   }
   const layers = layersOf(graph.node);

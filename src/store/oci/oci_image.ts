@@ -1,13 +1,13 @@
 /** An OCI image in the store: its documents, and its file system out of the stored layers. */
-import { fileSource } from "../aci/bytes/source.ts";
-import type { StoreKey } from "../appc/image_id.ts";
-import { Failure } from "../failure.ts";
-import { type MergedDirectory, mergeLayers } from "../layers/merged_tree.ts";
-import { readLayer } from "../layers/read_layer.ts";
-import { type Digest, digestWithDash } from "../oci/digest.ts";
-import { type OciConfig, parseConfig } from "../oci/image_config.ts";
-import { type OciManifest, parseDocument } from "../oci/image_documents.ts";
-import { imagePath } from "./layout.ts";
+import { fileSource } from "../../aci/bytes/source.ts";
+import type { StoreKey } from "../../appc/image_id.ts";
+import { Failure } from "../../failure.ts";
+import { type MergedDirectory, mergeLayers } from "../../layers/merged_tree.ts";
+import { readLayer } from "../../layers/read_layer.ts";
+import { type Digest, digestWithDash } from "../../oci/digest.ts";
+import { type OciConfig, parseConfig } from "../../oci/image_config.ts";
+import { type OciManifest, parseDocument } from "../../oci/image_documents.ts";
+import { imagePath } from "../layout.ts";
 
 /** The documents of an image as they were published, and what they say. */
 export interface OciDocuments {

@@ -2,10 +2,10 @@
  * Which OCI images the names of registries stand for: `cas/references`, a file that is small and replaced as a whole. On the
  * way of `rkt run`, so what writes it stands apart. A tag that was fetched again stands for another image from then on.
  */
-import { acIdentifierFrom } from "../appc/identifier.ts";
-import { isOciImageId, type StoreKey } from "../appc/image_id.ts";
-import { imageValue } from "./image_value.ts";
-import type { ImageStore, StoredImage } from "./stored_image.ts";
+import { acIdentifierFrom } from "../../appc/identifier.ts";
+import { isOciImageId, type StoreKey } from "../../appc/image_id.ts";
+import { imageValue } from "../image_value.ts";
+import type { ImageStore, StoredImage } from "../stored_image.ts";
 
 /** What a name stands for. */
 export interface StoredReference {

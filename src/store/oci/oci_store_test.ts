@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { archive, directory, entry, type EntryFields } from "../aci/testing/archive_fixture.ts";
-import { parseAcIdentifier } from "../appc/identifier.ts";
-import { digestOf } from "../oci/hash.ts";
-import { openLocalSource } from "../oci/open_source.ts";
-import { BlobFixture, type DescriptorJson } from "../oci/testing/layout_fixture.ts";
-import { collectImages, removeImage } from "./collect_images.ts";
+import { archive, directory, entry, type EntryFields } from "../../aci/testing/archive_fixture.ts";
+import { parseAcIdentifier } from "../../appc/identifier.ts";
+import { digestOf } from "../../oci/hash.ts";
+import { openLocalSource } from "../../oci/open_source.ts";
+import { BlobFixture, type DescriptorJson } from "../../oci/testing/layout_fixture.ts";
+import { collectImages, removeImage } from "../collect_images.ts";
 import type { ImportOciOptions } from "./import_oci.ts";
-import { listImages } from "./list_images.ts";
+import { listImages } from "../list_images.ts";
 import { readReference } from "./references.ts";
-import { Store } from "./store.ts";
-import { storedKeys } from "./stored_keys.ts";
-import { detachTrees } from "./tree/mount_tree.ts";
-import { verifyImage } from "./verify_image.ts";
+import { Store } from "../store.ts";
+import { storedKeys } from "../stored_keys.ts";
+import { detachTrees } from "../tree/mount_tree.ts";
+import { verifyImage } from "../verify_image.ts";
 
 const USED = { trees: () => new Set<string>(), images: () => new Set<string>() };
 const QUIET = { inUse: USED, onTree: () => {}, onImage: () => {}, onLeft: () => {} };
@@ -156,7 +156,7 @@ Deno.test("an ACI may depend on an OCI image", async () => {
   using world = new World();
   const { store, fixture } = world;
   const base = await world.import(fixture.image([BASE, UPPER]));
-  const { bytesSource } = await import("../aci/bytes/source.ts");
+  const { bytesSource } = await import("../../aci/bytes/source.ts");
   const manifest = {
     ...{ acKind: "ImageManifest", acVersion: "0.8.11", name: "example.com/top" },
     dependencies: [{ imageName: "example.com/app", imageID: base.key }],

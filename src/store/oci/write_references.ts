@@ -1,5 +1,5 @@
 /** Writes what the names of registries stand for. */
-import { replaceFile } from "../linux/atomic_file.ts";
+import { replaceFile } from "../../linux/atomic_file.ts";
 import { referencesPath, type StoredReference } from "./references.ts";
 
 /**

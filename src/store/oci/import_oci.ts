@@ -2,36 +2,36 @@
  * Importing an OCI image: each layer in one pass from where it comes from into the store, hashed before and after
  * decompression; several side by side. Layers that are there already are not asked for.
  */
-import { type ByteSource, fileSource, streamSource } from "../aci/bytes/source.ts";
-import type { StoreKey } from "../appc/image_id.ts";
-import { parseImageManifest } from "../appc/image_manifest.ts";
-import { Failure } from "../failure.ts";
-import type { LayerEntries } from "../layers/layer_entries.ts";
-import { readFile } from "../layers/look_up.ts";
-import { mergeLayers } from "../layers/merged_tree.ts";
-import { readLayer } from "../layers/read_layer.ts";
-import { exists } from "../linux/exists.ts";
-import { syncDirectory } from "../linux/sync.ts";
-import { appcManifest, CONVERSION, type ImageTitle } from "../oci/appc_manifest.ts";
-import type { Descriptor } from "../oci/descriptor.ts";
-import { type Digest, digestWithDash } from "../oci/digest.ts";
-import { digestOf } from "../oci/hash.ts";
-import { type OciConfig, parseConfig } from "../oci/image_config.ts";
-import { type ImageSource, readConfig, type ResolvedManifest } from "../oci/image_source.ts";
-import { imageUser } from "../oci/image_users.ts";
-import { fullDisk } from "./full_disk.ts";
-import { indexMethod } from "./tree/mount_tree.ts";
-import { type ImageInfo, readImageInfo, type Signer } from "./image_info.ts";
-import { type ImageFileKind, imagePath, shardPath, treePath } from "./layout.ts";
+import { type ByteSource, fileSource, streamSource } from "../../aci/bytes/source.ts";
+import type { StoreKey } from "../../appc/image_id.ts";
+import { parseImageManifest } from "../../appc/image_manifest.ts";
+import { Failure } from "../../failure.ts";
+import type { LayerEntries } from "../../layers/layer_entries.ts";
+import { readFile } from "../../layers/look_up.ts";
+import { mergeLayers } from "../../layers/merged_tree.ts";
+import { readLayer } from "../../layers/read_layer.ts";
+import { exists } from "../../linux/exists.ts";
+import { syncDirectory } from "../../linux/sync.ts";
+import { appcManifest, CONVERSION, type ImageTitle } from "../../oci/appc_manifest.ts";
+import type { Descriptor } from "../../oci/descriptor.ts";
+import { type Digest, digestWithDash } from "../../oci/digest.ts";
+import { digestOf } from "../../oci/hash.ts";
+import { type OciConfig, parseConfig } from "../../oci/image_config.ts";
+import { type ImageSource, readConfig, type ResolvedManifest } from "../../oci/image_source.ts";
+import { imageUser } from "../../oci/image_users.ts";
+import { fullDisk } from "../full_disk.ts";
+import { indexMethod } from "../tree/mount_tree.ts";
+import { type ImageInfo, readImageInfo, type Signer } from "../image_info.ts";
+import { type ImageFileKind, imagePath, shardPath, treePath } from "../layout.ts";
 import { layerPath, type OciTree } from "./oci_image.ts";
-import { changeIndex } from "./open_index.ts";
+import { changeIndex } from "../open_index.ts";
 import { readReference, readReferences } from "./references.ts";
 import { writeReferences } from "./write_references.ts";
-import { linkTree, publishTree } from "./render_tree.ts";
-import type { ImageStore, StoredImage } from "./stored_image.ts";
-import { TempDirectory } from "./temp_directory.ts";
-import { treeIdOf } from "./tree_id.ts";
-import { renderOciIndex } from "./tree/tree_index.ts";
+import { linkTree, publishTree } from "../render_tree.ts";
+import type { ImageStore, StoredImage } from "../stored_image.ts";
+import { TempDirectory } from "../temp_directory.ts";
+import { treeIdOf } from "../tree_id.ts";
+import { renderOciIndex } from "../tree/tree_index.ts";
 import { writeOciTree } from "./write_oci_tree.ts";
 
 /** How to import an OCI image. */

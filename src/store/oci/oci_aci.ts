@@ -1,13 +1,13 @@
 /** An OCI image as an App Container Image: one archive with all of its files. Its image ID is that of the archive. */
-import { archived } from "../aci/tar/tar_writer.ts";
-import type { TarEntry } from "../aci/tar/entry.ts";
-import type { ByteSource } from "../aci/bytes/source.ts";
-import { MANIFEST, ROOTFS } from "../aci/structure.ts";
-import type { ByteString } from "../linux/byte_string.ts";
-import type { MergedNode } from "../layers/merged_tree.ts";
-import { LayerFiles, nodesOf } from "../layers/write_tree.ts";
+import { archived } from "../../aci/tar/tar_writer.ts";
+import type { TarEntry } from "../../aci/tar/entry.ts";
+import type { ByteSource } from "../../aci/bytes/source.ts";
+import { MANIFEST, ROOTFS } from "../../aci/structure.ts";
+import type { ByteString } from "../../linux/byte_string.ts";
+import type { MergedNode } from "../../layers/merged_tree.ts";
+import { LayerFiles, nodesOf } from "../../layers/write_tree.ts";
 import { type OciTree, ociTree } from "./oci_image.ts";
-import type { StoredImage } from "./stored_image.ts";
+import type { StoredImage } from "../stored_image.ts";
 
 /** The bytes of the archive, uncompressed. The same image gives the same bytes. */
 export function ociAci(

@@ -1,9 +1,9 @@
 /** Writes the file system of an OCI image as a tree of files. */
-import type { Ownership } from "../aci/write_options.ts";
-import { TreeWriter } from "../aci/tree_writer.ts";
-import { Failure } from "../failure.ts";
-import { writeTree } from "../layers/write_tree.ts";
-import { KernelError } from "../linux/errno.ts";
+import type { Ownership } from "../../aci/write_options.ts";
+import { TreeWriter } from "../../aci/tree_writer.ts";
+import { Failure } from "../../failure.ts";
+import { writeTree } from "../../layers/write_tree.ts";
+import { KernelError } from "../../linux/errno.ts";
 import type { OciTree } from "./oci_image.ts";
 
 /**
