@@ -129,9 +129,14 @@ function wait({ steps, pod, role }: Loop, waiting: Section): void {
   steps.goto("init reap");
 }
 
-/** The main process gets all signals; a pre-start handler gets those that end processes. */
-function forward({ steps, table }: Loop): void {
+/**
+ * The main process gets all signals; a pre-start handler gets those that end processes. An app gets its own stop signal in
+ * place of TERM.
+ */
+function forward({ steps, table, pod }: Loop): void {
   const first = slot("first phase");
+  const sent = slot("signal");
+  const hasOwn = pod.apps.some(({ stopSignal }) => stopSignal !== undefined);
   steps.label("init forward");
   steps.set(first, PHASE.preparing);
   steps.when(SIGNAL, k.SIGQUIT, "pass on");
@@ -151,7 +156,15 @@ function forward({ steps, table }: Loop): void {
       branch: { when: "less", operand: 0, to: next },
     });
     table.get(steps, APP, "pid", PID);
-    steps.attempt("pass the signal on to the app", "kill", [PID, SIGNAL]);
+    if (hasOwn) {
+      steps.compute("add", [SIGNAL, 0], { store: sent });
+      steps.compute("let", [SIGNAL], {
+        branch: { when: "different", operand: k.SIGTERM, to: "send it" },
+      });
+      table.get(steps, APP, "stop signal", sent);
+      steps.label("send it");
+    }
+    steps.attempt("pass the signal on to the app", "kill", [PID, hasOwn ? sent : SIGNAL]);
   });
   steps.goto("reconcile");
 }

@@ -294,6 +294,14 @@ Deno.test("signals reach main, those that end processes reach pre-start too, and
   }
 });
 
+Deno.test("TERM reaches each app as its own stop signal, and other signals as they are", () => {
+  const apps = [testApp("one", { stopSignal: k.SIGQUIT }), testApp("two")];
+  const kills = (...events: readonly Event[]) => callsOf(init(apps, ...events), "kill");
+  assert.deepEqual(kills(k.SIGTERM), [["kill", P1, k.SIGQUIT], ["kill", P2, k.SIGTERM]]);
+  assert.deepEqual(kills(k.SIGINT), [["kill", P1, k.SIGINT], ["kill", P2, k.SIGINT]]);
+  assert.deepEqual(kills(ends([P2, exited(1)])), [["kill", P1, k.SIGQUIT]]);
+});
+
 Deno.test("an app that is asked to stop before its main runs is not started, and fails no one", () => {
   const app = testApp("one", { preStart: command("prepare"), postStop: command("clean") });
   const run = init([app], k.SIGTERM, ends([P1, exited(0)]));

@@ -267,7 +267,7 @@ function shimRole(app: PodApp, ready: Slot, appsLock: Slot): Role {
       steps.compute("let", [signal], {
         branch: { when: "different", operand: STOP_APP, to: "shim's signal" },
       });
-      steps.set(signal, app.stopSignal ?? k.SIGTERM);
+      steps.set(signal, k.SIGTERM);
       steps.label("shim's signal");
     },
   };
