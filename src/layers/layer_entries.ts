@@ -46,7 +46,7 @@ const MAX_COMPONENT = 255;
 const UNCLEAN = /(?:^|\/)\.{0,2}(?:\/|$)/;
 
 const WHITEOUT = ".wh.";
-const OPAQUE = ".wh..wh.opq";
+const OPAQUE = ".wh..wh..opq";
 /** What aufs kept for itself in its layers. */
 const AUFS: readonly string[] = [".wh..wh.aufs", ".wh..wh.plnk", ".wh..wh.orph"];
 /** What eStargz adds to the root for its own readers. */

@@ -74,10 +74,10 @@ Deno.test("mergeLayers() takes away what whiteouts name, of lower layers only, w
 Deno.test("mergeLayers() empties opaque directories of what is lower, before and after what is added", async () => {
   const lower = tar(directory("d"), file("d/x"), directory("d/sub"), file("d/sub/z"));
   assert.deepEqual(
-    await merged(lower, tar(directory("d"), file("d/n"), whiteout("d/.wh..wh.opq"))),
+    await merged(lower, tar(directory("d"), file("d/n"), whiteout("d/.wh..wh..opq"))),
     ["d directory 1", "d/n file 1"],
   );
-  assert.deepEqual(await merged(lower, tar(whiteout(".wh..wh.opq"), file("n"))), ["n file 1"]);
+  assert.deepEqual(await merged(lower, tar(whiteout(".wh..wh..opq"), file("n"))), ["n file 1"]);
 });
 
 Deno.test("a whiteout in one layer does not hide what a later one adds", async () => {
@@ -136,6 +136,7 @@ for (
     ["a whiteout of a dot", tar(whiteout("a/.wh..")), /a name that no file can have/],
     ["a whiteout of dots", tar(whiteout(".wh...")), /a name that no file can have/],
     ["an empty whiteout", tar(whiteout(".wh.")), /a name that no file can have/],
+    ["an opaque directory as nobody writes it", tar(whiteout("d/.wh..wh.opq")), /a name that no/],
     ["a whiteout of a whiteout", tar(whiteout(".wh..wh.x")), /a name that no file can have/],
     ["a file below a whiteout", tar(file(".wh.a/b")), /is below a whiteout/],
     ["a directory as whiteout", tar(directory(".wh.a")), /but a directory/],

@@ -10,8 +10,8 @@ import { mergeLayers } from "../../layers/merged_tree.ts";
 import { readLayer } from "../../layers/read_layer.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
 import { closeDescriptor } from "../../linux/lock.ts";
-import type { OciTree } from "../oci_image.ts";
-import { writeOciTree } from "../write_oci_tree.ts";
+import type { OciTree } from "../oci/oci_image.ts";
+import { writeOciTree } from "../oci/write_oci_tree.ts";
 import { indexFiles } from "./mount_tree.ts";
 import { renderOciIndex } from "./tree_index.ts";
 
