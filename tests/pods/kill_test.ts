@@ -214,13 +214,20 @@ function callsOfStart(log: string): (readonly [string, number])[] {
   return calls.slice(0, end < 0 ? calls.length : end);
 }
 
-Deno.test("the same at each system call that the launcher and the supervisor make", async () => {
+for (const flags of [[], ["--private-users"]]) {
+  const what = ["the launcher and the supervisor make", ...flags].join(" with ");
+  Deno.test(`the same at each system call that ${what}`, async () => {
+    await killAtEachCall(flags);
+  });
+}
+
+async function killAtEachCall(flags: readonly string[]): Promise<void> {
   await using world = await World.make();
   const before = mounts(world.dir);
   /** Runs the pod under strace(1), and kills it when its app is up; whether it was. */
   const trace = async (...options: string[]): Promise<boolean> => {
     const child = new Deno.Command("strace", {
-      args: ["-qq", ...options, RKT, ...world.words(SCRIPT)],
+      args: ["-qq", ...options, RKT, ...world.words(SCRIPT, ...flags)],
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
@@ -245,7 +252,7 @@ Deno.test("the same at each system call that the launcher and the supervisor mak
   }
   assert.ok(killed > calls.length / 2, `${killed} of ${calls.length}`);
   await collect(world);
-});
+}
 
 Deno.test("a pod that runs is gone when its supervisor is, whatever it does", async () => {
   await using world = await World.make();
