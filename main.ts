@@ -2,7 +2,7 @@
  * rkt runs App Container images. This is where it starts: src/cli/main.ts finds the command and runs it.
  *
  * Two things come before. A `rkt run` that was made before starts without any of this: the launcher (stage1/launcher), with
- * which the executable begins, replays it. And where only rkt can replay it, because there are networks to be joined,
+ * which the executable begins, replays it. And where only rkt can replay it, because of its networks,
  * src/start/cache does. To follow how a pod comes to be, go on in src/cli/main.ts.
  */
 import { replayAssisted } from "./src/start/cache/start_cache.ts";

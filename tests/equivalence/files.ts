@@ -34,7 +34,9 @@ function lines(path: string, relative: string, names: Names): string[] {
   if (relative.includes("/logs/")) return [`${head} ${JSON.stringify(records(path))}`];
   const text = Deno.readTextFileSync(path);
   if (relative.endsWith("/private-users-prepared")) names.learnUsers(text);
-  return [`${head} ${NUMBERS.test(relative) ? text.replace(/\d+/g, "N") : JSON.stringify(text)}`];
+  return [
+    `${head} ${NUMBERS.test(relative) ? text.replace(/ *\d+ */g, "N") : JSON.stringify(text)}`,
+  ];
 }
 
 /** The records of a log without their times: 16 bytes of time, 4 of length, 4 that say which stream (src/pod/logs). */

@@ -1,4 +1,4 @@
-/** The numbers of netlink sockets. They stand apart because pod/rejoin.ts needs them and nothing else of netlink.ts. */
+/** The numbers of netlink sockets. They stand apart from what is done with them. */
 
 export {
   AF_NETLINK,

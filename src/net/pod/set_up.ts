@@ -131,7 +131,7 @@ function tearDownCommand({ dataDir, localConfig, uuid }: NetworkRequest): readon
 /** Characters of the longest address. */
 const ADDRESS_LENGTH = { 4: 15, 6: 39 } as const;
 
-/** The path of an address's reservation, filled up with slashes to one length for all addresses; rejoin.ts needs that. */
+/** The path of an address's reservation, filled up with slashes to one length for all addresses; a repeated start writes another one there. */
 function padded(file: string): string {
   const slash = file.lastIndexOf("/");
   const name = file.slice(slash + 1);

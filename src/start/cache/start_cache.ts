@@ -2,8 +2,7 @@
  * Entries of starts, as far as every start needs them: is there one that needs rkt's help?
  *
  * What `rkt run` worked out for a command line is kept as an entry (stage1/launcher/start_entry.ts). The launcher replays
- * most of them before Deno is there. Some need what only rkt can do: join networks, find users of the pod's own, look for a
- * cgroup. Those have no replay of the launcher's; replay_start.ts does it.
+ * most of them before Deno is there. Some have networks that only rkt can join. Those have no replay of the launcher's; replay_start.ts does it.
  *
  * Every start that gets here loads this module, so it imports as little as it can.
  */
