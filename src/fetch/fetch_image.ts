@@ -1,8 +1,10 @@
 /** Fetching one image from where it is: by name, URL or file. */
+import { readManifestText } from "../aci/aci_reader.ts";
 import { ArchiveError } from "../aci/bytes/archive_error.ts";
 import { type ByteSource, fileSource } from "../aci/bytes/source.ts";
 import type { ImageIdPrefix } from "../appc/image_id.ts";
-import type { ImageManifest } from "../appc/image_manifest.ts";
+import { AppcError } from "../appc/error.ts";
+import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.ts";
 import type { ImageName } from "../appc/image_name.ts";
 import { labelValue } from "../appc/label.ts";
 import { discoverImage, discoveryFailure } from "../discovery/discover.ts";
@@ -188,8 +190,39 @@ async function downloadImage(
 
 /** A file is read, and its signature verified, each time. */
 async function fetchFile(session: FetchSession, request: Request): Promise<StoredImage> {
+  await verifyFirst(session, request);
   using source = fileSource(request.location);
   return await importImage(session, source, await openJudge(session, request), request);
+}
+
+/**
+ * Verifies the signature of a file before anything of it is unpacked: a few bytes of somebody's may become gigabytes. It is
+ * verified once more while it is read into the store, because it may be another file by then.
+ */
+async function verifyFirst(session: FetchSession, request: Request): Promise<void> {
+  const judge = await openJudge(session, request);
+  const { location } = request;
+  // What can be read once only, such as a pipe, is judged at its end.
+  if (judge === undefined || !isRegular(location)) return;
+  let manifest: ImageManifest;
+  try {
+    manifest = parseImageManifest(await readManifestText(fileSource(location)));
+  } catch (error) {
+    // Damaged, or no image: the import says what is wrong with it, and with its signature.
+    if (error instanceof ArchiveError || error instanceof AppcError) return;
+    throw error;
+  }
+  using source = judge.watched(fileSource(location));
+  while (await source.read() !== undefined);
+  await judge.verify(manifest);
+}
+
+function isRegular(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
 }
 
 function openJudge(

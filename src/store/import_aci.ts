@@ -12,7 +12,7 @@ import { Failure } from "../failure.ts";
 import { exists } from "../linux/exists.ts";
 import { replaceFile } from "../linux/atomic_file.ts";
 import { syncDirectory } from "../linux/sync.ts";
-import { fullDisk } from "./full_disk.ts";
+import { fullDisk, spareSpace } from "./full_disk.ts";
 import { type ImageInfo, readImageInfo, type Signer } from "./image_info.ts";
 import { type ImageFileKind, imagePath, shardPath, treePath } from "./layout.ts";
 import { changeIndex } from "./open_index.ts";
@@ -110,7 +110,11 @@ async function writeBlob(
   tree: string | undefined,
 ): Promise<ExtractedAci> {
   using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o640 });
-  const write = (chunk: Uint8Array) => writeAll(file, chunk);
+  const spare = spareSpace(path.slice(0, path.lastIndexOf("/")));
+  const write = (chunk: Uint8Array) => {
+    spare(chunk.length);
+    writeAll(file, chunk);
+  };
   if (tree === undefined) {
     const contents = await readAci(source, { bytes: write });
     file.syncDataSync();
@@ -132,11 +136,15 @@ async function writeIndexed(
   tree: string,
 ): Promise<ExtractedAci> {
   using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o640 });
+  const spare = spareSpace(path.slice(0, path.lastIndexOf("/")));
   const target = new IndexTarget();
   const layer = { id: "", open: () => kept(source), ownPaths: undefined, inheritedPaths: [] };
   const contents = await mergeLayers([layer], target, {
     rootfsOnly: true,
-    onBytes: (chunk) => writeAll(file, chunk),
+    onBytes: (chunk) => {
+      spare(chunk.length);
+      writeAll(file, chunk);
+    },
     danglingLinks: "report",
   });
   file.syncDataSync();
