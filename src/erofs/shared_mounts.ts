@@ -66,6 +66,16 @@ export function shareMount(
   });
 }
 
+/** Whether mounts can be shared here: not where /run can't be written, or nothing can be mounted. */
+export function canShare(): boolean {
+  try {
+    locked(() => makePrivate(TREES_DIRECTORY));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Detaches the mounts of a store that nobody wants. Who still uses one keeps it until he lets go. */
 export function detachMounts(directory: string, unwanted: (name: string) => boolean): void {
   if (!exists(directory)) return;

@@ -3,7 +3,7 @@
  * tree_index.ts.
  */
 import type { IndexFiles, MountMethod } from "../../erofs/mount_index.ts";
-import { detachMounts, shareMount } from "../../erofs/shared_mounts.ts";
+import { canShare, detachMounts, shareMount } from "../../erofs/shared_mounts.ts";
 import { Failure } from "../../failure.ts";
 import { exists } from "../../linux/exists.ts";
 import { treePath } from "../layout.ts";
@@ -28,7 +28,7 @@ export async function indexMethod(dataDir: string): Promise<MountMethod | undefi
   const { workingMethod } = await import("../../erofs/probe.ts");
   const { TempDirectory } = await import("../temp_directory.ts");
   using temp = TempDirectory.create(dataDir);
-  const method = workingMethod(temp.path);
+  const method = canShare() ? workingMethod(temp.path) : undefined;
   Deno.writeTextFileSync(`${temp.path}/method`, `${method ?? "none"} ${boot}\n`);
   Deno.renameSync(`${temp.path}/method`, path);
   return method;
@@ -66,7 +66,12 @@ async function mountTree(dataDir: string, treeId: string): Promise<void> {
   }
   const absolute = dataDir.startsWith("/") ? dataDir : `${Deno.cwd()}/${dataDir}`;
   const mounts = { directory: mountsDirectory(dataDir), dataDirectory: absolute };
-  shareMount(mounts, treeId, indexFiles(treePath(dataDir, treeId)), method);
+  try {
+    shareMount(mounts, treeId, indexFiles(treePath(dataDir, treeId)), method);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Failure(`the tree ${treeId} can't be mounted: ${why}`, undefined, { cause: error });
+  }
 }
 
 /** Detaches the mounts of trees that nobody wants. The caller keeps new pods away. */
