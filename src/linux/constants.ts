@@ -50,6 +50,7 @@ export const RESOLVE_IN_ROOT = 16;
 
 // include/uapi/linux/mount.h
 export const MS_REC = 0x4000;
+export const MS_MOVE = 0x2000;
 export const MS_PRIVATE = 0x40000;
 export const MNT_DETACH = 2;
 export const UMOUNT_NOFOLLOW = 8;

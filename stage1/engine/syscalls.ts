@@ -28,6 +28,7 @@ export const SYSCALLS = {
   capget: call(125, 90, "pointer", "pointer"),
   capset: call(126, 91, "pointer", "pointer"),
   chdir: call(80, 49, "pointer"),
+  chroot: call(161, 51, "pointer"),
   clock_gettime: call(228, 113, "=CLOCK_", "pointer"),
   clone: call(56, 220, "CLONE_|signal", "pointer", "pointer", "pointer", "pointer"),
   clone3: call(435, 435, "pointer", "size"),

@@ -12,6 +12,7 @@ import { initLoop } from "./init_loop.ts";
 import { makeCovers, openKernelFiles } from "../root/kernel_files.ts";
 import { attributes, MOUNT_ATTR_SIZE, newMount } from "../steps/mounts.ts";
 import { enterNetwork } from "./network.ts";
+import { ERRNO } from "../../src/linux/errno.ts";
 import * as k from "../../src/linux/constants.ts";
 import { Sandbox } from "./sandbox.ts";
 import {
@@ -93,7 +94,9 @@ export function init(
     0,
     k.MS_REC | k.MS_PRIVATE,
     0,
-  ]);
+  ], {
+    hint: "in a chroot whose root is no mount, mount it on itself first: mount --bind DIR DIR",
+  });
   const { statusDirectory, roots, shm } = host ?? openHost(setup, pod);
   if (pod.sandbox) sandbox ??= new Sandbox(setup);
   // With users of its own init may mount these only where it sees those of the host.
@@ -198,8 +201,7 @@ function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
   ]);
   setup.must("enter init's root", "fchdir", [root]);
   setup.attempt("close it", "close", [root]);
-  setup.must("change the root to init's", "pivot_root", [".", "."]);
-  setup.must("detach the host's root", "umount2", [".", k.MNT_DETACH]);
+  changeRoot(setup);
   setup.must("enter the new root", "chdir", ["/"]);
   makeCovers(setup);
   makeHostname(setup, pod);
@@ -218,4 +220,26 @@ function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
     attached,
   ]);
   setup.attempt("close it", "close", [shm]);
+}
+
+/**
+ * The working directory, a mount, becomes the root. Where the host's root is the initramfs, or rkt runs in a chroot, there is
+ * no mount to change places with: then it is moved over the root, as switch_root(8) does. The host's root is out of sight in
+ * either case; in this one it is still below, where only who may unmount the root could find it.
+ */
+function changeRoot(setup: Section): void {
+  const result = slot("result");
+  setup.attempt("change the root to init's", "pivot_root", [".", "."], {
+    store: result,
+    branch: { when: "different", operand: -ERRNO.EINVAL, to: "root: pivoted?" },
+  });
+  setup.must("move init's root over the root", "mount", [".", "/", 0, k.MS_MOVE, 0]);
+  setup.must("change the root to init's", "chroot", ["."]);
+  setup.goto("root: changed");
+  setup.label("root: pivoted?");
+  setup.when(result, 0, "root: pivoted");
+  setup.must("change the root to init's", "pivot_root", [".", "."]);
+  setup.label("root: pivoted");
+  setup.must("detach the host's root", "umount2", [".", k.MNT_DETACH]);
+  setup.label("root: changed");
 }

@@ -184,3 +184,16 @@ Deno.test("init notes the start of each app, and before that its PID", () => {
   const opened = run.opened.filter((name) => /^(one|two)-/.test(name));
   assert.deepEqual(opened, ["one-pid", "one-started", "two-pid", "two-started"]);
 });
+
+Deno.test("where nothing can change places with the host's root, init's is moved over it", () => {
+  const pod = testPod([testApp("app")]);
+  const refused = runPod(pod, {
+    clones: [0, 2],
+    answer: (call, [path]) => call === "pivot_root" && path === "." ? -22 : undefined,
+  });
+  const at = indexOf(refused, "mount", ".", "/", 0, k.MS_MOVE);
+  assert.ok(at > indexOf(refused, "pivot_root"));
+  assert.ok(indexOf(refused, "chroot", ".") > at);
+  assert.equal(callsOf(refused, "umount2").length, 0);
+  assert.equal(refused.end.kind, "waiting");
+});

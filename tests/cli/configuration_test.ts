@@ -45,6 +45,7 @@ Deno.test("what is configured of stage1 has no effect, and is told of at every s
   const words = [
     `--local-config=${config()}`,
     `--dir=${world.dataDir}`,
+    "--insecure-options=image",
     "run",
     "--net=none",
     BOX,
