@@ -251,7 +251,7 @@ Deno.test("with sourceCheck off a pod sends from other addresses, and not to the
     ...{ cniVersion: "0.4.0", name: "router", type: "ptp", sourceCheck: false },
     ipam: hostLocal(world, ["10.73.0.0/24"]),
   });
-  await using _pod = await standing("--net=router");
+  await using _pod = await standing("--net=router", "--port=web:8081");
   await host.ip(
     `route add 198.51.100.0/24 dev ${
       only((await host.links()).filter((name) => name.startsWith("veth")))
