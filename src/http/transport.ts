@@ -1,7 +1,7 @@
 /** One HTTP request, no redirects, no retries. */
 import type { IncomingMessage } from "node:http";
 import { Failure } from "../failure.ts";
-import { transportFailure } from "./transport_failure.ts";
+import { TransportFailure, transportFailure } from "./transport_failure.ts";
 
 /** Another request than GET. */
 export interface RequestBody {
@@ -47,12 +47,14 @@ export async function openTransport(options: TransportOptions): Promise<Transpor
   // The runtime would otherwise trust a list of its own, whatever the administrator decided. It
   // looks at this when the first client is made.
   Deno.env.set("DENO_TLS_CA_STORE", "system");
-  const client = Deno.createHttpClient({
-    caCerts: [...caCertificates(options.caFile), ...options.caCertificates ?? []],
-    ...options.clientCertificate,
-  });
+  const caCerts = [...caCertificates(options.caFile), ...options.caCertificates ?? []];
+  const { client, lacking } = openClient({ caCerts, ...options.clientCertificate });
   return {
     async send(url, headers, signal, request) {
+      // Plain http needs no authorities, and who names some of his own needs no others.
+      if (lacking !== undefined && caCerts.length === 0 && url.startsWith("https:")) {
+        throw new TransportFailure(`${new URL(url).origin}: ${lacking}`, false);
+      }
       try {
         return await fetch(url, { client, headers, signal, redirect: "manual", ...request });
       } catch (error) {
@@ -61,6 +63,35 @@ export async function openTransport(options: TransportOptions): Promise<Transpor
     },
     [Symbol.dispose]: () => client.close(),
   };
+}
+
+/** Makes a client, and says why it knows no authorities where this host has none that can be read. */
+function openClient(
+  options: Deno.CreateHttpClientOptions & Partial<Deno.TlsCertifiedKeyPem>,
+): { readonly client: Deno.HttpClient; readonly lacking?: string } {
+  try {
+    return { client: Deno.createHttpClient(options) };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (!message.includes("platform certificates")) throw error;
+    const file = Deno.env.get("SSL_CERT_FILE");
+    try {
+      Deno.env.set("SSL_CERT_FILE", "/dev/null");
+      return { client: Deno.createHttpClient(options), lacking: whyLacking(file, message) };
+    } finally {
+      if (file === undefined) Deno.env.delete("SSL_CERT_FILE");
+      else Deno.env.set("SSL_CERT_FILE", file);
+    }
+  }
+}
+
+function whyLacking(file: string | undefined, message: string): string {
+  if (file !== undefined) {
+    return `SSL_CERT_FILE names ${file}, which can't be read; no authority is trusted`;
+  }
+  const reason = message.replace(/^.*?: | \(os error \d+\)$/g, "");
+  return `this host has no certificates of authorities (${reason}), as the package ca-certificates brings them; ` +
+    "--ca-file names some";
 }
 
 function caCertificates(caFile: string | undefined): string[] {

@@ -1,4 +1,5 @@
 /** Looking at rendered trees: their size, and whether two of them are the same. */
+import { Buffer } from "node:buffer";
 import { type ByteString, byteStringOfText, shown } from "../linux/byte_string.ts";
 import { DirectoryReader, type FileStatus } from "../linux/directory_reader.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../linux/constants.ts";
@@ -176,7 +177,7 @@ function fill(file: Deno.FsFile, chunk: Uint8Array): number {
 }
 
 function equal(a: Uint8Array, b: Uint8Array | undefined): boolean {
-  return b !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i]);
+  return b !== undefined && Buffer.compare(a, b) === 0;
 }
 
 /**

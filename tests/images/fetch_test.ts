@@ -382,6 +382,28 @@ Deno.test("rkt fetch trusts the authorities of SSL_CERT_FILE, and none with --in
     assert.equal(none.code, 0, none.err);
   }));
 
+Deno.test("rkt fetch without authorities: https says why, http and --ca-file do without", () =>
+  inWorld(async (world) => {
+    const url = "https://example.org/app.aci";
+    for (const scheme of ["https", "http"]) {
+      world.site.route(url.replace("https", scheme), { body: world.app });
+    }
+    const env = { SSL_CERT_FILE: "/nonexistent" };
+    const flags = ["--insecure-options=image,http", "fetch"];
+    const none = await world.rktWith({ args: [...flags, url], env, noCa: true });
+    assert.equal(none.code, 254);
+    assert.match(none.err, /org: SSL_CERT_FILE names \/nonexistent, which can't be read; .*\n$/);
+    const plain = await world.rktWith({
+      args: [...flags, url.replace("https", "http")],
+      env,
+      noCa: true,
+    });
+    assert.equal(plain.code, 0, plain.err);
+    world.data += "2";
+    const own = await world.rktWith({ args: [...flags, url], env });
+    assert.equal(own.code, 0, own.err);
+  }));
+
 Deno.test("rkt fetch by plain http, where it is allowed", () =>
   inWorld(async (world) => {
     world.trust();
