@@ -117,7 +117,7 @@ function replaceTree(
   if (inUse.trees().has(id)) {
     throw new Failure(
       `image "${image.manifest.name}": its tree is damaged (${difference}) and pods use it; ` +
-        "remove them (`rkt list`), then verify again",
+        "stop them (`rkt list`), then verify again",
     );
   }
   const path = treePath(store.dataDir, id);

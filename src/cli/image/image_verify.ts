@@ -1,7 +1,7 @@
 import { printNote } from "../../linux/printable.ts";
 import { Failure } from "../../failure.ts";
 import { FetchSession } from "../../fetch/fetch_session.ts";
-import { usedByPods } from "../../pod/directory/used_by_pods.ts";
+import { usedByLivePods } from "../../pod/directory/used_by_pods.ts";
 import { MissingDependency } from "../../store/image_graph.ts";
 import { readImageInfo } from "../../store/image_info.ts";
 import { Store } from "../../store/store.ts";
@@ -36,7 +36,7 @@ export default async function run({ args, global }: Invocation): Promise<number>
 
 async function verifyFiles(store: Store, image: StoredImage, text: string): Promise<void> {
   try {
-    const difference = await verifyImage(store, image, usedByPods(store.dataDir));
+    const difference = await verifyImage(store, image, usedByLivePods(store.dataDir));
     if (difference === undefined) return;
     printNote(`verify: image "${text}": its tree was damaged (${difference}): repaired`);
   } catch (error) {

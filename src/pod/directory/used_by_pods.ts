@@ -6,17 +6,24 @@ import { podContents } from "./pod_details.ts";
 
 /** The images and trees that pods use, which the store must not remove. */
 export function usedByPods(dataDir: string): StoreUse {
-  return { trees: () => treesInUse(dataDir), images: () => imagesInUse(dataDir) };
+  const isKept = ({ stage }: PodView) => stage !== "garbage";
+  return { trees: () => treesOf(dataDir, isKept), images: () => imagesInUse(dataDir) };
+}
+
+/** What pods use that run or will run: below an ended pod, a damaged tree may be replaced. */
+export function usedByLivePods(dataDir: string): StoreUse {
+  const isLive = ({ state }: PodView) => LIVE.includes(state);
+  return { trees: () => treesOf(dataDir, isLive), images: () => imagesInUse(dataDir) };
 }
 
 /** States of pods that still need their images: they run, or will. */
 const LIVE: readonly PodView["state"][] = ["embryo", "preparing", "prepared", "running"];
 
-/** The IDs of the trees below the pods that are not in the garbage. */
-function treesInUse(dataDir: string): Set<string> {
+/** The IDs of the trees below some pods. */
+function treesOf(dataDir: string, counts: (pod: PodView) => boolean): Set<string> {
   const trees = new Set<string>();
   for (const pod of listPods(dataDir)) {
-    if (pod.stage === "garbage") continue;
+    if (!counts(pod)) continue;
     for (const file of treeFiles(pod)) {
       const id = readPodFile(pod, file)?.trim();
       if (id !== undefined) trees.add(id);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createPod } from "./pod_directory.ts";
-import { usedByPods } from "./used_by_pods.ts";
+import { usedByLivePods, usedByPods } from "./used_by_pods.ts";
 
 const IMAGE = `sha512-${"0".repeat(64)}`;
 
@@ -18,10 +18,12 @@ Deno.test("usedByPods() finds the trees and images of pods that run or will run"
       Deno.writeTextFileSync(`${pod.path}/pod`, JSON.stringify({ acKind: "PodManifest", apps }));
       pod.toRun();
       assert.deepEqual([...used.trees()].sort(), ["deps-sha512-app", "deps-sha512-stage1"]);
+      assert.equal(usedByLivePods(dataDir).trees().size, 2);
       assert.deepEqual([...used.images()], [IMAGE]);
     }
     // Without its lock the pod has exited: its trees stay until it is collected, its images may go.
     assert.equal(used.trees().size, 2);
+    assert.equal(usedByLivePods(dataDir).trees().size, 0);
     assert.deepEqual([...used.images()], []);
   } finally {
     Deno.removeSync(dataDir, { recursive: true });
