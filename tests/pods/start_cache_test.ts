@@ -102,6 +102,18 @@ Deno.test("a directory of entries that is not root's alone is not used", async (
   }
 });
 
+Deno.test("an entry that a caller with a narrow umask has made is replayed", async () => {
+  const run = async () => {
+    const words = world.words("echo narrow");
+    const args = ["-c", 'umask 0777; exec "$@"', "sh", RKT, ...words];
+    const { stdout } = await new Deno.Command("sh", { args, stdin: "null" }).output();
+    assert.equal(new TextDecoder().decode(stdout), "narrow\n");
+  };
+  Deno.removeSync(STARTS_DIRECTORY, { recursive: true });
+  await run();
+  assert.ok(await isReplayed(run));
+});
+
 /** A change of the world, and what the start after it has to do. */
 interface Change {
   readonly name: string;

@@ -37,6 +37,8 @@ export function openStarts(make: boolean): StartsDirectory | undefined {
       mode: 0o755,
     });
     Deno.mkdirSync(STARTS_DIRECTORY, { mode: 0o700 });
+    // Whatever the caller's umask is: a directory of another mode would not be used until the next boot.
+    Deno.chmodSync(STARTS_DIRECTORY, STARTS_MODE & 0o7777);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) return undefined;
   }

@@ -1,6 +1,6 @@
 /** Writing and removing entries of starts. */
 import { absolute } from "../absolute.ts";
-import { entryName } from "../../../stage1/launcher/start_entry.ts";
+import { ENTRY_MODE, entryName } from "../../../stage1/launcher/start_entry.ts";
 import { quietly } from "../../linux/clean_up.ts";
 import { openStarts, removeEntry, type StartsDirectory } from "./starts_directory.ts";
 
@@ -23,6 +23,7 @@ export function writeEntry(
   try {
     for (let at = 0; at < entry.length;) at += file.writeSync(entry.subarray(at));
     file.close();
+    Deno.chmodSync(temporary, ENTRY_MODE & 0o7777); // whatever the caller's umask is
     Deno.renameSync(temporary, `${path}/${entryName(key)}`);
   } catch (error) {
     quietly(() => Deno.removeSync(temporary));
