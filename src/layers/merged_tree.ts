@@ -152,6 +152,10 @@ function directory(
 }
 
 /** A directory that no layer lists. */
+export function impliedDirectory(path: ByteString): MergedDirectory {
+  return directory(implied(path), 0, new Map());
+}
+
 function implied(path: ByteString): TarEntry {
   return {
     ...{ kind: "directory", path, link: "", mode: 0o755, uid: 0, gid: 0, size: 0 },

@@ -48,6 +48,10 @@ Deno.test("users, groups, environment and working directory are those of the con
   assert.equal(pwd, "/work/dir");
   assert.equal(env, "a=b /home/app");
   assert.match(work ?? "", /^drwxr-xr-x .* root +root /);
+  const converted = await world.rkt("image", "convert", "--full", "layout:user");
+  assert.equal(converted.code, 0, converted.stderr);
+  const aci = await output(converted.stdout.trim(), "--exec=/bin/pwd");
+  assert.equal(aci, "/work/dir\n", "the working directory of the App Container Image");
   const numbers = await world.image("numbers", [...SHELL, "--config.user", "1234:5678"]);
   assert.match(await output(numbers, "--", "id"), /^uid=1234 gid=5678/);
   const number = await world.image("number", [...SHELL, "--config.user", "1234"]);
@@ -182,13 +186,14 @@ Deno.test("a start of a registry's image is repeated, and no more when the tag h
 
 Deno.test("an image that nobody signed is refused in a line that says what can be done; a digest pins it", async () => {
   const image = await world.image("pinned", ["--config.cmd", "/bin/echo", "--config.cmd", "pin"]);
-  const { code, stderr } = await world.world.rkt("run", "--net=none", image);
+  const strict = (image: string) => rkt(`--dir=${world.world.dataDir}`, "run", "--net=none", image);
+  const { code, stderr } = await strict(image);
   assert.equal(code, 254);
   const [, digest = ""] = /^run: .*name it by its digest \(@(sha256:[0-9a-f]{64})\) or .*\n$/
     .exec(stderr) ?? [];
   assert.notEqual(digest, "", stderr);
-  const pinned = await world.world.rkt("run", "--net=none", `oci:${world.layout}:@${digest}`);
+  const pinned = await strict(`oci:${world.layout}:@${digest}`);
   assert.deepEqual([pinned.code, pinned.stdout], [0, "pin\n"], pinned.stderr);
-  const other = await world.world.rkt("run", "--net=none", `oci:${world.layout}:@${digest}0`);
+  const other = await strict(`oci:${world.layout}:@${digest}0`);
   assert.equal(other.code, 254);
 });

@@ -3,8 +3,14 @@ import { archived } from "../../aci/tar/tar_writer.ts";
 import type { TarEntry } from "../../aci/tar/entry.ts";
 import type { ByteSource } from "../../aci/bytes/source.ts";
 import { MANIFEST, ROOTFS } from "../../aci/structure.ts";
-import type { ByteString } from "../../linux/byte_string.ts";
-import type { MergedNode } from "../../layers/merged_tree.ts";
+import { parseImageManifest } from "../../appc/image_manifest.ts";
+import { type ByteString, byteStringOfText } from "../../linux/byte_string.ts";
+import {
+  impliedDirectory,
+  isDirectory,
+  type MergedDirectory,
+  type MergedNode,
+} from "../../layers/merged_tree.ts";
 import { LayerFiles, nodesOf } from "../../layers/write_tree.ts";
 import { type OciTree, ociTree } from "./oci_image.ts";
 import type { StoredImage } from "../stored_image.ts";
@@ -18,12 +24,34 @@ export function ociAci(
   return {
     name: `image ${key}`,
     async read() {
-      chunks ??= archived(items(manifestText, await ociTree(dataDir, key)));
+      if (chunks === undefined) {
+        const tree = await ociTree(dataDir, key);
+        const directory = parseImageManifest(manifestText).app?.workingDirectory ?? "/";
+        chunks = archived(
+          items(manifestText, { ...tree, root: withDirectory(tree.root, directory) }),
+        );
+      }
       const { value, done } = chunks.next();
       return done === true ? undefined : value;
     },
     [Symbol.dispose]: () => void chunks?.return?.(),
   };
+}
+
+/** A tree with the working directory that its configuration names: only for OCI images it is made in the pod. */
+function withDirectory(root: MergedDirectory, path: string): MergedDirectory {
+  let node = root;
+  let at = "";
+  for (const name of byteStringOfText(path).split("/").filter((part) => part !== "")) {
+    at = at === "" ? name : `${at}/${name}`;
+    const next = node.children.get(name);
+    // A link is followed in the pod; what is no directory is refused there.
+    if (next !== undefined && !isDirectory(next) || name === "." || name === "..") return root;
+    const made = next ?? impliedDirectory(at);
+    node.children.set(name, made);
+    if (isDirectory(made)) node = made;
+  }
+  return root;
 }
 
 function* items(
