@@ -71,8 +71,10 @@ const FOREIGN: Readonly<Record<string, (entry: string) => void>> = {
   "an entry of another user": (entry) => Deno.chownSync(entry, 1000, 0),
   "an entry that others can write": (entry) => Deno.chmodSync(entry, 0o602),
   "an entry that is a link": (entry) => {
-    Deno.renameSync(entry, `${world.dir}/moved`);
-    Deno.symlinkSync(`${world.dir}/moved`, entry);
+    // On the same file system: /run has one of its own mostly.
+    const moved = `${STARTS_DIRECTORY}/../moved-by-test`;
+    Deno.renameSync(entry, moved);
+    Deno.symlinkSync(moved, entry);
   },
 };
 
