@@ -66,15 +66,20 @@ Deno.test("an app's argument decides nothing about where starts are kept", async
   assert.notEqual(keptStarts(world.dataDir), kept);
 });
 
+/** Where one puts an entry that is to be a link. */
+const MOVED = `${STARTS_DIRECTORY}/../moved-by-test`;
+Deno.test.afterAll(() => {
+  if (exists(MOVED)) Deno.removeSync(MOVED);
+});
+
 /** Ways in which what is kept can be somebody else's: each is not believed, and made anew or left alone. */
 const FOREIGN: Readonly<Record<string, (entry: string) => void>> = {
   "an entry of another user": (entry) => Deno.chownSync(entry, 1000, 0),
   "an entry that others can write": (entry) => Deno.chmodSync(entry, 0o602),
   "an entry that is a link": (entry) => {
     // On the same file system: /run has one of its own mostly.
-    const moved = `${STARTS_DIRECTORY}/../moved-by-test`;
-    Deno.renameSync(entry, moved);
-    Deno.symlinkSync(moved, entry);
+    Deno.renameSync(entry, MOVED);
+    Deno.symlinkSync(MOVED, entry);
   },
 };
 
