@@ -90,7 +90,6 @@ const FILES: readonly Change[] = [
   ...["", "/embryo", "/prepare", "/prepared", "/run", "/garbage"].map((stage) =>
     aside("file", `data/pods${stage}`)
   ),
-  aside("file", "data/pods/run", "a file", (at) => Deno.writeTextFileSync(at, "")),
   scripts(
     "file",
     "the data directory is read-only",
