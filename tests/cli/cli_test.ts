@@ -112,7 +112,7 @@ for (const [args, status, message] of REFUSED) {
 Deno.test("--debug shows where an error comes from", async () => {
   const { code, err } = await rkt("--debug", "list", "--ful");
   assert.equal(code, 254);
-  assert.match(err, /^list: unknown flag --ful.*\nFailure: .*\n +at /);
+  assert.match(err, /^list: unknown flag --ful.*\n[A-Z]\w+: .*\n +at /);
 });
 
 Deno.test("output into a closed pipe ends quietly", async () => {
