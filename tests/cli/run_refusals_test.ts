@@ -228,7 +228,7 @@ const INJECTED: readonly (readonly [string, string])[] = [
     'mount the root of app "box": ENODEV (no such device or file system type)',
   ],
   ["mknodat:error=EPERM:when=1", 'make /dev/null in app "box": EPERM (operation not permitted)'],
-  ["pivot_root:error=EINVAL", "change the root to init's: EINVAL (invalid argument)"],
+  ["pivot_root:error=EPERM", "change the root to init's: EPERM (operation not permitted)"],
   [
     "setgroups:error=EPERM",
     'set the supplementary groups in app "box": EPERM (operation not permitted)',
