@@ -14,6 +14,7 @@ const GIVING: ReadonlySet<string | undefined> = new Set<Isolator["kind"]>([
   "os/linux/seccomp-retain-set",
   "os/linux/seccomp-remove-set",
   "os/linux/oom-score-adj",
+  "os/linux/no-new-privileges",
   "os/linux/apparmor-profile",
 ]);
 
@@ -25,11 +26,11 @@ const GIVING: ReadonlySet<string | undefined> = new Set<Isolator["kind"]>([
  * @throws {Failure} names the image, its wish, and the flag
  */
 export async function checkWishes(
-  apps: readonly Pick<AppRequest, "isolators" | "acceptIsolators">[],
+  apps: readonly Pick<AppRequest, "isolators" | "acceptIsolators" | "user">[],
   images: readonly Pick<StoredImage, "manifest">[],
   userManifest = false,
 ): Promise<void> {
-  for (const [{ isolators, acceptIsolators }, { manifest }] of zip(apps, images)) {
+  for (const [{ isolators, acceptIsolators, user }, { manifest }] of zip(apps, images)) {
     if (acceptIsolators === true) continue;
     const own = ownIsolators(manifest.app?.isolators ?? [], isolators);
     if (!own.some(({ kind }) => GIVING.has(kind))) continue;
@@ -38,7 +39,7 @@ export async function checkWishes(
     const given = flags === undefined
       ? {}
       : { capabilities: allowedCapabilities(manifest.name, [flags]).map(capabilityName) };
-    const wishes = imageWishes(own, given);
+    const wishes = imageWishes(own, { ...given, user: user ?? manifest.app?.user });
     if (wishes.length > 0) throw new Failure(wishesText(manifest.name, wishes, userManifest));
   }
 }

@@ -19,7 +19,12 @@ export interface Wish {
 export interface WishContext {
   /** The names of the capabilities that the app will have; absent means those of the isolators. */
   readonly capabilities?: readonly string[];
+  /** The app's user as the manifest names it: only users other than root are kept from gaining privileges by default. */
+  readonly user?: string | undefined;
 }
+
+/** Names of root; what else an image calls so is known only when it runs. */
+const ROOT: readonly (string | undefined)[] = ["0", "root"];
 
 /**
  * Why an image is not run, and what to say.
@@ -39,7 +44,7 @@ export function wishesText(image: string, wishes: readonly Wish[], manifest: boo
 /** The wishes of isolators, those of an image that no flag replaces. */
 export function imageWishes(
   isolators: readonly Isolator[],
-  { capabilities }: WishContext = {},
+  { capabilities, user }: WishContext = {},
 ): readonly Wish[] {
   const wishes: Wish[] = [];
   let granted = capabilities ?? DEFAULT_CAPABILITIES;
@@ -55,6 +60,10 @@ export function imageWishes(
         what: `an oom score of ${isolator.score}`,
         flag: `--oom-score-adj=${isolator.score}`,
       });
+    } else if (
+      isolator.kind === "os/linux/no-new-privileges" && !isolator.on && !ROOT.includes(user)
+    ) {
+      wishes.push({ what: "privileges by setuid files", flag: "--allow-new-privileges" });
     } else if (isolator.kind === "os/linux/apparmor-profile" && isolator.profile === "unconfined") {
       wishes.push({ what: "no AppArmor profile" });
     }

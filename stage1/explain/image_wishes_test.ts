@@ -67,3 +67,14 @@ Deno.test("calls that a capability of a flag brings are no wish of the image", (
   const granted = { capabilities: [...DEFAULT_CAPABILITIES, "CAP_SYS_TIME"] };
   assert.ok(!imageWishes([calls], granted).some(({ what }) => what.includes("clock_settime")));
 });
+
+Deno.test("setuid files are a wish of an image whose user is not root", () => {
+  const allowed = [of("os/linux/no-new-privileges", false)];
+  const flags = (user: string | undefined, isolators = allowed) =>
+    imageWishes(isolators, { user }).map(({ flag }) => flag);
+  for (const user of ["1000", "www-data", "/bin/app", undefined]) {
+    assert.deepEqual(flags(user), ["--allow-new-privileges"]);
+    assert.deepEqual(flags(user, [of("os/linux/no-new-privileges", true)]), []);
+  }
+  for (const user of ["0", "root"]) assert.deepEqual(flags(user), []);
+});

@@ -45,7 +45,9 @@ export default async function run({ args, flags, global }: Invocation): Promise<
   const [text = ""] = args;
   const image = await inspected(text, global);
   const security = image.manifest.app === undefined ? undefined : appSecurity(image.manifest.app);
-  const wishes = imageWishes(image.manifest.app?.isolators ?? []);
+  const wishes = imageWishes(image.manifest.app?.isolators ?? [], {
+    user: image.manifest.app?.user,
+  });
   const format = flags.text("format");
   if (format !== undefined) {
     printLines(
