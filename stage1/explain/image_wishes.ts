@@ -4,6 +4,7 @@
  */
 import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import type { Isolator } from "../../src/appc/isolator.ts";
+import { noNewPrivileges } from "../resolve/resolve.ts";
 import { systemCalls } from "../seccomp/filter.ts";
 import { moreCalls } from "./confinement.ts";
 
@@ -60,13 +61,12 @@ export function imageWishes(
         what: `an oom score of ${isolator.score}`,
         flag: `--oom-score-adj=${isolator.score}`,
       });
-    } else if (
-      isolator.kind === "os/linux/no-new-privileges" && !isolator.on && !ROOT.includes(user)
-    ) {
-      wishes.push({ what: "privileges by setuid files", flag: "--allow-new-privileges" });
     } else if (isolator.kind === "os/linux/apparmor-profile" && isolator.profile === "unconfined") {
       wishes.push({ what: "no AppArmor profile" });
     }
+  }
+  if (noNewPrivileges(isolators) === false && !ROOT.includes(user)) {
+    wishes.push({ what: "privileges by setuid files", flag: "--allow-new-privileges" });
   }
   const calls = systemCalls(isolators);
   const more = calls === "default" ? [] : moreCalls(calls, granted);

@@ -16,7 +16,7 @@ Deno.test("imageWishes() finds none in what only takes away", () => {
     [of("os/linux/seccomp-retain-set", { set: ["read", "write", "execve"], errno: "EPERM" })],
     [of("os/linux/oom-score-adj", 0)],
     [of("os/linux/oom-score-adj", 1000)],
-    [of("os/linux/no-new-privileges", true), of("os/linux/no-new-privileges", false)],
+    [of("os/linux/no-new-privileges", false), of("os/linux/no-new-privileges", true)],
     [of("resource/memory", { limit: "1G" })],
     [of("os/linux/apparmor-profile", { profile: "web" })],
   ];
