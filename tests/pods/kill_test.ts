@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { BOX, children, list, UNSIGNED, World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
-import { nth } from "../world/nth.ts";
 
 /** A pod of several processes that do not end by themselves, nor by signals that can be ignored. */
 const SCRIPT = "trap '' TERM HUP INT; sleep 10000 & sleep 10000 & echo up; wait";
@@ -193,7 +192,7 @@ Deno.test("the same with an image that is yet to be stored", async () => {
 /** Kills the program that strace(1) runs, if it was not killed meanwhile. */
 function killFirstChild(pid: number): void {
   try {
-    Deno.kill(nth(children(pid), 0), "SIGKILL");
+    for (const child of children(pid)) Deno.kill(child, "SIGKILL");
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
