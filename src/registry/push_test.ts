@@ -51,7 +51,9 @@ Deno.test("blobs and manifests go into a registry with tokens, and are mounted f
     tokens.asked.length = 0;
     const layer = await pusher.blob(blob);
     deepStrictEqual(layer, { digest: digestOf(BYTES), size: BYTES.length });
-    deepStrictEqual(tokens.asked.map(({ scope }) => scope), ["repository:team/app:pull,push"]);
+    // The registry names the actions in any order.
+    const scopes = tokens.asked.map(({ scope }) => scope.replace("push,pull", "pull,push"));
+    deepStrictEqual(scopes, ["repository:team/app:pull,push"]);
     strictEqual(await pusher.has(layer.digest), true);
     const config = await pusher.blob({
       open: () =>
