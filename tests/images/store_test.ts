@@ -93,7 +93,14 @@ async function fetcher(
     const streams = { stdin: "null", stdout: "null", stderr: "piped" } as const;
     const child = new Deno.Command(RKT, { args, ...streams }).spawn();
     let ended = false;
-    const killIt = () => ended || child.kill("SIGKILL");
+    const killIt = () => {
+      try {
+        if (!ended) child.kill("SIGKILL");
+      } catch (error) {
+        // It has ended, and nobody was told so far.
+        if (!(error instanceof TypeError)) throw error;
+      }
+    };
     const timer = kill ? setTimeout(killIt, 20 + (round * 37) % 300) : 0;
     const output = child.output();
     await child.status.finally(() => ended = true);
