@@ -217,7 +217,6 @@ function byHeader(): Case[] {
     ["time of letters", FIELD.mtime, "yesterday"],
     ["type unknown", FIELD.typeflag, "Z"],
     ["type of GNU volumes", FIELD.typeflag, "M"],
-    ["type of GNU labels", FIELD.typeflag, "V"],
     ["directory with data", FIELD.typeflag, "5"],
     ["symlink with data", FIELD.typeflag, "2"],
     ["hardlink with data", FIELD.typeflag, "1"],
@@ -311,7 +310,8 @@ function byExtendedHeader(): Case[] {
 
 function truncated(): Case[] {
   const cases: Case[] = [];
-  for (let at = BLOCK_SIZE; at < WHOLE.length; at += BLOCK_SIZE) {
+  // One block of zeros is end enough, as for tar.
+  for (let at = BLOCK_SIZE; at < WHOLE.length - BLOCK_SIZE; at += BLOCK_SIZE) {
     cases.push([`cut at ${at}`, WHOLE.slice(0, at)]);
     cases.push([`cut at ${at + 1}`, WHOLE.slice(0, at + 1)]);
     cases.push([`cut at ${at + 511}`, WHOLE.slice(0, at + 511)]);
@@ -338,7 +338,6 @@ function compressed(): Case[] {
     ["gzip damaged", damaged],
     ["gzip with a wrong sum", wrongSum],
     ["gzip with garbage behind", joined(gzip, bytesOf("garbage"))],
-    ["gzip with zeros behind", joined(gzip, new Uint8Array(100))],
     ["gzip with half a member behind", joined(gzip, gzip.slice(0, 30))],
     ["gzip in gzip", new Uint8Array(gzipSync(gzip))],
     ["gzip of nothing", new Uint8Array(gzipSync(new Uint8Array(0)))],
