@@ -1,7 +1,8 @@
 /** Reads a layer as it is transported: decompressed, hashed, and told what it says, in one pass. */
 import { createHash } from "node:crypto";
 import { ArchiveError } from "../aci/bytes/archive_error.ts";
-import { type ByteSource, prependedSource } from "../aci/bytes/source.ts";
+import { type ByteSource, firstBytes, prependedSource } from "../aci/bytes/source.ts";
+import { beginsWith, MAGIC } from "../aci/compression/compression.ts";
 import { type LayerEntries, LayerReader } from "./layer_entries.ts";
 
 /** What one pass over a layer told. */
@@ -18,11 +19,8 @@ const LARGE = 1 << 30;
 /** What no compression of real files reaches: gzip does not go beyond 1032, and zeros are no image. */
 const MAX_RATIO = 500;
 
-const GZIP = [0x1f, 0x8b];
-const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
 /** The first byte varies, from 0x50 to 0x5f (RFC 8878, "Skippable Frames"). */
 const SKIPPABLE = [0x2a, 0x4d, 0x18];
-const MAGIC_LENGTH = 4;
 
 /**
  * Reads a layer to its end. The source is disposed.
@@ -69,12 +67,12 @@ export async function readLayer(
 /** The uncompressed tar. What a media type says of the compression is often wrong, so the first bytes count. */
 async function plainTar(source: ByteSource): Promise<ByteSource> {
   try {
-    const head = await firstBytes(source);
+    const head = await firstBytes(source, MAGIC.zstd.length);
     const whole = prependedSource(head, source);
-    if (beginsWith(head, GZIP)) {
+    if (beginsWith(head, MAGIC.gzip)) {
       return (await import("../aci/compression/gzip.ts")).gunzipped(whole);
     }
-    if (beginsWith(head, ZSTD) || beginsWith(head.subarray(1), SKIPPABLE)) {
+    if (beginsWith(head, MAGIC.zstd) || beginsWith(head.subarray(1), SKIPPABLE)) {
       return await (await import("../aci/compression/zstd.ts")).unzstded(whole);
     }
     return whole;
@@ -82,20 +80,4 @@ async function plainTar(source: ByteSource): Promise<ByteSource> {
     source[Symbol.dispose]();
     throw error;
   }
-}
-
-const beginsWith = (bytes: Uint8Array, magic: readonly number[]): boolean =>
-  bytes.length >= magic.length && magic.every((byte, i) => bytes[i] === byte);
-
-async function firstBytes(source: ByteSource): Promise<Uint8Array> {
-  let head = new Uint8Array(0);
-  while (head.length < MAGIC_LENGTH) {
-    const chunk = await source.read();
-    if (chunk === undefined) break;
-    const longer = new Uint8Array(head.length + chunk.length);
-    longer.set(head);
-    longer.set(chunk, head.length);
-    head = longer;
-  }
-  return head;
 }

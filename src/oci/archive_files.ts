@@ -4,7 +4,7 @@
  */
 import { ArchiveError } from "../aci/bytes/archive_error.ts";
 import { type ByteSource, CHUNK_SIZE, fileSource } from "../aci/bytes/source.ts";
-import { decompressed } from "../aci/compression/compression.ts";
+import { decompressed, isCompressed, LONGEST_MAGIC } from "../aci/compression/compression.ts";
 import type { TarEntry } from "../aci/tar/entry.ts";
 import { TarParser } from "../aci/tar/tar.ts";
 import { BLOCK_SIZE, isZeroBlock, padding } from "../aci/tar/tar_field.ts";
@@ -228,24 +228,13 @@ async function seekableTar(
   const { watched } = options;
   if (path !== "-" && isRegular(path, name) && watched === undefined) {
     const file = Deno.openSync(path);
-    const head = readAt(file, 0, 4);
+    const head = readAt(file, 0, LONGEST_MAGIC);
     if (!isCompressed(head)) return file;
     file.close();
   }
   const source = { ...fileSource(path === "-" ? "/dev/stdin" : path), name };
   using plain = await decompressed(watched?.(source) ?? source);
   return await spooled(plain, options);
-}
-
-const COMPRESSED: readonly (readonly number[])[] = [
-  [0x1f, 0x8b],
-  [0x42, 0x5a, 0x68],
-  [0xfd, 0x37, 0x7a, 0x58],
-  [0x28, 0xb5, 0x2f, 0xfd],
-];
-
-function isCompressed(head: Uint8Array): boolean {
-  return COMPRESSED.some((magic) => magic.every((byte, index) => head[index] === byte));
 }
 
 function isRegular(path: string, name: string): boolean {

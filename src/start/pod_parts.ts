@@ -67,6 +67,10 @@ export async function podParts(
   const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
   store.skeleton();
   for (const { image, tree } of rendered) noteImage(store, image, tree, world);
+  // Which images names of registries stand for; how trees can be mounted.
+  for (const name of ["references", "index-method"]) {
+    world.entry(absolute(`${store.dataDir}/cas/${name}`));
+  }
   world.isDirectory(`${absolute(store.dataDir)}/cas/skeleton`, "object");
   const kind = await rootKind(store.dataDir, request.pod.overlay, world, privateUsers);
   const trees = new Map<string, string>(
@@ -98,11 +102,8 @@ export async function podParts(
 /** Notes an image that was found: the generation says whether others came or went, this whether it is whole. */
 function noteImage({ dataDir }: Store, image: StoredImage, tree: RenderedTree, world: World): void {
   world.isDirectory(absolute(imagePath(dataDir, "imageManifest", image.key)), "content");
-  // Who signed it; which images names of registries stand for; how trees can be mounted.
+  // Who signed it.
   world.entry(absolute(imagePath(dataDir, "imageInfo", image.key)));
-  for (const name of ["references", "index-method"]) {
-    world.entry(absolute(`${dataDir}/cas/${name}`));
-  }
   // The tree of an image that depends on others goes by the images that there are: by the store's generation.
   if (image.manifest.dependencies.length === 0) {
     world.isDirectory(absolute(`${dataDir}/cas/treeid/${image.key}`), "object");

@@ -53,15 +53,12 @@ function checkCaller(s: Section, { auxv }: Start): void {
 const MANAGED = ["NOTIFY_SOCKET="];
 
 /** Goes the full way where a service manager waits for the pod, or has descriptors for it. */
-function checkEnvironment(s: Section, { stack }: Start): void {
+function checkEnvironment(s: Section, { envp }: Start): void {
   const at = slot("envp entry");
   const word = slot("variable");
   const same = slot("same");
   s.heading("no service manager that wants to be told");
-  s.compute("load", [stack], { store: at });
-  s.compute("shl", [at, 3], { store: at });
-  s.compute("add", [at, stack], { store: at });
-  s.compute("add", [at, 16], { store: at });
+  s.set(at, envp);
   s.label("environment: each");
   s.compute("load", [at], { store: word });
   s.when(word, 0, "environment: end");

@@ -21,19 +21,21 @@ const CANNOT_START = 126;
 /** Finds what the kernel left on the stack. */
 function readStack(s: Section): Start {
   const stack = slot("stack");
+  const envp = slot("envp");
   const auxv = slot("auxv");
   const word = slot("word of envp");
   s.compute("branchValue", [], { store: stack });
   s.heading("behind argc: argv, NULL, envp, NULL, auxv");
-  s.compute("load", [stack], { store: auxv });
-  s.compute("shl", [auxv, 3], { store: auxv });
-  s.compute("add", [auxv, stack], { store: auxv });
-  s.compute("add", [auxv, 16], { store: auxv });
+  s.compute("load", [stack], { store: envp });
+  s.compute("shl", [envp, 3], { store: envp });
+  s.compute("add", [envp, stack], { store: envp });
+  s.compute("add", [envp, 16], { store: envp });
+  s.set(auxv, envp);
   s.label("envp: each");
   s.compute("load", [auxv], { store: word });
   s.compute("add", [auxv, 8], { store: auxv });
   s.compute("let", [word], { branch: { when: "different", operand: 0, to: "envp: each" } });
-  return { stack, auxv };
+  return { stack, envp, auxv };
 }
 
 /** What a launcher is made for. */

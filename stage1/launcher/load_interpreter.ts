@@ -57,6 +57,8 @@ const PHDR = { type: 0, offset: 8, vaddr: 16, filesz: 32, memsz: 40 } as const;
 export interface Start {
   /** The stack pointer. */
   readonly stack: Slot;
+  /** The address of the first entry of envp. */
+  readonly envp: Slot;
   /** The address of the first entry of auxv. */
   readonly auxv: Slot;
 }

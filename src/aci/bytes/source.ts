@@ -92,6 +92,20 @@ export function bytesSource(name: string, bytes: Uint8Array, chunkSize = CHUNK_S
   };
 }
 
+/** The first bytes of a source: at least as many as wanted, unless it ends before. */
+export async function firstBytes(source: ByteSource, wanted: number): Promise<Uint8Array> {
+  let head = new Uint8Array(0);
+  while (head.length < wanted) {
+    const chunk = await source.read();
+    if (chunk === undefined) break;
+    const longer = new Uint8Array(head.length + chunk.length);
+    longer.set(head);
+    longer.set(chunk, head.length);
+    head = longer;
+  }
+  return head;
+}
+
 /**
  * A source put back together after its beginning was looked at.
  *

@@ -1,14 +1,34 @@
 /** Tells by the first bytes how an archive is compressed, and undoes it. Names and types are never trusted. */
 import { ArchiveError } from "../bytes/archive_error.ts";
-import { type ByteSource, prependedSource } from "../bytes/source.ts";
+import { type ByteSource, firstBytes, prependedSource } from "../bytes/source.ts";
 import { BLOCK_SIZE, checksumMatches } from "../tar/tar_field.ts";
 
 /** How an archive may be compressed. */
 export type Compression = "none" | "gzip" | "bzip2" | "xz" | "zstd";
 
+/** The bytes that each begins with. */
+export const MAGIC = {
+  gzip: [0x1f, 0x8b],
+  bzip2: [0x42, 0x5a, 0x68], // BZh
+  xz: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00],
+  zstd: [0x28, 0xb5, 0x2f, 0xfd],
+} as const;
+
+/** Bytes that are enough to tell them apart. */
+export const LONGEST_MAGIC = MAGIC.xz.length;
+
+/** Whether bytes begin with these. */
+export function beginsWith(bytes: Uint8Array, magic: readonly number[]): boolean {
+  return magic.every((byte, i) => bytes[i] === byte);
+}
+
+/** Whether an archive that begins so is compressed. */
+export function isCompressed(head: Uint8Array): boolean {
+  return Object.values(MAGIC).some((magic) => beginsWith(head, magic));
+}
+
 interface Codec {
-  readonly name: Compression;
-  readonly magic: readonly number[];
+  readonly name: keyof typeof MAGIC;
   /** Loads the decompressor, only when it is needed. */
   open(source: ByteSource): Promise<ByteSource>;
 }
@@ -16,22 +36,18 @@ interface Codec {
 const CODECS: readonly Codec[] = [
   {
     name: "gzip",
-    magic: [0x1f, 0x8b],
     open: async (source) => (await import("./gzip.ts")).gunzipped(source),
   },
   {
     name: "bzip2",
-    magic: [0x42, 0x5a, 0x68], // BZh
     open: async (source) => await (await import("./bzip2.ts")).bunzipped(source),
   },
   {
     name: "xz",
-    magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00],
     open: async (source) => await (await import("./xz.ts")).unxzed(source),
   },
   {
     name: "zstd",
-    magic: [0x28, 0xb5, 0x2f, 0xfd],
     open: async (source) => await (await import("./zstd.ts")).unzstded(source),
   },
 ];
@@ -55,7 +71,7 @@ export async function decompressed(
 async function sniffed(source: ByteSource) {
   const head = await firstBytes(source, BLOCK_SIZE);
   const whole = prependedSource(head, source);
-  const codec = CODECS.find((codec) => codec.magic.every((byte, i) => head[i] === byte));
+  const codec = CODECS.find(({ name }) => beginsWith(head, MAGIC[name]));
   if (codec !== undefined) {
     return Object.assign(await codec.open(whole), { compression: codec.name });
   }
@@ -66,17 +82,4 @@ async function sniffed(source: ByteSource) {
     );
   }
   return Object.assign(whole, { compression: "none" as const });
-}
-
-async function firstBytes(source: ByteSource, wanted: number): Promise<Uint8Array> {
-  let head = new Uint8Array(0);
-  while (head.length < wanted) {
-    const chunk = await source.read();
-    if (chunk === undefined) break;
-    const longer = new Uint8Array(head.length + chunk.length);
-    longer.set(head);
-    longer.set(chunk, head.length);
-    head = longer;
-  }
-  return head;
 }
