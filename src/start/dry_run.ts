@@ -105,7 +105,7 @@ async function planManifest(store: Store, request: RunRequest, host: HostOptions
   }
   await checkSystemCalls(request.apps);
   for (const { image } of request.apps) images.push(await planImage(store, image, host));
-  await checkWishes(request.apps, images.map(({ image }) => image));
+  await checkWishes(request.apps, images.map(({ image }) => image), { store, host });
   const manifest = podManifest(
     request,
     images.map(({ image }) => image),

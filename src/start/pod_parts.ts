@@ -147,7 +147,7 @@ async function askedPod(
     .catch((error) => {
       throw maybeArgument(request.apps, error);
     });
-  await checkWishes(request.apps, images);
+  await checkWishes(request.apps, images, { store, host, world });
   const manifest = podManifest(request, images, podEnvironment(request.pod));
   return { manifest, images, given: request.pod.volumes };
 }

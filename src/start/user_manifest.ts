@@ -42,7 +42,9 @@ export async function userManifest(
     await checkTrusted(store, image, app.image.id, host);
     images.push(image);
     // What the pod manifest itself says, somebody says who may.
-    if (app.app === undefined) await checkWishes([{ isolators: [] }], [image], true);
+    if (app.app === undefined) {
+      await checkWishes([{ isolators: [] }], [image], { store, host, userManifest: true });
+    }
     apps.push(completed(user, app, image, implicit));
   }
   const manifest = {

@@ -133,11 +133,20 @@ export function isTrusted({ masked, fingerprint }: KeyFile): boolean {
 
 /** Every file of the keystore, by scope: the root first, then prefixes in alphabetical order. */
 export function allKeyFiles(keystore: Keystore): KeyFile[] {
+  const directories = [keystore.system, keystore.local]
+    .map((config) => `${config}/trustedkeys/prefix.d`);
+  return [ROOT, ...scopesIn(directories)].flatMap((scope) => scopeFiles(keystore, scope));
+}
+
+/**
+ * The prefixes that have a directory below one of some directories, in alphabetical order.
+ *
+ * @throws {Failure} where a directory can't be read
+ */
+export function scopesIn(directories: readonly string[]): TrustScope[] {
   const prefixes = new Set<string>();
-  for (const config of [keystore.system, keystore.local]) {
-    collectPrefixes(`${config}/trustedkeys/prefix.d`, "", prefixes);
-  }
-  return [ROOT, ...[...prefixes].sort()].flatMap((scope) => scopeFiles(keystore, scope));
+  for (const directory of directories) collectPrefixes(directory, "", prefixes);
+  return [...prefixes].sort();
 }
 
 function collectPrefixes(directory: string, prefix: string, into: Set<string>): void {
@@ -157,12 +166,11 @@ function collectPrefixes(directory: string, prefix: string, into: Set<string>): 
   }
 }
 
-/** Directories from the configuration directory down to the scope's, each 0755 whatever the umask. */
-function makeScopeDirectory(keystore: Keystore, scope: TrustScope): string {
-  const directory = scopeDirectory(keystore.local, scope);
-  let made = keystore.local;
+/** Makes directories from the local configuration down to a scope's, each 0755 whatever the umask. */
+export function makeScopeDirectory(config: string, directory: string): string {
+  let made = config;
   Deno.mkdirSync(made, { recursive: true, mode: 0o755 });
-  for (const segment of directory.slice(keystore.local.length + 1).split("/")) {
+  for (const segment of directory.slice(config.length + 1).split("/")) {
     made += `/${segment}`;
     try {
       Deno.mkdirSync(made, { mode: 0o755 });
@@ -197,7 +205,8 @@ export function addKeyFile(
 ): string {
   try {
     const name = kind === "pem" ? fingerprint + PEM : fingerprint;
-    return writeKeyFile(makeScopeDirectory(keystore, scope), name, armoured);
+    const directory = scopeDirectory(keystore.local, scope);
+    return writeKeyFile(makeScopeDirectory(keystore.local, directory), name, armoured);
   } catch (error) {
     throw new Failure(`keystore ${keystore.local}: ${reason(error)}`, 254, { cause: error });
   }
@@ -229,7 +238,8 @@ export function revokeKeyFile(
   try {
     if (shipped) {
       const name = files.some(({ kind }) => kind === "pem") ? fingerprint + PEM : fingerprint;
-      writeKeyFile(makeScopeDirectory(keystore, scope), name, "");
+      const directory = scopeDirectory(keystore.local, scope);
+      writeKeyFile(makeScopeDirectory(keystore.local, directory), name, "");
       return local === undefined ? "masked" : "removed and masked";
     }
     if (local !== undefined) Deno.removeSync(local.path);

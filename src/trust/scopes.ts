@@ -25,3 +25,9 @@ export function scopeDirectory(config: string, scope: TrustScope): string {
   const trusted = `${config}/trustedkeys`;
   return scope === ROOT ? `${trusted}/root.d` : `${trusted}/prefix.d/${scope}`;
 }
+
+/** The directory of what is accepted for a scope, below one of the configuration directories. See accepted_wishes.ts. */
+export function acceptedDirectory(config: string, scope: TrustScope): string {
+  const accepted = `${config}/trustedkeys/accepted.d`;
+  return scope === ROOT ? `${accepted}/root.d` : `${accepted}/prefix.d/${scope}`;
+}

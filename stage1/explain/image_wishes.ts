@@ -38,7 +38,8 @@ export function wishesText(image: string, wishes: readonly Wish[], manifest: boo
   const or = flags === "" ? "" : `, which here means ${flags}`;
   const how = manifest
     ? 'to accept it, write the "app" section into the pod manifest'
-    : `accept it with --accept-isolators${or}`;
+    : `accept it with --accept-isolators${or}; ` +
+      "or for good with `rkt trust --prefix=NAME --accept-isolators`";
   return `image "${image}" asks for more than the default: ${asked}; ${how}`;
 }
 

@@ -60,7 +60,7 @@ export default async function add(invocation: Invocation): Promise<number> {
   const before = completeManifest(view);
   const request = addedAppRequest(app, policy, before.volumes);
   await checkSystemCalls(request.apps);
-  await checkWishes(request.apps, [image]);
+  await checkWishes(request.apps, [image], { store, host });
   const asked = withStreams(podManifest(request, [image], { inherited: [], fromFiles: [] }));
   const { manifest: added, fills } = imageVolumes(
     asked,

@@ -12,6 +12,8 @@ export const TRUST_COMMANDS: readonly Command[] = [
       "A key is a file or URL. Without one, keys are discovered by the prefix.",
       "Images in registries are signed by GnuPG or by cosign. The prefix for them is REGISTRY/NAME, like " +
       "quay.io/team; for Docker Hub docker.io/library/nginx.",
+      "With --accept-isolators, signed images of the prefix get what they ask for beyond the default, as " +
+      "with that flag of `rkt run`. Keys are then discovered only where none is trusted for the prefix yet.",
     ],
     flags: [
       {
@@ -28,6 +30,12 @@ export const TRUST_COMMANDS: readonly Command[] = [
         help: "A public key of cosign (PEM), for images in registries",
       },
       {
+        name: "accept-isolators",
+        kind: "switch",
+        help:
+          "Remember that images of the prefix get the capabilities, system calls and the like that they ask for",
+      },
+      {
         name: "skip-fingerprint-review",
         kind: "switch",
         help: "Don't ask whether the key is the right one",
@@ -40,14 +48,14 @@ export const TRUST_COMMANDS: readonly Command[] = [
     ],
     examples: [
       "rkt trust --prefix=example.com/app ./key.asc",
-      "rkt trust --prefix=quay.io/team --key=cosign.pub",
+      "rkt trust --prefix=example.com/flannel --accept-isolators",
     ],
     load: () => import("../trust/trust.ts"),
   },
   {
     name: "trust list",
     group: "Trust",
-    summary: "List trusted keys",
+    summary: "List trusted keys, and what is accepted of images",
     usage: "[flags]",
     flags: [NO_LEGEND, FORMAT],
     arguments: [0, 0],
@@ -57,16 +65,21 @@ export const TRUST_COMMANDS: readonly Command[] = [
   {
     name: "trust revoke",
     group: "Trust",
-    summary: "Trust a key no longer",
-    usage: "--prefix=PREFIX | --root FINGERPRINT",
+    summary: "Trust a key no longer, or accept no longer what images ask for",
+    usage: "--prefix=PREFIX | --root FINGERPRINT | --accept-isolators",
     flags: [
       { name: "prefix", kind: "text", value: "PREFIX", help: "No longer for this prefix" },
       { name: "root", kind: "switch", help: "No longer for all images" },
+      {
+        name: "accept-isolators",
+        kind: "switch",
+        help: "Take back what was accepted for the prefix, in place of a key",
+      },
     ],
-    arguments: [1, 1],
+    arguments: [0, 1],
     examples: [
       "rkt trust revoke --prefix=example.com 18ad5014c99ef7e3ba5f6ce950bdd3e0fc8a365e",
-      "rkt trust revoke --root 18ad5014c99ef7e3ba5f6ce950bdd3e0fc8a365e",
+      "rkt trust revoke --prefix=example.com/flannel --accept-isolators",
     ],
     load: () => import("../trust/trust_revoke.ts"),
   },

@@ -4,6 +4,7 @@ import { parseImageArgument, signatureLocation } from "../../fetch/image_argumen
 import type { SignedImage } from "../../fetch/signed_image.ts";
 import { readImageInfo, type Signer } from "../../store/image_info.ts";
 import { Store } from "../../store/store.ts";
+import { acceptanceFor } from "../../trust/accepted_wishes.ts";
 import { keyFilesFor, scopeText } from "../../trust/keystore.ts";
 import type { Invocation } from "../grammar/command.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
@@ -44,6 +45,10 @@ export default async function trustStatus({ args, flags, global }: Invocation): 
   for (const { file, key, state } of entries) {
     const who = `${file.fingerprint ?? file.path} ${key?.identities[0] ?? ""}`.trimEnd();
     printLine(`key:     ${who}: ${state}, for ${scopeText(file.scope)} (${file.origin})`);
+  }
+  const accepted = acceptanceFor(keystore, subject.name);
+  if (accepted !== undefined) {
+    printLine(`accepts: what it asks for beyond the default, for ${scopeText(accepted.scope)}`);
   }
   printLine(`verdict: ${trusted ? "trusted" : "not trusted"}: ${reason}`);
   return trusted ? 0 : 1;

@@ -1,3 +1,4 @@
+import { Failure } from "../../failure.ts";
 import { parseFingerprint } from "../../trust/fingerprint.ts";
 import { type Revocation, revokeKeyFile, scopeText } from "../../trust/keystore.ts";
 import type { Invocation } from "../grammar/command.ts";
@@ -10,12 +11,31 @@ const DONE: Readonly<Record<Revocation, string>> = {
   "removed and masked": "its file was removed, and the system's key is masked",
 };
 
-/** `rkt trust revoke`: a key no longer counts for a prefix, or for every image. */
-export default function trustRevoke({ args, flags, global }: Invocation): Promise<number> {
+const TAKEN_BACK: Readonly<Record<Revocation, string>> = {
+  removed: "the file was removed",
+  masked: "the system's decision is masked",
+  "removed and masked": "the file was removed, and the system's decision is masked",
+};
+
+/** `rkt trust revoke`: a key, or what was accepted, no longer counts for a prefix, or for every image. */
+export default async function trustRevoke({ args, flags, global }: Invocation): Promise<number> {
   const scope = trustScope(flags);
-  const fingerprint = parseFingerprint(args[0] ?? "");
   const keystore = { system: global.systemConfig, local: global.localConfig };
+  const [key] = args;
+  if (flags.on("accept-isolators")) {
+    if (key !== undefined) {
+      throw new Failure("either a FINGERPRINT or --accept-isolators is taken back at a time");
+    }
+    const { revokeAcceptance } = await import("../../trust/accepted_wishes.ts");
+    const done = TAKEN_BACK[revokeAcceptance(keystore, scope)];
+    printLine(`What images ask for is no longer accepted for ${scopeText(scope)}: ${done}`);
+    return 0;
+  }
+  if (key === undefined) {
+    throw new Failure("the FINGERPRINT of a key or --accept-isolators is needed");
+  }
+  const fingerprint = parseFingerprint(key);
   const revocation = revokeKeyFile(keystore, scope, fingerprint);
   printLine(`Key ${fingerprint} is no longer trusted for ${scopeText(scope)}: ${DONE[revocation]}`);
-  return Promise.resolve(0);
+  return 0;
 }
