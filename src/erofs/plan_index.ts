@@ -1,7 +1,8 @@
 /** Where everything of a tree stands in its index: the first of the two passes that write one. */
-import { S_IFLNK, S_IFMT, S_IFREG } from "../linux/constants.ts";
+import { S_IFLNK, S_IFMT } from "../linux/constants.ts";
 import { BLOCK_SIZE, CHUNK, DEVICE, DIRENT, INODE } from "./format.ts";
 import { DOT, DOT_DOT, type IndexTree, NONE, ROOT } from "./index_tree.ts";
+import { chunkBlock, type FileChunks, fileChunks, hasData } from "./tails.ts";
 
 /** The plan of an index. */
 export interface IndexPlan {
@@ -14,6 +15,8 @@ export interface IndexPlan {
   readonly directories: readonly PlannedDirectory[];
   /** Symbolic links whose targets are too long to stand behind the inode, and the block of each. */
   readonly longTargets: readonly (readonly [inode: number, block: number])[];
+  /** Files whose last piece is copied, because their archives end within a block. */
+  readonly tails: ReadonlyMap<number, Tail>;
   /** Of directories and long targets. */
   readonly firstBlocks: ReadonlyMap<number, number>;
   /** Bytes of each directory. */
@@ -29,21 +32,41 @@ export interface PlannedDirectory {
   readonly entries: Uint32Array;
 }
 
+/** A piece of a file that lies in the index. */
+export interface Tail extends FileChunks {
+  readonly copied: number;
+  /** Where it begins in the index. */
+  readonly block: number;
+  /** Where it begins in the archive, in bytes, and how many they are. */
+  readonly from: number;
+  readonly length: number;
+}
+
 /** The longest target that stands behind its inode, in one block with it. */
 const MAX_INLINE = BLOCK_SIZE - INODE.size;
 
-/** Plans the index of a tree. The root comes first, because its number has 16 bits only. */
-export function planIndex(tree: IndexTree): IndexPlan {
+/**
+ * Plans the index of a tree. The root comes first, because its number has 16 bits only.
+ *
+ * @param wholeBlocks how many blocks the archive of a device has, without one that it ends in
+ */
+export function planIndex(tree: IndexTree, wholeBlocks: (device: number) => number): IndexPlan {
   const children = childrenOf(tree);
   const nids = new Uint32Array(tree.inodeCount);
   const links = new Uint32Array(tree.inodeCount);
   const inodes = new Uint32Array(tree.inodeCount);
   const directories: PlannedDirectory[] = [];
   const longTargets: number[] = [];
+  const tails = new Map<number, FileChunks & { readonly copied: number }>();
   let count = 0;
   let end = DEVICE.at + tree.devices.length * DEVICE.size;
   const place = (inode: number) => {
-    const size = inodeSize(tree, inode);
+    const chunks = hasData(tree, inode)
+      ? fileChunks(tree, inode, wholeBlocks(tree.device(inode)))
+      : undefined;
+    const { copied } = chunks ?? {};
+    if (chunks !== undefined && copied !== undefined) tails.set(inode, { ...chunks, copied });
+    const size = inodeSize(tree, inode, chunks?.count ?? 0);
     let at = roundUp(end, INODE.unit);
     if (isSymlink(tree, inode)) {
       if (tree.size(inode) > MAX_INLINE) longTargets.push(inode);
@@ -70,7 +93,14 @@ export function planIndex(tree: IndexTree): IndexPlan {
     }
   }
   const blocksPlan = planBlocks(tree, directories, longTargets, Math.ceil(end / BLOCK_SIZE));
-  return { inodes: inodes.subarray(0, count), nids, links, directories, ...blocksPlan };
+  return {
+    inodes: inodes.subarray(0, count),
+    nids,
+    links,
+    directories,
+    ...blocksPlan,
+    ...planTails(tree, tails, blocksPlan.blocks),
+  };
 }
 
 type BlocksPlan = Pick<
@@ -103,17 +133,32 @@ function planBlocks(
   return { longTargets: targets, firstBlocks, directorySizes, blocks: block };
 }
 
+/** Gives copied pieces their blocks, behind all else. */
+function planTails(
+  tree: IndexTree,
+  tails: ReadonlyMap<number, FileChunks & { readonly copied: number }>,
+  first: number,
+): Pick<IndexPlan, "tails" | "blocks"> {
+  let block = first;
+  const planned = new Map<number, Tail>();
+  for (const [inode, chunks] of tails) {
+    const length = tree.size(inode) - chunks.copied * 2 ** chunks.bits;
+    const from = chunkBlock(tree, inode, chunks.copied, chunks.bits) * BLOCK_SIZE;
+    planned.set(inode, { ...chunks, block, from, length });
+    block += Math.ceil(length / BLOCK_SIZE);
+  }
+  return { tails: planned, blocks: block };
+}
+
 export function isSymlink(tree: IndexTree, inode: number): boolean {
   return (tree.mode(inode) & S_IFMT) === S_IFLNK;
 }
 
 /** Bytes of an inode with its attributes and what stands behind them. */
-function inodeSize(tree: IndexTree, inode: number): number {
+function inodeSize(tree: IndexTree, inode: number, chunks: number): number {
   const size = INODE.size + tree.xattrsSize(inode);
   if (isSymlink(tree, inode)) return tree.size(inode) > MAX_INLINE ? size : size + tree.size(inode);
-  const isData = (tree.mode(inode) & S_IFMT) === S_IFREG && tree.size(inode) > 0;
-  if (!isData) return size;
-  const chunks = tree.isChunked(inode) ? tree.chunks.get(tree.data(inode) + 1) : 1;
+  if (chunks === 0) return size;
   return roundUp(size, CHUNK.size) + chunks * CHUNK.size;
 }
 

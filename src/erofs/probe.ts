@@ -29,7 +29,7 @@ export function workingMethod(directory: string): MountMethod | undefined {
   target.archive("");
   target.create("file", file(TEXT.length, BLOCK_SIZE));
   const index = `${directory}/index`;
-  writeIndexFile(target.tree, index, () => archive.length);
+  writeIndexFile(target.tree, index, () => device);
   return METHODS.find((method) => works({ index, devices: [device] }, method));
 }
 

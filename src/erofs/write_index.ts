@@ -2,8 +2,7 @@
  * Writes the index of a tree: an EROFS image that holds names, inodes and attributes, and whose files' data lie in the
  * archives that the tree was made from. The same tree always gives the same bytes.
  */
-import { S_IFBLK, S_IFCHR, S_IFMT, S_IFREG } from "../linux/constants.ts";
-import { chunkBits } from "./chunks.ts";
+import { S_IFBLK, S_IFCHR, S_IFMT } from "../linux/constants.ts";
 import {
   BLOCK_BITS,
   BLOCK_SIZE,
@@ -32,29 +31,35 @@ import {
   planIndex,
   type PlannedDirectory,
 } from "./plan_index.ts";
+import { type Archives, chunkBlock, type FileChunks, fileChunks, hasData } from "./tails.ts";
 import { Window } from "./window.ts";
 
 /**
  * Writes an index.
  *
- * @param deviceSize bytes of an archive, by the ID that the tree's device has
+ * @param archives what the tree was made from
  * @param write takes the next bytes; they are valid during the call
  * @throws {TypeError} for a tree that is `unsupported`
  */
 export function writeIndex(
   tree: IndexTree,
-  deviceSize: (id: string) => number,
+  archives: Archives,
   write: (bytes: Uint8Array<ArrayBuffer>) => void,
 ): void {
   if (tree.unsupported !== undefined) throw new TypeError(tree.unsupported);
-  const plan = planIndex(tree);
+  const blocks = tree.devices.map(({ id }) => Math.floor(archives.size(id) / BLOCK_SIZE));
+  const plan = planIndex(tree, (device) => blocks[device - 1] ?? 0);
   const out = new Window(write);
-  writeSuper(tree, plan, out, deviceSize);
+  writeSuper(tree, plan, out, blocks);
   for (const inode of plan.inodes) writeInode(tree, plan, inode, out);
   for (const directory of plan.directories) writeDirectory(tree, plan, directory, out);
   for (const [inode, block] of plan.longTargets) {
     const at = tree.data(inode);
     out.bytes(block * BLOCK_SIZE, tree.bytes.subarray(at, at + tree.size(inode)));
+  }
+  for (const [inode, { block, from, length }] of plan.tails) {
+    const { id } = tree.devices[tree.device(inode) - 1] ?? { id: "" };
+    out.bytes(block * BLOCK_SIZE, archives.read(id, from, length));
   }
   out.finish(plan.blocks * BLOCK_SIZE);
 }
@@ -63,7 +68,7 @@ function writeSuper(
   tree: IndexTree,
   plan: IndexPlan,
   out: Window,
-  deviceSize: (id: string) => number,
+  deviceBlocks: readonly number[],
 ): void {
   const at = SUPER.at;
   const features = tree.devices.length === 0
@@ -78,9 +83,9 @@ function writeSuper(
   out.u32(at + SUPER.featureIncompat, features);
   out.u16(at + SUPER.extraDevices, tree.devices.length);
   out.u16(at + SUPER.deviceSlot, DEVICE.at / DEVICE.size);
-  tree.devices.forEach(({ id }, i) => {
+  deviceBlocks.forEach((blocks, i) => {
     const slot = DEVICE.at + i * DEVICE.size;
-    out.u32(slot + DEVICE.blocks, Math.ceil(deviceSize(id) / BLOCK_SIZE));
+    out.u32(slot + DEVICE.blocks, blocks);
     out.u32(slot + DEVICE.size - 4, 0);
   });
 }
@@ -90,9 +95,9 @@ function writeInode(tree: IndexTree, plan: IndexPlan, inode: number, out: Window
   const mode = tree.mode(inode);
   const type = mode & S_IFMT;
   const xattrs = tree.xattrs(inode);
-  const isData = type === S_IFREG && tree.size(inode) > 0;
+  const chunks = chunksOf(tree, plan, inode);
   const isInline = isSymlink(tree, inode) && !plan.firstBlocks.has(inode);
-  const layout = isData
+  const layout = chunks !== undefined
     ? EROFS_INODE_CHUNK_BASED
     : isInline
     ? EROFS_INODE_FLAT_INLINE
@@ -103,8 +108,8 @@ function writeInode(tree: IndexTree, plan: IndexPlan, inode: number, out: Window
   }
   out.u16(at + INODE.mode, mode);
   out.u64(at + INODE.bytes, plan.directorySizes.get(inode) ?? tree.size(inode));
-  if (isData) {
-    out.u16(at + INODE.union, EROFS_CHUNK_FORMAT_INDEXES | bitsOf(tree, inode) - BLOCK_BITS);
+  if (chunks !== undefined) {
+    out.u16(at + INODE.union, EROFS_CHUNK_FORMAT_INDEXES | chunks.bits - BLOCK_BITS);
   } else if (type === S_IFCHR || type === S_IFBLK) out.u32(at + INODE.union, tree.data(inode));
   else out.u32(at + INODE.union, plan.firstBlocks.get(inode) ?? 0);
   out.u32(at + INODE.number, inode + 1);
@@ -121,24 +126,34 @@ function writeInode(tree: IndexTree, plan: IndexPlan, inode: number, out: Window
   if (isInline) {
     const target = tree.data(inode);
     out.bytes(behind, tree.bytes.subarray(target, target + tree.size(inode)));
-  } else if (isData) writeChunks(tree, inode, out, Math.ceil(behind / CHUNK.size) * CHUNK.size);
+  } else if (chunks !== undefined) {
+    writeChunks(tree, plan, inode, out, Math.ceil(behind / CHUNK.size) * CHUNK.size);
+  }
 }
 
-/** Of a file in one piece, the chunk is as long as the file needs: then there is one only. */
-function bitsOf(tree: IndexTree, inode: number): number {
-  return tree.isChunked(inode) ? tree.chunks.get(tree.data(inode)) : chunkBits(tree.size(inode));
+/** How a file is divided; undefined for what has no data. */
+function chunksOf(tree: IndexTree, plan: IndexPlan, inode: number): FileChunks | undefined {
+  if (!hasData(tree, inode)) return undefined;
+  return plan.tails.get(inode) ?? fileChunks(tree, inode, Infinity);
 }
 
-function writeChunks(tree: IndexTree, inode: number, out: Window, at: number): void {
+function writeChunks(
+  tree: IndexTree,
+  plan: IndexPlan,
+  inode: number,
+  out: Window,
+  at: number,
+): void {
   const device = tree.device(inode);
-  const chunk = (number: number, block: number) => {
-    out.u16(at + number * CHUNK.size + CHUNK.device, device);
-    out.u32(at + number * CHUNK.size + CHUNK.block, block);
-  };
-  const data = tree.data(inode);
-  if (!tree.isChunked(inode)) return chunk(0, data);
-  const count = tree.chunks.get(data + 1);
-  for (let i = 0; i < count; i++) chunk(i, tree.chunks.get(data + 2 + i));
+  const tail = plan.tails.get(inode);
+  const { bits, count } = tail ?? fileChunks(tree, inode, Infinity);
+  for (let i = 0; i < count; i++) {
+    const isCopied = i === tail?.copied;
+    const chunk = at + i * CHUNK.size;
+    // Device 0 is the index.
+    out.u16(chunk + CHUNK.device, isCopied ? 0 : device);
+    out.u32(chunk + CHUNK.block, isCopied ? tail.block : chunkBlock(tree, inode, i, bits));
+  }
 }
 
 function writeDirectory(

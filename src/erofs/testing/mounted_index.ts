@@ -24,10 +24,17 @@ export async function mergedTree(image: ImageNode): Promise<IndexTree> {
   return target.tree;
 }
 
-/** The bytes of a tree's index. */
-export function indexBytes(tree: IndexTree, size: (id: string) => number): Uint8Array<ArrayBuffer> {
+/** The bytes of a tree's index over archives, by their IDs. */
+export function indexBytes(
+  tree: IndexTree,
+  archive: (id: string) => Uint8Array,
+): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array<ArrayBuffer>[] = [];
-  writeIndex(tree, size, (bytes) => parts.push(bytes.slice()));
+  const archives = {
+    size: (id: string) => archive(id).length,
+    read: (id: string, from: number, length: number) => archive(id).subarray(from, from + length),
+  };
+  writeIndex(tree, archives, (bytes) => parts.push(bytes.slice()));
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -55,7 +62,7 @@ export function mountTree(
     return path;
   });
   const index = `${directory}/index`;
-  Deno.writeFileSync(index, indexBytes(tree, (id) => archive(id).length));
+  Deno.writeFileSync(index, indexBytes(tree, archive));
   const path = `${directory}/mounted`;
   Deno.mkdirSync(path, { recursive: true });
   const mount = mountIndex({ index, devices }, method);

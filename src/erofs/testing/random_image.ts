@@ -189,7 +189,19 @@ export function randomLayer(
   const all = Array.from({ length: below(16) }, () => randomEntry(below, known, taken));
   for (const [path, kind] of taken) if (!path.includes(".wh.")) lower.set(path, kind);
   // Whiteouts are about lower layers only, wherever they stand.
-  return archive(...below(2) === 0 ? [...parts, ...all] : [...all, ...parts]);
+  const entries = below(2) === 0 ? [...parts, ...all] : [...all, ...parts];
+  return below(3) === 0 ? joined(...entries, unpadded(below)) : archive(...entries);
+}
+
+/** A last file without padding and without an end behind it, as umoci writes. */
+function unpadded(below: Below): Uint8Array {
+  const path = `rootfs/last${below(3)}`;
+  const whole = below(3) === 0
+    ? sparse(below, path)
+    : entry({ path }, bytes(below, one(below, [300_000, ...SIZES])));
+  let end = whole.length;
+  while (end > whole.length - 511 && whole[end - 1] === 0) end--;
+  return whole.subarray(0, end);
 }
 
 /** An archive of an image. One of many is damaged, or no image at all. */

@@ -3,7 +3,6 @@
  * whole as long as it is there, whatever becomes of the images.
  */
 import { layersOf, mergeLayers } from "../../aci/render.ts";
-import { BLOCK_SIZE } from "../../erofs/format.ts";
 import { IndexTarget } from "../../erofs/index_target.ts";
 import type { IndexTree } from "../../erofs/index_tree.ts";
 import { writeIndexFile } from "../../erofs/write_index_file.ts";
@@ -32,27 +31,14 @@ export function writeTreeIndex(
   if (tree.unsupported !== undefined) return false;
   Deno.mkdirSync(directory, { mode: 0o755 });
   try {
-    tree.devices.forEach(({ id }, i) => addDevice(archive(id), `${directory}/${i + 1}`));
+    tree.devices.forEach(({ id }, i) => Deno.linkSync(archive(id), `${directory}/${i + 1}`));
   } catch {
     Deno.removeSync(directory, { recursive: true });
     return false;
   }
-  writeIndexFile(tree, `${directory}/index.erofs`, (id) => Deno.statSync(archive(id)).size);
+  writeIndexFile(tree, `${directory}/index.erofs`, archive);
   syncDirectory(directory);
   return true;
-}
-
-/**
- * Puts an archive beside the index: a hard link, unless it ends within a block, as archives of some tools do that leave out the
- * padding at the end. The kernel reads whole blocks only, so such a one is copied and filled up.
- */
-function addDevice(archive: string, path: string): void {
-  const { size } = Deno.statSync(archive);
-  if (size % BLOCK_SIZE === 0) return Deno.linkSync(archive, path);
-  Deno.copyFileSync(archive, path);
-  using file = Deno.openSync(path, { write: true });
-  file.truncateSync(Math.ceil(size / BLOCK_SIZE) * BLOCK_SIZE);
-  file.syncSync();
 }
 
 /** Makes the tree of a graph as an index in a new directory; says whether that could be. */
