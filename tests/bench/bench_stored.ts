@@ -3,6 +3,8 @@
  *
  *     deno run -A tests/bench/bench_stored.ts [MEGABYTES=200] [ROUNDS=5]     needs root, dist/rkt
  */
+import { reported, verdict } from "../../scripts/bench/report.ts";
+import { median } from "../../scripts/bench/times.ts";
 import { Failure } from "../../src/failure.ts";
 import { extractTrees, makeRoot } from "../world/pod_world.ts";
 import { rkt } from "../world/rkt.ts";
@@ -58,8 +60,26 @@ async function round(directory: string, file: string, kind: typeof KINDS[number]
   }
 }
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
+/** How much of the time of an extracted image it may take. */
+const BUDGETS = { fetch: 0.5, "rm and gc": 0.05 } as const;
+/** How much longer than a later start the first one may take, in milliseconds. */
+const FIRST_START_BUDGET = 10;
+
+function printVerdicts(all: ReadonlyMap<string, readonly Times[]>): void {
+  const middle = (kind: typeof KINDS[number], what: keyof Times) =>
+    median((all.get(kind) ?? []).map((times) => times[what]));
+  for (
+    const [what, budget] of [["fetch", BUDGETS.fetch], ["rm and gc", BUDGETS["rm and gc"]]] as const
+  ) {
+    const found = middle("indexed", what) / middle("extracted", what);
+    console.log(
+      verdict(`${what} at most ${budget}× the extracted`, found.toFixed(3), found <= budget),
+    );
+  }
+  const more = middle("indexed", "first start") - middle("indexed", "later start");
+  const budget = `the first start at most ${FIRST_START_BUDGET} ms more than a later one`;
+  console.log(verdict(budget, `${more.toFixed(1)} ms`, more <= FIRST_START_BUDGET));
+}
 
 async function bench(megabytes: number, rounds: number): Promise<void> {
   const directory = Deno.makeTempDirSync({ prefix: "rkt-bench-" });
@@ -77,6 +97,7 @@ async function bench(megabytes: number, rounds: number): Promise<void> {
       const disk = median(times.map((t) => t.disk));
       console.log(`${kind.padEnd(10)} ${cells.join(", ")}, disk ${disk} MB`);
     }
+    printVerdicts(all);
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }
@@ -84,5 +105,5 @@ async function bench(megabytes: number, rounds: number): Promise<void> {
 
 if (import.meta.main) {
   const [megabytes = 200, rounds = 5] = Deno.args.map(Number);
-  await bench(megabytes, rounds);
+  await reported(() => bench(megabytes, rounds));
 }
