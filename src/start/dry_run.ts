@@ -49,15 +49,16 @@ export async function planRun(
   request: RunRequest,
   host: HostOptions,
 ): Promise<number> {
-  const { manifest, images } = await planManifest(store, request, host);
-  checkRunOptions(request.pod, manifest.apps.length, manifest.ports.length);
+  const { manifest: planned, images } = await planManifest(store, request, host);
+  checkRunOptions(request.pod, planned.apps.length, planned.ports.length);
   const kind = request.pod.overlay ? "overlay" : "copy";
   const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
   const paths: string[] = [];
   for (const { treeId, rendered } of images) {
     paths.push(rendered ? await podTree(store.dataDir, treeId) : "");
   }
-  const tree = (app: string) => paths[manifest.apps.findIndex(({ name }) => name === app)] ?? "";
+  const tree = (app: string) => paths[planned.apps.findIndex(({ name }) => name === app)] ?? "";
+  const manifest = await plannedUsers(planned, request, images, tree);
   const roots = { dataDir: store.dataDir, kind, tree } as const;
   const resolved = await resolvePod(manifest, roots, host.confinement);
   // Where there is no tree yet, as if it were extracted.
@@ -90,9 +91,22 @@ export async function planRun(
   ];
   // As runPod() adds them: with fewer steps all later ones would have other addresses.
   const used = images.map(({ image }) => absolute(image.blobPath));
-  const planned = { ...pod, entries, used, prepareLock: PREPARE_LOCK, privateUsers };
-  await show(planned, before, request.pod, host, manifest);
+  const whole = { ...pod, entries, used, prepareLock: PREPARE_LOCK, privateUsers };
+  await show(whole, before, request.pod, host, manifest);
   return 0;
+}
+
+/** The groups of users that flags name. They are in the image's files, so the tree has to be there. */
+async function plannedUsers(
+  manifest: PodManifest,
+  { apps }: RunRequest,
+  images: readonly PlannedImage[],
+  tree: (app: string) => string,
+): Promise<PodManifest> {
+  const isKnown = images.every(({ rendered }) => rendered);
+  if (!isKnown || apps.every(({ user }) => user === undefined)) return manifest;
+  const { flagUsers } = await import("./docker/flag_users.ts");
+  return flagUsers(manifest, apps, { tree });
 }
 
 async function planManifest(store: Store, request: RunRequest, host: HostOptions) {

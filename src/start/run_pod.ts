@@ -84,7 +84,7 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
       const { recordStart } = await import("./cache/record_start.ts");
       const { manifest } = parts;
       const worked = {
-        ...{ request, pod: planned, manifest, program: executable },
+        ...{ request, pod: planned, manifest, program: executable, fills: parts.fills },
         ...setUp.networks && { networks: setUp.networks },
       };
       const why = await recordStart(worked, host, world);
