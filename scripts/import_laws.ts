@@ -56,6 +56,12 @@ const LAWS: readonly Law[] = [
     only: [...TYPES, "src/cgroup"],
     instead: "stage1 knows a pod by stage1/pod.ts and its directory: write it there",
   },
+  { room: "src/identity", only: TYPES, instead: HAND_IN },
+  {
+    room: "src/metadata",
+    only: [...TYPES, "src/pod", "src/identity"],
+    instead: "the metadata service knows pods by their registration and their directory",
+  },
   { room: "src/cgroup", never: ["src/pod", "stage1"], instead: HAND_IN },
   {
     room: "src/store",

@@ -85,6 +85,7 @@ export async function planRun(
   const before = [
     ...images.flatMap(imageSteps),
     `    make ${pod.dataDirectory}/pods/embryo/UUID and lock it`,
+    ...request.pod.registers ? ["    register the pod with the metadata service"] : [],
     ...privateUsers === undefined ? [] : [
       `    make a user namespace with the host's users from ${privateUsers.shift} on, another range each time, as descriptor ${USER_NAMESPACE}`,
     ],

@@ -69,15 +69,19 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
     };
     const setUp = await setUpPod(described, pod.path, request.pod, host, parts.manifest, world);
     here = setUp.pod;
+    if (request.pod.registers) {
+      const { registered } = await import("./register_pod.ts");
+      here = await registered(here, parts.manifest, parts.rendered, parts.entries);
+    }
     if (here.sandbox) here = { ...here, etc: ownFiles(here.etc, world) };
     const planned: Pod = {
       ...here,
-      entries: parts.entries,
+      entries: here.entries.length > 0 ? here.entries : parts.entries,
       used: parts.rendered.map(({ image }) => absolute(image.blobPath)),
       prepareLock: PREPARE_LOCK,
     };
     const isFilled = parts.kind === "copy" || parts.fills.length > 0;
-    if (isFilled) await fillPod(store, pod, parts);
+    if (isFilled) await fillPod(store, pod, { ...parts, entries: planned.entries });
     const plan = podPlan(isFilled ? { ...planned, stage: "prepare", entries: [] } : planned);
     const executable = host.debug === undefined ? program(plan) : await programWithSymbols(plan);
     if (warnings.length === 0) { // they are to be said each time

@@ -41,8 +41,13 @@ export async function runPreparedPod(
   const name = rktAnnotationValue(manifest.annotations, "podName");
   if (name !== undefined) checkNameIsFree(host.dataDir, name);
   for (const warning of warnings) printNote(warning);
-  const { pod } = await setUpPod(here, claimed.path, options, host, manifest, new World());
+  const { pod: setUp } = await setUpPod(here, claimed.path, options, host, manifest, new World());
+  let pod = setUp;
   try {
+    if (options.registers) {
+      const { registeredAgain } = await import("./register_pod.ts");
+      pod = await registeredAgain(setUp, claimed.path, manifest);
+    }
     const plan = podPlan(pod);
     const executable = host.debug === undefined ? program(plan) : await programWithSymbols(plan);
     becomeSupervisor(executable, pod, claimed);

@@ -56,6 +56,9 @@ export function sandboxRequest(flags: Flags): RunRequest {
   const options = runOptions(flags);
   checkRunOptions(options, 0, flags.all("port").length);
   if (options.interactive) throw new Failure("--interactive is for a pod with an app");
+  if (options.registers) {
+    throw new Failure("--mds-register is not for pods whose apps come and go");
+  }
   const pod: PodRequest = {
     ...options,
     ...volumesAndPorts(flags),
@@ -139,6 +142,7 @@ export function runOptions(flags: Flags): RunOptions {
     hosts: parseHosts(flags.all("hosts-entry")),
     hostname: optional(filled(flags, "hostname"), "--hostname", parseHostname),
     interactive: flags.on("interactive"),
+    registers: flags.on("mds-register"),
     ipc: ipc(flags.text("ipc")),
     sharedMemory: sharedMemory(flags),
     dryRun: dryRun(flags),

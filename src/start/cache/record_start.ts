@@ -105,6 +105,7 @@ function whyNot({ request, pod, fills }: WorkedOut): string | undefined {
   if (asked.privateUsers && asked.network.kind === "networks") return "users and networks together";
   if (asked.privateUsers && fills.length > 0) return "volumes with files of an image, and users";
   if (asked.interactive) return "it is interactive";
+  if (asked.registers) return "it is registered with the metadata service each time";
   if (asked.inheritEnvironment || asked.environmentFiles.length > 0) {
     return "its environment is read at each start";
   }
