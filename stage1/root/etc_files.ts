@@ -15,7 +15,7 @@ import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
 import type { EtcFile, Pod, PodApp } from "../pod.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
-import { openTarget } from "./open_target.ts";
+import { openTarget } from "../steps/open_target.ts";
 
 /** The files, by their names in /etc. */
 function podFiles({ etc }: Pod): readonly (readonly [name: string, file: EtcFile])[] {

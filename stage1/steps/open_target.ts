@@ -1,5 +1,5 @@
 /** Opening the place in an app's root that something is mounted on, which may have to be made first. */
-import { OPEN_HOW_SIZE } from "../steps/mounts.ts";
+import { OPEN_HOW_SIZE } from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot, type Struct } from "../engine/plan.ts";
 
 /** How to open a place, and what to do where it is not as it should be. */
