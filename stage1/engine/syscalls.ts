@@ -144,6 +144,7 @@ export const OPERATIONS = {
   hash: -14,
   length: -15,
   leave: -16,
+  digest: -17,
 } as const;
 
 /** The name of an operation of the engine. */
@@ -167,6 +168,7 @@ export const OPERATION_ARGUMENTS = {
   hash: [3, 3],
   length: [1, 1],
   leave: [2, 2],
+  digest: [3, 3],
 } as const satisfies Record<OperationName, readonly [number, number]>;
 
 /** Whether a name is that of a system call, and not of an operation. */
