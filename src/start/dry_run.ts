@@ -31,6 +31,7 @@ import { STEP_REGISTER, stepAddresses } from "../../stage1/engine/symbols.ts";
 import { findingText, verify } from "../../stage1/engine/verify.ts";
 import type { Pod } from "../../stage1/pod.ts";
 import { newPrivateUsers, USER_NAMESPACE } from "../../stage1/root/private_users.ts";
+import { managerSteps } from "./manager/manager_steps.ts";
 import { podPlan } from "../../stage1/processes/pod_plan.ts";
 import { summary } from "../../stage1/explain/summary.ts";
 import type { StoredImage } from "../store/stored_image.ts";
@@ -170,7 +171,7 @@ export async function show(
   manifest: PodManifest,
 ): Promise<void> {
   const { pod, steps } = await withNetworks(described, options, host, manifest);
-  const plan = podPlan(pod);
+  const plan = podPlan(pod, await managerSteps(pod));
   const lines = [
     "# stage0: what rkt prepares (UUID stands for the pod's UUID)",
     ...before,

@@ -198,10 +198,15 @@ export async function checkSystemCalls(apps: readonly AppRequest[]): Promise<voi
   }
 }
 
+/** What a service manager tells the process that it has started, and no other: sd_notify(3), sd_listen_fds(3), systemd.exec(5). */
+const OF_MANAGER =
+  /^(NOTIFY_SOCKET|WATCHDOG_PID|WATCHDOG_USEC|LISTEN_FDS|LISTEN_PID|LISTEN_FDNAMES|LISTEN_PIDFDID|FDSTORE|CREDENTIALS_DIRECTORY)=/;
+
 /** What of the apps' environment comes from outside the images and flags. */
 export function podEnvironment(pod: PodRequest) {
   const inherited = pod.inheritEnvironment
-    ? originalEnvironment().filter((each) => /^[A-Za-z_][A-Za-z0-9_.-]*=/.test(each))
+    ? originalEnvironment()
+      .filter((each) => /^[A-Za-z_][A-Za-z0-9_.-]*=/.test(each) && !OF_MANAGER.test(each))
       .map((each) => parseAssignment(each, "--inherit-env"))
     : [];
   const fromFiles = pod.environmentFiles.flatMap((file) => readEnvironmentFile(file));

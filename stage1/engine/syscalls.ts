@@ -106,6 +106,7 @@ export const SYSCALLS = {
   sendto: call(44, 206, "fd", "pointer", "size", "MSG_", "pointer", "size"),
   setns: call(308, 268, "fd", "CLONE_"),
   setxattr: call(188, 5, "pointer", "pointer", "pointer", "size", "int"),
+  signalfd4: call(289, 74, "fd", "pointer", "size", "O_"),
   socket: call(41, 198, "=AF_", "SOCK_", "int"),
   socketpair: call(53, 199, "=AF_", "SOCK_", "int", "pointer"),
   statx: call(332, 291, "fd", "pointer", "AT_", "int", "pointer"),

@@ -50,7 +50,7 @@ function checkCaller(s: Section, { auxv }: Start): void {
 }
 
 /** Variables of a service manager that changes what a start does: with any of them it goes the full way. */
-const MANAGED = ["NOTIFY_SOCKET="];
+const MANAGED = ["NOTIFY_SOCKET=", "LISTEN_FDS="];
 
 /** Goes the full way where a service manager waits for the pod, or has descriptors for it. */
 function checkEnvironment(s: Section, { envp }: Start): void {

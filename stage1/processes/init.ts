@@ -26,6 +26,7 @@ import {
 import type { Pod, PodApp } from "../pod.ts";
 import { forkInit, leaveHostMounts } from "../root/private_users.ts";
 import { attachRoot, makePlaces, openRoot } from "../root/root.ts";
+import type { ManagerSteps } from "../manager/manager_steps.ts";
 import { leaveStreams } from "../output/streams.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { applySysctls } from "../root/sysctl.ts";
@@ -53,6 +54,7 @@ export function init(
   pod: Pod,
   supervisor: Supervisor,
   namespaces: number,
+  manager?: ManagerSteps,
 ): void {
   const { setup, spawn } = sections;
   let host: FromHost | undefined;
@@ -123,8 +125,9 @@ export function init(
 
   setup.goto("init ready");
 
-  for (const app of pod.apps) startApp(spawn, pod, app, supervisor.cgroups);
-  initLoop(sections, pod, statusDirectory, supervisor.cgroups, sandbox?.role, supervisor.notify);
+  for (const app of pod.apps) startApp(spawn, pod, app, supervisor.cgroups, manager);
+  const { cgroups, notify } = supervisor;
+  initLoop(sections, pod, statusDirectory, cgroups, sandbox?.role, notify, manager);
 }
 
 function openHost(setup: Section, pod: Pod): FromHost {

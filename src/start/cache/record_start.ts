@@ -100,6 +100,7 @@ function whyNot({ request, pod, fills }: WorkedOut): string | undefined {
   const { pod: asked, apps } = request;
   if (asked.podManifest !== undefined) return "a pod manifest is read at each start";
   if (pod.notifySocket !== undefined) return "a service manager waits for it";
+  if (pod.passed !== undefined) return "it has descriptors of a service manager";
   if (asked.sandbox) return "its apps come and go";
   // Their network namespace belongs to their own user namespace.
   if (asked.privateUsers && asked.network.kind === "networks") return "users and networks together";
