@@ -70,6 +70,9 @@ for (const method of ["file", "loop"] as const) {
           const made = Deno.statSync(`${path}/none/of`);
           assert.deepEqual([made.mode, made.uid, made.mtime?.getTime()], [0o40755, 0, 0]);
           assert.equal(Deno.readLinkSync(`${path}/long`).length, 3000);
+          const links = ["", "/d", "/none", "/none/of", "/none/of/these"]
+            .map((name) => Deno.statSync(path + name).nlink);
+          assert.deepEqual(links, [4, 2, 3, 3, 2]);
           const { mode, uid, gid } = Deno.statSync(`${path}/d`);
           assert.deepEqual([mode, uid, gid], [0o41777, 7, 8]);
           assert.throws(() => Deno.writeTextFileSync(`${path}/new`, ""), /Read-only/);

@@ -28,6 +28,14 @@ Deno.test("readRemoteRecord() gives what was written, and nothing of another URL
     await writeRemoteRecord(directory, record);
     assert.deepEqual(await readRemoteRecord(directory, url), record);
     assert.equal(await readRemoteRecord(directory, `${url}?`), undefined);
+    // Where the record of another URL lies in its place, it is none of this one.
+    const other = { ...record, url: "https://example.com/other.aci" };
+    const names = () => [...Deno.readDirSync(`${directory}/cas/remote`)].map(({ name }) => name);
+    const [own = ""] = names();
+    await writeRemoteRecord(directory, other);
+    const moved = names().find((name) => name !== own) ?? "";
+    Deno.renameSync(`${directory}/cas/remote/${moved}`, `${directory}/cas/remote/${own}`);
+    assert.equal(await readRemoteRecord(directory, url), undefined);
     const [file] = [...Deno.readDirSync(`${directory}/cas/remote`)];
     Deno.writeTextFileSync(`${directory}/cas/remote/${file?.name}`, '{"url":');
     assert.equal(await readRemoteRecord(directory, url), undefined);

@@ -142,6 +142,7 @@ for (
     ["a directory as whiteout", tar(directory(".wh.a")), /but a directory/],
     ["a name of 256 bytes", tar(file("x".repeat(256))), /over 255 bytes/],
     ["a layer that is cut", tar(file("a", "text")).subarray(0, 514), /ends too early/],
+    ["a file below 1,024 directories", tar(file(`${"d/".repeat(1024)}f`)), /is deeper than 1024/],
     ["a layer whose header is cut", tar(file("a")).subarray(0, 100), /ends too early/],
     ["no layer at all", new TextEncoder().encode("<html>".repeat(200)), /no tar header here/],
     ["a cut gzip", gzipSync(tar(file("a"))).subarray(0, 40), /gzip compression is damaged/],

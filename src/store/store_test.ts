@@ -73,6 +73,45 @@ Deno.test(
   }),
 );
 
+/** Notes, in order, when data of a file are synchronised and when something gets its name in the store. */
+async function diskOrder(act: () => Promise<unknown>): Promise<readonly string[]> {
+  const order: string[] = [];
+  const { syncDataSync } = Deno.FsFile.prototype;
+  const { renameSync } = Deno;
+  Deno.FsFile.prototype.syncDataSync = function () {
+    order.push(`${this.statSync().size} bytes`);
+    return syncDataSync.call(this);
+  };
+  Deno.renameSync = (from, to) => {
+    order.push(`${to}`.replace(/^.*\/cas\/(\w+)\/.*$/, "$1"));
+    return renameSync(from, to);
+  };
+  try {
+    await act();
+  } finally {
+    Deno.FsFile.prototype.syncDataSync = syncDataSync;
+    Deno.renameSync = renameSync;
+  }
+  return order;
+}
+
+for (const way of ["as an index", "extracted", "without its tree"]) {
+  Deno.test({
+    name: `importAci(): an archive is on the disk before it has its name, ${way}`,
+    ignore: Deno.uid() !== 0,
+    fn: inTemp(async (dir, store) => {
+      if (way === "extracted") extracting(store);
+      const file = testImage(dir, { name: "example.com/app", files: { "bin/app": "#!" } });
+      const { stdout } = new Deno.Command("gzip", { args: ["-dc", file] }).outputSync();
+      const order = await diskOrder(() =>
+        imported(store, file, { render: way !== "without its tree" })
+      );
+      const at = order.indexOf(`${stdout.length} bytes`);
+      assert.ok(at >= 0 && at < order.indexOf("blob"), order.join(", "));
+    }),
+  });
+}
+
 Deno.test({
   name: "importAci() makes an index of the tree, which is mounted when it is needed",
   ignore: Deno.uid() !== 0,

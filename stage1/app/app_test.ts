@@ -55,6 +55,14 @@ Deno.test("an app enters its own root, and leaves init's, before it is given any
   assert.deepEqual(after, [["umount2", ".", k.MNT_DETACH], ["chdir", "/"]]);
 });
 
+Deno.test("an app has a session of its own, apart from init's", () => {
+  const run = start();
+  const sessions = run.calls.flatMap(({ call }, i) => call === "setsid" ? [i] : []);
+  const [, own] = pair(sessions);
+  const [, pivot] = pair(run.calls.flatMap(({ call }, i) => call === "pivot_root" ? [i] : []));
+  assert.ok(own < pivot);
+});
+
 Deno.test("an app of root has the default capabilities, and those as its limit", () => {
   const run = start();
   const kept = CAPABILITIES.filter((name) => !dropped(run).includes(name));
@@ -222,6 +230,10 @@ Deno.test("an app signals its own processes only, where the kernel can tell them
   const calls = (run: Run) =>
     run.calls.filter(({ call }) => call === "landlock_create_ruleset").map(({ args }) => args[1]);
   assert.deepEqual(calls(start()), [24], "the structure of Linux 6.12");
+  const run = start();
+  const { args } = nth(run.calls, indexOf(run, "landlock_create_ruleset"));
+  const [, , , , scoped] = words(args, 0);
+  assert.equal(scoped, k.LANDLOCK_SCOPE_SIGNAL);
   const E2BIG = -7;
   const older = start(
     {},

@@ -43,7 +43,8 @@ Deno.test("init ends at once where the supervisor died before", () => {
 Deno.test("init can't be traced, and is no part of the caller's session", () => {
   const run = init(ONE);
   const first = indexOf(run, "clone", k.CLONE_NEWNS | k.SIGCHLD);
-  assert.ok(indexOf(run, "prctl", k.PR_SET_DUMPABLE, 0) < first);
+  const notDumpable = indexOf(run, "prctl", k.PR_SET_DUMPABLE, 0);
+  assert.ok(notDumpable >= 0 && notDumpable < first);
   assert.ok(indexOf(run, "setsid") > 0 && indexOf(run, "setsid") < first);
 });
 
@@ -66,6 +67,10 @@ Deno.test("init leaves the host's root, and its own is read-only, before it fork
   ];
   assert.deepEqual(steps, steps.toSorted((a, b) => a - b));
   assert.ok(steps.every((at) => at > 0));
+  const { args } = nth(run.calls, indexOf(run, "mount_setattr", k.AT_FDCWD, "/"));
+  const own = args[3];
+  assert.ok(own instanceof DataView);
+  assert.equal(own.getBigUint64(0, true), BigInt(k.MOUNT_ATTR_RDONLY));
 });
 
 Deno.test("init sets the host name, in bytes, and brings the loopback interface of its own net up", () => {

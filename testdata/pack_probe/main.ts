@@ -8,6 +8,8 @@ import { originalEnvironment, originalVariable } from "../../src/linux/environme
 export interface Report {
   readonly args: readonly string[];
   readonly environment: readonly string[];
+  /** The variables that Deno itself sees. */
+  readonly seenByDeno: Readonly<Record<string, string>>;
   readonly execPath: string;
   /** What each open descriptor below 3 leads to. */
   readonly standard: Readonly<Record<string, string>>;
@@ -29,6 +31,7 @@ if (Deno.args[0] === "features") {
 const report: Report = {
   args: Deno.args,
   environment: originalEnvironment(),
+  seenByDeno: Deno.env.toObject(),
   execPath: Deno.execPath(),
   standard: standardDescriptors(),
   maps: Deno.readTextFileSync("/proc/self/maps").split("\n").filter((line) => /[/[]/.test(line)),

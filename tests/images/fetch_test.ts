@@ -35,6 +35,35 @@ Deno.test("rkt fetch NAME: discovery, signature, store; then rkt knows it", () =
     assert.match(status.out, /verdict: trusted: signed by/);
   }));
 
+Deno.test("rkt fetch --store-only asks nobody, and --no-store asks though the store has it", () =>
+  inWorld(async (world) => {
+    world.trust();
+    const { requests } = world.site;
+    const url = world.url("example.com/app", "1.0");
+    for (const never of ["--store-only", "--pull-policy=never"]) {
+      for (const image of ["example.com/app:1.0", url]) {
+        const { code, err } = await world.rkt("fetch", never, image);
+        assert.equal(code, 254, err);
+        assert.match(err, /is not in the store, and --pull-policy=never/);
+      }
+    }
+    assert.equal(requests.length, 0);
+    assert.equal((await world.rkt("fetch", "example.com/app:1.0")).code, 0);
+    const before = requests.length;
+    for (const never of ["--store-only", "--pull-policy=never"]) {
+      for (const image of ["example.com/app:1.0", url]) {
+        const { code, err } = await world.rkt("fetch", never, image);
+        assert.equal(code, 0, err);
+      }
+    }
+    assert.equal(requests.length, before);
+    for (const always of ["--no-store", "--pull-policy=update"]) {
+      const asked = requests.length;
+      assert.equal((await world.rkt("fetch", always, "example.com/app:1.0")).code, 0);
+      assert.ok(requests.length > asked, always);
+    }
+  }));
+
 Deno.test("a DSA key is refused, and taken with --insecure-options=dsa", () =>
   inWorld(async (world) => {
     const key = world.gpg.key("Old <old@example.com>", "dsa2048");

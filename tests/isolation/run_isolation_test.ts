@@ -345,7 +345,7 @@ Deno.test("the soft limit of open files is 1024, the hard one the caller's", asy
 
 Deno.test("the app ignores nothing of what the caller ignores but SIGHUP, and holds nothing back", async () => {
   const env = ["--default-signal", "--ignore-signal=PIPE", "--ignore-signal=CHLD"];
-  const { stdout } = await new Deno.Command("env", {
+  const { code, stdout, stderr } = await new Deno.Command("env", {
     args: [
       ...env,
       "--ignore-signal=USR1",
@@ -357,6 +357,7 @@ Deno.test("the app ignores nothing of what the caller ignores but SIGHUP, and ho
     ]
       .concat(BOX, "--exec=/bin/cat", "--", "/proc/self/status"),
   }).output();
+  assert.deepEqual([code, text(stderr)], [0, ""]);
   const fields = processStatus(text(stdout));
   assert.equal(fields.get("SigBlk"), NONE);
   const ignored = BigInt(`0x${fields.get("SigIgn")}`);

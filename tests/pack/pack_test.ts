@@ -85,14 +85,20 @@ const HOSTILE_ENVIRONMENT = {
   NODE_EXTRA_CA_CERTS: "/nowhere",
   NODE_OPTIONS: "--no-such-option",
   NPM_CONFIG_REGISTRY: "nonsense",
+  npm_config_registry: "nonsense",
   OTEL_DENO: "true",
   SSLKEYLOGFILE: "/nowhere/keys",
 };
 
 Deno.test("a packed program ignores Deno's and Node's variables and knows them all the same", async () => {
-  const { environment } = await report([], { clearEnv: true, env: HOSTILE_ENVIRONMENT });
+  const run = { clearEnv: true, env: HOSTILE_ENVIRONMENT };
+  const { environment, seenByDeno } = await report([], run);
   const expected = Object.entries(HOSTILE_ENVIRONMENT).map(([name, value]) => `${name}=${value}`);
   deepStrictEqual(environment.toSorted(), expected.toSorted());
+  const reaching = Object.entries(HOSTILE_ENVIRONMENT).flatMap(([name, value]) =>
+    seenByDeno[name] === value ? [name] : []
+  );
+  deepStrictEqual(reaching, ["FOO"]);
 });
 
 Deno.test("a packed program prints nothing of its own on a terminal", async () => {

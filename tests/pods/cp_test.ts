@@ -1,6 +1,7 @@
 /** `rkt cp`: files between the host and apps that run, have run, or wait to be run. */
 import assert from "node:assert/strict";
 import { exists } from "../../src/linux/exists.ts";
+import { cstring, syscall, trySyscall } from "../../src/linux/syscall.ts";
 import { BOX, list, type Pod, podUuid, processStatus, World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
 import { only } from "../world/nth.ts";
@@ -158,22 +159,43 @@ Deno.test("cp sees the volumes of a running pod, and writes to a file that is on
   assert.deepEqual(list(volume), ["file", "new"]);
 });
 
+/** `struct vfs_cap_data` (include/uapi/linux/capability.h), revision 2: CAP_CHOWN, permitted and effective. */
+const CHOWN = new Uint8Array([1, 0, 0, 2, 1, ...Array(15).fill(0)]);
+const CAPABILITY = "security.capability";
+
+function setCapability(path: string): void {
+  const [file, name] = [cstring(path), cstring(CAPABILITY)];
+  syscall("set a file's capability", "setxattr", file, name, CHOWN, CHOWN.length, 0);
+}
+
+function capabilityOf(path: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(64);
+  const size = trySyscall("getxattr", cstring(path), cstring(CAPABILITY), bytes, bytes.length);
+  return size < 0 ? undefined : bytes.slice(0, size);
+}
+
 Deno.test("a copy from a pod has no setuid bits and no devices, and no link of it is followed", async () => {
   const host = hostDir();
   const { pod, uuid } = await start(
-    "busybox mkdir /out && busybox cp bin/busybox /out/su && busybox chmod 4755 /out/su && " +
+    "busybox mkdir /out && busybox cp bin/busybox /out/su && busybox chmod 6755 /out/su && " +
       "busybox ln -s /etc /out/etc && " +
       "busybox ln -s ../../../../../../../../etc /srv/up",
     IDLE,
   );
   await using _ = pod;
-  const disk = [`/proc/${pod.app}/root/out/disk`, "b", "254", "0"];
-  assert.equal((await new Deno.Command("mknod", { args: disk }).output()).code, 0);
+  const out = `/proc/${pod.app}/root/out`;
+  for (const [name, ...numbers] of [["disk", "b", "254", "0"], ["null", "c", "1", "3"]]) {
+    const args = [`${out}/${name}`, ...numbers];
+    assert.equal((await new Deno.Command("mknod", { args }).output()).code, 0);
+  }
+  setCapability(`${out}/su`);
+  assert.deepEqual(capabilityOf(`${out}/su`), CHOWN);
   const { code, stderr } = await world.rkt("cp", `${uuid}:/out`, host);
-  assert.deepEqual([code, stderr], [0, "cp: left out 1 device node(s)\n"]);
+  assert.deepEqual([code, stderr], [0, "cp: left out 2 device node(s)\n"]);
   assert.deepEqual(list(`${host}/out`), ["etc", "su"]);
   assert.equal(Deno.readLinkSync(`${host}/out/etc`), "/etc");
   assert.equal((Deno.statSync(`${host}/out/su`).mode ?? 0) & 0o7777, 0o755);
+  assert.equal(capabilityOf(`${host}/out/su`), undefined);
   // Below the app's root, links mean what they mean to the app.
   for (const path of ["/out/etc/passwd", "/srv/up/passwd", "/../../../etc/passwd"]) {
     await cp(`${uuid}:${path}`, `${host}/passwd`);

@@ -4,7 +4,7 @@ import { BOX, children, list, mountsBelow, Watch, World } from "../world/pod_wor
 import { type Outcome, RKT } from "../world/rkt.ts";
 import { runningPod } from "../world/running_pod.ts";
 import { nth } from "../world/nth.ts";
-import { until } from "../world/until.ts";
+import { until, within } from "../world/until.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -40,7 +40,8 @@ class Fed implements AsyncDisposable {
   /** Ends the input, and returns what came to rkt's own streams. */
   async end(): Promise<Outcome> {
     await this.#keys.close();
-    const { code, stdout, stderr } = await this.child.output();
+    const output = within(this.child.output(), 120, "the end of the pod");
+    const { code, stdout, stderr } = await output;
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     return { code, stdout: text(stdout), stderr: text(stderr) };
   }
@@ -98,7 +99,7 @@ Deno.test("what is logged does not come to the caller, and is there while the po
   assert.equal(await followed.line(), "second");
   assert.deepEqual(await pod.end(), { code: 0, stdout: "", stderr: "" });
   assert.equal(await followed.line(), "error");
-  assert.equal((await followed.child.status).code, 0);
+  assert.equal((await followed.ended()).code, 0);
   assert.equal(await logs(pod.uuid), "first\nsecond\nerror\n");
 });
 
@@ -260,7 +261,7 @@ Deno.test("a killed supervisor: the logger writes what is in the pipes, ends, an
   let count = 0;
   while (await followed.line() === "last words") count++;
   assert.equal(count, 1000);
-  assert.equal((await followed.child.status).code, 0);
+  assert.equal((await followed.ended()).code, 0);
 });
 
 /** The process of cat: the shell's child, or the shell itself where it has become that. */

@@ -1,5 +1,7 @@
 /** The life of pods, by the commands that people use. */
 import assert from "node:assert/strict";
+import { removeCgroupsSoon } from "../../src/pod/cgroups/pod_cgroups.ts";
+import { listPods } from "../../src/pod/directory/pod_directory.ts";
 import { testImage } from "../world/aci.ts";
 import { UNSIGNED } from "../world/pod_world.ts";
 import { RKT, rkt } from "../world/rkt.ts";
@@ -52,6 +54,7 @@ class Place implements AsyncDisposable {
       }
       await child.status;
     }
+    for (const pod of listPods(`${this.dir}/data`)) removeCgroupsSoon(pod);
     Deno.removeSync(this.dir, { recursive: true });
   }
 }

@@ -215,6 +215,9 @@ export class Lines {
   }
 }
 
+/** How long a pod may take for what it is waited for, in seconds. */
+const PATIENCE = 30;
+
 /** A pod that runs. */
 export class Pod implements AsyncDisposable {
   readonly #lines: Lines;
@@ -238,9 +241,14 @@ export class Pod implements AsyncDisposable {
     return only(children(this.init));
   }
 
-  /** The next line of the app's output; undefined at its end. */
+  /** The next line of the app's output; undefined at its end. Fails where none comes. */
   line(): Promise<string | undefined> {
-    return this.#lines.next();
+    return within(this.#lines.next(), PATIENCE, "a line of output, or its end");
+  }
+
+  /** How the process has ended. Fails where it does not. */
+  ended(): Promise<Deno.CommandStatus> {
+    return within(this.child.status, PATIENCE, "the end of a process");
   }
 
   /** Sends a signal to the supervisor. */

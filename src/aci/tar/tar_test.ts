@@ -198,6 +198,16 @@ Deno.test("TarParser refuses what cannot be right, and says where", () => {
     [/impossible size/, altered(header, [[FIELD.size, "\xff".repeat(12)]])],
     [/impossible size/, altered(header, [[FIELD.size, "\x80" + "\xff".repeat(11)]])],
     [/impossible owner/, altered(header, [[FIELD.uid, "-1"]])],
+    [/impossible owner/, altered(header, [[FIELD.uid, "\x80\0\0\0\xff\xff\xff\xff"]])],
+    [/impossible group/, altered(header, [[FIELD.gid, "\xff".repeat(8)]])],
+    [
+      /impossible device number/,
+      altered(header, [[FIELD.typeflag, "3"], [FIELD.size, "0"], [FIELD.major, "10000"]]),
+    ],
+    [
+      /impossible device number/,
+      altered(header, [[FIELD.typeflag, "4"], [FIELD.size, "0"], [FIELD.minor, "4000000"]]),
+    ],
     [/impossible mode/, altered(header, [[FIELD.mode, "zzz"]])],
     [/"f" at byte 0 has a type that no image may contain \("M"\)/, special("M", "", "f")],
     [/is a symlink, but has data/, altered(header, [[FIELD.typeflag, "2"]])],

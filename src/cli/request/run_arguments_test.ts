@@ -75,6 +75,13 @@ Deno.test("runRequest() reads everything an app can be told", () => {
   assert.deepEqual(caps.set, ["CAP_KILL", "CAP_CHOWN"]);
 });
 
+Deno.test("runRequest() reads the old flags of the pull policy, and refuses both at once", () => {
+  const policy = (...flags: string[]) => request(...flags, "a.aci").pod.pullPolicy;
+  assert.equal(policy("--store-only"), "never");
+  assert.equal(policy("--no-store"), "update");
+  assert.throws(() => policy("--store-only", "--no-store"), /exclude each other/);
+});
+
 Deno.test("runRequest() reads the pod's own flags", () => {
   const { pod } = request(
     ...["--set-env=A=1", "--set-env=B=", "--set-env-file=f", "--inherit-env", "--no-overlay"],

@@ -39,6 +39,8 @@ Deno.test("verifyStoredSignature() checks again what was verified, against the k
   await assert.rejects(again({}, keys, { now: later }), /expired on/);
   const digest = stored.digest.replace(/^./, (digit) => digit === "0" ? "1" : "0");
   await assert.rejects(again({ signers: [{ ...stored, digest }] }), /not the bytes that key/);
+  const stranger = { ...stored, fingerprint: "0".repeat(40) };
+  await assert.rejects(again({ signers: [stranger] }), /is not the one that was verified/);
   const other = new TextDecoder().decode(
     gpg.sign(bytes.subarray(1), key, { time: "20210101T000000" }),
   );

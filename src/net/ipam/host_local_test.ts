@@ -64,6 +64,26 @@ Deno.test(
   ),
 );
 
+/** The addresses that are taken in a directory. */
+const addressesIn = (directory: string): readonly string[] =>
+  [...Deno.readDirSync(directory)].map(({ name }) => name).filter((name) => parseIp(name)).sort();
+
+Deno.test(
+  "allocateHostLocal() gives back what it took where one of several sets has nothing left",
+  withPool({
+    ranges: [
+      [{ subnet: "10.0.0.0/24" }],
+      [{ subnet: "10.0.1.0/30", rangeStart: "10.0.1.2", rangeEnd: "10.0.1.2" }],
+    ],
+  }, (take, dir) => {
+    take("a");
+    const before = addressesIn(dir);
+    assert.deepEqual(before, ["10.0.0.2", "10.0.1.2"]);
+    assert.throws(() => take("b"), /all addresses of 10\.0\.1\.2-10\.0\.1\.2/);
+    assert.deepEqual(addressesIn(dir), before);
+  }),
+);
+
 const WRONG: readonly (readonly [JsonObject, string])[] = [
   [{}, "ipam.subnet: is missing, and there are no ranges"],
   [{ subnet: "10.0.0.1/24" }, "ipam.subnet: 10.0.0.1/24 is not a network; it is in 10.0.0.0/24"],

@@ -6,6 +6,7 @@ import {
   createPod,
   listPods,
   movePod,
+  NAME_FILE,
   openPod,
   type PodDirectory,
   type PodView,
@@ -165,6 +166,36 @@ Deno.test(
         (error) => error instanceof Failure && message.test(error.message),
       );
     }
+  }),
+);
+
+Deno.test(
+  "openPod() takes a name for the pod that is alive, else for the newest",
+  inTemp((dir) => {
+    const name = (pod: PodDirectory, seconds: number) => {
+      Deno.writeTextFileSync(`${pod.path}/${NAME_FILE}`, "web");
+      Deno.utimeSync(`${pod.path}/${NAME_FILE}`, seconds, seconds);
+    };
+    const ended = [3, 1, 2].map((seconds) =>
+      deadPod(dir, (pod) => {
+        name(pod, seconds);
+        pod.toPrepare();
+        pod.toRun();
+      })
+    );
+    assert.equal(openPod(dir, "web").uuid, ended[0]?.uuid);
+    {
+      using running = createPod(dir);
+      name(running, 0);
+      running.toPrepare();
+      running.toRun();
+      assert.equal(openPod(dir, "web").uuid, running.uuid);
+      using other = createPod(dir);
+      name(other, 0);
+      other.toPrepare();
+      assert.throws(() => openPod(dir, "web"), /2 pods are called "web"/);
+    }
+    assert.throws(() => openPod(dir, "nobody"), /no pod has that name/);
   }),
 );
 

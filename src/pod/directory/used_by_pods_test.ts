@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createPod } from "./pod_directory.ts";
+import { claimPod, createPod, openPod } from "./pod_directory.ts";
 import { usedByLivePods, usedByPods } from "./used_by_pods.ts";
 
 const IMAGE = `sha512-${"0".repeat(64)}`;
@@ -16,10 +16,21 @@ Deno.test("usedByPods() finds the trees and images of pods that run or will run"
       Deno.writeTextFileSync(`${pod.path}/stage1TreeStoreID`, "deps-sha512-stage1\n");
       const apps = [{ name: "a", image: { id: IMAGE } }];
       Deno.writeTextFileSync(`${pod.path}/pod`, JSON.stringify({ acKind: "PodManifest", apps }));
-      pod.toRun();
-      assert.deepEqual([...used.trees()].sort(), ["deps-sha512-app", "deps-sha512-stage1"]);
-      assert.equal(usedByLivePods(dataDir).trees().size, 2);
-      assert.deepEqual([...used.images()], [IMAGE]);
+      const check = (what: string) => {
+        const trees = ["deps-sha512-app", "deps-sha512-stage1"];
+        assert.deepEqual([...used.trees()].sort(), trees, what);
+        assert.deepEqual([...usedByLivePods(dataDir).trees()].sort(), trees, what);
+        assert.deepEqual([...used.images()], [IMAGE], what);
+      };
+      check("a pod that is being made");
+      pod.toPrepare();
+      check("a pod that is being prepared");
+      pod.toPrepared();
+      pod[Symbol.dispose]();
+      check("a prepared pod, which nobody holds");
+      using claimed = claimPod(dataDir, openPod(dataDir, pod.uuid));
+      claimed?.toRun();
+      check("a running pod");
     }
     // Without its lock the pod has exited: its trees stay until it is collected, its images may go.
     assert.equal(used.trees().size, 2);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { setCloseOnExec } from "../../linux/lock.ts";
+import { closeDescriptor, openDirectory, setCloseOnExec } from "../../linux/lock.ts";
 import { openProcess } from "../../linux/process.ts";
 import { createPod, openPod } from "../directory/pod_directory.ts";
 import { signalPod } from "./stop_pod.ts";
@@ -20,6 +20,16 @@ Deno.test("signalPod() sends a signal to the holder of the lock, and not to who 
     assert.equal(signalPod(dir, openPod(dir, pod.uuid), "SIGKILL"), false);
     using pinned = openProcess(innocent.pid);
     assert.ok(pinned?.alive);
+    // Who only has the directory open holds no lock.
+    const directory = openDirectory(pod.path);
+    setCloseOnExec(directory, false);
+    setCloseOnExec(pod.lockFd, true);
+    const reader = sleeper();
+    closeDescriptor(directory);
+    note(reader.pid);
+    assert.equal(signalPod(dir, openPod(dir, pod.uuid), "SIGKILL"), false);
+    reader.kill("SIGTERM");
+    assert.equal((await reader.status).signal, "SIGTERM", "it was alive until now");
     note(supervisor.pid);
     assert.equal(signalPod(dir, openPod(dir, pod.uuid), "SIGTERM"), true);
     assert.equal((await supervisor.status).signal, "SIGTERM");

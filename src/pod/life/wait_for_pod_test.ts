@@ -16,10 +16,14 @@ function inTemp(test: (dir: string) => Promise<void>): () => Promise<void> {
 
 const STATUS = "stage1/rootfs/rkt/status";
 
-/** Makes what init finds: a manifest with one app, and the directory of its status. */
-function fill(pod: PodDirectory): void {
+/** Makes what init finds: a manifest with some apps, and the directory of their status. */
+function fill(pod: PodDirectory, names: readonly string[] = ["app"]): void {
   Deno.mkdirSync(`${pod.path}/${STATUS}`, { recursive: true });
-  const manifest = { acKind: "PodManifest", acVersion: "0.8.11", apps: [{ name: "app" }] };
+  const manifest = {
+    acKind: "PodManifest",
+    acVersion: "0.8.11",
+    apps: names.map((name) => ({ name })),
+  };
   Deno.writeTextFileSync(`${pod.path}/pod`, JSON.stringify(manifest));
 }
 
@@ -52,6 +56,23 @@ Deno.test(
       assert.ok(ready);
       Deno.writeTextFileSync(`${pod.path}/${STATUS}/app-started`, "");
       assert.equal(await within(60_000, ready), true, seen);
+    }
+  }),
+);
+
+Deno.test(
+  "podReady() is false of a pod that ends before all of its apps have started",
+  inTemp(async (dir) => {
+    for (const started of [[], ["one"]]) {
+      const pod = createPod(dir);
+      fill(pod, ["one", "two"]);
+      pod.toRun();
+      for (const name of started) {
+        Deno.writeTextFileSync(`${pod.path}/${STATUS}/${name}-started`, "");
+      }
+      const ready = podReady(dir, openPod(dir, pod.uuid));
+      pod[Symbol.dispose]();
+      assert.equal(await within(60_000, ready), false, `${started}`);
     }
   }),
 );

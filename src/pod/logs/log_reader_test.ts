@@ -136,6 +136,9 @@ Deno.test("harmless() leaves colours and tabs, and shows what would do something
   const cases = [
     ["plain\ttext äö", "plain\ttext äö"],
     ["\u001b[1;31mred\u001b[0m", "\u001b[1;31mred\u001b[0m"],
+    ["\u001b[31mred", "\u001b[31mred\u001b[0m"],
+    ["\u001b[0;31mred", "\u001b[0;31mred\u001b[0m"],
+    ["\u001b[31mred\u001b[mplain", "\u001b[31mred\u001b[mplain"],
     ["\u001b]0;title\u0007", "\\x1b]0;title\\x07"],
     ["\u001b[2J\u001b[10A", "\\x1b[2J\\x1b[10A"],
     ["\u009b6n", "\\x9b6n"],
