@@ -38,10 +38,10 @@ export interface Pod {
   /** The command that removes the pod when it has ended, with the program's path in front; absent: it is kept. */
   readonly removal?: readonly string[] | undefined;
   readonly protectPaths: boolean;
-  /** How many descriptors a service manager has passed: from {@linkcode FIRST_PASSED} on (sd_listen_fds(3)). */
-  readonly passed?: number | undefined;
   /** Where a service manager hears of the pod's start and end: a path, or an abstract name behind `@` (sd_notify(3)). */
   readonly notifySocket?: string | undefined;
+  /** How its start and end are recorded; absent where they are not. */
+  readonly audit?: PodAudit | undefined;
   /** Where the cgroups of the pod and its apps are made; absent where there are none on this system. */
   readonly cgroups?: CgroupLocation | undefined;
   /** With users of its own; absent where its users are the host's. */
@@ -53,17 +53,33 @@ export interface Pod {
   readonly sandbox?: boolean | undefined;
 }
 
-/** The first of the descriptors that a service manager passes (sd_listen_fds(3), `SD_LISTEN_FDS_START`). */
-export const FIRST_PASSED = 3;
+/** How the supervisor records the pod's start and end: see stage1/processes/audit.ts. */
+export interface PodAudit {
+  readonly start: AuditRecord;
+  readonly end: AuditRecord;
+  /** Whether records go to systemd's journal. */
+  readonly journal: boolean;
+  /** Whether records go to the kernel's audit log, too; it drops them where it is off. */
+  readonly kernel: boolean;
+  /** The file that records are appended to. */
+  readonly file?: {
+    /** Absolute. */
+    readonly path: string;
+    /** Whether every record goes there, and not only what the journal does not take. */
+    readonly always: boolean;
+  } | undefined;
+  /** Whether the pod does not start where its start can't be recorded. */
+  readonly required: boolean;
+}
 
-/** What an app gets of the descriptors that a service manager has passed. */
-export interface PassedToApp {
-  /** Which of them, counted from 0; ascending. */
-  readonly numbers: readonly number[];
-  /** What they are called, in the same order; absent where the service manager has named none. */
-  readonly names?: readonly string[] | undefined;
-  /** Whether the app starts when there is something to read from one of them, such as a connection; else at once. */
-  readonly onDemand: boolean;
+/** A record, but for what the supervisor alone knows. */
+export interface AuditRecord {
+  /** Fields in the form of systemd's journal (systemd.io/JOURNAL_NATIVE_PROTOCOL). */
+  readonly fields: Uint8Array<ArrayBuffer>;
+  /** The last field: a record that is cut off has none. */
+  readonly last: string;
+  /** The text for the kernel's audit log: ASCII characters. */
+  readonly kernel: string;
 }
 
 /** Files in /etc; what is absent is left to volumes and images. */
@@ -164,19 +180,14 @@ export interface PodApp extends Command {
   readonly limits: Limits;
   /** Of each of its processes. */
   readonly processLimits: readonly ProcessLimit[];
-  /** Descriptors of a service manager. */
-  readonly passed?: PassedToApp | undefined;
   /** Event handlers, which run as root. */
   readonly preStart?: Command | undefined;
   readonly postStop?: Command | undefined;
 }
 
-/** Whether the app waits for something to read from a descriptor before it starts. */
-export const startsOnDemand = ({ passed }: PodApp): boolean => passed?.onDemand === true;
-
 /** Whether processes of the app may start while the pod runs, and not only at its start. */
 export function startsLater(app: PodApp): boolean {
-  return startsOnDemand(app) || app.lifecycle.restart.when !== "no" || app.preStart !== undefined ||
+  return app.lifecycle.restart.when !== "no" || app.preStart !== undefined ||
     app.postStop !== undefined;
 }
 

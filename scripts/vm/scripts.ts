@@ -19,6 +19,7 @@ export async function machineFiles(): Promise<AsyncDisposable & { readonly path:
   const script = `
     cp ${Deno.env.get("RKT") ?? `${ROOT}dist/rkt`} ${path}/rkt
     cp ${SCRIPTS}/lib.sh ${path}/lib.sh
+    cp ${ROOT}packaging/rkt.catalog ${path}/rkt.catalog
     mkdir -p ${root}/bin ${root}/etc
     cp "$(command -v busybox)" ${root}/bin/busybox
     gcc -static -O1 -o ${root}/bin/probe ${ROOT}testdata/probe/*.c

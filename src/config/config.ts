@@ -1,6 +1,6 @@
 /**
- * rkt's configuration: `*.json` files in `auth.d`, `paths.d` and `stage1.d` below the system's, the
- * local and the user's configuration directory (rkt, Documentation/configuration.md). What a later
+ * rkt's configuration: `*.json` files in `auth.d`, `paths.d`, `stage1.d` and `audit.d` below the system's,
+ * the local and the user's configuration directory (rkt, Documentation/configuration.md). What a later
  * directory says goes before what an earlier one says, value by value; one directory must not say
  * the same thing twice.
  */
@@ -29,6 +29,18 @@ export interface ConfigEntry {
   readonly path: string;
 }
 
+/** How configuration is read: who keeps note of it reads it by itself. */
+export interface ConfigFiles {
+  /** The names in a directory; undefined where there is none. */
+  names(directory: string): readonly string[] | undefined;
+  text(path: string): string;
+}
+
+const FILE_SYSTEM: ConfigFiles = {
+  names: namesIn,
+  text: (path) => Deno.readTextFileSync(path),
+};
+
 /** Files in a directory and bytes in a file: beyond this something is wrong. */
 const MAX_FILES = 1000;
 const MAX_FILE_BYTES = 1 << 20;
@@ -37,17 +49,19 @@ const MAX_FILE_BYTES = 1 << 20;
  * Reads the configuration.
  *
  * @param kinds what is wanted; other directories are not looked into. Default: everything
+ * @param files default: the file system's
  * @returns what counts, by kind and key
  * @throws {Failure} that names the file and the field that is wrong
  */
 export function readConfig(
   directories: ConfigDirectories,
-  kinds: readonly ConfigKind[] = ["auth", "dockerAuth", "paths", "stage1"],
+  kinds: readonly ConfigKind[] = ["auth", "dockerAuth", "paths", "stage1", "audit"],
+  files: ConfigFiles = FILE_SYSTEM,
 ): ConfigEntry[] {
   const merged = new Map<string, ConfigEntry>();
   const user = directories.user === undefined ? [] : [directories.user];
   for (const directory of [directories.system, directories.local, ...user]) {
-    for (const [id, entry] of readDirectory(directory, kinds)) merged.set(id, entry);
+    for (const [id, entry] of readDirectory(directory, kinds, files)) merged.set(id, entry);
   }
   return [...merged.values()];
 }
@@ -55,12 +69,13 @@ export function readConfig(
 function readDirectory(
   directory: string,
   kinds: readonly ConfigKind[],
+  files: ConfigFiles,
 ): Map<string, ConfigEntry> {
   const said = new Map<string, ConfigEntry>();
   const places = new Set(kinds.map((kind) => CONFIG_KINDS[kind].directory));
   for (const place of places) {
-    for (const path of jsonFiles(`${directory}/${place}`)) {
-      for (const entry of readFile(path, place)) {
+    for (const path of jsonFiles(`${directory}/${place}`, files)) {
+      for (const entry of readFile(path, place, files)) {
         const id = `${entry.kind} ${entry.key}`;
         const other = said.get(id);
         if (other !== undefined) {
@@ -77,29 +92,43 @@ function readDirectory(
 }
 
 /** The regular `*.json` files of a directory, by name; none where there is no such directory. */
-function jsonFiles(directory: string): string[] {
+function jsonFiles(directory: string, files: ConfigFiles): string[] {
+  const names = (files.names(directory) ?? []).filter((name) => name.endsWith(".json"));
+  if (names.length > MAX_FILES) throw new Failure(`${directory}: more than ${MAX_FILES} files`);
+  return names.toSorted().map((name) => `${directory}/${name}`).filter(isRegular);
+}
+
+function isRegular(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function namesIn(directory: string): string[] | undefined {
   const names: string[] = [];
   try {
-    for (const entry of Deno.readDirSync(directory)) {
-      if (entry.isFile && entry.name.endsWith(".json")) names.push(entry.name);
-      if (names.length > MAX_FILES) throw new Failure(`${directory}: more than ${MAX_FILES} files`);
+    for (const { name } of Deno.readDirSync(directory)) {
+      names.push(name);
+      if (names.length > 10 * MAX_FILES) break; // the caller says that they are too many
     }
+    return names;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    if (error instanceof Failure) throw error;
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw new Failure(`${directory}: ${error instanceof Error ? error.message : error}`, 254, {
       cause: error,
     });
   }
-  return names.sort().map((name) => `${directory}/${name}`);
 }
 
-function readFile(path: string, place: string): ConfigEntry[] {
+function readFile(path: string, place: string, files: ConfigFiles): ConfigEntry[] {
   try {
     if (Deno.statSync(path).size > MAX_FILE_BYTES) {
       throw new AppcError("", `larger than ${MAX_FILE_BYTES} bytes`);
     }
-    const file = parseJsonObject(Deno.readTextFileSync(path));
+    const file = parseJsonObject(files.text(path));
     const kind = configKind(file.rktKind, place);
     if (file.rktVersion !== "v1") {
       throw new AppcError("rktVersion", `${JSON.stringify(file.rktVersion)} is not "v1"`);

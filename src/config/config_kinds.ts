@@ -3,6 +3,7 @@ import { AppcError } from "../appc/error.ts";
 import {
   absolutePath,
   array,
+  boolean,
   filledString,
   type JsonObject,
   object,
@@ -11,7 +12,7 @@ import {
 } from "../appc/json_value.ts";
 
 /** `rktKind`. */
-export type ConfigKind = "auth" | "dockerAuth" | "paths" | "stage1";
+export type ConfigKind = "auth" | "dockerAuth" | "paths" | "stage1" | "audit";
 
 /** How rkt shows a server that it may ask for something. Sent over https only. */
 export type HttpCredentials =
@@ -34,8 +35,19 @@ export interface Stage1Choice {
   readonly location?: string;
 }
 
-/** What a file says about one key: credentials, a path, or a part of the stage1 choice. */
-export type ConfigValue = HttpCredentials | Stage1Choice | string;
+/** Where records of what happens go (docs/use/audit.md). */
+export interface AuditChoice {
+  /** Absent: to the journal, or a file where that can't be; and to the kernel's audit log. */
+  readonly to?: readonly AuditDestination[];
+  /** Whether what can't be recorded does not happen. */
+  readonly required?: boolean;
+}
+
+/** The journal of systemd, the file in the data directory, the kernel's audit log. */
+export type AuditDestination = "journal" | "file" | "kernel";
+
+/** What a file says about one key: credentials, a path, or a part of a choice. */
+export type ConfigValue = HttpCredentials | Stage1Choice | AuditChoice | string;
 
 interface ConfigFormat {
   readonly name: ConfigKind;
@@ -130,6 +142,27 @@ function stage1Location(value: unknown, at: string): string {
   );
 }
 
+const DESTINATIONS: readonly AuditDestination[] = ["journal", "file", "kernel"];
+
+function readAudit(file: JsonObject): [string, ConfigValue][] {
+  const to = optional(file.to, "to", (value, at) =>
+    array(value, at, (each, where) => {
+      const found = DESTINATIONS.find((name) => name === each);
+      if (found !== undefined) return found;
+      throw new AppcError(where, `${JSON.stringify(each)} is not journal, file or kernel`);
+    }));
+  const required = optional(file.required, "required", (value, at) => boolean(value, at, false));
+  // What is demanded with a word that nobody knows would not be demanded.
+  const unknown = Object.keys(file).find((key) =>
+    !["rktKind", "rktVersion", "to", "required"].includes(key)
+  );
+  if (unknown !== undefined) throw new AppcError(unknown, "is not to or required");
+  return [
+    ...to === undefined ? [] : [["to", { to }] as [string, ConfigValue]],
+    ...required === undefined ? [] : [["required", { required }] as [string, ConfigValue]],
+  ];
+}
+
 /** The kinds of files, by their name. */
 export const CONFIG_KINDS: Readonly<Record<ConfigKind, ConfigFormat>> = {
   auth: {
@@ -165,6 +198,12 @@ export const CONFIG_KINDS: Readonly<Record<ConfigKind, ConfigFormat>> = {
     name: "stage1",
     directory: "stage1.d",
     read: readStage1,
+    write: (_, value) => typeof value === "object" ? { ...value } : {},
+  },
+  audit: {
+    name: "audit",
+    directory: "audit.d",
+    read: readAudit,
     write: (_, value) => typeof value === "object" ? { ...value } : {},
   },
 };

@@ -1,6 +1,12 @@
 /** The configuration as the program uses it. */
-import { type ConfigDirectories, type ConfigEntry, readConfig } from "./config.ts";
 import {
+  type ConfigDirectories,
+  type ConfigEntry,
+  type ConfigFiles,
+  readConfig,
+} from "./config.ts";
+import {
+  type AuditChoice,
   CONFIG_KINDS,
   type ConfigKind,
   type HttpCredentials,
@@ -57,9 +63,20 @@ export function configuredStage1(directories: ConfigDirectories): Stage1Choice {
   return choice;
 }
 
+/** Reads where records of what happens go, and whether they have to. */
+export function configuredAudit(directories: ConfigDirectories, files?: ConfigFiles): AuditChoice {
+  let choice: AuditChoice = {};
+  for (const { value } of readConfig(directories, ["audit"], files)) {
+    if (typeof value === "object" && ("to" in value || "required" in value)) {
+      choice = { ...choice, ...value };
+    }
+  }
+  return choice;
+}
+
 /** The merged configuration as `rkt config` prints it: files that would say the same. */
 export function configJson(entries: readonly ConfigEntry[]): { stage0: object[] } {
-  const order: readonly ConfigKind[] = ["auth", "dockerAuth", "paths", "stage1"];
+  const order: readonly ConfigKind[] = ["auth", "dockerAuth", "paths", "stage1", "audit"];
   const stage0 = order.flatMap((kind) => {
     const of = entries.filter((entry) => entry.kind === kind);
     const head = { rktVersion: "v1", rktKind: kind };

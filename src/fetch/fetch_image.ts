@@ -18,6 +18,7 @@ import { forThisHost } from "./host_labels.ts";
 import { type ImageArgument, signatureLocation } from "./image_argument.ts";
 import type { PullPolicy } from "./pull_policy.ts";
 import { readRemoteRecord, writeRemoteRecord } from "./remote_record.ts";
+import { recordFetch } from "./record_fetch.ts";
 import { openSignature, type SignedImage } from "./signed_image.ts";
 import { whyUntrusted } from "./trust/trusted_image.ts";
 import { offerDiscoveredKeys } from "./trusted_keys.ts";
@@ -253,7 +254,7 @@ async function importImage(
     return signers;
   };
   try {
-    return await store.importAci(counted.source, {
+    const image = await store.importAci(counted.source, {
       verify,
       ...expected.image !== undefined && version === undefined && { latest: true },
       // Read after `verify`: a deferred signature is there only then.
@@ -261,6 +262,10 @@ async function importImage(
         return judge?.text;
       },
     });
+    const from = /^(?:\/|https?:)/.test(location) ? location : `${Deno.cwd()}/${location}`;
+    const otherwise = expected.id === undefined ? "nothing" : "its digest";
+    await recordFetch(session, image, from, otherwise);
+    return image;
   } catch (error) {
     if (error instanceof ArchiveError) await blameSignature(counted.source, judge);
     throw error;

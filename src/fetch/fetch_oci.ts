@@ -15,6 +15,7 @@ import type { StoredImage } from "../store/stored_image.ts";
 import { TempDirectory } from "../store/temp_directory.ts";
 import { exists } from "../linux/exists.ts";
 import type { FetchSession } from "./fetch_session.ts";
+import { recordFetch } from "./record_fetch.ts";
 import type { SignedImage } from "./signed_image.ts";
 import type { ImageArgument } from "./image_argument.ts";
 import { registryReference } from "./stored_reference.ts";
@@ -149,12 +150,15 @@ async function importFrom(session: FetchSession, wanted: Wanted): Promise<Stored
   const { source, title, references } = wanted;
   const bar = await imageBar(session, source.name);
   try {
-    return await session.settings.store.importOci(source, {
+    const image = await session.settings.store.importOci(source, {
       title,
       references,
       verify: (resolved) => judge(session, wanted, resolved),
       onLayer: bar.layer,
     });
+    const otherwise = wanted.pinned === undefined ? "nothing" : "its digest";
+    await recordFetch(session, image, source.name, otherwise);
+    return image;
   } finally {
     bar.end();
   }

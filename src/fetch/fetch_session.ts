@@ -1,4 +1,5 @@
 /** What the images of one command have in common when they are fetched: settings, connections, keys. */
+import type { AuditEvent } from "../audit/write_record.ts";
 import type { ConfigDirectories } from "../config/config.ts";
 import { httpCredentials } from "../config/settings.ts";
 import { Failure } from "../failure.ts";
@@ -43,6 +44,8 @@ export interface FetchSettings {
   readonly reviewKey: (question: KeyInQuestion) => Promise<boolean>;
   /** Tells a person what happened: lines without line feeds. */
   readonly message: (line: string) => void;
+  /** Records what is fetched, and what is decided about keys. Throws a {@linkcode Failure} where it has to and can't. */
+  readonly record?: (event: AuditEvent) => Promise<void>;
   /** Told more, for `--debug`. */
   readonly debug?: (line: string) => void;
   /** Starts the display of downloads. */

@@ -1,4 +1,5 @@
 /** Getting keys into the keystore: from files, URLs and discovery, each reviewed before it counts. */
+import type { KeyDecision } from "../audit/events.ts";
 import { discoverKeys } from "../discovery/discover.ts";
 import { Failure } from "../failure.ts";
 import {
@@ -57,6 +58,8 @@ export async function addKeys(session: FetchSession, options: AddKeysOptions): P
     for (const key of keys) {
       const agreed = options.skipReview || unasked ||
         await session.settings.reviewKey({ key, prefix: scope, location });
+      const by = options.skipReview ? "a flag" : unasked ? "https" : "a person";
+      await recordDecision(session, key, { prefix: scope, source: location, by, agreed });
       if (!agreed) throw new Failure(`key ${key.fingerprint} from ${location}: not trusted`);
       added.push(...await addKey(session, scope, key));
     }
@@ -73,6 +76,19 @@ export async function addKeys(session: FetchSession, options: AddKeysOptions): P
 function mayTrustUnasked(session: FetchSession, encrypted: boolean): boolean {
   const verified = !session.allows("tls") || session.allows("pubkey");
   return session.settings.trustKeysFromHttps && encrypted && verified;
+}
+
+/** Records a decision, before it counts. */
+async function recordDecision(
+  { settings: { record } }: FetchSession,
+  { fingerprint, identities }: PublicKey,
+  { agreed, ...how }: Pick<KeyDecision, "prefix" | "source" | "by"> & { readonly agreed: boolean },
+): Promise<void> {
+  if (record === undefined) return;
+  const { trustEvent } = await import("../audit/events.ts");
+  const [identity = ""] = identities;
+  const decision = agreed ? "trusted" : "refused";
+  await record(trustEvent({ decision, fingerprint, identity, ...how }));
 }
 
 /** Writes a key for a scope, and what it says of itself into its copies for other scopes. */
@@ -174,7 +190,10 @@ export async function offerDiscoveredKeys(session: FetchSession, name: string): 
       const { keys, encrypted } = await keysAt(client, location);
       const unasked = mayTrustUnasked(session, discovered.encrypted && encrypted);
       for (const key of keys) {
-        if (!unasked && !await reviewKey({ key, prefix: name, location })) continue;
+        const agreed = unasked || await reviewKey({ key, prefix: name, location });
+        const by = unasked ? "https" : "a person";
+        await recordDecision(session, key, { prefix: name, source: location, by, agreed });
+        if (!agreed) continue;
         for (const { scope, path } of await addKey(session, name, key)) {
           message(`added key ${key.fingerprint} for prefix "${scope}" at "${path}"`);
         }

@@ -13,6 +13,7 @@ export const O_WRONLY = 1;
 export const O_EXCL = 0o200;
 export const O_NOCTTY = 0o400;
 export const O_TRUNC = 0o1000;
+export const O_APPEND = 0o2000;
 export const O_NONBLOCK = 0o4000;
 export const O_ASYNC = 0o20000;
 export const O_PATH = 0o10000000;
@@ -48,12 +49,7 @@ export const RESOLVE_NO_XDEV = 1;
 export const RESOLVE_BENEATH = 8;
 export const RESOLVE_IN_ROOT = 16;
 
-// include/linux/fs.h: for utimensat(2)
-export const UTIME_NOW = 0x3fffffff;
-export const UTIME_OMIT = 0x3ffffffe;
-
 // include/uapi/linux/mount.h
-export const MS_BIND = 0x1000;
 export const MS_REC = 0x4000;
 export const MS_MOVE = 0x2000;
 export const MS_PRIVATE = 0x40000;
@@ -200,6 +196,10 @@ export const SCM_RIGHTS = 1;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_CMSG_CLOEXEC = 0x40000000;
 export const SHUT_RD = 0;
+
+// include/uapi/linux/{audit,netlink}.h
+export const AUDIT_USER = 1005;
+export const NLM_F_REQUEST = 1;
 
 // include/uapi/asm-generic/ioctls.h
 export const TCGETS = 0x5401;

@@ -60,6 +60,7 @@ export const IFF_UP = 1;
 // include/uapi/linux/netlink.h
 export const NETLINK_ROUTE = 0;
 export const NETLINK_SOCK_DIAG = 4;
+export const NETLINK_AUDIT = 9;
 export const NETLINK_NETFILTER = 12;
 
 // include/uapi/linux/openat2.h, include/uapi/linux/stat.h

@@ -9,6 +9,7 @@ const UUID = "01234567-89ab-cdef-0123-456789abcdef";
 const HOST: HostOptions = {
   dataDir: "/var/lib/rkt",
   localConfig: "/etc/rkt",
+  config: { system: "/usr/lib/rkt", local: "/etc/rkt" },
   configuration: [],
   confinement: { allCapabilities: false, allSystemCalls: false },
   protectPaths: true,

@@ -1,3 +1,4 @@
+import type { ConfigDirectories } from "../config/config.ts";
 import type { FetchSettings } from "../fetch/fetch_session.ts";
 import type { Store } from "../store/store.ts";
 import type { Confinement } from "../pod/make/resolved_pod.ts";
@@ -8,6 +9,8 @@ export interface HostOptions {
   readonly dataDir: string;
   /** The administrator's configuration: `net.d` is in it. */
   readonly localConfig: string;
+  /** Where configuration is read from. */
+  readonly config: ConfigDirectories;
   /** Directories whose files have a say in the start, and in the data directory. */
   readonly configuration: readonly string[];
   /** Which parts of the apps' confinement are switched off. */

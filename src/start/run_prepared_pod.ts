@@ -14,10 +14,9 @@ import { describePod } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
 import { podCgroups } from "./pod_cgroups.ts";
 import { raiseFileLimit, withFileLimit } from "./host/open_files.ts";
-import { managerSteps } from "./manager/manager_steps.ts";
-import { passToApps, takePassed } from "./manager/pass_descriptors.ts";
 import { checkRunOptions, type RunOptions } from "./request.ts";
 import { checkLimits, setUpPod, takeDownPod } from "./set_up_pod.ts";
+import { Store } from "../store/store.ts";
 import { World } from "./world.ts";
 import { unsupportedIsolators } from "./warn_unsupported_isolators.ts";
 
@@ -30,7 +29,9 @@ export async function runPreparedPod(
   if (options.dryRun) {
     const { show } = await import("./dry_run.ts");
     const { pod, manifest } = await described(view, options, host);
-    await show(pod, [`    claim the prepared pod by its lock`], options, host, manifest);
+    const { withAudit } = await import("./audit_pod.ts");
+    const recorded = await withAudit(pod, manifest, new Store(host.dataDir), host, new World());
+    await show(recorded, [`    claim the prepared pod by its lock`], options, host, manifest);
     return 0;
   }
   checkKernel();
@@ -43,19 +44,17 @@ export async function runPreparedPod(
   const name = rktAnnotationValue(manifest.annotations, "podName");
   if (name !== undefined) checkNameIsFree(host.dataDir, name);
   for (const warning of warnings) printNote(warning);
-  const { pod: setUp } = await setUpPod(here, claimed.path, options, host, manifest, new World());
-  let pod = setUp;
+  const world = new World();
+  const { pod: setUp } = await setUpPod(here, claimed.path, options, host, manifest, world);
   try {
-    if (options.registers) {
-      const { registeredAgain } = await import("./register_pod.ts");
-      pod = await registeredAgain(setUp, claimed.path, manifest);
-    }
-    const plan = podPlan(pod, await managerSteps(pod));
+    const { RECORDER, withAudit } = await import("./audit_pod.ts");
+    const pod = await withAudit(setUp, manifest, new Store(host.dataDir), host, world);
+    const plan = podPlan(pod, RECORDER);
     const executable = host.debug === undefined ? program(plan) : await programWithSymbols(plan);
     becomeSupervisor(executable, pod, claimed);
   } catch (error) {
     const { cleanUp } = await import("../linux/clean_up.ts");
-    const left = await cleanUp(() => takeDownPod(pod, claimed.path, host));
+    const left = await cleanUp(() => takeDownPod(setUp, claimed.path, host));
     for (const line of left) printNote(`run-prepared: left to \`rkt gc\`: ${line}`);
     throw error;
   }
@@ -64,11 +63,7 @@ export async function runPreparedPod(
 /** The pod as it is to run here. Its directory is complete. */
 async function described(view: PodView, options: RunOptions, host: HostOptions) {
   const files = options.dryRun ? undefined : raiseFileLimit();
-  const passed = options.dryRun ? [] : await takePassed();
-  const { manifest, apps: resolved } = await passToApps(
-    passed,
-    await resolvedPod(host.dataDir, view, host.confinement),
-  );
+  const { manifest, apps: resolved } = await resolvedPod(host.dataDir, view, host.confinement);
   const apps = withFileLimit(resolved, files);
   checkRunOptions(options, apps.length, manifest.ports.length);
   const privateUsers = privateUsersOf(view);
@@ -78,7 +73,6 @@ async function described(view: PodView, options: RunOptions, host: HostOptions) 
     ...describePod(options, host, view.uuid, cgroups, manifest),
     privateUsers,
     stage: "prepared",
-    ...passed.length > 0 && { passed: passed.length },
   };
   const warnings = [...unsupportedIsolators(manifest, apps, "run-prepared"), ...cgroups.warnings];
   return { pod, manifest, warnings };

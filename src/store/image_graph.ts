@@ -93,12 +93,11 @@ class Walk {
     if (!isOciImageId(key)) {
       return { id: key, open: () => fileSource(blobPath), pathWhitelist, dependencies };
     }
-    const { ociAci, ociEntries } = await import("./oci/oci_aci.ts");
-    const { dataDir } = this.#store;
+    const { ociAci } = await import("./oci/oci_aci.ts");
     return {
       id: key,
-      open: () => ociAci(dataDir, image),
-      converted: { entries: () => ociEntries(dataDir, image) },
+      open: () => ociAci(this.#store.dataDir, image),
+      converted: true,
       pathWhitelist,
       dependencies: [],
     };

@@ -5,6 +5,9 @@ import { type Section, type Slot, slot, struct } from "../engine/plan.ts";
 /** Where journald listens for streams. */
 export const JOURNAL_SOCKET = "/run/systemd/journal/stdout";
 
+/** Where journald takes entries. */
+export const JOURNAL_ENTRIES = "/run/systemd/journal/socket";
+
 /** `LOG_INFO` of syslog(3). */
 const INFO = 6;
 

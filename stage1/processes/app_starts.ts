@@ -18,6 +18,7 @@ import {
   TIMER,
   UNSTARTED,
 } from "./init_state.ts";
+import { type Notify, sayReady } from "./notify.ts";
 import { EXIT_FAILURE } from "../engine/abort.ts";
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, instructionAt, slot } from "../engine/plan.ts";
@@ -25,7 +26,7 @@ import { unlessRanOut } from "./timers.ts";
 
 /** Goes through all apps, and starts what is to be started; when the pod stops, that is nothing but post-stops. */
 export function reconcile(loop: Loop): void {
-  const { steps, table, restarts, handlers, role, onDemand } = loop;
+  const { steps, table, restarts, handlers, role } = loop;
   steps.heading("init: see which apps are to start");
   steps.label("reconcile");
   steps.set(AGAIN, 0);
@@ -40,7 +41,6 @@ export function reconcile(loop: Loop): void {
     steps.label("to start");
     if (handlers) steps.when(PHASE_OF, PHASE.stopped, "start post-stop");
     steps.when(STOPPING, 1, "never started");
-    if (onDemand !== undefined) steps.when(PHASE_OF, PHASE.dormant, next);
     if (handlers) steps.when(PHASE_OF, PHASE.prepared, "start main");
     if (restarts) steps.when(PHASE_OF, PHASE.resting, "rested");
     mayStart(loop, next);
@@ -106,20 +106,19 @@ function cloneApp({ steps, table, cgroups, role }: Loop): void {
 }
 
 /** Says once that every app has started. */
-function countStart({ steps, table, notify, manager }: Loop): void {
-  if (notify === undefined) return;
+function countStart({ steps, table }: Loop, notify: Notify): void {
   table.when(steps, APP, "settled", 1, "counted");
   steps.compute("sub", [UNSTARTED, 1], {
     store: UNSTARTED,
     branch: { when: "different", operand: 0, to: "counted" },
   });
-  manager?.sayReady(steps, notify);
+  sayReady(steps, notify);
   steps.label("counted");
 }
 
 /** Makes the processes of apps. */
 export function startProcess(loop: Loop): void {
-  const { steps, table, restarts, handlers, role } = loop;
+  const { steps, table, restarts, handlers, role, notify } = loop;
   if (table.apps.length === 0) return;
   const entry = slot("where it begins");
   const nextPhase = slot("phase to come");
@@ -158,7 +157,7 @@ export function startProcess(loop: Loop): void {
       branch: { when: "different", operand: PHASE.running, to: "resume" },
     });
   }
-  countStart(loop);
+  if (notify !== undefined) countStart(loop, notify);
   table.put(steps, APP, "settled", 1);
   if (restarts) {
     table.when(steps, APP, "restart", RESTART.no, "not again");

@@ -25,10 +25,10 @@ import {
   outputEnded,
   startOutput,
 } from "../output/output.ts";
-import type { Pod } from "../pod.ts";
+import type { Pod, PodAudit } from "../pod.ts";
 import { makePodDirectory } from "../steps/pod_directory.ts";
 import type { Terminals } from "../output/streams.ts";
-import type { ManagerSteps, Notify } from "../manager/manager_steps.ts";
+import { type Notify, openNotify, passReady, tell, WAITED_FOR_TO_NOTIFY } from "./notify.ts";
 import { removePod } from "./removal.ts";
 import {
   closeTerminal,
@@ -37,6 +37,13 @@ import {
   startRelay,
   type Terminal,
 } from "../output/terminal.ts";
+
+/** Makes the steps that record the pod's start and end: see audit.ts. */
+export interface Recorder {
+  recordStart(steps: Section, audit: PodAudit): void;
+  /** @param code where the pod's status is */
+  recordEnd(steps: Section, audit: PodAudit, code: Slot): void;
+}
 
 /** What the supervisor hands on to init. */
 export interface Supervisor {
@@ -56,21 +63,23 @@ export interface Supervisor {
  * The supervisor's part of the plan until init is made, and its loop.
  *
  * @param namespaces the `CLONE_NEW*` flags of the pod
+ * @param recorder for a pod that is recorded
  */
 export function supervise(
   { setup, resident, waiting }: Sections,
   pod: Pod,
   namespaces: number,
-  manager?: ManagerSteps,
+  recorder?: Recorder,
 ): Supervisor {
   const pid = slot("self");
   const alive = slot("supervisor");
   const init = zeroSlot("init");
-  const waitedFor = (pod.notifySocket === undefined ? undefined : manager?.waitedFor) ?? WAITED_FOR;
+  const waitedFor = pod.notifySocket === undefined ? WAITED_FOR : WAITED_FOR_TO_NOTIFY;
   setup.heading("supervisor: this process, in the caller's namespaces");
   findTitle(setup);
   setup.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-supervisor"]);
   undoInheritance(setup, waitedFor);
+  if (pod.audit !== undefined) recorder?.recordStart(setup, pod.audit);
   makePodDirectory(setup, pod);
   const cgroups = makeCgroups(setup, pod);
   setup.heading("supervisor: the pod");
@@ -80,7 +89,7 @@ export function supervise(
   const output = openOutput(setup, pod);
   const notify = pod.notifySocket === undefined
     ? undefined
-    : manager?.openNotify(setup, pod.notifySocket, pid);
+    : openNotify(setup, pod.notifySocket, pid);
   if (pod.privateUsers !== undefined) spawnIntermediate(setup, init);
   else {
     setup.must("make the pod's namespaces and init", "clone", [
@@ -94,7 +103,6 @@ export function supervise(
   }
   setup.heading("supervisor: the pod is on its way");
   leaveNamespaceToInit(setup, pod);
-  manager?.leavePassed(setup, pod);
   leaveAppCgroups(setup, cgroups);
   if (notify !== undefined) setup.attempt("leave the pipe to init", "close", [notify.sender]);
   startOutput(setup, pod, output, init);
@@ -108,20 +116,22 @@ export function supervise(
     setup.attempt("let go of the output", "close", [1]);
     setup.goto("supervise");
   }
-  loop(resident, waiting, {
+  loop(
+    resident,
+    waiting,
     init,
-    stopTimeout: pod.stopTimeout,
+    pod.stopTimeout,
     output,
-    cleanUp: () => {
+    (code) => {
+      if (pod.audit !== undefined) recorder?.recordEnd(resident, pod.audit, code);
       tearDownNetwork(resident, pod);
       removeCgroups(resident, pod, cgroups);
       removePod(resident, pod);
     },
     waitedFor,
     notify,
-    manager,
     terminal,
-  });
+  );
   if (terminal !== undefined) relay(resident, terminal, { pid, alive });
   return {
     init,
@@ -133,21 +143,17 @@ export function supervise(
   };
 }
 
-/** What the supervisor's loop is about. */
-interface Supervised {
-  readonly init: Slot;
-  readonly stopTimeout: number;
-  readonly output: Output;
-  /** Adds the steps for when the pod has ended. */
-  readonly cleanUp: () => void;
-  readonly waitedFor: Struct;
-  readonly notify?: Notify | undefined;
-  readonly manager?: ManagerSteps | undefined;
-  readonly terminal?: Terminal | undefined;
-}
-
-function loop(steps: Section, waiting: Section, supervised: Supervised): void {
-  const { init, stopTimeout, output, cleanUp, waitedFor, notify, manager, terminal } = supervised;
+function loop(
+  steps: Section,
+  waiting: Section,
+  init: Slot,
+  stopTimeout: number,
+  output: Output,
+  cleanUp: (code: Slot) => void,
+  waitedFor: Struct,
+  notify?: Notify,
+  terminal?: Terminal,
+): void {
   const signal = slot("signal");
   const child = slot("child");
   const status = slot("status");
@@ -168,11 +174,11 @@ function loop(steps: Section, waiting: Section, supervised: Supervised): void {
   steps.when(graceOver, 1, "kill");
   steps.when(stopping, 1, "forward");
   steps.set(stopping, 1);
-  if (notify !== undefined) manager?.tell(steps, "the pod stops", notify.socket, "STOPPING=1");
+  if (notify !== undefined) tell(steps, "the pod stops", notify.socket, "STOPPING=1");
   alarm(steps, stopTimeout);
   steps.goto("forward");
 
-  if (notify !== undefined) manager?.passReady(steps, notify);
+  if (notify !== undefined) passReady(steps, notify);
   steps.label("grace over");
   steps.set(graceOver, 1);
   steps.goto("wait");
@@ -198,7 +204,7 @@ function loop(steps: Section, waiting: Section, supervised: Supervised): void {
   steps.label("end");
   if (terminal !== undefined) closeTerminal(steps, terminal);
   awaitOutput(steps, output);
-  cleanUp();
+  cleanUp(code);
   steps.attempt("end as the pod ended", "exit_group", [code]);
 }
 

@@ -14,7 +14,7 @@ import {
 import type { Plan } from "../engine/plan.ts";
 import type { SyscallName } from "../engine/syscalls.ts";
 import type { Pod, PodApp } from "../pod.ts";
-import { MANAGER } from "../manager/manager.ts";
+import { RECORDER } from "../processes/audit.ts";
 import { podPlan } from "../processes/pod_plan.ts";
 
 /** The PID that clone(2) gives to init, in the supervisor's eyes. */
@@ -50,7 +50,11 @@ export interface Script {
   readonly events?: readonly Event[] | undefined;
   /** Results of calls that are not to go well. */
   readonly answer?:
-    | ((call: SyscallName, args: readonly KernelValue[]) => number | undefined)
+    | ((
+      call: SyscallName,
+      args: readonly KernelValue[],
+      memory: Memory,
+    ) => number | undefined)
     | undefined;
 }
 
@@ -112,7 +116,7 @@ export function testPod(apps: readonly PodApp[], changes: Partial<Pod> = {}): Po
 
 /** Runs one process of a pod's plan by a script. */
 export function runPod(pod: Pod, script: Script): PodRun {
-  return runPlan(podPlan(pod, MANAGER), script);
+  return runPlan(podPlan(pod, RECORDER), script);
 }
 
 /** Runs one process of a plan by a script. */
@@ -159,7 +163,7 @@ function scripted({ clones, events = [], answer }: Script, seen: Seen): Kernel {
   const files = new Map<number, string>();
   let descriptor = 3;
   return (call, args, memory) => {
-    const special = answer?.(call, args);
+    const special = answer?.(call, args, memory);
     if (special !== undefined) return special;
     if ((TAKING[call] ?? []).some((i) => bad(argument(args, i)))) return -9; // EBADF
     if (call === "clone" || call === "clone3") return forks.shift() ?? 1000;
@@ -178,7 +182,9 @@ function scripted({ clones, events = [], answer }: Script, seen: Seen): Kernel {
       return bytes.length;
     }
     if (call === "writev" && args[1] instanceof DataView) {
-      seen.said.push(gathered(args[1], Number(args[2]), memory));
+      const text = gathered(args[1], Number(args[2]), memory);
+      seen.said.push(text);
+      return new TextEncoder().encode(text).length;
     }
     if (call.startsWith("timer_")) return timers.call(call, args, memory);
     if (call === "rt_sigtimedwait") {
@@ -209,7 +215,7 @@ function bytesAt(value: KernelValue, size: number, memory: Memory): Uint8Array {
 }
 
 /** The text that an array of `struct iovec` is of. */
-function gathered(parts: DataView, count: number, memory: Memory): string {
+export function gathered(parts: DataView, count: number, memory: Memory): string {
   let text = "";
   for (let i = 0; i < count; i++) {
     const address = Number(parts.getBigUint64(i * 16, true));

@@ -4,9 +4,9 @@ import type { Plan } from "../engine/plan.ts";
 import { launcherPlan } from "../launcher/launcher.ts";
 import type { Template } from "../launcher/network_replay.ts";
 import { type Replay, replayPlan } from "../launcher/replay.ts";
-import type { Pod, PodApp } from "../pod.ts";
+import type { Pod, PodApp, PodAudit } from "../pod.ts";
 import { enterPlan } from "../processes/enter.ts";
-import { MANAGER } from "../manager/manager.ts";
+import { RECORDER } from "../processes/audit.ts";
 import { podPlan } from "../processes/pod_plan.ts";
 import { addedAppPlan } from "../processes/shim.ts";
 import { overlayProbePlan } from "../root/overlay_probe.ts";
@@ -39,9 +39,27 @@ const joined = (tearDown: Extract<Pod["network"], { kind: "joined" }>["tearDown"
   pod: { network: { kind: "joined", namespace: 201, networks: "default (eth0)", tearDown } },
 });
 
+const record = {
+  fields: new TextEncoder().encode("RKT_POD=…\n"),
+  last: "MESSAGE_ID=…\n",
+  kernel: "op=rkt-start",
+};
+const recorded = (to: Partial<PodAudit>): Feature => ({
+  pod: {
+    audit: { start: record, end: record, journal: false, kernel: false, required: false, ...to },
+  },
+});
+const file = (always: boolean) => ({ path: "/data/audit.log", always });
+
 /** One property of a pod each. */
 export const FEATURES: Readonly<Record<string, Feature>> = {
   plain: {},
+  recorded: recorded({ journal: true, kernel: true, file: file(false) }),
+  "recorded twice": recorded({ journal: true, file: file(true), required: true }),
+  "recorded in the journal": recorded({ journal: true, required: true }),
+  "recorded in a file": recorded({ file: file(true), required: true }),
+  "recorded in the kernel": recorded({ kernel: true }),
+  "recorded in the journal if it can be": recorded({ journal: true }),
   "OCI image": {
     pod: { sharedMemory: 1 << 20 },
     app: () => ({
@@ -86,18 +104,6 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
   "lines with names": { pod: { prefixed: ["stdout", "stderr"] } },
   interactive: { pod: { interactive: true } },
   notify: { pod: { notifySocket: "/run/systemd/notify" } },
-  "passed descriptors": {
-    pod: { passed: 4 },
-    app: (number) => ({
-      ...number < 2 && {
-        passed: { numbers: [number, number + 2], names: ["a", "b"], onDemand: false },
-      },
-    }),
-  },
-  "on demand": {
-    pod: { passed: 3, notifySocket: "/run/systemd/notify" },
-    app: (number) => ({ passed: { numbers: [number], onDemand: number !== 1 } }),
-  },
   "private users": { pod: { privateUsers: users } },
   "host network": { pod: { network: { kind: "host" } } },
   "joined network": joined({
@@ -283,7 +289,7 @@ export function podPlans(count: number, names: readonly string[]): readonly Name
   // A pod whose apps come later has no terminal; neither is its network or its directory made again.
   const addable = app !== undefined && !pod.interactive && pod.network.kind !== "joined";
   return [
-    [what, podPlan(pod, MANAGER)],
+    [what, podPlan(pod, RECORDER)],
     ...addable ? [[`added to ${what}`, addedAppPlan({ ...pod, apps: [app] }, app)] as const] : [],
   ];
 }

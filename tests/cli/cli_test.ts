@@ -54,7 +54,16 @@ const COMMANDS = [
     .map((name) => `image ${name}`),
   ...["image gc", "image discover", "login", "logout", "image push", "image tags"],
   ...["trust", "trust list", "trust revoke", "image trust-status"],
-  ...["config", "metadata-service", "api-service", "unit", "completion", "version", "help"],
+  ...[
+    "config",
+    "metadata-service",
+    "api-service",
+    "audit",
+    "unit",
+    "completion",
+    "version",
+    "help",
+  ],
 ];
 
 Deno.test("rkt help lists all commands on standard output", async () => {
@@ -90,6 +99,8 @@ const REFUSED: readonly (readonly [readonly string[], number, string])[] = [
   [["list", "--ful"], 254, "list: unknown flag --ful; did you mean --full?"],
   [["image", "list", "--ful"], 254, "list: unknown flag --ful; did you mean --full?"],
   [["gc", "--grace-period=5"], 254, 'gc: --grace-period: "5" has no unit: 5s are 5 seconds'],
+  [["metadata-service"], 254, "metadata-service: not yet: "],
+  [["run", "--mds-register", "x.aci"], 254, "run: --mds-register: not yet: "],
   [["run"], 254, "run: an image is needed: a file, a name, a URL or an ID"],
   [["list", "x"], 254, 'list: "x" is one argument too many; usage: rkt list [flags]'],
   [["list", "--insecure-options=imgae"], 254, "list: --insecure-options: unknown word "],

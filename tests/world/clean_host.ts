@@ -8,7 +8,7 @@ import { nth } from "./nth.ts";
 const AT_REST = ["embryo", "aborted prepare", "prepared", "exited", "exited garbage", "garbage"];
 
 /** The entries of a data directory that no pod owns. */
-const DATA_DIRECTORY = ["cas", "ended-pods.json", "locks", "networks", "pods"];
+const DATA_DIRECTORY = ["audit.log", "cas", "ended-pods.json", "locks", "networks", "pods"];
 
 /** Follows the pods of a world while they come and go, to know them by more than their directories. */
 export class PodTrace {

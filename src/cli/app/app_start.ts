@@ -1,4 +1,7 @@
 /** `rkt app start`: starts an app that was added to a running pod, or has ended there. */
+import { podEvent } from "../../audit/events.ts";
+import { appFields, appPrivileges } from "../../audit/pod_records.ts";
+import type { RecordField } from "../../audit/record_fields.ts";
 import { printNote } from "../../linux/printable.ts";
 import { parseAcName } from "../../appc/name.ts";
 import {
@@ -25,8 +28,10 @@ import { USER_NAMESPACE } from "../../../stage1/root/private_users.ts";
 import { program, programWithSymbols } from "../../../stage1/engine/launch.ts";
 import * as k from "../../linux/constants.ts";
 import { appArgument } from "../request/app_argument.ts";
+import { audit } from "../request/audit.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printLine } from "../print/output.ts";
+import { recordedApp } from "../../start/audit_pod.ts";
 import { podCgroupsAt } from "../../start/pod_cgroups.ts";
 import { describePod } from "../../start/describe_pod.ts";
 import type { HostOptions } from "../../start/host_options.ts";
@@ -34,6 +39,7 @@ import { raiseFileLimit, withFileLimit } from "../../start/host/open_files.ts";
 import { NOT_RUN } from "../../start/request.ts";
 import { checkLimits } from "../../start/set_up_pod.ts";
 import { hostOptions } from "../request/host_options.ts";
+import { Store } from "../../store/store.ts";
 import { stopLeftover } from "../../pod/app/stop_app.ts";
 
 /** Returns only with an error, or after `--dry-run`: this process becomes the one that starts the app. */
@@ -69,6 +75,17 @@ export default async function start(invocation: Invocation): Promise<number> {
   await checkLimits([started], users);
   for (const warning of warnings) printNote(`start: warning: ${warning}`);
   if (isStopping(pod)) throw new Failure(`pod "${pod.uuid}" is ending`);
+  const recorded = await recordedApp(
+    appOf(completeManifest(pod), pod, app),
+    new Store(global.dir),
+  );
+  audit(
+    global,
+    podEvent("app-start", pod.uuid, `app ${app} of ${recorded.image} starts`, [
+      ...appFields([recorded]),
+      ...appPrivileges(started).map((text): RecordField => ["RKT_PRIVILEGE", text]),
+    ]),
+  );
   joinCgroups(init.pid);
   if (location !== undefined) noteCgroups(pod, location);
   keepInit(init, users);

@@ -1,3 +1,4 @@
+import { podEvent } from "../../audit/events.ts";
 import { printNote } from "../../linux/printable.ts";
 import { fileSource } from "../../aci/bytes/source.ts";
 import { Failure } from "../../failure.ts";
@@ -13,6 +14,7 @@ import {
 import { chosenApp } from "../../pod/app/pod_app.ts";
 import { openPod } from "../../pod/directory/pod_directory.ts";
 import type { Invocation } from "../grammar/command.ts";
+import { audit } from "../request/audit.ts";
 import { podAndRest } from "../request/pod_arguments.ts";
 import { printBytes } from "../print/output.ts";
 
@@ -41,6 +43,17 @@ export default async function run(invocation: Invocation): Promise<number> {
   const pod = openPod(global.dir, named ? podAndRest(invocation).uuid : uuid);
   const app = chosenApp(pod, flags.text("app"));
   using files = await openAppFiles(global.dir, pod, app, source === null ? "write" : "read");
+  const direction = source === null ? "in" : "out";
+  const host = source === null ? from : to;
+  audit(
+    global,
+    podEvent("copy", pod.uuid, `${path} of app ${app} is copied ${direction}, host: ${host}`, [
+      ["RKT_APP_NAME", app],
+      ["RKT_DIRECTION", direction],
+      ["RKT_PATH", path],
+      ["RKT_HOST_PATH", host],
+    ]),
+  );
   const end = { root: files.root, path: path || "/", name: `app "${app}": ${path || "/"}` };
   const left = source === null ? await copyIn(from, end, files) : copyOut(end, to, files);
   if (left > 0) printNote(`cp: left out ${left} device node(s)`);

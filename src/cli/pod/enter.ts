@@ -1,7 +1,8 @@
 /** `rkt enter` and `rkt app exec`: this process becomes the parent of a program in an app. */
+import type { PodManifest } from "../../appc/pod_manifest.ts";
+import { podEvent } from "../../audit/events.ts";
 import { Failure } from "../../failure.ts";
 import { setCloseOnExec } from "../../linux/lock.ts";
-import { REGISTERED_FILE } from "../../pod/directory/pod_details.ts";
 import { openCgroups } from "../../pod/app/app_cgroups.ts";
 import { pinApp } from "../../pod/app/app_process.ts";
 import {
@@ -11,13 +12,14 @@ import {
   privilegedApp,
 } from "../../pod/app/entered_app.ts";
 import { chosenApp } from "../../pod/app/pod_app.ts";
-import { openPod, readPodFile } from "../../pod/directory/pod_directory.ts";
+import { openPod } from "../../pod/directory/pod_directory.ts";
 import { completeManifest } from "../../pod/make/resolved_pod.ts";
 import type { Program } from "../../../stage1/app/app.ts";
 import { enterPlan } from "../../../stage1/processes/enter.ts";
 import { becomeProgram } from "../../../stage1/engine/execute.ts";
 import { program } from "../../../stage1/engine/launch.ts";
 import type { PodApp } from "../../../stage1/pod.ts";
+import { audit } from "../request/audit.ts";
 import { podAndRest } from "../request/pod_arguments.ts";
 import type { Invocation } from "../grammar/command.ts";
 
@@ -44,8 +46,8 @@ export default async function run(
     words.length > 0 ? words : SHELLS,
     process,
   );
-  const told = withMetadata(confined, readPodFile(pod, REGISTERED_FILE) ?? "");
-  const app = flags.on("privileged") ? privilegedApp(told) : told;
+  const app = flags.on("privileged") ? privilegedApp(confined) : confined;
+  recordEntering(invocation, pod.uuid, manifest, name, words);
   // Where only the input is a terminal, a program's output is to come out as it is.
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   if (app.processLimits.length > 0) {
@@ -72,10 +74,27 @@ export default async function run(
   );
 }
 
-/** The app's program finds the metadata service; whatever enters the app does, too. */
-function withMetadata(app: PodApp, registered: string): PodApp {
-  const lines = registered.split("\n").filter((line) => line !== "");
-  return { ...app, environment: [...app.environment, ...lines] };
+/** Says who is in which app now: before it happens. */
+function recordEntering(
+  { global, flags }: Invocation,
+  uuid: string,
+  manifest: PodManifest,
+  name: string,
+  words: readonly string[],
+): void {
+  const app = manifest.apps.find((each) => each.name === name);
+  const command = words.length === 0 ? "a shell" : JSON.stringify(words);
+  audit(
+    global,
+    podEvent("enter", uuid, `${command} is run in app ${name}`, [
+      ["RKT_APP_NAME", name],
+      ["RKT_IMAGE_ID", app?.image.id ?? ""],
+      ["RKT_COMMAND", JSON.stringify(words)],
+      ...flags.on("privileged")
+        ? [["RKT_PRIVILEGE", `${name}: entered with --privileged`] as const]
+        : [],
+    ]),
+  );
 }
 
 function programs(words: readonly string[], app: PodApp): readonly Program[] {

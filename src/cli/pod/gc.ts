@@ -1,7 +1,9 @@
+import { podEvent } from "../../audit/events.ts";
 import { printNote } from "../../linux/printable.ts";
 import { collectPods } from "../../pod/life/collect_pods.ts";
 import { removeAbandoned } from "../../linux/atomic_file.ts";
 import { sweepTemp } from "../../store/temp_directory.ts";
+import { audit } from "../request/audit.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printLine } from "../print/output.ts";
 import { sweepStarts } from "../../start/cache/write_entry.ts";
@@ -17,6 +19,7 @@ export default async function run({ flags, global }: Invocation): Promise<number
     markOnly,
     onMove: say,
     onDelete: printLine,
+    onGone: (uuid) => audit(global, podEvent("remove", uuid, "was removed", [])),
     onLeft: say,
   });
   if (Deno.uid() === 0) {

@@ -1,3 +1,4 @@
+import { podEvent } from "../../audit/events.ts";
 import { printNote } from "../../linux/printable.ts";
 import { Failure } from "../../failure.ts";
 import { removePod } from "../../pod/life/collect_pods.ts";
@@ -6,6 +7,7 @@ import { exists } from "../../linux/exists.ts";
 import { readRecord, recordPath } from "../../net/pod/net_info.ts";
 import type { Invocation } from "../grammar/command.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
+import { audit } from "../request/audit.ts";
 import { errorLine } from "../print/error_line.ts";
 import { printLine } from "../print/output.ts";
 import { podArguments } from "../request/pod_arguments.ts";
@@ -17,7 +19,11 @@ export default async function run(invocation: Invocation): Promise<number> {
   for (const uuid of podArguments(invocation)) {
     try {
       const pod = openPod(invocation.global.dir, uuid);
-      const refusal = removePod(invocation.global.dir, pod, { onMove: say, onLeft: say });
+      const refusal = removePod(invocation.global.dir, pod, {
+        onMove: say,
+        onGone: (uuid) => audit(invocation.global, podEvent("remove", uuid, "was removed", [])),
+        onLeft: say,
+      });
       if (refusal !== undefined) throw new Failure(`pod "${pod.uuid}" ${refusal}`);
       await removeNetworks(pod.uuid, invocation.global, say);
       printLine(`"${pod.uuid}"`);

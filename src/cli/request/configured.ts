@@ -1,4 +1,5 @@
 /** What of the configuration every command heeds: where images and pods are kept. */
+import type { ConfigDirectories } from "../../config/config.ts";
 import { exists } from "../../linux/exists.ts";
 import { printNote } from "../../linux/printable.ts";
 import type { Invocation } from "../grammar/command.ts";
@@ -48,7 +49,10 @@ async function warnOfStage1(command: string, global: GlobalFlags): Promise<void>
   );
 }
 
-const configOf = ({ systemConfig, localConfig, userConfig }: GlobalFlags) => ({
+/** The directories that configuration is read from. */
+export const configOf = (
+  { systemConfig, localConfig, userConfig }: GlobalFlags,
+): ConfigDirectories => ({
   system: systemConfig,
   local: localConfig,
   ...userConfig !== undefined && { user: userConfig },

@@ -39,6 +39,10 @@ export function fetchSettings(
       return reviewKey(question, tell);
     },
     message: (line) => message(line),
+    record: async (event) => {
+      const { audit } = await import("./audit.ts");
+      audit(global, event);
+    },
     ...global.debug && { debug: (line: string) => message(line) },
     openProgress: async (): Promise<Progress> => {
       const { quietProgress, terminalProgress } = await import("../../fetch/progress.ts");

@@ -1,7 +1,7 @@
 import { printNote } from "../../linux/printable.ts";
 import type { HostOptions } from "../../start/host_options.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
-import { configurationDirectories } from "./configured.ts";
+import { configOf, configurationDirectories } from "./configured.ts";
 import { fetchSettings } from "./fetch_settings.ts";
 
 /** The global flags, as src/start needs them. */
@@ -10,6 +10,7 @@ export function hostOptions(global: GlobalFlags): HostOptions {
   return {
     dataDir: dir,
     localConfig,
+    config: configOf(global),
     configuration: configurationDirectories(global),
     confinement: {
       allCapabilities: insecureOptions.has("capabilities"),

@@ -1,4 +1,5 @@
 /** Adds keys of cosign to the keystore (`rkt trust --key`). */
+import { trustEvent } from "../../audit/events.ts";
 import { Failure } from "../../failure.ts";
 import { addKeyFile, scopeText } from "../../trust/keystore.ts";
 import type { TrustScope } from "../../trust/scopes.ts";
@@ -10,6 +11,7 @@ import {
 } from "../../trust/image/signing_key.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
 import { print, printLine } from "../print/output.ts";
+import { audit } from "./audit.ts";
 import { reviewSigningKey } from "./key_review.ts";
 
 /** Which keys, and for what. */
@@ -30,7 +32,19 @@ export interface SigningKeysRequest {
 export function addSigningKeys({ global, scope, locations, skipReview }: SigningKeysRequest): void {
   const keys = locations.map((location) => ({ location, key: keyIn(location) }));
   for (const { location, key } of keys) {
-    if (skipReview || reviewSigningKey(key, { prefix: scope, location }, print)) continue;
+    const agreed = skipReview || reviewSigningKey(key, { prefix: scope, location }, print);
+    audit(
+      global,
+      trustEvent({
+        decision: agreed ? "trusted" : "refused",
+        fingerprint: key.fingerprint,
+        identity: "",
+        prefix: scope,
+        source: location,
+        by: skipReview ? "a flag" : "a person",
+      }),
+    );
+    if (agreed) continue;
     throw new Failure(`key ${key.fingerprint} from ${location}: not trusted`);
   }
   const keystore = { system: global.systemConfig, local: global.localConfig };

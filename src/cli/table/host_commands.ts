@@ -1,6 +1,6 @@
 import type { Command } from "../grammar/command.ts";
 import { UNSUPPORTED } from "./unsupported_flags.ts";
-import { OVERWRITE, PRETTY_PRINT } from "./output_flags.ts";
+import { FORMAT, NO_LEGEND, OVERWRITE, PRETTY_PRINT } from "./output_flags.ts";
 
 /** The commands for the program itself and its services on the host. */
 export const HOST_COMMANDS: readonly Command[] = [
@@ -22,24 +22,12 @@ export const HOST_COMMANDS: readonly Command[] = [
     group: "Host",
     summary: "Serve metadata to pods",
     usage: "[flags]",
-    about: [
-      "Answers pods that were started with --mds-register what they ask about themselves: by HTTP at a " +
-      "port of the host, where a token says which pod asks, and at a unix socket in the pod, where the " +
-      "kernel says it. It signs for pods by a key that they never see.",
-      "It runs until it gets TERM or INT, and answers what has begun. What it knows of the pods outlives " +
-      "it. Sockets that systemd hands over are used in place of its own.",
-    ],
     flags: [
-      {
-        name: "listen-port",
-        kind: "number",
-        default: "18112",
-        help: "The port to listen on for pods; 0 for none",
-      },
+      { name: "listen-port", kind: "number", default: "18112", help: "The port to listen on" },
     ],
     arguments: [0, 0],
     examples: ["rkt metadata-service", "rkt metadata-service --listen-port=2375"],
-    load: () => import("../host/metadata_service.ts"),
+    unsupported: UNSUPPORTED.metadata,
   },
   {
     name: "api-service",
@@ -58,6 +46,40 @@ export const HOST_COMMANDS: readonly Command[] = [
     arguments: [0, 0],
     examples: ["rkt api-service", "rkt api-service --listen=localhost:9000"],
     unsupported: UNSUPPORTED.api,
+  },
+  {
+    name: "audit",
+    group: "Host",
+    summary: "Show what was recorded of images, keys and pods",
+    usage: "[flags]",
+    about: [
+      "The records are those of the journal, and of the file audit.log in the data directory. With " +
+      "--signer they say which pods have run images that were signed by a key.",
+    ],
+    flags: [
+      {
+        name: "since",
+        kind: "text",
+        value: "TIME",
+        help: "Only what is not older: 2h, 7d, 2026-11-30 or '2026-11-30 12:00'",
+      },
+      { name: "pod", kind: "text", value: "UUID", help: "Only of this pod" },
+      { name: "image", kind: "text", value: "IMAGE", help: "Only of this image: its name or ID" },
+      {
+        name: "signer",
+        kind: "text",
+        value: "FINGERPRINT",
+        help: "Only of images signed by this key, and of the key: the last digits will do",
+      },
+      NO_LEGEND,
+      FORMAT,
+    ],
+    arguments: [0, 0],
+    examples: [
+      "rkt audit --since=24h",
+      "rkt audit --signer=18ad5014c99ef7e3ba5f6ce950bdd3e0fc8a365e --format=json",
+    ],
+    load: () => import("../audit/audit.ts"),
   },
   {
     name: "unit",

@@ -1,8 +1,10 @@
+import { trustEvent } from "../../audit/events.ts";
 import { FetchSession } from "../../fetch/fetch_session.ts";
 import { addKeys } from "../../fetch/trusted_keys.ts";
 import { isTrusted, keyFilesFor, scopeText } from "../../trust/keystore.ts";
 import { type Keystore, ROOT, type TrustScope } from "../../trust/scopes.ts";
 import type { Invocation } from "../grammar/command.ts";
+import { audit } from "../request/audit.ts";
 import { fetchSettings } from "../request/fetch_settings.ts";
 import { keyText, reviewKey } from "../request/key_review.ts";
 import { print, printLine } from "../print/output.ts";
@@ -14,6 +16,8 @@ export default async function trust(invocation: Invocation): Promise<number> {
   await trustKeys(invocation, scope);
   if (!invocation.flags.on("accept-isolators")) return 0;
   const { addAcceptance } = await import("../../trust/accepted_wishes.ts");
+  const said = { decision: "isolators accepted", prefix: scope, by: "a person" } as const;
+  audit(invocation.global, trustEvent({ ...said, fingerprint: "", identity: "" }));
   const path = addAcceptance(keystoreOf(invocation), scope);
   printLine(
     `Signed images get what they ask for beyond the default: ${scopeText(scope)}, at "${path}"`,

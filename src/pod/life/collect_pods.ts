@@ -21,6 +21,8 @@ export interface CollectOptions {
   /** Called with a line for each step, in the words of rkt 1.30. */
   readonly onMove: (line: string) => void;
   readonly onDelete: (line: string) => void;
+  /** Called with the UUID of a pod that is gone. */
+  readonly onGone?: (uuid: string) => void;
   /** Called with a line for what could not be deleted. */
   readonly onLeft: (line: string) => void;
 }
@@ -98,7 +100,7 @@ function deletePod(dataDir: string, pod: PodView, options: CollectOptions): numb
   const { freed, left } = deleteTree(claimed.path, "unmount");
   if (left !== undefined) {
     options.onLeft(`pod "${pod.uuid}" stays in the garbage until the next gc: ${left}`);
-  }
+  } else options.onGone?.(pod.uuid);
   return freed;
 }
 
@@ -118,7 +120,7 @@ const REFUSALS: Partial<Record<PodView["state"], string>> = {
 export function removePod(
   dataDir: string,
   pod: PodView,
-  options: Pick<CollectOptions, "onMove" | "onLeft">,
+  options: Pick<CollectOptions, "onMove" | "onGone" | "onLeft">,
 ): string | undefined {
   const refusal = REFUSALS[pod.state];
   if (refusal !== undefined) return refusal;

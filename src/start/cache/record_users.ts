@@ -7,6 +7,7 @@
  */
 import { program } from "../../../stage1/engine/launch.ts";
 import type { Pod, PodEntry, PrivateUsers } from "../../../stage1/pod.ts";
+import { RECORDER } from "../../../stage1/processes/audit.ts";
 import { podPlan } from "../../../stage1/processes/pod_plan.ts";
 import {
   newPrivateUsers,
@@ -23,7 +24,7 @@ export function usersRecipe(pod: Pod, executable: Uint8Array): UsersHoles | unde
   if (users === undefined) return undefined;
   const text = privateUsersText(users);
   const other = differing(users, text.length);
-  const second = program(podPlan(withUsers(pod, users, other)));
+  const second = program(podPlan(withUsers(pod, users, other), RECORDER));
   if (second.length !== executable.length) return undefined;
   const textAt = occurrences(executable, text);
   const inText = (at: number) => textAt.some((from) => at >= from && at < from + text.length);
