@@ -61,6 +61,12 @@ const LAWS: readonly Law[] = [
     only: [...TYPES, "src/config", "stage1"],
     instead: "a record is of values: let the caller hand them in",
   },
+  { room: "src/identity", only: TYPES, instead: HAND_IN },
+  {
+    room: "src/metadata",
+    only: [...TYPES, "src/pod", "src/identity"],
+    instead: "the metadata service knows pods by their registration and their directory",
+  },
   { room: "src/cgroup", never: ["src/pod", "stage1"], instead: HAND_IN },
   {
     room: "src/store",
@@ -105,6 +111,7 @@ const ASKING =
 const RECORDED = "src/start";
 const UNRECORDED: Readonly<Record<string, string>> = {
   "src/start/world.ts": "it is the recorder",
+  "src/start/manager": "a start with descriptors of a service manager is not kept",
   "src/start/cache": "it asks again, and keeps the entries",
   "src/start/replace_process.ts": "it changes descriptors, and asks nothing",
   "src/start/host/check_kernel.ts": "it refuses kernels, and their release is noted",

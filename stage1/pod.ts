@@ -38,6 +38,8 @@ export interface Pod {
   /** The command that removes the pod when it has ended, with the program's path in front; absent: it is kept. */
   readonly removal?: readonly string[] | undefined;
   readonly protectPaths: boolean;
+  /** How many descriptors a service manager has passed: from {@linkcode FIRST_PASSED} on (sd_listen_fds(3)). */
+  readonly passed?: number | undefined;
   /** Where a service manager hears of the pod's start and end: a path, or an abstract name behind `@` (sd_notify(3)). */
   readonly notifySocket?: string | undefined;
   /** How its start and end are recorded; absent where they are not. */
@@ -80,6 +82,19 @@ export interface AuditRecord {
   readonly last: string;
   /** The text for the kernel's audit log: ASCII characters. */
   readonly kernel: string;
+}
+
+/** The first of the descriptors that a service manager passes (sd_listen_fds(3), `SD_LISTEN_FDS_START`). */
+export const FIRST_PASSED = 3;
+
+/** What an app gets of the descriptors that a service manager has passed. */
+export interface PassedToApp {
+  /** Which of them, counted from 0; ascending. */
+  readonly numbers: readonly number[];
+  /** What they are called, in the same order; absent where the service manager has named none. */
+  readonly names?: readonly string[] | undefined;
+  /** Whether the app starts when there is something to read from one of them, such as a connection; else at once. */
+  readonly onDemand: boolean;
 }
 
 /** Files in /etc; what is absent is left to volumes and images. */
@@ -180,14 +195,19 @@ export interface PodApp extends Command {
   readonly limits: Limits;
   /** Of each of its processes. */
   readonly processLimits: readonly ProcessLimit[];
+  /** Descriptors of a service manager. */
+  readonly passed?: PassedToApp | undefined;
   /** Event handlers, which run as root. */
   readonly preStart?: Command | undefined;
   readonly postStop?: Command | undefined;
 }
 
+/** Whether the app waits for something to read from a descriptor before it starts. */
+export const startsOnDemand = ({ passed }: PodApp): boolean => passed?.onDemand === true;
+
 /** Whether processes of the app may start while the pod runs, and not only at its start. */
 export function startsLater(app: PodApp): boolean {
-  return app.lifecycle.restart.when !== "no" || app.preStart !== undefined ||
+  return startsOnDemand(app) || app.lifecycle.restart.when !== "no" || app.preStart !== undefined ||
     app.postStop !== undefined;
 }
 

@@ -21,12 +21,25 @@ export interface ImageNode {
   readonly id: string;
   /** Opens the image, plain or compressed; may be called several times. */
   open(): ByteSource;
-  /** Whether it is made of an image of another format, which was checked: then the bytes are not those of `id`. */
-  readonly converted?: boolean;
+  /** Of an image of another format: then the bytes are not those of `id`. */
+  readonly converted?: ConvertedImage;
   /** Absolute paths in the image; empty: everything. */
   readonly pathWhitelist: readonly string[];
   /** In the order of the manifest. */
   readonly dependencies: readonly ImageNode[];
+}
+
+/** An image of another format, whose bytes as an App Container Image lie nowhere. */
+export interface ConvertedImage {
+  /** Checks it, and gives its entries as an App Container Image has them, with the archives that their data lie in. */
+  entries(): Promise<Iterable<PlacedEntry>>;
+}
+
+/** An entry, whose data are in an archive of the store. */
+export interface PlacedEntry {
+  /** The archive's ID; undefined for a directory that none lists. */
+  readonly archive: string | undefined;
+  readonly entry: TarEntry;
 }
 
 /** One image in its place in the order. */
@@ -34,7 +47,7 @@ export interface Layer {
   readonly id: string;
   open(): ByteSource;
   /** As of {@linkcode ImageNode}. */
-  readonly converted?: boolean;
+  readonly converted?: ConvertedImage;
   /** The image's own whitelist, as paths in the archive: filters what is no directory. */
   readonly ownPaths: ReadonlySet<ByteString> | undefined;
   /** Whitelists of the images that pulled it in: filter everything. */
@@ -96,7 +109,7 @@ export function layersOf(image: ImageNode): readonly Layer[] {
     layers.push({
       id: node.id,
       open: () => node.open(),
-      ...node.converted === true && { converted: true },
+      ...node.converted && { converted: node.converted },
       ownPaths: own,
       inheritedPaths: inherited,
     });
@@ -148,25 +161,19 @@ export async function mergeLayers(
   let top: AciContents | undefined;
   for (const layer of layers) {
     const isTop = top === undefined;
-    writer.archive?.(layer.id);
-    const source = layer.open();
+    const opened = openLayer(layer, writer);
     const extractor = new LayerExtractor(writer, {
-      name: source.name,
+      name: opened.name,
       rootfsOnly: options.rootfsOnly ?? false,
       isTop,
       accepts: (entry) => accepts(layer, entry),
     });
-    const contents = await readAci(source, {
+    const contents = await opened.read({
       entry: (entry) => extractor.entry(entry),
       data: (chunk, from, to, offset) => extractor.data(chunk, from, to, offset),
       end: (entry) => extractor.end(entry),
       ...isTop && options.onBytes !== undefined && { bytes: options.onBytes },
     });
-    if (layer.converted !== true && !contents.imageId.startsWith(layer.id)) {
-      throw new Failure(
-        `${source.name}: damaged: its image ID is ${contents.imageId}, not ${layer.id}; fetch it again`,
-      );
-    }
     top ??= contents;
     pending = await settleLinks([...pending, ...extractor.pending], layer, extractor, writer);
   }
@@ -177,6 +184,44 @@ export async function mergeLayers(
   }
   if (top === undefined) throw new Error("no layers to render");
   return { ...top, ...danglingLink !== undefined && { danglingLink } };
+}
+
+/** A layer that is about to be read. */
+interface OpenLayer {
+  /** For messages. */
+  readonly name: string;
+  read(sink: AciSink & Required<Pick<AciSink, "entry" | "end">>): Promise<AciContents>;
+}
+
+/**
+ * Opens a layer. An image of another format is converted for a tree of files only: an index takes the data from where they
+ * lie.
+ */
+function openLayer({ id, converted, open }: Layer, writer: TreeTarget): OpenLayer {
+  if (converted !== undefined && writer.archive !== undefined) {
+    return {
+      name: `image ${id}`,
+      async read(sink) {
+        for (const { archive, entry } of await converted.entries()) {
+          if (archive !== undefined) writer.archive?.(archive);
+          if (sink.entry(entry)) sink.end(entry);
+        }
+        return { imageId: id, manifestText: "", size: 0 };
+      },
+    };
+  }
+  const source = open();
+  return {
+    name: source.name,
+    async read(sink) {
+      writer.archive?.(id);
+      const contents = await readAci(source, sink);
+      if (converted !== undefined || contents.imageId.startsWith(id)) return contents;
+      throw new Failure(
+        `${source.name}: damaged: its image ID is ${contents.imageId}, not ${id}; fetch it again`,
+      );
+    },
+  };
 }
 
 function dangling([link]: readonly PendingLink[]): string | undefined {
@@ -241,7 +286,7 @@ async function readAgain(
   wanted: ReadonlyMap<ByteString, readonly PendingLink[]>,
   writer: TreeTarget,
 ): Promise<void> {
-  const source = layer.open();
+  const opened = openLayer(layer, writer);
   const create = (entry: TarEntry): boolean => {
     const [first, ...others] = wanted.get(entry.path) ?? [];
     if (first === undefined) return false;
@@ -255,10 +300,10 @@ async function readAgain(
     try {
       return step();
     } catch (error) {
-      throw named(source.name, entry, error);
+      throw named(opened.name, entry, error);
     }
   };
-  const sink: AciSink = {
+  await opened.read({
     entry: (entry) => naming(current = entry, () => create(entry)),
     data(chunk, from, to, offset) {
       const entry = current;
@@ -266,6 +311,5 @@ async function readAgain(
       naming(entry, () => writer.data(entry, chunk, from, to, offset));
     },
     end: (entry) => naming(entry, () => writer.end(entry)),
-  };
-  await readAci(source, sink);
+  });
 }

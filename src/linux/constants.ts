@@ -49,7 +49,12 @@ export const RESOLVE_NO_XDEV = 1;
 export const RESOLVE_BENEATH = 8;
 export const RESOLVE_IN_ROOT = 16;
 
+// include/linux/fs.h: for utimensat(2)
+export const UTIME_NOW = 0x3fffffff;
+export const UTIME_OMIT = 0x3ffffffe;
+
 // include/uapi/linux/mount.h
+export const MS_BIND = 0x1000;
 export const MS_REC = 0x4000;
 export const MS_MOVE = 0x2000;
 export const MS_PRIVATE = 0x40000;

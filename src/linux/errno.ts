@@ -95,6 +95,7 @@ export const ERRNO = {
   EPROTONOSUPPORT: 93,
   EOPNOTSUPP: 95,
   ENOBUFS: 105,
+  EADDRINUSE: 98,
   EDQUOT: 122,
 } as const;
 

@@ -33,6 +33,7 @@ import { STEP_REGISTER, stepAddresses } from "../../stage1/engine/symbols.ts";
 import { findingText, verify } from "../../stage1/engine/verify.ts";
 import type { Pod } from "../../stage1/pod.ts";
 import { newPrivateUsers, USER_NAMESPACE } from "../../stage1/root/private_users.ts";
+import { managerSteps } from "./manager/manager_steps.ts";
 import { podPlan } from "../../stage1/processes/pod_plan.ts";
 import { summary } from "../../stage1/explain/summary.ts";
 import type { StoredImage } from "../store/stored_image.ts";
@@ -51,15 +52,16 @@ export async function planRun(
   request: RunRequest,
   host: HostOptions,
 ): Promise<number> {
-  const { manifest, images } = await planManifest(store, request, host);
-  checkRunOptions(request.pod, manifest.apps.length, manifest.ports.length);
+  const { manifest: planned, images } = await planManifest(store, request, host);
+  checkRunOptions(request.pod, planned.apps.length, planned.ports.length);
   const kind = request.pod.overlay ? "overlay" : "copy";
   const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
   const paths: string[] = [];
   for (const { treeId, rendered } of images) {
     paths.push(rendered ? await podTree(store.dataDir, treeId) : "");
   }
-  const tree = (app: string) => paths[manifest.apps.findIndex(({ name }) => name === app)] ?? "";
+  const tree = (app: string) => paths[planned.apps.findIndex(({ name }) => name === app)] ?? "";
+  const manifest = await plannedUsers(planned, request, images, tree);
   const roots = { dataDir: store.dataDir, kind, tree } as const;
   const resolved = await resolvePod(manifest, roots, host.confinement);
   // Where there is no tree yet, as if it were extracted.
@@ -87,15 +89,29 @@ export async function planRun(
   const before = [
     ...images.flatMap(imageSteps),
     `    make ${pod.dataDirectory}/pods/embryo/UUID and lock it`,
+    ...request.pod.registers ? ["    register the pod with the metadata service"] : [],
     ...privateUsers === undefined ? [] : [
       `    make a user namespace with the host's users from ${privateUsers.shift} on, another range each time, as descriptor ${USER_NAMESPACE}`,
     ],
   ];
   // As runPod() adds them: with fewer steps all later ones would have other addresses.
   const used = images.map(({ image }) => absolute(image.blobPath));
-  const planned = { ...pod, entries, used, prepareLock: PREPARE_LOCK, privateUsers };
-  await show(planned, before, request.pod, host, manifest);
+  const whole = { ...pod, entries, used, prepareLock: PREPARE_LOCK, privateUsers };
+  await show(whole, before, request.pod, host, manifest);
   return 0;
+}
+
+/** The groups of users that flags name. They are in the image's files, so the tree has to be there. */
+async function plannedUsers(
+  manifest: PodManifest,
+  { apps }: RunRequest,
+  images: readonly PlannedImage[],
+  tree: (app: string) => string,
+): Promise<PodManifest> {
+  const isKnown = images.every(({ rendered }) => rendered);
+  if (!isKnown || apps.every(({ user }) => user === undefined)) return manifest;
+  const { flagUsers } = await import("./docker/flag_users.ts");
+  return flagUsers(manifest, apps, { tree });
 }
 
 async function planManifest(store: Store, request: RunRequest, host: HostOptions) {
@@ -158,7 +174,7 @@ export async function show(
   manifest: PodManifest,
 ): Promise<void> {
   const { pod, steps } = await withNetworks(described, options, host, manifest);
-  const plan = podPlan(pod, RECORDER);
+  const plan = podPlan(pod, await managerSteps(pod), RECORDER);
   const lines = [
     "# stage0: what rkt prepares (UUID stands for the pod's UUID)",
     ...before,

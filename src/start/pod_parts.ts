@@ -19,7 +19,7 @@ import { rootKind } from "./root_kind.ts";
 import { World } from "./world.ts";
 import type { AppRequest, PodRequest, RunRequest } from "./request.ts";
 import { findImages } from "./find_images.ts";
-import type { FilledManifest, VolumeFill } from "./docker/image_volumes.ts";
+import type { FilledManifest, ImageTrees, VolumeFill } from "./docker/image_volumes.ts";
 import { type ManifestAndImages, podManifest } from "./run_manifest.ts";
 import { checkWishes } from "./check_wishes.ts";
 import { zip } from "./zip.ts";
@@ -76,15 +76,20 @@ export async function podParts(
   const trees = new Map<string, string>(
     zip(asked.manifest.apps, rendered).map(([{ name }, { tree }]) => [name, tree.rootfs]),
   );
-  const { manifest, fills } = await withImageVolumes(asked, (app) => trees.get(app) ?? "");
-  if (fills.length > 0) world.cannotRepeat("volumes begin with files of an image");
+  const looking = {
+    tree: (app: string) => trees.get(app) ?? "",
+    looked: (path: string) => world.entry(absolute(path)),
+  };
+  const { manifest, fills } = await withImageVolumes(
+    await withImageUsers(request, asked, looking),
+    looking,
+  );
   const apps = await resolvePod(
     manifest,
     {
       dataDir: store.dataDir,
       kind,
-      tree: (app) => trees.get(app) ?? "",
-      looked: (path) => world.entry(absolute(path)),
+      ...looking,
     },
     host.confinement,
   );
@@ -114,11 +119,22 @@ function noteImage({ dataDir }: Store, image: StoredImage, tree: RenderedTree, w
 /** The volumes that nobody gave, as the images want them. */
 async function withImageVolumes(
   { manifest, given }: ManifestAndImages,
-  tree: (app: string) => string,
+  trees: ImageTrees,
 ): Promise<FilledManifest> {
   if (manifest.volumes.length === given.length) return { manifest, fills: [] };
   const { imageVolumes } = await import("./docker/image_volumes.ts");
-  return imageVolumes(manifest, given, tree);
+  return imageVolumes(manifest, given, trees);
+}
+
+/** The groups of users that flags name, as the images know them. */
+async function withImageUsers(
+  { apps }: RunRequest,
+  asked: ManifestAndImages,
+  trees: ImageTrees,
+): Promise<ManifestAndImages> {
+  if (apps.every(({ user }) => user === undefined)) return asked;
+  const { flagUsers } = await import("./docker/flag_users.ts");
+  return { ...asked, manifest: flagUsers(asked.manifest, apps, trees) };
 }
 
 /** Notes what a start takes from the store: before it is asked, so that what changes meanwhile makes the note an old one. */
@@ -182,10 +198,15 @@ export async function checkSystemCalls(apps: readonly AppRequest[]): Promise<voi
   }
 }
 
+/** What a service manager tells the process that it has started, and no other: sd_notify(3), sd_listen_fds(3), systemd.exec(5). */
+const OF_MANAGER =
+  /^(NOTIFY_SOCKET|WATCHDOG_PID|WATCHDOG_USEC|LISTEN_FDS|LISTEN_PID|LISTEN_FDNAMES|LISTEN_PIDFDID|FDSTORE|CREDENTIALS_DIRECTORY)=/;
+
 /** What of the apps' environment comes from outside the images and flags. */
 export function podEnvironment(pod: PodRequest) {
   const inherited = pod.inheritEnvironment
-    ? originalEnvironment().filter((each) => /^[A-Za-z_][A-Za-z0-9_.-]*=/.test(each))
+    ? originalEnvironment()
+      .filter((each) => /^[A-Za-z_][A-Za-z0-9_.-]*=/.test(each) && !OF_MANAGER.test(each))
       .map((each) => parseAssignment(each, "--inherit-env"))
     : [];
   const fromFiles = pod.environmentFiles.flatMap((file) => readEnvironmentFile(file));

@@ -27,6 +27,8 @@ export interface PodRequest {
   /** The pod's host name; absent means the default. */
   readonly hostname?: string | undefined;
   readonly interactive: boolean;
+  /** Whether the pod is registered with the metadata service: `--mds-register`. */
+  readonly registers?: boolean | undefined;
   /** Bytes of the pod's /dev/shm at most; absent means 64 MiB. */
   readonly sharedMemory?: number | undefined;
   /** Whose IPC namespace the pod has; auto means private. */
@@ -108,6 +110,7 @@ export type RunOptions = Pick<
   | "hosts"
   | "hostname"
   | "interactive"
+  | "registers"
   | "ipc"
   | "sharedMemory"
   | "dryRun"

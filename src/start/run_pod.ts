@@ -20,6 +20,8 @@ import { describePod, ownFiles } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
 import { podCgroups } from "./pod_cgroups.ts";
 import { raiseFileLimit, withFileLimit } from "./host/open_files.ts";
+import { managerSteps } from "./manager/manager_steps.ts";
+import { passToApps, takePassed } from "./manager/pass_descriptors.ts";
 import { fillPod, podParts } from "./pod_parts.ts";
 import { checkRunOptions, type RunRequest } from "./request.ts";
 import { checkLimits, setUpPod, takeDownPod } from "./set_up_pod.ts";
@@ -46,13 +48,14 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
   if (Deno.uid() !== 0) throw new Failure("run needs root; try it with sudo");
   checkKernel();
   if (request.pod.name !== undefined) checkNameIsFree(host.dataDir, request.pod.name);
+  const passed = await takePassed();
   const files = raiseFileLimit();
   // Nobody collects the images until the pod's directory names them; the supervisor lets go of the lock then.
   using prepareLock = store.prepareLock();
   const world = new World();
   world.capabilities();
   noteConfiguration(host, world);
-  const parts = await podParts(store, request, host, world);
+  const parts = await passToApps(passed, await podParts(store, request, host, world));
   checkRunOptions(request.pod, parts.manifest.apps.length, parts.manifest.ports.length);
   await checkLimits(parts.apps, parts.privateUsers);
   const apps = withFileLimit(parts.apps, files);
@@ -66,28 +69,36 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
     const described = {
       ...describePod(request.pod, host, pod.uuid, cgroups, parts.manifest, world),
       privateUsers: parts.privateUsers,
+      ...passed.length > 0 && { passed: passed.length },
     };
     const setUp = await setUpPod(described, pod.path, request.pod, host, parts.manifest, world);
     here = setUp.pod;
+    if (request.pod.registers) {
+      const { registered } = await import("./register_pod.ts");
+      here = await registered(here, parts.manifest, parts.rendered, parts.entries);
+    }
     if (here.sandbox) here = { ...here, etc: ownFiles(here.etc, world) };
     const { RECORDER, withAudit } = await import("./audit_pod.ts");
     const recorded = await withAudit(here, parts.manifest, store, host, world);
     const planned: Pod = {
       ...recorded,
-      entries: parts.entries,
+      entries: here.entries.length > 0 ? here.entries : parts.entries,
       used: parts.rendered.map(({ image }) => absolute(image.blobPath)),
       prepareLock: PREPARE_LOCK,
     };
     const isFilled = parts.kind === "copy" || parts.fills.length > 0;
-    if (isFilled) await fillPod(store, pod, parts);
-    const filled = isFilled ? { ...planned, stage: "prepare" as const, entries: [] } : planned;
-    const plan = podPlan(filled, RECORDER);
+    if (isFilled) await fillPod(store, pod, { ...parts, entries: planned.entries });
+    const plan = podPlan(
+      isFilled ? { ...planned, stage: "prepare", entries: [] } : planned,
+      await managerSteps(planned),
+      RECORDER,
+    );
     const executable = host.debug === undefined ? program(plan) : await programWithSymbols(plan);
     if (warnings.length === 0) { // they are to be said each time
       const { recordStart } = await import("./cache/record_start.ts");
       const { manifest } = parts;
       const worked = {
-        ...{ request, pod: planned, manifest, program: executable },
+        ...{ request, pod: planned, manifest, program: executable, fills: parts.fills },
         ...setUp.networks && { networks: setUp.networks },
       };
       const why = await recordStart(worked, host, world);

@@ -14,6 +14,8 @@ import { describePod } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
 import { podCgroups } from "./pod_cgroups.ts";
 import { raiseFileLimit, withFileLimit } from "./host/open_files.ts";
+import { managerSteps } from "./manager/manager_steps.ts";
+import { passToApps, takePassed } from "./manager/pass_descriptors.ts";
 import { checkRunOptions, type RunOptions } from "./request.ts";
 import { checkLimits, setUpPod, takeDownPod } from "./set_up_pod.ts";
 import { Store } from "../store/store.ts";
@@ -46,10 +48,15 @@ export async function runPreparedPod(
   for (const warning of warnings) printNote(warning);
   const world = new World();
   const { pod: setUp } = await setUpPod(here, claimed.path, options, host, manifest, world);
+  let pod = setUp;
   try {
+    if (options.registers) {
+      const { registeredAgain } = await import("./register_pod.ts");
+      pod = await registeredAgain(setUp, claimed.path, manifest);
+    }
     const { RECORDER, withAudit } = await import("./audit_pod.ts");
-    const pod = await withAudit(setUp, manifest, new Store(host.dataDir), host, world);
-    const plan = podPlan(pod, RECORDER);
+    pod = await withAudit(pod, manifest, new Store(host.dataDir), host, world);
+    const plan = podPlan(pod, await managerSteps(pod), RECORDER);
     const executable = host.debug === undefined ? program(plan) : await programWithSymbols(plan);
     becomeSupervisor(executable, pod, claimed);
   } catch (error) {
@@ -63,7 +70,11 @@ export async function runPreparedPod(
 /** The pod as it is to run here. Its directory is complete. */
 async function described(view: PodView, options: RunOptions, host: HostOptions) {
   const files = options.dryRun ? undefined : raiseFileLimit();
-  const { manifest, apps: resolved } = await resolvedPod(host.dataDir, view, host.confinement);
+  const passed = options.dryRun ? [] : await takePassed();
+  const { manifest, apps: resolved } = await passToApps(
+    passed,
+    await resolvedPod(host.dataDir, view, host.confinement),
+  );
   const apps = withFileLimit(resolved, files);
   checkRunOptions(options, apps.length, manifest.ports.length);
   const privateUsers = privateUsersOf(view);
@@ -73,6 +84,7 @@ async function described(view: PodView, options: RunOptions, host: HostOptions) 
     ...describePod(options, host, view.uuid, cgroups, manifest),
     privateUsers,
     stage: "prepared",
+    ...passed.length > 0 && { passed: passed.length },
   };
   const warnings = [...unsupportedIsolators(manifest, apps, "run-prepared"), ...cgroups.warnings];
   return { pod, manifest, warnings };

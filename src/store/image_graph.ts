@@ -93,11 +93,12 @@ class Walk {
     if (!isOciImageId(key)) {
       return { id: key, open: () => fileSource(blobPath), pathWhitelist, dependencies };
     }
-    const { ociAci } = await import("./oci/oci_aci.ts");
+    const { ociAci, ociEntries } = await import("./oci/oci_aci.ts");
+    const { dataDir } = this.#store;
     return {
       id: key,
-      open: () => ociAci(this.#store.dataDir, image),
-      converted: true,
+      open: () => ociAci(dataDir, image),
+      converted: { entries: () => ociEntries(dataDir, image) },
       pathWhitelist,
       dependencies: [],
     };

@@ -5,9 +5,18 @@ import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts"
 import { type Cgroups, enterCgroup } from "../cgroup/cgroup.ts";
 import { resetProcess } from "../steps/inherited.ts";
 import { enterDomain, type SignalScope } from "./landlock.ts";
+import type { ManagerSteps } from "../manager/manager_steps.ts";
 import { labelProgram, scoreForMemory } from "./process_attributes.ts";
 import * as k from "../../src/linux/constants.ts";
-import { mutableStruct, type Section, slot, struct, vector } from "../engine/plan.ts";
+import {
+  mutableStruct,
+  type Section,
+  slot,
+  type Struct,
+  struct,
+  type Vector,
+  vector,
+} from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
 import { limitProcess } from "./process_limits.ts";
 import { filterSystemCalls, keepsAdmin } from "../seccomp/install_filter.ts";
@@ -18,8 +27,14 @@ import { ERRNO } from "../../src/linux/errno.ts";
 const CAP_SYS_ADMIN = capabilityNumber("CAP_SYS_ADMIN");
 
 /** The steps of the app's main process and of its event handlers, each behind its label. */
-export function startApp(steps: Section, pod: Pod, app: PodApp, cgroups?: Cgroups): void {
-  startProcess(steps, pod, app, label.main(app), `in app "${app.name}"`, cgroups);
+export function startApp(
+  steps: Section,
+  pod: Pod,
+  app: PodApp,
+  cgroups?: Cgroups,
+  manager?: ManagerSteps,
+): void {
+  startProcess(steps, pod, app, label.main(app), `in app "${app.name}"`, cgroups, manager);
   const handlers = [["pre-start", app.preStart, label.preStart(app)], [
     "post-stop",
     app.postStop,
@@ -35,6 +50,7 @@ export function startApp(steps: Section, pod: Pod, app: PodApp, cgroups?: Cgroup
       gid: 0,
       supplementaryGids: [],
       ambient: [],
+      passed: undefined,
     };
     startProcess(steps, pod, handler, name, `in the ${event} of app "${app.name}"`, cgroups);
   }
@@ -48,6 +64,7 @@ function startProcess(
   name: string,
   at: string,
   cgroups: Cgroups | undefined,
+  manager?: ManagerSteps,
 ): void {
   steps.heading(`${name}: a child of init`);
   steps.label(name);
@@ -66,13 +83,14 @@ function startProcess(
   }
   scoreForMemory(steps, at, app);
   labelProgram(steps, at, app);
-  confine(steps, at, app, "own", takeStreams(steps, pod, app));
+  const first = manager?.takePassed(steps, at, app.passed) ?? 3;
+  confine(steps, at, app, "own", takeStreams(steps, pod, app, first));
   steps.must(`enter the working directory ${app.workingDirectory} ${at}`, "chdir", [
     app.workingDirectory,
   ], { hint: "make it in the image, or choose another with --working-dir" });
   releaseSignals(steps, at);
   filterSystemCalls(steps, app);
-  executeApp(steps, at, app);
+  executeApp(steps, at, app, manager);
 }
 
 /**
@@ -188,11 +206,14 @@ export interface Program {
   readonly arguments: readonly string[];
 }
 
-function executeApp(steps: Section, at: string, app: PodApp): void {
+function executeApp(steps: Section, at: string, app: PodApp, manager?: ManagerSteps): void {
   const [command] = app.arguments;
   const [path, ...others] = app.executables;
   const programs = app.executables.map((path) => ({ path, arguments: app.arguments }));
-  execute(steps, at, programs, app.environment, {
+  const environment = app.passed === undefined || manager === undefined
+    ? vector(app.environment)
+    : manager.passedEnvironment(steps, at, app.environment, app.passed);
+  execute(steps, at, programs, environment, {
     what: path !== undefined && others.length === 0
       ? path
       : `"${command}" (found in no directory of PATH)`,
@@ -204,33 +225,35 @@ function executeApp(steps: Section, at: string, app: PodApp): void {
 /**
  * Executes the first of some programs that is there.
  *
+ * @param environment an array of `NAME=value`
  * @param said how a failure of the last one is told
  */
 export function execute(
   steps: Section,
   at: string,
   programs: readonly Program[],
-  environment: readonly string[],
+  environment: Vector | Struct,
   said: { readonly what: string; readonly hint: string },
 ): void {
-  const envp = vector(environment);
   const last = programs.length - 1;
   programs.forEach((program, i) => {
     const { path } = program;
     const argv = vector(program.arguments);
     const next = `executable ${i + 1} ${at}`;
     if (i === last) {
-      steps.must(`execute ${said.what} ${at}`, "execve", [path, argv, envp], { hint: said.hint });
+      steps.must(`execute ${said.what} ${at}`, "execve", [path, argv, environment], {
+        hint: said.hint,
+      });
       return;
     }
     // As execvp(3) does: go on where there is no such file, stop at any other error.
     const result = slot("result");
-    steps.attempt(`execute ${path} ${at}`, "execve", [path, argv, envp], {
+    steps.attempt(`execute ${path} ${at}`, "execve", [path, argv, environment], {
       store: result,
       branch: { when: "equal", operand: -ERRNO.ENOENT, to: next },
     });
     steps.when(result, -ERRNO.ENOTDIR, next);
-    steps.must(`execute ${path} ${at}`, "execve", [path, argv, envp]);
+    steps.must(`execute ${path} ${at}`, "execve", [path, argv, environment]);
     steps.label(next);
   });
 }

@@ -116,6 +116,7 @@ function printCall({ call, arguments: args, leavesPlan }: Step): string {
     return: "return",
     same: `${a} and ${b} are the same, ${c} bytes`,
     hash: `hash of ${b} bytes at ${a}, from ${c}`,
+    digest: `digest of ${b} bytes at ${a}, from ${c}`,
     length: `length of ${a}`,
     leave: `go over to ${b}, with the stack ${a}`,
   };

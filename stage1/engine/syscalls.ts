@@ -106,6 +106,7 @@ export const SYSCALLS = {
   sendto: call(44, 206, "fd", "pointer", "size", "MSG_", "pointer", "size"),
   setns: call(308, 268, "fd", "CLONE_"),
   setxattr: call(188, 5, "pointer", "pointer", "pointer", "size", "int"),
+  signalfd4: call(289, 74, "fd", "pointer", "size", "O_"),
   socket: call(41, 198, "=AF_", "SOCK_", "int"),
   socketpair: call(53, 199, "=AF_", "SOCK_", "int", "pointer"),
   statx: call(332, 291, "fd", "pointer", "AT_", "int", "pointer"),
@@ -144,6 +145,7 @@ export const OPERATIONS = {
   hash: -14,
   length: -15,
   leave: -16,
+  digest: -17,
 } as const;
 
 /** The name of an operation of the engine. */
@@ -167,6 +169,7 @@ export const OPERATION_ARGUMENTS = {
   hash: [3, 3],
   length: [1, 1],
   leave: [2, 2],
+  digest: [3, 3],
 } as const satisfies Record<OperationName, readonly [number, number]>;
 
 /** Whether a name is that of a system call, and not of an operation. */

@@ -2,7 +2,13 @@
 import * as k from "../../src/linux/constants.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
 import { addressOf, type Field, type Section, slot, space, struct } from "../engine/plan.ts";
-import { type Condition, MOST_ATTRIBUTE, STATUS_RANGES, TYPE_MASK } from "./condition.ts";
+import {
+  type Condition,
+  MOST_ATTRIBUTE,
+  STATUS_RANGES,
+  type StatusPart,
+  TYPE_MASK,
+} from "./condition.ts";
 import { STATX } from "../../src/linux/statx.ts";
 
 /** Where a replay goes on when an answer is another one, or something fails. */
@@ -44,10 +50,55 @@ export function askAgain(s: Section, conditions: readonly Condition[]): void {
       16,
     ], { store: room.digitsSize, branch: { when: "less", operand: 1, to: STALE } });
   }
-  for (const [i, condition] of conditions.entries()) ask(s, condition, room, i);
+  for (const [i, asked] of questions(conditions).entries()) ask(s, asked, room, i);
 }
 
-function ask(s: Section, condition: Condition, room: Room, i: number): void {
+/** A question, and for a status also what else is compared of the same answer. */
+type Question = Condition & { readonly more?: readonly Of<"status">[] };
+
+/** The questions that conditions ask, each once, in their order: several may be about one path. */
+export function questions(conditions: readonly Condition[]): readonly Question[] {
+  const asked = new Map<string, { readonly all: Condition[]; readonly more: Of<"status">[] }>();
+  return conditions.flatMap((condition): Question[] => {
+    const about = "path" in condition ? condition.path : "";
+    const how = condition.kind === "status" && condition.link === true ? "link" : "";
+    const key = `${condition.kind} ${how} ${about}`;
+    const before = asked.get(key);
+    if (before === undefined) {
+      const more: Of<"status">[] = [];
+      asked.set(key, { all: [condition], more });
+      return [condition.kind === "status" ? { ...condition, more } : condition];
+    }
+    if (before.all.some((other) => isSame(other, condition))) return [];
+    before.all.push(condition);
+    if (condition.kind !== "status") return [condition];
+    before.more.push(condition); // it is compared with the answer to the first one
+    return [];
+  });
+}
+
+/** Whether two conditions of one kind about one path hold at the same times. */
+function isSame(a: Condition, b: Condition): boolean {
+  const bytes = (condition: Condition) => "bytes" in condition ? condition.bytes : undefined;
+  if (a.kind === "status" && b.kind === "status") {
+    return a.part === b.part &&
+      [[STATX.mode, 2], ...STATUS_RANGES[a.part]].every(([from = 0, size = 0]) =>
+        isEqual(a.status.subarray(from, from + size), b.status.subarray(from, from + size))
+      );
+  }
+  if (a.kind === "terminal" && b.kind === "terminal") return a.fd === b.fd && a.is === b.is;
+  if (a.kind === "access" && b.kind === "access") return a.errno === b.errno;
+  if (a.kind === "processes" && b.kind === "processes") return a.which === b.which;
+  if (a.kind === "attribute" && b.kind === "attribute") {
+    return a.name === b.name && isEqual(a.value, b.value);
+  }
+  return isEqual(bytes(a), bytes(b));
+}
+
+const isEqual = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+  a === b || (a?.length === b?.length && (a?.every((byte, i) => byte === b?.[i]) ?? false));
+
+function ask(s: Section, condition: Question, room: Room, i: number): void {
   switch (condition.kind) {
     case "absent":
       return askAbsent(s, condition, room);
@@ -97,10 +148,11 @@ function askAccess(s: Section, { path, errno }: Of<"access">): void {
 
 function askStatus(
   s: Section,
-  { path, part, link, status: known }: Of<"status">,
-  { status }: Room,
+  { path, part, link, status: known, more = [] }: Of<"status"> & Question,
+  room: Room,
   i: number,
 ): void {
+  const { status } = room;
   s.attempt(`${path} is what it was`, "statx", [
     k.AT_FDCWD,
     path,
@@ -108,6 +160,20 @@ function askStatus(
     k.STATX_BASIC_STATS,
     status,
   ], { branch: { when: "error", to: STALE } });
+  compareStatus(s, part, known, room, `${i}`);
+  for (const [n, other] of more.entries()) {
+    compareStatus(s, other.part, other.status, room, `${i} ${n + 1}`);
+  }
+}
+
+/** Compares a part of a status with what it was. */
+function compareStatus(
+  s: Section,
+  part: StatusPart,
+  known: Uint8Array<ArrayBuffer>,
+  { status }: Room,
+  name: string,
+): void {
   const view = new DataView(known.buffer, known.byteOffset);
   s.compute("load", [addressOf(status, STATX.mode)], { store: word });
   s.compute("and", [word, TYPE_MASK], { store: word });
@@ -118,7 +184,7 @@ function askStatus(
       to: STALE,
     },
   });
-  const constant = struct(`status ${i}`, ["statx", STATX.bytes, known] as Field);
+  const constant = struct(`status ${name}`, ["statx", STATX.bytes, known] as Field);
   for (const [from, size] of STATUS_RANGES[part]) {
     s.compute("same", [addressOf(status, from), addressOf(constant, from), size], { store: word });
     s.when(word, 0, STALE);

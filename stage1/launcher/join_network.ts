@@ -59,9 +59,14 @@ interface Held {
   readonly ruled: Slot;
 }
 
-const UNDO = "network: undo";
+/** Where a start goes on that fails once its network is joined. */
+export const UNDO_NETWORK = "network: undo";
+const UNDO = UNDO_NETWORK;
 
-/** The steps. What fails goes on at `failed`, with nothing left. */
+/**
+ * The steps. What fails goes on at `failed`, with nothing left; so does what fails later and goes on at
+ * {@linkcode UNDO_NETWORK}. The sockets that take care of it stay open until execve(2) closes them.
+ */
 export function joinNetwork(s: Section, joining: Joining, failed: string): void {
   const { network, uuid, record, directory, program } = joining;
   const { ports } = network;
@@ -124,7 +129,6 @@ export function joinNetwork(s: Section, joining: Joining, failed: string): void 
     setForLink(s, ipv4Settings, values.link, "route_localnet", "1", UNDO);
   }
   writeTearDown(s, network, values, program);
-  closeAll(s, held);
   s.goto("network: joined");
   undo(s, joining, values, held);
   s.goto(failed);

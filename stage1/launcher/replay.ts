@@ -25,7 +25,7 @@ import {
 import { USER_NAMESPACE } from "../root/private_users.ts";
 import { askAgain, STALE } from "./ask_again.ts";
 import type { Condition } from "./condition.ts";
-import { joinNetwork } from "./join_network.ts";
+import { joinNetwork, UNDO_NETWORK } from "./join_network.ts";
 import type { NetworkReplay } from "./network_replay.ts";
 import { makeUsers, type UsersHoles } from "./replay_users.ts";
 import { ENTRY_ADDRESS, HEADER } from "./start_entry.ts";
@@ -165,11 +165,12 @@ export function replayPlan(replay: Replay): Plan {
     const { namespace } = network;
     joinNetwork(s, { network, uuid, record, directory, program, namespace }, "undo");
   }
+  const undo = network === undefined ? "undo" : UNDO_NETWORK;
   s.attempt("seal it", "fcntl", [program, k.F_ADD_SEALS, ALL_SEALS], {
-    branch: { when: "error", to: "undo" },
+    branch: { when: "error", to: undo },
   });
   s.attempt("hand on the lock of images", "dup3", [lock, replay.prepareLock, 0], {
-    branch: { when: "error", to: "undo" },
+    branch: { when: "error", to: undo },
   });
   for (let i = 0; i < UUID_SIZE + 4; i += 8) {
     s.compute("load", [addressOf(path, embryo.length + i)], { store: word });
@@ -183,6 +184,7 @@ export function replayPlan(replay: Replay): Plan {
     k.AT_EMPTY_PATH,
   ]);
   s.attempt("take the lock of images back", "close", [replay.prepareLock]);
+  if (network !== undefined) s.goto(UNDO_NETWORK);
 
   s.label("undo");
   s.attempt("remove the pod's directory", "unlinkat", [k.AT_FDCWD, path, k.AT_REMOVEDIR]);

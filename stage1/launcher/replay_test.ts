@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ERRNO } from "../../src/linux/errno.ts";
 import { interpret, type Kernel, type KernelValue } from "../engine/testing/interpret.ts";
 import type { Condition } from "./condition.ts";
-import { askAgain, STALE } from "./ask_again.ts";
+import { askAgain, questions, STALE } from "./ask_again.ts";
 import { Section } from "../engine/plan.ts";
 import { STATX } from "../../src/linux/statx.ts";
 
@@ -151,3 +151,50 @@ for (const [condition, same, others] of CASES) {
     for (const answers of others) assert.equal(holds(condition, answers), false);
   });
 }
+
+Deno.test("one answer about a path is compared with all that was noted of it, and nothing is asked twice", () => {
+  const link = true as const;
+  const conditions: readonly Condition[] = [
+    { kind: "status", path, part: "object", status: status(FILE, 1, 5) },
+    { kind: "status", path, part: "content", status: status(FILE, 1, 5) },
+    { kind: "status", path, part: "content", status: status(FILE, 1, 5) },
+    { kind: "status", path, part: "content", link, status: status(FILE, 1, 5) },
+    { kind: "status", path: "/y", part: "content", status: status(FILE, 1, 5) },
+    { kind: "absent", path },
+    { kind: "absent", path },
+    { kind: "content", path, bytes: bytes("a") },
+    { kind: "content", path, bytes: bytes("b") },
+    { kind: "terminal", fd: 1, is: true },
+    { kind: "terminal", fd: 2, is: true },
+    { kind: "terminal", fd: 1, is: true },
+  ];
+  const asked = questions(conditions);
+  assert.deepEqual(
+    asked.map((each) => [each.kind, ...(each.more ?? []).map(({ part }) => part)].join(" ")),
+    [
+      ...["status content", "status", "status", "absent"],
+      ...["content", "content", "terminal", "terminal"],
+    ],
+  );
+});
+
+Deno.test("each of the notes about one path counts", () => {
+  const both = (first: Uint8Array<ArrayBuffer>, second: Uint8Array<ArrayBuffer>) => {
+    const s = new Section();
+    askAgain(s, [
+      { kind: "status", path, part: "object", status: first },
+      { kind: "status", path, part: "content", status: second },
+    ]);
+    s.attempt("all is as it was", "exit_group", [0]);
+    s.label(STALE);
+    s.attempt("something is not", "exit_group", [1]);
+    const { end } = interpret(
+      { setup: s.items, resident: [] },
+      kernel({ status: status(FILE, 1, 5) }),
+    );
+    return end.kind === "exit" && end.code === 0;
+  };
+  assert.ok(both(status(FILE, 1, 9), status(FILE, 1, 5)), "the size is no part of an object");
+  assert.ok(!both(status(FILE, 1, 5), status(FILE, 1, 9)));
+  assert.ok(!both(status(FILE, 2, 5), status(FILE, 1, 5)));
+});

@@ -14,7 +14,7 @@ import {
   struct,
 } from "../engine/plan.ts";
 import { COUNT, MOST_RANGES, USER_NAMESPACE } from "../root/private_users.ts";
-import { writeDecimal } from "./decimal.ts";
+import { writeDecimal } from "../steps/decimal.ts";
 
 /** Where the users of a pod stand in its program. */
 export interface UsersHoles {

@@ -17,7 +17,7 @@ import {
   struct,
   type Value,
 } from "../engine/plan.ts";
-import { writeDecimal } from "./decimal.ts";
+import { writeDecimal } from "../steps/decimal.ts";
 import type { AddressRange } from "./network_replay.ts";
 import { isLess } from "./netlink.ts";
 

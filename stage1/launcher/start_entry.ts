@@ -9,7 +9,7 @@
  * The launcher maps the file as it is at {@linkcode ENTRY_ADDRESS}, compares key and digest, and goes over to the replay.
  * What the replay needs of the launcher is written into the header of that private mapping.
  */
-import { fnv1a } from "../engine/fnv1a.ts";
+import { digest, fnv1a } from "../engine/fnv1a.ts";
 
 /** Where entries are: a directory of root's (0700); a reboot forgets them. */
 export const STARTS_DIRECTORY = "/run/rkt/starts";
@@ -28,13 +28,13 @@ export const ENTRY_PAGE = 0x10000;
 export const MOST_ENTRY_BYTES = 0x1000_0000;
 
 /** The first eight bytes; the digit changes with the form. */
-export const MAGIC: bigint = new DataView(new TextEncoder().encode("rktstar1").buffer)
+export const MAGIC: bigint = new DataView(new TextEncoder().encode("rktstar2").buffer)
   .getBigUint64(0, true);
 
 /** The fields of the header, eight bytes each, by their offsets. */
 export const HEADER = {
   magic: 0,
-  /** FNV-1a of all bytes from `size` on: against damage, not against people, who can't write there. */
+  /** `digest()` of all bytes from `size` on: against damage, not against people, who can't write there. */
   digest: 8,
   /** Bytes of the file. */
   size: 16,
@@ -102,7 +102,7 @@ export function entryBytes(
 ): Uint8Array<ArrayBuffer> {
   const at = replayAt(key);
   const programAt = align(at + replay.length, ENTRY_PAGE);
-  const bytes = new Uint8Array(programAt + program.length);
+  const bytes = new Uint8Array(align(programAt + program.length, 8)); // the digest is of whole words
   const view = new DataView(bytes.buffer);
   const set = (field: number, value: number | bigint) =>
     view.setBigUint64(field, BigInt(value), true);
@@ -115,6 +115,6 @@ export function entryBytes(
   bytes.set(key, HEADER.bytes);
   bytes.set(replay, at);
   bytes.set(program, programAt);
-  set(HEADER.digest, fnv1a(bytes.subarray(HEADER.size)));
+  set(HEADER.digest, digest(bytes.subarray(HEADER.size)));
   return bytes;
 }

@@ -214,16 +214,17 @@ export function receiveStreams(
 /**
  * Steps of the app, which leads its session and is in its own root: puts its own streams in place of the caller's.
  *
+ * @param first the first descriptor that the app does not have of a service manager
  * @returns the first descriptor that it does not need
  */
-export function takeStreams(steps: Section, pod: Pod, app: PodApp): number {
+export function takeStreams(steps: Section, pod: Pod, app: PodApp, first: number): number {
   const at = `in app "${app.name}"`;
   const own = podChannels(pod).filter((channel) => channel.app.name === app.name);
   const keepsCaller = app.streams.stderr !== "inherit" || own.some(({ stream }) => stream === 2);
   if (keepsCaller) {
     // From here on, failures are reported to whoever has started the pod.
-    steps.must(`keep the caller's standard error ${at}`, "dup3", [2, 3, k.O_CLOEXEC]);
-    steps.compute("put", [addressOf(ERROR_FD), 3]);
+    steps.must(`keep the caller's standard error ${at}`, "dup3", [2, first, k.O_CLOEXEC]);
+    steps.compute("put", [addressOf(ERROR_FD), first]);
   }
   const tty = own.some(({ kind }) => kind === "tty") ? openSlave(steps, at) : undefined;
   for (const [stream, name] of STREAMS.entries()) {
@@ -236,7 +237,7 @@ export function takeStreams(steps: Section, pod: Pod, app: PodApp): number {
       steps.must(what, "dup3", [APP_SIDE + channel.number, stream, 0]);
     }
   }
-  return keepsCaller ? 4 : 3;
+  return keepsCaller ? first + 1 : first;
 }
 
 function openNull(steps: Section, what: string, stream: number): void {

@@ -18,7 +18,6 @@ import {
   TIMER,
   UNSTARTED,
 } from "./init_state.ts";
-import { type Notify, sayReady } from "./notify.ts";
 import { EXIT_FAILURE } from "../engine/abort.ts";
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, instructionAt, slot } from "../engine/plan.ts";
@@ -26,7 +25,7 @@ import { unlessRanOut } from "./timers.ts";
 
 /** Goes through all apps, and starts what is to be started; when the pod stops, that is nothing but post-stops. */
 export function reconcile(loop: Loop): void {
-  const { steps, table, restarts, handlers, role } = loop;
+  const { steps, table, restarts, handlers, role, onDemand } = loop;
   steps.heading("init: see which apps are to start");
   steps.label("reconcile");
   steps.set(AGAIN, 0);
@@ -41,6 +40,7 @@ export function reconcile(loop: Loop): void {
     steps.label("to start");
     if (handlers) steps.when(PHASE_OF, PHASE.stopped, "start post-stop");
     steps.when(STOPPING, 1, "never started");
+    if (onDemand !== undefined) steps.when(PHASE_OF, PHASE.dormant, next);
     if (handlers) steps.when(PHASE_OF, PHASE.prepared, "start main");
     if (restarts) steps.when(PHASE_OF, PHASE.resting, "rested");
     mayStart(loop, next);
@@ -106,19 +106,20 @@ function cloneApp({ steps, table, cgroups, role }: Loop): void {
 }
 
 /** Says once that every app has started. */
-function countStart({ steps, table }: Loop, notify: Notify): void {
+function countStart({ steps, table, notify, manager }: Loop): void {
+  if (notify === undefined) return;
   table.when(steps, APP, "settled", 1, "counted");
   steps.compute("sub", [UNSTARTED, 1], {
     store: UNSTARTED,
     branch: { when: "different", operand: 0, to: "counted" },
   });
-  sayReady(steps, notify);
+  manager?.sayReady(steps, notify);
   steps.label("counted");
 }
 
 /** Makes the processes of apps. */
 export function startProcess(loop: Loop): void {
-  const { steps, table, restarts, handlers, role, notify } = loop;
+  const { steps, table, restarts, handlers, role } = loop;
   if (table.apps.length === 0) return;
   const entry = slot("where it begins");
   const nextPhase = slot("phase to come");
@@ -157,7 +158,7 @@ export function startProcess(loop: Loop): void {
       branch: { when: "different", operand: PHASE.running, to: "resume" },
     });
   }
-  if (notify !== undefined) countStart(loop, notify);
+  countStart(loop);
   table.put(steps, APP, "settled", 1);
   if (restarts) {
     table.when(steps, APP, "restart", RESTART.no, "not again");

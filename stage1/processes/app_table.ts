@@ -18,10 +18,12 @@ import {
   struct,
   type Value,
 } from "../engine/plan.ts";
-import type { AppLifecycle, PodApp, RestartPolicy } from "../pod.ts";
+import { type AppLifecycle, type PodApp, type RestartPolicy, startsOnDemand } from "../pod.ts";
 
 /** How far an app has come. The phases below `preparing` wait for init, those from there on for a process. */
 export const PHASE = {
+  /** Until a descriptor that it has of a service manager has something for it. */
+  dormant: -1,
   /** Until the apps that it starts after have started. */
   waiting: 0,
   /** Until its timer says that it may start again. */
@@ -196,6 +198,11 @@ export class AppTable {
     steps.compute("put", [this.#at, value]);
   }
 
+  /** Which app it is: the offset of its record. */
+  offsetOf(app: PodApp): number {
+    return this.apps.indexOf(app) * RECORD;
+  }
+
   /** The address of a word. */
   locate(steps: Section, app: Slot, word: StateWord, into: Slot): void {
     this.#locate(steps, app, word, into);
@@ -223,12 +230,15 @@ export class AppTable {
   }
 }
 
-function stateOf({ lifecycle: { restart } }: PodApp): Readonly<Record<StateWord, Value>> {
+function stateOf(app: PodApp): Readonly<Record<StateWord, Value>> {
+  const { restart } = app.lifecycle;
+  const dormant = startsOnDemand(app);
   return {
-    "phase": PHASE.waiting,
+    "phase": dormant ? PHASE.dormant : PHASE.waiting,
     "pid": 0,
     "code": 0,
-    "settled": 0,
+    // Who connects to it can wait, because its sockets are there.
+    "settled": dormant ? 1 : 0,
     "left": Math.min(restart.most, 2 ** 52),
     "restarts": 0,
     "timer": 0,

@@ -17,7 +17,7 @@ import {
   type Struct,
   struct,
 } from "../engine/plan.ts";
-import { writeDecimal } from "../launcher/decimal.ts";
+import { writeDecimal } from "../steps/decimal.ts";
 import { JOURNAL_ENTRIES } from "../output/journal.ts";
 import type { AuditRecord, PodAudit } from "../pod.ts";
 import type { Recorder } from "./supervisor.ts";

@@ -12,7 +12,7 @@ import { exitCode, findTitle, waitForSignal } from "../steps/wait.ts";
 import { confine, execute, type Program, releaseSignals } from "../app/app.ts";
 import { labelProgram, scoreForMemory } from "../app/process_attributes.ts";
 import * as k from "../../src/linux/constants.ts";
-import { addressOf, type Plan, Section, type Slot, slot } from "../engine/plan.ts";
+import { addressOf, type Plan, Section, type Slot, slot, vector } from "../engine/plan.ts";
 import type { PodApp } from "../pod.ts";
 import { filterSystemCalls } from "../seccomp/install_filter.ts";
 import { relayEnded } from "./supervisor.ts";
@@ -134,7 +134,7 @@ function startProgram(steps: Section, entering: Entering, terminal?: Terminal): 
   dieWithParent(steps, at);
   releaseSignals(steps, at);
   filterSystemCalls(steps, app);
-  execute(steps, at, entering.programs, app.environment, {
+  execute(steps, at, entering.programs, vector(app.environment), {
     what: entering.command,
     hint: "name a program that is in the app's image",
   });

@@ -10,7 +10,7 @@ import { leavePodCgroups } from "../cgroup/cgroup.ts";
 import { type HostFiles, makeEtcFiles, makeHostname, openEtcFiles } from "../root/etc_files.ts";
 import { initLoop } from "./init_loop.ts";
 import { makeCovers, openKernelFiles } from "../root/kernel_files.ts";
-import { attributes, MOUNT_ATTR_SIZE, newMount } from "../steps/mounts.ts";
+import { attributes, MOUNT_ATTR_SIZE, newMount, READ_ONLY } from "../steps/mounts.ts";
 import { enterNetwork } from "./network.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
 import * as k from "../../src/linux/constants.ts";
@@ -25,7 +25,8 @@ import {
 } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
 import { forkInit, leaveHostMounts } from "../root/private_users.ts";
-import { attachRoot, openRoot } from "../root/root.ts";
+import { attachRoot, makePlaces, openRoot } from "../root/root.ts";
+import type { ManagerSteps } from "../manager/manager_steps.ts";
 import { leaveStreams } from "../output/streams.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { applySysctls } from "../root/sysctl.ts";
@@ -53,6 +54,7 @@ export function init(
   pod: Pod,
   supervisor: Supervisor,
   namespaces: number,
+  manager?: ManagerSteps,
 ): void {
   const { setup, spawn } = sections;
   let host: FromHost | undefined;
@@ -109,21 +111,23 @@ export function init(
   );
 
   leaveHost(setup, pod, shm);
-  for (const { app, open, etc } of opened) {
-    attachRoot(setup, pod, app, open, supervisor.terminals, etc);
-  }
+  makePlaces(setup, pod.apps);
   setup.must("make init's root read-only", "mount_setattr", [
     k.AT_FDCWD,
     "/",
     0,
-    attributes(k.MOUNT_ATTR_RDONLY),
+    READ_ONLY,
     MOUNT_ATTR_SIZE,
   ]);
+  for (const { app, open, etc } of opened) {
+    attachRoot(setup, pod, app, open, supervisor.terminals, etc);
+  }
 
   setup.goto("init ready");
 
-  for (const app of pod.apps) startApp(spawn, pod, app, supervisor.cgroups);
-  initLoop(sections, pod, statusDirectory, supervisor.cgroups, sandbox?.role, supervisor.notify);
+  for (const app of pod.apps) startApp(spawn, pod, app, supervisor.cgroups, manager);
+  const { cgroups, notify } = supervisor;
+  initLoop(sections, pod, statusDirectory, cgroups, sandbox?.role, notify, manager);
 }
 
 function openHost(setup: Section, pod: Pod): FromHost {

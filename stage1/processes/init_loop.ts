@@ -32,8 +32,8 @@ import { startOrder } from "../app/restart_policy.ts";
 import * as k from "../../src/linux/constants.ts";
 import { MEMORY } from "../engine/elf.ts";
 import { instructionAt, type Section, type Sections, type Slot, slot } from "../engine/plan.ts";
-import { type Pod, startsLater } from "../pod.ts";
-import { type Notify, sayReady } from "./notify.ts";
+import { type Pod, startsLater, startsOnDemand } from "../pod.ts";
+import type { ManagerSteps, Notify } from "../manager/manager_steps.ts";
 import { makeTimers } from "./timers.ts";
 
 /** The loop, from the label `init ready`. */
@@ -44,13 +44,17 @@ export function initLoop(
   cgroups?: Cgroups,
   role: Role = {},
   notify?: Notify,
+  manager?: ManagerSteps,
 ): void {
+  const table = new AppTable(startOrder(pod.apps), cgroups);
   const loop: Loop = {
     role,
     notify,
     steps,
     cgroups,
-    table: new AppTable(startOrder(pod.apps), cgroups),
+    table,
+    manager,
+    onDemand: manager?.onDemand(table.apps),
     pod,
     statusDirectory,
     app: APP,
@@ -72,9 +76,11 @@ function ready(loop: Loop): void {
   steps.label("init ready");
   if (loop.restarts) makeTimers(loop);
   if (table.apps.length === 0) steps.keep(statusDirectory, "there is no app whose end to note");
+  if (loop.onDemand !== undefined) loop.manager?.watchSignals(steps, loop.onDemand);
   if (loop.notify !== undefined) {
-    steps.set(UNSTARTED, table.apps.length);
-    if (table.apps.length === 0) sayReady(steps, loop.notify);
+    const atOnce = table.apps.filter((app) => !startsOnDemand(app)).length;
+    steps.set(UNSTARTED, atOnce);
+    if (atOnce === 0) loop.manager?.sayReady(steps, loop.notify);
   }
   steps.set(LEFT, table.apps.length + (role.stays ? 1 : 0));
   steps.set(AFTER_RECONCILE, instructionAt("init up"));
@@ -95,23 +101,30 @@ function ready(loop: Loop): void {
   steps.goto("init wait");
 }
 
-function wait({ steps, pod, role }: Loop, waiting: Section): void {
+function wait(loop: Loop, waiting: Section): void {
+  const { steps, pod, role } = loop;
   const { address, size } = MEMORY.init;
   waiting.heading("init: while there is nothing to do");
   waiting.label("init wait");
   // Steps and constants, also those of processes that init forks later, are read from the file again.
   waiting.attempt("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
   waiting.label("init waits");
-  waiting.attempt("wait for a signal", "rt_sigtimedwait", [
-    role.waitsFor ?? WAITED_FOR,
-    0,
-    0,
-    SIGSET_SIZE,
-  ], {
-    store: SIGNAL,
-    branch: { when: "error", to: "init waits" },
-  });
-  waiting.goto("init has a signal");
+  if (loop.onDemand === undefined) {
+    waiting.attempt("wait for a signal", "rt_sigtimedwait", [
+      role.waitsFor ?? WAITED_FOR,
+      0,
+      0,
+      SIGSET_SIZE,
+    ], {
+      store: SIGNAL,
+      branch: { when: "error", to: "init waits" },
+    });
+    waiting.goto("init has a signal");
+  } else {
+    loop.manager?.waitForDescriptors(waiting, loop.onDemand);
+    const slots = { app: APP, phase: PHASE_OF, signal: SIGNAL };
+    loop.manager?.wake(steps, loop.table, slots, loop.onDemand);
+  }
 
   steps.heading("init: see what a signal is about");
   steps.label("init has a signal");

@@ -1,6 +1,6 @@
 /** What the parts of init's loop share: init_loop.ts, app_starts.ts, app_ends.ts. */
 import type { Cgroups } from "../cgroup/cgroup.ts";
-import type { Notify } from "./notify.ts";
+import type { ManagerSteps, Notify, OnDemand } from "../manager/manager_steps.ts";
 import type { StatusContext } from "./status_files.ts";
 import { type Section, type Slot, slot, type Struct, zeroSlot } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
@@ -30,6 +30,9 @@ export interface Loop extends StatusContext {
   readonly role: Role;
   /** Where the supervisor hears that all apps have started, and tells a service manager. */
   readonly notify?: Notify | undefined;
+  readonly manager?: ManagerSteps | undefined;
+  /** The apps that start when there is something for them. */
+  readonly onDemand?: OnDemand | undefined;
   /** Whether any app may be started again; what no app of the pod needs is not in the plan. */
   readonly restarts: boolean;
   /** Whether any app has event handlers. */

@@ -39,7 +39,7 @@ import type { Pod, PodApp } from "../pod.ts";
 import { startReader, type StreamReader } from "../output/stream_reader.ts";
 import { openKernelFiles } from "../root/kernel_files.ts";
 import { becomePodRoot, leaveHostMounts } from "../root/private_users.ts";
-import { attachRoot, openRoot } from "../root/root.ts";
+import { attachRoot, makePlaces, openRoot } from "../root/root.ts";
 import { leaveStreams, openStreams } from "../output/streams.ts";
 
 /** Descriptors in the hands of the plan, far above those that are in use: a pidfd of the pod's init, and its standard error. */
@@ -196,9 +196,10 @@ function shim(
     `/${app.name}`,
     k.AT_REMOVEDIR,
   ]);
+  makePlaces(steps, [app]);
+  setReadOnly(steps, "make the copy's root read-only again", true);
   // Files of the host's own are there as copies; see ownFiles().
   attachRoot(steps, pod, app, root, {}, new Map());
-  setReadOnly(steps, "make the copy's root read-only again", true);
   steps.goto("init ready");
   startApp(sections.spawn, pod, app, cgroups);
   initLoop(sections, pod, statusDirectory, cgroups, shimRole(app, ready, appsLock));

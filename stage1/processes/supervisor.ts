@@ -28,7 +28,7 @@ import {
 import type { Pod, PodAudit } from "../pod.ts";
 import { makePodDirectory } from "../steps/pod_directory.ts";
 import type { Terminals } from "../output/streams.ts";
-import { type Notify, openNotify, passReady, tell, WAITED_FOR_TO_NOTIFY } from "./notify.ts";
+import type { ManagerSteps, Notify } from "../manager/manager_steps.ts";
 import { removePod } from "./removal.ts";
 import {
   closeTerminal,
@@ -69,12 +69,13 @@ export function supervise(
   { setup, resident, waiting }: Sections,
   pod: Pod,
   namespaces: number,
+  manager?: ManagerSteps,
   recorder?: Recorder,
 ): Supervisor {
   const pid = slot("self");
   const alive = slot("supervisor");
   const init = zeroSlot("init");
-  const waitedFor = pod.notifySocket === undefined ? WAITED_FOR : WAITED_FOR_TO_NOTIFY;
+  const waitedFor = (pod.notifySocket === undefined ? undefined : manager?.waitedFor) ?? WAITED_FOR;
   setup.heading("supervisor: this process, in the caller's namespaces");
   findTitle(setup);
   setup.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-supervisor"]);
@@ -89,7 +90,7 @@ export function supervise(
   const output = openOutput(setup, pod);
   const notify = pod.notifySocket === undefined
     ? undefined
-    : openNotify(setup, pod.notifySocket, pid);
+    : manager?.openNotify(setup, pod.notifySocket, pid);
   if (pod.privateUsers !== undefined) spawnIntermediate(setup, init);
   else {
     setup.must("make the pod's namespaces and init", "clone", [
@@ -103,6 +104,7 @@ export function supervise(
   }
   setup.heading("supervisor: the pod is on its way");
   leaveNamespaceToInit(setup, pod);
+  manager?.leavePassed(setup, pod);
   leaveAppCgroups(setup, cgroups);
   if (notify !== undefined) setup.attempt("leave the pipe to init", "close", [notify.sender]);
   startOutput(setup, pod, output, init);
@@ -116,13 +118,11 @@ export function supervise(
     setup.attempt("let go of the output", "close", [1]);
     setup.goto("supervise");
   }
-  loop(
-    resident,
-    waiting,
+  loop(resident, waiting, {
     init,
-    pod.stopTimeout,
+    stopTimeout: pod.stopTimeout,
     output,
-    (code) => {
+    cleanUp: (code) => {
       if (pod.audit !== undefined) recorder?.recordEnd(resident, pod.audit, code);
       tearDownNetwork(resident, pod);
       removeCgroups(resident, pod, cgroups);
@@ -130,8 +130,9 @@ export function supervise(
     },
     waitedFor,
     notify,
+    manager,
     terminal,
-  );
+  });
   if (terminal !== undefined) relay(resident, terminal, { pid, alive });
   return {
     init,
@@ -143,17 +144,21 @@ export function supervise(
   };
 }
 
-function loop(
-  steps: Section,
-  waiting: Section,
-  init: Slot,
-  stopTimeout: number,
-  output: Output,
-  cleanUp: (code: Slot) => void,
-  waitedFor: Struct,
-  notify?: Notify,
-  terminal?: Terminal,
-): void {
+/** What the supervisor's loop is about. */
+interface Supervised {
+  readonly init: Slot;
+  readonly stopTimeout: number;
+  readonly output: Output;
+  /** Adds the steps for when the pod has ended. */
+  readonly cleanUp: (code: Slot) => void;
+  readonly waitedFor: Struct;
+  readonly notify?: Notify | undefined;
+  readonly manager?: ManagerSteps | undefined;
+  readonly terminal?: Terminal | undefined;
+}
+
+function loop(steps: Section, waiting: Section, supervised: Supervised): void {
+  const { init, stopTimeout, output, cleanUp, waitedFor, notify, manager, terminal } = supervised;
   const signal = slot("signal");
   const child = slot("child");
   const status = slot("status");
@@ -174,11 +179,11 @@ function loop(
   steps.when(graceOver, 1, "kill");
   steps.when(stopping, 1, "forward");
   steps.set(stopping, 1);
-  if (notify !== undefined) tell(steps, "the pod stops", notify.socket, "STOPPING=1");
+  if (notify !== undefined) manager?.tell(steps, "the pod stops", notify.socket, "STOPPING=1");
   alarm(steps, stopTimeout);
   steps.goto("forward");
 
-  if (notify !== undefined) passReady(steps, notify);
+  if (notify !== undefined) manager?.passReady(steps, notify);
   steps.label("grace over");
   steps.set(graceOver, 1);
   steps.goto("wait");

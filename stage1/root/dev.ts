@@ -1,7 +1,14 @@
 /** An app's /dev: the devices of the spec, terminals, the pod's shared memory. */
 import type { OpenRoot } from "./open_root.ts";
 import { MOUNT_FLAGS } from "./mount_policy.ts";
-import { attach, attributes, MOUNT_ATTR_SIZE, newMount, ownDirectory } from "../steps/mounts.ts";
+import {
+  attach,
+  attributes,
+  bind,
+  MOUNT_ATTR_SIZE,
+  newMount,
+  ownDirectory,
+} from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
 import type { Pod, PodApp, PrivateUsers } from "../pod.ts";
@@ -39,6 +46,7 @@ export function mountDev(
   const dev = open.dev ?? makeDev(steps, at);
   attach(steps, `attach /dev ${at}`, dev, target);
   steps.attempt("close the target", "close", [target]);
+  steps.must(`enter /dev ${at}`, "fchdir", [dev]);
   closeDevices(steps, at, dev);
 
   const pts = slot("pts");
@@ -136,24 +144,12 @@ function giveDev(steps: Section, at: string, dev: Slot, { shift }: PrivateUsers)
 
 /**
  * Leaves the nodes of /dev, and no others that an app with CAP_MKNOD may add: each node is mounted on itself, and the
- * mount around them lets no device be opened. So it needs no cgroup for devices, which not every host has.
+ * mount around them lets no device be opened. So it needs no cgroup for devices, which not every host has. It is the
+ * working directory.
  */
 function closeDevices(steps: Section, at: string, dev: Slot): void {
-  const node = slot("node");
   for (const name of [...DEVICES.map(([name]) => name), "net/tun", "console"]) {
-    steps.must(`keep /dev/${name} ${at}`, "open_tree", [
-      dev,
-      name,
-      k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
-    ], { store: node });
-    steps.must(`keep /dev/${name} ${at}`, "move_mount", [
-      node,
-      "",
-      dev,
-      name,
-      k.MOVE_MOUNT_F_EMPTY_PATH,
-    ]);
-    steps.attempt("close it", "close", [node]);
+    bind(steps, `keep /dev/${name} ${at}`, name, name);
   }
   steps.must(`let no other device be opened ${at}`, "mount_setattr", [
     dev,

@@ -15,7 +15,7 @@ import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
 import type { EtcFile, Pod, PodApp } from "../pod.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
-import { openTarget } from "./open_target.ts";
+import { openTarget } from "../steps/open_target.ts";
 
 /** The files, by their names in /etc. */
 function podFiles({ etc }: Pod): readonly (readonly [name: string, file: EtcFile])[] {
@@ -77,20 +77,24 @@ export function mountEtcFiles(
     const what = `mount /etc/${name} in app "${app.name}"`;
     const skip = `no /etc/${name} in app "${app.name}"`;
     const implicit = file.kind === "text" && file.implicit === true;
-    leaveMounts(steps, name, app, root, implicit ? skip : undefined);
+    const target = openFile(steps, what, name, app, root, implicit ? skip : undefined);
     const host = opened.get(name);
     const mount = host ?? slot("file");
-    if (host === undefined) {
-      const flags = k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC;
-      steps.must(what, "open_tree", [k.AT_FDCWD, `/.${name}`, flags], { store: mount });
+    if (host === undefined) openPart(steps, what, `/.${name}`, mount);
+    else {
+      steps.must(what, "mount_setattr", [mount, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
     }
-    steps.must(what, "mount_setattr", [mount, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
-    const target = openFile(steps, what, name, app, root);
     attach(steps, what, mount, target);
     steps.attempt("close it", "close", [mount]);
     steps.attempt("close it", "close", [target]);
     if (implicit) steps.label(skip);
   }
+}
+
+/** A mount of a part of init's root, which is read-only by now: so the mount is. */
+function openPart(steps: Section, what: string, path: string, mount: Slot): void {
+  const flags = k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC;
+  steps.must(what, "open_tree", [k.AT_FDCWD, path, flags], { store: mount });
 }
 
 /** Whether an app has a file of its own, of a volume or its image, for which an implicit one makes way. */
@@ -113,59 +117,52 @@ function placeRules({ mounts }: PodApp) {
   };
 }
 
-/** Opens the place of a file: what a link there leads to in the app's root, or a new file. */
-function openFile(steps: Section, what: string, name: string, app: PodApp, root: Slot): Slot {
-  return openTarget(steps, what, root, {
-    path: `etc/${name}`,
-    how: placeRules(app).anything,
-    errno: ERRNO.ENOENT,
-    make: () => makeFile(steps, name, app, root),
-    hint: `in the image, a link on the way to /etc/${name} leads to another mount`,
-  });
-}
-
 /**
- * What becomes of a link of the image that leads to another mount: an implicit file makes way for it (`skip`), one that was
- * asked for takes its place.
+ * Opens the place of a file: what a link there leads to in the app's root, or a new file. A link of the image that leads to
+ * another mount gives way to a file that was asked for; an implicit file makes way for it.
+ *
+ * @param skip the label behind all that is done about an implicit file
  */
-function leaveMounts(
+function openFile(
   steps: Section,
+  what: string,
   name: string,
   app: PodApp,
   root: Slot,
   skip: string | undefined,
-): void {
-  const [found, etc] = [slot("place"), slot("etc")];
+): Slot {
+  const target = slot("target");
   const { anything, directory } = placeRules(app);
   const where = `/etc/${name} of app "${app.name}"`;
-  const [remove, done] = [`link at ${where}`, `place of ${where}`];
-  steps.attempt(
-    `see where ${where} is`,
-    "openat2",
-    [root, `etc/${name}`, anything, OPEN_HOW_SIZE],
-    {
-      store: found,
-      branch: { when: "equal", operand: -ERRNO.EXDEV, to: skip ?? remove },
-    },
-  );
-  steps.compute("let", [found], { branch: { when: "less", operand: 0, to: done } });
-  steps.attempt("close it", "close", [found]);
+  const [remove, missing, done] = [`link at ${where}`, `no ${where}`, `place of ${where}`];
+  const open = [root, `etc/${name}`, anything, OPEN_HOW_SIZE] as const;
+  steps.attempt(`find ${where}`, "openat2", open, {
+    store: target,
+    branch: { when: "equal", operand: -ERRNO.EXDEV, to: skip ?? remove },
+  });
+  steps.compute("let", [target], { branch: { when: "less", operand: 0, to: missing } });
+  steps.goto(done);
   if (skip === undefined) {
-    steps.goto(done);
+    const etc = slot("etc");
+    const opening = [root, "etc", directory, OPEN_HOW_SIZE] as const;
     steps.label(remove);
-    steps.must(
-      `open /etc of app "${app.name}"`,
-      "openat2",
-      [root, "etc", directory, OPEN_HOW_SIZE],
-      {
-        store: etc,
-        hint: `in the image, /etc leads to another mount`,
-      },
-    );
+    steps.must(`open /etc of app "${app.name}"`, "openat2", opening, {
+      store: etc,
+      hint: `in the image, /etc leads to another mount`,
+    });
     steps.attempt(`remove the link at ${where}`, "unlinkat", [etc, name, 0]);
     steps.attempt("close /etc", "close", [etc]);
   }
+  steps.label(missing);
+  openTarget(steps, what, root, {
+    path: `etc/${name}`,
+    how: anything,
+    errno: ERRNO.ENOENT,
+    make: () => makeFile(steps, name, app, root),
+    hint: `in the image, a link on the way to /etc/${name} leads to another mount`,
+  }, target);
   steps.label(done);
+  return target;
 }
 
 function makeFile(steps: Section, name: string, app: PodApp, root: Slot): void {
@@ -220,15 +217,7 @@ export function mountHostname(steps: Section, at: string, root: Slot): void {
     },
   );
   const what = `mount /etc/hostname ${at}`;
-  steps.must(
-    what,
-    "open_tree",
-    [k.AT_FDCWD, "/.hostname", k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC],
-    {
-      store: file,
-    },
-  );
-  steps.must(what, "mount_setattr", [file, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
+  openPart(steps, what, "/.hostname", file);
   // Something else than a file there is the image's own affair.
   steps.attempt(what, "move_mount", [
     file,

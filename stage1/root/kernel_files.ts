@@ -1,7 +1,14 @@
 /** /proc and /sys of an app, and what of them it may not change or see. */
 import type { OpenRoot } from "./open_root.ts";
 import { isBelow, isReplaced, MOUNT_FLAGS } from "./mount_policy.ts";
-import { attach, MOUNT_ATTR_SIZE, newMount, ownDirectory, READ_ONLY } from "../steps/mounts.ts";
+import {
+  attach,
+  bind,
+  MOUNT_ATTR_SIZE,
+  newMount,
+  ownDirectory,
+  READ_ONLY,
+} from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
@@ -37,8 +44,9 @@ export function mountProc(steps: Section, pod: Pod, at: string, open: OpenRoot):
   attach(steps, `attach /proc ${at}`, proc, target);
   steps.attempt("close the target", "close", [target]);
   if (pod.protectPaths) {
-    for (const path of PROTECTED.proc.readOnly) readOnly(steps, at, proc, "/proc", path);
-    hide(steps, at, proc, "/proc", PROTECTED.proc.hidden);
+    steps.must(`enter /proc ${at}`, "fchdir", [proc]);
+    for (const path of PROTECTED.proc.readOnly) readOnly(steps, at, "/proc", path);
+    hide(steps, at, "/proc", PROTECTED.proc.hidden);
   }
   steps.attempt("close /proc", "close", [proc]);
 }
@@ -53,7 +61,10 @@ export function mountSys(steps: Section, pod: Pod, app: PodApp, open: OpenRoot):
   const hidden = PROTECTED.sys.hidden.filter(({ path }) =>
     !app.mounts.some(({ place }) => isBelow(place, `/sys/${path}`))
   );
-  if (pod.protectPaths) hide(steps, at, sys, "/sys", hidden);
+  if (pod.protectPaths) {
+    steps.must(`enter /sys ${at}`, "fchdir", [sys]);
+    hide(steps, at, "/sys", hidden);
+  }
   steps.attempt("close /sys", "close", [sys]);
 }
 
@@ -106,48 +117,32 @@ export const PROTECTED = {
   },
 } as const;
 
-/** Below a file system of the kernel's own, which no app has touched yet: there are no links to be afraid of. */
-function readOnly(steps: Section, at: string, mount: Slot, of: string, path: string): void {
+/**
+ * Makes a path below the working directory read-only. That is a file system of the kernel's own, which no app has touched
+ * yet: there are no links to be afraid of.
+ */
+function readOnly(steps: Section, at: string, of: string, path: string): void {
   const what = `make ${of}/${path} read-only ${at}`;
-  const clone = slot("clone");
   const done = `read-only ${of}/${path} ${at}`;
-  // Not every kernel has every file.
-  steps.attempt(what, "open_tree", [mount, path, k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC], {
-    store: clone,
-    branch: { when: "equal", operand: -2, to: done },
-  });
-  steps.must(what, "mount_setattr", [clone, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
-  steps.must(what, "move_mount", [clone, "", mount, path, k.MOVE_MOUNT_F_EMPTY_PATH]);
-  steps.attempt("close it", "close", [clone]);
+  bind(steps, what, path, path, done);
+  steps.must(what, "mount_setattr", [k.AT_FDCWD, path, 0, READ_ONLY, MOUNT_ATTR_SIZE]);
   steps.label(done);
 }
 
-/** Covers files with an empty unreadable file, directories with an empty directory: both stand in init's root. */
+/**
+ * Covers files below the working directory with an empty unreadable file, directories with an empty directory. Both stand in
+ * init's root, which is read-only by now: so each mount of a part of it is.
+ */
 function hide(
   steps: Section,
   at: string,
-  mount: Slot,
   of: string,
   hidden: readonly { readonly path: string; readonly directory: boolean }[],
 ): void {
   for (const { path, directory } of hidden) {
-    const what = `hide ${of}/${path} ${at}`;
-    const clone = slot("clone");
     const done = `hidden ${of}/${path} ${at}`;
-    const target = slot("target");
-    steps.attempt(what, "openat", [mount, path, k.O_PATH | k.O_CLOEXEC | k.O_NOFOLLOW, 0], {
-      store: target,
-      branch: { when: "equal", operand: -2, to: done },
-    });
-    steps.must(what, "open_tree", [
-      k.AT_FDCWD,
-      directory ? "/.hidden-directory" : "/.hidden-file",
-      k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
-    ], { store: clone });
-    steps.must(what, "mount_setattr", [clone, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
-    attach(steps, what, clone, target);
-    steps.attempt("close it", "close", [clone]);
-    steps.attempt("close it", "close", [target]);
+    const cover = directory ? "/.hidden-directory" : "/.hidden-file";
+    bind(steps, `hide ${of}/${path} ${at}`, cover, path, done);
     steps.label(done);
   }
 }

@@ -93,6 +93,13 @@ function lowerLayers(
   return [tree, skeleton].map((path, i) => idmapLayer(steps, what, path, i)).join(":");
 }
 
+/** Makes the places of the apps' roots in init's root; then it is made read-only, and they are attached. */
+export function makePlaces(steps: Section, apps: readonly PodApp[]): void {
+  for (const { name } of apps) {
+    steps.must(`make a place for app "${name}"`, "mkdirat", [k.AT_FDCWD, `/${name}`, 0o755]);
+  }
+}
+
 /** Puts an app's root together at `/APP` in init's root. */
 export function attachRoot(
   steps: Section,
@@ -105,7 +112,6 @@ export function attachRoot(
   const at = `in app "${app.name}"`;
   steps.heading(`init: the root of app "${app.name}"`);
   const place = slot("place");
-  steps.must(`make a place for app "${app.name}"`, "mkdirat", [k.AT_FDCWD, `/${app.name}`, 0o755]);
   steps.must(`open the place of app "${app.name}"`, "openat", [
     k.AT_FDCWD,
     `/${app.name}`,
@@ -134,6 +140,7 @@ export function attachRoot(
     ]);
   }
   steps.attempt("close the root", "close", [open.root]);
+  steps.must("leave the app's files", "chdir", ["/"]);
 }
 
 /** Makes an app's working directory, as docker does where an image has none; it may be in a volume. */

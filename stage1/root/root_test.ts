@@ -1,4 +1,4 @@
-import { nth, pair, triple } from "../testing/nth.ts";
+import { nth } from "../testing/nth.ts";
 import assert from "node:assert/strict";
 import { callsOf, indexOf, runPod, type Script, testApp, testPod } from "../testing/fake_kernel.ts";
 import * as k from "../../src/linux/constants.ts";
@@ -111,23 +111,50 @@ Deno.test("what the image has at /proc, /sys and /dev is never followed out of t
   assert.equal(link.end.what, 'open /proc in app "app"');
 });
 
+/** The calls that mount a part of a file system on a path, by their numbers. */
+const binds = (run: Run, path: string): readonly number[] =>
+  run.calls.flatMap(({ call, args }, i) =>
+    call === "mount" && args[1] === path && args[3] === k.MS_BIND ? [i] : []
+  );
+
+/** The file system that the working directory was in at a call. */
+function entered(run: Run, at: number): KernelValue | undefined {
+  return run.calls.slice(0, at).findLast(({ call }) => call === "fchdir")?.args[0];
+}
+
+const mounted = (run: Run, type: string): KernelValue | undefined => {
+  const opened = indexOf(run, "fsopen", type);
+  return nth(
+    run.calls.slice(opened).filter(({ call }) => call === "fsmount").map(({ result }) => result),
+    0,
+  );
+};
+
 Deno.test("every path that rkt protects is read-only or hidden", () => {
   const run = build();
+  const inRoot = run.calls.findIndex(({ call, args }) =>
+    call === "mount_setattr" && args[1] === "/" &&
+    attributesSet(args) === BigInt(k.MOUNT_ATTR_RDONLY)
+  );
+  assert.ok(inRoot > 0);
   for (const path of PROTECTED.proc.readOnly) {
-    const at = run.calls.findIndex(({ call, args }) => call === "open_tree" && args[1] === path);
-    const [setting, moving] = pair(run.calls.slice(at + 1));
-    assert.equal(setting.call, "mount_setattr");
-    assert.equal(attributesSet(setting.args), BigInt(k.MOUNT_ATTR_RDONLY), path);
-    assert.deepEqual([moving.call, moving.args[3]], ["move_mount", path]);
+    const at = nth(binds(run, path), 0);
+    assert.deepEqual([nth(run.calls, at).args[0], entered(run, at)], [path, mounted(run, "proc")]);
+    const next = nth(run.calls, at + 1);
+    assert.deepEqual([next.call, next.args[1]], ["mount_setattr", path]);
+    assert.equal(attributesSet(next.args), BigInt(k.MOUNT_ATTR_RDONLY), path);
   }
-  for (const { path, directory } of [...PROTECTED.proc.hidden, ...PROTECTED.sys.hidden]) {
-    const at = run.calls.findIndex(({ call, args }) => call === "openat" && args[1] === path);
-    const cover = directory ? "/.hidden-directory" : "/.hidden-file";
-    const [opening, setting, moving] = triple(run.calls.slice(at + 1));
-    assert.deepEqual([opening.call, opening.args[1]], ["open_tree", cover]);
-    assert.equal(attributesSet(setting.args), BigInt(k.MOUNT_ATTR_RDONLY), path);
-    assert.equal(moving.call, "move_mount");
-    assert.equal(moving.args[2], nth(run.calls, at).result);
+  for (const [type, of] of [["proc", PROTECTED.proc], ["sysfs", PROTECTED.sys]] as const) {
+    for (const { path, directory } of of.hidden) {
+      const cover = directory ? "/.hidden-directory" : "/.hidden-file";
+      const at = binds(run, path).find((at) =>
+        nth(run.calls, at).args[0] === cover && entered(run, at) === mounted(run, type)
+      );
+      assert.ok(
+        at !== undefined && at > inRoot,
+        `${path}: the mount of a read-only one is read-only`,
+      );
+    }
   }
 });
 
@@ -145,24 +172,20 @@ Deno.test("paths that rkt has always protected are in the lists", () => {
   }
 });
 
+const onPath = (call: string, args: readonly KernelValue[], paths: readonly string[]): boolean =>
+  call === "mount" && paths.some((path) => args[1] === path);
+
 Deno.test("a protected path that this kernel lacks is passed over", () => {
   const run = build(
     {},
-    (call, args) =>
-      (call === "openat" && args[1] === "kallsyms") || (call === "open_tree" && args[1] === "irq")
-        ? -2
-        : undefined,
+    (call, args) => onPath(call, args, ["kallsyms", "irq"]) ? -2 : undefined,
   );
   assert.deepEqual(run.end, { kind: "waiting", call: "rt_sigtimedwait" });
 });
 
 Deno.test("a protected path that can't be covered ends the pod", () => {
   for (const [covered, errno] of [["kallsyms", 13], ["irq", 1]] as const) {
-    const run = build(
-      {},
-      (call, args) =>
-        (call === "openat" || call === "open_tree") && args[1] === covered ? -errno : undefined,
-    );
+    const run = build({}, (call, args) => onPath(call, args, [covered]) ? -errno : undefined);
     assert.equal(run.end.kind, "failed", covered);
   }
 });
@@ -214,14 +237,16 @@ Deno.test("the nodes of /dev are the only devices that can be opened there", () 
   const run = build();
   const nodes = callsOf(run, "mknodat").map(([, , name]) => name);
   const [, dev] = nth(callsOf(run, "mknodat"), 0);
-  const kept = callsOf(run, "open_tree").filter(([, on]) => on === dev).map(([, , name]) => name);
-  assert.deepEqual(kept.toSorted(), nodes.toSorted());
+  const kept = nodes.map((name) => {
+    const at = nth(binds(run, `${name}`), 0);
+    assert.deepEqual([nth(run.calls, at).args[0], entered(run, at)], [name, dev]);
+    return at;
+  });
   const closed = run.calls.findIndex(({ call, args }) =>
     call === "mount_setattr" && args[0] === dev
   );
   assert.equal(attributesSet(nth(run.calls, closed).args), BigInt(k.MOUNT_ATTR_NODEV));
-  const last = run.calls.findLastIndex(({ call, args }) => call === "open_tree" && args[0] === dev);
-  assert.ok(last < closed, "a node that is kept later would be closed too");
+  assert.ok(Math.max(...kept) < closed, "a node that is kept later would be closed too");
 });
 
 Deno.test("a volume of the pod lies below the pod's directory", () => {

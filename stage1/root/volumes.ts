@@ -4,7 +4,7 @@ import { isBelow } from "./mount_policy.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
-import { openTarget } from "./open_target.ts";
+import { openTarget } from "../steps/open_target.ts";
 import type { AppMount, PodApp } from "../pod.ts";
 
 export function openVolume(steps: Section, app: PodApp, mount: AppMount): Slot {

@@ -1,6 +1,8 @@
 /** Mounts by the calls that take file descriptors, and directories found below an app's root without a way out of it. */
 import * as k from "../../src/linux/constants.ts";
+import { ERRNO } from "../../src/linux/errno.ts";
 import { type Section, type Slot, slot, struct } from "../engine/plan.ts";
+import { openTarget } from "./open_target.ts";
 
 export { OPEN_HOW_SIZE } from "../../src/linux/constants.ts";
 
@@ -73,13 +75,40 @@ export function attach(steps: Section, what: string, mount: Slot, target: Slot):
   ]);
 }
 
+/**
+ * Mounts a path on another one, by names below the working directory or of init's root: one call in place of the five by
+ * descriptors, for places that nobody but the kernel and rkt has had a hand in.
+ *
+ * @param missing where to go on if the place is not there: not every kernel has every file. Absent where it has to be
+ */
+export function bind(
+  steps: Section,
+  what: string,
+  from: string,
+  to: string,
+  missing?: string,
+): void {
+  if (missing === undefined) {
+    return steps.must(what, "mount", [from, to, 0, k.MS_BIND, 0]);
+  }
+  const result = slot("result");
+  const bound = `bound: ${what}`;
+  steps.attempt(what, "mount", [from, to, 0, k.MS_BIND, 0], {
+    store: result,
+    branch: { when: "equal", operand: 0, to: bound },
+  });
+  steps.when(result, -ERRNO.ENOENT, missing);
+  steps.must(what, "mount", [from, to, 0, k.MS_BIND, 0]);
+  steps.label(bound);
+}
+
 /** A directory of the root that must not be a link, made if it is missing. */
 export function ownDirectory(steps: Section, at: string, root: Slot, name: string): Slot {
-  const target = slot("target");
-  steps.attempt(`make /${name} ${at}`, "mkdirat", [root, name, 0o755]);
-  steps.must(`open /${name} ${at}`, "openat2", [root, name, REAL_DIRECTORY, k.OPEN_HOW_SIZE], {
-    store: target,
+  return openTarget(steps, `open /${name} ${at}`, root, {
+    path: name,
+    how: REAL_DIRECTORY,
+    errno: ERRNO.ENOENT,
+    make: () => steps.attempt(`make /${name} ${at}`, "mkdirat", [root, name, 0o755]),
     hint: `the image has something else than a directory at /${name}`,
   });
-  return target;
 }

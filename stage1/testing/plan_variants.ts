@@ -7,6 +7,7 @@ import { type Replay, replayPlan } from "../launcher/replay.ts";
 import type { Pod, PodApp, PodAudit } from "../pod.ts";
 import { enterPlan } from "../processes/enter.ts";
 import { RECORDER } from "../processes/audit.ts";
+import { MANAGER } from "../manager/manager.ts";
 import { podPlan } from "../processes/pod_plan.ts";
 import { addedAppPlan } from "../processes/shim.ts";
 import { overlayProbePlan } from "../root/overlay_probe.ts";
@@ -104,6 +105,18 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
   "lines with names": { pod: { prefixed: ["stdout", "stderr"] } },
   interactive: { pod: { interactive: true } },
   notify: { pod: { notifySocket: "/run/systemd/notify" } },
+  "passed descriptors": {
+    pod: { passed: 4 },
+    app: (number) => ({
+      ...number < 2 && {
+        passed: { numbers: [number, number + 2], names: ["a", "b"], onDemand: false },
+      },
+    }),
+  },
+  "on demand": {
+    pod: { passed: 3, notifySocket: "/run/systemd/notify" },
+    app: (number) => ({ passed: { numbers: [number], onDemand: number !== 1 } }),
+  },
   "private users": { pod: { privateUsers: users } },
   "host network": { pod: { network: { kind: "host" } } },
   "joined network": joined({
@@ -289,7 +302,7 @@ export function podPlans(count: number, names: readonly string[]): readonly Name
   // A pod whose apps come later has no terminal; neither is its network or its directory made again.
   const addable = app !== undefined && !pod.interactive && pod.network.kind !== "joined";
   return [
-    [what, podPlan(pod, RECORDER)],
+    [what, podPlan(pod, MANAGER, RECORDER)],
     ...addable ? [[`added to ${what}`, addedAppPlan({ ...pod, apps: [app] }, app)] as const] : [],
   ];
 }

@@ -99,8 +99,6 @@ const REFUSED: readonly (readonly [readonly string[], number, string])[] = [
   [["list", "--ful"], 254, "list: unknown flag --ful; did you mean --full?"],
   [["image", "list", "--ful"], 254, "list: unknown flag --ful; did you mean --full?"],
   [["gc", "--grace-period=5"], 254, 'gc: --grace-period: "5" has no unit: 5s are 5 seconds'],
-  [["metadata-service"], 254, "metadata-service: not yet: "],
-  [["run", "--mds-register", "x.aci"], 254, "run: --mds-register: not yet: "],
   [["run"], 254, "run: an image is needed: a file, a name, a URL or an ID"],
   [["list", "x"], 254, 'list: "x" is one argument too many; usage: rkt list [flags]'],
   [["list", "--insecure-options=imgae"], 254, "list: --insecure-options: unknown word "],

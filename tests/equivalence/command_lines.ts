@@ -15,7 +15,7 @@ export interface CommandLine {
 }
 
 const SEE = "id; env | sort; pwd; ulimit -a; cat /etc/hosts /etc/resolv.conf; " +
-  "stat -c '%A %u %g %n' /* /dev/* /v/* /srv/*; cat /v/file /v/below/file /w; cat /etc/hostname; echo seen >&2; ";
+  "stat -c '%A %u %g %n' /* /dev/* /v/* /srv/*; cat /v/file /v/below/file; [ -p /w ] || cat /w; cat /etc/hostname; echo seen >&2; ";
 const WAIT = `${SEE} exec sleep 1000`;
 const END = `${SEE} exit 7`;
 

@@ -34,6 +34,8 @@ function lines(path: string, relative: string, names: Names): string[] {
   if (relative.includes("/logs/")) return [`${head} ${JSON.stringify(records(path))}`];
   const text = Deno.readTextFileSync(path);
   if (relative.endsWith("/private-users-prepared")) names.learnUsers(text);
+  // Of a pod that could not run: the others' were looked up in their networks.
+  if (relative.endsWith("/net-info.json")) names.learnAddresses(text);
   return [
     `${head} ${NUMBERS.test(relative) ? text.replace(/ *\d+ */g, "N") : JSON.stringify(text)}`,
   ];

@@ -13,11 +13,10 @@ export class Names {
   /** The first of the pod's own users, where it has them. */
   #shift = NaN;
 
-  /** Learns the pod's addresses from what `ip -j address` prints in it. */
+  /** Learns the pod's addresses from what `ip -j address` prints in it, or from the record of its networks. */
   learnAddresses(text: string): void {
-    let count = 0;
-    for (const [, address = ""] of text.matchAll(/"local":"((?:10|172)\.[\d.]+)"/g)) {
-      this.#values.set(address, `ADDRESS${count++}`);
+    for (const [, address = ""] of text.matchAll(/"(?:local|ip)":"((?:10|172)\.[\d.]+)"/g)) {
+      if (!this.#values.has(address)) this.#values.set(address, `ADDRESS${this.#values.size}`);
     }
   }
 

@@ -58,6 +58,18 @@ Deno.test("users, groups, environment and working directory are those of the con
   assert.match(await output(number, "--", "id"), /^uid=1234 gid=0/);
   const group = await world.image("group", [...SHELL, "--config.user", "app:extra"]);
   assert.match(await output(group, "--", "id"), /^uid=100\(app\) gid=102\(extra\)/);
+  // What flags say goes before; of the user that a flag names, the image's files say the rest.
+  const flags = (...words: string[]) =>
+    output(numbers, ...words, "--exec=/bin/busybox", "--", "id");
+  const user = "uid=100(app) gid=101(app) groups=101(app),102(extra)\n";
+  assert.equal(await flags("--user=app"), user);
+  assert.equal(await flags("--user=100"), user);
+  assert.match(await flags("--user=4321"), /^uid=4321 gid=0/);
+  assert.match(await flags("--user=app", "--group=7"), /^uid=100\(app\) gid=7\b(?!.*102)/);
+  assert.match(
+    await flags("--user=app", "--group=app", "--supplementary-gids=9"),
+    /gid=101.*\b9\b/,
+  );
   const missing = await run(await world.image("missing", [...SHELL, "--config.user", "nobody"]));
   assert.match(missing.stderr, /there is no user "nobody" in the image/);
 });
@@ -86,6 +98,27 @@ Deno.test("a volume begins with what the image has in its place, with owner and 
     ...["--", "sh", "-c", "ls /data | wc -l"],
   );
   assert.equal(given.stdout.trim(), "0");
+});
+
+Deno.test("a start whose volumes begin with files of the image is repeated, each time with new volumes", async () => {
+  const image = await world.image("refilled", [...SHELL, "--config.volume", "/data"]);
+  const id = await world.rkt("fetch", "--full", image);
+  assert.equal(id.code, 0, id.stderr);
+  const script =
+    "stat -c '%a %u %g' /data; cat /data/file; readlink /data/link; stat -c %h /data/hard; " +
+    "echo changed > /data/file; touch /data/new; ls /data | wc -l";
+  const start = () => output(id.stdout.trim(), "--", "sh", "-c", script);
+  const expected = "700 100 101\nof the image\nfile\n2\n4\n";
+  assert.equal(await start(), expected);
+  const kept = keptStarts(world.world.dataDir);
+  assert.notEqual(kept, "");
+  for (let i = 0; i < 2; i++) assert.equal(await start(), expected);
+  assert.equal(keptStarts(world.world.dataDir), kept, "the start is not repeated");
+  const { stdout } = await world.rkt("list", "--full", "--no-legend");
+  assert.match(stdout, /refilled/);
+  // Users of a pod's own are others each time.
+  const mapped = () => output("--private-users", id.stdout.trim(), "--", "sh", "-c", script);
+  for (let i = 0; i < 2; i++) assert.equal(await mapped(), expected);
 });
 
 Deno.test("a pod has shared memory, a host name in /etc, and ports below 1024 for all users", async () => {

@@ -1,5 +1,5 @@
 /** The same command line once more, on a network: the pod joins it by what is remembered, and what has changed is noticed. */
-import { keptStarts } from "../world/start_entries.ts";
+import { keepsStarts } from "../world/start_entries.ts";
 import assert from "node:assert/strict";
 import { Host, makeNetImage, NET, writeNetwork } from "../world/host_world.ts";
 import { list, type Pod, World } from "../world/pod_world.ts";
@@ -27,11 +27,7 @@ Deno.test.afterAll(async () => {
 });
 
 /** Whether something is done by what is remembered; else everything is worked out again. */
-async function isQuick(act: () => Promise<unknown>): Promise<boolean> {
-  const before = keptStarts(world.dataDir);
-  await act();
-  return keptStarts(world.dataDir) === before;
-}
+const isQuick = (act: () => Promise<unknown>) => keepsStarts(world.dataDir, act);
 
 const SCRIPT = "ip -o -4 address show eth0; ip route; ip link show eth0; ping -c1 -W20 $GW; exit 7";
 
@@ -239,6 +235,19 @@ Deno.test("a port that another pod or program has is refused, and named, also th
   await program.status;
   addressIn(await web()); // the table went with the last who failed
   assert.ok(await isQuick(async () => addressIn(await web())));
+});
+
+Deno.test("a start that fails once its network is joined gives it back before the full way is tried", async () => {
+  const words = [...world.flags, `--local-config=${world.dir}/etc`, "run", NET, ...FEW];
+  const command = [RKT, ...words, "--port=web:8080", "--", "-c", SCRIPT];
+  for (let i = 0; i < 2; i++) addressIn(await few("--port=web:8080"));
+  // The program can't be executed: what was joined for it is of no use.
+  const refused = ["-e", "trace=execveat", "-e", "inject=execveat:error=EACCES:when=1"];
+  assert.ok(
+    !await isQuick(() => host.run("strace", "-qqo", "/dev/null", ...refused, ...command)),
+  );
+  assert.deepEqual([taken(), list(`${world.dataDir}/pods/embryo`)], [[], []]);
+  assert.doesNotMatch(await host.output("nft", "list", "ruleset"), /8080/);
 });
 
 Deno.test("killed at any step of joining, rkt leaves nothing that gc does not take down", async () => {

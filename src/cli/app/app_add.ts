@@ -30,6 +30,7 @@ import { hostOptions } from "../request/host_options.ts";
 import { podAndRest } from "../request/pod_arguments.ts";
 import { addedAppRequest, pullPolicy } from "../request/run_arguments.ts";
 import { findImages } from "../../start/find_images.ts";
+import { flagUsers } from "../../start/docker/flag_users.ts";
 import { fillVolumes, imageVolumes } from "../../start/docker/image_volumes.ts";
 import { podManifest } from "../../start/run_manifest.ts";
 import { unsupportedIsolators } from "../../start/warn_unsupported_isolators.ts";
@@ -61,12 +62,13 @@ export default async function add(invocation: Invocation): Promise<number> {
   const request = addedAppRequest(app, policy, before.volumes);
   await checkSystemCalls(request.apps);
   await checkWishes(request.apps, [image], { store, host });
-  const asked = withStreams(podManifest(request, [image], { inherited: [], fromFiles: [] }));
-  const { manifest: added, fills } = imageVolumes(
-    asked,
-    before.volumes,
-    () => rendered.tree.rootfs,
+  const trees = { tree: () => rendered.tree.rootfs };
+  const asked = flagUsers(
+    withStreams(podManifest(request, [image], { inherited: [], fromFiles: [] })),
+    request.apps,
+    trees,
   );
+  const { manifest: added, fills } = imageVolumes(asked, before.volumes, trees);
   const { name } = only(added.apps);
   if (before.apps.some((each) => each.name === name)) {
     throw new Failure(

@@ -3,6 +3,7 @@ import type { PodManifest } from "../../appc/pod_manifest.ts";
 import { podEvent } from "../../audit/events.ts";
 import { Failure } from "../../failure.ts";
 import { setCloseOnExec } from "../../linux/lock.ts";
+import { REGISTERED_FILE } from "../../pod/directory/pod_details.ts";
 import { openCgroups } from "../../pod/app/app_cgroups.ts";
 import { pinApp } from "../../pod/app/app_process.ts";
 import {
@@ -12,7 +13,7 @@ import {
   privilegedApp,
 } from "../../pod/app/entered_app.ts";
 import { chosenApp } from "../../pod/app/pod_app.ts";
-import { openPod } from "../../pod/directory/pod_directory.ts";
+import { openPod, readPodFile } from "../../pod/directory/pod_directory.ts";
 import { completeManifest } from "../../pod/make/resolved_pod.ts";
 import type { Program } from "../../../stage1/app/app.ts";
 import { enterPlan } from "../../../stage1/processes/enter.ts";
@@ -46,7 +47,8 @@ export default async function run(
     words.length > 0 ? words : SHELLS,
     process,
   );
-  const app = flags.on("privileged") ? privilegedApp(confined) : confined;
+  const told = withMetadata(confined, readPodFile(pod, REGISTERED_FILE) ?? "");
+  const app = flags.on("privileged") ? privilegedApp(told) : told;
   recordEntering(invocation, pod.uuid, manifest, name, words);
   // Where only the input is a terminal, a program's output is to come out as it is.
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
@@ -95,6 +97,12 @@ function recordEntering(
         : [],
     ]),
   );
+}
+
+/** The app's program finds the metadata service; whatever enters the app does, too. */
+function withMetadata(app: PodApp, registered: string): PodApp {
+  const lines = registered.split("\n").filter((line) => line !== "");
+  return { ...app, environment: [...app.environment, ...lines] };
 }
 
 function programs(words: readonly string[], app: PodApp): readonly Program[] {

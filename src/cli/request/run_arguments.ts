@@ -24,6 +24,7 @@ import {
   type RunOptions,
   type RunRequest,
 } from "../../start/request.ts";
+import { arePassed } from "../../start/manager/listen_variables.ts";
 import type { Flags } from "../grammar/flags.ts";
 import { filled, isolators, limits } from "./limit_arguments.ts";
 import { noneTwice, splitPair, wholeNumber } from "../grammar/key_values.ts";
@@ -56,6 +57,9 @@ export function sandboxRequest(flags: Flags): RunRequest {
   const options = runOptions(flags);
   checkRunOptions(options, 0, flags.all("port").length);
   if (options.interactive) throw new Failure("--interactive is for a pod with an app");
+  if (options.registers) {
+    throw new Failure("--mds-register is not for pods whose apps come and go");
+  }
   const pod: PodRequest = {
     ...options,
     ...volumesAndPorts(flags),
@@ -139,6 +143,7 @@ export function runOptions(flags: Flags): RunOptions {
     hosts: parseHosts(flags.all("hosts-entry")),
     hostname: optional(filled(flags, "hostname"), "--hostname", parseHostname),
     interactive: flags.on("interactive"),
+    registers: flags.on("mds-register"),
     ipc: ipc(flags.text("ipc")),
     sharedMemory: sharedMemory(flags),
     dryRun: dryRun(flags),
@@ -202,7 +207,8 @@ function appRequest({ image, flags, args }: AppArguments): AppRequest {
 function checkTogether({ pod, apps }: RunRequest, flags: Flags, runs: boolean): void {
   if (pod.podManifest !== undefined) return checkWithManifest(apps, flags);
   if (apps.length === 0) throw new Failure("an image is needed: a file, a name, a URL or an ID");
-  if (runs) checkRunOptions(pod, apps.length, pod.ports.length);
+  // With descriptors of a service manager it is not known yet whether a port is for one of them.
+  if (runs) checkRunOptions(pod, apps.length, arePassed() ? 0 : pod.ports.length);
   const named = apps.flatMap((app) => app.name ?? []);
   noneTwice("--name", named, (name) => name);
 }

@@ -113,7 +113,6 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ["a.aci -- x --- -- y", 'image a.aci has arguments ("--") twice'],
   ["--exec=/x a.aci", "--exec belongs to an image: put it behind the image's name"],
   ["a.aci --hostnam=x", "unknown flag --hostnam; did you mean --hostname?"],
-  ["a.aci --mds-register", "--mds-register: not yet: it comes with the metadata service"],
   ["a.aci --pids-limit=0", "--pids-limit: 0 is not between 1 and 4194304"],
   [
     "a.aci --pod-manifest=x",

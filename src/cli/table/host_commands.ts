@@ -22,12 +22,24 @@ export const HOST_COMMANDS: readonly Command[] = [
     group: "Host",
     summary: "Serve metadata to pods",
     usage: "[flags]",
+    about: [
+      "Answers pods that were started with --mds-register what they ask about themselves: by HTTP at a " +
+      "port of the host, where a token says which pod asks, and at a unix socket in the pod, where the " +
+      "kernel says it. It signs for pods by a key that they never see.",
+      "It runs until it gets TERM or INT, and answers what has begun. What it knows of the pods outlives " +
+      "it. Sockets that systemd hands over are used in place of its own.",
+    ],
     flags: [
-      { name: "listen-port", kind: "number", default: "18112", help: "The port to listen on" },
+      {
+        name: "listen-port",
+        kind: "number",
+        default: "18112",
+        help: "The port to listen on for pods; 0 for none",
+      },
     ],
     arguments: [0, 0],
     examples: ["rkt metadata-service", "rkt metadata-service --listen-port=2375"],
-    unsupported: UNSUPPORTED.metadata,
+    load: () => import("../host/metadata_service.ts"),
   },
   {
     name: "api-service",

@@ -66,7 +66,6 @@ export const RUN_FLAGS: readonly Flag[] = [
     name: "mds-register",
     kind: "switch",
     help: "Register the pod with the metadata service",
-    unsupported: UNSUPPORTED.metadata,
   },
   {
     name: "hostname",

@@ -1,6 +1,5 @@
 /** Reasons why a command or flag can't be used yet, printed behind "not yet: ". */
 export const UNSUPPORTED = {
-  metadata: "it comes with the metadata service",
   flavors: "it comes with other flavors of stage1",
   api: "it comes with the API service",
 } as const;

@@ -177,6 +177,11 @@ function strings(value: unknown): Record<string, string> {
   return Object.fromEntries(Object.entries(record(value)).map(([k, v]) => [k, string(v)]));
 }
 
+/**
+ * The file in a pod's directory that says that the pod is registered: what its apps were told, as lines of `NAME=value`.
+ */
+export const REGISTERED_FILE = "mds-registered";
+
 /** The directory of the apps' status files, relative to a pod's directory. */
 const STATUS = "stage1/rootfs/rkt/status";
 

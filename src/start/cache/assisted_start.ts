@@ -1,4 +1,6 @@
 /** What an entry says of a start that rkt has to help with: JSON, in the place of the launcher's replay. */
+import type { PodEntry } from "../../../stage1/pod.ts";
+import type { VolumeFill } from "../docker/image_volumes.ts";
 import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
 import type { Condition } from "../../../stage1/launcher/condition.ts";
 
@@ -12,6 +14,11 @@ export interface AssistedStart {
   readonly uuidAt: readonly number[];
   /** Where the pod joins networks. */
   readonly network?: CachedNetworks;
+  /** Where volumes begin with files of an image: then rkt makes the entries of the pod's directory. */
+  readonly filled?: {
+    readonly entries: readonly PodEntry[];
+    readonly fills: readonly VolumeFill[];
+  };
 }
 
 /** The text of a start; bytes are in base64. */

@@ -15,6 +15,7 @@ import type { RunRequest } from "../request.ts";
 import type { World } from "../world.ts";
 import { writeAssisted } from "./assisted_start.ts";
 import type { UsersHoles } from "../../../stage1/launcher/replay_users.ts";
+import type { VolumeFill } from "../docker/image_volumes.ts";
 import { startKey } from "./start_key.ts";
 import { POD_DIRECTORY_MODE } from "../../pod/directory/create_pod.ts";
 import { openStarts } from "./starts_directory.ts";
@@ -26,6 +27,8 @@ export interface WorkedOut {
   readonly pod: Pod;
   readonly manifest: PodManifest;
   readonly program: Uint8Array;
+  /** Volumes that begin with files of images: rkt fills them at each start. */
+  readonly fills: readonly VolumeFill[];
   /** The networks that the pod has joined. */
   readonly networks?: readonly ChosenNetwork[];
 }
@@ -54,7 +57,8 @@ export async function recordStart(
   const users = await usersIn(pod, program);
   if (users === "no") return "its users can't be told in its program";
   const { uuidFile } = request.pod;
-  const join = network?.replay;
+  const isFilled = worked.fills.length > 0;
+  const join = isFilled ? undefined : network?.replay;
   if (join !== undefined) noteForwarding(world);
   if (world.unrepeatable !== undefined) return world.unrepeatable;
   const start = {
@@ -63,9 +67,13 @@ export async function recordStart(
     ...uuidFile !== undefined && { uuidFile },
     uuidAt: occurrences(program, pod.uuid),
   };
-  const assisted = network !== undefined && join === undefined;
+  const assisted = isFilled || network !== undefined && join === undefined;
   const replay = assisted
-    ? new TextEncoder().encode(writeAssisted({ ...start, network: network.cached }))
+    ? new TextEncoder().encode(writeAssisted({
+      ...start,
+      ...network && { network: network.cached },
+      ...isFilled && { filled: { entries: pod.entries, fills: worked.fills } },
+    }))
     : replayBytes(
       {
         ...start,
@@ -88,14 +96,17 @@ export async function recordStart(
 }
 
 /** Why the same words need not mean the same pod, whatever the world says. */
-function whyNot({ request, pod }: WorkedOut): string | undefined {
+function whyNot({ request, pod, fills }: WorkedOut): string | undefined {
   const { pod: asked, apps } = request;
   if (asked.podManifest !== undefined) return "a pod manifest is read at each start";
   if (pod.notifySocket !== undefined) return "a service manager waits for it";
+  if (pod.passed !== undefined) return "it has descriptors of a service manager";
   if (asked.sandbox) return "its apps come and go";
   // Their network namespace belongs to their own user namespace.
   if (asked.privateUsers && asked.network.kind === "networks") return "users and networks together";
+  if (asked.privateUsers && fills.length > 0) return "volumes with files of an image, and users";
   if (asked.interactive) return "it is interactive";
+  if (asked.registers) return "it is registered with the metadata service each time";
   if (asked.inheritEnvironment || asked.environmentFiles.length > 0) {
     return "its environment is read at each start";
   }

@@ -24,7 +24,7 @@ export function usersRecipe(pod: Pod, executable: Uint8Array): UsersHoles | unde
   if (users === undefined) return undefined;
   const text = privateUsersText(users);
   const other = differing(users, text.length);
-  const second = program(podPlan(withUsers(pod, users, other), RECORDER));
+  const second = program(podPlan(withUsers(pod, users, other), undefined, RECORDER));
   if (second.length !== executable.length) return undefined;
   const textAt = occurrences(executable, text);
   const inText = (at: number) => textAt.some((from) => at >= from && at < from + text.length);

@@ -2,6 +2,7 @@
  * Replays a start that rkt has to help with: the same conditions as in the launcher, then what the launcher can't do. On
  * any difference the entry goes, and the caller goes the full way.
  */
+import { exists } from "../../linux/exists.ts";
 import { closeDescriptor, lockShared, openToLock } from "../../linux/lock.ts";
 import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
 import { createEmbryo } from "../../pod/directory/create_pod.ts";
@@ -32,8 +33,8 @@ export async function replayStart(
   // As every start: nobody collects images until the pod's directory names them.
   const lock = prepareLock(start.dataDirectory);
   if (lock === undefined) return removeStale(key);
-  const prepared = stillHold(start.conditions) ? await prepare(start) : "stale";
-  if (prepared === "stale") {
+  const ready = stillHold(start.conditions) ? await prepare(start) : "stale";
+  if (ready === "stale") {
     closeDescriptor(lock);
     return removeStale(key);
   }
@@ -41,8 +42,11 @@ export async function replayStart(
   try {
     if (start.uuidFile !== undefined) saveUuid(start.uuidFile, uuid);
     overwrite(program, start.uuidAt, uuid);
-    const namespace = await prepared.join?.(uuid, program);
-    if (namespace !== false) startPod(program, uuid, fd, namespace, lock);
+    const namespace = await ready.join?.(uuid, program);
+    if (namespace !== false) {
+      if (start.filled !== undefined) await fill(start.dataDirectory, uuid, start.filled);
+      startPod(program, uuid, fd, namespace, lock);
+    }
   } catch (error) {
     const { cleanUp } = await import("../../linux/clean_up.ts");
     await cleanUp(() => discard(start, uuid));
@@ -61,7 +65,25 @@ async function discard({ dataDirectory, network }: AssistedStart, uuid: string):
     const { takeDown } = await import("../../net/pod/network_fast_path.ts");
     await takeDown({ uuid, dataDir: dataDirectory, localConfig: network.localConfig });
   }
-  Deno.removeSync(`${dataDirectory}/pods/embryo/${uuid}`, { recursive: true });
+  const stages = [prepared(dataDirectory, uuid), `${dataDirectory}/pods/embryo/${uuid}`];
+  const path = stages.find((each) => exists(each));
+  if (path !== undefined) Deno.removeSync(path, { recursive: true });
+}
+
+const prepared = (dataDirectory: string, uuid: string) => `${dataDirectory}/pods/prepare/${uuid}`;
+
+/** Fills a pod's directory, which its program expects in `prepare` then. */
+async function fill(
+  dataDirectory: string,
+  uuid: string,
+  { entries, fills }: NonNullable<AssistedStart["filled"]>,
+): Promise<void> {
+  const path = prepared(dataDirectory, uuid);
+  Deno.renameSync(`${dataDirectory}/pods/embryo/${uuid}`, path);
+  const { makeEntries } = await import("../../pod/directory/pod_entries.ts");
+  makeEntries({ path }, entries);
+  const { fillVolumes } = await import("../docker/image_volumes.ts");
+  fillVolumes(path, fills, undefined);
 }
 
 /**

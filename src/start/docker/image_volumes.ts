@@ -21,6 +21,14 @@ export interface VolumeFill {
   readonly source: string;
 }
 
+/** The images of a pod's apps, as files. */
+export interface ImageTrees {
+  /** The rendered tree of an app. */
+  readonly tree: (app: string) => string;
+  /** Told of the host path of every file that is looked at. */
+  readonly looked?: (path: string) => void;
+}
+
 /** A manifest, and what the volumes of its pod begin with. */
 export interface FilledManifest {
   readonly manifest: PodManifest;
@@ -36,18 +44,17 @@ export function isOfDocker({ image, annotations }: RuntimeApp): boolean {
  * Gives the volumes that were made for mount points of images the owner and mode of their places in the images.
  *
  * @param given the volumes that somebody asked for: they stay as they are
- * @param tree the rendered tree of an app
  */
 export function imageVolumes(
   manifest: PodManifest,
   given: readonly Volume[],
-  tree: (app: string) => string,
+  { tree, looked }: ImageTrees,
 ): FilledManifest {
   const asked = new Set<string>(given.map(({ name }) => name));
   const changed = new Map<string, EmptyVolume>();
   const fills: VolumeFill[] = [];
   for (const app of manifest.apps.filter(isOfDocker)) {
-    using root = new ImageRoot(tree(app.name));
+    using root = new ImageRoot(tree(app.name), looked);
     for (const { volume: name, path } of app.mounts) {
       const volume = manifest.volumes.find((each) => each.name === name);
       if (volume?.kind !== "empty" || asked.has(name) || changed.has(name)) continue;

@@ -2,6 +2,7 @@
 import { archived } from "../../aci/tar/tar_writer.ts";
 import type { TarEntry } from "../../aci/tar/entry.ts";
 import type { ByteSource } from "../../aci/bytes/source.ts";
+import type { PlacedEntry } from "../../aci/render.ts";
 import { MANIFEST, ROOTFS } from "../../aci/structure.ts";
 import { parseImageManifest } from "../../appc/image_manifest.ts";
 import { type ByteString, byteStringOfText } from "../../linux/byte_string.ts";
@@ -25,11 +26,8 @@ export function ociAci(
     name: `image ${key}`,
     async read() {
       if (chunks === undefined) {
-        const tree = await ociTree(dataDir, key);
-        const directory = parseImageManifest(manifestText).app?.workingDirectory ?? "/";
-        chunks = archived(
-          items(manifestText, { ...tree, root: withDirectory(tree.root, directory) }),
-        );
+        const tree = convertedTree(await ociTree(dataDir, key), manifestText);
+        chunks = archived(items(manifestText, tree));
       }
       const { value, done } = chunks.next();
       return done === true ? undefined : value;
@@ -38,7 +36,30 @@ export function ociAci(
   };
 }
 
+/**
+ * The entries of the archive without their bytes, each with the ID of the stored layer that its data lie in.
+ *
+ * @throws {Failure} where a layer is gone or damaged
+ */
+export async function ociEntries(
+  dataDir: string,
+  { key, manifestText }: Pick<StoredImage, "key" | "manifestText">,
+): Promise<Iterable<PlacedEntry>> {
+  const tree = convertedTree(await ociTree(dataDir, key), manifestText);
+  const layers = tree.layers.map((path) => path.slice(path.lastIndexOf("/") + 1));
+  return placed(tree.root, layers);
+}
+
+function* placed(root: MergedDirectory, layers: readonly string[]): Generator<PlacedEntry> {
+  for (const [entry, { layer }] of entriesOf(root)) yield { archive: layers[layer], entry };
+}
+
 /** A tree with the working directory that its configuration names: only for OCI images it is made in the pod. */
+function convertedTree(tree: OciTree, manifestText: string): OciTree {
+  const directory = parseImageManifest(manifestText).app?.workingDirectory ?? "/";
+  return { ...tree, root: withDirectory(tree.root, directory) };
+}
+
 function withDirectory(root: MergedDirectory, path: string): MergedDirectory {
   let node = root;
   let at = "";
@@ -70,17 +91,30 @@ function* items(
   yield { ...plain, size: manifest.length, mtime: 0, mtimeNs: 0, xattrs: new Map() };
   yield manifest;
   using files = new LayerFiles(layers);
+  for (const [entry, node] of entriesOf(root)) {
+    yield entry;
+    if (entry.kind === "file") yield* content(node, files);
+  }
+}
+
+/** The entries below `rootfs`: further names of a file are hardlinks to the first one. */
+function* entriesOf(
+  root: MergedDirectory,
+): Generator<readonly [entry: TarEntry, node: MergedNode]> {
   const names = new Map<MergedNode, ByteString>();
   for (const [path, node] of nodesOf(root)) {
     const place = path === "" ? ROOTFS : `${ROOTFS}/${path}`;
     const first = names.get(node);
-    if (first !== undefined) {
-      yield { ...node.entry, kind: "hardlink", path: place, link: first, size: 0, sparse: false };
-      continue;
+    const { entry } = node;
+    if (first === undefined) {
+      names.set(node, place);
+      yield [{ ...entry, path: place }, node];
+    } else {
+      yield [
+        { ...entry, kind: "hardlink", path: place, link: first, size: 0, sparse: false },
+        node,
+      ];
     }
-    names.set(node, place);
-    yield { ...node.entry, path: place };
-    if (node.entry.kind === "file") yield* content(node, files);
   }
 }
 

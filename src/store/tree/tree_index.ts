@@ -52,12 +52,10 @@ export async function renderIndex(
     const { ociTree } = await import("../oci/oci_image.ts");
     return renderOciIndex(await ociTree(dataDir, key), directory);
   }
-  const layers = layersOf(graph.node);
-  // What is made of another format while it is read lies nowhere.
-  if (layers.some(({ converted }) => converted === true)) return false;
   const target = new IndexTarget();
-  await mergeLayers(layers, target, { rootfsOnly: true });
-  return writeTreeIndex(target.tree, directory, (key) => imagePath(dataDir, "blob", key));
+  await mergeLayers(layersOf(graph.node), target, { rootfsOnly: true });
+  const kind = (key: string) => isOciImageId(key) ? "layer" : "blob";
+  return writeTreeIndex(target.tree, directory, (key) => imagePath(dataDir, kind(key), key));
 }
 
 /**
@@ -72,7 +70,9 @@ export function renderOciIndex({ root, layers }: OciTree, directory: string): bo
   for (const [path, node] of nodesOf(root)) {
     const first = names.get(node);
     try {
-      target.archive(layers[node.layer] ?? "");
+      const layer = layers[node.layer];
+      // An image without layers has its root.
+      if (layer !== undefined) target.archive(layer);
       if (first !== undefined) target.link(path, first);
       else target.create(path, node.entry);
     } catch (error) {

@@ -93,6 +93,8 @@ operation:
 	b.eq	hash
 	subs	w8, w8, #1
 	b.eq	length
+	subs	w8, w8, #1
+	b.ne	digest
 
 	mov	sp, x0			// leave
 	mov	x0, #0			// as the kernel starts a program: nothing to be called at its end
@@ -144,6 +146,17 @@ hash:	movz	x10, #0x1b3
 	eor	x2, x2, x8
 	mul	x2, x2, x10
 	sub	x1, x1, #1
+	b	1b
+2:	mov	x0, x2
+	b	result
+digest:	movz	x10, #0x1b3
+	movk	x10, #0x100, lsl #32
+1:	subs	x1, x1, #8
+	b.lo	2f
+	ldr	x8, [x0], #8
+	eor	x2, x2, x8
+	mul	x2, x2, x10
+	ror	x2, x2, #32
 	b	1b
 2:	mov	x0, x2
 	b	result

@@ -9,7 +9,7 @@ import { assemble } from "../assemble.ts";
 import * as k from "../../../src/linux/constants.ts";
 import { executable, MEMORY } from "../elf.ts";
 import { errnoText, LAST_ERRNO } from "../../../src/linux/errno.ts";
-import { FNV_OFFSET_BASIS } from "../fnv1a.ts";
+import { digest, FNV_OFFSET_BASIS } from "../fnv1a.ts";
 import { interpret } from "../testing/interpret.ts";
 import {
   addressOf,
@@ -132,6 +132,21 @@ const ON_BYTES: readonly Probe[] = [
       expected: BigInt.asIntN(64, hash),
       build: (s, out) => s.compute("hash", [text, text.length, FNV_OFFSET_BASIS], { store: out }),
     })),
+  // Of whole words alone.
+  ...[
+    ["", FNV_OFFSET_BASIS] as const,
+    ["1234567", FNV_OFFSET_BASIS] as const,
+    ...["12345678", "12345678abc", "\x7f".repeat(24), "ä".repeat(8)].map((text) =>
+      [text, digest(new TextEncoder().encode(text))] as const
+    ),
+  ].map(([text, expected]): Probe => ({
+    name: `digest ${JSON.stringify(text)}`,
+    expected: BigInt.asIntN(64, expected),
+    build: (s, out) => {
+      const { length } = new TextEncoder().encode(text);
+      s.compute("digest", [text, length, FNV_OFFSET_BASIS], { store: out });
+    },
+  })),
   ...["", "a", "a longer text, ä"].map((text): Probe => ({
     name: `length of ${JSON.stringify(text)}`,
     expected: BigInt(new TextEncoder().encode(text).length),

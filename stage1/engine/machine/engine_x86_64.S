@@ -20,6 +20,7 @@
 #             -13 1 if the a2 bytes at a0 and at a1 are the same, else 0
 #             -14 FNV-1a of the a1 bytes at a0, from the state a2    -15 bytes of the C string at a0
 #             -16 leave for the program at a1, with the stack pointer a0
+#             -17 digest of the a1/8 words at a0, from the state a2: for each word xor, multiply as FNV-1a, change halves
 # Conditions:   0 never    1 result is an error, -4095..-1    2 result = operand    3 result != operand
 #               4 result < operand (signed)    5 always
 #
@@ -130,6 +131,8 @@ operation:
 	jz	hash
 	dec	eax
 	jz	length
+	dec	eax
+	jnz	digest
 
 	mov	rsp, rdi		# leave
 	xor	edx, edx		# as the kernel starts a program: nothing to be called at its end
@@ -186,6 +189,15 @@ hash:	mov	rax, rdx
 	imul	rax, r8
 	inc	rdi
 	dec	rsi
+	jmp	1b
+digest:	mov	rax, rdx
+	movabs	r8, 0x100000001b3
+1:	sub	rsi, 8
+	jb	result
+	xor	rax, [rdi]
+	imul	rax, r8
+	rol	rax, 32
+	add	rdi, 8
 	jmp	1b
 length:	xor	eax, eax
 1:	cmp	byte ptr [rdi + rax], 0

@@ -3,7 +3,7 @@
  * assembled, so it also says what the assembler and the engine have to do.
  */
 import { BySection } from "./by_section.ts";
-import { fnv1a } from "../fnv1a.ts";
+import { digest, fnv1a, FNV_OFFSET_BASIS } from "../fnv1a.ts";
 import { EXIT_FAILURE } from "../abort.ts";
 import { PLACE } from "../elf.ts";
 import {
@@ -244,6 +244,9 @@ class Machine implements Memory {
         return this.#bytes(a, c).every((byte, i) => byte === this.#bytes(b, c)[i]) ? 1n : 0n;
       case "hash":
         return word(fnv1a(this.#bytes(a, b), c));
+      case "digest":
+        if (c !== word(FNV_OFFSET_BASIS)) throw new Error("a digest begins anew");
+        return word(digest(this.#bytes(a, b)));
       case "length":
         return BigInt(new TextEncoder().encode(this.text(Number(a))).length);
       case "return":

@@ -1,5 +1,5 @@
 /** Opening the place in an app's root that something is mounted on, which may have to be made first. */
-import { OPEN_HOW_SIZE } from "../steps/mounts.ts";
+import { OPEN_HOW_SIZE } from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot, type Struct } from "../engine/plan.ts";
 
 /** How to open a place, and what to do where it is not as it should be. */
@@ -19,10 +19,16 @@ export interface Target {
  * Opens a place, and where that fails with a certain error, makes it first. Any other error ends the process.
  *
  * @param what names the step; unique in the plan, because it names labels too
+ * @param opened gets the descriptor
  * @returns the slot with the descriptor
  */
-export function openTarget(steps: Section, what: string, root: Slot, target: Target): Slot {
-  const opened = slot("target");
+export function openTarget(
+  steps: Section,
+  what: string,
+  root: Slot,
+  target: Target,
+  opened = slot("target"),
+): Slot {
   const [make, again, done] = [`make: ${what}`, `again: ${what}`, `done: ${what}`];
   const open = [root, target.path, target.how, OPEN_HOW_SIZE] as const;
   steps.attempt(what, "openat2", open, {

@@ -14,18 +14,9 @@ import {
   struct,
   zeroSlot,
 } from "../engine/plan.ts";
+import type { Notify } from "./manager_steps.ts";
 import { splitPair } from "../steps/fd_passing.ts";
 import { signalSet, WAITED_FOR_SIGNALS } from "../steps/signals.ts";
-
-/** The ends of the pipe. */
-export interface Notify {
-  /** The supervisor's. */
-  readonly receiver: Slot;
-  /** Init's. */
-  readonly sender: Slot;
-  /** Where the service manager listens: a path, or an abstract name that begins with `@`. */
-  readonly socket: string;
-}
 
 /** What the supervisor waits for where it is to tell a service manager. */
 export const WAITED_FOR_TO_NOTIFY: Struct = signalSet([...WAITED_FOR_SIGNALS, k.SIGIO]);

@@ -1,0 +1,43 @@
+/** Descriptors of a service manager, for the starts that have some; the others load no more than this. */
+import type { PodManifest } from "../../appc/pod_manifest.ts";
+import type { PodApp } from "../../../stage1/pod.ts";
+import type { PassedDescriptor } from "./passed_descriptors.ts";
+import { arePassed } from "./listen_variables.ts";
+
+/**
+ * The descriptors that were passed to this process. To be called before rkt runs another program.
+ *
+ * @throws {Failure} the variables that tell of them are wrong
+ */
+export async function takePassed(): Promise<readonly PassedDescriptor[]> {
+  if (!arePassed()) return [];
+  const { passedDescriptors } = await import("./passed_descriptors.ts");
+  return passedDescriptors();
+}
+
+/** The part of a pod that descriptors change. */
+interface Receivers {
+  readonly manifest: PodManifest;
+  readonly apps: readonly PodApp[];
+}
+
+/**
+ * Gives each descriptor to an app. Nothing is forwarded from ports of the host that one of them is bound to.
+ *
+ * @throws {Failure} a descriptor that is for no app
+ */
+export async function passToApps<P extends Receivers>(
+  passed: readonly PassedDescriptor[],
+  parts: P,
+): Promise<P> {
+  if (passed.length === 0) return parts;
+  const { assign } = await import("./assign.ts");
+  const { manifest } = parts;
+  const ports = manifest.apps.map(({ name, app }) => ({ name, ports: app?.ports ?? [] }));
+  const { apps, served } = assign(passed, ports, manifest.ports);
+  return {
+    ...parts,
+    manifest: { ...manifest, ports: manifest.ports.filter((port) => !served.has(port)) },
+    apps: parts.apps.map((app) => ({ ...app, passed: apps.get(app.name) })),
+  };
+}

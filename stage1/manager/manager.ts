@@ -1,0 +1,20 @@
+import type { ManagerSteps } from "./manager_steps.ts";
+import { openNotify, passReady, sayReady, tell, WAITED_FOR_TO_NOTIFY } from "./notify.ts";
+import { onDemand, waitForDescriptors, wake, watchSignals } from "./on_demand.ts";
+import { leavePassed, passedEnvironment, takePassed } from "./passed_descriptors.ts";
+
+/** What a pod's plan needs under a service manager. */
+export const MANAGER: ManagerSteps = {
+  waitedFor: WAITED_FOR_TO_NOTIFY,
+  openNotify,
+  sayReady,
+  passReady,
+  tell,
+  leavePassed,
+  takePassed,
+  passedEnvironment,
+  onDemand,
+  watchSignals,
+  waitForDescriptors,
+  wake,
+};
