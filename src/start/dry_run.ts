@@ -20,7 +20,7 @@ import { describePod } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
 import { checkRunOptions, type RunOptions, type RunRequest } from "./request.ts";
 import { findImages } from "./find_images.ts";
-import { RECORDER, withAudit } from "./audit_pod.ts";
+import { RECORDER, withAudit } from "./audit/audit_pod.ts";
 import { World } from "./world.ts";
 import { zip } from "./zip.ts";
 import { podManifest } from "./run_manifest.ts";

@@ -78,7 +78,7 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
       here = await registered(here, parts.manifest, parts.rendered, parts.entries);
     }
     if (here.sandbox) here = { ...here, etc: ownFiles(here.etc, world) };
-    const { RECORDER, withAudit } = await import("./audit_pod.ts");
+    const { RECORDER, withAudit } = await import("./audit/audit_pod.ts");
     const recorded = await withAudit(here, parts.manifest, store, host, world);
     const planned: Pod = {
       ...recorded,

@@ -31,7 +31,7 @@ export async function runPreparedPod(
   if (options.dryRun) {
     const { show } = await import("./dry_run.ts");
     const { pod, manifest } = await described(view, options, host);
-    const { withAudit } = await import("./audit_pod.ts");
+    const { withAudit } = await import("./audit/audit_pod.ts");
     const recorded = await withAudit(pod, manifest, new Store(host.dataDir), host, new World());
     await show(recorded, [`    claim the prepared pod by its lock`], options, host, manifest);
     return 0;
@@ -54,7 +54,7 @@ export async function runPreparedPod(
       const { registeredAgain } = await import("./register_pod.ts");
       pod = await registeredAgain(setUp, claimed.path, manifest);
     }
-    const { RECORDER, withAudit } = await import("./audit_pod.ts");
+    const { RECORDER, withAudit } = await import("./audit/audit_pod.ts");
     pod = await withAudit(pod, manifest, new Store(host.dataDir), host, world);
     const plan = podPlan(pod, await managerSteps(pod), RECORDER);
     const executable = host.debug === undefined ? program(plan) : await programWithSymbols(plan);

@@ -31,7 +31,7 @@ import { appArgument } from "../request/app_argument.ts";
 import { audit } from "../request/audit.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printLine } from "../print/output.ts";
-import { recordedApp } from "../../start/audit_pod.ts";
+import { recordedApp } from "../../start/audit/audit_pod.ts";
 import { podCgroupsAt } from "../../start/pod_cgroups.ts";
 import { describePod } from "../../start/describe_pod.ts";
 import type { HostOptions } from "../../start/host_options.ts";

@@ -1,18 +1,18 @@
 /** How a pod's start and end are recorded: what the configuration says, and what the records say. */
-import type { AuditChoice } from "../config/config_kinds.ts";
-import type { ConfigFiles } from "../config/config.ts";
-import { isOciImageId, type StoreKey } from "../appc/image_id.ts";
-import type { PodManifest, RuntimeApp } from "../appc/pod_manifest.ts";
-import { podAudit, type RecordedApp } from "../audit/pod_records.ts";
-import { destinations } from "../audit/settings.ts";
-import { readImageInfo } from "../store/image_info.ts";
-import type { Store } from "../store/store.ts";
-import type { Pod } from "../../stage1/pod.ts";
-import { absolute } from "./absolute.ts";
-import type { HostOptions } from "./host_options.ts";
-import type { World } from "./world.ts";
+import type { AuditChoice } from "../../config/config_kinds.ts";
+import type { ConfigFiles } from "../../config/config.ts";
+import { isOciImageId, type StoreKey } from "../../appc/image_id.ts";
+import type { PodManifest, RuntimeApp } from "../../appc/pod_manifest.ts";
+import { podAudit, type RecordedApp } from "../../audit/pod_records.ts";
+import { destinations } from "../../audit/settings.ts";
+import { readImageInfo } from "../../store/image_info.ts";
+import type { Store } from "../../store/store.ts";
+import type { Pod } from "../../../stage1/pod.ts";
+import { absolute } from "../absolute.ts";
+import type { HostOptions } from "../host_options.ts";
+import type { World } from "../world.ts";
 
-export { RECORDER } from "../../stage1/processes/audit.ts";
+export { RECORDER } from "../../../stage1/processes/audit.ts";
 
 /**
  * A pod with what its supervisor records.
@@ -45,7 +45,7 @@ async function auditChoice({ config }: HostOptions, world: World): Promise<Audit
   }
   const isSaid = [...read.values()].some((names) => names?.some((name) => name.endsWith(".json")));
   if (!isSaid) return {};
-  const { configuredAudit } = await import("../config/settings.ts");
+  const { configuredAudit } = await import("../../config/settings.ts");
   const files: ConfigFiles = {
     names: (directory) => read.get(directory),
     text: (path) => new TextDecoder().decode(world.content(absolute(path))),
@@ -71,6 +71,6 @@ async function keysBelow(key: StoreKey, store: Store): Promise<readonly StoreKey
   if (isOciImageId(key)) return [];
   const image = store.read(key);
   if (image === undefined || image.manifest.dependencies.length === 0) return [];
-  const { imageGraph } = await import("../store/image_graph.ts");
+  const { imageGraph } = await import("../../store/image_graph.ts");
   return (await imageGraph(store, image)).keys;
 }
