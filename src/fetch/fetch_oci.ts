@@ -5,8 +5,9 @@ import type { ImageTitle } from "../oci/appc_manifest.ts";
 import { type Digest, parseDigest } from "../oci/digest.ts";
 import type { ImageSource, ResolvedManifest } from "../oci/image_source.ts";
 import { type OciLocation, parseOciLocation } from "../oci/location.ts";
+import { localTitle } from "../oci/local_title.ts";
 import { openLocalSource } from "../oci/open_source.ts";
-import { parseReference, referenceText, type RegistryReference } from "../oci/reference.ts";
+import { referenceText, type RegistryReference } from "../oci/reference.ts";
 import type { RegistrySource } from "../registry/registry_source.ts";
 import type { Signer } from "../store/image_info.ts";
 import type { LayerProgress } from "../store/oci/import_oci.ts";
@@ -126,24 +127,6 @@ async function archiveSignature(
   if (signature === undefined) return undefined;
   const { openSignature } = await import("./signed_image.ts");
   return await openSignature(session, `${kind}:${path}`, signature, name);
-}
-
-/** What an image is called that comes with a file: by its name in it, if that is a whole one, or else by the file's. */
-function localTitle(
-  { path, name }: Exclude<OciLocation, { readonly kind: "registry" }>,
-): ImageTitle {
-  if (name !== undefined && /[:/]/.test(name) && !name.startsWith("@")) {
-    try {
-      const { registry, repository, tag } = parseReference(name);
-      return { name: `${registry}/${repository}`, version: tag };
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-    }
-  }
-  const file = path.split("/").filter((part) => part !== "" && part !== ".").at(-1) ?? "";
-  const base = file.replace(/\.(tar|oci|tgz|gz|zst|docker)/gi, "");
-  const version = name === undefined || name.startsWith("@") ? undefined : name;
-  return { name: /[a-z0-9]/i.test(base) ? base : "image", version };
 }
 
 async function importFrom(session: FetchSession, wanted: Wanted): Promise<StoredImage> {

@@ -1,6 +1,13 @@
 /** An App Container Image as an OCI image: its tree, with what it depends on, is the only layer. */
 import { TreeEntries } from "../aci/tree_entries.ts";
 import { archived } from "../aci/tar/tar_writer.ts";
+import {
+  annotationValue,
+  CMD_ANNOTATION,
+  DOCKER_PREFIX,
+  ENTRYPOINT_ANNOTATION,
+  STOP_SIGNAL_ANNOTATION,
+} from "../appc/annotation.ts";
 import type { App } from "../appc/app.ts";
 import type { ImageManifest } from "../appc/image_manifest.ts";
 import { labelValue } from "../appc/label.ts";
@@ -32,13 +39,17 @@ export async function aciAsOci(store: Store, image: StoredImage): Promise<Outgoi
   const { rootfs } = await store.tree(image);
   const open = () => layerStream(rootfs);
   const hasher = new DigestHasher();
-  for await (const chunk of open()) hasher.update(chunk);
-  const config = new TextEncoder().encode(
-    JSON.stringify(configOf(image.manifest, hasher.digest())),
-  );
+  let size = 0;
+  for await (const chunk of open()) {
+    hasher.update(chunk);
+    size += chunk.length;
+  }
+  const diffId = hasher.digest();
+  const config = new TextEncoder().encode(JSON.stringify(configOf(image.manifest, diffId)));
+  const annotations = publishersAnnotations(image.manifest);
   return {
     config: { bytes: config, descriptor: undefined },
-    layers: [{ open, gzipType: LAYER }],
+    layers: [{ open, diffId, size, gzipType: LAYER }],
     manifest: (config, layers) => ({
       mediaType: MANIFEST_TYPES.ociManifest,
       bytes: new TextEncoder().encode(JSON.stringify({
@@ -46,6 +57,7 @@ export async function aciAsOci(store: Store, image: StoredImage): Promise<Outgoi
         mediaType: MANIFEST_TYPES.ociManifest,
         config: { mediaType: CONFIG_TYPES.oci, digest: config.digest, size: config.size },
         layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
+        ...Object.keys(annotations).length > 0 && { annotations },
       })),
     }),
   };
@@ -56,7 +68,7 @@ function layerStream(rootfs: string): ReadableStream<Uint8Array<ArrayBuffer>> {
   let chunks: Iterator<Uint8Array<ArrayBuffer>> | undefined;
   return new ReadableStream({
     pull(controller) {
-      chunks ??= archived(new TreeEntries(rootfs, ".").root());
+      chunks ??= archived(new TreeEntries(rootfs, ".").root(), { fractions: true });
       const { value, done } = chunks.next();
       if (done) controller.close();
       // A chunk is valid until the next one.
@@ -72,32 +84,74 @@ function configOf(manifest: ImageManifest, diffId: string): object {
   if (architecture === undefined || os === undefined) {
     throw new Failure(`image ${manifest.name}: has no labels os and arch, which OCI images need`);
   }
-  const created = manifest.annotations.find(({ name }) => name === "created")?.value;
-  const author = manifest.annotations.find(({ name }) => name === "authors")?.value;
+  const said = (name: string) => annotationValue(manifest.annotations, name);
+  const [created, author, comment] = ["created", "authors", "docker-comment"].map(said);
   return {
     ...created !== undefined && { created },
     ...author !== undefined && { author },
+    ...comment !== undefined && { comment },
     os,
     ...ARCHITECTURES[architecture] ?? { architecture },
-    ...manifest.app !== undefined && { config: processOf(manifest.app) },
+    ...manifest.app !== undefined && { config: processOf(manifest.app, said) },
     rootfs: { type: "layers", diff_ids: [diffId] },
   };
 }
 
-/** What runs. An ACI's arguments are appended to `exec`, as an OCI image's are to its entrypoint. */
-function processOf(app: App): object {
+/** Annotations that stand for a field of the configuration, or for nothing that the new image has. */
+const OWN = ["created", "authors", "docker-comment", STOP_SIGNAL_ANNOTATION];
+
+/** What the image's publisher has added to its manifest. */
+function publishersAnnotations({ annotations }: ImageManifest): Record<string, string> {
+  const others = annotations.filter(({ name }) =>
+    !OWN.includes(name) && !name.startsWith(DOCKER_PREFIX)
+  );
+  return Object.fromEntries(others.map(({ name, value }) => [name, value]));
+}
+
+/**
+ * What runs. An ACI's arguments are appended to `exec`, as an OCI image's are to its entrypoint; one that was an OCI image says
+ * by annotations what its entrypoint was.
+ *
+ * @param said the value of an annotation of the image
+ */
+function processOf(app: App, said: (name: string) => string | undefined): object {
   const set = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, {}]));
   const ports = app.ports.map(({ port, count, protocol }) =>
     `${count > 1 ? `${port}-${port + count - 1}` : port}/${protocol}`
   );
   const volumes = app.mountPoints.map(({ path }) => path);
+  const json = (name: string) => parsed(said(`${DOCKER_PREFIX}${name}`));
+  const [entrypoint, cmd] = [parsed(said(ENTRYPOINT_ANNOTATION)), parsed(said(CMD_ANNOTATION))];
+  const wasOci = entrypoint !== undefined || cmd !== undefined;
+  const [healthcheck, shell, onBuild] = ["healthcheck", "shell", "onbuild"].map(json);
+  const stopSignal = said(STOP_SIGNAL_ANNOTATION);
+  const { workingDirectory = wasOci ? undefined : "/" } = app;
   return {
-    User: `${app.user}:${app.group}`,
+    // Groups that only the image's files know come of a user without a group.
+    User: app.supplementaryGIDs.length > 0 ? app.user : `${app.user}:${app.group}`,
     Env: app.environment.map(({ name, value }) => `${name}=${value}`),
-    Entrypoint: app.exec,
-    WorkingDir: app.workingDirectory ?? "/",
+    ...wasOci
+      ? {
+        ...entrypoint !== undefined && { Entrypoint: entrypoint },
+        ...cmd !== undefined && { Cmd: cmd },
+      }
+      : { Entrypoint: app.exec },
+    ...workingDirectory !== undefined && { WorkingDir: workingDirectory },
     ...ports.length > 0 && { ExposedPorts: set(ports) },
     ...volumes.length > 0 && { Volumes: set(volumes) },
     ...Object.keys(app.userLabels).length > 0 && { Labels: app.userLabels },
+    ...stopSignal !== undefined && { StopSignal: stopSignal },
+    ...healthcheck !== undefined && { Healthcheck: healthcheck },
+    ...shell !== undefined && { Shell: shell },
+    ...onBuild !== undefined && { OnBuild: onBuild },
   };
+}
+
+/** JSON that an annotation has; undefined where there is none, or it is none. */
+function parsed(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

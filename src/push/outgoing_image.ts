@@ -1,5 +1,6 @@
-/** An image on its way into a registry: what src/push makes of an image of the store. */
+/** An image on its way into a registry or a file: what src/push makes of an image of the store. */
 import type { Descriptor } from "../oci/descriptor.ts";
+import type { Digest } from "../oci/digest.ts";
 import type { PushedBlob } from "../registry/push.ts";
 
 /** An image, ready to be sent. */
@@ -23,6 +24,10 @@ export interface OutgoingImage {
 export interface OutgoingLayer {
   /** What it was published as, where it was. */
   readonly published?: Descriptor;
+  /** Its digest. */
+  readonly diffId: Digest;
+  /** Its bytes. */
+  readonly size: number;
   readonly open: () => ReadableStream<Uint8Array<ArrayBuffer>>;
   /** The type of the layer compressed by gzip. */
   readonly gzipType: string;

@@ -1,20 +1,15 @@
 /** Pushing an image of the store into a registry. */
-import { fileStream } from "../oci/layout_source.ts";
-import { isOciImageId } from "../appc/image_id.ts";
 import { Failure } from "../failure.ts";
 import type { Digest } from "../oci/digest.ts";
-import { documentErrors, jsonOf } from "../oci/image_documents.ts";
-import { MANIFEST_TYPES } from "../oci/media_types.ts";
 import { parseReference, type RegistryReference } from "../oci/reference.ts";
 import { type PushedBlob, Pusher } from "../registry/push.ts";
 import type { Registries } from "../registry/registries.ts";
-import { layerPath, ociDocuments } from "../store/oci/oci_image.ts";
 import { readReferences } from "../store/oci/references.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
-import { aciAsOci } from "./aci_as_oci.ts";
 import { gzippedStream } from "./gzipped_stream.ts";
-import type { OutgoingImage, OutgoingLayer } from "./outgoing_image.ts";
+import type { OutgoingLayer } from "./outgoing_image.ts";
+import { outgoingImage } from "./stored_oci.ts";
 
 /** What was pushed. */
 export interface Pushed {
@@ -49,9 +44,7 @@ export async function pushImage(options: PushOptions): Promise<Pushed> {
   const source = registries.source(target);
   const endpoint = source.pushEndpoint;
   const pusher = new Pusher(registries.client, endpoint);
-  const outgoing = isOciImageId(image.key)
-    ? storedOci(store.dataDir, image)
-    : await aciAsOci(store, image);
+  const outgoing = await outgoingImage(store, image);
   const siblings = siblingRepositories(store.dataDir, image, target);
   const layers = [];
   for (const [index, layer] of outgoing.layers.entries()) {
@@ -86,33 +79,6 @@ async function pushLayer(
   }
   message("sending");
   return { ...await pusher.blob({ open: () => gzippedStream(open()) }), mediaType: gzipType };
-}
-
-/** An OCI image of the store. */
-function storedOci(dataDir: string, { key }: StoredImage): OutgoingImage {
-  const { manifestBytes, manifest, configBytes, config } = ociDocuments(dataDir, key);
-  return {
-    config: { bytes: configBytes, descriptor: manifest.config },
-    layers: manifest.layers.map((published, index) => {
-      const diffId = config.diffIds[index];
-      if (diffId === undefined) throw new Error("as many diff IDs as layers");
-      const open = () => fileStream(Deno.openSync(layerPath(dataDir, diffId)));
-      const plain = published.mediaType.replace(/[.+](?:gzip|zstd)$/, "");
-      const gzipType = plain.includes(".docker.") ? `${plain}.gzip` : `${plain}+gzip`;
-      return { published, open, gzipType };
-    }),
-    manifest: (_, layers) => {
-      const isSame = layers.every(({ digest }, index) => digest === manifest.layers[index]?.digest);
-      const mediaType = manifest.mediaType ?? MANIFEST_TYPES.ociManifest;
-      if (isSame) return { bytes: manifestBytes, mediaType };
-      const json = documentErrors(`image ${key}`, () => jsonOf(manifestBytes));
-      const changed = {
-        ...json,
-        layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
-      };
-      return { bytes: new TextEncoder().encode(JSON.stringify(changed)), mediaType };
-    },
-  };
 }
 
 /** Repositories of the same registry that the image was fetched from: they may have its layers as published. */

@@ -17,17 +17,26 @@ const TYPEFLAGS: Readonly<Record<TarKind, string>> = {
 };
 
 /** What a header says. */
-export type HeaderFields = Omit<
-  TarEntry,
-  "sparse" | "pieces" | "offset" | "dataOffset" | "mtimeNs"
->;
+export type HeaderFields =
+  & Omit<
+    TarEntry,
+    "sparse" | "pieces" | "offset" | "dataOffset" | "mtimeNs"
+  >
+  & { readonly mtimeNs?: number };
 
 /** Two zero blocks end an archive. */
 export const ARCHIVE_END = new Uint8Array(2 * BLOCK_SIZE);
 
+/** How an archive is written. */
+export interface ArchiveOptions {
+  /** Whether times keep their parts of a second. Without, as `tar` and Go's archives do, a tree of files has fewer headers. */
+  readonly fractions?: boolean;
+}
+
 /** Entries and their data as the blocks of an archive, up to its end. A chunk is valid until the next one. */
 export function* archived(
   items: Iterable<TarEntry | Uint8Array<ArrayBuffer>>,
+  { fractions = false }: ArchiveOptions = {},
 ): Generator<Uint8Array<ArrayBuffer>> {
   let rest = 0;
   for (const item of items) {
@@ -36,7 +45,7 @@ export function* archived(
       continue;
     }
     if (rest > 0) yield new Uint8Array(rest);
-    yield tarHeader(item);
+    yield tarHeader(fractions ? item : { ...item, mtimeNs: 0 });
     rest = item.kind === "file" ? padding(item.size) : 0;
   }
   if (rest > 0) yield new Uint8Array(rest);
@@ -54,11 +63,17 @@ export function tarHeader(entry: HeaderFields): Uint8Array<ArrayBuffer> {
     pax.push([key, String(value)]);
     return 0;
   };
+  const mtime = (): number => {
+    const { mtimeNs = 0 } = entry;
+    if (mtimeNs === 0) return number("mtime", entry.mtime, FIELD.mtime);
+    pax.push(["mtime", decimalTime(entry.mtime, mtimeNs)]);
+    return Math.max(entry.mtime, 0);
+  };
   const fields = {
     uid: number("uid", entry.uid, FIELD.uid),
     gid: number("gid", entry.gid, FIELD.gid),
     size: number("size", entry.size, FIELD.size),
-    mtime: number("mtime", entry.mtime, FIELD.mtime),
+    mtime: mtime(),
   };
   for (const [key, value] of entry.xattrs) pax.push([`SCHILY.xattr.${key}`, value]);
   const own = block({ ...entry, ...fields, typeflag: TYPEFLAGS[entry.kind], name, prefix });
@@ -81,6 +96,14 @@ export function tarHeader(entry: HeaderFields): Uint8Array<ArrayBuffer> {
   all.set(data, BLOCK_SIZE);
   all.set(own, all.length - BLOCK_SIZE);
   return all;
+}
+
+/** Seconds since the epoch as pax(1) writes them: of a time before it, the fraction counts downwards. */
+function decimalTime(seconds: number, nanoseconds: number): string {
+  const isBefore = seconds < 0;
+  const whole = isBefore ? -(seconds + 1) : seconds;
+  const rest = isBefore ? 1e9 - nanoseconds : nanoseconds;
+  return `${isBefore ? "-" : ""}${whole}.${`${rest}`.padStart(9, "0").replace(/0+$/, "")}`;
 }
 
 interface BlockFields extends HeaderFields {

@@ -198,11 +198,21 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     name: "image export",
     group: "Images",
     summary: "Write an image of the store to a file",
-    usage: "[flags] IMAGE FILE.aci",
-    flags: [OVERWRITE],
+    usage: "[flags] IMAGE FILE",
+    flags: [
+      {
+        name: "format",
+        kind: "text",
+        oneOf: ["aci", "oci", "oci-archive", "docker-archive"],
+        default: "aci",
+        help:
+          "What to write: an App Container Image, an OCI layout (a directory), an archive of one, or what docker load reads",
+      },
+      OVERWRITE,
+    ],
     arguments: [2, 2],
     examples: [
-      "rkt image export example.com/app app.aci",
+      "rkt image export --format=docker-archive example.com/app app.tar",
       "rkt image export --overwrite sha512-c36294bfa0fa app.aci",
     ],
     load: () => import("../image/image_export.ts"),
@@ -210,14 +220,17 @@ export const IMAGE_COMMANDS: readonly Command[] = [
   {
     name: "image convert",
     group: "Images",
-    summary: "Make App Container Images of OCI images of the store",
-    usage: "[flags] IMAGE ...",
-    about: ["The new images are in the store beside the old ones; their IDs are printed."],
-    flags: [FULL],
+    summary: "Make images of one format of images of another one",
+    usage: "[flags] IMAGE ... | [flags] SOURCE TARGET",
+    about: [
+      "Of OCI images in the store, makes App Container Images in the store beside them; their IDs are printed.",
+      "With a TARGET, writes an image of the store, or of a file, to FILE.aci, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]. The files and what runs in them are the same.",
+    ],
+    flags: [FULL, OVERWRITE],
     arguments: [1, Infinity],
     examples: [
       "rkt image convert docker://busybox",
-      "rkt image convert --full sha256-03b0035c9546",
+      "rkt image convert docker-archive:saved.tar app.aci",
     ],
     load: () => import("../image/image_convert.ts"),
   },

@@ -27,7 +27,7 @@ export function ociAci(
     async read() {
       if (chunks === undefined) {
         const tree = convertedTree(await ociTree(dataDir, key), manifestText);
-        chunks = archived(items(manifestText, tree));
+        chunks = archived(items(manifestText, tree), { fractions: true });
       }
       const { value, done } = chunks.next();
       return done === true ? undefined : value;

@@ -1,0 +1,73 @@
+/** `rkt image convert SOURCE TARGET`: an image of the store or of a file as a file of another format. */
+import { fileSource } from "../aci/bytes/source.ts";
+import { Failure } from "../failure.ts";
+import { exists } from "../linux/exists.ts";
+import { localTitle } from "../oci/local_title.ts";
+import { parseOciLocation } from "../oci/location.ts";
+import { openLocalSource } from "../oci/open_source.ts";
+import { Store } from "../store/store.ts";
+import type { StoredImage } from "../store/stored_image.ts";
+import { TempDirectory } from "../store/temp_directory.ts";
+import { detachTrees } from "../store/tree/mount_tree.ts";
+import { type ImageFormat, writeImage } from "./write_image.ts";
+
+/** Where an image is written. */
+export interface ConversionTarget {
+  readonly format: ImageFormat;
+  readonly path: string;
+  readonly tag?: string;
+}
+
+/**
+ * Reads `FILE.aci`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:NAME]`.
+ *
+ * @throws {Failure}
+ */
+export function conversionTarget(text: string): ConversionTarget {
+  const location = parseOciLocation(text);
+  if (location === undefined || location.kind === "registry") return { format: "aci", path: text };
+  const { kind, path, name } = location;
+  if (path === "-") throw new Failure(`"${text}": an image is written to a file, not to stdout`);
+  if (name?.startsWith("@") === true) {
+    throw new Failure(`"${text}": a digest can't be chosen; give a tag, or none`);
+  }
+  const format = kind === "layout" ? "oci" : kind;
+  return { format, path, ...name !== undefined && { tag: name } };
+}
+
+/**
+ * Writes an image to a path where nothing is.
+ *
+ * @param stored finds the source in the store, where it is no file
+ * @throws {Failure}
+ */
+export async function convertToFile(
+  store: Store,
+  source: string,
+  stored: () => Promise<StoredImage>,
+  { format, tag }: ConversionTarget,
+  path: string,
+): Promise<void> {
+  const location = parseOciLocation(source === "-" ? "oci-archive:-" : source);
+  const isOci = location !== undefined && location.kind !== "registry";
+  if (!isOci && !source.endsWith(".aci") && (location !== undefined || !exists(source))) {
+    return await writeImage(store, await stored(), format, path, tag);
+  }
+  // In a store of its own: nothing is run of it, so nobody has to have signed it.
+  using temp = TempDirectory.create(store.dataDir);
+  const own = new Store(`${temp.path}/store`);
+  const image = async () => {
+    if (!isOci) {
+      using bytes = fileSource(source);
+      return await own.importAci(bytes, { render: false });
+    }
+    await using opened = await openLocalSource(location, { temporaryDirectory: temp.path });
+    const title = localTitle(location);
+    return await own.importOci(opened, { title, references: [], render: false });
+  };
+  try {
+    await writeImage(own, await image(), format, path, tag);
+  } finally {
+    detachTrees(own.dataDir, () => true);
+  }
+}

@@ -1,0 +1,133 @@
+/** Images of the store as files: App Container Images, OCI layouts, archives of these, and archives as `docker save` writes them. */
+import type { ImageManifest } from "../appc/image_manifest.ts";
+import { labelValue } from "../appc/label.ts";
+import { digestHex } from "../oci/digest.ts";
+import { digestOf } from "../oci/hash.ts";
+import { documentErrors, jsonOf } from "../oci/image_documents.ts";
+import { CONFIG_TYPES, MANIFEST_TYPES } from "../oci/media_types.ts";
+import { parseReference } from "../oci/reference.ts";
+import { Failure } from "../failure.ts";
+import { imageArchive } from "../store/image_archive.ts";
+import type { Store } from "../store/store.ts";
+import type { StoredImage } from "../store/stored_image.ts";
+import { archiveFiles, directoryFiles, type ImageFiles, writeAll } from "./image_files.ts";
+import type { OutgoingImage } from "./outgoing_image.ts";
+import { outgoingImage } from "./stored_oci.ts";
+
+/** What an image can be written as. */
+export const IMAGE_FORMATS = ["aci", "oci", "oci-archive", "docker-archive"] as const;
+
+/** One of {@linkcode IMAGE_FORMATS}: `oci` is a directory. */
+export type ImageFormat = typeof IMAGE_FORMATS[number];
+
+const LAYER = "application/vnd.oci.image.layer.v1.tar";
+
+/**
+ * Writes an image to a path where nothing is. Layers are written as the store has them, uncompressed: the configuration, and
+ * with it docker's ID of the image, stay the same, the manifest does where it was published so. An App Container Image is
+ * uncompressed too, so its ID is the same.
+ *
+ * @param tag what the image is called in the layout or archive; by default as its manifest says
+ * @throws {Failure}
+ */
+export async function writeImage(
+  store: Store,
+  image: StoredImage,
+  format: ImageFormat,
+  path: string,
+  tag?: string,
+): Promise<void> {
+  if (format === "aci") return await writeAci(store, image, path);
+  const outgoing = await outgoingImage(store, image);
+  using files = format === "oci" ? directoryFiles(path) : archiveFiles(path);
+  if (format === "docker-archive") {
+    await writeDocker(outgoing, tag ?? dockerName(image.manifest), files);
+  } else await writeOci(outgoing, tag ?? version(image.manifest), files);
+  files.finish();
+}
+
+async function writeAci(store: Store, image: StoredImage, path: string): Promise<void> {
+  using source = await imageArchive(store.dataDir, image);
+  using output = Deno.openSync(path, { write: true, createNew: true, mode: 0o644 });
+  for (let chunk = await source.read(); chunk !== undefined; chunk = await source.read()) {
+    writeAll(output, chunk);
+  }
+  Deno.chmodSync(path, 0o644);
+}
+
+const version = ({ labels }: ImageManifest) => labelValue(labels, "version") ?? "latest";
+
+const encoded = (json: unknown) => new TextEncoder().encode(JSON.stringify(json));
+
+/** image-spec, image-layout.md. */
+async function writeOci(
+  { config: { bytes: config }, layers, manifest }: OutgoingImage,
+  name: string,
+  files: ImageFiles,
+): Promise<void> {
+  const blob = (digest: string) => `blobs/${digest.replace(":", "/")}`;
+  const configBlob = { digest: digestOf(config), size: config.length };
+  const layerBlobs = layers.map(({ diffId, size }) => ({ mediaType: LAYER, digest: diffId, size }));
+  const made = manifest(configBlob, layerBlobs);
+  const bytes = made.mediaType === MANIFEST_TYPES.ociManifest ? made.bytes : encoded({
+    ...documentErrors("the image's manifest", () => jsonOf(made.bytes)),
+    mediaType: MANIFEST_TYPES.ociManifest,
+    config: { mediaType: CONFIG_TYPES.oci, ...configBlob },
+    layers: layerBlobs,
+  });
+  const digest = digestOf(bytes);
+  await files.add("oci-layout", encoded({ imageLayoutVersion: "1.0.0" }), 30);
+  const index = encoded({
+    schemaVersion: 2,
+    mediaType: MANIFEST_TYPES.ociIndex,
+    manifests: [{
+      mediaType: MANIFEST_TYPES.ociManifest,
+      digest,
+      size: bytes.length,
+      annotations: { "org.opencontainers.image.ref.name": name },
+    }],
+  });
+  await files.add("index.json", index, index.length);
+  await files.add(blob(digest), bytes, bytes.length, digest);
+  await files.add(blob(configBlob.digest), config, config.length, configBlob.digest);
+  const written = new Set<string>();
+  for (const { diffId, size, open } of layers) {
+    if (!written.has(diffId)) await files.add(blob(diffId), open(), size, diffId);
+    written.add(diffId);
+  }
+}
+
+/** moby, image/spec/v1.2.md. */
+async function writeDocker(
+  { config: { bytes: config }, layers }: OutgoingImage,
+  name: string | undefined,
+  files: ImageFiles,
+): Promise<void> {
+  const digest = digestOf(config);
+  const path = `${digestHex(digest)}.json`;
+  const layer = (diffId: typeof digest) => `${digestHex(diffId)}.tar`;
+  const list = encoded([{
+    Config: path,
+    RepoTags: name === undefined ? [] : [name],
+    Layers: layers.map(({ diffId }) => layer(diffId)),
+  }]);
+  await files.add("manifest.json", list, list.length);
+  await files.add(path, config, config.length, digest);
+  const written = new Set<string>();
+  for (const { diffId, size, open } of layers) {
+    if (!written.has(diffId)) await files.add(layer(diffId), open(), size, diffId);
+    written.add(diffId);
+  }
+}
+
+/** What docker calls the image; undefined for a name that docker could not have. */
+function dockerName(manifest: ImageManifest): string | undefined {
+  const text = `${manifest.name}:${version(manifest)}`;
+  try {
+    parseReference(text);
+    return text;
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  }
+}
