@@ -276,3 +276,25 @@ Deno.test("TarParser takes zeros after the end, and nothing else", () => {
     }
   }
 });
+
+for (
+  const [mtime, mtimeNs] of [[981_173_106, 789_012_345], [-11, 750_000_000], [-1, 1], [
+    5,
+    0,
+  ]] as const
+) {
+  Deno.test(`a time of ${mtime} s and ${mtimeNs} ns is read as it was written`, () => {
+    const read: TarEntry[] = [];
+    const parser = new TarParser("test", {
+      entry: (entry) => {
+        read.push(entry);
+        return false;
+      },
+      data: () => {},
+      end: () => {},
+    });
+    parser.push(archive(entry({ path: "file", mtime, mtimeNs })));
+    parser.finish();
+    assert.deepEqual(read.map((each) => [each.mtime, each.mtimeNs]), [[mtime, mtimeNs]]);
+  });
+}
