@@ -62,7 +62,7 @@ export const TEST_NEEDS: readonly Need[] = [
 /** What the tests against the reference implementation need; packages of Debian and Ubuntu only. */
 // deno-fmt-ignore
 export const ACTOOL_NEEDS: readonly Need[] = [
-  { file: "go", package: "golang-go", why: "build actool, the reference implementation's tool for images" },
+  { file: "go", package: "golang-go", why: "build actool, the reference implementation's tool for images, and its validator of executors" },
   { file: "/usr/share/gocode/src/github.com/appc/spec/actool", package: "golang-github-appc-spec-dev", why: "its sources" },
 ];
 

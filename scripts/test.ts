@@ -190,7 +190,11 @@ async function prepare(groups: readonly Group[]): Promise<void> {
   }
   await provide("test", TEST_NEEDS);
   if (!groups.includes("e2e")) return;
-  await provideIfPackaged("test", ACTOOL_NEEDS, "tests/images/actool_test.ts");
+  await provideIfPackaged(
+    "test",
+    ACTOOL_NEEDS,
+    "tests/images/actool_test.ts and tests/pods/validator_test.ts",
+  );
   await provide("test", QEMU_NEEDS);
   await aarch64Deno();
 }

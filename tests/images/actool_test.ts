@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { testImage } from "../world/aci.ts";
-import { buildActool, hasActoolSources } from "../world/actool.ts";
+import { buildActool, hasSpecSources } from "../world/actool.ts";
 import { FetchWorld } from "../world/fetch_world.ts";
 import { type Outcome, rkt } from "../world/rkt.ts";
 
@@ -275,5 +275,5 @@ const DISCOVERED: readonly string[] = [
   `example.org/app:1,${PLATFORM}`,
 ];
 
-if (hasActoolSources()) actoolTests(buildActool());
+if (hasSpecSources()) actoolTests(buildActool());
 else console.log("SKIPPED: actool_test.ts: no Go, or no golang-github-appc-spec-dev");
