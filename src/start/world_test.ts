@@ -178,3 +178,25 @@ Deno.test("only the first reason is kept why a start can't be repeated", () => {
   world.cannotRepeat("the second");
   assert.equal(world.unrepeatable, "the first");
 });
+
+/** Questions whose answers this process can't change, with the kind of the condition that each becomes. */
+const NOTED: readonly (readonly [ask: (world: World) => unknown, kind: string])[] = [
+  [(world) => world.capabilities(), "capabilities"],
+  [(world) => world.isTerminal(0), "terminal"],
+  [(world) => world.isTerminal(1), "terminal"],
+  [(world) => world.access("/"), "access"],
+  [(world) => world.attribute("/", "user.none"), "attribute"],
+  [(world) => world.processes("/dev/null"), "processes"],
+  [(world) => world.identity("/"), "status"],
+  [(world) => world.words("/dev/null"), "content"],
+];
+
+Deno.test("what a start asks is noted, each question once, and holds as long as nothing changes", () => {
+  for (const [ask, kind] of NOTED) {
+    const world = new World();
+    ask(world);
+    assert.deepEqual(world.conditions.map((condition) => condition.kind), [kind]);
+    assert.equal(world.unrepeatable, undefined);
+    assert.ok(stillHold(world.conditions), kind);
+  }
+});

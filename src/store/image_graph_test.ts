@@ -102,3 +102,12 @@ Deno.test("imageGraph() names an image that can be reached from itself", async (
     );
   }
 });
+
+Deno.test("imageGraph() refuses a dependency that is found under its ID, but has another name", async () => {
+  const { store, image } = images({ top: ["base"], base: [], other: [] });
+  const lying: ImageStore = { ...store, resolve: () => Promise.resolve(image("other")) };
+  await assert.rejects(
+    imageGraph(lying, image("top")),
+    /^Failure: image "top" depends on "base.*", but that is "other"$/,
+  );
+});

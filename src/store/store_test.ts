@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { fileSource } from "../aci/bytes/source.ts";
 import { parseImageName } from "../appc/image_name.ts";
 import { parseLabels } from "../appc/label.ts";
@@ -6,6 +7,7 @@ import { Failure } from "../failure.ts";
 import { exists } from "../linux/exists.ts";
 import { testImage } from "../../tests/world/aci.ts";
 import { collectImages, removeImage } from "./collect_images.ts";
+import { readImageInfo } from "./image_info.ts";
 import type { ImportOptions } from "./import_aci.ts";
 import { listImages } from "./list_images.ts";
 import { changeIndex, openIndex } from "./open_index.ts";
@@ -306,6 +308,14 @@ Deno.test(
     );
     assert.ok(!temporaries(store).length);
     assert.equal(await named(store, "example.com/a"), one.key);
+    // What the change had done is true, whatever was remembered before it.
+    assert.throws(() =>
+      changeIndex(store.dataDir, (index) => {
+        index.remove(one.key);
+        throw new Error("killed");
+      })
+    );
+    assert.equal(await named(store, "example.com/a"), undefined);
     const two = await imported(store, testImage(dir, { name: "example.com/a", version: "2" }));
     assert.equal(await named(store, "example.com/a"), two.key);
   }),
@@ -329,6 +339,11 @@ Deno.test(
       () => Deno.writeTextFileSync(path, "garbage"),
       () => Deno.writeFileSync(path, new Uint8Array(5000)),
       () => Deno.truncateSync(path, 5000),
+      () => {
+        const database = new DatabaseSync(path);
+        database.exec("UPDATE version SET version = 0; DELETE FROM aciinfo");
+        database.close();
+      },
     ];
     for (const damage of damages) {
       damage();
@@ -340,6 +355,29 @@ Deno.test(
       assert.deepEqual(index.signers(image.key), signers);
       assert.equal(index.images()[0]?.latest, true);
     }
+  }),
+);
+
+Deno.test(
+  "importAci() of a stored image that nobody has verified forgets nobody who had signed it",
+  inTemp(async (dir, store) => {
+    const file = testImage(dir, { name: "example.com/a" });
+    const signer = (digit: string, signedAt: number) => ({
+      ...{ fingerprint: digit.repeat(40), identity: digit, signedAt },
+    });
+    const [one, two, again] = [signer("1", 1), signer("2", 2), signer("1", 3)];
+    const { key } = await imported(store, file, { verify: () => [one], signature: "first" });
+    const signers = () => {
+      using index = openIndex(store.dataDir);
+      return index.signers(key);
+    };
+    await imported(store, file);
+    assert.deepEqual(signers(), [one]);
+    assert.equal(readImageInfo(store.dataDir, key).signature, "first");
+    await imported(store, file, { verify: () => [two] });
+    assert.deepEqual(signers(), [one, two]);
+    await imported(store, file, { verify: () => [again] });
+    assert.deepEqual(signers(), [again, two]);
   }),
 );
 
@@ -496,43 +534,46 @@ Deno.test(
   }),
 );
 
-Deno.test(
-  "collectImages() keeps what pods need and what was used lately",
-  inTemp(async (dir, store) => {
-    const make = (name: string) => imported(store, testImage(dir, { name, files: { a: name } }));
-    const [running, recent, old] = [
-      await make("example.com/running"),
-      await make("example.com/recent"),
-      await make("example.com/old"),
-    ];
-    const runningTree = await store.tree(running);
-    const long = new Date(Date.now() - 3_600_000);
-    for (const image of [running, recent, old]) Deno.utimeSync(image.blobPath, long, long);
-    store.markUsed(recent);
-    Deno.writeTextFileSync(`${store.dataDir}/cas/blob/sha512/${old.key.slice(7, 9)}/half`, "");
-    const trees: string[] = [];
-    const images: string[] = [];
-    const freed = collectImages(store, {
-      gracePeriod: 600_000,
-      inUse: { trees: () => new Set([runningTree.id]), images: () => new Set([running.key]) },
-      onTree: (id) => trees.push(id),
-      onImage: (key) => images.push(key),
-      onLeft: assert.fail,
-    });
-    assert.deepEqual(images, [old.key]);
-    // Of the image that stays, an index stays too.
-    assert.equal(trees.length, runningTree.kind === "erofs" ? 1 : 2);
-    assert.ok(freed > 0);
-    assert.deepEqual((await listImages(store)).map(({ key }) => key), [running.key, recent.key]);
-    assert.deepEqual(store.renderedTree(running), runningTree);
-    assert.equal(
-      store.renderedTree(recent)?.kind,
-      runningTree.kind === "erofs" ? "erofs" : undefined,
-    );
-    assert.ok((await store.tree(recent)).ready);
-    assert.deepEqual(temporaries(store), []);
-  }),
-);
+for (const kind of ["as indexes", "extracted"]) {
+  Deno.test(
+    `collectImages() keeps what pods need and what was used lately, ${kind}`,
+    inTemp(async (dir, store) => {
+      if (kind === "extracted") extracting(store);
+      const make = (name: string) => imported(store, testImage(dir, { name, files: { a: name } }));
+      const [running, recent, old] = [
+        await make("example.com/running"),
+        await make("example.com/recent"),
+        await make("example.com/old"),
+      ];
+      const runningTree = await store.tree(running);
+      const long = new Date(Date.now() - 3_600_000);
+      for (const image of [running, recent, old]) Deno.utimeSync(image.blobPath, long, long);
+      store.markUsed(recent);
+      Deno.writeTextFileSync(`${store.dataDir}/cas/blob/sha512/${old.key.slice(7, 9)}/half`, "");
+      const trees: string[] = [];
+      const images: string[] = [];
+      const freed = collectImages(store, {
+        gracePeriod: 600_000,
+        inUse: { trees: () => new Set([runningTree.id]), images: () => new Set([running.key]) },
+        onTree: (id) => trees.push(id),
+        onImage: (key) => images.push(key),
+        onLeft: assert.fail,
+      });
+      assert.deepEqual(images, [old.key]);
+      // Of the image that stays, an index stays too.
+      assert.equal(trees.length, runningTree.kind === "erofs" ? 1 : 2);
+      assert.ok(freed > 0);
+      assert.deepEqual((await listImages(store)).map(({ key }) => key), [running.key, recent.key]);
+      assert.deepEqual(store.renderedTree(running), runningTree);
+      assert.equal(
+        store.renderedTree(recent)?.kind,
+        runningTree.kind === "erofs" ? "erofs" : undefined,
+      );
+      assert.ok((await store.tree(recent)).ready);
+      assert.deepEqual(temporaries(store), []);
+    }),
+  );
+}
 
 Deno.test(
   "collectImages() keeps what an image that stays depends on",

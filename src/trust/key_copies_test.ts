@@ -33,6 +33,8 @@ Deno.test("keyCopies() finds a key in the scopes of a name, and in no others", (
     put(keystore.local, "prefix.d/example.com/app", "local");
     assert.deepEqual(look(keystore, "example.com/app"), [true, "system", "local"]);
     assert.deepEqual(look(keystore, "example.com/other"), [true, "system"]);
+    put(keystore.local, "prefix.d/example.net", "net");
+    assert.deepEqual(look(keystore, "example.com/other"), [true, "system"]);
     for (const name of ["example.org/app", "example.com.evil.org/app", "com/app"]) {
       assert.deepEqual(look(keystore, name), [false], name);
     }

@@ -41,6 +41,17 @@ Deno.test("trustedKeyFiles() finds the roots and the prefixes that are path ance
   });
 });
 
+Deno.test("trustedKeyFiles() tells keys of OpenPGP from those of registries", () => {
+  withKeystore((keystore) => {
+    const C = parseFingerprint("c".repeat(64));
+    addKeyFile(keystore, "example.com", A, "openpgp");
+    addKeyFile(keystore, "example.com", C, "pem", "pem");
+    const of = (kind?: "openpgp" | "pem") =>
+      trustedKeyFiles(keystore, "example.com/app", kind).map(({ fingerprint }) => fingerprint);
+    assert.deepEqual([of(), of("openpgp"), of("pem")], [[A], [A], [C]]);
+  });
+});
+
 Deno.test("addKeyFile() makes rkt's layout with its modes whatever the umask", () => {
   withKeystore((keystore) => {
     const umask = Deno.umask(0o077);

@@ -171,6 +171,39 @@ Deno.test("verifySigned() refuses signatures from the future, expired ones, and 
   await assert.rejects(verify(early, keys, IMAGE, before), { name: "Failure" });
 });
 
+/** What a key's owner has signed to bind an identity to it (RFC 9580, 5.2.4), and the signature as one of a file. */
+async function certification(key: PublicKey): Promise<{ bytes: Uint8Array; asc: Uint8Array }> {
+  const { PacketList, Signature } = await import("openpgp");
+  const [user] = key.handle.users;
+  const [packet] = user?.selfCertifications ?? [];
+  assert.ok(user?.userID && packet);
+  const [body, identity] = [key.handle.keyPacket.write(), user.userID.write()];
+  const head = (tag: number, size: number, bytes: number) => {
+    const length = new Uint8Array(4);
+    new DataView(length.buffer).setUint32(0, size);
+    return concatenated(Uint8Array.of(tag), length.subarray(4 - bytes));
+  };
+  const bytes = concatenated(
+    ...[head(0x99, body.length, 2), body],
+    ...[head(0xb4, identity.length, 4), identity],
+  );
+  const packets = new PacketList<typeof packet>();
+  packets.push(packet);
+  return { bytes, asc: new TextEncoder().encode(new Signature(packets).armor()) };
+}
+
+Deno.test("acceptableSigners() takes no certification of a key for a signature of a file", async () => {
+  using gpg = new Gpg();
+  const key = gpg.key("Peer <peer@example.com>", "ed25519");
+  const [trusted] = await keysOf(gpg, key);
+  assert.ok(trusted);
+  const { bytes, asc } = await certification(trusted);
+  await assert.rejects(
+    verify(asc, [trusted], new Uint8Array(bytes)),
+    /it is no signature of a file \(type 0x13\)/,
+  );
+});
+
 Deno.test("acceptableSigners() names the key of a signature that nobody trusts", async () => {
   using gpg = new Gpg();
   const trusted = gpg.key("Peer <peer@example.com>", "ed25519");
@@ -195,6 +228,14 @@ Deno.test("one good signature by a trusted key is enough, in one block or severa
   assert.equal(both.length, 2);
   const bad = concatenated(gpg.sign(IMAGE.subarray(1), trusted), gpg.sign(IMAGE, stranger));
   await assert.rejects(verify(bad, keys), /not the bytes that key/);
+});
+
+Deno.test("readSignatures() takes sixteen signatures of a file, and no more", async () => {
+  using gpg = new Gpg();
+  const asc = gpg.sign(IMAGE, gpg.key("Peer <peer@example.com>", "ed25519"));
+  const times = (count: number) => concatenated(...Array.from({ length: count }, () => asc));
+  assert.equal((await readSignatures(times(16), "asc")).length, 16);
+  await assert.rejects(readSignatures(times(17), "asc"), /more than 16 signatures/);
 });
 
 Deno.test("readSignatures() refuses what is no armoured detached signature of a file", async () => {

@@ -23,3 +23,12 @@ Deno.test("jsonText() indents with tabs like Go", () => {
     '{\n\t"a": [\n\t\t1,\n\t\t{\n\t\t\t"b": true\n\t\t}\n\t],\n\t"c": {}\n}',
   );
 });
+
+Deno.test("jsonText() has no character in it that a terminal obeys", () => {
+  const text = "\u0007\u001b[2J\u007f\u009b\u202e\u2028\ufeff\u{e0001}\ud800";
+  const json = jsonText({ [text]: text }, false);
+  // deno-lint-ignore no-control-regex -- that is what must not be there
+  assert.doesNotMatch(json, /[\x00-\x1f\x7f-\x9f\u202e\u2028\ufeff\ud800-\udfff]/);
+  assert.match(json, /\\u009b\\u202e\\u2028\\ufeff\\udb40\\udc01\\ud800/);
+  assert.deepEqual(JSON.parse(json), { [text]: text });
+});

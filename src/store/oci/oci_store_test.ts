@@ -137,7 +137,16 @@ Deno.test("verifyImage() finds damaged layers, documents and trees", async () =>
   bytes[1536] = 0x7a;
   Deno.writeFileSync(path, bytes);
   await assert.rejects(verifyImage(store, image, USED), /layer 1 of 1 is damaged/);
+  // A layer that is a good archive, but another one.
+  Deno.writeFileSync(path, UPPER);
+  await assert.rejects(verifyImage(store, image, USED), /layer 1 of 1 is damaged/);
   Deno.writeFileSync(path, BASE);
+  const manifest = `${store.dataDir}/cas/ociManifest/sha256/${image.key.slice(7, 9)}/${image.key}`;
+  const text = Deno.readTextFileSync(manifest);
+  Deno.writeTextFileSync(manifest, `${text} `);
+  await assert.rejects(verifyImage(store, image, USED), /manifest in the store is damaged/);
+  Deno.writeTextFileSync(manifest, text);
+  assert.equal(await verifyImage(store, image, USED), undefined);
   const config = `${store.dataDir}/cas/ociConfig/sha256/${image.key.slice(7, 9)}/${image.key}`;
   Deno.writeTextFileSync(config, `${Deno.readTextFileSync(config)} `);
   await assert.rejects(verifyImage(store, image, USED), /configuration in the store is damaged/);
