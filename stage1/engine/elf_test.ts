@@ -47,6 +47,28 @@ Deno.test("parts do not reach into each other's places, and all that is in memor
   }
 });
 
+/** What may be done with the memory of the segments of a type, as letters (elf(5), p_flags). */
+function permissions(file: Uint8Array<ArrayBuffer>, type: number): readonly string[] {
+  const view = new DataView(file.buffer);
+  return Array.from({ length: view.getUint16(56, true) }, (_, i) => 64 + i * 56)
+    .filter((at) => view.getUint32(at, true) === type)
+    .map((at) => {
+      const flags = view.getUint32(at + 4, true);
+      return `${flags & 4 ? "r" : ""}${flags & 2 ? "w" : ""}${flags & 1 ? "x" : ""}`;
+    });
+}
+
+Deno.test("only the engine is executable, and nobody writes to it, nor to parts without memory; the stack is data", () => {
+  const PT_LOAD = 1;
+  const PT_GNU_STACK = 0x6474e551;
+  const file = podOf(3);
+  assert.deepEqual(permissions(file, PT_GNU_STACK), ["rw"]);
+  const [engine, ...parts] = permissions(file, PT_LOAD);
+  assert.equal(engine, "rx");
+  assert.ok(parts.every((each) => each === "r" || each === "rw"), `${parts}`);
+  assert.ok(parts.includes("r") && parts.includes("rw"), `${parts}`);
+});
+
 Deno.test("what is too large for its place is refused", () => {
   const steps = new Section();
   steps.attempt("use", "read", [0, space("room", 0x20001), 1]);
