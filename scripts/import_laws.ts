@@ -84,6 +84,11 @@ const LAWS: readonly Law[] = [
     instead: "pushing takes from the store what is there, and gives it to src/registry",
   },
   {
+    room: "src/rootless",
+    never: ["src/start", "src/fetch", "src/trust"],
+    instead: "let src/start or the cli join the two",
+  },
+  {
     room: "src/pod",
     never: ["src/net", "src/start", "src/fetch", "src/trust"],
     instead: "let src/start join the two",

@@ -57,6 +57,8 @@ export const TEST_NEEDS: readonly Need[] = [
   { file: "systemd-socket-activate", package: "systemd", why: "pass sockets to pods" },
   { file: "perl", package: "perl-base", why: "pass descriptors of any kind, and a server in pods that takes them" },
   { file: "docker-registry", package: "docker-registry", why: "a real registry" },
+  { file: "pasta", package: "passt", why: "networks of pods whose user is not root" },
+  { file: "newuidmap", package: "uidmap", why: "several users in pods whose user is not root" },
 ];
 
 /** What the tests against the reference implementation need; packages of Debian and Ubuntu only. */

@@ -48,6 +48,11 @@ export interface Pod {
   readonly cgroups?: CgroupLocation | undefined;
   /** With users of its own; absent where its users are the host's. */
   readonly privateUsers?: PrivateUsers | undefined;
+  /**
+   * Whether rkt itself is the root of a user namespace, and not the host's: then it can make no device nodes, and mount the
+   * kernel's file systems only while it sees those of the host (mount_too_revealing() in the kernel's fs/namespace.c).
+   */
+  readonly rootless?: boolean | undefined;
   /** What all apps together may use. */
   readonly limits: Limits;
   readonly apps: readonly PodApp[];
@@ -169,6 +174,8 @@ export interface PodApp extends Command {
   readonly uid: number;
   readonly gid: number;
   readonly supplementaryGids: readonly number[];
+  /** Whether its processes keep rkt's groups: in a user namespace with one user the kernel lets nobody change them. */
+  readonly keepsGroups?: boolean | undefined;
   /** Numbers of the capabilities that the app may have at all, from include/uapi/linux/capability.h. */
   readonly capabilities: readonly number[];
   /** Of these, those that a user other than root has from the beginning, and its programs too: they are ambient. */

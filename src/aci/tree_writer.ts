@@ -5,7 +5,7 @@
  * last component is only ever created, never followed or overwritten. So nothing depends on what an
  * archive has put there before, or on who else changes the tree meanwhile.
  */
-import { STATX } from "../linux/statx.ts";
+import { isMountPoint } from "../linux/statx.ts";
 import type { Creation, WriteOptions } from "./write_options.ts";
 import { ERRNO, KernelError } from "../linux/errno.ts";
 import {
@@ -17,7 +17,6 @@ import {
   TimesBuffer,
 } from "../linux/files.ts";
 import { bytesOf, type ByteString, byteStringOfText } from "../linux/byte_string.ts";
-import { trySyscall } from "../linux/syscall.ts";
 import type { TarEntry, TarKind } from "./tar/entry.ts";
 import type { TreeTarget } from "./tree_target.ts";
 import {
@@ -39,7 +38,6 @@ import {
   S_IFBLK,
   S_IFCHR,
   S_IFIFO,
-  STATX_ATTR_MOUNT_ROOT,
 } from "../linux/constants.ts";
 
 /** Open directories that are kept. */
@@ -49,15 +47,6 @@ const PRIVATE_DIRECTORY = 0o700;
 const PRIVATE_FILE = 0o600;
 /** appc: parents that the archive does not list. */
 const PARENT_MODE = 0o755;
-
-const status = new Uint8Array(STATX.bytes);
-
-/** Whether a name in a directory is where something is mounted (statx(2), since Linux 5.8). */
-function isMounted(parent: number, name: Uint8Array<ArrayBuffer>): boolean {
-  if (trySyscall("statx", parent, name, AT_SYMLINK_NOFOLLOW, 0, status) < 0) return false;
-  const attributes = new DataView(status.buffer).getUint32(STATX.attributes, true);
-  return (attributes & STATX_ATTR_MOUNT_ROOT) !== 0;
-}
 
 const NODE_TYPES: ReadonlyMap<TarKind, number> = new Map([
   ["character device", S_IFCHR],
@@ -71,6 +60,7 @@ export class TreeWriter implements TreeTarget, Disposable {
   readonly #root: number;
   readonly #privileged: boolean;
   readonly #special: boolean;
+  readonly #nodes: boolean;
   readonly #mapUid: (uid: number) => number;
   readonly #mapGid: (gid: number) => number;
   readonly #merge: boolean;
@@ -91,7 +81,7 @@ export class TreeWriter implements TreeTarget, Disposable {
    * @throws {KernelError}
    */
   constructor(directory: string, ownership: WriteOptions = {}) {
-    this.#merge = ownership.merge ?? false;
+    this.#merge = ownership.merge === true;
     this.#how = openHow(
       O_RDONLY | O_DIRECTORY | O_CLOEXEC,
       RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
@@ -99,10 +89,11 @@ export class TreeWriter implements TreeTarget, Disposable {
     );
     this.#privileged = ownership.privileged ?? true;
     this.#special = ownership.special ?? true;
+    this.#nodes = this.#privileged && this.#special && ownership.nodes !== false;
     this.#mapUid = ownership.mapUid ?? ((uid) => uid);
     this.#mapGid = ownership.mapGid ?? ((gid) => gid);
-    const name = this.#name.of(byteStringOfText(directory));
-    this.#root = this.#calls.openat(AT_FDCWD, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    const root = this.#name.of(byteStringOfText(directory));
+    this.#root = this.#calls.openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (this.#root < 0) throw new KernelError(-this.#root, `open directory ${directory}`);
     this.#lastFd = this.#root;
   }
@@ -224,7 +215,7 @@ export class TreeWriter implements TreeTarget, Disposable {
     const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     let fd = -1;
     const open = () => fd = this.#calls.openat(parent, name, flags, PRIVATE_FILE);
-    if (this.#merge && isMounted(parent, name)) return this.#overwriteFile(parent, name);
+    if (this.#merge && isMountPoint(parent, name)) return this.#overwriteFile(parent, name);
     const created = this.#creating(open, parent, name, "create the file");
     if (created === "created") this.#file = fd;
     return created;
@@ -263,7 +254,7 @@ export class TreeWriter implements TreeTarget, Disposable {
   }
 
   #createNode(parent: number, name: Uint8Array<ArrayBuffer>, entry: TarEntry): Creation {
-    if (!(this.#privileged && this.#special) && entry.kind !== "fifo") return "created";
+    if (!this.#nodes && entry.kind !== "fifo") return "created";
     const type = NODE_TYPES.get(entry.kind);
     if (type === undefined) throw new Error(`a ${entry.kind} is no node`);
     const mode = type | (this.#merge ? entry.mode & 0o777 : PRIVATE_FILE);

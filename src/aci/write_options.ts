@@ -7,6 +7,8 @@ export interface Ownership {
   readonly mapGid?: (gid: number) => number;
   /** false: owners, device nodes and `security.*` are left out (callers without root). Default: true. */
   readonly privileged?: boolean;
+  /** false: device nodes are left out (in a user namespace nobody can make them). Default: true. */
+  readonly nodes?: boolean;
   /**
    * false: device nodes, and the bits and capabilities by which a file gives its privileges to whoever executes it, are left
    * out: the tree is for a directory of the host, where others could use them. Default: true.

@@ -7,6 +7,7 @@
  * pod/run.ts.
  */
 
+import { isHostRoot } from "../linux/own_users.ts";
 import { printableText, printNote } from "../linux/printable.ts";
 import type { Invocation } from "./grammar/command.ts";
 import { findCommand, readInvocation } from "./grammar/command_line.ts";
@@ -55,10 +56,21 @@ async function run(invocation: Invocation): Promise<number> {
   if (command.load === undefined) {
     throw new Failure(`not yet: ${command.unsupported ?? "this version of rkt can't do it"}`);
   }
-  const configured = await withConfiguration(invocation);
+  const configured = await withConfiguration(await forCallingUser(invocation));
   checkDataDirectory(configured.global.dir);
+  if (Deno.uid() !== 0) {
+    const { enterNamespace } = await import("./request/rootless.ts");
+    await enterNamespace(configured);
+  }
   const { default: runCommand } = await command.load();
   return await runCommand(configured);
+}
+
+/** An invocation with the directories of a user other than root: of one who runs rkt, or for whom it is root of a namespace. */
+async function forCallingUser(invocation: Invocation): Promise<Invocation> {
+  if (isHostRoot()) return invocation;
+  const { withUserDirectories } = await import("./request/rootless.ts");
+  return { ...invocation, global: withUserDirectories(invocation.global) };
 }
 
 /** Prints an error as one line; with `debug` its stack too. */

@@ -1,3 +1,6 @@
+import { AT_SYMLINK_NOFOLLOW, STATX_ATTR_MOUNT_ROOT } from "./constants.ts";
+import { trySyscall } from "./syscall.ts";
+
 /**
  * Offsets of the fields of `struct statx`, and its size, in bytes (include/uapi/linux/stat.h). A time has seconds in eight
  * bytes and nanoseconds in the next four. Device numbers have a major and a minor of four bytes each.
@@ -24,3 +27,12 @@ export const STATX = {
   offsetAlign: 156,
   bytes: 256,
 } as const;
+
+const status = new Uint8Array(STATX.bytes);
+
+/** Whether a name in a directory is where something is mounted (since Linux 5.8). A link is not followed. */
+export function isMountPoint(directory: number, name: Uint8Array<ArrayBuffer>): boolean {
+  if (trySyscall("statx", directory, name, AT_SYMLINK_NOFOLLOW, 0, status) < 0) return false;
+  const attributes = new DataView(status.buffer).getUint32(STATX.attributes, true);
+  return (attributes & STATX_ATTR_MOUNT_ROOT) !== 0;
+}

@@ -1,4 +1,5 @@
 /** A pod to be, as stage1 will run it: what a request says of the running, joined with what its manifest says. */
+import { ownUsers } from "../linux/own_users.ts";
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { isSandbox } from "../pod/directory/sandbox.ts";
 import type { EtcFile, EtcFiles, Pod, PodApp } from "../../stage1/pod.ts";
@@ -60,6 +61,7 @@ export function describePod(
     protectPaths: host.protectPaths,
     notifySocket: notifySocket(),
     cgroups,
+    rootless: ownUsers() !== "all" || undefined,
     limits,
     apps: withHostname(interactive ? apps.map(withTerminal) : apps, hostname),
     sandbox: isSandbox(manifest),

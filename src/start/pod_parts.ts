@@ -1,4 +1,5 @@
 /** What a pod is made of, worked out and checked before there is a pod: what `run` and `prepare` have in common. */
+import { ownUsers } from "../linux/own_users.ts";
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { Failure } from "../failure.ts";
 import { originalEnvironment } from "../linux/environment.ts";
@@ -65,6 +66,11 @@ export async function podParts(
   const rendered: Rendered[] = [];
   for (const image of images) rendered.push({ image, tree: await store.tree(image) });
   const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
+  if (privateUsers !== undefined && ownUsers() !== "all") {
+    throw new Failure(
+      "--private-users takes the host's root; pods of other users have their users",
+    );
+  }
   store.skeleton();
   for (const { image, tree } of rendered) noteImage(store, image, tree, world);
   // Which images names of registries stand for; how trees can be mounted.
@@ -99,9 +105,14 @@ export async function podParts(
     kind,
     privateUsers,
     apps,
-    entries: podEntries(manifest, rendered.map(appImage), kind, privateUsers),
+    entries: podEntries(manifest, rendered.map(appImage), kind, privateUsers).map(possible),
     fills,
   };
+}
+
+/** An entry of a pod's directory as it can be made here: where there is one user, everything is his. */
+function possible(entry: PodEntry): PodEntry {
+  return entry.kind === "owned" && ownUsers() === "one" ? { ...entry, uid: 0, gid: 0 } : entry;
 }
 
 /** Notes an image that was found: the generation says whether others came or went, this whether it is whole. */

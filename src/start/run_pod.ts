@@ -6,7 +6,6 @@
  * Each step is one function; what can be wrong with an image or a request is found before there is a pod.
  */
 import { printNote } from "../linux/printable.ts";
-import { Failure } from "../failure.ts";
 import { checkNameIsFree, createPod } from "../pod/directory/pod_directory.ts";
 import { Store } from "../store/store.ts";
 import { program, programWithSymbols } from "../../stage1/engine/launch.ts";
@@ -45,7 +44,6 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
     const { planRun } = await import("./dry_run.ts");
     return await planRun(store, request, host);
   }
-  if (Deno.uid() !== 0) throw new Failure("run needs root; try it with sudo");
   checkKernel();
   if (request.pod.name !== undefined) checkNameIsFree(host.dataDir, request.pod.name);
   const passed = await takePassed();

@@ -44,6 +44,10 @@ export async function setUpPod(
     }
     return { pod };
   }
+  if (pod.rootless === true) {
+    const { joinUserNetwork } = await import("./host/user_network.ts");
+    return { pod: await joinUserNetwork(pod, options, host, manifest, world) };
+  }
   const { joinNetworks, wantedNetworks } = await import("./pod_network.ts");
   const wanted = wantedNetworks(options.network, host, manifest, world);
   const joined = await joinNetworks(pod, path, wanted, options, host, world);
@@ -53,6 +57,10 @@ export async function setUpPod(
 /** Takes back what {@linkcode setUpPod} did. */
 export async function takeDownPod(pod: Pod, path: string, host: HostOptions): Promise<void> {
   if (pod.network.kind !== "joined") return;
+  if (pod.rootless === true) {
+    const { leaveUserNetwork } = await import("./host/user_network.ts");
+    return leaveUserNetwork(pod);
+  }
   const { leaveNetworks } = await import("./pod_network.ts");
   await leaveNetworks(pod, path, host);
 }

@@ -16,6 +16,7 @@ import { fullDisk, spareSpace } from "./full_disk.ts";
 import { type ImageInfo, readImageInfo, type Signer } from "./image_info.ts";
 import { type ImageFileKind, imagePath, shardPath, treePath } from "./layout.ts";
 import { changeIndex } from "./open_index.ts";
+import { ownership } from "./ownership.ts";
 import { linkTree, publishTree } from "./render_tree.ts";
 import type { ImageStore, StoredImage } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
@@ -124,6 +125,7 @@ async function writeBlob(
   const contents = await extractAci(kept(source), tree, {
     onBytes: write,
     danglingLinks: "report",
+    ...ownership(),
   });
   file.syncDataSync();
   return contents;
@@ -150,7 +152,7 @@ async function writeIndexed(
   file.syncDataSync();
   if (writeTreeIndex(target.tree, tree, () => path)) return contents;
   Deno.mkdirSync(tree, { mode: 0o755 });
-  return await extractAci(fileSource(path), tree, { danglingLinks: "report" });
+  return await extractAci(fileSource(path), tree, { danglingLinks: "report", ...ownership() });
 }
 
 function writeAll(file: Deno.FsFile, chunk: Uint8Array): void {

@@ -1,4 +1,5 @@
 /** Rendering an image and what it depends on into one tree, once. */
+import { ownership as ownOwnership } from "./ownership.ts";
 import { renderImage } from "../aci/render.ts";
 import type { Ownership } from "../aci/write_options.ts";
 import { isOciImageId, type StoreKey } from "../appc/image_id.ts";
@@ -76,7 +77,7 @@ export async function renderInto(
 ): Promise<string> {
   const tree = `${temp}/tree`;
   Deno.mkdirSync(tree, { mode: 0o755 });
-  const options = { privileged: Deno.uid() === 0, ...ownership };
+  const options = { ...ownOwnership(), ...ownership };
   const [key] = graph.keys;
   if (key === undefined || !isOciImageId(key)) await renderImage(graph.node, tree, options);
   else {

@@ -152,10 +152,12 @@ function dropPrivileges(steps: Section, at: string, app: PodApp): void {
     "gids",
     ...app.supplementaryGids.map((gid) => ["gid", 4, gid] as const),
   );
-  steps.must(`set the supplementary groups ${at}`, "setgroups", [
-    app.supplementaryGids.length,
-    app.supplementaryGids.length === 0 ? 0 : gids,
-  ]);
+  if (app.keepsGroups !== true) {
+    steps.must(`set the supplementary groups ${at}`, "setgroups", [
+      app.supplementaryGids.length,
+      app.supplementaryGids.length === 0 ? 0 : gids,
+    ]);
+  }
   steps.must(`become group ${app.gid} ${at}`, "setresgid", [app.gid, app.gid, app.gid]);
   const kept = app.uid !== 0 && (app.ambient.length > 0 || keepsAdmin(app));
   if (kept) {

@@ -12,7 +12,16 @@ import { exitCode, findTitle, waitForSignal } from "../steps/wait.ts";
 import { confine, execute, type Program, releaseSignals } from "../app/app.ts";
 import { labelProgram, scoreForMemory } from "../app/process_attributes.ts";
 import * as k from "../../src/linux/constants.ts";
-import { addressOf, type Plan, Section, type Slot, slot, vector } from "../engine/plan.ts";
+import { EXIT_FAILURE } from "../engine/abort.ts";
+import {
+  addressOf,
+  type Plan,
+  Section,
+  type Slot,
+  slot,
+  vector,
+  zeroSlot,
+} from "../engine/plan.ts";
 import type { PodApp } from "../pod.ts";
 import { filterSystemCalls } from "../seccomp/install_filter.ts";
 import { relayEnded } from "./supervisor.ts";
@@ -35,6 +44,8 @@ export interface Entering {
   readonly namespaces: number;
   /** A pidfd of the pod's init, where the pod has users of its own. */
   readonly users?: number | undefined;
+  /** Whether this process can't come back into its own PID namespace: its users are not those of the host. */
+  readonly rootless?: boolean | undefined;
   /** Files of its cgroups to write to, where these are others than ours. */
   readonly cgroups: readonly number[];
   /** Whether the program gets a terminal of its own, relayed to the caller's. */
@@ -54,7 +65,7 @@ export function enterPlan(entering: Entering): Plan {
   const waiting = new Section();
   const pid = slot("self");
   const alive = slot("rkt enter");
-  const child = slot("program");
+  const child = entering.rootless === true ? zeroSlot("program") : slot("program");
   const ended = slot("end of the program");
   findTitle(setup);
   prepareParent(setup);
@@ -91,14 +102,50 @@ function prepareParent(steps: Section): void {
 function makeChild(steps: Section, entering: Entering, self: Slot, child: Slot): void {
   steps.heading("enter: a process in the app's PID namespace");
   const hint = GONE;
-  steps.must("choose the PID namespace", "setns", [entering.process, k.CLONE_NEWPID], { hint });
-  steps.must("make the program's process", "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: child });
-  steps.when(child, 0, "program");
-  steps.must("return to the own PID namespace", "setns", [self, k.CLONE_NEWPID]);
+  if (entering.rootless === true) makeChildBySibling(steps, entering, child);
+  else {
+    steps.must("choose the PID namespace", "setns", [entering.process, k.CLONE_NEWPID], { hint });
+    steps.must("make the program's process", "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: child });
+    steps.when(child, 0, "program");
+    steps.must("return to the own PID namespace", "setns", [self, k.CLONE_NEWPID]);
+  }
   const { process, users, cgroups } = entering;
   for (const fd of [process, ...users === undefined ? [] : [users], ...cgroups]) {
     steps.attempt("leave the app to the program", "close", [fd]);
   }
+}
+
+/**
+ * Another child chooses the PID namespace, and makes the program's process a child of this one. It shares memory with this
+ * process, which so knows the PID.
+ */
+function makeChildBySibling(steps: Section, entering: Entering, child: Slot): void {
+  const sibling = slot("process that chooses the namespace");
+  steps.must("make a process that chooses the PID namespace", "clone", [
+    k.CLONE_VM | k.CLONE_VFORK | k.SIGCHLD,
+    0,
+    0,
+    0,
+    0,
+  ], { store: sibling });
+  steps.when(sibling, 0, "choose the namespace");
+  steps.attempt("wait for its end", "wait4", [sibling, 0, 0, 0]);
+  steps.compute("let", [child], { branch: { when: "different", operand: 0, to: "made" } });
+  steps.attempt("it has said why there is no program", "exit_group", [EXIT_FAILURE]);
+  steps.label("choose the namespace");
+  steps.must("choose the PID namespace", "setns", [entering.process, k.CLONE_NEWPID], {
+    hint: GONE,
+  });
+  steps.must("make the program's process", "clone", [
+    k.CLONE_PARENT | k.SIGCHLD,
+    0,
+    0,
+    0,
+    0,
+  ], { store: child });
+  steps.when(child, 0, "program");
+  steps.attempt("leave it to the parent", "exit_group", [0]);
+  steps.label("made");
 }
 
 /** The child: into the app, then whatever takes away from what it may do, then `execve`. */

@@ -4,6 +4,7 @@
  * start; the rest is in init_loop.ts.
  */
 import { SIGSET_SIZE } from "../steps/signals.ts";
+import { keepHostDevices, openHostDevices } from "../root/host_devices.ts";
 import type { OpenRoot } from "../root/open_root.ts";
 import { startApp } from "../app/app.ts";
 import { leavePodCgroups } from "../cgroup/cgroup.ts";
@@ -99,10 +100,11 @@ export function init(
   ], {
     hint: "in a chroot whose root is no mount, mount it on itself first: mount --bind DIR DIR",
   });
+  const devices = pod.rootless === true ? openHostDevices(setup) : undefined;
   const { statusDirectory, roots, shm } = host ?? openHost(setup, pod);
   if (pod.sandbox) sandbox ??= new Sandbox(setup);
-  // With users of its own init may mount these only where it sees those of the host.
-  const opened = pod.privateUsers === undefined ? roots : roots.map(
+  // In a user namespace init may mount these only where it sees those of the host.
+  const opened = pod.privateUsers === undefined && pod.rootless !== true ? roots : roots.map(
     ({ app, open, etc }) => ({
       app,
       etc,
@@ -111,6 +113,7 @@ export function init(
   );
 
   leaveHost(setup, pod, shm);
+  if (devices !== undefined) keepHostDevices(setup, devices);
   makePlaces(setup, pod.apps);
   setup.must("make init's root read-only", "mount_setattr", [
     k.AT_FDCWD,

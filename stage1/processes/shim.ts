@@ -207,7 +207,12 @@ function shim(
 
 /** What of the app's root comes from the host; with users of the pod's own the shim is their root from then on. */
 function openAddedRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
-  if (pod.privateUsers === undefined) return openRoot(steps, pod, app);
+  if (pod.privateUsers === undefined) {
+    const root = openRoot(steps, pod, app);
+    if (pod.rootless !== true) return root;
+    // As below: the pod's init has left the host's files, and this process sees them still.
+    return { ...root, ...openKernelFiles(steps, pod, app, root) };
+  }
   leaveHostMounts(steps);
   const root = openRoot(steps, pod, app);
   becomePodRoot(steps);

@@ -36,6 +36,11 @@ export interface Surroundings {
   readonly allCapabilities: boolean;
   /** Whether apps may make all system calls. */
   readonly allSystemCalls: boolean;
+  /**
+   * Whether there is one user, as in a user namespace that anybody can make. Then apps of other users are root too, but with
+   * the capabilities of a user who is not.
+   */
+  readonly oneUser?: boolean;
 }
 
 /**
@@ -120,11 +125,7 @@ async function resolveApp(
     ...command(app.exec, "name another program with --exec"),
     environment,
     workingDirectory,
-    uid: user.uid,
-    gid,
-    supplementaryGids: app.supplementaryGIDs,
-    capabilities: allowed,
-    ambient: user.uid === 0 ? [] : retainedCapabilities(app.isolators, allowed),
+    ...ids(user, gid, app, allowed, around),
     noNewPrivileges: noNewPrivileges(app.isolators) ?? (filter !== undefined && user.uid !== 0),
     systemCalls: filter,
     label: await label(name, app.isolators, manifest.isolators),
@@ -142,6 +143,25 @@ async function resolveApp(
     limits: { ...limits(name, app.isolators), ...await deviceLimits(runtime) },
     processLimits: processLimits(runtime),
   };
+}
+
+/** Who the app is, and what that means for its capabilities. */
+function ids(
+  { uid }: User,
+  gid: number,
+  { supplementaryGIDs, isolators }: App,
+  allowed: readonly number[],
+  { oneUser }: Surroundings,
+): Pick<
+  PodApp,
+  "uid" | "gid" | "supplementaryGids" | "keepsGroups" | "capabilities" | "ambient"
+> {
+  const ambient = uid === 0 ? [] : retainedCapabilities(isolators, allowed);
+  if (oneUser !== true) {
+    return { uid, gid, supplementaryGids: supplementaryGIDs, capabilities: allowed, ambient };
+  }
+  const capabilities = uid === 0 ? allowed : ambient;
+  return { uid: 0, gid: 0, supplementaryGids: [], keepsGroups: true, capabilities, ambient: [] };
 }
 
 /** What is not TERM. */

@@ -1,4 +1,5 @@
 /** An app's /dev: the devices of the spec, terminals, the pod's shared memory. */
+import { hostDevice } from "./host_devices.ts";
 import type { OpenRoot } from "./open_root.ts";
 import { MOUNT_FLAGS } from "./mount_policy.ts";
 import {
@@ -43,18 +44,23 @@ export function mountDev(
   terminals: Terminals,
 ): void {
   const target = ownDirectory(steps, at, open.root, "dev");
-  const dev = open.dev ?? makeDev(steps, at);
+  const dev = open.dev ?? makeDev(steps, at, pod);
   attach(steps, `attach /dev ${at}`, dev, target);
   steps.attempt("close the target", "close", [target]);
   steps.must(`enter /dev ${at}`, "fchdir", [dev]);
-  closeDevices(steps, at, dev);
+  closeDevices(steps, at, dev, pod);
 
   const pts = slot("pts");
   newMount(
     steps,
     `mount devpts on /dev/pts ${at}`,
     "devpts",
-    [["ptmxmode", "0666"], ["mode", "0620"], ["gid", "5"]],
+    // Without a group of that number terminals have the group of their process.
+    [
+      ["ptmxmode", "0666"],
+      ["mode", "0620"],
+      ...app.keepsGroups === true ? [] : [["gid", "5"] as const],
+    ],
     MOUNT_FLAGS.pts,
     pts,
   );
@@ -85,8 +91,17 @@ export function mountDev(
   steps.attempt("close /dev", "close", [dev]);
 }
 
-/** A /dev that is not attached yet. Only the host's root can make nodes. */
-export function makeDev(steps: Section, at: string, users?: PrivateUsers): Slot {
+/**
+ * A /dev that is not attached yet. Only the host's root can make nodes; where rkt is another one, there are files, on which the
+ * host's nodes are mounted.
+ */
+export function makeDev(
+  steps: Section,
+  at: string,
+  { privateUsers, rootless }: Pick<Pod, "privateUsers" | "rootless">,
+): Slot {
+  const kind = (number: number) =>
+    rootless === true ? [k.S_IFREG | 0o666, 0] as const : [k.S_IFCHR | 0o666, number] as const;
   const dev = slot("dev");
   newMount(
     steps,
@@ -100,16 +115,14 @@ export function makeDev(steps: Section, at: string, users?: PrivateUsers): Slot 
     steps.must(`make /dev/${name} ${at}`, "mknodat", [
       dev,
       name,
-      k.S_IFCHR | 0o666,
-      device(major, minor),
+      ...kind(device(major, minor)),
     ]);
   }
   steps.must(`make /dev/net ${at}`, "mkdirat", [dev, "net", 0o755]);
   steps.must(`make /dev/net/tun ${at}`, "mknodat", [
     dev,
     "net/tun",
-    k.S_IFCHR | 0o666,
-    device(10, 200),
+    ...kind(device(10, 200)),
   ]);
   for (const name of ["pts", "shm"]) {
     steps.must(`make /dev/${name} ${at}`, "mkdirat", [dev, name, 0o755]);
@@ -121,10 +134,9 @@ export function makeDev(steps: Section, at: string, users?: PrivateUsers): Slot 
   steps.must(`make /dev/console ${at}`, "mknodat", [
     dev,
     "console",
-    k.S_IFCHR | 0o666,
-    device(1, 3),
+    ...kind(device(1, 3)),
   ]);
-  if (users !== undefined) giveDev(steps, at, dev, users);
+  if (privateUsers !== undefined) giveDev(steps, at, dev, privateUsers);
   return dev;
 }
 
@@ -147,9 +159,17 @@ function giveDev(steps: Section, at: string, dev: Slot, { shift }: PrivateUsers)
  * mount around them lets no device be opened. So it needs no cgroup for devices, which not every host has. It is the
  * working directory.
  */
-function closeDevices(steps: Section, at: string, dev: Slot): void {
+function closeDevices(steps: Section, at: string, dev: Slot, { rootless }: Pod): void {
   for (const name of [...DEVICES.map(([name]) => name), "net/tun", "console"]) {
-    bind(steps, `keep /dev/${name} ${at}`, name, name);
+    const what = `keep /dev/${name} ${at}`;
+    if (rootless !== true) {
+      bind(steps, what, name, name);
+      continue;
+    }
+    // Not every host has every device.
+    const missing = `no /dev/${name} ${at}`;
+    bind(steps, what, hostDevice(name), name, missing);
+    steps.label(missing);
   }
   steps.must(`let no other device be opened ${at}`, "mount_setattr", [
     dev,

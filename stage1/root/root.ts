@@ -33,6 +33,8 @@ export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
   if (app.root.kind === "overlay") {
     const { layers, durable } = app.root;
     const lower = lowerLayers(steps, pod, app, app.root);
+    // The other attributes that overlayfs keeps its own records in can be set by the host's root alone.
+    const user: readonly MountOption[] = pod.rootless === true ? [["userxattr"]] : [];
     // Without it the end of every pod writes out all that the host's file system has not written yet (ovl_sync_fs).
     const volatile: readonly MountOption[] = durable ? [] : [["volatile"]];
     newMount(
@@ -44,6 +46,7 @@ export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
         ["upperdir", `${layers}/upper`],
         ["workdir", `${layers}/work`],
         ...volatile,
+        ...user,
       ],
       MOUNT_FLAGS.root,
       root,
@@ -64,9 +67,12 @@ export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
     ]);
   }
   const volumes = app.mounts.map((mount) => ({ mount, volume: openVolume(steps, app, mount) }));
-  if (pod.privateUsers === undefined) return { root, volumes };
+  const { privateUsers } = pod;
+  if (privateUsers === undefined && pod.rootless !== true) return { root, volumes };
   const at = `in app "${app.name}"`;
-  const dev = isReplaced(app, "/dev") ? {} : { dev: makeDev(steps, at, pod.privateUsers) };
+  const dev = privateUsers === undefined || isReplaced(app, "/dev")
+    ? {}
+    : { dev: makeDev(steps, at, pod) };
   if (pod.network.kind !== "host" || isReplaced(app, "/sys")) return { root, volumes, ...dev };
   // The host's network is not the pod's to show, so there can be no sysfs of its own.
   const sys = slot("sys");

@@ -61,6 +61,11 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
   "recorded in a file": recorded({ file: file(true), required: true }),
   "recorded in the kernel": recorded({ kernel: true }),
   "recorded in the journal if it can be": recorded({ journal: true }),
+  "user other than root": { pod: { rootless: true } },
+  "the only user": {
+    pod: { rootless: true },
+    app: () => ({ uid: 0, gid: 0, supplementaryGids: [], keepsGroups: true }),
+  },
   "OCI image": {
     pod: { sharedMemory: 1 << 20 },
     app: () => ({
@@ -319,7 +324,15 @@ function enterPlans(): readonly NamedPlan[] {
     command: "/bin/bash or /bin/sh",
   };
   const user = { ...ENTER, namespaces: ENTER.namespaces | k.CLONE_NEWUSER };
-  return [ENTER, user, { ...ENTER, terminal: true }, { ...user, terminal: true, cgroups: [] }]
+  const rootless = { ...ENTER, rootless: true };
+  return [
+    ENTER,
+    user,
+    { ...ENTER, terminal: true },
+    { ...user, terminal: true, cgroups: [] },
+    rootless,
+    { ...rootless, terminal: true },
+  ]
     .map((each, i) => [`enter ${i}`, enterPlan({ ...entering, ...each })]);
 }
 

@@ -56,6 +56,7 @@ const COMMANDS = [
   ...["trust", "trust list", "trust revoke", "image trust-status"],
   ...[
     "config",
+    "check",
     "metadata-service",
     "api-service",
     "audit",

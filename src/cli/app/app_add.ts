@@ -46,7 +46,6 @@ export default async function add(invocation: Invocation): Promise<number> {
       `a pod and one image are needed; usage: rkt ${command.name} ${command.usage}`,
     );
   }
-  if (Deno.uid() !== 0) throw new Failure("app add needs root; try it with sudo");
   const view = openSandbox(global.dir, fromFile ? podAndRest(invocation).uuid : first.image);
   const host = hostOptions(global);
   const store = new Store(global.dir);

@@ -20,7 +20,6 @@ import type { Invocation } from "../grammar/command.ts";
 export default async function remove(invocation: Invocation): Promise<number> {
   const { global } = invocation;
   const { uuid, app: name } = appArgument(invocation);
-  if (Deno.uid() !== 0) throw new Failure("app rm needs root; try it with sudo");
   const pod = openSandbox(global.dir, uuid);
   using _manifest = lockManifest(pod);
   const before = completeManifest(pod);

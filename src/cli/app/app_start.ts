@@ -47,7 +47,6 @@ export default async function start(invocation: Invocation): Promise<number> {
   const { flags, global } = invocation;
   const { uuid, app } = appArgument(invocation);
   const host = hostOptions(global);
-  if (Deno.uid() !== 0) throw new Failure("app start needs root; try it with sudo");
   const pod = openSandbox(global.dir, uuid);
   const init = pinReadyInit(global.dir, pod);
   if (init === undefined) throw new Failure(`pod "${pod.uuid}" is not running`);

@@ -30,6 +30,8 @@ export interface GlobalFlags {
   readonly localConfig: string;
   /** Absent by default. */
   readonly userConfig?: string;
+  /** Where the keys are that a user other than root trusts, beside those of the administrator. */
+  readonly ownKeys?: string;
   readonly insecureOptions: ReadonlySet<InsecureOption>;
   /** Whether keys found by discovery are trusted without asking. */
   readonly trustKeysFromHttps: boolean;

@@ -1,3 +1,4 @@
+import { ownership } from "../../store/ownership.ts";
 import { extractAci } from "../../aci/extract.ts";
 import { imageArchive } from "../../store/image_archive.ts";
 import { Store } from "../../store/store.ts";
@@ -13,7 +14,7 @@ export default async function run({ args, flags, global }: Invocation): Promise<
     Deno.mkdirSync(temporary, { mode: 0o755 });
     await extractAci(await imageArchive(global.dir, image), temporary, {
       rootfsOnly: flags.on("rootfs-only"),
-      privileged: Deno.uid() === 0,
+      ...ownership(),
       special: flags.on("special-files"),
     });
   });

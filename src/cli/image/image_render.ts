@@ -1,3 +1,4 @@
+import { ownership } from "../../store/ownership.ts";
 import { renderImage } from "../../aci/render.ts";
 import { imageGraph } from "../../store/image_graph.ts";
 import { Store } from "../../store/store.ts";
@@ -14,7 +15,7 @@ export default async function run({ args, flags, global }: Invocation): Promise<
     Deno.mkdirSync(temporary, { mode: 0o755 });
     await renderImage(node, temporary, {
       rootfsOnly: flags.on("rootfs-only"),
-      privileged: Deno.uid() === 0,
+      ...ownership(),
       special: flags.on("special-files"),
     });
   });

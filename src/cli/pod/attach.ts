@@ -23,7 +23,6 @@ import { POLLOUT } from "../../linux/constants.ts";
 /** Runs the command. Ends when the pod ends, with the app's exit status, or when the user detaches. */
 export default async function run(invocation: Invocation): Promise<number> {
   const { flags, global } = invocation;
-  if (Deno.uid() !== 0) throw new Failure("attach needs root; try it with sudo");
   const pod = openPod(global.dir, podAndRest(invocation).uuid);
   if (pod.state !== "running") {
     throw new Failure(`pod "${pod.uuid}" is ${pod.state}: only a running one can be attached to`);

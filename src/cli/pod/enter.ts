@@ -4,6 +4,7 @@ import { podEvent } from "../../audit/events.ts";
 import { Failure } from "../../failure.ts";
 import { setCloseOnExec } from "../../linux/lock.ts";
 import { REGISTERED_FILE } from "../../pod/directory/pod_details.ts";
+import { ownUsers } from "../../linux/own_users.ts";
 import { openCgroups } from "../../pod/app/app_cgroups.ts";
 import { pinApp } from "../../pod/app/app_process.ts";
 import {
@@ -31,8 +32,7 @@ const SHELLS = ["/bin/bash", "/bin/sh"];
 export default async function run(
   invocation: Invocation,
 ): Promise<number> {
-  const { flags, global, command } = invocation;
-  if (Deno.uid() !== 0) throw new Failure(`${command.name} needs root; try it with sudo`);
+  const { flags, global } = invocation;
   const { uuid, rest: words } = podAndRest(invocation);
   const pod = openPod(global.dir, uuid);
   if (pod.state !== "running") {
@@ -67,6 +67,7 @@ export default async function run(
       process: process.main.fd,
       namespaces: otherNamespaces(process.main),
       users,
+      rootless: ownUsers() !== "all",
       cgroups,
       terminal,
       programs: programs(words, app),

@@ -14,7 +14,6 @@ import { printLine } from "../print/output.ts";
 export default async function run(invocation: Invocation): Promise<number> {
   const { flags, global } = invocation;
   const { uuid, rest: [out = ""] } = podAndRest(invocation);
-  if (Deno.uid() !== 0) throw new Failure("export needs root; try it with sudo");
   const pod = openPod(global.dir, uuid);
   if (pod.state !== "exited" && pod.state !== "exited garbage") {
     throw new Failure(`pod "${pod.uuid}" is ${pod.state}: only an exited one can be exported`);

@@ -1,4 +1,5 @@
 import { podEvent } from "../../audit/events.ts";
+import { isHostRoot } from "../../linux/own_users.ts";
 import { printNote } from "../../linux/printable.ts";
 import { collectPods } from "../../pod/life/collect_pods.ts";
 import { removeAbandoned } from "../../linux/atomic_file.ts";
@@ -22,9 +23,12 @@ export default async function run({ flags, global }: Invocation): Promise<number
     onGone: (uuid) => audit(global, podEvent("remove", uuid, "was removed", [])),
     onLeft: say,
   });
-  if (Deno.uid() === 0) {
+  if (isHostRoot()) {
     const { collectNetworks } = await import("../../net/pod/take_down.ts");
     await collectNetworks(global.dir, { localConfig: global.localConfig, onLeft: say });
+  } else if (Deno.uid() === 0) {
+    const { collectPastas } = await import("../../rootless/pasta.ts");
+    collectPastas(global.dir);
   }
   if (!markOnly) {
     const sweep = sweepTemp(global.dir);
@@ -33,7 +37,7 @@ export default async function run({ flags, global }: Invocation): Promise<number
     for (const directory of ["", "/cas", "/cas/db", "/networks"]) {
       removeAbandoned(`${global.dir}${directory}`);
     }
-    if (Deno.uid() === 0) sweepStarts(global.dir);
+    if (isHostRoot()) sweepStarts(global.dir);
   }
   if (freed > 0) say(`freed ${shownSize(freed)}`);
   return 0;

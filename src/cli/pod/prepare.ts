@@ -1,6 +1,5 @@
 /** `rkt prepare`: makes a complete pod and leaves it for `rkt run-prepared`. */
 import { printNote } from "../../linux/printable.ts";
-import { Failure } from "../../failure.ts";
 import { cleanUp } from "../../linux/clean_up.ts";
 import { createPod } from "../../pod/directory/pod_directory.ts";
 import { Store } from "../../store/store.ts";
@@ -18,7 +17,6 @@ import { unsupportedIsolators } from "../../start/warn_unsupported_isolators.ts"
 export default async function prepare(invocation: Invocation): Promise<number> {
   const { global } = invocation;
   const request = runRequest(invocation);
-  if (Deno.uid() !== 0) throw new Failure("prepare needs root; try it with sudo");
   const store = new Store(global.dir);
   // Nobody collects the images until the pod's directory names them.
   using _lock = store.prepareLock();

@@ -21,11 +21,13 @@ export function fetchSettings(
   global: GlobalFlags,
   store: Store = new Store(global.dir),
 ): FetchSettings {
-  const { systemConfig, localConfig, userConfig, caFile } = global;
+  const { systemConfig, localConfig, userConfig, ownKeys, caFile } = global;
   let message = (line: string) => tell(`image: ${printableLine(line)}\n`);
   return {
     store,
-    keystore: { system: systemConfig, local: localConfig },
+    keystore: ownKeys === undefined
+      ? { system: systemConfig, local: localConfig }
+      : { system: localConfig, local: ownKeys },
     config: {
       system: systemConfig,
       local: localConfig,

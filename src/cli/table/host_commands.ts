@@ -18,6 +18,22 @@ export const HOST_COMMANDS: readonly Command[] = [
     load: () => import("../help/config.ts"),
   },
   {
+    name: "check",
+    group: "Host",
+    summary: "Say what this host lets rkt do",
+    usage: "--rootless",
+    about: [
+      "With --rootless, called by a user other than root: tries what pods of that user need, one thing after the other, " +
+      "and prints a line for each. What is missing comes with what mends it.",
+    ],
+    flags: [
+      { name: "rootless", kind: "switch", help: "For users other than root" },
+    ],
+    arguments: [0, 0],
+    examples: ["rkt check --rootless", "rkt check --rootless --dir=/srv/me/rkt"],
+    load: () => import("../help/check.ts"),
+  },
+  {
     name: "metadata-service",
     group: "Host",
     summary: "Serve metadata to pods",

@@ -2,6 +2,7 @@
  * How a program is confined that enters an app. What the app was given stands in the pod's manifest; what the app may
  * have changed since (its environment, the files of its root) does not count.
  */
+import { ownUsers } from "../../linux/own_users.ts";
 import type { PodManifest } from "../../appc/pod_manifest.ts";
 import { rktAnnotation, rktAnnotationValue } from "../../appc/rkt_annotation.ts";
 import { Failure } from "../../failure.ts";
@@ -62,7 +63,8 @@ export async function enteredApp(
     tree: () => "",
     root: () => ({ kind: "copy", path: "" }),
     emptyVolume: () => "",
-    allCapabilities: ownUsers(main, init) && actual?.capabilities === own?.capabilities,
+    oneUser: ownUsers() === "one",
+    allCapabilities: inPodUsers(main, init) && actual?.capabilities === own?.capabilities,
     allSystemCalls: actual?.systemCalls === true,
   });
   if (app === undefined || actual === undefined || !main.alive) {
@@ -91,7 +93,7 @@ function confinementOf(pid: number | "self"): Confinement | undefined {
 }
 
 /** Whether the app is in the user namespace of its pod, and not in one of its own making. */
-const ownUsers = (main: Process, init: Process): boolean =>
+const inPodUsers = (main: Process, init: Process): boolean =>
   processLink(main.pid, "ns/user")?.ino === processLink(init.pid, "ns/user")?.ino;
 
 /**

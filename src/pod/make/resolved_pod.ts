@@ -2,6 +2,7 @@
  * A pod as stage1 is to run it, out of its manifest and the images' trees; of a complete pod all of it stands in its
  * directory: `pod`, `appsinfo/APP/treeStoreID`, and `overlay` where trees are not copied.
  */
+import { ownUsers } from "../../linux/own_users.ts";
 import { parsePodManifest, type PodManifest, type RuntimeApp } from "../../appc/pod_manifest.ts";
 import { rktAnnotationValue } from "../../appc/rkt_annotation.ts";
 import { Failure } from "../../failure.ts";
@@ -55,6 +56,7 @@ export function resolvePod(
         durable: rktAnnotationValue(annotations, "durableRoot") === "true",
       },
     emptyVolume: volumePath,
+    oneUser: ownUsers() === "one",
     ...roots.looked && { looked: roots.looked },
     ...options,
   });

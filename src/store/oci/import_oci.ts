@@ -2,6 +2,7 @@
  * Importing an OCI image: each layer in one pass from where it comes from into the store, hashed before and after
  * decompression; several side by side. Layers that are there already are not asked for.
  */
+import { ownership } from "../ownership.ts";
 import { type ByteSource, fileSource, streamSource } from "../../aci/bytes/source.ts";
 import type { StoreKey } from "../../appc/image_id.ts";
 import { parseImageManifest } from "../../appc/image_manifest.ts";
@@ -292,7 +293,7 @@ class Import {
     if (this.#indexed && renderOciIndex(tree, path)) return path;
     Deno.mkdirSync(path, { mode: 0o755 });
     Deno.mkdirSync(`${path}/rootfs`, { mode: 0o755 });
-    writeOciTree(tree, `${path}/rootfs`, { privileged: Deno.uid() === 0 });
+    writeOciTree(tree, `${path}/rootfs`, ownership());
     return path;
   }
 

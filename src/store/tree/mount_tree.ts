@@ -2,6 +2,7 @@
  * Mounting trees that are indexes. The first start of an image comes this way, so what makes indexes is not loaded here; see
  * tree_index.ts.
  */
+import { isHostRoot } from "../../linux/own_users.ts";
 import type { IndexFiles, MountMethod } from "../../erofs/mount_index.ts";
 import { canShare, detachMounts, shareMount } from "../../erofs/shared_mounts.ts";
 import { Failure } from "../../failure.ts";
@@ -19,7 +20,7 @@ const METHOD_FILE = "cas/index-method";
  * @returns undefined where trees are to be extracted
  */
 export async function indexMethod(dataDir: string): Promise<MountMethod | undefined> {
-  if (Deno.uid() !== 0) return undefined;
+  if (!isHostRoot()) return undefined;
   const path = `${dataDir}/${METHOD_FILE}`;
   const boot = Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
   const [said, when] = exists(path) ? Deno.readTextFileSync(path).trim().split(" ") : [];
@@ -60,7 +61,7 @@ async function mountTree(dataDir: string, treeId: string): Promise<void> {
   if (method === undefined) {
     throw new Failure(
       `the tree ${treeId} is an index of archives, which ${
-        Deno.uid() === 0 ? "can't be mounted here" : "root alone can mount"
+        isHostRoot() ? "can't be mounted here" : "root alone can mount"
       }; see "Run as stored" in docs/use/images.md`,
     );
   }
@@ -76,5 +77,5 @@ async function mountTree(dataDir: string, treeId: string): Promise<void> {
 
 /** Detaches the mounts of trees that nobody wants. The caller keeps new pods away. */
 export function detachTrees(dataDir: string, unwanted: (treeId: string) => boolean): void {
-  if (Deno.uid() === 0) detachMounts(mountsDirectory(dataDir), unwanted);
+  if (isHostRoot()) detachMounts(mountsDirectory(dataDir), unwanted);
 }

@@ -1,0 +1,112 @@
+/**
+ * What users other than root need to run pods, looked at one after the other. Each thing is tried, where it can be, and what
+ * is missing comes with the line that mends it.
+ */
+import { overlayWorks } from "../../stage1/root/overlay_probe.ts";
+import { exists } from "../linux/exists.ts";
+import { closeDescriptor } from "../linux/lock.ts";
+import * as k from "../linux/constants.ts";
+import { ownUsers } from "../linux/own_users.ts";
+import { cstring, trySyscall } from "../linux/syscall.ts";
+import { TempDirectory } from "../store/temp_directory.ts";
+import { availableUsers, makeNamespace, systemProgram } from "./user_namespace.ts";
+
+/** Something that was looked at. */
+export interface Finding {
+  readonly subject: string;
+  /** `ok`; `less`: pods run, but can do less; `no`: no pod runs. */
+  readonly state: "ok" | "less" | "no";
+  /** What was found, and what to do. */
+  readonly text: string;
+}
+
+function sysctl(name: string): string | undefined {
+  const path = `/proc/sys/${name.replaceAll(".", "/")}`;
+  return exists(path) ? Deno.readTextFileSync(path).trim() : undefined;
+}
+
+/** What can be seen as the user himself. */
+export function findingsOutside(uid: number, gid: number): readonly Finding[] {
+  const findings: Finding[] = [];
+  const subject = "user namespaces";
+  if (sysctl("kernel.apparmor_restrict_unprivileged_userns") === "1") {
+    findings.push({
+      subject: "AppArmor",
+      state: "less",
+      text: "lets only programs with a profile make user namespaces; " +
+        "docs/use/rootless.md has rkt's profile, or as root: " +
+        "sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+    });
+  }
+  const users = availableUsers(uid, gid);
+  findings.push(
+    users.kind === "range"
+      ? { subject: "users", state: "ok", text: "images keep their owners (newuidmap, /etc/subuid)" }
+      : {
+        subject: "users",
+        state: "less",
+        text: `pods have one user, and images lose their owners: ${users.why}; ` +
+          "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER",
+      },
+  );
+  try {
+    closeDescriptor(makeNamespace(users, uid, gid));
+    findings.push({ subject, state: "ok", text: "made one" });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    findings.push({ subject, state: "no", text });
+  }
+  return findings;
+}
+
+/** What can be seen as root of a namespace. */
+export function findingsInside(dataDir: string): readonly Finding[] {
+  return [overlay(dataDir), network(), cgroups()];
+}
+
+function overlay(dataDir: string): Finding {
+  const subject = "overlayfs";
+  using temporary = TempDirectory.create(dataDir);
+  return overlayWorks(temporary.path) ? { subject, state: "ok", text: `works in ${dataDir}` } : {
+    subject,
+    state: "less",
+    text: `does not work in ${dataDir}: each pod gets a copy of its image`,
+  };
+}
+
+function network(): Finding {
+  const subject = "network";
+  if (systemProgram("pasta") === undefined) {
+    const text =
+      "--net=none and --net=host only; for a network of the pod's own install passt (pasta)";
+    return { subject, state: "less", text };
+  }
+  const tun = trySyscall("openat", k.AT_FDCWD, cstring("/dev/net/tun"), k.O_RDWR | k.O_CLOEXEC, 0);
+  if (tun >= 0) {
+    closeDescriptor(tun);
+    return { subject, state: "ok", text: "pasta" };
+  }
+  const text = "pasta needs /dev/net/tun; as root: modprobe tun && chmod 666 /dev/net/tun";
+  return { subject, state: "less", text };
+}
+
+function cgroups(): Finding {
+  const subject = "limits";
+  if (!exists("/sys/fs/cgroup/cgroup.controllers")) {
+    return {
+      subject,
+      state: "less",
+      text: "none: cgroups of version 1 can't be delegated to users",
+    };
+  }
+  const own = Deno.readTextFileSync("/proc/self/cgroup").trim().split("::")[1] ?? "/";
+  const writable = trySyscall("faccessat2", k.AT_FDCWD, cstring(`/sys/fs/cgroup${own}`), k.W_OK, 0);
+  if (writable === 0) {
+    return { subject, state: "ok", text: "by the cgroup that was delegated to the user" };
+  }
+  const text = "none from here; start rkt by: systemd-run --user --scope -p Delegate=yes rkt run …";
+  return { subject, state: "less", text };
+}
+
+/** Whether this process is root of a namespace of a user's. */
+export const isInside = (): boolean => Deno.uid() === 0 && ownUsers() !== "all";

@@ -1,0 +1,172 @@
+/**
+ * The network of a pod of a user other than root: pasta(1) carries its packets over sockets of the user's. It is started for
+ * the pod, and ends with it.
+ *
+ * pasta ends when the file goes under whose name it was given the namespace: the supervisor removes it at the pod's end, and
+ * `rkt gc` where the supervisor could not.
+ */
+import { Failure } from "../failure.ts";
+import * as k from "../linux/constants.ts";
+import { exists } from "../linux/exists.ts";
+import { closeDescriptor } from "../linux/lock.ts";
+import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
+import { ipText } from "../net/model/address.ts";
+import type { Forward } from "../net/model/forward.ts";
+import { keepNamespace, openNamespace, POD_NAMESPACE } from "../net/kernel/namespace.ts";
+import { podIsHeld } from "../pod/directory/pod_held.ts";
+import { runInProcess } from "../../stage1/engine/in_process.ts";
+import { type Plan, Section, type Slot, slot } from "../../stage1/engine/plan.ts";
+import type { PodNetwork } from "../../stage1/pod.ts";
+import { systemProgram } from "./user_namespace.ts";
+
+/** Where in the data directory the names of pods' namespaces are. */
+const DIRECTORY = "pasta";
+
+/** A pod whose network is pasta's. */
+export interface PastaPod {
+  readonly uuid: string;
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly forwards: readonly Forward[];
+}
+
+/** The plan of a child that lives in a new network namespace until it is killed; the slot gets its PID, or an error. */
+export function networkNamespacePlan(): { readonly plan: Plan; readonly child: Slot } {
+  const child = slot("child");
+  const steps = new Section();
+  steps.attempt("make a network namespace", "clone", [k.CLONE_NEWNET | k.SIGCHLD, 0, 0, 0, 0], {
+    store: child,
+    branch: { when: "different", operand: 0, to: "parent" },
+  });
+  steps.attempt("die with the parent", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
+  steps.label("sleep");
+  steps.attempt("wait to be killed", "ppoll", [0, 0, 0, 0, 0]);
+  steps.goto("sleep");
+  steps.label("parent");
+  steps.compute("return", []);
+  return { plan: { setup: steps.items, resident: [] }, child };
+}
+
+/**
+ * Makes a network namespace for a pod, and starts pasta for it. It is left open as {@linkcode POD_NAMESPACE}.
+ *
+ * @throws {Failure} pasta is not installed, or says what it lacks
+ */
+export async function joinPasta(pod: PastaPod): Promise<PodNetwork> {
+  const pasta = systemProgram("pasta");
+  if (pasta === undefined) {
+    throw new Failure(
+      "without root a pod's network takes pasta, which is not installed (Debian, Fedora: passt); " +
+        "or say --net=none, or --net=host",
+    );
+  }
+  const { plan, child } = networkNamespacePlan();
+  const pid = Number(runInProcess(plan)(child));
+  if (pid < 0) {
+    throw new Failure("the kernel makes no network namespace (is it without CONFIG_NET_NS?)");
+  }
+  const name = `${pod.dataDir}/${DIRECTORY}/${pod.uuid}`;
+  const namespace = `/proc/${pid}/ns/net`;
+  try {
+    keepNamespace(openNamespace(namespace));
+    Deno.mkdirSync(`${pod.dataDir}/${DIRECTORY}`, { recursive: true, mode: 0o700 });
+    Deno.writeTextFileSync(name, "", { createNew: true, mode: 0o600 });
+    mountOn(namespace, name);
+    await start(pasta, name, pod.forwards);
+  } catch (error) {
+    leavePasta(pod);
+    throw error;
+  } finally {
+    trySyscall("umount2", cstring(name), k.MNT_DETACH);
+    trySyscall("kill", pid, k.SIGKILL);
+    trySyscall("wait4", pid, 0, 0, 0);
+  }
+  return {
+    kind: "joined",
+    namespace: POD_NAMESPACE,
+    networks: "pasta (eth0)",
+    tearDown: { messages: [], files: [name] },
+  };
+}
+
+/** Mounts a namespace on a file, in this process' mounts only, and for pasta to open: what it watches is the file below. */
+function mountOn(namespace: string, file: string): void {
+  const doing = `mount the network namespace on ${file}`;
+  const flags = k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC;
+  const mount = syscall(doing, "open_tree", k.AT_FDCWD, cstring(namespace), flags);
+  const [here, to] = [cstring(""), cstring(file)];
+  syscall(doing, "move_mount", mount, here, k.AT_FDCWD, to, k.MOVE_MOUNT_F_EMPTY_PATH);
+  closeDescriptor(mount);
+}
+
+/** Starts pasta, which goes into the background when it is ready. */
+async function start(pasta: string, name: string, forwards: readonly Forward[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(pasta, {
+    args: [...pastaArguments(name, forwards)],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (success) return;
+  throw new Failure(`pasta: ${lastWords(new TextDecoder().decode(stderr))}`);
+}
+
+/** What pasta says last, without what it could not tell the system's log. */
+function lastWords(text: string): string {
+  const lines = text.split("\n").filter((line) => line.trim() !== "" && !/syslog/.test(line));
+  return lines.at(-1)?.trim() ?? "it failed without a word";
+}
+
+/**
+ * The arguments of pasta(1): the host's address and routes, the ports that are asked for, and no way from the pod to what
+ * listens on the host's loopback interface.
+ *
+ * @param name the path of the network namespace
+ */
+export function pastaArguments(name: string, forwards: readonly Forward[]): readonly string[] {
+  const ports = (protocol: Forward["protocol"]) => {
+    const flag = protocol === "tcp" ? "-t" : "-u";
+    const specs = forwards.filter((each) => each.protocol === protocol).map(portSpec);
+    return specs.length === 0 ? [flag, "none"] : specs.flatMap((spec) => [flag, spec]);
+  };
+  return [
+    "--config-net",
+    "--ns-ifname",
+    "eth0",
+    "--quiet",
+    "--no-map-gw",
+    ...ports("tcp"),
+    ...ports("udp"),
+    "-T",
+    "none",
+    "-U",
+    "none",
+    "--netns",
+    name,
+  ];
+}
+
+function portSpec({ hostIp, hostPort, podPort, count }: Forward): string {
+  const range = (first: number) => count > 1 ? `${first}-${first + count - 1}` : `${first}`;
+  const isAny = hostIp === undefined || hostIp.every((byte) => byte === 0);
+  return `${isAny ? "" : `${ipText(hostIp)}/`}${range(hostPort)}:${range(podPort)}`;
+}
+
+/** Lets the pasta of a pod end. */
+export function leavePasta({ uuid, dataDir }: Pick<PastaPod, "uuid" | "dataDir">): void {
+  trySyscall("umount2", cstring(`${dataDir}/${DIRECTORY}/${uuid}`), k.MNT_DETACH);
+  try {
+    Deno.removeSync(`${dataDir}/${DIRECTORY}/${uuid}`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Lets those end whose pods nobody makes or runs any more. */
+export function collectPastas(dataDir: string): void {
+  const directory = `${dataDir}/${DIRECTORY}`;
+  if (!exists(directory)) return;
+  for (const { name: uuid } of Deno.readDirSync(directory)) {
+    if (!podIsHeld(dataDir, uuid)) leavePasta({ uuid, dataDir });
+  }
+}

@@ -1,0 +1,58 @@
+/** The user who has called rkt, and where his things are. */
+import { originalVariable } from "../linux/environment.ts";
+
+/**
+ * The variable that says, to the rkt which goes on in a namespace of a user's, who he is. It is believed only where the
+ * namespace's root is that user: then it changes nothing but where rkt looks for data by default.
+ */
+export const USER_VARIABLE = "RKT_ROOTLESS_UID";
+
+/** The number of the user for whom rkt works: undefined where it is the host's root, or that of a container. */
+export function callingUser(): number | undefined {
+  const uid = Deno.uid() ?? 0;
+  if (uid !== 0) return uid;
+  const said = originalVariable(USER_VARIABLE);
+  if (said === undefined) return undefined;
+  const [inside, outside] = Deno.readTextFileSync("/proc/self/uid_map").trim().split(/\s+/);
+  return inside === "0" && outside === said && said !== "0" ? Number(said) : undefined;
+}
+
+/** Where a user's images, pods and configuration are by default (XDG Base Directory Specification). */
+export interface UserDirectories {
+  readonly data?: string;
+  readonly configuration?: string;
+}
+
+/** A user's directories; absent is what has no home to be in. */
+export function userDirectories(uid: number): UserDirectories {
+  const home = homeOf(uid);
+  const data = absolutePath("XDG_DATA_HOME") ?? (home && `${home}/.local/share`);
+  const configuration = absolutePath("XDG_CONFIG_HOME") ?? (home && `${home}/.config`);
+  return {
+    ...data !== undefined && { data: `${data}/rkt` },
+    ...configuration !== undefined && { configuration: `${configuration}/rkt` },
+  };
+}
+
+/** The specification: a relative path is to be ignored. */
+function absolutePath(variable: string): string | undefined {
+  const path = originalVariable(variable);
+  return path?.startsWith("/") === true ? path : undefined;
+}
+
+/** HOME, or what passwd says: cron and services may have none. */
+function homeOf(uid: number): string | undefined {
+  const home = absolutePath("HOME") ?? passwdEntry(uid)?.[5];
+  return home?.startsWith("/") === true && home !== "/" ? home : undefined;
+}
+
+/** The fields of a user's line in /etc/passwd (passwd(5)); undefined where there is none. */
+export function passwdEntry(uid: number): readonly string[] | undefined {
+  try {
+    const lines = Deno.readTextFileSync("/etc/passwd").split("\n").map((line) => line.split(":"));
+    return lines.find((fields) => fields[2] === `${uid}`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

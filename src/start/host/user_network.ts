@@ -1,0 +1,47 @@
+/** The network of a pod whose user is not root. */
+import type { PodManifest } from "../../appc/pod_manifest.ts";
+import { Failure } from "../../failure.ts";
+import { podForwards } from "../../net/nat/pod_forwards.ts";
+import { joinPasta, leavePasta } from "../../rootless/pasta.ts";
+import type { Pod } from "../../../stage1/pod.ts";
+import { etcFiles } from "../etc_files.ts";
+import { hostNames } from "./host_names.ts";
+import type { HostOptions } from "../host_options.ts";
+import type { RunOptions } from "../request.ts";
+import type { World } from "../world.ts";
+
+/** The network that users have; its name is that of root's, so that a command line means the same to both. */
+const DEFAULT = "default";
+
+/**
+ * Sets up the network of a user's pod.
+ *
+ * @throws {Failure} a network was asked for that takes the host's root, or pasta is not there
+ */
+export async function joinUserNetwork(
+  pod: Pod,
+  options: RunOptions,
+  _host: HostOptions,
+  manifest: Pick<PodManifest, "apps" | "ports">,
+  world: World,
+): Promise<Pod> {
+  if (options.network.kind !== "networks") return pod;
+  const other = options.network.networks.find(({ name }) => name !== DEFAULT);
+  if (other !== undefined) {
+    throw new Failure(
+      `--net=${other.name}: networks of net.d take the host's root; ` +
+        "a user's pod can have --net=default (by pasta), --net=host or --net=none",
+    );
+  }
+  const { uuid, dataDirectory: dataDir } = pod;
+  const forwards = podForwards(manifest);
+  const network = await joinPasta({ uuid, dataDir, forwards });
+  world.cannotRepeat("its network is made by pasta");
+  const etc = etcFiles(options, { hostname: pod.hostname, host: () => hostNames(world, true) });
+  return { ...pod, network, etc };
+}
+
+/** Takes back what {@linkcode joinUserNetwork} did. */
+export function leaveUserNetwork({ uuid, dataDirectory: dataDir }: Pod): void {
+  leavePasta({ uuid, dataDir });
+}
