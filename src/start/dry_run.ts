@@ -14,7 +14,7 @@ import { PREPARE_LOCK } from "./replace_process.ts";
 import { PLAIN_ROOT, rootAttributes } from "../pod/make/root_attributes.ts";
 import { podTree, resolvePod } from "../pod/make/resolved_pod.ts";
 import { podCgroups } from "./pod_cgroups.ts";
-import { checkWishes } from "./check_wishes.ts";
+import { checkWishes } from "./wishes/check_wishes.ts";
 import { checkSystemCalls, podEnvironment } from "./pod_parts.ts";
 import { describePod } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";

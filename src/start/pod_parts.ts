@@ -22,7 +22,7 @@ import type { AppRequest, PodRequest, RunRequest } from "./request.ts";
 import { findImages } from "./find_images.ts";
 import type { FilledManifest, ImageTrees, VolumeFill } from "./docker/image_volumes.ts";
 import { type ManifestAndImages, podManifest } from "./run_manifest.ts";
-import { checkWishes } from "./check_wishes.ts";
+import { checkWishes } from "./wishes/check_wishes.ts";
 import { zip } from "./zip.ts";
 
 /** An image of the pod with its tree. */

@@ -11,7 +11,7 @@ import { Failure } from "../failure.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { RKT_VERSION } from "../version.ts";
-import { checkWishes } from "./check_wishes.ts";
+import { checkWishes } from "./wishes/check_wishes.ts";
 import { checkTrusted } from "./find_images.ts";
 import type { HostOptions } from "./host_options.ts";
 import { checkPlatform, type ManifestAndImages, mountsForPoints } from "./run_manifest.ts";

@@ -24,7 +24,7 @@ import { completeManifest, resolvePod, rootKindOf } from "../../pod/make/resolve
 import { renderCopy } from "../../store/render_tree.ts";
 import { Store } from "../../store/store.ts";
 import type { Invocation } from "../grammar/command.ts";
-import { checkWishes } from "../../start/check_wishes.ts";
+import { checkWishes } from "../../start/wishes/check_wishes.ts";
 import { checkSystemCalls, type Rendered } from "../../start/pod_parts.ts";
 import { hostOptions } from "../request/host_options.ts";
 import { podAndRest } from "../request/pod_arguments.ts";

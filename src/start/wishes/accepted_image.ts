@@ -1,12 +1,12 @@
 /** Whether somebody has accepted once and for all what an image asks for. */
-import { readImageInfo } from "../store/image_info.ts";
-import type { StoredImage } from "../store/stored_image.ts";
-import { whyUntrusted } from "../fetch/trust/trusted_image.ts";
-import { acceptanceFor } from "../trust/accepted_wishes.ts";
-import { scopeText } from "../trust/keystore.ts";
-import type { Store } from "../store/store.ts";
-import type { HostOptions } from "./host_options.ts";
-import type { World } from "./world.ts";
+import { readImageInfo } from "../../store/image_info.ts";
+import type { StoredImage } from "../../store/stored_image.ts";
+import { whyUntrusted } from "../../fetch/trust/trusted_image.ts";
+import { acceptanceFor } from "../../trust/accepted_wishes.ts";
+import { scopeText } from "../../trust/keystore.ts";
+import type { Store } from "../../store/store.ts";
+import type { HostOptions } from "../host_options.ts";
+import type { World } from "../world.ts";
 
 /** Where it stands what somebody has accepted once and for all. */
 export interface WishContext {

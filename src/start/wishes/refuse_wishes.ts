@@ -1,10 +1,10 @@
 /** The second look at an image that asks for something: what it is, and whether somebody has accepted it. */
-import type { Isolator } from "../appc/isolator.ts";
-import { Failure } from "../failure.ts";
-import { capabilityName } from "../linux/capabilities.ts";
-import type { StoredImage } from "../store/stored_image.ts";
-import { imageWishes, wishesText } from "../../stage1/explain/image_wishes.ts";
-import { allowedCapabilities } from "../../stage1/resolve/resolve.ts";
+import type { Isolator } from "../../appc/isolator.ts";
+import { Failure } from "../../failure.ts";
+import { capabilityName } from "../../linux/capabilities.ts";
+import type { StoredImage } from "../../store/stored_image.ts";
+import { imageWishes, wishesText } from "../../../stage1/explain/image_wishes.ts";
+import { allowedCapabilities } from "../../../stage1/resolve/resolve.ts";
 import { isAccepted, type WishContext } from "./accepted_image.ts";
 
 /** An image and what is asked for it. */

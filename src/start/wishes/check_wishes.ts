@@ -1,10 +1,10 @@
 /** What images want for themselves beyond the default is theirs only if a person says so. */
-import type { Isolator } from "../appc/isolator.ts";
-import type { StoredImage } from "../store/stored_image.ts";
+import type { Isolator } from "../../appc/isolator.ts";
+import type { StoredImage } from "../../store/stored_image.ts";
 import type { WishContext } from "./accepted_image.ts";
-import type { AppRequest } from "./request.ts";
-import { ownIsolators } from "./run_manifest.ts";
-import { zip } from "./zip.ts";
+import type { AppRequest } from "../request.ts";
+import { ownIsolators } from "../run_manifest.ts";
+import { zip } from "../zip.ts";
 
 /** The isolators that can give an app more than the default. */
 const GIVING: ReadonlySet<string | undefined> = new Set<Isolator["kind"]>([
