@@ -116,7 +116,7 @@ const ASKING =
 const RECORDED = "src/start";
 const UNRECORDED: Readonly<Record<string, string>> = {
   "src/start/world.ts": "it is the recorder",
-  "src/start/manager": "a start with descriptors of a service manager is not kept",
+  "src/start/manager": "it notes what it asks by World.note()",
   "src/start/cache": "it asks again, and keeps the entries",
   "src/start/replace_process.ts": "it changes descriptors, and asks nothing",
   "src/start/host/check_kernel.ts": "it refuses kernels, and their release is noted",

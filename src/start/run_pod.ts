@@ -46,11 +46,11 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
   }
   checkKernel();
   if (request.pod.name !== undefined) checkNameIsFree(host.dataDir, request.pod.name);
-  const passed = await takePassed();
+  const world = new World();
+  const passed = await takePassed(world);
   const files = raiseFileLimit();
   // Nobody collects the images until the pod's directory names them; the supervisor lets go of the lock then.
   using prepareLock = store.prepareLock();
-  const world = new World();
   world.capabilities();
   noteConfiguration(host, world);
   const parts = await passToApps(passed, await podParts(store, request, host, world));

@@ -70,7 +70,7 @@ export async function runPreparedPod(
 /** The pod as it is to run here. Its directory is complete. */
 async function described(view: PodView, options: RunOptions, host: HostOptions) {
   const files = options.dryRun ? undefined : raiseFileLimit();
-  const passed = options.dryRun ? [] : await takePassed();
+  const passed = options.dryRun ? [] : await takePassed(new World());
   const { manifest, apps: resolved } = await passToApps(
     passed,
     await resolvedPod(host.dataDir, view, host.confinement),

@@ -56,6 +56,11 @@ export class World {
     this.#unrepeatable ??= why;
   }
 
+  /** Notes a question that somebody else has asked, with the answer that is used. */
+  note(condition: Condition): void {
+    this.#conditions.push(condition);
+  }
+
   /** Whether a path names nothing; a symbolic link counts as itself. */
   absent(path: string): boolean {
     const status = new Uint8Array(STATX.bytes);

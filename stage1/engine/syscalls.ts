@@ -51,6 +51,8 @@ export const SYSCALLS = {
   ftruncate: call(77, 46, "fd", "size"),
   getcwd: call(79, 17, "pointer", "size"),
   getdents64: call(217, 61, "fd", "pointer", "size"),
+  getsockname: call(51, 204, "fd", "pointer", "pointer"),
+  getsockopt: call(55, 209, "fd", "int", "int", "pointer", "pointer"),
   getpid: call(39, 172),
   getppid: call(110, 173),
   getrandom: call(318, 278, "pointer", "size", "int"),

@@ -1,7 +1,15 @@
 /** The first steps of a replay: each question that the first start asked of the world is asked again, and the answers compared. */
 import * as k from "../../src/linux/constants.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
-import { addressOf, type Field, type Section, slot, space, struct } from "../engine/plan.ts";
+import {
+  addressOf,
+  type Field,
+  mutableStruct,
+  type Section,
+  slot,
+  space,
+  struct,
+} from "../engine/plan.ts";
 import {
   type Condition,
   MOST_ATTRIBUTE,
@@ -10,6 +18,7 @@ import {
   TYPE_MASK,
 } from "./condition.ts";
 import { STATX } from "../../src/linux/statx.ts";
+import { ENTRY_ADDRESS, HEADER } from "./start_entry.ts";
 
 /** Where a replay goes on when an answer is another one, or something fails. */
 export const STALE = "the world has changed";
@@ -42,7 +51,7 @@ export function askAgain(s: Section, conditions: readonly Condition[]): void {
     digitsSize: slot("digits"),
   };
   s.heading("the same questions as when this start was made");
-  if (conditions.some(({ kind }) => kind === "processes")) {
+  if (conditions.some(({ kind }) => kind === "processes" || kind === "own PID")) {
     s.attempt("get the own PID in digits", "readlinkat", [
       k.AT_FDCWD,
       "/proc/self",
@@ -60,7 +69,7 @@ type Question = Condition & { readonly more?: readonly Of<"status">[] };
 export function questions(conditions: readonly Condition[]): readonly Question[] {
   const asked = new Map<string, { readonly all: Condition[]; readonly more: Of<"status">[] }>();
   return conditions.flatMap((condition): Question[] => {
-    const about = "path" in condition ? condition.path : "";
+    const about = "path" in condition ? condition.path : "fd" in condition ? condition.fd : "";
     const how = condition.kind === "status" && condition.link === true ? "link" : "";
     const key = `${condition.kind} ${how} ${about}`;
     const before = asked.get(key);
@@ -87,6 +96,11 @@ function isSame(a: Condition, b: Condition): boolean {
       );
   }
   if (a.kind === "terminal" && b.kind === "terminal") return a.fd === b.fd && a.is === b.is;
+  if (a.kind === "own PID" && b.kind === "own PID") return a.variable === b.variable;
+  if (a.kind === "descriptor" && b.kind === "descriptor") return a.type === b.type;
+  if (a.kind === "socket option" && b.kind === "socket option") {
+    return a.option === b.option && a.value === b.value;
+  }
   if (a.kind === "access" && b.kind === "access") return a.errno === b.errno;
   if (a.kind === "processes" && b.kind === "processes") return a.which === b.which;
   if (a.kind === "attribute" && b.kind === "attribute") {
@@ -118,6 +132,14 @@ function ask(s: Section, condition: Question, room: Room, i: number): void {
       return askCapabilities(s, condition, room, i);
     case "processes":
       return askProcesses(s, condition, room, i);
+    case "own PID":
+      return askOwnPid(s, condition, room, i);
+    case "descriptor":
+      return askDescriptor(s, condition, room);
+    case "socket option":
+      return askSocketOption(s, condition, i);
+    case "socket name":
+      return askSocketName(s, condition, room, i);
   }
 }
 
@@ -254,6 +276,75 @@ function askProcesses(
   s.compute("same", [content, digits, digitsSize], { store: word });
   s.when(word, which === "own" ? 0 : 1, STALE);
   if (which === "others") s.label(others);
+}
+
+/** Goes through the environment: the first variable of the name has the own PID, and nothing behind it. */
+function askOwnPid(
+  s: Section,
+  { variable }: Of<"own PID">,
+  { digits, digitsSize }: Room,
+  i: number,
+): void {
+  const name = `${variable}=`;
+  const at = slot("envp entry");
+  const found = slot(variable);
+  const label = (what: string) => `own PID ${i}: ${what}`;
+  s.compute("load", [ENTRY_ADDRESS + HEADER.environment], { store: at });
+  s.label(label("each"));
+  s.compute("load", [at], { store: found });
+  s.when(found, 0, STALE);
+  s.compute("add", [at, 8], { store: at });
+  s.compute("same", [found, name, name.length], { store: word });
+  s.when(word, 0, label("each"));
+  s.compute("add", [found, name.length], { store: found });
+  s.compute("length", [found], { store: word });
+  s.compute("sub", [word, digitsSize], { store: word });
+  s.compute("let", [word], { branch: { when: "different", operand: 0, to: STALE } });
+  s.compute("same", [found, digits, digitsSize], { store: word });
+  s.when(word, 0, STALE);
+}
+
+/** A file that this process has opened meanwhile is closed on exec. */
+function askDescriptor(s: Section, { fd, type }: Of<"descriptor">, { status }: Room): void {
+  s.attempt(`${fd} was passed`, "fcntl", [fd, k.F_GETFD, 0], {
+    branch: { when: "different", operand: 0, to: STALE },
+  });
+  s.attempt("look at it", "statx", [fd, "", k.AT_EMPTY_PATH, k.STATX_BASIC_STATS, status], {
+    branch: { when: "error", to: STALE },
+  });
+  s.compute("load", [addressOf(status, STATX.mode)], { store: word });
+  s.compute("and", [word, TYPE_MASK], { store: word });
+  s.compute("let", [word], { branch: { when: "different", operand: type, to: STALE } });
+}
+
+function askSocketOption(s: Section, { fd, option, value }: Of<"socket option">, i: number): void {
+  const answer = mutableStruct(`option ${i}`, ["value", 8, 0], ["size", 8, 4]);
+  s.attempt(`option ${option} of socket ${fd}`, "getsockopt", [
+    fd,
+    k.SOL_SOCKET,
+    option,
+    answer,
+    addressOf(answer, 8),
+  ], { branch: { when: "error", to: STALE } });
+  s.compute("load", [answer], { store: word });
+  s.compute("let", [word], { branch: { when: "different", operand: value, to: STALE } });
+}
+
+/** `struct sockaddr_storage` (include/linux/socket.h): no address is longer. */
+const MOST_ADDRESS = 128;
+
+function askSocketName(
+  s: Section,
+  { fd, bytes }: Of<"socket name">,
+  { status }: Room,
+  i: number,
+): void {
+  const size = mutableStruct(`bytes of name ${i}`, ["size", 8, MOST_ADDRESS]);
+  s.attempt(`the address of socket ${fd}`, "getsockname", [fd, status, size], {
+    branch: { when: "error", to: STALE },
+  });
+  s.compute("load", [size], { store: word });
+  sameBytes(s, `socket name ${i}`, bytes, status);
 }
 
 function open(s: Section, path: string, flags: number): void {

@@ -38,6 +38,19 @@ export type Condition =
     readonly name: string;
     readonly value?: Uint8Array<ArrayBuffer>;
   }
+  /** A variable that has the process's own PID, in decimal digits: what the service manager says is for this process. */
+  | { readonly kind: "own PID"; readonly variable: "LISTEN_PID" | "WATCHDOG_PID" }
+  /** A descriptor that was inherited: not closed on exec, and of this type (`S_IFMT`, inode(7)). */
+  | { readonly kind: "descriptor"; readonly fd: number; readonly type: number }
+  /** An option of an inherited socket (getsockopt(2), `SOL_SOCKET`) whose value is an `int`. */
+  | {
+    readonly kind: "socket option";
+    readonly fd: number;
+    readonly option: number;
+    readonly value: number;
+  }
+  /** The address that an inherited socket is bound to (getsockname(2)). */
+  | { readonly kind: "socket name"; readonly fd: number; readonly bytes: Uint8Array<ArrayBuffer> }
   /** What is in a directory: the entries as getdents64(2) gives them in one go. */
   | { readonly kind: "names"; readonly path: string; readonly bytes: Uint8Array<ArrayBuffer> };
 

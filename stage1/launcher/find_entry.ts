@@ -15,6 +15,7 @@ import {
   ENTRY_MODE,
   HEADER,
   MAGIC,
+  MANAGER_VARIABLES,
   MOST_ENTRY_BYTES,
   STARTS_DIRECTORY,
   STARTS_MODE,
@@ -49,23 +50,37 @@ function checkCaller(s: Section, { auxv }: Start): void {
   s.label("caller: end");
 }
 
-/** Variables of a service manager that changes what a start does: with any of them it goes the full way. */
-const MANAGED = ["NOTIFY_SOCKET=", "LISTEN_FDS="];
+/** The variables of a service manager: where each is, and its bytes, none where it is not set. */
+const VARIABLES = MANAGER_VARIABLES.map((name) => ({
+  name: `${name}=`,
+  at: slot(name),
+  size: slot(`bytes of ${name}`),
+}));
 
-/** Goes the full way where a service manager waits for the pod, or has descriptors for it. */
-function checkEnvironment(s: Section, { envp }: Start): void {
+/** Finds the variables of a service manager, which are part of the key; the first of two counts. */
+function findVariables(s: Section, { envp }: Start): void {
   const at = slot("envp entry");
   const word = slot("variable");
   const same = slot("same");
-  s.heading("no service manager that wants to be told");
+  s.heading("variables of a service manager");
+  for (const variable of VARIABLES) {
+    s.set(variable.at, envp);
+    s.set(variable.size, 0);
+  }
   s.set(at, envp);
   s.label("environment: each");
   s.compute("load", [at], { store: word });
   s.when(word, 0, "environment: end");
   s.compute("add", [at, 8], { store: at });
-  for (const name of MANAGED) {
+  for (const { name, at: found, size } of VARIABLES) {
+    const no = `environment: not ${name}`;
     s.compute("same", [word, name, name.length], { store: same });
-    s.when(same, 1, "full way");
+    s.when(same, 0, no);
+    s.compute("let", [size], { branch: { when: "different", operand: 0, to: no } });
+    s.set(found, word);
+    s.compute("length", [word], { store: size });
+    s.compute("add", [size, 1], { store: size });
+    s.label(no);
   }
   s.goto("environment: each");
   s.label("environment: end");
@@ -182,9 +197,9 @@ export function findEntry(s: Section, start: Start, build: string): void {
   s.compute("let", [word], { branch: { when: "less", operand: 0, to: "full way" } });
   s.compute("add", [start.stack, 16], { store: argv });
   checkWords(s, argv);
-  checkEnvironment(s, start);
+  findVariables(s, start);
   checkOpenFiles(s);
-  s.heading("the key: this build, the working directory, the words");
+  s.heading("the key: this build, the working directory, the words, a service manager's variables");
   s.attempt("get the working directory", "getcwd", [workingDirectory, PATH_MAX], {
     store: directorySize,
     branch: { when: "error", to: "full way" },
@@ -206,6 +221,7 @@ export function findEntry(s: Section, start: Start, build: string): void {
   s.compute("hash", [build, buildSize, FNV_OFFSET_BASIS], { store: hash });
   s.compute("hash", [workingDirectory, directorySize, hash], { store: hash });
   s.compute("hash", [words, wordsSize, hash], { store: hash });
+  for (const { at, size } of VARIABLES) s.compute("hash", [at, size, hash], { store: hash });
 
   s.heading("its name: the hash in hexadecimal digits");
   s.set(at, name);
@@ -262,6 +278,7 @@ export function findEntry(s: Section, start: Start, build: string): void {
   field(HEADER.keySize);
   s.compute("sub", [word, directorySize], { store: word });
   s.compute("sub", [word, wordsSize], { store: word });
+  for (const { size } of VARIABLES) s.compute("sub", [word, size], { store: word });
   s.compute("let", [word], { branch: { when: "different", operand: buildSize, to: "full way" } });
   s.compute("same", [ENTRY_ADDRESS + HEADER.bytes, build, buildSize], { store: word });
   s.when(word, 0, "full way");
@@ -271,6 +288,12 @@ export function findEntry(s: Section, start: Start, build: string): void {
   s.compute("add", [at, directorySize], { store: at });
   s.compute("same", [at, words, wordsSize], { store: word });
   s.when(word, 0, "full way");
+  s.compute("add", [at, wordsSize], { store: at });
+  for (const variable of VARIABLES) {
+    s.compute("same", [at, variable.at, variable.size], { store: word });
+    s.when(word, 0, "full way");
+    s.compute("add", [at, variable.size], { store: at });
+  }
 
   s.heading("go over to what it says");
   const now = struct(
@@ -286,6 +309,7 @@ export function findEntry(s: Section, start: Start, build: string): void {
       [HEADER.directory, directory],
       [HEADER.name, name],
       [HEADER.fullWay, instructionAt("full way")],
+      [HEADER.environment, start.envp],
     ] as const
   ) s.compute("put", [ENTRY_ADDRESS + offset, value]);
   field(HEADER.start);

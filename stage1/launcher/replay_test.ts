@@ -10,6 +10,8 @@ import { STATX } from "../../src/linux/statx.ts";
 const EACCES = 13;
 const ENOTTY = 25;
 const ENODATA = 61;
+const EBADF = 9;
+const ENOTSOCK = 88;
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -35,11 +37,15 @@ interface Answers {
   readonly access?: number;
   readonly attribute?: Uint8Array | number;
   readonly terminal?: boolean;
+  /** The flags of the descriptor; absent means that it is closed. */
+  readonly flags?: number;
+  /** The value of a socket's option. */
+  readonly option?: number;
 }
 
 /** PID 42, and one answer for each kind of question. */
 function kernel(
-  { status, text, access = 0, attribute = -ENODATA, terminal }: Answers,
+  { status, text, access = 0, attribute = -ENODATA, terminal, flags = -EBADF, option }: Answers,
 ): Kernel {
   const answer = (to: KernelValue | undefined, what: Uint8Array | number = -ERRNO.ENOENT) =>
     typeof what === "number" ? what : put(to, what);
@@ -53,6 +59,15 @@ function kernel(
     if (call === "faccessat2") return access;
     if (call === "getxattr") return answer(args[2], attribute);
     if (call === "capget") return Math.min(0, answer(args[1], text));
+    if (call === "fcntl") return flags;
+    if (call === "getsockopt") {
+      return option === undefined ? -ENOTSOCK : Math.min(0, put(args[3], new Uint8Array([option])));
+    }
+    if (call === "getsockname") {
+      if (typeof text === "number" || text === undefined) return -ENOTSOCK;
+      put(args[2], new Uint8Array([text.length]));
+      return Math.min(0, put(args[1], text));
+    }
     if (call === "ioctl") return terminal ? 0 : -ENOTTY;
     return 0;
   };
@@ -76,6 +91,21 @@ const FILE = 0o100644;
 
 /** A condition, answers that are the same, answers that are not. */
 const CASES: readonly (readonly [Condition, readonly Answers[], readonly Answers[]])[] = [
+  [
+    { kind: "descriptor", fd: 3, type: 0o140000 },
+    [{ flags: 0, status: status(0o140777, 7) }],
+    [{}, { flags: 1, status: status(0o140777, 7) }, { flags: 0, status: status(FILE, 7) }],
+  ],
+  [
+    { kind: "socket option", fd: 3, option: 3, value: 1 },
+    [{ option: 1 }],
+    [{}, { option: 2 }],
+  ],
+  [
+    { kind: "socket name", fd: 3, bytes: bytes("abcd") },
+    [{ text: bytes("abcd") }],
+    [{}, { text: bytes("abce") }, { text: bytes("abc") }, { text: bytes("abcde") }],
+  ],
   [{ kind: "absent", path }, [{}], [{ status: status(FILE, 1) }, { status: -EACCES }]],
   [
     { kind: "status", path, part: "type", status: status(DIRECTORY, 1) },

@@ -53,8 +53,19 @@ export const HEADER = {
   name: 72,
   /** Written by the launcher: the instruction to go to when the replay is of no use. */
   fullWay: 80,
+  /** Written by the launcher: the address of `envp`. */
+  environment: 88,
   bytes: 96,
 } as const;
+
+/** The variables by which a service manager changes what a start does; those that are set belong to the key, in this order. */
+export const MANAGER_VARIABLES = [
+  "CREDENTIALS_DIRECTORY",
+  "LISTEN_FDNAMES",
+  "LISTEN_FDS",
+  "NOTIFY_SOCKET",
+  "WATCHDOG_USEC",
+] as const;
 
 /** What a key consists of. */
 export interface StartKey {
@@ -63,15 +74,22 @@ export interface StartKey {
   readonly workingDirectory: Uint8Array;
   /** The words behind the program's name, each with its NUL. */
   readonly words: Uint8Array;
+  /** `NAME=value` of {@linkcode MANAGER_VARIABLES}. */
+  readonly variables: readonly string[];
 }
 
-/** The bytes of a key: build and working directory end with a NUL. */
-export function keyBytes({ build, workingDirectory, words }: StartKey): Uint8Array<ArrayBuffer> {
+/** The bytes of a key: each part ends with a NUL. */
+export function keyBytes(
+  { build, workingDirectory, words, variables }: StartKey,
+): Uint8Array<ArrayBuffer> {
   const start = new TextEncoder().encode(`${build}\0`);
-  const bytes = new Uint8Array(start.length + workingDirectory.length + 1 + words.length);
+  const end = new TextEncoder().encode(variables.map((each) => `${each}\0`).join(""));
+  const endAt = start.length + workingDirectory.length + 1 + words.length;
+  const bytes = new Uint8Array(endAt + end.length);
   bytes.set(start);
   bytes.set(workingDirectory, start.length);
   bytes.set(words, start.length + workingDirectory.length + 1);
+  bytes.set(end, endAt);
   return bytes;
 }
 

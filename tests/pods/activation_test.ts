@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { BOX, children, type Pod, World } from "../world/pod_world.ts";
 import { addProgram } from "../world/host_world.ts";
+import { keepsStarts } from "../world/start_entries.ts";
 import { runningPod } from "../world/running_pod.ts";
 import { type Passing, passing } from "../world/service_manager.ts";
 import { until } from "../world/until.ts";
@@ -227,6 +228,51 @@ Deno.test("a start that was kept without descriptors is not repeated with them",
   }
   await using run = await start({ descriptors: ["tcp=127.0.0.1:0"] }, ...words);
   assert.equal(await run.pod.line(), "1");
+});
+
+Deno.test("a start with descriptors is kept: for the same ones, and nobody else's", async () => {
+  const script = "echo $LISTEN_FDS $(test $LISTEN_PID = $$ && echo mine) $(readlink /proc/$$/fd/3)";
+  for (const flags of [[], ["--private-users"], ["--net=default"]]) {
+    const net = flags.includes("--net=default") ? [] : ["--net=none"];
+    const words = ["--rm", ...net, BOX, ...flags, "--", "-c", script];
+    const said = async (what: Passing) => {
+      await using run = await start(what, ...words);
+      const line = await run.pod.line();
+      assert.equal((await run.pod.child.status).code, 0);
+      return { line, link: run.links[0] ?? "" };
+    };
+    const web = { descriptors: ["tcp=127.0.0.1:8080"], names: "web" };
+    const check = async (what: Passing) => {
+      const { line, link } = await said(what);
+      assert.equal(line, `1 mine ${link}`);
+    };
+    await check(web);
+    assert.ok(await keepsStarts(world.dataDir, () => check(web)), `not replayed: ${flags}`);
+    // Other sockets, other names, or another kind are another start.
+    for (
+      const what of [
+        { ...web, descriptors: ["tcp=127.0.0.2:8080"] },
+        { ...web, descriptors: ["tcp=127.0.0.1:8081"] },
+        { ...web, names: "other" },
+        { ...web, descriptors: ["udp=127.0.0.1:8080"] },
+        { ...web, descriptors: ["netlink=15"] },
+      ]
+    ) {
+      await check(what);
+      assert.ok(!await keepsStarts(world.dataDir, () => check(web)) || what.names === "other");
+    }
+    // Variables that are another process's, and such as nobody has passed anything for.
+    const { line } = await said({ ...web, variables: { LISTEN_PID: "1" } });
+    assert.ok(line !== undefined && !line.startsWith("1"), line);
+    const lie = passing({ ...web, descriptors: [], variables: { LISTEN_FDS: "1" } }, [
+      ...world.flags,
+      "run",
+      ...words,
+    ]);
+    const { code, stderr } = await lie.output();
+    assert.equal(code, 254);
+    assert.match(new TextDecoder().decode(stderr), /descriptor 3 was not passed/);
+  }
 });
 
 Deno.test("a prepared pod has descriptors, too", async () => {

@@ -5,6 +5,7 @@ import { closeDescriptor } from "../../src/linux/lock.ts";
 import { syscall, trySyscall } from "../../src/linux/syscall.ts";
 import { BOX, World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
+import { keepsStarts } from "../world/start_entries.ts";
 import { until } from "../world/until.ts";
 
 let world: World;
@@ -102,6 +103,21 @@ Deno.test("a start that was kept without a service manager is not repeated for o
   await using pod = start(manager.address, words);
   assert.equal(await pod.line(), "up");
   await until(() => manager.heard().length > 0, 30, "READY");
+});
+
+Deno.test("a start for a service manager is kept, and repeated for that one only", async () => {
+  const words = world.words("echo up; sleep 1000");
+  using manager = new Manager(`${world.dir}/notify-again`);
+  const run = async (to: Manager, times: number) => {
+    await using pod = start(to.address, words);
+    assert.equal(await pod.line(), "up");
+    await until(() => to.heard().length === times, 30, "READY");
+  };
+  await run(manager, 1);
+  assert.ok(await keepsStarts(world.dataDir, () => run(manager, 2)), "it was not repeated");
+  using other = new Manager(`${world.dir}/notify-other`);
+  await run(other, 1);
+  assert.equal(manager.heard().length, 2);
 });
 
 Deno.test("the app knows nothing of the service manager", async () => {

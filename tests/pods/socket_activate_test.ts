@@ -87,7 +87,7 @@ function left(): readonly string[] {
         return "";
       }
     }).filter((name) => name.startsWith("rkt") || name === "sh");
-  return [`${mounts} mounts`, ...processes, ...world.pods()];
+  return [`${mounts} mounts`, ...processes];
 }
 
 /** The cgroups of the whole host whose names have one of the words in them. */
@@ -114,14 +114,15 @@ Deno.test(`${ACTIVATIONS} activations one after the other leave nothing`, async 
   const descriptors = () => links(activate.pid).length;
   // The first one mounts the image's tree.
   assert.equal(await answer(8071), "1 2 2");
-  await until(() => world.pods().join() === pods.join(), 30, "the end of the first pod");
+  const isRemoved = () => world.pods().every((each) => pods.includes(each));
+  await until(isRemoved, 30, "the end of the first pod");
   const [before, open] = [left(), descriptors()];
   for (let i = 0; i < ACTIVATIONS; i++) {
     assert.equal(await answer(8071), "1 2 2");
     uuids.add(Deno.readTextFileSync(uuidFile));
   }
   assert.equal(uuids.size, ACTIVATIONS);
-  await until(() => left().join() === before.join(), 30, "the end of the last pod");
+  await until(() => isRemoved() && left().join() === before.join(), 30, "the end of the last pod");
   await until(() => cgroupsOf(uuids).length === 0, 30, "the end of its cgroups");
   assert.equal(descriptors(), open);
   activate.kill();

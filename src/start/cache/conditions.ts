@@ -48,6 +48,12 @@ function holds(condition: Condition): boolean {
       const [found] = world.conditions;
       return found?.kind === "capabilities" && sameBytes(found.bytes, condition.bytes);
     }
+    // An entry of these is the launcher's: see record_start.ts.
+    case "own PID":
+    case "descriptor":
+    case "socket option":
+    case "socket name":
+      return false;
     case "processes": {
       const world = new World();
       world.processes(condition.path);

@@ -16,6 +16,7 @@ import type { World } from "../world.ts";
 import { writeAssisted } from "./assisted_start.ts";
 import type { UsersHoles } from "../../../stage1/launcher/replay_users.ts";
 import type { VolumeFill } from "../docker/image_volumes.ts";
+import { managerSteps } from "../manager/manager_steps.ts";
 import { startKey } from "./start_key.ts";
 import { POD_DIRECTORY_MODE } from "../../pod/directory/create_pod.ts";
 import { openStarts } from "./starts_directory.ts";
@@ -68,6 +69,8 @@ export async function recordStart(
     uuidAt: occurrences(program, pod.uuid),
   };
   const assisted = isFilled || network !== undefined && join === undefined;
+  // The programs that rkt runs on that way would have them.
+  if (assisted && pod.passed !== undefined) return "it has descriptors of a service manager";
   const replay = assisted
     ? new TextEncoder().encode(writeAssisted({
       ...start,
@@ -99,8 +102,6 @@ export async function recordStart(
 function whyNot({ request, pod, fills }: WorkedOut): string | undefined {
   const { pod: asked, apps } = request;
   if (asked.podManifest !== undefined) return "a pod manifest is read at each start";
-  if (pod.notifySocket !== undefined) return "a service manager waits for it";
-  if (pod.passed !== undefined) return "it has descriptors of a service manager";
   if (asked.sandbox) return "its apps come and go";
   // Their network namespace belongs to their own user namespace.
   if (asked.privateUsers && asked.network.kind === "networks") return "users and networks together";
@@ -174,7 +175,7 @@ async function usersIn(
 ): Promise<UsersHoles | undefined | "no"> {
   if (pod.privateUsers === undefined) return undefined;
   const { usersRecipe } = await import("./record_users.ts");
-  return usersRecipe(pod, executable) ?? "no";
+  return usersRecipe(pod, executable, await managerSteps(pod)) ?? "no";
 }
 
 /** The part about networks; undefined where the pod joins none. */

@@ -1,10 +1,11 @@
 /** What a command line is called among the entries of starts: the same bytes that the launcher makes of it. */
-import { keyBytes } from "../../../stage1/launcher/start_entry.ts";
+import { originalVariable } from "../../linux/environment.ts";
+import { keyBytes, MANAGER_VARIABLES } from "../../../stage1/launcher/start_entry.ts";
 import { BUILD } from "../../version.ts";
 
 /**
  * The key of this process's command line: the program, the working directory, and the words behind the program's name, as
- * the kernel has them.
+ * the kernel has them; and what a service manager says by variables.
  *
  * @returns undefined where rkt runs from its sources, or there is no /proc: such a start is not kept
  */
@@ -16,6 +17,10 @@ export function startKey(): Uint8Array<ArrayBuffer> | undefined {
       build: BUILD,
       workingDirectory: new TextEncoder().encode(Deno.cwd()),
       words: line.subarray(line.indexOf(0) + 1),
+      variables: MANAGER_VARIABLES.flatMap((name) => {
+        const value = originalVariable(name);
+        return value === undefined ? [] : [`${name}=${value}`];
+      }),
     });
   } catch {
     return undefined;

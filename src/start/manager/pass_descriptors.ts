@@ -2,6 +2,8 @@
 import type { PodManifest } from "../../appc/pod_manifest.ts";
 import type { PodApp } from "../../../stage1/pod.ts";
 import type { PassedDescriptor } from "./passed_descriptors.ts";
+import { originalVariable } from "../../linux/environment.ts";
+import type { World } from "../world.ts";
 import { arePassed } from "./listen_variables.ts";
 
 /**
@@ -9,10 +11,14 @@ import { arePassed } from "./listen_variables.ts";
  *
  * @throws {Failure} the variables that tell of them are wrong
  */
-export async function takePassed(): Promise<readonly PassedDescriptor[]> {
-  if (!arePassed()) return [];
+export async function takePassed(world: World): Promise<readonly PassedDescriptor[]> {
+  if (!arePassed()) {
+    // Those of another process are no part of this start.
+    if (originalVariable("LISTEN_FDS") !== undefined) world.cannotRepeat("LISTEN_FDS is another's");
+    return [];
+  }
   const { passedDescriptors } = await import("./passed_descriptors.ts");
-  return passedDescriptors();
+  return passedDescriptors(world);
 }
 
 /** The part of a pod that descriptors change. */

@@ -9,6 +9,8 @@ import { setCloseOnExec } from "../../linux/lock.ts";
 import { STATX } from "../../linux/statx.ts";
 import { cstring, trySyscall } from "../../linux/syscall.ts";
 import type { IpAddress } from "../../net/model/address.ts";
+import { TYPE_MASK } from "../../../stage1/launcher/condition.ts";
+import type { World } from "../world.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -48,16 +50,16 @@ const IPPROTO_TCP = 6;
 const IPPROTO_UDP = 17;
 
 // inode(7)
-const S_IFMT = 0o170000;
 const S_IFIFO = 0o010000;
 const S_IFSOCK = 0o140000;
 
 /**
  * The descriptors. None of them reaches a program that rkt runs for itself: they are closed on exec from now on.
  *
+ * @param world notes what was asked and answered
  * @throws {Failure} the variables speak of descriptors that are not there
  */
-export function passedDescriptors(): readonly PassedDescriptor[] {
+export function passedDescriptors(world: World): readonly PassedDescriptor[] {
   const text = originalVariable("LISTEN_FDS") ?? "";
   const count = /^[0-9]{1,6}$/.test(text) ? Number(text) : NaN;
   if (!(count <= MOST)) {
@@ -66,6 +68,7 @@ export function passedDescriptors(): readonly PassedDescriptor[] {
     );
   }
   const names = fdNames(count);
+  world.note({ kind: "own PID", variable: "LISTEN_PID" });
   return Array.from({ length: count }, (_, number) => {
     const fd = FIRST_PASSED + number;
     // One of rkt's own would be closed on exec.
@@ -76,7 +79,7 @@ export function passedDescriptors(): readonly PassedDescriptor[] {
       );
     }
     setCloseOnExec(fd, true);
-    return { number, name: names?.[number], ...describe(fd) };
+    return { number, name: names?.[number], ...describe(fd, world) };
   });
 }
 
@@ -95,37 +98,45 @@ function fdNames(count: number): readonly string[] | undefined {
 
 type Description = Pick<PassedDescriptor, "kind" | "address" | "waits">;
 
-function describe(fd: number): Description {
+function describe(fd: number, world: World): Description {
   const status = new Uint8Array(STATX.bytes);
   const failed = trySyscall("statx", fd, cstring(""), AT_EMPTY_PATH, STATX_BASIC_STATS, status);
   const mode = failed < 0 ? 0 : new DataView(status.buffer).getUint16(STATX.mode, true);
-  switch (mode & S_IFMT) {
+  const type = mode & TYPE_MASK;
+  world.note({ kind: "descriptor", fd, type });
+  switch (type) {
     case S_IFIFO:
       return { kind: "FIFO", waits: true };
     case S_IFSOCK:
-      return describeSocket(fd);
+      return describeSocket(fd, world);
     default:
       return { kind: "other", waits: false };
   }
 }
 
-function describeSocket(fd: number): Description {
-  const domain = option(fd, SO_DOMAIN);
-  const waits = option(fd, SO_ACCEPTCONN) === 1 ||
-    [SOCK_DGRAM, SOCK_RAW].includes(option(fd, SO_TYPE));
+function describeSocket(fd: number, world: World): Description {
+  const domain = option(world, fd, SO_DOMAIN);
+  const waits = option(world, fd, SO_ACCEPTCONN) === 1 ||
+    [SOCK_DGRAM, SOCK_RAW].includes(option(world, fd, SO_TYPE));
   if (domain === AF_UNIX) return { kind: "unix", waits };
   if (domain === AF_NETLINK) return { kind: "netlink", waits };
   if (domain !== AF_INET && domain !== AF_INET6) return { kind: "other", waits };
-  const protocol = option(fd, SO_PROTOCOL);
+  const protocol = option(world, fd, SO_PROTOCOL);
   const kind = protocol === IPPROTO_TCP ? "tcp" : protocol === IPPROTO_UDP ? "udp" : "other";
-  return { kind, waits, address: boundTo(fd, domain) };
+  return { kind, waits, address: boundTo(world, fd, domain) };
 }
 
-function option(fd: number, name: number): number {
+function option(world: World, fd: number, name: number): number {
   const value = new Int32Array(1);
   const size = new Uint8Array(new Uint32Array([4]).buffer);
   const bytes = new Uint8Array(value.buffer);
-  return trySyscall("getsockopt", fd, SOL_SOCKET, name, bytes, size) < 0 ? -1 : value[0] ?? -1;
+  if (trySyscall("getsockopt", fd, SOL_SOCKET, name, bytes, size) < 0) {
+    world.cannotRepeat(`descriptor ${fd} is a socket that does not say what it is`);
+    return -1;
+  }
+  const [answer = -1] = value;
+  world.note({ kind: "socket option", fd, option: name, value: answer });
+  return answer;
 }
 
 /** Where the address stands in `struct sockaddr_in` and `sockaddr_in6`; the port is in front of it in both. */
@@ -133,12 +144,18 @@ const ADDRESS = { [AF_INET]: [4, 8], [AF_INET6]: [8, 24] } as const;
 const PORT = 2;
 
 function boundTo(
+  world: World,
   fd: number,
   domain: typeof AF_INET | typeof AF_INET6,
 ): PassedDescriptor["address"] {
   const bytes = new Uint8Array(128);
   const size = new Uint8Array(new Uint32Array([bytes.length]).buffer);
-  if (trySyscall("getsockname", fd, bytes, size) < 0) return undefined;
+  if (trySyscall("getsockname", fd, bytes, size) < 0) {
+    world.cannotRepeat(`descriptor ${fd} has no address`);
+    return undefined;
+  }
+  const [length = 0] = new Uint32Array(size.buffer);
+  world.note({ kind: "socket name", fd, bytes: bytes.slice(0, length) });
   const ip = bytes.slice(...ADDRESS[domain]);
   return { ip: unmapped(ip), port: new DataView(bytes.buffer).getUint16(PORT) };
 }
