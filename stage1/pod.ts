@@ -33,6 +33,8 @@ export interface Pod {
    * front.
    */
   readonly prefixed: readonly ("stdout" | "stderr")[];
+  /** What the caller's streams are; absent where an app may have them as they are. */
+  readonly caller?: CallerStreams | undefined;
   /** Seconds from the first TERM or INT until another one kills the pod. */
   readonly stopTimeout: number;
   /** The command that removes the pod when it has ended, with the program's path in front; absent: it is kept. */
@@ -100,6 +102,18 @@ export interface PassedToApp {
   readonly names?: readonly string[] | undefined;
   /** Whether the app starts when there is something to read from one of them, such as a connection; else at once. */
   readonly onDemand: boolean;
+}
+
+/** What one of the caller's streams is: a pipe or the like, a regular file, /dev/null, another character device. */
+export type CallerStream = "other" | "file" | "null" | "device";
+
+/** The caller's standard streams. */
+export interface CallerStreams {
+  readonly stdin: CallerStream;
+  readonly stdout: CallerStream;
+  readonly stderr: CallerStream;
+  /** Whether output and error output are the same file: then an app has one pipe for both, which keeps their order. */
+  readonly shared: boolean;
 }
 
 /** Files in /etc; what is absent is left to volumes and images. */

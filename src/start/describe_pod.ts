@@ -54,6 +54,7 @@ export function describePod(
     sysctls: podSysctls(manifest.isolators, { network: kind, ipc }),
     interactive,
     prefixed: apps.length > 1 ? terminals(world) : [],
+    caller: interactive ? undefined : world.callerStreams(),
     stopTimeout: options.stopTimeout / 1000,
     removal: options.remove
       ? [...ownCommand(), `--dir=${absolute(host.dataDir)}`, "rm", uuid]

@@ -20,7 +20,7 @@ import { describePod } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
 import { checkRunOptions, type RunOptions, type RunRequest } from "./request.ts";
 import { findImages } from "./find_images.ts";
-import { RECORDER, withAudit } from "./audit/audit_pod.ts";
+import { withAudit } from "./audit/audit_pod.ts";
 import { World } from "./world.ts";
 import { zip } from "./zip.ts";
 import { podManifest } from "./run_manifest.ts";
@@ -33,7 +33,7 @@ import { STEP_REGISTER, stepAddresses } from "../../stage1/engine/symbols.ts";
 import { findingText, verify } from "../../stage1/engine/verify.ts";
 import type { Pod } from "../../stage1/pod.ts";
 import { newPrivateUsers, USER_NAMESPACE } from "../../stage1/root/private_users.ts";
-import { managerSteps } from "./manager/manager_steps.ts";
+import { planParts } from "./plan_parts.ts";
 import { podPlan } from "../../stage1/processes/pod_plan.ts";
 import { summary } from "../../stage1/explain/summary.ts";
 import type { StoredImage } from "../store/stored_image.ts";
@@ -174,7 +174,7 @@ export async function show(
   manifest: PodManifest,
 ): Promise<void> {
   const { pod, steps } = await withNetworks(described, options, host, manifest);
-  const plan = podPlan(pod, await managerSteps(pod), RECORDER);
+  const plan = podPlan(pod, await planParts(pod));
   const lines = [
     "# stage0: what rkt prepares (UUID stands for the pod's UUID)",
     ...before,

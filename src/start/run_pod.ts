@@ -19,7 +19,7 @@ import { describePod, ownFiles } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
 import { podCgroups } from "./pod_cgroups.ts";
 import { raiseFileLimit, withFileLimit } from "./host/open_files.ts";
-import { managerSteps } from "./manager/manager_steps.ts";
+import { planParts } from "./plan_parts.ts";
 import { passToApps, takePassed } from "./manager/pass_descriptors.ts";
 import { fillPod, podParts } from "./pod_parts.ts";
 import { checkRunOptions, type RunRequest } from "./request.ts";
@@ -76,7 +76,7 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
       here = await registered(here, parts.manifest, parts.rendered, parts.entries);
     }
     if (here.sandbox) here = { ...here, etc: ownFiles(here.etc, world) };
-    const { RECORDER, withAudit } = await import("./audit/audit_pod.ts");
+    const { withAudit } = await import("./audit/audit_pod.ts");
     const recorded = await withAudit(here, parts.manifest, store, host, world);
     const planned: Pod = {
       ...recorded,
@@ -88,8 +88,7 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
     if (isFilled) await fillPod(store, pod, { ...parts, entries: planned.entries });
     const plan = podPlan(
       isFilled ? { ...planned, stage: "prepare", entries: [] } : planned,
-      await managerSteps(planned),
-      RECORDER,
+      await planParts(planned),
     );
     const executable = host.debug === undefined ? program(plan) : await programWithSymbols(plan);
     if (warnings.length === 0) { // they are to be said each time

@@ -14,7 +14,7 @@ import { describePod } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
 import { podCgroups } from "./pod_cgroups.ts";
 import { raiseFileLimit, withFileLimit } from "./host/open_files.ts";
-import { managerSteps } from "./manager/manager_steps.ts";
+import { planParts } from "./plan_parts.ts";
 import { passToApps, takePassed } from "./manager/pass_descriptors.ts";
 import { checkRunOptions, type RunOptions } from "./request.ts";
 import { checkLimits, setUpPod, takeDownPod } from "./set_up_pod.ts";
@@ -54,9 +54,9 @@ export async function runPreparedPod(
       const { registeredAgain } = await import("./register_pod.ts");
       pod = await registeredAgain(setUp, claimed.path, manifest);
     }
-    const { RECORDER, withAudit } = await import("./audit/audit_pod.ts");
+    const { withAudit } = await import("./audit/audit_pod.ts");
     pod = await withAudit(pod, manifest, new Store(host.dataDir), host, world);
-    const plan = podPlan(pod, await managerSteps(pod), RECORDER);
+    const plan = podPlan(pod, await planParts(pod));
     const executable = host.debug === undefined ? program(plan) : await programWithSymbols(plan);
     becomeSupervisor(executable, pod, claimed);
   } catch (error) {

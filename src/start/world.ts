@@ -24,6 +24,8 @@ import {
   TYPE_MASK,
 } from "../../stage1/launcher/condition.ts";
 import { STATX } from "../linux/statx.ts";
+import { callerStreams, KIND_BITS, SAME_FILE, STREAM_KINDS } from "../linux/caller_streams.ts";
+import type { CallerStreams } from "../../stage1/pod.ts";
 
 /** Bytes of two `struct __user_cap_data_struct` (include/uapi/linux/capability.h). */
 const CAPABILITY_DATA = 24;
@@ -211,6 +213,15 @@ export class World {
     const is = [Deno.stdin, Deno.stdout, Deno.stderr][fd]?.isTerminal() ?? false;
     this.#conditions.push({ kind: "terminal", fd, is });
     return is;
+  }
+
+  /** What the standard streams are. It has no condition: it is in the key (start_key.ts). */
+  callerStreams(): CallerStreams | undefined {
+    const kinds = callerStreams();
+    if (kinds === 0) return undefined;
+    const kind = (fd: number) => STREAM_KINDS[kinds >> (KIND_BITS * fd) & 3] ?? "other";
+    const shared = (kinds & SAME_FILE) !== 0;
+    return { stdin: kind(0), stdout: kind(1), stderr: kind(2), shared };
   }
 
   #statx(path: string, flags: number, status: Uint8Array): boolean {

@@ -70,6 +70,7 @@ export const SYSCALLS = {
   mknodat: call(259, 33, "fd", "pointer", "mode", "device"),
   mmap: call(9, 222, "size", "size", "PROT_", "MAP_", "fd", "size"),
   mount: call(165, 40, "pointer", "pointer", "pointer", "MS_", "pointer"),
+  lseek: call(8, 62, "fd", "number", "SEEK_"),
   mount_setattr: call(442, 442, "fd", "pointer", "AT_", "pointer", "size"),
   move_mount: call(429, 429, "fd", "pointer", "fd", "pointer", "MOVE_MOUNT_"),
   munmap: call(11, 215, "size", "size"),

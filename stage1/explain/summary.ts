@@ -126,8 +126,17 @@ function output(pod: Pod, app: PodApp): readonly (readonly [string, string])[] {
     const prefix = mode === "inherit" && name !== "stdin" && pod.prefixed.includes(name)
       ? ", with the app's name in front of each line"
       : "";
-    return [name, `${terminal}${STREAMS[mode]}${prefix}`];
+    const file = mode === "inherit" && !pod.interactive ? callers(pod, name) : "";
+    return [name, `${terminal}${STREAMS[mode]}${file}${prefix}`];
   });
+}
+
+/** What becomes of a stream of the caller's. */
+function callers({ caller }: Pod, name: "stdin" | "stdout" | "stderr"): string {
+  const kind = caller?.[name] ?? "other";
+  if (kind === "null") return " /dev/null: the pod's own";
+  if (kind !== "file") return "";
+  return name === "stdin" ? " file, read-only" : " file, through a pipe";
 }
 
 function capabilities(app: PodApp): string {

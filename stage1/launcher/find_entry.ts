@@ -10,6 +10,7 @@ import * as k from "../../src/linux/constants.ts";
 import { FNV_OFFSET_BASIS } from "../engine/fnv1a.ts";
 import { addressOf, instructionAt, type Section, slot, space, struct } from "../engine/plan.ts";
 import type { Start } from "./load_interpreter.ts";
+import { lookAtStreams } from "./streams.ts";
 import {
   ENTRY_ADDRESS,
   ENTRY_MODE,
@@ -19,6 +20,7 @@ import {
   MOST_ENTRY_BYTES,
   STARTS_DIRECTORY,
   STARTS_MODE,
+  STREAMS_BYTES,
 } from "./start_entry.ts";
 
 /** `PATH_MAX` (include/uapi/linux/limits.h). */
@@ -178,6 +180,7 @@ export function findEntry(s: Section, start: Start, build: string): void {
   const wordsSize = slot("bytes of words");
   const directorySize = slot("bytes of the working directory");
   const workingDirectory = space("working directory", PATH_MAX);
+  const streams = space("kinds of the streams", STREAMS_BYTES);
   const hash = slot("hash");
   const name = space("name of the entry", 24);
   const status = space("statx", STATX.bytes);
@@ -199,7 +202,11 @@ export function findEntry(s: Section, start: Start, build: string): void {
   checkWords(s, argv);
   findVariables(s, start);
   checkOpenFiles(s);
-  s.heading("the key: this build, the working directory, the words, a service manager's variables");
+  lookAtStreams(s, streams);
+
+  s.heading(
+    "the key: this build, the streams, the working directory, the words, a service manager's variables",
+  );
   s.attempt("get the working directory", "getcwd", [workingDirectory, PATH_MAX], {
     store: directorySize,
     branch: { when: "error", to: "full way" },
@@ -219,6 +226,7 @@ export function findEntry(s: Section, start: Start, build: string): void {
   s.compute("sub", [wordsSize, words], { store: wordsSize });
   const buildSize = build.length + 1;
   s.compute("hash", [build, buildSize, FNV_OFFSET_BASIS], { store: hash });
+  s.compute("hash", [streams, STREAMS_BYTES, hash], { store: hash });
   s.compute("hash", [workingDirectory, directorySize, hash], { store: hash });
   s.compute("hash", [words, wordsSize, hash], { store: hash });
   for (const { at, size } of VARIABLES) s.compute("hash", [at, size, hash], { store: hash });
@@ -248,7 +256,7 @@ export function findEntry(s: Section, start: Start, build: string): void {
   s.set(size, 0);
   s.goto("full way");
   s.label("entry is not too large");
-  s.compute("sub", [size, HEADER.bytes + buildSize], { store: word });
+  s.compute("sub", [size, HEADER.bytes + buildSize + STREAMS_BYTES], { store: word });
   s.compute("let", [word], { branch: { when: "less", operand: 0, to: "full way" } });
   s.attempt("map the entry", "mmap", [
     ENTRY_ADDRESS,
@@ -279,10 +287,15 @@ export function findEntry(s: Section, start: Start, build: string): void {
   s.compute("sub", [word, directorySize], { store: word });
   s.compute("sub", [word, wordsSize], { store: word });
   for (const { size } of VARIABLES) s.compute("sub", [word, size], { store: word });
-  s.compute("let", [word], { branch: { when: "different", operand: buildSize, to: "full way" } });
+  s.compute("let", [word], {
+    branch: { when: "different", operand: buildSize + STREAMS_BYTES, to: "full way" },
+  });
   s.compute("same", [ENTRY_ADDRESS + HEADER.bytes, build, buildSize], { store: word });
   s.when(word, 0, "full way");
   s.set(at, ENTRY_ADDRESS + HEADER.bytes + buildSize);
+  s.compute("same", [at, streams, STREAMS_BYTES], { store: word });
+  s.when(word, 0, "full way");
+  s.compute("add", [at, STREAMS_BYTES], { store: at });
   s.compute("same", [at, workingDirectory, directorySize], { store: word });
   s.when(word, 0, "full way");
   s.compute("add", [at, directorySize], { store: at });

@@ -67,10 +67,15 @@ export const MANAGER_VARIABLES = [
   "WATCHDOG_USEC",
 ] as const;
 
+/** Bytes of the number that says what the streams are. */
+export const STREAMS_BYTES = 8;
+
 /** What a key consists of. */
 export interface StartKey {
   /** The digest of rkt's own program. */
   readonly build: string;
+  /** What the standard streams are (src/linux/caller_streams.ts): apps get them in another way then. */
+  readonly streams: number;
   readonly workingDirectory: Uint8Array;
   /** The words behind the program's name, each with its NUL. */
   readonly words: Uint8Array;
@@ -78,11 +83,12 @@ export interface StartKey {
   readonly variables: readonly string[];
 }
 
-/** The bytes of a key: each part ends with a NUL. */
+/** The bytes of a key: each part ends with a NUL, but the number behind the build, which has {@linkcode STREAMS_BYTES}. */
 export function keyBytes(
-  { build, workingDirectory, words, variables }: StartKey,
+  { build, streams, workingDirectory, words, variables }: StartKey,
 ): Uint8Array<ArrayBuffer> {
-  const start = new TextEncoder().encode(`${build}\0`);
+  const number = String.fromCharCode(streams).padEnd(STREAMS_BYTES, "\0");
+  const start = new TextEncoder().encode(`${build}\0${number}`);
   const end = new TextEncoder().encode(variables.map((each) => `${each}\0`).join(""));
   const endAt = start.length + workingDirectory.length + 1 + words.length;
   const bytes = new Uint8Array(endAt + end.length);

@@ -5,24 +5,41 @@ import type { Pod } from "../pod.ts";
 import { logger, runLogger } from "./logger.ts";
 import { linePrefixer, runLinePrefixer } from "./line_prefixer.ts";
 import { awaitReader, readerEnded, startReader, type StreamReader } from "./stream_reader.ts";
-import { openStreams, receiveStreams } from "./streams.ts";
+import { openStreams, receiveStreams, type Streaming } from "./streams.ts";
+
+/** Where the caller's streams are files or devices: what is in file_writer.ts and protect_streams.ts. */
+export interface CallerStreamSteps {
+  fileWriter(pod: Streaming): StreamReader | undefined;
+  runFileWriter(sections: Sections, files: StreamReader): void;
+  protectStreams(steps: Section, pod: Streaming, ownNull: boolean): void;
+}
+
+/** Whether a pod's plan needs {@linkcode CallerStreamSteps}. */
+export function needsStreamSteps({ caller }: Pick<Pod, "caller">): boolean {
+  return caller !== undefined &&
+    [caller.stdin, caller.stdout, caller.stderr].some((kind) =>
+      kind === "file" || kind === "device"
+    );
+}
 
 /** The processes that handle a pod's output, as the supervisor sees them. */
 export interface Output {
   readonly logger?: StreamReader | undefined;
   readonly linePrefixer?: StreamReader | undefined;
+  readonly fileWriter?: StreamReader | undefined;
   /** The socket through which init hands over the apps' terminals. */
   readonly fdSocket?: FdSocket | undefined;
 }
 
-const readers = ({ logger, linePrefixer }: Output): readonly StreamReader[] =>
-  [logger, linePrefixer].filter((each) => each !== undefined);
+const readers = ({ logger, linePrefixer, fileWriter }: Output): readonly StreamReader[] =>
+  [logger, linePrefixer, fileWriter].filter((each) => each !== undefined);
 
 /** Steps of the supervisor before it forks init. */
-export function openOutput(setup: Section, pod: Pod): Output {
+export function openOutput(setup: Section, pod: Pod, steps?: CallerStreamSteps): Output {
   return {
     logger: logger(pod),
     linePrefixer: linePrefixer(pod),
+    fileWriter: steps?.fileWriter(pod),
     fdSocket: openStreams(setup, pod),
   };
 }
@@ -52,7 +69,8 @@ export function awaitOutput(steps: Section, output: Output): void {
 }
 
 /** Adds the processes themselves. */
-export function runOutput(sections: Sections, output: Output): void {
+export function runOutput(sections: Sections, output: Output, steps?: CallerStreamSteps): void {
   if (output.logger !== undefined) runLogger(sections, output.logger);
   if (output.linePrefixer !== undefined) runLinePrefixer(sections, output.linePrefixer);
+  if (output.fileWriter !== undefined) steps?.runFileWriter(sections, output.fileWriter);
 }

@@ -19,7 +19,7 @@ Deno.test("channels() numbers what is led somewhere, the caller's terminal last"
     app("c", {}),
   ];
   const shown = (prefixed: Pod["prefixed"]) =>
-    channels(apps, prefixed).map((
+    channels(apps, { prefixed }).map((
       { kind, app, stream, number },
     ) => [kind, app.name, stream, number]);
   const own = [

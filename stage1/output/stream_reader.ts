@@ -19,7 +19,7 @@ import {
   type Struct,
   zeroSlot,
 } from "../engine/plan.ts";
-import { type Channel, MOST_CHANNELS, SUPERVISOR_SIDE } from "./streams.ts";
+import { type Channel, SUPERVISOR_SIDE } from "./streams.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
 
 /** The most bytes of one read(2). A terminal never returns more. */
@@ -151,7 +151,7 @@ export function runReader(
   steps.attempt("leave the caller's session", "setsid", []);
   steps.compute("add", [init, k.POLLIN * 2 ** 32], { store: value });
   steps.compute("put", [addressOf(polls), value]);
-  closeOthers(steps, init, standardStreams);
+  closeOthers(steps, init, standardStreams, channels);
   for (const { address, size } of [MEMORY.beforeOutput, MEMORY.afterOutput]) {
     steps.attempt("give back memory of the others", "munmap", [address, size]);
   }
@@ -267,8 +267,13 @@ function waitForOutput(
   waiting.goto(`${name} sees`);
 }
 
-/** Closes all descriptors but the channels and the pidfd; the pod's lock is among them. */
-function closeOthers(steps: Section, pidfd: Slot, standardStreams: boolean): void {
+/** Closes all descriptors but its channels and the pidfd; the pod's lock is among them. */
+function closeOthers(
+  steps: Section,
+  pidfd: Slot,
+  standardStreams: boolean,
+  channels: readonly Channel[],
+): void {
   const before = slot("before");
   const after = slot("after");
   const what = "close what is not needed";
@@ -278,5 +283,11 @@ function closeOthers(steps: Section, pidfd: Slot, standardStreams: boolean): voi
   if (standardStreams) steps.attempt(what, "close", [0]);
   steps.attempt(what, "close_range", [first, before, 0]);
   steps.attempt(what, "close_range", [after, SUPERVISOR_SIDE - 1, 0]);
-  steps.attempt(what, "close_range", [SUPERVISOR_SIDE + MOST_CHANNELS, 0xffffffff, 0]);
+  // Channels of other readers lie between its own.
+  let free = SUPERVISOR_SIDE;
+  for (const number of channels.map((channel) => SUPERVISOR_SIDE + channel.number)) {
+    if (number > free) steps.attempt(what, "close_range", [free, number - 1, 0]);
+    free = number + 1;
+  }
+  steps.attempt(what, "close_range", [free, 0xffffffff, 0]);
 }

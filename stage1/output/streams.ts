@@ -6,6 +6,7 @@
  *     app's stdin  ←─pipe─── supervisor              stream: `rkt attach` takes the end from the supervisor
  *     app's tty    ←─pty───→ supervisor, rkt-log     tty: the same, and what the app writes is read by rkt-log
  *     app's stdout ─socket─→ journald                journal
+ *     app's stdout ──pipe──→ rkt-files               inherit, where the caller's is a file (file_writer.ts)
  *
  * An app may be started many times, so init keeps its ends as long as the pod lives. All ends have fixed numbers: the
  * n-th channel of a pod is descriptor {@linkcode SUPERVISOR_SIDE} + n of the supervisor and {@linkcode APP_SIDE} + n of
@@ -16,7 +17,7 @@ import { type FdSocket, openFdSocket, receiveDescriptor, splitPair } from "../st
 import { ERROR_FD } from "../engine/abort.ts";
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, type Section, type Slot, slot, space } from "../engine/plan.ts";
-import { type Pod, type PodApp, startsLater, type Streams } from "../pod.ts";
+import { type CallerStreams, type Pod, type PodApp, startsLater, type Streams } from "../pod.ts";
 import { handMaster, makePty, openSlave, type Terminal } from "./terminal.ts";
 
 /** The stream number of an app's terminal, which is all three streams. */
@@ -24,8 +25,11 @@ export const TTY = 3;
 
 /** A stream with a channel of its own. */
 export interface Channel<App = PodApp> {
-  /** `prefixed`: to the caller's terminal, with the app's name in front of each line. */
-  readonly kind: "log" | "input" | "tty" | "journal" | "prefixed";
+  /**
+   * `prefixed`: to the caller's terminal, with the app's name in front of each line. `file`: to the caller's file; that of
+   * stream 1 is for stream 2 as well where both are the same file.
+   */
+  readonly kind: "log" | "input" | "tty" | "journal" | "prefixed" | "file";
   readonly app: App;
   /** 0 to 2 for standard input, output and error, or {@linkcode TTY}. */
   readonly stream: 0 | 1 | 2 | typeof TTY;
@@ -46,12 +50,12 @@ type App = { readonly streams: Streams };
 /**
  * The channels of a pod, in the order of their numbers.
  *
- * @param prefixed the caller's streams that are terminals and shared by several apps; they come last, so that the
- * other channels have the same numbers without them
+ * @param caller the caller's streams that are terminals and shared by several apps, and those that are files; they come
+ * last, so that the other channels have the same numbers without them
  */
 export function channels<A extends App>(
   apps: readonly A[],
-  prefixed: Pod["prefixed"],
+  { prefixed, caller }: Pick<Pod, "prefixed" | "caller">,
 ): readonly Channel<A>[] {
   const found: Omit<Channel<A>, "number">[] = [];
   for (const app of apps) {
@@ -67,22 +71,34 @@ export function channels<A extends App>(
   for (const app of apps) {
     for (const stream of [1, 2] as const) {
       const name = STREAMS[stream];
-      if (app.streams[name] === "inherit" && prefixed.includes(name)) {
-        found.push({ kind: "prefixed", app, stream });
+      if (app.streams[name] !== "inherit") continue;
+      if (prefixed.includes(name)) found.push({ kind: "prefixed", app, stream });
+      else if (caller?.[name] === "file" && !(stream === 2 && sharesFile(app, caller))) {
+        found.push({ kind: "file", app, stream });
       }
     }
   }
   return found.map((channel, number) => ({ ...channel, number }));
 }
 
-/** Whether any output of an app is kept in the pod. */
-export function isLogged(streams: Streams): boolean {
-  return channels([{ streams }], []).some(({ kind }) => kind === "log" || kind === "tty");
+/** Whether an app's error output goes through the pipe of its output. */
+function sharesFile({ streams }: App, caller: CallerStreams | undefined): boolean {
+  return caller?.shared === true && streams.stdout === "inherit" && streams.stderr === "inherit";
 }
 
+/** Whether any output of an app is kept in the pod. */
+export function isLogged(streams: Streams): boolean {
+  return channels([{ streams }], { prefixed: [] }).some(({ kind }) =>
+    kind === "log" || kind === "tty"
+  );
+}
+
+/** The part of a pod that decides its channels. */
+export type Streaming = Pick<Pod, "apps" | "prefixed" | "caller">;
+
 /** The channels of a pod. */
-export function podChannels({ apps, prefixed }: Pod): readonly Channel[] {
-  return channels(apps, prefixed);
+export function podChannels(pod: Streaming): readonly Channel[] {
+  return channels(pod.apps, pod);
 }
 
 /** The sockets by which init hands terminals to the supervisor. */
@@ -94,7 +110,10 @@ export interface Terminals {
 }
 
 /** Steps of the supervisor before it forks init: opens all channels but the terminals, which only init can open. */
-export function openStreams(setup: Section, pod: Pod): FdSocket | undefined {
+export function openStreams(
+  setup: Section,
+  pod: Streaming & Pick<Pod, "uuid">,
+): FdSocket | undefined {
   const all = podChannels(pod);
   if (all.length === 0) return undefined;
   setup.heading("supervisor: the apps' streams");
@@ -132,7 +151,7 @@ function giveToApp(setup: Section, what: string, { app, number }: Channel): void
   setup.must(what, "fchownat", [APP_SIDE + number, "", app.uid, app.gid, k.AT_EMPTY_PATH]);
 }
 
-function openJournal(setup: Section, pod: Pod, channel: Channel): void {
+function openJournal(setup: Section, pod: Pick<Pod, "uuid">, channel: Channel): void {
   const what = `connect ${nameOf(channel)} to the journal`;
   const socket = connectJournal(setup, what, `rkt-${pod.uuid}/${channel.app.name}`);
   move(setup, what, socket, APP_SIDE + channel.number);
@@ -144,7 +163,7 @@ function move(steps: Section, what: string, from: Slot, to: number): void {
 }
 
 /** Steps of init: closes the supervisor's ends. */
-export function leaveStreams(setup: Section, pod: Pod): void {
+export function leaveStreams(setup: Section, pod: Streaming): void {
   if (podChannels(pod).length === 0) return;
   setup.must("close the supervisor's ends of the streams", "close_range", [
     SUPERVISOR_SIDE,
@@ -188,7 +207,7 @@ function keepSlave(steps: Section, at: string, pts: Slot, number: number): void 
 /** Steps of the supervisor after it has forked init: closes the apps' ends, and receives the masters of the terminals. */
 export function receiveStreams(
   setup: Section,
-  pod: Pod,
+  pod: Streaming,
   fdSocket: FdSocket | undefined,
   failed: string,
 ): void {
@@ -220,7 +239,13 @@ export function receiveStreams(
 export function takeStreams(steps: Section, pod: Pod, app: PodApp, first: number): number {
   const at = `in app "${app.name}"`;
   const own = podChannels(pod).filter((channel) => channel.app.name === app.name);
-  const keepsCaller = app.streams.stderr !== "inherit" || own.some(({ stream }) => stream === 2);
+  const channelOf = (stream: number) =>
+    own.find((each) => each.stream === (stream === 2 && sharesFile(app, pod.caller) ? 1 : stream));
+  const isNull = (name: keyof Streams) =>
+    app.streams[name] === "null" ||
+    (app.streams[name] === "inherit" && pod.caller?.[name] === "null");
+  const keepsCaller = app.streams.stderr !== "inherit" || channelOf(2) !== undefined ||
+    isNull("stderr");
   if (keepsCaller) {
     // From here on, failures are reported to whoever has started the pod.
     steps.must(`keep the caller's standard error ${at}`, "dup3", [2, first, k.O_CLOEXEC]);
@@ -229,9 +254,9 @@ export function takeStreams(steps: Section, pod: Pod, app: PodApp, first: number
   const tty = own.some(({ kind }) => kind === "tty") ? openSlave(steps, at) : undefined;
   for (const [stream, name] of STREAMS.entries()) {
     const mode = app.streams[name];
-    const channel = own.find((each) => each.stream === stream);
+    const channel = channelOf(stream);
     const what = `make ${name} what --${name}=${mode} says ${at}`;
-    if (mode === "null") openNull(steps, what, stream);
+    if (isNull(name)) openNull(steps, what, stream);
     else if (mode === "tty" && tty !== undefined) steps.must(what, "dup3", [tty, stream, 0]);
     else if (channel !== undefined) {
       steps.must(what, "dup3", [APP_SIDE + channel.number, stream, 0]);

@@ -15,14 +15,32 @@ import * as k from "../../src/linux/constants.ts";
 import { EXIT_FAILURE } from "../engine/abort.ts";
 import {
   addressOf,
+  emptySections,
   type Plan,
-  Section,
+  planOf,
+  type Section,
   type Slot,
   slot,
   vector,
   zeroSlot,
 } from "../engine/plan.ts";
-import type { PodApp } from "../pod.ts";
+import { fileWriter, runFileWriter } from "../output/file_writer.ts";
+import { protectStreams } from "../output/protect_streams.ts";
+import {
+  awaitReader,
+  readerEnded,
+  startReader,
+  type StreamReader,
+} from "../output/stream_reader.ts";
+import {
+  APP_SIDE,
+  leaveStreams,
+  openStreams,
+  podChannels,
+  receiveStreams,
+  type Streaming,
+} from "../output/streams.ts";
+import type { CallerStreams, Pod, PodApp } from "../pod.ts";
 import { filterSystemCalls } from "../seccomp/install_filter.ts";
 import { relayEnded } from "./supervisor.ts";
 import {
@@ -48,6 +66,8 @@ export interface Entering {
   readonly rootless?: boolean | undefined;
   /** Files of its cgroups to write to, where these are others than ours. */
   readonly cgroups: readonly number[];
+  /** What the caller's streams are; absent where the program may have them as they are, or gets a terminal. */
+  readonly caller?: CallerStreams | undefined;
   /** Whether the program gets a terminal of its own, relayed to the caller's. */
   readonly terminal: boolean;
   /** Programs to try one after the other. */
@@ -60,15 +80,19 @@ const GONE = "the app has ended";
 
 /** The plan of `rkt enter`. */
 export function enterPlan(entering: Entering): Plan {
-  const setup = new Section();
-  const resident = new Section();
-  const waiting = new Section();
+  const sections = emptySections();
+  const { setup, resident, waiting } = sections;
+  const streams = streamsOf(entering);
+  const writer = fileWriter(streams);
   const pid = slot("self");
   const alive = slot("rkt enter");
   const child = entering.rootless === true ? zeroSlot("program") : slot("program");
   const ended = slot("end of the program");
   findTitle(setup);
   prepareParent(setup);
+  // Whose /dev/null the app's is by now nobody knows.
+  protectStreams(setup, streams, false);
+  openStreams(setup, streams);
   setup.attempt("get the own PID", "getpid", [], { store: pid });
   setup.must("refer to this process", "pidfd_open", [pid, 0], { store: alive });
   const terminal = entering.terminal ? openTerminal(setup) : undefined;
@@ -79,15 +103,44 @@ export function enterPlan(entering: Entering): Plan {
     setup.keep(ended, "the relay of the output watches it");
     startRelay(setup, terminal);
   } else {
+    receiveStreams(setup, streams, undefined, "no output");
+    if (writer !== undefined) {
+      setup.must("refer to the program's process", "pidfd_open", [child, 0], { store: ended });
+      setup.keep(ended, "a process of the output that is made again watches it");
+      startReader(setup, writer, ended);
+    }
     setup.attempt("close the reference to this process", "close", [alive]);
     setup.attempt("let go of the input", "close", [0]);
     setup.attempt("let go of the output", "close", [1]);
     setup.goto("supervise");
   }
-  startProgram(setup, entering, terminal);
-  wait(resident, waiting, child, terminal);
+  startProgram(setup, entering, streams, terminal);
+  wait(resident, waiting, child, writer, terminal);
   if (terminal !== undefined) relay(resident, terminal, { pid, alive }, ended);
-  return { setup: setup.items, resident: resident.items, waiting: waiting.items };
+  if (writer === undefined) {
+    return { setup: setup.items, resident: resident.items, waiting: waiting.items };
+  }
+  runFileWriter(sections, writer);
+  return planOf(sections);
+}
+
+/** The program's streams, as those of a pod's only app: all are the caller's. */
+function streamsOf({ app, caller }: Entering): Streaming & Pick<Pod, "uuid"> {
+  const streams = { stdin: "inherit", stdout: "inherit", stderr: "inherit" } as const;
+  return { uuid: "", apps: [{ ...app, streams }], prefixed: [], caller };
+}
+
+/** Steps of the program's process: pipes in place of the caller's files. */
+function takeFiles(steps: Section, streams: Streaming, at: string): void {
+  const channels = podChannels(streams);
+  if (channels.length === 0) return;
+  leaveStreams(steps, streams);
+  for (const { stream, number } of channels) {
+    const both = stream === 1 && streams.caller?.shared === true;
+    for (const fd of both ? [1, 2] : [stream]) {
+      steps.must(`write into a pipe ${at}`, "dup3", [APP_SIDE + number, fd, 0]);
+    }
+  }
 }
 
 function prepareParent(steps: Section): void {
@@ -149,13 +202,19 @@ function makeChildBySibling(steps: Section, entering: Entering, child: Slot): vo
 }
 
 /** The child: into the app, then whatever takes away from what it may do, then `execve`. */
-function startProgram(steps: Section, entering: Entering, terminal?: Terminal): void {
+function startProgram(
+  steps: Section,
+  entering: Entering,
+  streams: Streaming,
+  terminal?: Terminal,
+): void {
   const { app } = entering;
   const at = `in app "${app.name}"`;
   const hint = GONE;
   steps.heading(`enter: the program in app "${app.name}"`);
   steps.label("program");
   steps.must(`start a session ${at}`, "setsid", []);
+  takeFiles(steps, streams, at);
   // By the host's files, where the app has no say.
   for (const cgroup of entering.cgroups) {
     steps.must(`join the cgroup of app "${app.name}"`, "write", [cgroup, "0", 1], { hint });
@@ -199,7 +258,13 @@ function dieWithParent(steps: Section, at: string): void {
   steps.label("lifecycles");
 }
 
-function wait(steps: Section, waiting: Section, program: Slot, terminal?: Terminal): void {
+function wait(
+  steps: Section,
+  waiting: Section,
+  program: Slot,
+  writer: StreamReader | undefined,
+  terminal?: Terminal,
+): void {
   const signal = slot("signal");
   const child = slot("child");
   const status = slot("status");
@@ -224,12 +289,14 @@ function wait(steps: Section, waiting: Section, program: Slot, terminal?: Termin
     branch: { when: "less", operand: 1, to: "wait" },
   });
   if (terminal !== undefined) relayEnded(steps, child, terminal);
+  if (writer !== undefined) readerEnded(steps, writer, child, "reap");
   steps.compute("sub", [child, program], {
     store: other,
     branch: { when: "different", operand: 0, to: "reap" },
   });
   exitCode(steps, status, code, "end");
   steps.label("end");
+  if (writer !== undefined) awaitReader(steps, writer);
   if (terminal !== undefined) closeTerminal(steps, terminal);
   steps.attempt("end as the program ended", "exit_group", [code]);
 }

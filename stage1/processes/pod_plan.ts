@@ -1,6 +1,6 @@
 /** The plan of a pod: pure, from what is known of the pod to the steps of its three kinds of processes. */
 import { init } from "./init.ts";
-import { runOutput } from "../output/output.ts";
+import { type CallerStreamSteps, needsStreamSteps, runOutput } from "../output/output.ts";
 import * as k from "../../src/linux/constants.ts";
 import { emptySections, type Plan, planOf } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
@@ -19,20 +19,28 @@ export function namespaces(pod: Pod): number {
 export const isManaged = ({ notifySocket, passed }: Pod): boolean =>
   notifySocket !== undefined || passed !== undefined;
 
-/**
- * The plan that makes this process the supervisor of the pod.
- *
- * @param manager what it needs where {@linkcode isManaged} says so
- * @param recorder makes the steps that record its start and end; needed where the pod is to be recorded
- */
-export function podPlan(pod: Pod, manager?: ManagerSteps, recorder?: Recorder): Plan {
+/** What only some plans need, from modules that are loaded for them. */
+export interface PlanParts {
+  /** Where {@linkcode isManaged} says so. */
+  readonly manager?: ManagerSteps | undefined;
+  /** Where {@linkcode needsStreamSteps} says so. */
+  readonly streams?: CallerStreamSteps | undefined;
+  /** Makes the steps that record the pod's start and end; needed where it is to be recorded. */
+  readonly recorder?: Recorder | undefined;
+}
+
+/** The plan that makes this process the supervisor of the pod. */
+export function podPlan(pod: Pod, { manager, streams, recorder }: PlanParts = {}): Plan {
   if (pod.audit !== undefined && recorder === undefined) throw new Error("no recorder");
   if (isManaged(pod) && manager === undefined) {
     throw new Error("the pod of a service manager needs its steps");
   }
+  if (needsStreamSteps(pod) && streams === undefined) {
+    throw new Error("apps would get the caller's streams as they are");
+  }
   const sections = emptySections();
-  const supervisor = supervise(sections, pod, namespaces(pod), manager, recorder);
+  const supervisor = supervise(sections, pod, namespaces(pod), { manager, streams, recorder });
   init(sections, pod, supervisor, namespaces(pod), manager);
-  runOutput(sections, supervisor.output);
+  runOutput(sections, supervisor.output, streams);
   return planOf(sections);
 }

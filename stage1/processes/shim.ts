@@ -17,6 +17,8 @@ import { startApp } from "../app/app.ts";
 import { addCgroups, type Cgroups, leavePodCgroups } from "../cgroup/cgroup.ts";
 import { initLoop } from "./init_loop.ts";
 import type { Role } from "./init_state.ts";
+import { fileWriter, runFileWriter } from "../output/file_writer.ts";
+import { protectStreams } from "../output/protect_streams.ts";
 import { logger, runLogger } from "../output/logger.ts";
 import { APPS_LOCK, STOP_APP, STOPPING } from "./sandbox.ts";
 import { ERROR_FD, EXIT_FAILURE, FAILED_WITH } from "../engine/abort.ts";
@@ -67,11 +69,12 @@ const JOINED = k.CLONE_NEWPID | k.CLONE_NEWUTS | k.CLONE_NEWIPC | k.CLONE_NEWNET
  */
 export function addedAppPlan(pod: Pod, app: PodApp): Plan {
   const sections = emptySections();
-  const log = logger(pod);
-  const cgroups = join(sections.setup, pod, app, log);
+  const readers = { log: logger(pod), files: fileWriter(pod) };
+  const cgroups = join(sections.setup, pod, app, readers);
   shim(sections, pod, app, cgroups);
   // Its parent ends when the app is on its way.
-  if (log !== undefined) runLogger(sections, log, true);
+  if (readers.log !== undefined) runLogger(sections, readers.log, true);
+  if (readers.files !== undefined) runFileWriter(sections, readers.files, true);
   return planOf(sections);
 }
 
@@ -79,7 +82,7 @@ function join(
   steps: Section,
   pod: Pod,
   app: PodApp,
-  log: StreamReader | undefined,
+  readers: Readers,
 ): Cgroups | undefined {
   const entrant = slot("entrant");
   const status = slot("status");
@@ -98,7 +101,8 @@ function join(
   limitOpenFiles(steps);
   steps.attempt("leave the modes of files as they are given", "umask", [0]);
   steps.must("enter the pod's directory", "chdir", [`${pod.dataDirectory}/pods/run/${pod.uuid}`]);
-  startLogger(steps, pod, log);
+  protectStreams(steps, pod, true);
+  startReaders(steps, pod, readers);
   const cgroups = addCgroups(steps, pod, app);
   steps.heading("app start: into the pod");
   // The app's files are the host's still, so this is not for the mount namespace.
@@ -112,19 +116,25 @@ function join(
   return cgroups;
 }
 
-/** Where the app's output goes, if not to the caller: its logger ends with the shim, and not with the pod's init. */
-function startLogger(steps: Section, pod: Pod, log: StreamReader | undefined): void {
+/** The processes of the app's output. */
+interface Readers {
+  readonly log: StreamReader | undefined;
+  readonly files: StreamReader | undefined;
+}
+
+/** Where the app's output goes, if not to the caller: its readers end with the shim, and not with the pod's init. */
+function startReaders(steps: Section, pod: Pod, { log, files }: Readers): void {
   openStreams(steps, pod);
-  if (log === undefined) return;
-  const alive = slot("logger's end");
+  if (log === undefined && files === undefined) return;
+  const alive = slot("readers' end");
   socketPair(
     steps,
     "make a socket whose end shows that of the shim",
     alive,
     slot("shim's end"),
   );
-  startReader(steps, log, alive);
-  steps.must("leave the logger its end", "close", [alive]);
+  for (const each of [log, files]) if (each !== undefined) startReader(steps, each, alive);
+  steps.must("leave the readers their end", "close", [alive]);
 }
 
 function socketPair(steps: Section, what: string, one: Slot, other: Slot): void {

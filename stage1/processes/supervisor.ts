@@ -20,6 +20,7 @@ import {
 } from "../engine/plan.ts";
 import {
   awaitOutput,
+  type CallerStreamSteps,
   openOutput,
   type Output,
   outputEnded,
@@ -59,6 +60,13 @@ export interface Supervisor {
   readonly notify?: Notify | undefined;
 }
 
+/** What only some supervisors need. */
+interface SupervisorParts {
+  readonly manager?: ManagerSteps | undefined;
+  readonly streams?: CallerStreamSteps | undefined;
+  readonly recorder?: Recorder | undefined;
+}
+
 /**
  * The supervisor's part of the plan until init is made, and its loop.
  *
@@ -69,8 +77,7 @@ export function supervise(
   { setup, resident, waiting }: Sections,
   pod: Pod,
   namespaces: number,
-  manager?: ManagerSteps,
-  recorder?: Recorder,
+  { manager, streams, recorder }: SupervisorParts = {},
 ): Supervisor {
   const pid = slot("self");
   const alive = slot("supervisor");
@@ -81,13 +88,14 @@ export function supervise(
   setup.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-supervisor"]);
   undoInheritance(setup, waitedFor);
   if (pod.audit !== undefined) recorder?.recordStart(setup, pod.audit);
+  streams?.protectStreams(setup, pod, true);
   makePodDirectory(setup, pod);
   const cgroups = makeCgroups(setup, pod);
   setup.heading("supervisor: the pod");
   setup.attempt("get the own PID", "getpid", [], { store: pid });
   setup.must("refer to the supervisor", "pidfd_open", [pid, 0], { store: alive });
   const terminal = pod.interactive ? openTerminal(setup) : undefined;
-  const output = openOutput(setup, pod);
+  const output = openOutput(setup, pod, streams);
   const notify = pod.notifySocket === undefined
     ? undefined
     : manager?.openNotify(setup, pod.notifySocket, pid);

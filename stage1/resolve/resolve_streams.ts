@@ -115,7 +115,7 @@ export function checkStreams(
         "--stdout=log and --stderr=log keep output in the pod",
     );
   }
-  if (channels(apps, ["stdout", "stderr"]).length > MOST_CHANNELS) {
+  if (channels(apps, { prefixed: ["stdout", "stderr"] }).length > MOST_CHANNELS) {
     throw new Failure(
       `${apps.length} apps have more than ${MOST_CHANNELS} streams of their own; ` +
         "--stdin, --stdout and --stderr can be null for some",

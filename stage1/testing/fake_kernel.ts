@@ -14,8 +14,7 @@ import {
 import type { Plan } from "../engine/plan.ts";
 import type { SyscallName } from "../engine/syscalls.ts";
 import type { Pod, PodApp } from "../pod.ts";
-import { RECORDER } from "../processes/audit.ts";
-import { MANAGER } from "../manager/manager.ts";
+import { PLAN_PARTS } from "./plan_parts.ts";
 import { podPlan } from "../processes/pod_plan.ts";
 
 /** The PID that clone(2) gives to init, in the supervisor's eyes. */
@@ -117,7 +116,7 @@ export function testPod(apps: readonly PodApp[], changes: Partial<Pod> = {}): Po
 
 /** Runs one process of a pod's plan by a script. */
 export function runPod(pod: Pod, script: Script): PodRun {
-  return runPlan(podPlan(pod, MANAGER, RECORDER), script);
+  return runPlan(podPlan(pod, PLAN_PARTS), script);
 }
 
 /** Runs one process of a plan by a script. */

@@ -6,8 +6,7 @@ import type { Template } from "../launcher/network_replay.ts";
 import { type Replay, replayPlan } from "../launcher/replay.ts";
 import type { Pod, PodApp, PodAudit } from "../pod.ts";
 import { enterPlan } from "../processes/enter.ts";
-import { RECORDER } from "../processes/audit.ts";
-import { MANAGER } from "../manager/manager.ts";
+import { PLAN_PARTS } from "./plan_parts.ts";
 import { podPlan } from "../processes/pod_plan.ts";
 import { addedAppPlan } from "../processes/shim.ts";
 import { overlayProbePlan } from "../root/overlay_probe.ts";
@@ -108,6 +107,18 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
     app: () => ({ streams: { stdin: "tty", stdout: "tty", stderr: "tty" } }),
   },
   "lines with names": { pod: { prefixed: ["stdout", "stderr"] } },
+  "output into files": {
+    pod: { caller: { stdin: "file", stdout: "file", stderr: "file", shared: false } },
+  },
+  "output into one file": {
+    pod: { caller: { stdin: "device", stdout: "file", stderr: "file", shared: true } },
+  },
+  "lines with names and a file": {
+    pod: {
+      prefixed: ["stdout"],
+      caller: { stdin: "null", stdout: "device", stderr: "file", shared: false },
+    },
+  },
   interactive: { pod: { interactive: true } },
   notify: { pod: { notifySocket: "/run/systemd/notify" } },
   "passed descriptors": {
@@ -307,7 +318,7 @@ export function podPlans(count: number, names: readonly string[]): readonly Name
   // A pod whose apps come later has no terminal; neither is its network or its directory made again.
   const addable = app !== undefined && !pod.interactive && pod.network.kind !== "joined";
   return [
-    [what, podPlan(pod, MANAGER, RECORDER)],
+    [what, podPlan(pod, PLAN_PARTS)],
     ...addable ? [[`added to ${what}`, addedAppPlan({ ...pod, apps: [app] }, app)] as const] : [],
   ];
 }
@@ -325,6 +336,7 @@ function enterPlans(): readonly NamedPlan[] {
   };
   const user = { ...ENTER, namespaces: ENTER.namespaces | k.CLONE_NEWUSER };
   const rootless = { ...ENTER, rootless: true };
+  const caller = { stdin: "file", stdout: "file", stderr: "file", shared: false } as const;
   return [
     ENTER,
     user,
@@ -332,6 +344,8 @@ function enterPlans(): readonly NamedPlan[] {
     { ...user, terminal: true, cgroups: [] },
     rootless,
     { ...rootless, terminal: true },
+    { ...ENTER, caller },
+    { ...user, caller: { ...caller, stdin: "null" as const, shared: true } },
   ]
     .map((each, i) => [`enter ${i}`, enterPlan({ ...entering, ...each })]);
 }

@@ -17,6 +17,7 @@ import { chosenApp } from "../../pod/app/pod_app.ts";
 import { openPod, readPodFile } from "../../pod/directory/pod_directory.ts";
 import { completeManifest } from "../../pod/make/resolved_pod.ts";
 import type { Program } from "../../../stage1/app/app.ts";
+import { World } from "../../start/world.ts";
 import { enterPlan } from "../../../stage1/processes/enter.ts";
 import { becomeProgram } from "../../../stage1/engine/execute.ts";
 import { program } from "../../../stage1/engine/launch.ts";
@@ -70,6 +71,7 @@ export default async function run(
       rootless: ownUsers() !== "all",
       cgroups,
       terminal,
+      caller: terminal ? undefined : new World().callerStreams(),
       programs: programs(words, app),
       command: words[0] ?? SHELLS.join(" or "),
     })),

@@ -25,7 +25,7 @@ export interface AppEndpoints {
 export function appEndpoints(pod: PodView, name: string): AppEndpoints {
   const { apps } = completeManifest(pod);
   const described = apps.map((app) => ({ name: app.name, streams: appStreams(app) }));
-  const own = channels(described, []).filter(({ app }) => app.name === name);
+  const own = channels(described, { prefixed: [] }).filter(({ app }) => app.name === name);
   const streams = described.find((app) => app.name === name)?.streams;
   const held = (kind: "input" | "tty") => own.find((each) => each.kind === kind);
   const [stdin, tty] = [held("input"), held("tty")];

@@ -16,7 +16,6 @@ import type { World } from "../world.ts";
 import { writeAssisted } from "./assisted_start.ts";
 import type { UsersHoles } from "../../../stage1/launcher/replay_users.ts";
 import type { VolumeFill } from "../docker/image_volumes.ts";
-import { managerSteps } from "../manager/manager_steps.ts";
 import { startKey } from "./start_key.ts";
 import { POD_DIRECTORY_MODE } from "../../pod/directory/create_pod.ts";
 import { openStarts } from "./starts_directory.ts";
@@ -175,7 +174,7 @@ async function usersIn(
 ): Promise<UsersHoles | undefined | "no"> {
   if (pod.privateUsers === undefined) return undefined;
   const { usersRecipe } = await import("./record_users.ts");
-  return usersRecipe(pod, executable, await managerSteps(pod)) ?? "no";
+  return await usersRecipe(pod, executable) ?? "no";
 }
 
 /** The part about networks; undefined where the pod joins none. */

@@ -6,9 +6,7 @@
  * 65536, so all that differs is the upper half of numbers, and the text in the pod's directory.
  */
 import { program } from "../../../stage1/engine/launch.ts";
-import type { ManagerSteps } from "../../../stage1/manager/manager_steps.ts";
 import type { Pod, PodEntry, PrivateUsers } from "../../../stage1/pod.ts";
-import { RECORDER } from "../../../stage1/processes/audit.ts";
 import { podPlan } from "../../../stage1/processes/pod_plan.ts";
 import {
   newPrivateUsers,
@@ -16,20 +14,20 @@ import {
   privateUsersText,
 } from "../../../stage1/root/private_users.ts";
 import type { UsersHoles } from "../../../stage1/launcher/replay_users.ts";
+import { planParts } from "../plan_parts.ts";
 import { occurrences, overwrite } from "../replace_process.ts";
 import { sameBytes } from "./conditions.ts";
 
 /** Finds where the users stand in the program of a pod; undefined where that can't be told. */
-export function usersRecipe(
+export async function usersRecipe(
   pod: Pod,
   executable: Uint8Array,
-  manager?: ManagerSteps,
-): UsersHoles | undefined {
+): Promise<UsersHoles | undefined> {
   const { privateUsers: users } = pod;
   if (users === undefined) return undefined;
   const text = privateUsersText(users);
   const other = differing(users, text.length);
-  const second = program(podPlan(withUsers(pod, users, other), manager, RECORDER));
+  const second = program(podPlan(withUsers(pod, users, other), await planParts(pod)));
   if (second.length !== executable.length) return undefined;
   const textAt = occurrences(executable, text);
   const inText = (at: number) => textAt.some((from) => at >= from && at < from + text.length);

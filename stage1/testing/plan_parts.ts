@@ -1,0 +1,11 @@
+import { MANAGER } from "../manager/manager.ts";
+import { CALLER_STREAM_STEPS } from "../output/caller_streams.ts";
+import { RECORDER } from "../processes/audit.ts";
+import type { PlanParts } from "../processes/pod_plan.ts";
+
+/** All that a pod's plan may need. */
+export const PLAN_PARTS: PlanParts = {
+  manager: MANAGER,
+  streams: CALLER_STREAM_STEPS,
+  recorder: RECORDER,
+};
