@@ -12,6 +12,7 @@ import { Failure } from "../failure.ts";
 import type { Signer } from "../store/image_info.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { ImageChanged, startDownload } from "./download.ts";
+import { EarlyVerdict } from "./early_verdict.ts";
 import { type FetchSession, pagesBy } from "./fetch_session.ts";
 import { fetchOci } from "./fetch_oci.ts";
 import { forThisHost } from "./host_labels.ts";
@@ -254,7 +255,12 @@ async function importImage(
     return signers;
   };
   try {
-    const image = await store.importAci(counted.source, {
+    using gated = judge && new EarlyVerdict(
+      counted.source,
+      { knowsName: expected.image !== undefined, verify: (manifest) => judge.verify(manifest) },
+      store.dataDir,
+    );
+    const image = await store.importAci(gated ?? counted.source, {
       verify,
       ...expected.image !== undefined && version === undefined && { latest: true },
       // Read after `verify`: a deferred signature is there only then.

@@ -161,7 +161,12 @@ function writeAll(file: Deno.FsFile, chunk: Uint8Array): void {
 
 /** The source for one who disposes what he is given: it stays open, and the caller's. */
 function kept(source: ByteSource): ByteSource {
-  return { name: source.name, read: () => source.read(), [Symbol.dispose]: () => {} };
+  return {
+    name: source.name,
+    read: () => source.read(),
+    ...source.between !== undefined && { between: source.between.bind(source) },
+    [Symbol.dispose]: () => {},
+  };
 }
 
 function parsedManifest(name: string, text: string): ImageManifest {

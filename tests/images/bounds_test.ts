@@ -30,6 +30,71 @@ Deno.test("rkt fetch FILE with a bad signature writes nothing, however much is i
   assert.match(new TextDecoder().decode(stderr), /these are not the bytes that key/);
 });
 
+/** A bomb: some kilobytes that unpack to 256 MiB. */
+function bomb(world: FetchWorld, name: string, order: readonly string[]): Uint8Array<ArrayBuffer> {
+  const dir = `${world.directory}/bomb`;
+  Deno.mkdirSync(`${dir}/rootfs`, { recursive: true });
+  const labels = [["version", "1.0"], ["os", "linux"], ["arch", architecture()]]
+    .map(([name, value]) => ({ name, value }));
+  const manifest = { acKind: "ImageManifest", acVersion: "0.8.11", name, labels };
+  Deno.writeTextFileSync(`${dir}/manifest`, JSON.stringify(manifest));
+  succeed("truncate", "-s", "256M", `${dir}/rootfs/zeros`);
+  const file = `${world.directory}/bomb.aci`;
+  succeed("tar", "-C", dir, "-czf", file, ...order);
+  return Deno.readFileSync(file);
+}
+
+const architecture = () => Deno.build.arch === "aarch64" ? "aarch64" : "amd64";
+
+/** Runs `rkt fetch` with a store on a file system of 160 MiB. */
+async function fetchIntoLittle(world: FetchWorld, what: string) {
+  Deno.mkdirSync(world.data, { recursive: true });
+  const mounts =
+    `mount --bind "$0" /etc/hosts && mount -t tmpfs -o size=160M none "$1" && shift && exec "$@"`;
+  const { code, stderr } = await new Deno.Command("unshare", {
+    args: [
+      ...["-m", "sh", "-c", mounts, world.site.hostsFile, world.data, RKT, `--dir=${world.data}`],
+      ...[`--local-config=${world.etc}`, `--system-config=${world.lib}`],
+      ...[`--ca-file=${world.site.caFile}`, "fetch", what],
+    ],
+    env: { no_proxy: "*" },
+  }).output();
+  return { code, err: new TextDecoder().decode(stderr) };
+}
+
+for (const order of [["manifest", "rootfs"], ["rootfs", "manifest"]]) {
+  Deno.test(`an image from the network is judged before it is unpacked: ${order.join()}`, async () => {
+    using world = new FetchWorld();
+    world.trust();
+    const image = bomb(world, "example.com/bomb", order);
+    // Somebody else's signature.
+    world.serve("example.com/bomb", "1.0", image, world.signature);
+    const url = world.url("example.com/bomb", "1.0");
+    for (const what of ["example.com/bomb:1.0", url]) {
+      const { code, err } = await fetchIntoLittle(world, what);
+      assert.equal(code, 254, err);
+      assert.match(err, /signature refused: these are not the bytes that key/, what);
+    }
+    // With the right one it is only too large for this disk, and fits on another.
+    world.serve("example.com/bomb", "1.0", image);
+    for (const what of ["example.com/bomb:1.0", url]) {
+      const { code, err } = await fetchIntoLittle(world, what);
+      assert.equal(code, 254, err);
+      assert.match(err, /no space left below/, what);
+      const good = await world.rkt("fetch", what);
+      assert.equal(good.code, 0, good.err);
+      assert.deepEqual(world.stored("tmp"), []);
+      assert.deepEqual(
+        world.stored("blob").map((path) => Deno.statSync(path).size >= 256 << 20),
+        [true],
+      );
+      const verified = await world.rkt("image", "verify", "example.com/bomb:1.0");
+      assert.equal(verified.code, 0, verified.err);
+      Deno.removeSync(world.data, { recursive: true });
+    }
+  });
+}
+
 Deno.test("rkt fetch leaves a part of the disk to others", () => {
   using world = new FetchWorld();
   const dir = `${world.directory}/large`;

@@ -15,6 +15,8 @@ export interface ByteSource extends Disposable {
    * @throws {Failure}
    */
   read(): Promise<Uint8Array | undefined>;
+  /** For a source that may be compressed: stands between the uncompressed bytes and who reads them. */
+  between?(plain: ByteSource): ByteSource;
 }
 
 /** Bytes read at once from a file: beyond 256 KiB nothing gets faster, below 64 KiB hashing does slow down. */

@@ -61,7 +61,10 @@ export async function decompressed(
   source: ByteSource,
 ): Promise<ByteSource & { readonly compression: Compression }> {
   try {
-    return await sniffed(source);
+    const plain = await sniffed(source);
+    return source.between === undefined
+      ? plain
+      : Object.assign(source.between(plain), { compression: plain.compression });
   } catch (error) {
     source[Symbol.dispose]();
     throw error;
