@@ -10,7 +10,8 @@
  *     + if (false) return false;
  *
  * `file` is what the fault is planted in; `test` the file that must notice it, behind a bar what `deno test --filter` gets:
- * both hold for the blocks below, too, until they are said anew. `-` is the exact text that is found once in the file, of one
+ * both hold for the blocks below, too, until they are said anew. `built` in place of `test` says that the test needs the
+ * built program, because rkt that runs from its sources keeps no starts and has no launcher. `-` is the exact text that is found once in the file, of one
  * line or several, and `+` what takes its place. A line that begins with # is a comment.
  */
 
@@ -20,6 +21,8 @@ export interface Noticer {
   readonly path: string;
   /** Only the tests with this in their names. */
   readonly filter?: string;
+  /** It needs the built program; others run rkt from its sources, which takes a build less. */
+  readonly built?: true;
 }
 
 /** A fault, and what must notice it. */
@@ -40,9 +43,9 @@ export class TableError extends Error {
   override readonly name = "TableError";
 }
 
-function noticerOf(text: string): Noticer {
+function noticerOf(text: string, built: boolean): Noticer {
   const [path = "", filter] = text.split(" | ");
-  return { path, ...filter === undefined ? {} : { filter } };
+  return { path, ...filter === undefined ? {} : { filter }, ...built && { built } };
 }
 
 /** The lines of a block by the word that they begin with. */
@@ -58,7 +61,7 @@ function readBlock(where: string, lines: readonly string[]): Block {
   const find: string[] = [];
   const replacement: string[] = [];
   for (const line of lines) {
-    const [, word, text = ""] = /^(file:|test:|lost:|[-+])(?: (.*))?$/.exec(line) ?? [];
+    const [, word, text = ""] = /^(file:|test:|built:|lost:|[-+])(?: (.*))?$/.exec(line) ?? [];
     if (word === undefined) throw new TableError(`${where}: no line of a fault: ${line}`);
     if (word === "-") find.push(text);
     else if (word === "+") replacement.push(text);
@@ -75,20 +78,21 @@ function readBlock(where: string, lines: readonly string[]): Block {
 export function readFaults(name: string, text: string): readonly Fault[] {
   const faults: Fault[] = [];
   let file: string | undefined;
-  let test: string | undefined;
+  let noticer: Noticer | undefined;
   for (const { 0: block, index } of text.matchAll(/(?:.+\n?)+/g)) {
     const where = `${name}:${text.slice(0, index).split("\n").length}`;
     const lines = block.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
     if (lines.length === 0) continue;
     const { words, find, replacement } = readBlock(where, lines);
     file = words.get("file:") ?? file;
-    test = words.get("test:") ?? test;
+    const [test, built] = [words.get("test:"), words.get("built:")];
+    const named = test ?? built;
+    if (named !== undefined) noticer = noticerOf(named, built !== undefined);
     const loss = words.get("lost:");
     if (find.length === 0 && loss === undefined) continue;
-    if (file === undefined || test === undefined || loss === undefined || find.length === 0) {
+    if (file === undefined || noticer === undefined || loss === undefined || find.length === 0) {
       throw new TableError(`${where}: a fault has file, test, lost and the text that is found`);
     }
-    const noticer = noticerOf(test);
     faults.push({
       where,
       file,

@@ -1,7 +1,6 @@
 /** Whether a test notices a fault. */
 import { readCounts } from "../test/counts.ts";
-import type { Fault, Noticer } from "./fault.ts";
-import { planted } from "./fault.ts";
+import { type Fault, type Noticer, planted, TableError } from "./fault.ts";
 import { inOwnWorld } from "./own_world.ts";
 import type { TreeCopy } from "./tree_copy.ts";
 
@@ -40,9 +39,10 @@ async function runIn(
   tree: TreeCopy,
   command: readonly string[],
   seconds: number,
+  rkt = `${tree.root}/dist/rkt`,
 ): Promise<{ success: boolean; output: string; late: boolean }> {
   const [program = "", ...args] = ["timeout", "--signal=KILL", `${seconds}`, ...command];
-  const env = { RKT: `${tree.root}/dist/rkt`, TMPDIR: tree.temporary, NO_COLOR: "1" };
+  const env = { RKT: rkt, TMPDIR: tree.temporary, NO_COLOR: "1" };
   const options = { args, cwd: tree.root, env, stdin: "null" } as const;
   const { success, code, stdout, stderr } = await new Deno.Command(program, options).output();
   const decoder = new TextDecoder();
@@ -59,7 +59,7 @@ function removeTemporary(tree: TreeCopy): void {
 
 /** Runs a test on the tree as it is, in a world of its own. */
 export async function runNoticer(tree: TreeCopy, noticer: Noticer): Promise<Run> {
-  if (isEndToEnd(noticer)) {
+  if (noticer.built) {
     const build = ["deno", "run", "-A", "--frozen", "scripts/build.ts"];
     const { success, output, late } = await runIn(tree, build, LIMIT.build);
     if (late) return { end: "late", output };
@@ -69,7 +69,8 @@ export async function runNoticer(tree: TreeCopy, noticer: Noticer): Promise<Run>
   const filter = noticer.filter === undefined ? [] : [`--filter=${noticer.filter}`];
   const test = ["deno", "test", "-A", "--frozen", "--no-check", ...filter, noticer.path];
   const seconds = isEndToEnd(noticer) ? LIMIT.endToEnd : LIMIT.unit;
-  const { success, output, late } = await runIn(tree, inOwnWorld(test), seconds);
+  const rkt = noticer.built ? `${tree.root}/dist/rkt` : tree.fromSources;
+  const { success, output, late } = await runIn(tree, inOwnWorld(test), seconds, rkt);
   removeTemporary(tree);
   if (late) return { end: "late", output };
   const { passed, failed } = readCounts(output);
@@ -85,6 +86,17 @@ function firstFailure(output: string): string {
   return name.trim();
 }
 
+/** Why a fault can't be planted. */
+function rowFault(tree: TreeCopy, fault: Fault): string | undefined {
+  try {
+    planted(fault, Deno.readTextFileSync(`${tree.root}/${fault.file}`));
+    return undefined;
+  } catch (error) {
+    if (error instanceof TableError || error instanceof Deno.errors.NotFound) return error.message;
+    throw error;
+  }
+}
+
 /**
  * Plants a fault and runs its test.
  *
@@ -96,13 +108,17 @@ export async function judge(
   passesClean: (noticer: Noticer) => Promise<Run>,
 ): Promise<Verdict> {
   const begun = performance.now();
+  const verdict = (end: Verdict["end"], reason: string): Verdict => ({
+    ...{ fault, end, reason },
+    seconds: (performance.now() - begun) / 1000,
+  });
+  const wrong = rowFault(tree, fault);
+  if (wrong !== undefined) return verdict("invalid", wrong);
   const run = await tree.changed(
     fault.file,
     (text) => planted(fault, text),
     () => runNoticer(tree, fault.noticer),
   );
-  const seconds = (performance.now() - begun) / 1000;
-  const verdict = (end: Verdict["end"], reason: string) => ({ fault, end, reason, seconds });
   if (run.end === "passed") return verdict("survived", "");
   if (run.end === "broken") {
     return verdict("invalid", `nothing runs with the fault: ${run.output.trim().slice(-600)}`);

@@ -47,7 +47,7 @@ Deno.test("the table has at least 150 faults, and some of every room", () => {
 
 Deno.test("readFaults() reads blocks, in which file and test stay as they were", () => {
   const text = "# a comment\n\nfile: a.ts\ntest: a_test.ts | one\nlost: x\n- a\n-   b\n+ c\n\n" +
-    "lost: y\n- d\n+\n";
+    "built: b_test.ts\nlost: y\n- d\n+\n";
   deepStrictEqual(readFaults("t", text), [
     {
       where: "t:3",
@@ -63,7 +63,7 @@ Deno.test("readFaults() reads blocks, in which file and test stay as they were",
       loss: "y",
       find: "d",
       replacement: "",
-      noticer: { path: "a_test.ts", filter: "one" },
+      noticer: { path: "b_test.ts", built: true },
     },
   ]);
   throws(() => readFaults("t", "lost: x\n- a\n"), TableError);

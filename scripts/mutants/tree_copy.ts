@@ -18,16 +18,25 @@ export class TreeCopy {
   readonly root: string;
   /** Where tests make their temporary files. */
   readonly temporary: string;
+  /** A program that is rkt from these sources. */
+  readonly fromSources: string;
 
   private constructor(directory: string) {
     this.root = `${directory}/tree`;
     this.temporary = `${directory}/t`;
+    this.fromSources = `${directory}/rkt`;
   }
 
   /** @param directory where the copy is made; it is not there yet */
   static async make(directory: string): Promise<TreeCopy> {
     const copy = new TreeCopy(directory);
     Deno.mkdirSync(copy.temporary, { recursive: true });
+    const deno = `${Deno.execPath()} run --allow-all --no-check --quiet`;
+    Deno.writeTextFileSync(
+      copy.fromSources,
+      `#!/bin/sh\nexec ${deno} ${copy.root}/main.ts "$@"\n`,
+      { mode: 0o755 },
+    );
     for (const path of await files()) {
       // A file that is deleted and not committed is listed still.
       const { isFile } = Deno.lstatSync(`${ROOT}${path}`);

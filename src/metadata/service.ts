@@ -141,7 +141,9 @@ export class MetadataService {
     response.writeHead(reply.status, {
       "content-type": reply.type,
       "content-length": bytes.length,
-      ...body === undefined && { connection: "close" },
+      // The runtime closes a connection that it was handed as a descriptor behind the answer: who was promised more of it
+      // would have its next request reset, and a POST is not tried again.
+      connection: "close",
       ...reply.headers,
     });
     response.end(request.method === "HEAD" ? undefined : bytes);

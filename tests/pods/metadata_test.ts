@@ -95,6 +95,17 @@ Deno.test("nobody is told anything without being the pod, or having its token", 
   await one.pod.stop();
 });
 
+Deno.test("no request is lost to a connection that an earlier one had", async () => {
+  await using _service = await Service.start(world);
+  const one = await registeredPod(world, "--net=host");
+  const url = `${one.variables.get("AC_METADATA_URL")}${BASE}/pod/hmac/sign`;
+  const urls = Array.from({ length: 20 }, () => url);
+  const { stdout, stderr } = await curl(one, "-v", "--data", "content=x", ...urls);
+  assert.match(stdout, /^(.{88})\1{19}$/);
+  assert.doesNotMatch(stderr, /reset|died|dead|keep-alive/i);
+  await one.pod.stop();
+});
+
 Deno.test("what one pod has signed, another one verifies; nobody signs as another", async () => {
   await using _service = await Service.start(world);
   const [one, other] = [await registeredPod(world), await registeredPod(world)];
