@@ -4,8 +4,9 @@ import { Failure } from "../failure.ts";
 import { Replacement } from "../linux/atomic_file.ts";
 import { MANIFEST, MAX_MANIFEST, ROOTFS } from "./structure.ts";
 import { padding } from "./tar/tar_field.ts";
-import { archived, tarHeader } from "./tar/tar_writer.ts";
-import { TreeEntries } from "./tree_entries.ts";
+import { archived } from "./tar/archived.ts";
+import { tarHeader } from "./tar/tar_writer.ts";
+import { ARCHIVED_HOLES, TreeEntries } from "./tree_entries.ts";
 
 /** What to build. */
 export interface BuildOptions {
@@ -190,6 +191,9 @@ function* aciChunks(options: BuildOptions): Generator<Uint8Array> {
   yield* archived(
     typeof rootfs === "string"
       ? new TreeEntries(rootfs, ROOTFS, mapId).root()
-      : new TreeEntries(rootfs.name, ROOTFS, mapId).below(rootfs.fd, "."),
+      : new TreeEntries(rootfs.name, ROOTFS, mapId, { holes: ARCHIVED_HOLES }).below(
+        rootfs.fd,
+        ".",
+      ),
   );
 }

@@ -36,9 +36,23 @@ export interface TreeOptions {
    * Default: that is a failure.
    */
   readonly changing?: boolean;
+  /** A file whose holes have at least so many bytes together is a sparse entry. Default: none is. */
+  readonly holes?: number;
 }
 
-/** An entry, or the next bytes of the file that was the last entry. They are valid until the next item. */
+/** Holes that are worth to be kept in an archive: not every tar can read what it is then. */
+export const ARCHIVED_HOLES = 16 << 20;
+
+/** Smaller holes are read as the zeros that they are. */
+const LEAST_HOLE = 1 << 16;
+
+/** So many pieces of a file at most; with more of them, only larger holes count. */
+const MOST_PIECES = 1 << 16;
+
+/**
+ * An entry, or the next bytes of the file that was the last entry, or of its pieces. They are valid until the next item; no
+ * item has bytes of two pieces.
+ */
 export type TreeItem = TarEntry | Uint8Array<ArrayBuffer>;
 
 /**
@@ -146,15 +160,47 @@ export class TreeEntries {
     // Of what was opened, not of what had the name before.
     const status = this.#naming(path, () => this.#reader.status(fd, ""));
     if ((status.mode & S_IFMT) !== S_IFREG) this.#changed(path);
-    yield this.#naming(path, () => this.#entry(path, "file", status, fd));
-    let left = status.size;
-    while (left > 0) {
-      let n = this.#naming(path, () => this.#reader.read(fd, this.#buffer));
-      if ((n === 0 || n > left) && this.#options.changing !== true) this.#changed(path);
-      if (n === 0) n = this.#buffer.fill(0).length;
-      n = Math.min(n, left);
+    const entry = this.#naming(path, () => this.#entry(path, "file", status, fd));
+    const pieces = this.#pieces(fd, status.size);
+    yield pieces === undefined ? entry : { ...entry, sparse: true, pieces };
+    if (pieces === undefined) yield* this.#whole(fd, path, status.size);
+    for (let i = 0; i < (pieces?.length ?? 0); i += 2) {
+      const [offset = 0, length = 0] = pieces?.slice(i, i + 2) ?? [];
+      this.#naming(path, () => this.#reader.seek(fd, offset));
+      yield* this.#data(fd, path, length);
+    }
+  }
+
+  *#whole(fd: number, path: ByteString, size: number): Generator<Uint8Array<ArrayBuffer>> {
+    yield* this.#data(fd, path, size);
+    if (this.#options.changing === true) return;
+    const more = this.#naming(path, () => this.#reader.read(fd, this.#buffer.subarray(0, 1)));
+    if (more > 0) this.#changed(path);
+  }
+
+  /** Where the data of a file with holes are. */
+  #pieces(fd: number, size: number): readonly number[] | undefined {
+    const { holes = Infinity } = this.#options;
+    if (size < holes) return undefined;
+    for (let least = LEAST_HOLE;; least *= 16) {
+      const pieces = this.#reader.pieces(fd, size, least);
+      if (pieces === undefined) return undefined;
+      if (pieces.length > 2 * MOST_PIECES) continue;
+      const data = pieces.reduce((sum, value, i) => i % 2 === 1 ? sum + value : sum, 0);
+      return size - data < holes ? undefined : pieces;
+    }
+  }
+
+  /** The next bytes of a file, as many as it is said to have there. */
+  *#data(fd: number, path: ByteString, length: number): Generator<Uint8Array<ArrayBuffer>> {
+    const changing = this.#options.changing === true;
+    for (let left = length; left > 0;) {
+      const buffer = left < this.#buffer.length ? this.#buffer.subarray(0, left) : this.#buffer;
+      let n = this.#naming(path, () => this.#reader.read(fd, buffer));
+      if (n === 0 && !changing) this.#changed(path);
+      if (n === 0) n = buffer.fill(0).length;
       left -= n;
-      yield this.#buffer.subarray(0, n);
+      yield buffer.subarray(0, n);
     }
   }
 

@@ -13,6 +13,9 @@ import {
   O_NOFOLLOW,
   O_NONBLOCK,
   O_RDONLY,
+  SEEK_DATA,
+  SEEK_HOLE,
+  SEEK_SET,
   STATX_BASIC_STATS,
 } from "./constants.ts";
 
@@ -127,6 +130,40 @@ export class DirectoryReader {
       found.set(name, this.#value.slice(0, length));
     }
     return found;
+  }
+
+  /**
+   * Where data lie in a file: offset, length, offset, length, … in ascending order; between them are holes.
+   *
+   * @param size of the file
+   * @param least a smaller hole counts as data
+   * @returns undefined where there are no such holes, or the file system does not say
+   */
+  pieces(fd: number, size: number, least: number): number[] | undefined {
+    const pieces: number[] = [];
+    let end = 0;
+    let holes = 0;
+    for (let at = 0; at < size;) {
+      // No more data: -1 (ENXIO). One that knows no holes has data everywhere.
+      const data = this.#calls.lseek(fd, at, SEEK_DATA);
+      const from = data < 0 ? size : Math.min(data, size);
+      if (from - end >= least) {
+        holes += from - end;
+        if (from < size) pieces.push(from, 0);
+      } else if (pieces.length === 0 && from < size) pieces.push(0, 0);
+      if (from >= size) break;
+      const hole = this.#calls.lseek(fd, from, SEEK_HOLE);
+      end = hole < 0 ? size : Math.min(hole, size);
+      pieces[pieces.length - 1] = end - (pieces.at(-2) ?? 0);
+      at = end;
+    }
+    this.#calls.lseek(fd, 0, SEEK_SET);
+    return holes === 0 ? undefined : pieces;
+  }
+
+  /** Goes to an offset of a file. */
+  seek(fd: number, offset: number): void {
+    if (this.#calls.lseek(fd, offset, SEEK_SET) < 0) throw new KernelError(ERRNO.EINVAL, "seek");
   }
 
   /** Reads into the beginning of `into`; returns how much, 0 at the end. */

@@ -94,6 +94,7 @@ const READING_SYMBOLS = {
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
   readlinkat: { parameters: ["i32", "buffer", "buffer", "u32"], result: "i32" },
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   flistxattr: { parameters: ["i32", "buffer", "u32"], result: "i32" },
@@ -107,6 +108,8 @@ export interface ReadingCalls {
   openat(directory: number, path: Bytes, flags: number): number;
   close(fd: number): number;
   read(fd: number, into: Bytes): number;
+  /** Moves the offset; -1 where that can't be, whatever the reason is. */
+  lseek(fd: number, offset: number, whence: number): number;
   readlinkat(directory: number, name: Bytes, into: Bytes): number;
   statx(directory: number, name: Bytes, flags: number, mask: number, into: Bytes): number;
   flistxattr(fd: number, into: Bytes): number;
@@ -127,6 +130,7 @@ function loadForReading(): ReadingCalls {
     openat: (directory, path, flags) => orErrno(c.openat(directory, path, flags, 0)),
     close: (fd) => orErrno(c.close(fd)),
     read: (fd, into) => orErrno(c.read(fd, into, into.length)),
+    lseek: (fd, offset, whence) => Number(c.lseek(fd, BigInt(offset), whence)),
     readlinkat: (directory, name, into) =>
       orErrno(c.readlinkat(directory, name, into, into.length)),
     statx: (directory, name, flags, mask, into) =>

@@ -1,6 +1,6 @@
 /** An App Container Image as an OCI image: its tree, with what it depends on, is the only layer. */
 import { TreeEntries } from "../aci/tree_entries.ts";
-import { archived } from "../aci/tar/tar_writer.ts";
+import { archived } from "../aci/tar/archived.ts";
 import {
   annotationValue,
   CMD_ANNOTATION,

@@ -313,3 +313,58 @@ Deno.test("the files of an app that was added and does not run are there too", a
   const same = await world.rkt("app", "exec", "--app=late", uuid, "cat", "/proc/self/status");
   assert.equal(processStatus(same.stdout).get("Seccomp"), "2");
 });
+
+/** Makes files of many gigabytes with few blocks: with data at the beginning, in the middle, at the end, nowhere. */
+async function makeSparse(path: string): Promise<void> {
+  Deno.mkdirSync(path);
+  const sizes = { start: 200 * 2 ** 30, middle: 2 ** 36 + 1, end: 2 ** 35 + 7, none: 2 ** 37 };
+  for (const [name, size] of Object.entries(sizes)) {
+    using file = Deno.openSync(`${path}/${name}`, { write: true, createNew: true });
+    await file.truncate(size);
+    const at = { start: [0], middle: [2 ** 20 + 3, 2 ** 34 + 5], end: [size - 3], none: [] }[name];
+    for (const offset of at ?? []) {
+      await file.seek(offset, Deno.SeekMode.Start);
+      await file.write(new TextEncoder().encode(name));
+    }
+  }
+}
+
+/** Size, blocks, and what stands at the places of {@linkcode makeSparse}. */
+function sparseFiles(path: string): unknown[] {
+  return ["start", "middle", "end", "none"].map((name) => {
+    using file = Deno.openSync(`${path}/${name}`);
+    const { size, blocks } = file.statSync();
+    assert.ok((blocks ?? 0) < 4096, `${name} has ${blocks} blocks`);
+    const texts = [0, 2 ** 20 + 3, 2 ** 34 + 5, size - 3].map((offset) => {
+      const bytes = new Uint8Array(6);
+      file.seekSync(offset, Deno.SeekMode.Start);
+      file.readSync(bytes);
+      return new TextDecoder().decode(bytes);
+    });
+    return [name, size, texts];
+  });
+}
+
+Deno.test("cp keeps holes: hundreds of gigabytes with no data take no place, in archives either", async () => {
+  const host = hostDir();
+  await makeSparse(`${host}/sparse`);
+  const wanted = sparseFiles(`${host}/sparse`);
+  const { pod, uuid } = await start("true", IDLE);
+  await cp(`${host}/sparse`, `${uuid}:/in`);
+  await cp(`${uuid}:/in`, `${host}/out`);
+  assert.deepEqual(sparseFiles(`${host}/out`), wanted);
+  const script = `"$0" ${world.flags.join(" ")} cp ${uuid}:/in - > "$1/archive"`;
+  const made = await new Deno.Command("sh", { args: ["-c", script, RKT, host] }).output();
+  assert.equal(made.code, 0);
+  assert.ok(Deno.statSync(`${host}/archive`).size < 2 ** 24);
+  // GNU tar reads what rkt writes.
+  const extracted = await new Deno.Command("tar", { args: ["-C", host, "-xf", `${host}/archive`] })
+    .output();
+  assert.equal(extracted.code, 0, new TextDecoder().decode(extracted.stderr));
+  assert.deepEqual(sparseFiles(`${host}/in`), wanted);
+  const back = `"$0" ${world.flags.join(" ")} cp - ${uuid}:/srv < "$1/archive"`;
+  assert.equal((await new Deno.Command("sh", { args: ["-c", back, RKT, host] }).output()).code, 0);
+  await cp(`${uuid}:/srv/in`, `${host}/again`);
+  assert.deepEqual(sparseFiles(`${host}/again`), wanted);
+  await pod.end();
+});

@@ -94,3 +94,20 @@ Deno.test("only what has ended can be exported, and of several apps one must be 
   assert.equal((await world.rkt("export", "--app=two", two, file)).code, 0);
   assert.match(await members(file), /rootfs\/srv\/name/);
 });
+
+Deno.test("export keeps holes, and what is exported has them when it runs", async () => {
+  const uuid = await ended(
+    "busybox truncate -s 200G /large; echo end >> /large; exit 0",
+    "--exec=/bin/sh",
+  );
+  const file = `${world.dir}/holes.aci`;
+  const exported = await world.rkt("export", uuid, file, "--name=example.com/holes");
+  assert.deepEqual([exported.stderr, exported.code], ["", 0]);
+  assert.ok(Deno.statSync(file).size < 2 ** 25);
+  const { code, stdout, stderr } = await world.rkt(
+    ...["run", "--net=none", file, "--exec=/bin/sh", "--", "-c"],
+    "stat -c %s /large; busybox tail -c 4 /large",
+  );
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout, `${200 * 2 ** 30 + 4}\nend\n`);
+});

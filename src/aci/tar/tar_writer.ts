@@ -27,34 +27,16 @@ export type HeaderFields =
 /** Two zero blocks end an archive. */
 export const ARCHIVE_END = new Uint8Array(2 * BLOCK_SIZE);
 
-/** How an archive is written. */
-export interface ArchiveOptions {
-  /** Whether times keep their parts of a second. Without, as `tar` and Go's archives do, a tree of files has fewer headers. */
-  readonly fractions?: boolean;
-}
-
-/** Entries and their data as the blocks of an archive, up to its end. A chunk is valid until the next one. */
-export function* archived(
-  items: Iterable<TarEntry | Uint8Array<ArrayBuffer>>,
-  { fractions = false }: ArchiveOptions = {},
-): Generator<Uint8Array<ArrayBuffer>> {
-  let rest = 0;
-  for (const item of items) {
-    if (item instanceof Uint8Array) {
-      yield item;
-      continue;
-    }
-    if (rest > 0) yield new Uint8Array(rest);
-    yield tarHeader(fractions ? item : { ...item, mtimeNs: 0 });
-    rest = item.kind === "file" ? padding(item.size) : 0;
-  }
-  if (rest > 0) yield new Uint8Array(rest);
-  yield ARCHIVE_END;
-}
-
-/** The headers of one entry: one block, or a PAX header, its data and one block. */
-export function tarHeader(entry: HeaderFields): Uint8Array<ArrayBuffer> {
-  const pax: [ByteString, ByteString | Uint8Array][] = [];
+/**
+ * The headers of one entry: one block, or a PAX header, its data and one block.
+ *
+ * @param records further records of the PAX header
+ */
+export function tarHeader(
+  entry: HeaderFields,
+  records: readonly (readonly [ByteString, ByteString])[] = [],
+): Uint8Array<ArrayBuffer> {
+  const pax: (readonly [ByteString, ByteString | Uint8Array])[] = [...records];
   const [prefix, name] = splitName(entry.path) ?? ["", entry.path.slice(0, 100)];
   if (splitName(entry.path) === undefined) pax.push(["path", entry.path]);
   if (entry.link.length > FIELD.linkname[1]) pax.push(["linkpath", entry.link]);

@@ -7,8 +7,8 @@ import { decompressed } from "../../aci/compression/compression.ts";
 import { type ByteSource } from "../../aci/bytes/source.ts";
 import { TarParser } from "../../aci/tar/tar.ts";
 import type { TarEntry, TarSink } from "../../aci/tar/entry.ts";
-import { archived } from "../../aci/tar/tar_writer.ts";
-import { TreeEntries, type TreeItem } from "../../aci/tree_entries.ts";
+import { archived } from "../../aci/tar/archived.ts";
+import { ARCHIVED_HOLES, TreeEntries, type TreeItem } from "../../aci/tree_entries.ts";
 import { TreeWriter } from "../../aci/tree_writer.ts";
 import { Failure } from "../../failure.ts";
 import { type ByteString, byteStringOfText, shown } from "../../linux/byte_string.ts";
@@ -136,11 +136,12 @@ function entriesOf(
   source: Source,
   path: ByteString,
   mapId: (id: number) => number,
+  holes: number,
 ): Generator<TreeItem> {
   const top = path === "" ? "" : `${path}/`;
   const omit = (below: ByteString) =>
     source.isRoot && KERNEL_FILES.includes(below.slice(top.length));
-  const tree = new TreeEntries(source.name, path, mapId, { changing: true, omit });
+  const tree = new TreeEntries(source.name, path, mapId, { changing: true, omit, holes });
   return tree.below(source.directory, source.entry);
 }
 
@@ -151,7 +152,33 @@ export function archiveTo(
   write: (chunk: Uint8Array) => void,
 ): void {
   const path = source.base === "" ? "." : source.base;
-  for (const chunk of archived(entriesOf(source, path, mapId))) write(chunk);
+  for (const chunk of archived(entriesOf(source, path, mapId, ARCHIVED_HOLES))) write(chunk);
+}
+
+/** Holes that a copy on the same machine keeps. */
+const COPIED_HOLES = 1 << 16;
+
+/** Where in a file its data go, which come one after the other. */
+class DataPlaces {
+  readonly #pieces: readonly number[];
+  #piece = 0;
+  #within = 0;
+
+  /** @param pieces of a sparse file; absent where the data are in one */
+  constructor(pieces: readonly number[] = [0, Infinity]) {
+    this.#pieces = pieces;
+  }
+
+  /** The offset of the next bytes, which are all in one piece. */
+  next(length: number): number {
+    if (this.#within === this.#pieces[this.#piece + 1]) {
+      this.#piece += 2;
+      this.#within = 0;
+    }
+    const offset = (this.#pieces[this.#piece] ?? 0) + this.#within;
+    this.#within += length;
+    return offset;
+  }
 }
 
 /** How copies are written. */
@@ -171,20 +198,20 @@ export interface CopyOptions {
 export function copyTree(source: Source, target: Target, options: CopyOptions): number {
   using sink = new CopySink(target, options);
   let wanted = false;
-  let offset = 0;
+  let places = new DataPlaces();
   const end = () => {
     if (wanted) sink.end();
     wanted = false;
   };
-  for (const item of entriesOf(source, "", options.mapFrom)) {
+  for (const item of entriesOf(source, "", options.mapFrom, COPIED_HOLES)) {
     if (item instanceof Uint8Array) {
+      const offset = places.next(item.length);
       if (wanted) sink.data(item, 0, item.length, offset);
-      offset += item.length;
       continue;
     }
     end();
     wanted = sink.entry(item);
-    offset = 0;
+    places = new DataPlaces(item.pieces);
   }
   end();
   return sink.finish();

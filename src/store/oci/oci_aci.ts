@@ -1,5 +1,5 @@
 /** An OCI image as an App Container Image: one archive with all of its files. Its image ID is that of the archive. */
-import { archived } from "../../aci/tar/tar_writer.ts";
+import { archived } from "../../aci/tar/archived.ts";
 import type { TarEntry } from "../../aci/tar/entry.ts";
 import type { ByteSource } from "../../aci/bytes/source.ts";
 import type { PlacedEntry } from "../../aci/render.ts";
