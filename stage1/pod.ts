@@ -46,6 +46,10 @@ export interface Pod {
   readonly notifySocket?: string | undefined;
   /** How its start and end are recorded; absent where they are not. */
   readonly audit?: PodAudit | undefined;
+  /** Whether a unit of systemd runs the pod (`$INVOCATION_ID`, systemd.exec(5)). */
+  readonly inUnit?: boolean | undefined;
+  /** Microseconds in which the service manager wants to hear that the pod lives; absent where an app says so, or none. */
+  readonly watchdog?: number | undefined;
   /** Where the cgroups of the pod and its apps are made; absent where there are none on this system. */
   readonly cgroups?: CgroupLocation | undefined;
   /** With users of its own; absent where its users are the host's. */
@@ -93,6 +97,9 @@ export interface AuditRecord {
 
 /** The first of the descriptors that a service manager passes (sd_listen_fds(3), `SD_LISTEN_FDS_START`). */
 export const FIRST_PASSED = 3;
+
+/** Where an app that speaks to the service manager finds a socket for that, in its root: rkt makes its /dev. */
+export const NOTIFY_PLACE = "/dev/notify";
 
 /** What an app gets of the descriptors that a service manager has passed. */
 export interface PassedToApp {
@@ -216,6 +223,8 @@ export interface PodApp extends Command {
   readonly limits: Limits;
   /** Of each of its processes. */
   readonly processLimits: readonly ProcessLimit[];
+  /** Whether it says itself how far it is, by sd_notify(3), and has a socket for that. */
+  readonly notifies?: boolean | undefined;
   /** Descriptors of a service manager. */
   readonly passed?: PassedToApp | undefined;
   /** Event handlers, which run as root. */

@@ -61,6 +61,7 @@ export function describePod(
       : undefined,
     protectPaths: host.protectPaths,
     notifySocket: notifySocket(),
+    ...originalVariable("INVOCATION_ID") !== undefined && { inUnit: true },
     cgroups,
     rootless: ownUsers() !== "all" || undefined,
     limits,

@@ -20,6 +20,7 @@ import type { HostOptions } from "./host_options.ts";
 import { podCgroups } from "./pod_cgroups.ts";
 import { raiseFileLimit, withFileLimit } from "./host/open_files.ts";
 import { planParts } from "./plan_parts.ts";
+import { patiently, withManager } from "./manager/manager_steps.ts";
 import { passToApps, takePassed } from "./manager/pass_descriptors.ts";
 import { fillPod, podParts } from "./pod_parts.ts";
 import { checkRunOptions, type RunRequest } from "./request.ts";
@@ -53,7 +54,8 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
   using prepareLock = store.prepareLock();
   world.capabilities();
   noteConfiguration(host, world);
-  const parts = await passToApps(passed, await podParts(store, request, host, world));
+  const prepared = await patiently(() => podParts(store, request, host, world));
+  const parts = await passToApps(passed, prepared);
   checkRunOptions(request.pod, parts.manifest.apps.length, parts.manifest.ports.length);
   await checkLimits(parts.apps, parts.privateUsers);
   const apps = withFileLimit(parts.apps, files);
@@ -69,7 +71,8 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
       privateUsers: parts.privateUsers,
       ...passed.length > 0 && { passed: passed.length },
     };
-    const setUp = await setUpPod(described, pod.path, request.pod, host, parts.manifest, world);
+    const managed = await withManager(described, parts.manifest, world);
+    const setUp = await setUpPod(managed, pod.path, request.pod, host, parts.manifest, world);
     here = setUp.pod;
     if (request.pod.registers) {
       const { registered } = await import("./register_pod.ts");

@@ -15,6 +15,7 @@ import type { HostOptions } from "./host_options.ts";
 import { podCgroups } from "./pod_cgroups.ts";
 import { raiseFileLimit, withFileLimit } from "./host/open_files.ts";
 import { planParts } from "./plan_parts.ts";
+import { withManager } from "./manager/manager_steps.ts";
 import { passToApps, takePassed } from "./manager/pass_descriptors.ts";
 import { checkRunOptions, type RunOptions } from "./request.ts";
 import { checkLimits, setUpPod, takeDownPod } from "./set_up_pod.ts";
@@ -87,5 +88,5 @@ async function described(view: PodView, options: RunOptions, host: HostOptions) 
     ...passed.length > 0 && { passed: passed.length },
   };
   const warnings = [...unsupportedIsolators(manifest, apps, "run-prepared"), ...cgroups.warnings];
-  return { pod, manifest, warnings };
+  return { pod: await withManager(pod, manifest, new World()), manifest, warnings };
 }

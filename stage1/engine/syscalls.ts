@@ -24,6 +24,7 @@ const call = <const P extends readonly Parameter[]>(
 
 // deno-fmt-ignore
 export const SYSCALLS = {
+  bind: call(49, 200, "fd", "pointer", "size"),
   bpf: call(321, 280, "=BPF_PROG_LOAD|BPF_PROG_ATTACH", "pointer", "size"),
   capget: call(125, 90, "pointer", "pointer"),
   capset: call(126, 91, "pointer", "pointer"),

@@ -1,5 +1,13 @@
 import type { ManagerSteps } from "./manager_steps.ts";
-import { openNotify, passReady, sayReady, tell, WAITED_FOR_TO_NOTIFY } from "./notify.ts";
+import {
+  leaveNotify,
+  openNotify,
+  passReady,
+  sayReady,
+  tell,
+  WAITED_FOR_TO_NOTIFY,
+  watchdogTime,
+} from "./notify.ts";
 import { onDemand, waitForDescriptors, wake, watchSignals } from "./on_demand.ts";
 import { leavePassed, passedEnvironment, takePassed } from "./passed_descriptors.ts";
 
@@ -7,6 +15,8 @@ import { leavePassed, passedEnvironment, takePassed } from "./passed_descriptors
 export const MANAGER: ManagerSteps = {
   waitedFor: WAITED_FOR_TO_NOTIFY,
   openNotify,
+  leaveNotify,
+  watchdogTime,
   sayReady,
   passReady,
   tell,

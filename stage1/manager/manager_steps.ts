@@ -15,6 +15,18 @@ export interface Notify {
   readonly sender: Slot;
   /** Where the service manager listens: a path, or an abstract name that begins with `@`. */
   readonly socket: string;
+  /** The apps that say themselves how far they are. */
+  readonly apps: readonly AppNotify[];
+}
+
+/** An app with a socket of its own. */
+export interface AppNotify {
+  readonly app: PodApp;
+  readonly number: number;
+  /** The supervisor's end. */
+  readonly socket: Slot;
+  /** 1 when the app has said that it is ready. */
+  readonly ready: Slot;
 }
 
 /** What init waits for where apps start on demand. */
@@ -37,7 +49,9 @@ export interface InitSlots {
 /** The steps; see notify.ts, passed_descriptors.ts and on_demand.ts. */
 export interface ManagerSteps {
   readonly waitedFor: Struct;
-  openNotify(setup: Section, socket: string, self: Slot): Notify;
+  openNotify(setup: Section, socket: string, self: Slot, apps: readonly PodApp[]): Notify;
+  leaveNotify(steps: Section, notify: Notify): void;
+  watchdogTime(microseconds: number): Struct;
   sayReady(steps: Section, notify: Notify): void;
   passReady(steps: Section, notify: Notify): void;
   tell(steps: Section, what: string, socket: string, message: string): void;

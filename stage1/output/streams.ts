@@ -151,9 +151,17 @@ function giveToApp(setup: Section, what: string, { app, number }: Channel): void
   setup.must(what, "fchownat", [APP_SIDE + number, "", app.uid, app.gid, k.AT_EMPTY_PATH]);
 }
 
+/** In a unit, which says which pod it is, it is the app's name: `journalctl -u UNIT -t APP`. */
+function journalIdentifier(
+  { uuid, inUnit }: Pick<Pod, "uuid" | "inUnit">,
+  { name }: Pick<PodApp, "name">,
+): string {
+  return inUnit ? name : `rkt-${uuid}/${name}`;
+}
+
 function openJournal(setup: Section, pod: Pick<Pod, "uuid">, channel: Channel): void {
   const what = `connect ${nameOf(channel)} to the journal`;
-  const socket = connectJournal(setup, what, `rkt-${pod.uuid}/${channel.app.name}`);
+  const socket = connectJournal(setup, what, journalIdentifier(pod, channel.app));
   move(setup, what, socket, APP_SIDE + channel.number);
 }
 

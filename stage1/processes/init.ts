@@ -74,9 +74,7 @@ export function init(
   setup.heading("init: PID 1 of the pod");
   setup.label("init");
   dieWithSupervisor(setup, supervisor);
-  if (supervisor.notify !== undefined) {
-    setup.attempt("let go of the supervisor's pipe", "close", [supervisor.notify.receiver]);
-  }
+  if (supervisor.notify !== undefined) manager?.leaveNotify(setup, supervisor.notify);
   if (pod.apps.length > 0) leavePodCgroups(setup, supervisor.cgroups);
   leaveStreams(setup, pod);
   setup.must("leave the caller's session", "setsid", []);

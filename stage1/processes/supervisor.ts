@@ -98,7 +98,7 @@ export function supervise(
   const output = openOutput(setup, pod, streams);
   const notify = pod.notifySocket === undefined
     ? undefined
-    : manager?.openNotify(setup, pod.notifySocket, pid);
+    : manager?.openNotify(setup, pod.notifySocket, pid, pod.apps);
   if (pod.privateUsers !== undefined) spawnIntermediate(setup, init);
   else {
     setup.must("make the pod's namespaces and init", "clone", [
@@ -138,6 +138,7 @@ export function supervise(
     },
     waitedFor,
     notify,
+    watchdog: notify === undefined ? undefined : pod.watchdog,
     manager,
     terminal,
   });
@@ -161,12 +162,14 @@ interface Supervised {
   readonly cleanUp: (code: Slot) => void;
   readonly waitedFor: Struct;
   readonly notify?: Notify | undefined;
+  readonly watchdog?: number | undefined;
   readonly manager?: ManagerSteps | undefined;
   readonly terminal?: Terminal | undefined;
 }
 
 function loop(steps: Section, waiting: Section, supervised: Supervised): void {
   const { init, stopTimeout, output, cleanUp, waitedFor, notify, manager, terminal } = supervised;
+  const { watchdog } = supervised;
   const signal = slot("signal");
   const child = slot("child");
   const status = slot("status");
@@ -174,7 +177,13 @@ function loop(steps: Section, waiting: Section, supervised: Supervised): void {
   const stopping = zeroSlot("stopping");
   const graceOver = zeroSlot("grace over");
   steps.heading("supervisor: wait");
-  waitForSignal(steps, waiting, signal, terminal !== undefined, waitedFor);
+  const alive = notify === undefined || watchdog === undefined || manager === undefined
+    ? undefined
+    : {
+      time: manager.watchdogTime(watchdog),
+      say: () => manager.tell(steps, "the pod lives", notify.socket, "WATCHDOG=1"),
+    };
+  waitForSignal(steps, waiting, signal, terminal !== undefined, waitedFor, alive);
   if (notify !== undefined) steps.when(signal, k.SIGIO, "ready?");
   steps.when(signal, k.SIGALRM, "grace over");
   steps.when(signal, k.SIGTERM, "asked to stop");

@@ -46,6 +46,7 @@ function giveBack(steps: Section): void {
  * @param waiting what goes on while all else is let go of
  * @param terminal whether a terminal is relayed, whose modes and size follow the caller's
  * @param waitedFor the signals
+ * @param alive how long it waits at most, and the steps that say then, and at each signal, that the process lives
  */
 export function waitForSignal(
   steps: Section,
@@ -53,6 +54,7 @@ export function waitForSignal(
   signal: Slot,
   terminal: boolean,
   waitedFor: Struct = WAITED_FOR,
+  alive?: { readonly time: Struct; readonly say: () => void },
 ): void {
   steps.label("supervise");
   giveBack(steps);
@@ -62,12 +64,19 @@ export function waitForSignal(
   const { address, size } = MEMORY.resident;
   waiting.attempt("let go of what is not needed now", "madvise", [address, size, k.MADV_DONTNEED]);
   waiting.label("wait for a signal");
-  waiting.attempt("wait for a signal", "rt_sigtimedwait", [waitedFor, 0, 0, SIGSET_SIZE], {
+  const time = alive?.time ?? 0;
+  waiting.attempt("wait for a signal", "rt_sigtimedwait", [waitedFor, 0, time, SIGSET_SIZE], {
     store: signal,
-    branch: { when: "error", to: "wait for a signal" },
+    branch: { when: "error", to: alive === undefined ? "wait for a signal" : "say that it lives" },
   });
   waiting.goto("a signal has come");
+  if (alive !== undefined) {
+    steps.label("say that it lives");
+    alive.say();
+    steps.goto("wait");
+  }
   steps.label("a signal has come");
+  alive?.say(); // with signals that come quickly the time would never be over
   steps.when(signal, k.SIGCHLD, "reap");
   steps.when(signal, k.SIGPIPE, "wait");
   // A shell that puts us into the foreground again has changed the modes of the terminal.

@@ -4,6 +4,7 @@ import type { Plan } from "../engine/plan.ts";
 import { launcherPlan } from "../launcher/launcher.ts";
 import type { Template } from "../launcher/network_replay.ts";
 import { type Replay, replayPlan } from "../launcher/replay.ts";
+import { withSocket } from "../manager/relay_notify.ts";
 import type { Pod, PodApp, PodAudit } from "../pod.ts";
 import { enterPlan } from "../processes/enter.ts";
 import { PLAN_PARTS } from "./plan_parts.ts";
@@ -121,6 +122,11 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
   },
   interactive: { pod: { interactive: true } },
   notify: { pod: { notifySocket: "/run/systemd/notify" } },
+  "apps that notify": {
+    pod: { notifySocket: "/run/systemd/notify" },
+    app: (number) => number < 2 ? withSocket(testApp(`app-${number}`), number, "1000000") : {},
+  },
+  watchdog: { pod: { notifySocket: "@notify", watchdog: 2_500_000 } },
   "passed descriptors": {
     pod: { passed: 4 },
     app: (number) => ({

@@ -6,6 +6,7 @@ import { syscall, trySyscall } from "../../src/linux/syscall.ts";
 import { BOX, World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
 import { keepsStarts } from "../world/start_entries.ts";
+import { addProgram } from "../world/host_world.ts";
 import { until } from "../world/until.ts";
 
 let world: World;
@@ -118,6 +119,70 @@ Deno.test("a start for a service manager is kept, and repeated for that one only
   using other = new Manager(`${world.dir}/notify-other`);
   await run(other, 1);
   assert.equal(manager.heard().length, 2);
+});
+
+/** Says each of its arguments to the service manager, a message each; prints what it was told. */
+const SPEAK =
+  `use Socket; $| = 1; socket(S, AF_UNIX, SOCK_DGRAM, 0); print "$ENV{NOTIFY_SOCKET} $ENV{WATCHDOG_USEC}\\n";
+  for (@ARGV) { send(S, $_, 0, pack_sockaddr_un($ENV{NOTIFY_SOCKET})) or die "send: $!" } sleep 1000`;
+
+Deno.test("an app whose image says that it can speaks for itself, and only of itself", async () => {
+  await addProgram(world.root, "/usr/bin/perl");
+  await new Deno.Command("sh", {
+    args: ["-c", 'cp -r --parents /usr/lib/*/perl-base "$0"', world.root],
+  }).output();
+  const supports = [{ name: "appc.io/executor/supports-systemd-notify", value: "true" }];
+  const file = await world.image("speaks", { exec: ["/usr/bin/perl"] }, { annotations: supports });
+  assert.equal((await world.rkt("fetch", file)).code, 0);
+  const messages = [
+    "STATUS=begins\nMAINPID=1\nFDSTORE=1",
+    "MAINPID=1",
+    "READY=1\nSTATUS=serves\n",
+    "X_FIELD=1\nWATCHDOG=1",
+    "READY=1\nNOTIFYACCESS=all\nRELOADING=1\nMONOTONIC_USEC=5\nEXTEND_TIMEOUT_USEC=9",
+  ];
+  for (const flags of [["--user=0"], ["--user=1000", "--group=1000"]]) {
+    for (const users of [[], ["--private-users"]]) {
+      using manager = new Manager(`${world.dir}/notify-${crypto.randomUUID()}`);
+      const child = new Deno.Command(RKT, {
+        args: [
+          ...[...world.flags, "run", "--net=none", ...users, "example.com/speaks", ...flags],
+          ...["--", "-e", SPEAK, ...messages],
+        ],
+        env: { NOTIFY_SOCKET: manager.address, WATCHDOG_USEC: "600000000" },
+        stdin: "null",
+        stdout: "piped",
+      }).spawn();
+      await using pod = world.adopt(child);
+      assert.equal(await pod.line(), "/dev/notify 600000000");
+      await until(() => manager.heard().length >= 5, 30, "what it says");
+      pod.kill("SIGTERM");
+      await until(() => manager.heard().length >= 6, 30, "STOPPING");
+      assert.deepEqual(manager.heard(), [
+        "STATUS=begins\n",
+        "STATUS=serves\n",
+        "WATCHDOG=1\n",
+        "RELOADING=1\nMONOTONIC_USEC=5\nEXTEND_TIMEOUT_USEC=9\n",
+        "READY=1",
+        "STOPPING=1",
+      ]);
+    }
+  }
+});
+
+Deno.test("the supervisor says that the pod lives where no app does", async () => {
+  using manager = new Manager(`${world.dir}/notify-watchdog`);
+  const child = new Deno.Command(RKT, {
+    args: world.words("echo up; sleep 1000"),
+    env: { NOTIFY_SOCKET: manager.address, WATCHDOG_USEC: "200000" },
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  await using pod = world.adopt(child);
+  assert.equal(await pod.line(), "up");
+  const lives = () => manager.heard().filter((each) => each === "WATCHDOG=1").length;
+  await until(() => lives() > 5, 30, "signs of life");
+  assert.ok(manager.heard().includes("READY=1"));
 });
 
 Deno.test("the app knows nothing of the service manager", async () => {
