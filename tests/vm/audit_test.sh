@@ -31,7 +31,7 @@ equal "the records of a pod" "$kinds" "start enter copy end remove"
 has "the fetch" "$(rkt audit --image=example.com/box --since=1h)" '.*fetch.*verified by nothing.*'
 
 # The catalogue.
-mkdir -p /etc/systemd/catalog; cp /work/rkt.catalog /etc/systemd/catalog/; journalctl --update-catalog
+mkdir -p /usr/lib/systemd/catalog; cp /work/rkt.catalog /usr/lib/systemd/catalog/; journalctl --update-catalog
 has "an explanation" "$(journalctl -q -x RKT_POD=$pod RKT_RECORD=end)" ".*The pod $pod has ended with the status.*"
 
 # A user of the machine can't forge what root has done.
