@@ -6,7 +6,7 @@ import { MANIFEST, MAX_MANIFEST, ROOTFS } from "./structure.ts";
 import { padding } from "./tar/tar_field.ts";
 import { archived } from "./tar/archived.ts";
 import { tarHeader } from "./tar/tar_writer.ts";
-import { ARCHIVED_HOLES, TreeEntries } from "./tree_entries.ts";
+import { ARCHIVED_HOLES, TreeEntries, type TreeItem } from "./tree_entries.ts";
 
 /** What to build. */
 export interface BuildOptions {
@@ -20,6 +20,8 @@ export interface BuildOptions {
   readonly compression?: "gzip" | "none";
   /** Replace an existing file. Default: false. */
   readonly overwrite?: boolean;
+  /** Files that are younger get this time: seconds since 1970. */
+  readonly latest?: number | undefined;
   /** Maps owners and groups to those that the image is to have. Default: as they are. */
   readonly mapId?: (id: number) => number;
 }
@@ -187,13 +189,17 @@ function* aciChunks(options: BuildOptions): Generator<Uint8Array> {
   });
   yield manifest;
   yield new Uint8Array(padding(manifest.length));
-  const { rootfs, mapId } = options;
-  yield* archived(
-    typeof rootfs === "string"
-      ? new TreeEntries(rootfs, ROOTFS, mapId).root()
-      : new TreeEntries(rootfs.name, ROOTFS, mapId, { holes: ARCHIVED_HOLES }).below(
-        rootfs.fd,
-        ".",
-      ),
-  );
+  const { rootfs, mapId, latest } = options;
+  const holes = { holes: ARCHIVED_HOLES };
+  const items = typeof rootfs === "string"
+    ? new TreeEntries(rootfs, ROOTFS, mapId).root()
+    : new TreeEntries(rootfs.name, ROOTFS, mapId, holes).below(rootfs.fd, ".");
+  yield* archived(latest === undefined ? items : notYounger(items, latest));
+}
+
+function* notYounger(items: Iterable<TreeItem>, latest: number): Generator<TreeItem> {
+  for (const item of items) {
+    const isYounger = !(item instanceof Uint8Array) && "mtime" in item && item.mtime > latest;
+    yield isYounger ? { ...item, mtime: latest, mtimeNs: 0 } : item;
+  }
 }

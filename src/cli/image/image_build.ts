@@ -1,10 +1,13 @@
 /** `rkt image build`: a directory and flags to an image. */
 
 import { AppcError } from "../../appc/error.ts";
+import { parseImageId } from "../../appc/image_id.ts";
 import { parseImageManifest } from "../../appc/image_manifest.ts";
+import { parseImageName } from "../../appc/image_name.ts";
 import { architectureLabel } from "../../appc/label.ts";
 import { APPC_VERSION } from "../../appc/semver.ts";
 import { Failure } from "../../failure.ts";
+import { printNote } from "../../linux/printable.ts";
 import type { Invocation } from "../grammar/command.ts";
 import type { Flags } from "../grammar/flags.ts";
 import { jsonText } from "../print/json.ts";
@@ -14,19 +17,34 @@ type JsonObject = Record<string, unknown>;
 
 /** Builds the image and prints its ID. */
 export default async function run({ args, flags }: Invocation): Promise<number> {
-  const [rootfs, out, ...words] = args;
-  if (rootfs === undefined || out === undefined) {
-    throw new Failure("ROOTFS-DIR and FILE are needed");
+  const [binary, packages] = [flags.text("from-binary"), flags.text("from-debs")];
+  const named = binary === undefined && packages === undefined;
+  const [source] = named ? args : [];
+  const [out, ...words] = named ? args.slice(1) : args;
+  if ((named && source === undefined) || out === undefined) {
+    throw new Failure(named ? "SOURCE and FILE are needed" : "FILE is needed");
   }
-  const manifest = manifestText(flags, words);
+  const { isDirectoryAlone, latestTime, programPath, stageSources } = await import(
+    "../../build/build_sources.ts"
+  );
+  const program = binary === undefined || flags.isSet("exec") ? [] : [programPath(binary)];
+  const manifest = manifestText(flags, [...program, ...words]);
+  const sources = { source, binary, packages, copies: flags.all("copy") };
+  const slash = out.lastIndexOf("/");
+  using stage = isDirectoryAlone(sources) ? undefined : await stageSources(
+    sources,
+    slash < 0 ? "." : out.slice(0, slash + 1),
+    (line) => printNote(`build: ${line}`),
+  );
   const { buildAci } = await import("../../aci/build.ts");
   const compression = flags.text("compression") === "none" ? "none" : "gzip";
   const id = await buildAci({
-    rootfs,
+    rootfs: stage?.path ?? source ?? "",
     out,
     manifest,
     compression,
     overwrite: flags.on("overwrite"),
+    latest: latestTime(Deno.env.get("SOURCE_DATE_EPOCH")),
   });
   printLine(id);
   return 0;
@@ -46,6 +64,10 @@ export function manifestText(flags: Flags, words: readonly string[]): string {
   const labels = named(flags, "label", /^[^=]+=/, labelsOf(base.labels, file === undefined));
   const annotations = named(flags, "annotation", /^[^=]+=/, listOf(base.annotations));
   const app = appOf(flags, words, base.app);
+  const dependencies = [
+    ...listOf(base.dependencies),
+    ...flags.all("dependency").map(dependency),
+  ];
   const { acKind: _kind, acVersion, name: _name, labels: _labels, ...rest } = base;
   const manifest = {
     acKind: "ImageManifest",
@@ -53,6 +75,7 @@ export function manifestText(flags: Flags, words: readonly string[]): string {
     name,
     labels,
     ...rest,
+    ...dependencies.length > 0 && { dependencies },
     app,
     annotations: annotations.length > 0 ? annotations : undefined,
   };
@@ -106,7 +129,24 @@ function named(
   return [...before.filter((each) => !added.some(({ name }) => name === each.name)), ...added];
 }
 
+/** `NAME[:VERSION][,LABEL=VALUE…][,imageID=ID]`. */
+function dependency(text: string): JsonObject {
+  const [, named = "", imageID] = /^(.*?)(?:,imageID=([^,]*))?$/.exec(text) ?? [];
+  try {
+    const { name, labels } = parseImageName(named);
+    return {
+      imageName: name,
+      ...imageID !== undefined && { imageID: parseImageId(imageID) },
+      ...labels.length > 0 && { labels },
+    };
+  } catch (error) {
+    if (!(error instanceof AppcError)) throw error;
+    throw new Failure(`--dependency: ${error.message}`, 254, { cause: error });
+  }
+}
+
 const APP_FLAGS: readonly string[] = [
+  ...["pre-start", "post-stop"],
   ...["exec", "user", "group", "supplementary-gids", "working-dir", "environment", "port", "mount"],
   "isolator",
 ];
@@ -126,6 +166,13 @@ function appOf(
   const exec = [...flags.all("exec"), ...words];
   if (exec.length > 0) app.exec = exec;
   for (const name of ["user", "group"]) if (flags.isSet(name)) app[name] = flags.text(name);
+  const handlers = ["pre-start", "post-stop"].filter((name) => flags.isSet(name));
+  if (handlers.length > 0) {
+    app.eventHandlers = [
+      ...listOf(app.eventHandlers).filter(({ name }) => !handlers.includes(String(name))),
+      ...handlers.map((name) => ({ name, exec: flags.all(name) })),
+    ];
+  }
   const gids = flags.all("supplementary-gids");
   if (gids.length > 0) app.supplementaryGIDs = gids.map(wholeNumber);
   const workingDirectory = flags.text("working-dir");

@@ -46,10 +46,51 @@ export const IMAGE_COMMANDS: readonly Command[] = [
   {
     name: "image build",
     group: "Images",
-    summary: "Make an image of a directory",
-    usage: "[flags] --name=NAME ROOTFS-DIR FILE.aci [-- PROGRAM ARGUMENT ...]",
-    about: ["The same directory and flags give the same image ID, whenever and wherever."],
+    summary: "Make an image of a directory, an archive, packages or a program",
+    usage: "[flags] --name=NAME [SOURCE] FILE.aci [-- PROGRAM ARGUMENT ...]",
+    about: [
+      "SOURCE is a directory, an archive of tar, or - for one on standard input. --from-binary and " +
+      "--from-debs take its place.",
+      "The same files and flags give the same image ID, whenever and wherever. Where SOURCE_DATE_EPOCH is " +
+      "set, nothing in the image is younger than that.",
+    ],
     flags: [
+      {
+        name: "from-binary",
+        kind: "text",
+        value: "FILE",
+        help: "Make it of this program: with its loader, its libraries and what they look for",
+      },
+      {
+        name: "from-debs",
+        kind: "text",
+        value: "DIR",
+        help: "Make it of the Debian packages in this directory; none of their scripts is run",
+      },
+      {
+        name: "copy",
+        kind: "texts",
+        value: "SOURCE:PATH",
+        help: "Add this file or directory of the host at PATH in the image",
+      },
+      {
+        name: "dependency",
+        kind: "texts",
+        value: "NAME[:VERSION][,LABEL=VALUE][,imageID=ID]",
+        help: "An image whose files lie below this one's",
+      },
+      {
+        name: "pre-start",
+        kind: "texts",
+        value: "WORD",
+        help: "What is run before the program; once more for each of its arguments",
+      },
+      {
+        name: "post-stop",
+        kind: "texts",
+        value: "WORD",
+        help: "What is run when the program has ended; as --pre-start",
+      },
       { name: "name", kind: "text", value: "NAME", help: "The image's name; needed" },
       {
         name: "label",
@@ -113,10 +154,10 @@ export const IMAGE_COMMANDS: readonly Command[] = [
       },
       OVERWRITE,
     ],
-    arguments: [2, Infinity],
+    arguments: [1, Infinity],
     load: () => import("../image/image_build.ts"),
     examples: [
-      "rkt image build --name=example.com/app --exec=/bin/app rootfs/ app.aci",
+      "rkt image build --name=example.com/app --from-binary=./app --copy=app.conf:/etc/app.conf app.aci",
       "rkt image build --name=example.com/web --label=version=1.2 --exec=/bin/httpd --exec=-f " +
       "--port=http,protocol=tcp,port=80 --mount=www,path=/srv/www rootfs/ web.aci",
     ],
