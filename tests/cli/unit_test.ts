@@ -20,11 +20,28 @@ Deno.test("the unit runs the words that were given, with this rkt and its flags"
   ) assert.ok(stdout.includes(`\n${line}\n`), `${line} is not in:\n${stdout}`);
 });
 
+Deno.test("a pod that systemd has sockets for needs no network for its ports", async () => {
+  const words = ["--", "run", "--net=none", "--port=web:8080", "example.com/web:1"];
+  const { code, stdout, stderr } = await rkt("unit", "--socket=8080", "--accept", "web", ...words);
+  assert.equal(code, 0, stderr);
+  for (const line of ["# web@.service", "# web.socket", "ListenStream=8080", "Accept=yes"]) {
+    assert.ok(stdout.split("\n").includes(line), `${line} is not in:\n${stdout}`);
+  }
+  assert.ok(stdout.includes("--uuid-file-save=%t/%p-%i.uuid --net=none --port=web:8080"));
+});
+
 Deno.test("what can't be a unit is refused in one line", async () => {
   for (
     const [words, message] of [
       [["web"], /needs what it runs/],
       [["web", "--", "list"], /not "list"/],
+      [["--socket=x", "web", "--", "run", "x"], /--socket=x names no port/],
+      [["--socket=fifo:80", "web", "--", "run", "x"], /--socket=fifo:80 names no port/],
+      [["--socket=80", "--timer=daily", "web", "--", "run", "x"], /exclude each other/],
+      [["--socket=80", "web@", "--", "run", "x"], /a template has no sockets/],
+      [["--accept", "web", "--", "run", "x"], /--accept is for sockets/],
+      [["--socket=80", "--socket-name=a:b", "web", "--", "run", "x"], /can't name a descriptor/],
+      [["web", "--", "run", "--net=none", "--port=a:80", "x"], /--port can't be used/],
       [["a/b", "--", "run", "x"], /no name of a unit/],
       [["web", "--", "run", "--no-such", "x"], /unknown flag --no-such/],
       [["web", "--", "run"], /an image is needed/],

@@ -38,13 +38,17 @@ const HOSTNAME_LENGTH = 64;
 /**
  * Checks the flags of a `run` or `prepare` and brings them into types.
  *
+ * @param sockets whether a service manager passes descriptors
  * @throws {Failure} names the flag
  */
-export function runRequest({ flags, apps, command }: Invocation): RunRequest {
+export function runRequest(
+  { flags, apps, command }: Invocation,
+  sockets = arePassed(),
+): RunRequest {
   const runs = command.name !== "prepare";
   const pod = podRequest(flags, runs);
   const request = { pod, apps: apps.map(appRequest) };
-  checkTogether(request, flags, runs);
+  checkTogether(request, flags, { runs, sockets });
   return request;
 }
 
@@ -204,11 +208,15 @@ function appRequest({ image, flags, args }: AppArguments): AppRequest {
 }
 
 /** Rules over several flags; where a pod is only prepared, those about its running are for `run-prepared`. */
-function checkTogether({ pod, apps }: RunRequest, flags: Flags, runs: boolean): void {
+function checkTogether(
+  { pod, apps }: RunRequest,
+  flags: Flags,
+  { runs, sockets }: { readonly runs: boolean; readonly sockets: boolean },
+): void {
   if (pod.podManifest !== undefined) return checkWithManifest(apps, flags);
   if (apps.length === 0) throw new Failure("an image is needed: a file, a name, a URL or an ID");
   // With descriptors of a service manager it is not known yet whether a port is for one of them.
-  if (runs) checkRunOptions(pod, apps.length, arePassed() ? 0 : pod.ports.length);
+  if (runs) checkRunOptions(pod, apps.length, sockets ? 0 : pod.ports.length);
   const named = apps.flatMap((app) => app.name ?? []);
   noneTwice("--name", named, (name) => name);
 }

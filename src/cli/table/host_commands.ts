@@ -116,8 +116,8 @@ export const HOST_COMMANDS: readonly Command[] = [
     usage: "[flags] NAME -- run [flags] IMAGE ...",
     about: [
       "Prints NAME.service, which runs the pod of the words behind --; they are read as rkt run reads " +
-      "them. With --timer a NAME.timer that starts it by the clock. Flags for all of rkt, like --dir, " +
-      "stand in the unit too.",
+      "them. With --timer a NAME.timer that starts it by the clock, with --socket a NAME.socket that " +
+      "starts it at the first connection. Flags for all of rkt, like --dir, stand in the unit too.",
       "A name that ends in @ makes a template: in the words %i is then the instance's name.",
     ],
     flags: [
@@ -125,6 +125,11 @@ export const HOST_COMMANDS: readonly Command[] = [
         name: "install",
         kind: "switch",
         help: "Write the files to /etc/systemd/system, and reload",
+      },
+      {
+        name: "user",
+        kind: "switch",
+        help: "For the systemd of the user who calls: ~/.config/systemd/user",
       },
       { ...OVERWRITE, help: "With --install: replace files that are there" },
       {
@@ -138,11 +143,28 @@ export const HOST_COMMANDS: readonly Command[] = [
         value: "TIME",
         help: "Start it at these times, like daily or *:0/15: systemd.time(7)",
       },
+      {
+        name: "socket",
+        kind: "texts",
+        value: "[udp:|fifo:]ADDRESS",
+        help: "Start it when somebody connects: a port, ADDRESS:PORT or a path; systemd.socket(5)",
+      },
+      {
+        name: "socket-name",
+        kind: "text",
+        value: "NAME",
+        help: "The app, or the port of an app, that the sockets are for",
+      },
+      {
+        name: "accept",
+        kind: "switch",
+        help: "With --socket: a pod for each connection, which is its input and output",
+      },
       { name: "description", kind: "text", value: "TEXT", help: "What systemctl calls it" },
     ],
     arguments: [1, Infinity],
     examples: [
-      "rkt unit web -- run --port=http:80 example.com/web:1",
+      "rkt unit --install --socket=80 web -- run --net=none example.com/web:1",
       "rkt unit --install --timer=daily backup -- run --net=none --rm example.com/backup",
     ],
     load: () => import("../unit/unit.ts"),

@@ -1,7 +1,7 @@
 /** Installs units for systemd. */
 import { Failure } from "../../failure.ts";
 import { replaceFile } from "../../linux/atomic_file.ts";
-import { originalVariables } from "../../linux/environment.ts";
+import { originalVariable, originalVariables } from "../../linux/environment.ts";
 import { exists } from "../../linux/exists.ts";
 import type { UnitFile } from "./unit_file.ts";
 
@@ -12,30 +12,43 @@ const UNIT_DIRECTORY = "/etc/systemd/system";
  * Writes the files and has systemd read them. Nothing is written where one of them is there already.
  *
  * @param overwrite whether files that are there are replaced
+ * @param user whether they are for the caller's own systemd, and not for the machine's
  * @returns their paths
  * @throws {Failure} says what is in the way
  */
 export async function installUnits(
   files: readonly UnitFile[],
   overwrite: boolean,
+  user: boolean,
 ): Promise<readonly string[]> {
-  if (Deno.uid() !== 0) throw new Failure("--install needs root; try it with sudo");
-  if (!exists(UNIT_DIRECTORY)) throw new Failure(`there is no ${UNIT_DIRECTORY}: no systemd here`);
-  const paths = files.map(({ name }) => `${UNIT_DIRECTORY}/${name}`);
+  const directory = user ? userDirectory() : UNIT_DIRECTORY;
+  if (!user && Deno.uid() !== 0) throw new Failure("--install needs root; try it with sudo");
+  if (user) Deno.mkdirSync(directory, { recursive: true });
+  if (!exists(directory)) throw new Failure(`there is no ${directory}: no systemd here`);
+  const paths = files.map(({ name }) => `${directory}/${name}`);
   const there = overwrite ? undefined : paths.find(exists);
   if (there !== undefined) throw new Failure(`${there} is there already; --overwrite replaces it`);
   for (const [i, { text }] of files.entries()) {
     replaceFile(paths[i] ?? "", text, { mode: 0o644, exactMode: true });
   }
-  await reload();
+  await reload(user);
   return paths;
 }
 
-async function reload(): Promise<void> {
+/** A user's own units. */
+function userDirectory(): string {
+  const config = originalVariable("XDG_CONFIG_HOME");
+  if (config?.startsWith("/") === true) return `${config}/systemd/user`;
+  const home = originalVariable("HOME");
+  if (home?.startsWith("/") === true) return `${home}/.config/systemd/user`;
+  throw new Failure("--user: neither HOME nor XDG_CONFIG_HOME says where units of the user are");
+}
+
+async function reload(user: boolean): Promise<void> {
   const { NotFound } = Deno.errors;
   try {
     const { success, stderr } = await new Deno.Command("systemctl", {
-      args: ["daemon-reload"],
+      args: [...user ? ["--user"] : [], "daemon-reload"],
       clearEnv: true,
       env: originalVariables(),
       stdin: "null",

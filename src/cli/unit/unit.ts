@@ -7,11 +7,12 @@ import type { RunRequest } from "../../start/request.ts";
 import type { Command, Invocation } from "../grammar/command.ts";
 import { findCommand, readInvocation } from "../grammar/command_line.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
+import type { Flags } from "../grammar/flags.ts";
 import { globalWords } from "../grammar/global_words.ts";
 import { print, printLine } from "../print/output.ts";
 import { runRequest } from "../request/run_arguments.ts";
 import { installUnits } from "./install_units.ts";
-import { unitFiles, type UnitOptions } from "./unit_file.ts";
+import { type Listen, type Sockets, unitFiles, type UnitOptions } from "./unit_file.ts";
 
 /** `rkt unit`: writes the units that run a pod as a service. */
 export default async function unit(invocation: Invocation): Promise<number> {
@@ -23,10 +24,11 @@ export default async function unit(invocation: Invocation): Promise<number> {
     print(texts.join("\n"));
     return 0;
   }
-  for (const path of await installUnits(files, flags.on("overwrite"))) printLine(path);
+  const user = flags.on("user");
+  for (const path of await installUnits(files, flags.on("overwrite"), user)) printLine(path);
   const starts = files.at(-1)?.name ?? "";
   if (!options.name.endsWith("@")) {
-    printNote(`unit: start it: systemctl enable --now ${starts}`);
+    printNote(`unit: start it: systemctl ${user ? "--user " : ""}enable --now ${starts}`);
   }
   return 0;
 }
@@ -34,12 +36,17 @@ export default async function unit(invocation: Invocation): Promise<number> {
 function unitOptions({ args, flags, global, commands }: Invocation): UnitOptions {
   const [given = "", ...words] = args;
   const name = unitName(given);
-  const run = readRun(words, commands);
+  const sockets = socketOptions(flags, name);
+  const run = readRun(words, commands, sockets !== undefined);
   const { pod, apps } = run.request;
   const images = apps.map(({ image }) => image);
   const outer = [...ownCommand(), ...globalWords(global)];
   const whole = [...outer, ...globalWords(run.global)];
-  const save = pod.uuidFile === undefined ? [{ raw: `--uuid-file-save=${uuidFile(name)}` }] : [];
+  const save = pod.uuidFile === undefined
+    ? [{
+      raw: `--uuid-file-save=${uuidFile(sockets?.accept === true ? `${name}@` : name)}`,
+    }]
+    : [];
   const fetched = flags.on("fetch") ? images.filter(isRemote) : [];
   return {
     name,
@@ -50,7 +57,43 @@ function unitOptions({ args, flags, global, commands }: Invocation): UnitOptions
     workingDirectory: needsDirectory(run) ? Deno.cwd() : undefined,
     network: pod.network.kind !== "none" || fetched.length > 0,
     timer: flags.text("timer"),
+    sockets,
+    user: flags.on("user"),
   };
+}
+
+/** What `--socket` and its like ask for. */
+function socketOptions(flags: Flags, name: string): Sockets | undefined {
+  const listen = flags.all("socket").map(parseListen);
+  const socketName = flags.text("socket-name");
+  const accept = flags.on("accept");
+  if (listen.length === 0) {
+    if (!accept && socketName === undefined) return undefined;
+    throw new Failure(`--${accept ? "accept" : "socket-name"} is for sockets: --socket=ADDRESS`);
+  }
+  if (flags.isSet("timer")) throw new Failure("--socket and --timer exclude each other");
+  if (name.endsWith("@")) {
+    throw new Failure("a template has no sockets; with --accept rkt makes the template");
+  }
+  if (socketName !== undefined && !/^[\x21-\x39\x3b-\x7e]{1,255}$/.test(socketName)) {
+    throw new Failure(`--socket-name: ${JSON.stringify(socketName)} can't name a descriptor`);
+  }
+  return { listen, name: socketName, accept };
+}
+
+const LISTEN = { udp: "ListenDatagram", fifo: "ListenFIFO" } as const;
+
+function parseListen(text: string): Listen {
+  const [, kind, address = ""] = /^(?:(udp|fifo):)?(.*)$/s.exec(text) ?? [];
+  const isAddress = /^[\x21-\x7e]+$/.test(address) &&
+    (/^[0-9]{1,5}$/.test(address) || /:[0-9]{1,5}$/.test(address) || /^[/@]./.test(address));
+  if (!isAddress || (kind === "fifo" && !address.startsWith("/"))) {
+    throw new Failure(
+      `--socket=${text} names no port, no ADDRESS:PORT and no path; udp: or fifo: may stand before it`,
+    );
+  }
+  const known = kind === "udp" || kind === "fifo" ? LISTEN[kind] : "ListenStream";
+  return { kind: known, address };
 }
 
 /** A unit's name without its type, as systemd takes it (systemd.unit(5)). */
@@ -78,7 +121,7 @@ interface Run {
 }
 
 /** Parses the words as `rkt run` would, so that errors are reported now. */
-function readRun(words: readonly string[], commands: readonly Command[]): Run {
+function readRun(words: readonly string[], commands: readonly Command[], sockets: boolean): Run {
   if (words.length === 0) {
     throw new Failure("a unit needs what it runs: rkt unit NAME -- run IMAGE");
   }
@@ -87,7 +130,7 @@ function readRun(words: readonly string[], commands: readonly Command[]): Run {
     throw new Failure(`a unit runs a pod: behind -- stands "run", and not "${found.command.name}"`);
   }
   const invocation = readInvocation(found);
-  const request = runRequest(invocation);
+  const request = runRequest(invocation, sockets);
   if (request.pod.dryRun) throw new Failure("--dry-run prints a plan, and a unit runs a pod");
   if (request.pod.interactive) {
     throw new Failure("--interactive needs a terminal, and a unit has none");

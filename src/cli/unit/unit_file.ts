@@ -16,8 +16,27 @@ export interface UnitOptions {
   readonly workingDirectory?: string | undefined;
   /** Whether the pod, or fetching its images, needs the network. */
   readonly network: boolean;
-  /** When a timer starts it (systemd.time(7)). Absent: it starts at boot. */
+  /** When a timer starts it (systemd.time(7)). Absent: it starts at boot, or when somebody connects. */
   readonly timer?: string | undefined;
+  /** What starts it when somebody connects. */
+  readonly sockets?: Sockets | undefined;
+  /** Whether it is for a user's own systemd. */
+  readonly user?: boolean | undefined;
+}
+
+/** Sockets that systemd opens for a pod (systemd.socket(5)). */
+export interface Sockets {
+  readonly listen: readonly Listen[];
+  /** `FileDescriptorName=` */
+  readonly name?: string | undefined;
+  /** Whether each connection gets a pod of its own. */
+  readonly accept: boolean;
+}
+
+/** A line of a socket unit. */
+export interface Listen {
+  readonly kind: "ListenStream" | "ListenDatagram" | "ListenFIFO";
+  readonly address: string;
 }
 
 /** A file of a unit. */
@@ -26,26 +45,38 @@ export interface UnitFile {
   readonly text: string;
 }
 
-/** The files of a unit: the service, and its timer if it has one. */
+/** The files of a unit: the service, and what starts it, if it does not start at boot. */
 export function unitFiles(options: UnitOptions): readonly UnitFile[] {
-  const { name, timer } = options;
-  const service = { name: `${name}.service`, text: serviceText(options) };
+  const { name, timer, sockets, description } = options;
+  // Each connection has an instance of a template.
+  const suffix = sockets?.accept === true ? "@" : "";
+  const service = { name: `${name}${suffix}.service`, text: serviceText(options) };
+  if (sockets !== undefined) {
+    return [service, { name: `${name}.socket`, text: socketText(sockets, description) }];
+  }
   return timer === undefined
     ? [service]
-    : [service, { name: `${name}.timer`, text: timerText(timer, options.description) }];
+    : [service, { name: `${name}.timer`, text: timerText(timer, description) }];
 }
 
 function serviceText(options: UnitOptions): string {
-  const { command, before, after, workingDirectory, network, timer } = options;
+  const { command, before, after, workingDirectory, timer, sockets, user } = options;
   const words = (line: readonly UnitWord[]) => commandLine(line, options.name.endsWith("@"));
+  // A user's systemd knows nothing of the network.
+  const network = options.network && user !== true;
+  const atBoot = timer === undefined && sockets === undefined;
   return unitText({
     Unit: [
       `Description=${specifierFree(options.description)}`,
       network && "Wants=network-online.target",
       network && "After=network-online.target",
+      sockets?.accept === true && "CollectMode=inactive-or-failed",
     ],
     Service: [
       "Type=notify",
+      // What the app says to its connection goes there; what it says of errors, to the journal.
+      sockets?.accept === true && "StandardInput=socket",
+      sockets?.accept === true && "StandardError=journal",
       workingDirectory && `WorkingDirectory=${specifierFree(workingDirectory)}`,
       before && `ExecStartPre=${words(before)}`,
       `ExecStart=${words(command)}`,
@@ -54,14 +85,26 @@ function serviceText(options: UnitOptions): string {
       "KillMode=mixed",
       // The status of an app that TERM has ended.
       "SuccessExitStatus=143",
-      timer === undefined && "Restart=on-failure",
+      timer === undefined && sockets?.accept !== true && "Restart=on-failure",
       // Images may have to be fetched first.
       "TimeoutStartSec=infinity",
       "Delegate=yes",
       // rkt says how an app ended that ran out of memory, and what that means for the others.
       "OOMPolicy=continue",
     ],
-    ...timer === undefined && { Install: ["WantedBy=multi-user.target"] },
+    ...atBoot && { Install: [`WantedBy=${user === true ? "default" : "multi-user"}.target`] },
+  });
+}
+
+function socketText({ listen, name, accept }: Sockets, description: string): string {
+  return unitText({
+    Unit: [`Description=${specifierFree(description)}, its sockets`],
+    Socket: [
+      ...listen.map(({ kind, address }) => `${kind}=${specifierFree(address)}`),
+      name && `FileDescriptorName=${name}`,
+      accept && "Accept=yes",
+    ],
+    Install: ["WantedBy=sockets.target"],
   });
 }
 

@@ -36,6 +36,45 @@ WantedBy=multi-user.target
   );
 });
 
+Deno.test("sockets start the service when somebody connects", () => {
+  const listen = [
+    { kind: "ListenStream", address: "80" },
+    { kind: "ListenDatagram", address: "/run/%" },
+  ] as const;
+  const files = unitFiles({ ...base, sockets: { listen, name: "web", accept: false } });
+  assert.deepEqual(files.map(({ name }) => name), ["web.service", "web.socket"]);
+  assert.ok(!files[0]?.text.includes("[Install]") && files[0]?.text.includes("\nRestart="));
+  assert.equal(
+    files[1]?.text,
+    `[Unit]
+Description=100 %%, its sockets
+
+[Socket]
+ListenStream=80
+ListenDatagram=/run/%%
+FileDescriptorName=web
+
+[Install]
+WantedBy=sockets.target
+`,
+  );
+});
+
+Deno.test("each connection has an instance of a template, whose input and output it is", () => {
+  const listen = [{ kind: "ListenStream", address: "80" }] as const;
+  const [service, socket] = unitFiles({ ...base, sockets: { listen, accept: true } });
+  assert.equal(service?.name, "web@.service");
+  assert.ok(service?.text.includes("\nStandardInput=socket\n"));
+  assert.ok(!service?.text.includes("Restart=") && !service?.text.includes("[Install]"));
+  assert.ok(socket?.text.includes("\nAccept=yes\n"));
+});
+
+Deno.test("a user's unit knows no network and begins with the user's systemd", () => {
+  const [service] = unitFiles({ ...base, network: true, user: true });
+  assert.ok(!service?.text.includes("network-online"));
+  assert.ok(service?.text.includes("\nWantedBy=default.target\n"));
+});
+
 Deno.test("a timer starts the service in place of the machine's start", () => {
   const files = unitFiles({ ...base, timer: "daily", before: ["/bin/rkt", "fetch", "x"] });
   assert.deepEqual(files.map(({ name }) => name), ["web.service", "web.timer"]);
