@@ -101,11 +101,17 @@ async function walk<T>(
     let answered = false;
     for (const scheme of options.allowHttp ? ["https", "http"] : ["https"]) {
       const url = `${scheme}://${ancestor}?ac-discovery=1`;
-      const { encrypted = false, tags, outcome, silent } = await askPage(url, options.getPage);
+      const { encrypted = false, tags, ignored = 0, outcome, silent } = await askPage(
+        url,
+        options.getPage,
+      );
       answered ||= !silent;
       // A tag applies to every name that begins with its prefix, letter by letter.
       const found = tags?.filter((tag) => name.startsWith(tag.prefix)).flatMap(select) ?? [];
-      const counted = `discovery tags: ${tags?.length}, of use for this name: ${found.length}`;
+      const counted = `discovery tags: ${tags?.length}, of use for this name: ${found.length}` +
+        (found.length === 0 && ignored > 0
+          ? `; ${ignored} more can't be read: a tag counts in <head>, with a prefix and a value in "content"`
+          : "");
       steps.push({ url, tags: tags ?? [], outcome: tags === undefined ? outcome : counted });
       if (found.length > 0) return { found, encrypted, steps };
       if (tags !== undefined) break;
@@ -116,15 +122,27 @@ async function walk<T>(
   return { found: [], encrypted: false, steps };
 }
 
+/** A page, or what came in place of one. */
+interface AnsweredPage {
+  readonly encrypted?: boolean;
+  readonly tags?: readonly DiscoveryTag[];
+  /** What looks like further tags, and does not count. */
+  readonly ignored?: number;
+  readonly outcome: string;
+  readonly silent?: true;
+}
+
 async function askPage(
   url: string,
   getPage: GetPage,
-): Promise<{ encrypted?: boolean; tags?: DiscoveryTag[]; outcome: string; silent?: true }> {
+): Promise<AnsweredPage> {
   try {
     const page = await getPage(url);
     if (page.status !== 200) return { outcome: `${page.status} ${page.statusText}`.trim() };
-    const { discoveryTags } = await import("./meta_tags.ts");
-    return { encrypted: page.encrypted, tags: discoveryTags(page.html), outcome: "200" };
+    const { discoveryTags, likelyTags } = await import("./meta_tags.ts");
+    const tags = discoveryTags(page.html);
+    const ignored = likelyTags(page.html) - tags.length;
+    return { encrypted: page.encrypted, tags, ignored, outcome: "200" };
   } catch (error) {
     if (error instanceof Failure) return { outcome: error.message, silent: true };
     throw error;

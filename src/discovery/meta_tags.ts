@@ -49,6 +49,11 @@ export function discoveryTags(html: string): DiscoveryTag[] {
   return (head?.childNodes ?? []).flatMap((node) => "attrs" in node ? metaTag(node) : []);
 }
 
+/** How many places of a page look like discovery tags, wherever they stand: to say why some of them don't count. */
+export function likelyTags(html: string): number {
+  return html.match(/<meta\s[^<>]*\bname\s*=\s*["']?ac-discovery/gi)?.length ?? 0;
+}
+
 function metaTag(element: Element): DiscoveryTag[] {
   if (element.tagName !== "meta") return [];
   const attribute = (name: string) => element.attrs.find((each) => each.name === name)?.value;

@@ -20,7 +20,7 @@ import { type ImageArgument, signatureLocation } from "./image_argument.ts";
 import type { PullPolicy } from "./pull_policy.ts";
 import { readRemoteRecord, writeRemoteRecord } from "./remote_record.ts";
 import { recordFetch } from "./record_fetch.ts";
-import { openSignature, type SignedImage } from "./signed_image.ts";
+import { MissingSignature, openSignature, type SignedImage } from "./signed_image.ts";
 import { whyUntrusted } from "./trust/trusted_image.ts";
 import { offerDiscoveredKeys } from "./trusted_keys.ts";
 
@@ -232,7 +232,20 @@ function openJudge(
   { location, signature, expected }: Request,
 ): Promise<SignedImage> | undefined {
   if (session.allows("image")) return undefined;
-  return openSignature(session, location, signature, expected.image?.name);
+  return openSignature(session, location, signature, expected.image?.name)
+    .catch(async (error) => {
+      if (error instanceof MissingSignature) await refuseMissing(session, location, error);
+      throw error;
+    });
+}
+
+/** Where a server has no signature, it may have no image either: then that is what is wrong. */
+async function refuseMissing(session: FetchSession, url: string, cause: Error): Promise<void> {
+  if (!/^https?:/.test(url)) return;
+  const { status, statusText, cancel } = await session.client.get(url);
+  cancel();
+  if (status !== 404 && status !== 410) return;
+  throw new Failure(`${url}: ${status} ${statusText}: there is no such image`, 254, { cause });
 }
 
 /** Reads an image into the store: all that it has to be is checked before any of it is visible. */

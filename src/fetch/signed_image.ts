@@ -22,6 +22,11 @@ import { getSmall } from "../http/http_client.ts";
 /** How often a server that defers a signature is asked for it after the image. */
 const DEFERRED_TRIES = 5;
 
+/** A server has no signature there. */
+export class MissingSignature extends Failure {
+  override readonly name: string = "MissingSignature";
+}
+
 /** A signature file. */
 interface SignatureFile {
   readonly text: string;
@@ -156,7 +161,8 @@ async function signatureFromServer(
   const { status, statusText, bytes } = await getSmall(session.client, url, MAX_SIGNATURE_BYTES);
   if (status === 200) return bytes;
   if (status === 202) return undefined;
-  throw new Failure(`signature ${url}: ${status} ${statusText}`.trim());
+  const message = `signature ${url}: ${status} ${statusText}`.trim();
+  throw status === 404 || status === 410 ? new MissingSignature(message) : new Failure(message);
 }
 
 function signatureFromDisk(path: string): Uint8Array {

@@ -1,6 +1,7 @@
 /** HTTP as images are fetched by it: redirects, credentials and retries, each within bounds. */
 import type { CredentialsByHost } from "../config/settings.ts";
 import { Failure } from "../failure.ts";
+import { beginsWith, MAGIC } from "../aci/compression/compression.ts";
 import { releaseChunk } from "../aci/bytes/release_chunk.ts";
 import { RKT_VERSION } from "../version.ts";
 import { authorization } from "./authorization.ts";
@@ -213,6 +214,31 @@ const ENDED: Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>> = Promis
   done: true,
 });
 
+/** Undoes what a server has made of something small: what is asked for so begins with gzip's magic number only then. */
+async function gunzipped(
+  url: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  limit: number,
+): Promise<Uint8Array> {
+  const reader = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))
+    .getReader();
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  try {
+    for (let size = 0;;) {
+      const { value, done } = await reader.read();
+      if (done) return new Uint8Array(await new Blob(chunks).arrayBuffer());
+      size += value.length;
+      if (size > limit) throw new Failure(`${url}: larger than ${limit} bytes`);
+      chunks.push(value);
+    }
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure(`${url}: it is compressed with gzip, and damaged`, 254, { cause: error });
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
 /** An answer with its whole body. */
 export interface SmallResponse
   extends Pick<HttpResponse, "url" | "encrypted" | "status" | "statusText"> {
@@ -254,5 +280,7 @@ async function readSmall(response: HttpResponse, limit: number): Promise<Uint8Ar
     }
     chunks.push(new Uint8Array(chunk));
   }
-  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+  const whole = new Uint8Array(await new Blob(chunks).arrayBuffer());
+  // It was asked for as it is; some servers send it compressed all the same.
+  return beginsWith(whole, MAGIC.gzip) ? await gunzipped(response.url, whole, limit) : whole;
 }

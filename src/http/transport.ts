@@ -1,6 +1,7 @@
 /** One HTTP request, no redirects, no retries. */
 import type { IncomingMessage } from "node:http";
 import { Failure } from "../failure.ts";
+import { proxyFailure, proxyFor } from "./proxy.ts";
 import { TransportFailure, transportFailure } from "./transport_failure.ts";
 
 /** Another request than GET. */
@@ -48,9 +49,22 @@ export async function openTransport(options: TransportOptions): Promise<Transpor
   // looks at this when the first client is made.
   Deno.env.set("DENO_TLS_CA_STORE", "system");
   const caCerts = [...caCertificates(options.caFile), ...options.caCertificates ?? []];
-  const { client, lacking } = openClient({ caCerts, ...options.clientCertificate });
+  const clients = new Map<"direct" | "proxy", OpenClient>();
+  const clientFor = (proxy: string | undefined) => {
+    const way = proxy === undefined ? "direct" : "proxy";
+    const client = clients.get(way) ??
+      withoutProxies(
+        proxy === undefined,
+        () => openClient({ caCerts, ...options.clientCertificate }),
+      );
+    clients.set(way, client);
+    return client;
+  };
+  clientFor(undefined);
   return {
     async send(url, headers, signal, request) {
+      const proxy = proxyFor(url);
+      const { client, lacking } = clientFor(proxy);
       // Plain http needs no authorities, and who names some of his own needs no others.
       if (lacking !== undefined && caCerts.length === 0 && url.startsWith("https:")) {
         throw new TransportFailure(`${new URL(url).origin}: ${lacking}`, false);
@@ -58,17 +72,37 @@ export async function openTransport(options: TransportOptions): Promise<Transpor
       try {
         return await fetch(url, { client, headers, signal, redirect: "manual", ...request });
       } catch (error) {
-        throw transportFailure(url, error);
+        throw (proxy && proxyFailure(url, proxy, error)) ?? transportFailure(url, error);
       }
     },
-    [Symbol.dispose]: () => client.close(),
+    [Symbol.dispose]: () => clients.forEach(({ client }) => client.close()),
   };
+}
+
+/** Makes something while no variable says who goes without a proxy, or while all do: the runtime reads them in its own way. */
+function withoutProxies<T>(all: boolean, make: () => T): T {
+  const names = ["no_proxy", "NO_PROXY"];
+  const before = names.map((name) => Deno.env.get(name));
+  const set = (name: string, value: string | undefined) =>
+    value === undefined ? Deno.env.delete(name) : Deno.env.set(name, value);
+  try {
+    for (const name of names) set(name, all ? "*" : undefined);
+    return make();
+  } finally {
+    names.forEach((name, i) => set(name, before[i]));
+  }
+}
+
+/** A client, and why it knows no authorities. */
+interface OpenClient {
+  readonly client: Deno.HttpClient;
+  readonly lacking?: string;
 }
 
 /** Makes a client, and says why it knows no authorities where this host has none that can be read. */
 function openClient(
   options: Deno.CreateHttpClientOptions & Partial<Deno.TlsCertifiedKeyPem>,
-): { readonly client: Deno.HttpClient; readonly lacking?: string } {
+): OpenClient {
   try {
     return { client: Deno.createHttpClient(options) };
   } catch (error) {
@@ -117,7 +151,7 @@ async function unverifiedTransport(transport: TransportOptions): Promise<Transpo
   const [https, http] = [await import("node:https"), await import("node:http")];
   return {
     send: (url, headers, signal, request) => {
-      refuseProxy(new URL(url));
+      refuseProxy(url);
       const secure = url.startsWith("https:");
       return new Promise((resolve, reject) => {
         const open = secure ? https.request : http.request;
@@ -189,16 +223,11 @@ async function writeBody(
 }
 
 /** Going around a proxy that is configured could go where nobody wanted it to. */
-function refuseProxy({ protocol, hostname }: URL): void {
-  const variable = (name: string) =>
-    Deno.env.get(name) || Deno.env.get(name.toUpperCase()) || undefined;
-  const proxy = variable(`${protocol.slice(0, -1)}_proxy`) ?? variable("all_proxy");
-  const direct = (variable("no_proxy") ?? "").split(",").map((each) => each.trim());
-  const isDirect = direct.some((each) =>
-    each === "*" || (each !== "" && `.${hostname}`.endsWith(`.${each.replace(/^\*?\.?/, "")}`))
-  );
-  if (proxy === undefined || isDirect) return;
+function refuseProxy(url: string): void {
+  if (proxyFor(url) === undefined) return;
   throw new Failure(
-    `${hostname}: --insecure-options=tls can't go through the proxy; name the host in no_proxy`,
+    `${
+      new URL(url).hostname
+    }: --insecure-options=tls can't go through the proxy; name the host in no_proxy`,
   );
 }

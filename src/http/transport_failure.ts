@@ -14,6 +14,11 @@ export class TransportFailure extends Failure {
 /** What the HTTP library says, by pattern, and what that means to a person. */
 const REASONS: readonly (readonly [RegExp, string, retryable?: true])[] = [
   [
+    /CaUsedAsEndEntity/,
+    "its certificate is that of an authority (CA:TRUE), which rkt takes from no server; " +
+    "sign one for the server by it, and keep the authority's in --ca-file",
+  ],
+  [
     /UnknownIssuer|UNABLE_TO|self.signed/i,
     "its certificate is not signed by an authority that this host trusts; --ca-file adds one",
   ],

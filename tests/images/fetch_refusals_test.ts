@@ -443,7 +443,7 @@ const IMAGES: readonly Refusal[] = [
   },
   {
     what: "a dependency that nobody serves",
-    reason: /base-1\.0-linux-\w+\.aci\.asc: 404/,
+    reason: /base-1\.0-linux-\w+\.aci: 404 .*there is no such image/,
     arrange: (world) => {
       world.trust();
       const labels = [{ name: "version", value: "1.0" }];
