@@ -2,7 +2,8 @@
  * A world of its own for each run of a test: a program with a fault in it may kill, delete or leave anything.
  *
  * Network, mounts, PIDs and IPC are its own; so are /run, CNI's addresses and the directory of temporary files. What is still
- * running at the end is killed by the kernel, with the first process of the PID namespace. Cgroups are the host's.
+ * running at the end is killed by the kernel, with the first process of the PID namespace. Cgroups are the host's. Mounts in
+ * /run are shared, as systemd makes them.
  */
 import { shellQuoted } from "./shell_quoted.ts";
 
@@ -10,6 +11,7 @@ import { shellQuoted } from "./shell_quoted.ts";
 const MOUNTS = `
 ip link set lo up
 mount -t tmpfs -o mode=755 tmpfs /run
+mount --make-shared /run
 mkdir -p /run/lock /run/netns /run/cgroups /var/lib/cni
 mount -t tmpfs tmpfs /var/lib/cni
 mount --rbind /sys/fs/cgroup /run/cgroups

@@ -184,6 +184,8 @@ Deno.test("a layout is refused where something of it is not what it says", async
     await refuses(await changed(layer, "hell"), path, /ends after 4 of 5 bytes/);
     await refuses(await changed(layer, "hello!"), path, /more than the 5 bytes/);
     await refuses(await changed(image.digest, "{}"), path, /manifest sha256.*has 2 bytes, but/);
+    const other = " ".repeat(image.size);
+    await refuses(await changed(image.digest, other), path, /manifest .* have the digest sha256/);
 
     const missing = await written(good, image);
     await Deno.remove(blob(missing, layer));

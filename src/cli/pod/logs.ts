@@ -10,7 +10,8 @@ import type { Invocation } from "../grammar/command.ts";
 import { exists } from "../../linux/exists.ts";
 import { podAndRest } from "../request/pod_arguments.ts";
 import { jsonText } from "../print/json.ts";
-import { print, printBytes, printLine } from "../print/output.ts";
+import { BulkOutput } from "../print/bulk_output.ts";
+import { printableLine } from "../../linux/printable.ts";
 
 /** `rkt logs`: the logged output of a pod's apps. */
 export default async function run(invocation: Invocation): Promise<number> {
@@ -89,21 +90,22 @@ interface Form {
 /** The output of one app without additions is copied byte for byte; else it is shown as lines. */
 function printer(apps: readonly string[], form: Form): Printer {
   const plain = !form.json && !form.timestamps && !form.terminal && apps.length === 1;
+  const output = new BulkOutput();
+  const flush = () => output.flush();
   if (plain && form.tail === undefined) {
-    return { add: (_, record) => printBytes(record.content), caughtUp: () => {}, end: () => {} };
+    return { add: (_, record) => output.bytes(record.content), caughtUp: flush, end: flush };
   }
   const width = Math.max(...apps.map((app) => app.length));
   const lines = new LogLines();
   const show = (line: LogLine) => {
-    if (form.json) return printLine(lineJson(line));
+    if (form.json) return output.text(`${printableLine(lineJson(line))}\n`);
     const time = form.timestamps ? `${recordTime(line.record)} ` : "";
     const name = apps.length > 1 ? `${line.app.padEnd(width)} | ` : "";
-    print(time + name);
-    const bytes = form.terminal
-      ? new TextEncoder().encode(harmless(new TextDecoder().decode(line.bytes)))
-      : line.bytes;
-    printBytes(bytes);
-    print("\n");
+    if (time + name !== "") output.text(time + name);
+    output.bytes(
+      form.terminal ? encoder.encode(harmless(decoder.decode(line.bytes))) : line.bytes,
+    );
+    output.bytes(LINE_FEED);
   };
   let last: LogLine[] | undefined = form.tail === undefined ? undefined : [];
   const take = (line: LogLine) => {
@@ -114,6 +116,7 @@ function printer(apps: readonly string[], form: Form): Printer {
   const caughtUp = () => {
     last?.forEach(show);
     last = undefined;
+    flush();
   };
   return {
     add: (app, record) => lines.add(app, record).forEach(take),
@@ -122,11 +125,18 @@ function printer(apps: readonly string[], form: Form): Printer {
       if (last !== undefined && !form.follow) lines.rest().forEach(take);
       caughtUp();
     },
-    end: () => lines.rest().forEach(show),
+    end: () => {
+      lines.rest().forEach(show);
+      flush();
+    },
   };
 }
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const LINE_FEED = new Uint8Array([10]);
+
 function lineJson({ app, record, bytes }: LogLine): string {
-  const text = new TextDecoder().decode(bytes);
+  const text = decoder.decode(bytes);
   return jsonText({ time: recordTime(record), app, stream: record.stream, text }, false);
 }

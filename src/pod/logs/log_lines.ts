@@ -34,7 +34,13 @@ export class LogLines {
     while (from < record.content.length) {
       const end = record.content.indexOf(LINE_FEED, from);
       const piece = record.content.subarray(from, end < 0 ? undefined : end);
-      const line = this.#begun.get(key) ?? { app, record, parts: [], length: 0 };
+      const begun = this.#begun.get(key);
+      if (begun === undefined && end >= 0) { // nearly every line
+        from = end + 1;
+        yield { app, record, bytes: piece };
+        continue;
+      }
+      const line = begun ?? { app, record, parts: [], length: 0 };
       line.parts.push(piece);
       line.length += piece.length;
       from += piece.length + 1;

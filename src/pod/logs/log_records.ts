@@ -44,8 +44,13 @@ export function compareTimes(
   return a.seconds - b.seconds || a.nanoseconds - b.nanoseconds;
 }
 
+/** The second whose text was asked for last: lines come in the order of their times, many in a second. */
+let last = { seconds: NaN, text: "" };
+
 /** A time as RFC 3339 has it, to the nanosecond, in UTC. */
 export function recordTime({ seconds, nanoseconds }: LogRecord): string {
-  const whole = new Date(seconds * 1000).toISOString().slice(0, 19);
-  return `${whole}.${String(nanoseconds).padStart(9, "0")}Z`;
+  if (last.seconds !== seconds) {
+    last = { seconds, text: new Date(seconds * 1000).toISOString().slice(0, 19) };
+  }
+  return `${last.text}.${String(nanoseconds).padStart(9, "0")}Z`;
 }
