@@ -20,7 +20,7 @@ const KERNEL = "linux-image-cloud-amd64";
 // deno-fmt-ignore
 const PACKAGES = [
   "systemd", "systemd-sysv", "dbus", "kmod", "procps", "iproute2", "nftables", "util-linux", "mount",
-  "apparmor",
+  "apparmor", "libpam-systemd", "uidmap", "passt",
 ];
 
 /** What a test machine is quicker without. */

@@ -2,6 +2,7 @@
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { CONTROLLERS, type Limits, limitsOf } from "../cgroup/limits.ts";
 import { type CgroupLocation, findLocation } from "../cgroup/location.ts";
+import { ownUsers } from "../linux/own_users.ts";
 import { isSandbox } from "../pod/directory/sandbox.ts";
 import type { PodApp } from "../../stage1/pod.ts";
 import { recordedSystem } from "./cache/recorded_cgroups.ts";
@@ -34,9 +35,21 @@ export function podCgroups(
     ...apps.map(({ name, limits }) => ({ who: `app "${name}"`, limits })),
   ];
   const forAddedApps = isSandbox(manifest) ? CONTROLLERS : [];
-  const { location, warnings } = findLocation(wanting, recordedSystem(world), forAddedApps);
+  const found = findLocation(wanting, recordedSystem(world), forAddedApps);
+  const { warnings } = found;
+  const location = found.location &&
+    (ownUsers() === "all" ? found.location : ofUser(found.location));
   const lines = warnings.map((warning) => `${command}: warning: ${warning}`);
   return { location, limits, apps, warnings: lines };
+}
+
+/** A location for a user other than root, who may not say which devices a cgroup can use: he can make no nodes anyway. */
+function ofUser(location: CgroupLocation): CgroupLocation {
+  const bases = location.bases.map(({ path, controllers }) => ({
+    path,
+    controllers: controllers.filter((name) => name !== "devices"),
+  }));
+  return { ...location, bases };
 }
 
 /** The cgroups of a pod at a location. */
