@@ -216,9 +216,7 @@ function startProgram(
   steps.must(`start a session ${at}`, "setsid", []);
   takeFiles(steps, streams, at);
   // By the host's files, where the app has no say.
-  for (const cgroup of entering.cgroups) {
-    steps.must(`join the cgroup of app "${app.name}"`, "write", [cgroup, "0", 1], { hint });
-  }
+  for (const cgroup of entering.cgroups) joinCgroup(steps, entering, cgroup);
   scoreForMemory(steps, at, app);
   labelProgram(steps, at, app);
   // The root and the working directory become those of the mount namespace: the app's root.
@@ -244,6 +242,25 @@ function startProgram(
     what: entering.command,
     hint: "name a program that is in the app's image",
   });
+}
+
+/**
+ * Into a cgroup of the app's. A user may move processes only below what was delegated to him, and who calls `rkt enter` may
+ * be elsewhere, in a session: then the program runs without the app's limits, as is said.
+ */
+function joinCgroup(steps: Section, { app, rootless }: Entering, cgroup: number): void {
+  const what = `join the cgroup of app "${app.name}"`;
+  if (rootless !== true) return steps.must(what, "write", [cgroup, "0", 1], { hint: GONE });
+  const joined = `cgroup ${cgroup} joined`;
+  const result = slot("result");
+  steps.attempt(what, "write", [cgroup, "0", 1], {
+    store: result,
+    branch: { when: "equal", operand: 1, to: joined },
+  });
+  const said = `enter: warning: the limits of app "${app.name}" do not hold for this program; ` +
+    "they do when rkt is called by: systemd-run --user --scope rkt enter …\n";
+  steps.attempt("say so", "write", [2, said, new TextEncoder().encode(said).length]);
+  steps.label(joined);
 }
 
 /** Behind the last change of user, which would undo it. The parent's PID is 0 here: its namespace is another one. */

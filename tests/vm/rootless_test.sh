@@ -1,5 +1,4 @@
-# Pods of a user other than root: below his own systemd, with limits by cgroups that were delegated to him, as his units, with
-# his sockets; and where nothing was delegated.
+# Pods of a user other than root: below his own systemd, with limits by cgroups that were delegated to him, as his unit.
 useradd --create-home --shell /bin/bash me
 uid=$(id -u me)
 has "/etc/subuid" "$(cat /etc/subuid)" 'me:[0-9]+:65536'
@@ -15,23 +14,13 @@ has "the check" "$checked" 'ok[[:space:]]+users[[:space:]]+images keep .*'
 has "the check" "$checked" 'ok[[:space:]]+user namespaces.*'
 has "the check" "$checked" 'ok[[:space:]]+overlayfs.*'
 
-out=$(myrkt run --net=none ./box.aci --user=33 --group=34 -- -c 'id -u; id -g; hostname >/dev/null; exit 5') && fail "it ended with 0"
-equal "its status" "$?" 5 || true
-equal "its users" "$out" $'33\n34'
-
 # A scope of his own systemd: limits work.
 scoped() { mine systemd-run --user --scope -q -p Delegate=yes /work/rkt --insecure-options=image run --net=none "$@"; }
 out=$(scoped ./box.aci --pids-limit=5 -- -c 'for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; echo all' 2>/tmp/err) || true
 equal "more processes than it may have" "$out" ""
 grep -q "can't fork" /tmp/err || fail "$(cat /tmp/err)"
-scoped ./box.aci --memory=32M -- -c 'head -c 200000000 /dev/zero | tail' && fail "it has more memory than it may have"
 left=$(find "/sys/fs/cgroup/user.slice/user-$uid.slice" -name 'rkt-*-*-*-*')
 equal "what is left" "$left" ""
-
-# Where nothing is delegated the limit is warned of, and the app runs.
-out=$(myrkt run --net=none ./box.aci --pids-limit=5 -- -c 'echo runs' 2>/tmp/err)
-equal "its output" "$out" runs
-grep -q 'os/linux/pids-limit has no effect' /tmp/err || fail "$(cat /tmp/err)"
 
 # A unit of his.
 mine systemd-run --user -q --unit=web -p Delegate=yes -p KillMode=mixed -p SuccessExitStatus=143 \
@@ -39,11 +28,10 @@ mine systemd-run --user -q --unit=web -p Delegate=yes -p KillMode=mixed -p Succe
 until_true mine test -s /home/me/web
 until_true myrkt status --wait-ready --uuid-file=/home/me/web
 equal "its unit" "$(mine systemctl --user show -P ActiveState web)" active
-equal "an entered command" "$(myrkt enter "$(cat /home/me/web)" /bin/sh -c 'id -u')" 0
+equal "an entered command" "$(myrkt enter "$(cat /home/me/web)" /bin/sh -c "id -u" 2>/dev/null)" 0
 mine systemctl --user stop web
 has "its pod" "$(myrkt status --uuid-file=/home/me/web)" 'state=exited.*'
 
-# Nothing of the pods is left that he can't remove.
 myrkt gc --grace-period=0s
-myrkt image gc --grace-period=0s
-mine rm -r /home/me/.local/share/rkt
+left=$(find /home/me/.local/share/rkt/pods -path "*-*-*-*")
+equal "what is left of his pods" "$left" ""

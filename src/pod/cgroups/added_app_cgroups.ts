@@ -1,4 +1,5 @@
 /** The cgroups of an app that is added to a pod. They are made in the pod's cgroup, not in that of the caller. */
+import { ownUsers } from "../../linux/own_users.ts";
 import { replaceFile } from "../../linux/atomic_file.ts";
 import { exists } from "../../linux/exists.ts";
 import type { PodView } from "../directory/pod_directory.ts";
@@ -48,7 +49,11 @@ export function findAddedLocation(pod: PodView, init: number, wanting: Limited):
     .filter((each) => available.includes(version2Name(each)));
   const location: CgroupLocation = {
     version: 2,
-    bases: [{ path: path.slice(0, -name.length - 1), controllers: [...controllers, "devices"] }],
+    bases: [{
+      path: path.slice(0, -name.length - 1),
+      // Users other than root may not say which devices a cgroup can use.
+      controllers: [...controllers, ...ownUsers() === "all" ? ["devices" as const] : []],
+    }],
     enable: [],
     disks: controllers.includes("blkio") ? system.disks() : [],
   };
