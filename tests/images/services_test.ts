@@ -3,57 +3,18 @@
  * ports as in the images that everybody knows. Each must answer on its port.
  */
 import assert from "node:assert/strict";
-import { debianSources, ownRelease, run } from "../../scripts/vm/debian.ts";
 import { RKT, rkt } from "../world/rkt.ts";
+import { makeServiceLayout } from "../world/service_images.ts";
 import { until } from "../world/until.ts";
-
-const CACHE = new URL("../../.cache/services", import.meta.url).pathname;
-
-// deno-fmt-ignore
-const PACKAGES = [
-  "nginx-light", "redis-server", "memcached", "haproxy", "postgresql-15", "etcd-server", "lighttpd", "python3",
-  "busybox-static", "dash", "coreutils", "sed",
-];
-
-/** The users that the packages' scripts would make. */
-const USERS = "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/sh\n" +
-  "redis:x:100:100::/data:/bin/sh\nmemcache:x:101:101::/:/bin/sh\nhaproxy:x:102:102::/:/bin/sh\n" +
-  "postgres:x:103:103::/var/lib/postgresql:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n";
-
-const GROUPS = USERS.replace(/^(\w[\w-]*):x:\d+:(\d+):.*$/gm, "$1:x:$2:").replaceAll(
-  "nobody",
-  "nogroup",
-);
-
-const PG_ENTRY = `#!/bin/sh
-set -e
-[ -s "$PGDATA/PG_VERSION" ] || {
-  initdb -A trust >/dev/null
-  echo 'host all all all trust' >>"$PGDATA/pg_hba.conf"
-}
-exec "$@"
-`;
-
-/** Files beside those of the packages: path, content, mode. */
-const FILES: readonly (readonly [path: string, text: string, mode?: number])[] = [
-  ["etc/passwd", USERS],
-  ["etc/group", GROUPS],
-  ["pg-entry", PG_ENTRY, 0o755],
-  ["www/index.html", "the service answers\n"],
-  ["etc/nginx/conf.d/www.conf", "server { listen 8080; root /www; }\n"],
-  [
-    "etc/haproxy.cfg",
-    "frontend f\n mode http\n timeout client 5s\n bind *:8404\n stats enable\n stats uri /\n",
-  ],
-  [
-    "etc/lighttpd.conf",
-    'server.document-root = "/www"\nserver.port = 8081\nindex-file.names = ("index.html")\n',
-  ],
-];
 
 /** A service: what umoci is told of it, the name of its port, and how it is asked. */
 interface Service {
+  /** The image without a configuration; `base` by default. */
+  readonly from?: string;
   readonly config: readonly string[];
+  /** Further words for `rkt run`, and those for the app. */
+  readonly flags?: readonly string[];
+  readonly words?: readonly string[];
   readonly port: string;
   readonly ask: (port: number) => Promise<string>;
   readonly answer: RegExp;
@@ -71,6 +32,30 @@ const line = (text: string | Uint8Array<ArrayBuffer>) => async (port: number): P
   const size = await connection.read(buffer) ?? 0;
   return new TextDecoder("latin1").decode(buffer.subarray(0, size));
 };
+
+/** What a server says first. */
+const greeting = async (port: number): Promise<string> => {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const buffer = new Uint8Array(4096);
+  const size = await connection.read(buffer) ?? 0;
+  return new TextDecoder("latin1").decode(buffer.subarray(0, size));
+};
+
+/** CONNECT of MQTT 3.1.1, with a clean session and the client `t`. */
+const MQTT_CONNECT = Uint8Array.of(
+  0x10,
+  13,
+  0,
+  4,
+  ...new TextEncoder().encode("MQTT"),
+  4,
+  2,
+  0,
+  60,
+  0,
+  1,
+  0x74,
+);
 
 /** StartupMessage of PostgreSQL's protocol 3.0, for the user postgres. */
 function startup(): Uint8Array<ArrayBuffer> {
@@ -181,63 +166,131 @@ const SERVICES: Readonly<Record<string, Service>> = {
     answer: /the service answers/,
     status: 143,
   },
+  node: {
+    config: [
+      ...["--config.entrypoint=node"],
+      ...cmd(
+        "-e",
+        "require('http').createServer((q, r) => r.end('the service answers')).listen(8086)",
+      ),
+      ...["--config.user=nobody", "--config.env=NODE_ENV=production", "--config.exposedports=8086"],
+    ],
+    port: "8086-tcp",
+    ask: http,
+    answer: /the service answers/,
+    status: 143,
+  },
+  mariadb: {
+    config: [
+      ...[
+        "--config.entrypoint=/mariadb-entry",
+        ...cmd("--bind-address=0.0.0.0", "--skip-name-resolve"),
+      ],
+      ...["--config.user=mysql", "--config.volume=/var/lib/mysql", "--config.exposedports=3306"],
+      "--config.env=PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+    ],
+    port: "3306-tcp",
+    ask: greeting,
+    // It knows no user of another host yet.
+    answer: /not allowed to connect to this MariaDB server/,
+    status: 0,
+  },
+  caddy: {
+    config: [
+      ...["--config.entrypoint=caddy", ...cmd("file-server", "--listen=:8084", "--root=/www")],
+      ...["--config.env=XDG_DATA_HOME=/tmp", "--config.env=XDG_CONFIG_HOME=/tmp"],
+      "--config.exposedports=8084/tcp",
+    ],
+    port: "8084-tcp",
+    ask: http,
+    answer: /the service answers/,
+    status: 0,
+  },
+  apache: {
+    config: [
+      ...cmd("apache2", "-DFOREGROUND", "-f", "/etc/apache.conf"),
+      ...["--config.user=1001:0", "--config.exposedports=8085", "--config.stopsignal=SIGWINCH"],
+    ],
+    port: "8085-tcp",
+    ask: http,
+    answer: /the service answers/,
+    status: 0,
+  },
+  mosquitto: {
+    config: [
+      ...cmd("mosquitto", "-c", "/etc/mosquitto.conf"),
+      ...["--config.user=mosquitto", "--config.exposedports=1883/tcp"],
+    ],
+    port: "1883-tcp",
+    ask: line(MQTT_CONNECT),
+    answer: /^\x20\x02\0\0/,
+    status: 0,
+  },
+  php: {
+    config: [
+      ...["--config.entrypoint=php8.2", ...cmd("-S", "0.0.0.0:8087", "-t", "/www")],
+      ...["--config.exposedports=8087", "--config.stopsignal=SIGINT"],
+    ],
+    port: "8087-tcp",
+    ask: http,
+    answer: /the service answers/,
+    status: 0,
+  },
+  "one static program": {
+    from: "scratch",
+    config: ["--config.entrypoint=/server", "--config.user=65534", "--config.exposedports=80/tcp"],
+    port: "80-tcp",
+    ask: http,
+    answer: /the service answers/,
+    status: 0,
+  },
+  busybox: {
+    from: "busybox",
+    config: [
+      ...["--config.entrypoint=/bin/busybox", ...cmd("httpd", "-f", "-p", "8088", "-h", "/www")],
+      "--config.exposedports=8088",
+    ],
+    port: "8088-tcp",
+    ask: http,
+    answer: /the service answers/,
+    status: 143,
+  },
+  "a volume of another owner": {
+    config: [
+      ...["--config.entrypoint=busybox", "--config.user=4242:4243"],
+      ...cmd("httpd", "-f", "-p", "8089", "-h", "/srv/owned"),
+      ...["--config.volume=/srv/owned", "--config.exposedports=8089"],
+    ],
+    port: "8089-tcp",
+    ask: http,
+    answer: /the service answers/,
+    status: 143,
+  },
+  "60 layers": {
+    from: "layers",
+    config: [
+      ...["--config.entrypoint=/bin/busybox", ...cmd("httpd", "-f", "-p", "8090", "-h", "/www")],
+      "--config.exposedports=8090",
+    ],
+    port: "8090-tcp",
+    ask: async (port) => await (await fetch(`http://127.0.0.1:${port}/counter`)).text(),
+    answer: /layer 57/,
+    status: 143,
+  },
+  "no layers": {
+    from: "empty",
+    config: ["--config.exposedports=8091", ...cmd("/from-the-host/busybox")],
+    flags: [
+      "--volume=host,kind=host,source=/bin,readOnly=true",
+      "--mount=volume=host,target=/from-the-host",
+    ],
+    words: ["/from-the-host/busybox", "httpd", "-f", "-p", "8091", "-h", "/from-the-host"],
+    port: "8091-tcp",
+    ask: async (port) => (await fetch(`http://127.0.0.1:${port}/no-such-file`)).statusText,
+    answer: /Not Found/,
+    status: 143,
+  },
 };
-
-/** The files of the packages, extracted once and kept. */
-async function packageFiles(): Promise<string> {
-  const release = await ownRelease();
-  const key = new Uint8Array(
-    await crypto.subtle.digest("SHA-256", new TextEncoder().encode([release, ...PACKAGES].join())),
-  ).toHex().slice(0, 12);
-  const path = `${CACHE}-${key}`;
-  const there = await Deno.lstat(path).then(() => true, () => false);
-  if (there) return path;
-  const temporary = await Deno.makeTempDir({ dir: `${CACHE}/..`, prefix: "services-making-" });
-  const sources = `${temporary}.list`;
-  await Deno.writeTextFile(sources, await debianSources());
-  await run(
-    "mmdebstrap",
-    ...["--quiet", "--mode=root", "--variant=extract", `--include=${PACKAGES.join(",")}`],
-    ...["doc", "man", "locale", "info"].map((name) =>
-      `--dpkgopt=path-exclude=/usr/share/${name}/*`
-    ),
-    ...[release, temporary, sources],
-  );
-  await Deno.remove(sources);
-  await Deno.rename(temporary, path);
-  return path;
-}
-
-/** An OCI layout with an image for each service; all share their layers. */
-async function makeLayout(directory: string): Promise<string> {
-  const layout = `${directory}/layout`;
-  const files = await packageFiles();
-  const base = `${layout}:base`;
-  await run("umoci", "init", "--layout", layout);
-  await run("umoci", "new", "--image", base);
-  await run("umoci", "insert", "--image", base, files, "/");
-  const own = `${directory}/own`;
-  for (const [path, text, mode = 0o644] of FILES) {
-    await Deno.mkdir(`${own}/${path.slice(0, path.lastIndexOf("/") + 1)}`, { recursive: true });
-    await Deno.writeTextFile(`${own}/${path}`, text);
-    await Deno.chmod(`${own}/${path}`, mode);
-  }
-  for (const [path, uid] of [["data", 100], ["var/lib/postgresql/data", 103]] as const) {
-    await Deno.mkdir(`${own}/${path}`, { recursive: true });
-    await Deno.chown(`${own}/${path}`, uid, uid);
-  }
-  for (const path of ["var/run/postgresql", "var/tmp"]) {
-    await Deno.mkdir(`${own}/${path}`, { recursive: true });
-    await Deno.chmod(`${own}/${path}`, 0o1777);
-  }
-  for (const entry of await Array.fromAsync(Deno.readDir(own))) {
-    await run("umoci", "insert", "--image", base, `${own}/${entry.name}`, `/${entry.name}`);
-  }
-  for (const [name, { config }] of Object.entries(SERVICES)) {
-    await run("umoci", "config", "--image", base, "--tag", name, ...config);
-  }
-  return layout;
-}
 
 /** A port of the host that is free now. */
 function freePort(): number {
@@ -245,12 +298,17 @@ function freePort(): number {
   return listener.addr.port;
 }
 
+/** A tag may have no spaces. */
+const tagOf = (name: string) => name.replaceAll(" ", "-");
+const tags = Object.fromEntries(
+  Object.entries(SERVICES).map(([name, service]) => [tagOf(name), service]),
+);
+
 let directory: string;
 let layout: string;
 Deno.test.beforeAll(async () => {
-  await Deno.mkdir(`${CACHE}/..`, { recursive: true });
   directory = await Deno.makeTempDir({ prefix: "rkt-services-" });
-  layout = await makeLayout(directory);
+  layout = await makeServiceLayout(directory, tags);
 });
 Deno.test.afterAll(async () => {
   await rkt(`--dir=${directory}/data`, "gc", "--grace-period=0s");
@@ -258,13 +316,16 @@ Deno.test.afterAll(async () => {
   await Deno.remove(directory, { recursive: true });
 });
 
-for (const [name, { port, ask, answer, status }] of Object.entries(SERVICES)) {
+for (
+  const [name, { port, ask, answer, status, flags = [], words = [] }] of Object.entries(SERVICES)
+) {
   Deno.test(`${name} answers on its port, and ends when it is asked to`, async () => {
     const here = freePort();
     const child = new Deno.Command(RKT, {
       args: [
-        ...[`--dir=${directory}/data`, "--insecure-options=image", "run", `oci:${layout}:${name}`],
-        `--port=${port}:127.0.0.1:${here}`,
+        ...[`--dir=${directory}/data`, "--insecure-options=image", "run"],
+        ...[...flags, `oci:${layout}:${tagOf(name)}`, `--port=${port}:127.0.0.1:${here}`],
+        ...words.length > 0 ? ["--", ...words] : [],
       ],
       stdin: "null",
       stdout: "piped",
