@@ -17,11 +17,19 @@ export interface Piece {
   readonly length: number;
 }
 
-/** A file, directory, link or node that a layer adds; its path is clean, `""` is the root. */
-export interface AddedEntry {
-  readonly entry: TarEntry;
-  /** Where a file's bytes are; between the pieces of a sparse file are holes. */
-  readonly pieces: readonly Piece[];
+/**
+ * Where a file's bytes are; between the pieces of a sparse file are holes. Worked out when it is asked for: an image may have
+ * hundreds of thousands of files.
+ */
+export function* piecesOf({ kind, size, pieces, dataOffset }: TarEntry): Generator<Piece> {
+  if (kind !== "file" || size === 0) return;
+  if (pieces === undefined) return yield { at: 0, from: dataOffset, length: size };
+  let from = dataOffset;
+  for (let i = 0; i < pieces.length; i += 2) {
+    const [at = 0, length = 0] = [pieces[i], pieces[i + 1]];
+    if (length > 0) yield { at, from, length };
+    from += length;
+  }
 }
 
 /** What a layer does: it takes away from the layers below it, and adds. */
@@ -32,8 +40,8 @@ export interface LayerEntries {
   readonly whiteouts: readonly ByteString[];
   /** Directories of which nothing is seen that lower layers have in them. */
   readonly opaque: readonly ByteString[];
-  /** In the order of the tar. */
-  readonly added: readonly AddedEntry[];
+  /** Files, directories, links and nodes, in the order of the tar; a path is clean, `""` is the root. */
+  readonly added: readonly TarEntry[];
 }
 
 /** Entries of one layer, and bytes of all their names: what is held in memory. */
@@ -62,10 +70,7 @@ export class LayerReader {
   readonly #parser: TarParser;
   readonly #whiteouts: ByteString[] = [];
   readonly #opaque: ByteString[] = [];
-  readonly #added: AddedEntry[] = [];
-  /** Bytes before the present chunk. */
-  #base = 0;
-  #pieces: Piece[] = [];
+  readonly #added: TarEntry[] = [];
   #nameBytes = 0;
 
   /** @param name what messages call the layer */
@@ -73,7 +78,7 @@ export class LayerReader {
     this.#name = name;
     const sink: TarSink = {
       entry: (entry) => this.#entry(entry),
-      data: (_chunk, from, to, offset) => this.#data(from, to, offset),
+      data: () => {},
       end: () => {},
     };
     this.#parser = new TarParser(name, sink);
@@ -82,7 +87,6 @@ export class LayerReader {
   /** Takes the next bytes. The chunk is not kept. */
   push(chunk: Uint8Array): void {
     this.#parser.push(chunk);
-    this.#base += chunk.length;
   }
 
   /**
@@ -113,9 +117,10 @@ export class LayerReader {
     }
     const link = raw.kind === "hardlink" ? this.#clean(raw, raw.link, "target") : raw.link;
     if (raw.kind === "hardlink" && link === "") this.#fail(raw, "is a hardlink to the root");
-    this.#pieces = [];
-    this.#added.push({ entry: { ...raw, path, link }, pieces: this.#pieces });
-    return raw.kind === "file";
+    const isClean = path === raw.path && link === raw.link;
+    this.#added.push(isClean ? raw : { ...raw, path, link });
+    // Their places are enough.
+    return false;
   }
 
   /** Takes note of a whiteout. Returns whether the name is one, or otherwise none of the image's. */
@@ -139,19 +144,6 @@ export class LayerReader {
     }
     this.#whiteouts.push(parent === "" ? hidden : `${parent}/${hidden}`);
     return true;
-  }
-
-  #data(from: number, to: number, offset: number): void {
-    const start = this.#base + from;
-    const last = this.#pieces.at(-1);
-    const goesOn = last !== undefined && last.at + last.length === offset &&
-      last.from + last.length === start;
-    if (goesOn) this.#pieces.pop();
-    this.#pieces.push(
-      goesOn
-        ? { ...last, length: last.length + to - from }
-        : { at: offset, from: start, length: to - from },
-    );
   }
 
   /** A path below the root, as docker reads it: `/a`, `./a/` and `a` are the same. */

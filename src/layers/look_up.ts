@@ -1,5 +1,6 @@
 /** Looking things up in the file system of an image as an app would: links lead nowhere else than below the root. */
 import type { ByteString } from "../linux/byte_string.ts";
+import { piecesOf } from "./layer_entries.ts";
 import { isDirectory, type MergedDirectory, type MergedNode } from "./merged_tree.ts";
 
 /** As the kernel: `MAXSYMLINKS` (include/linux/namei.h). */
@@ -57,7 +58,7 @@ export function readFile(
   const layer = layers[node.layer];
   if (layer === undefined) throw new Error(`the image has no layer ${node.layer}`);
   using file = Deno.openSync(layer);
-  for (const { at, from, length } of node.pieces) {
+  for (const { at, from, length } of piecesOf(node.entry)) {
     file.seekSync(from, Deno.SeekMode.Start);
     for (let done = 0; done < length;) {
       const n = file.readSync(bytes.subarray(at + done, at + length));

@@ -5,7 +5,7 @@
 import { ArchiveError } from "../aci/bytes/archive_error.ts";
 import type { TarEntry } from "../aci/tar/entry.ts";
 import { type ByteString, shown } from "../linux/byte_string.ts";
-import type { AddedEntry, LayerEntries, Piece } from "./layer_entries.ts";
+import type { LayerEntries } from "./layer_entries.ts";
 
 /** A file, directory, link or node of the image. Names that are hard links have the same node. */
 export interface MergedNode {
@@ -13,8 +13,8 @@ export interface MergedNode {
   readonly entry: TarEntry;
   /** The index of the layer that has its bytes. */
   readonly layer: number;
-  /** Where in that layer's tar a file's bytes are; between the pieces are holes. */
-  readonly pieces: readonly Piece[];
+  /** Whether it may have several names: then a hard link has led to it. */
+  isLinked?: boolean;
   /** What is in a directory, by name; absent for all else. */
   readonly children?: Map<ByteString, MergedNode>;
 }
@@ -27,7 +27,6 @@ const MAX_NODES = 2_000_000;
 /** Components of a path: more do not fit into PATH_MAX. */
 const MAX_DEPTH = 1024;
 
-const NO_PIECES: readonly Piece[] = [];
 const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
 
 /**
@@ -75,7 +74,7 @@ class Merge {
     return node;
   }
 
-  #add({ entry, pieces }: AddedEntry): void {
+  #add(entry: TarEntry): void {
     if (++this.#nodes > MAX_NODES) this.#fail(entry, `is one too many: at most ${MAX_NODES}`);
     if (entry.path === "") {
       this.root = directory(entry, this.#layer, this.root.children);
@@ -90,7 +89,7 @@ class Merge {
     }
     const layer = this.#layer;
     if (entry.kind !== "directory") {
-      parent.children.set(name, { entry, layer, pieces });
+      parent.children.set(name, { entry, layer });
       return;
     }
     const kept = parent.children.get(name)?.children ?? new Map();
@@ -128,6 +127,7 @@ class Merge {
     if (isDirectory(found)) {
       return this.#fail(entry, `is a hardlink to ${shown(entry.link)}, which is a directory`);
     }
+    found.isLinked = true;
     return found;
   }
 
@@ -148,7 +148,7 @@ function directory(
   layer: number,
   children: Map<ByteString, MergedNode>,
 ): MergedDirectory {
-  return { entry, layer, pieces: NO_PIECES, children };
+  return { entry, layer, children };
 }
 
 /** A directory that no layer lists. */

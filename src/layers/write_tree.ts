@@ -5,6 +5,7 @@ import type { TreeWriter } from "../aci/tree_writer.ts";
 import { Failure } from "../failure.ts";
 import { type ByteString, shown } from "../linux/byte_string.ts";
 import { KernelError } from "../linux/errno.ts";
+import { piecesOf } from "./layer_entries.ts";
 import { isDirectory, type MergedDirectory, type MergedNode } from "./merged_tree.ts";
 
 /** What takes a tree. */
@@ -29,7 +30,7 @@ export function writeTree(
     try {
       const first = names.get(node);
       if (first !== undefined) return void target.link(path, first);
-      names.set(node, path);
+      if (node.isLinked === true) names.set(node, path);
       const created = target.create(path, entry);
       if (created !== "created") throw new Failure(`${shown(path)} can't be made: it ${created}`);
       if (entry.kind !== "file") return;
@@ -77,9 +78,9 @@ export class LayerFiles implements Disposable {
 
   /** The bytes of a file with their offsets in it; a chunk is valid until the next one. */
   *chunks(
-    { entry, layer, pieces }: MergedNode,
+    { entry, layer }: MergedNode,
   ): Generator<readonly [chunk: Uint8Array<ArrayBuffer>, at: number]> {
-    for (const piece of pieces) {
+    for (const piece of piecesOf(entry)) {
       const file = this.#file(layer);
       file.seekSync(piece.from, Deno.SeekMode.Start);
       for (let done = 0; done < piece.length;) {

@@ -37,10 +37,10 @@ const ARCHITECTURES: Readonly<
  */
 export async function aciAsOci(store: Store, image: StoredImage): Promise<OutgoingImage> {
   const { rootfs } = await store.tree(image);
-  const open = () => layerStream(rootfs);
+  const chunks = () => archived(new TreeEntries(rootfs, ".").root(), { fractions: true });
   const hasher = new DigestHasher();
   let size = 0;
-  for await (const chunk of open()) {
+  for (const chunk of chunks()) {
     hasher.update(chunk);
     size += chunk.length;
   }
@@ -49,7 +49,7 @@ export async function aciAsOci(store: Store, image: StoredImage): Promise<Outgoi
   const annotations = publishersAnnotations(image.manifest);
   return {
     config: { bytes: config, descriptor: undefined },
-    layers: [{ open, diffId, size, gzipType: LAYER }],
+    layers: [{ chunks, diffId, size, gzipType: LAYER }],
     manifest: (config, layers) => ({
       mediaType: MANIFEST_TYPES.ociManifest,
       bytes: new TextEncoder().encode(JSON.stringify({
@@ -61,21 +61,6 @@ export async function aciAsOci(store: Store, image: StoredImage): Promise<Outgoi
       })),
     }),
   };
-}
-
-/** The tree as a tar whose root is the root. */
-function layerStream(rootfs: string): ReadableStream<Uint8Array<ArrayBuffer>> {
-  let chunks: Iterator<Uint8Array<ArrayBuffer>> | undefined;
-  return new ReadableStream({
-    pull(controller) {
-      chunks ??= archived(new TreeEntries(rootfs, ".").root(), { fractions: true });
-      const { value, done } = chunks.next();
-      if (done) controller.close();
-      // A chunk is valid until the next one.
-      else controller.enqueue(value.slice());
-    },
-    cancel: () => void chunks?.return?.(),
-  });
 }
 
 function configOf(manifest: ImageManifest, diffId: string): object {

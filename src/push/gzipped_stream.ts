@@ -4,7 +4,7 @@ import { createGzip } from "node:zlib";
 /** zlib's default is 6; 4 costs half of the time and some percent of the size. */
 const LEVEL = 6;
 
-const CHUNK = 1 << 18;
+const CHUNK = 1 << 16;
 
 /** Compresses a stream. */
 export function gzippedStream(

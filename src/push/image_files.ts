@@ -16,10 +16,10 @@ export interface ImageFiles extends Disposable {
    */
   add(
     path: string,
-    content: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>,
+    content: Uint8Array<ArrayBuffer> | Iterable<Uint8Array<ArrayBuffer>>,
     size: number,
     digest?: Digest,
-  ): Promise<void>;
+  ): void;
   /** There are no more. */
   finish(): void;
 }
@@ -29,11 +29,11 @@ export function directoryFiles(directory: string): ImageFiles {
   Deno.mkdirSync(directory, { mode: 0o755 });
   Deno.chmodSync(directory, 0o755);
   return {
-    async add(path, content, size, digest) {
+    add(path, content, size, digest) {
       const whole = `${directory}/${path}`;
       Deno.mkdirSync(whole.slice(0, whole.lastIndexOf("/")), { recursive: true, mode: 0o755 });
       using file = Deno.openSync(whole, { write: true, createNew: true, mode: 0o644 });
-      await write(file, path, content, size, digest);
+      write(file, path, content, size, digest);
     },
     finish: () => {},
     [Symbol.dispose]: () => {},
@@ -45,9 +45,9 @@ export function archiveFiles(path: string): ImageFiles {
   const file = Deno.openSync(path, { write: true, createNew: true, mode: 0o644 });
   Deno.chmodSync(path, 0o644);
   return {
-    async add(path, content, size, digest) {
+    add(path, content, size, digest) {
       writeAll(file, fileHeader(path, size));
-      await write(file, path, content, size, digest);
+      write(file, path, content, size, digest);
       writeAll(file, new Uint8Array(padding(size)));
     },
     finish: () => writeAll(file, ARCHIVE_END),
@@ -60,16 +60,16 @@ function fileHeader(path: string, size: number): Uint8Array {
   return tarHeader({ ...fields, mtime: 0, major: 0, minor: 0, xattrs: new Map() });
 }
 
-async function write(
+function write(
   file: Deno.FsFile,
   path: string,
-  content: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>,
+  content: Uint8Array<ArrayBuffer> | Iterable<Uint8Array<ArrayBuffer>>,
   size: number,
   digest: Digest | undefined,
-): Promise<void> {
+): void {
   const hasher = new DigestHasher();
   let written = 0;
-  for await (const chunk of content instanceof Uint8Array ? [content] : content) {
+  for (const chunk of content instanceof Uint8Array ? [content] : content) {
     hasher.update(chunk);
     written += chunk.length;
     writeAll(file, chunk);

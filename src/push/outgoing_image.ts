@@ -28,7 +28,22 @@ export interface OutgoingLayer {
   readonly diffId: Digest;
   /** Its bytes. */
   readonly size: number;
-  readonly open: () => ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** Its bytes, anew for each call; a chunk is valid until the next one. */
+  readonly chunks: () => Iterable<Uint8Array<ArrayBuffer>>;
   /** The type of the layer compressed by gzip. */
   readonly gzipType: string;
+}
+
+/** The bytes of a layer as a stream. */
+export function layerStream({ chunks }: OutgoingLayer): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let iterator: Iterator<Uint8Array<ArrayBuffer>> | undefined;
+  return new ReadableStream({
+    pull(controller) {
+      iterator ??= chunks()[Symbol.iterator]();
+      const { value, done } = iterator.next();
+      if (done) controller.close();
+      else controller.enqueue(value.slice());
+    },
+    cancel: () => void iterator?.return?.(),
+  }, { highWaterMark: 0 });
 }

@@ -8,7 +8,7 @@ import { readReferences } from "../store/oci/references.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { gzippedStream } from "./gzipped_stream.ts";
-import type { OutgoingLayer } from "./outgoing_image.ts";
+import { layerStream, type OutgoingLayer } from "./outgoing_image.ts";
 import { outgoingImage } from "./stored_oci.ts";
 
 /** What was pushed. */
@@ -62,10 +62,11 @@ export async function pushImage(options: PushOptions): Promise<Pushed> {
 
 async function pushLayer(
   pusher: Pusher,
-  { published, open, gzipType }: OutgoingLayer,
+  layer: OutgoingLayer,
   siblings: readonly string[],
   message: (what: string) => void,
 ): Promise<PushedBlob & { readonly mediaType: string }> {
+  const { published, gzipType } = layer;
   if (published !== undefined) {
     if (await pusher.has(published.digest)) {
       message("is there already");
@@ -78,7 +79,10 @@ async function pushLayer(
     }
   }
   message("sending");
-  return { ...await pusher.blob({ open: () => gzippedStream(open()) }), mediaType: gzipType };
+  return {
+    ...await pusher.blob({ open: () => gzippedStream(layerStream(layer)) }),
+    mediaType: gzipType,
+  };
 }
 
 /** Repositories of the same registry that the image was fetched from: they may have its layers as published. */

@@ -1,8 +1,8 @@
 /** Images of the store as OCI images: those that are, and App Container Images. */
+import { CHUNK_SIZE } from "../aci/bytes/source.ts";
 import { isOciImageId } from "../appc/image_id.ts";
 import { Failure } from "../failure.ts";
 import { documentErrors, jsonOf } from "../oci/image_documents.ts";
-import { fileStream } from "../oci/layout_source.ts";
 import { MANIFEST_TYPES } from "../oci/media_types.ts";
 import { layerPath, ociDocuments } from "../store/oci/oci_image.ts";
 import type { Store } from "../store/store.ts";
@@ -29,10 +29,10 @@ function storedOci(dataDir: string, { key }: StoredImage): OutgoingImage {
       const diffId = config.diffIds[index];
       if (diffId === undefined) throw new Error("as many diff IDs as layers");
       const path = layerPath(dataDir, diffId);
-      const open = () => fileStream(openLayer(path, key));
+      const chunks = () => fileChunks(path, key);
       const plain = published.mediaType.replace(/[.+](?:gzip|zstd)$/, "");
       const gzipType = plain.includes(".docker.") ? `${plain}.gzip` : `${plain}+gzip`;
-      return { published, diffId, size: sizeOf(path, key), open, gzipType };
+      return { published, diffId, size: sizeOf(path, key), chunks, gzipType };
     }),
     manifest: (_, layers) => {
       const isSame = layers.every(({ digest }, index) => digest === manifest.layers[index]?.digest);
@@ -46,6 +46,14 @@ function storedOci(dataDir: string, { key }: StoredImage): OutgoingImage {
       return { bytes: new TextEncoder().encode(JSON.stringify(changed)), mediaType };
     },
   };
+}
+
+function* fileChunks(path: string, key: string): Generator<Uint8Array<ArrayBuffer>> {
+  using file = openLayer(path, key);
+  const buffer = new Uint8Array(CHUNK_SIZE);
+  for (let n = file.readSync(buffer); n !== null; n = file.readSync(buffer)) {
+    yield buffer.subarray(0, n);
+  }
 }
 
 function openLayer(path: string, key: string): Deno.FsFile {

@@ -41,8 +41,8 @@ export async function writeImage(
   const outgoing = await outgoingImage(store, image);
   using files = format === "oci" ? directoryFiles(path) : archiveFiles(path);
   if (format === "docker-archive") {
-    await writeDocker(outgoing, tag ?? dockerName(image.manifest), files);
-  } else await writeOci(outgoing, tag ?? version(image.manifest), files);
+    writeDocker(outgoing, tag ?? dockerName(image.manifest), files);
+  } else writeOci(outgoing, tag ?? version(image.manifest), files);
   files.finish();
 }
 
@@ -60,11 +60,11 @@ const version = ({ labels }: ImageManifest) => labelValue(labels, "version") ?? 
 const encoded = (json: unknown) => new TextEncoder().encode(JSON.stringify(json));
 
 /** image-spec, image-layout.md. */
-async function writeOci(
+function writeOci(
   { config: { bytes: config }, layers, manifest }: OutgoingImage,
   name: string,
   files: ImageFiles,
-): Promise<void> {
+): void {
   const blob = (digest: string) => `blobs/${digest.replace(":", "/")}`;
   const configBlob = { digest: digestOf(config), size: config.length };
   const layerBlobs = layers.map(({ diffId, size }) => ({ mediaType: LAYER, digest: diffId, size }));
@@ -76,7 +76,7 @@ async function writeOci(
     layers: layerBlobs,
   });
   const digest = digestOf(bytes);
-  await files.add("oci-layout", encoded({ imageLayoutVersion: "1.0.0" }), 30);
+  files.add("oci-layout", encoded({ imageLayoutVersion: "1.0.0" }), 30);
   const index = encoded({
     schemaVersion: 2,
     mediaType: MANIFEST_TYPES.ociIndex,
@@ -87,22 +87,22 @@ async function writeOci(
       annotations: { "org.opencontainers.image.ref.name": name },
     }],
   });
-  await files.add("index.json", index, index.length);
-  await files.add(blob(digest), bytes, bytes.length, digest);
-  await files.add(blob(configBlob.digest), config, config.length, configBlob.digest);
+  files.add("index.json", index, index.length);
+  files.add(blob(digest), bytes, bytes.length, digest);
+  files.add(blob(configBlob.digest), config, config.length, configBlob.digest);
   const written = new Set<string>();
-  for (const { diffId, size, open } of layers) {
-    if (!written.has(diffId)) await files.add(blob(diffId), open(), size, diffId);
+  for (const { diffId, size, chunks } of layers) {
+    if (!written.has(diffId)) files.add(blob(diffId), chunks(), size, diffId);
     written.add(diffId);
   }
 }
 
 /** moby, image/spec/v1.2.md. */
-async function writeDocker(
+function writeDocker(
   { config: { bytes: config }, layers }: OutgoingImage,
   name: string | undefined,
   files: ImageFiles,
-): Promise<void> {
+): void {
   const digest = digestOf(config);
   const path = `${digestHex(digest)}.json`;
   const layer = (diffId: typeof digest) => `${digestHex(diffId)}.tar`;
@@ -111,11 +111,11 @@ async function writeDocker(
     RepoTags: name === undefined ? [] : [name],
     Layers: layers.map(({ diffId }) => layer(diffId)),
   }]);
-  await files.add("manifest.json", list, list.length);
-  await files.add(path, config, config.length, digest);
+  files.add("manifest.json", list, list.length);
+  files.add(path, config, config.length, digest);
   const written = new Set<string>();
-  for (const { diffId, size, open } of layers) {
-    if (!written.has(diffId)) await files.add(layer(diffId), open(), size, diffId);
+  for (const { diffId, size, chunks } of layers) {
+    if (!written.has(diffId)) files.add(layer(diffId), chunks(), size, diffId);
     written.add(diffId);
   }
 }

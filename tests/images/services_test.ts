@@ -223,7 +223,8 @@ const SERVICES: Readonly<Record<string, Service>> = {
     ],
     port: "1883-tcp",
     ask: line(MQTT_CONNECT),
-    answer: /^\x20\x02\0\0/,
+    // CONNACK: accepted.
+    answer: new RegExp(`^${String.fromCharCode(0x20, 2, 0, 0)}`),
     status: 0,
   },
   php: {

@@ -107,7 +107,7 @@ function* entriesOf(
     const first = names.get(node);
     const { entry } = node;
     if (first === undefined) {
-      names.set(node, place);
+      if (node.isLinked === true) names.set(node, place);
       yield [{ ...entry, path: place }, node];
     } else {
       yield [

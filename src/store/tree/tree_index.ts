@@ -79,7 +79,7 @@ export function renderOciIndex({ root, layers }: OciTree, directory: string): bo
       if (!(error instanceof KernelError)) throw error;
       throw new Failure(`${shown(path)}: ${error.message}`, undefined, { cause: error });
     }
-    names.set(node, first ?? path);
+    if (node.isLinked === true) names.set(node, first ?? path);
   }
   return writeTreeIndex(target.tree, directory, (path) => path);
 }
