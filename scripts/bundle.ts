@@ -29,6 +29,9 @@ export const HOT_COMMANDS: readonly string[] = ["run"];
 /** What the entry imports lazily in place of a command: a recipe's networks (src/start/cache/start_cache.ts). */
 const SHORTCUTS: readonly string[] = ["replay_start", "network_fast_path"];
 
+/** What `run` imports lazily, but at nearly every start: the record of it. */
+const HOT_PARTS: readonly string[] = ["record_start"];
+
 const HOT_NODE_MODULES: ReadonlySet<string> = new Set(["node:sqlite"]);
 
 /**
@@ -55,6 +58,7 @@ export async function bundle(entry: string): Promise<Bundle> {
       name,
       HOT_COMMANDS,
       SHORTCUTS,
+      HOT_PARTS,
     );
     return ordered(await minified(chunks), name);
   } finally {

@@ -42,22 +42,28 @@ const HOT_WEIGHT = 20;
  * is one group; then two become one as long as that gains more than it costs.
  *
  * A shortcut is what the entry imports lazily in place of a command. It is one group with all that it needs; what it shares
- * with the hot commands goes to the entry, so that the one does not load the other.
+ * with the hot commands goes to the entry, so that the one does not load the other. A part is what a hot command loads
+ * lazily whenever it runs: it is as hot as the command.
  *
  * @param hot names of commands: `run` is a module called `run-4XAWJ2YB.js`
  * @param shortcuts names of modules, likewise
+ * @param parts names of modules, likewise
  */
 export function chunkGroups(
   modules: readonly Module[],
   entry: Module,
   hot: readonly string[],
   shortcuts: readonly string[] = [],
+  parts: readonly string[] = [],
 ): Group[] {
   const ways = hot.map((command) => lazyWay(modules, entry, command));
   const commands = ways.flatMap((way) => way.slice(-1));
   const short = shortcuts.flatMap((name) => lazyWay(modules, entry, name).slice(-1));
   const inShort = new Set(short.flatMap((module) => closure(modules, module)));
-  const inHot = new Set(ways.flat().flatMap((module) => closure(modules, module)));
+  const hotParts = parts.flatMap((name) => lazyWay(modules, entry, name).slice(-1));
+  const inHot = new Set(
+    [...ways.flat(), ...hotParts].flatMap((module) => closure(modules, module)),
+  );
   const placed = new Set<Module>();
   const stage = (members: readonly Module[]) => {
     const stage = members.filter((module) => !placed.has(module));
@@ -71,7 +77,7 @@ export function chunkGroups(
   ];
   const rest = modules.filter((module) => !placed.has(module));
   const lazy = new Set(modules.flatMap((module) => named(rest, module.lazyImports)));
-  const groups = merge(rest, lazy, commands).flatMap(({ modules }) => {
+  const groups = merge(rest, lazy, [...commands, ...hotParts]).flatMap(({ modules }) => {
     const first = modules.find((module) => commands.includes(module)) ??
       modules.find((module) => lazy.has(module)) ?? modules[0];
     const others = modules.filter((module) => module !== first);

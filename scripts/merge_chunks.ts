@@ -26,12 +26,14 @@ export interface Chunk {
  *
  * @param hot names of commands: `run` is a chunk called `run-4XAWJ2YB.js`
  * @param shortcuts names of modules that the entry loads in place of a command
+ * @param parts names of modules that hot commands load lazily, but whenever they run
  */
 export async function merged(
   chunks: readonly Chunk[],
   entryName: string,
   hot: readonly string[],
   shortcuts: readonly string[] = [],
+  parts: readonly string[] = [],
 ): Promise<Chunk[]> {
   const sources = new Map(chunks.map((chunk) => [chunk.name, chunk]));
   await using graph = await rollup({
@@ -50,7 +52,7 @@ export async function merged(
   const grouped = (all: readonly Module[]) => {
     const modules = all.filter(({ name }) => sources.has(name));
     return modules.filter(({ name }) => name === entryName)
-      .flatMap((entry) => chunkGroups(modules, entry, hot, shortcuts));
+      .flatMap((entry) => chunkGroups(modules, entry, hot, shortcuts, parts));
   };
   let groups: readonly Group[] = [];
   const { output } = await graph.generate({

@@ -9,9 +9,9 @@
 
 import { isHostRoot } from "../linux/own_users.ts";
 import { printableText, printNote } from "../linux/printable.ts";
-import type { Invocation } from "./grammar/command.ts";
+import type { Command, Invocation } from "./grammar/command.ts";
 import { findCommand, readInvocation } from "./grammar/command_line.ts";
-import { COMMANDS } from "./table/commands.ts";
+import { FREQUENT_COMMANDS, isFrequent } from "./table/frequent_commands.ts";
 import { withConfiguration } from "./request/configured.ts";
 import { internalCommands } from "./table/internal_commands.ts";
 import { Failure } from "../failure.ts";
@@ -30,13 +30,18 @@ const FAILED = 254;
 export async function main(argv: readonly string[]): Promise<number> {
   if (argv[0] === "__complete") {
     const { answerShell } = await import("./help/completion.ts");
-    return await answerShell(argv.slice(1), COMMANDS);
+    return await answerShell(argv.slice(1), await allCommands());
   }
   let speaker = "rkt";
   let debug = argv.includes("--debug");
   try {
     const internal = internalCommands(argv);
-    const found = findCommand(argv, internal.length > 0 ? internal : COMMANDS);
+    const table = internal.length > 0
+      ? internal
+      : isFrequent(argv)
+      ? FREQUENT_COMMANDS
+      : await allCommands();
+    const found = findCommand(argv, table);
     speaker = found.command.name.split(" ").at(-1) ?? speaker;
     const invocation = readInvocation(found);
     debug = invocation.global.debug;
@@ -46,12 +51,19 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+async function allCommands(): Promise<readonly Command[]> {
+  return (await import("./table/commands.ts")).COMMANDS;
+}
+
 /** Loads the command's file and runs it. */
 async function run(invocation: Invocation): Promise<number> {
   const { command, commands, global } = invocation;
   if (global.help) {
     const { showCommandHelp } = await import("./help/help.ts");
-    return showCommandHelp(command, commands);
+    return showCommandHelp(
+      command,
+      commands === FREQUENT_COMMANDS ? await allCommands() : commands,
+    );
   }
   if (command.load === undefined) {
     throw new Failure(`not yet: ${command.unsupported ?? "this version of rkt can't do it"}`);

@@ -1,4 +1,5 @@
 import type { Command } from "../grammar/command.ts";
+import { VERSION } from "./frequent_commands.ts";
 import { UNSUPPORTED } from "./unsupported_flags.ts";
 import { FORMAT, NO_LEGEND, OVERWRITE, PRETTY_PRINT } from "./output_flags.ts";
 
@@ -179,16 +180,7 @@ export const HOST_COMMANDS: readonly Command[] = [
     examples: ["rkt completion bash", "source <(rkt completion bash)"],
     load: () => import("../help/completion.ts"),
   },
-  {
-    name: "version",
-    group: "Host",
-    summary: "Print the versions of rkt, of the appc specification and of the runtime",
-    usage: "",
-    flags: [],
-    arguments: [0, 0],
-    examples: ["rkt version", "rkt --version"],
-    load: () => import("../help/version.ts"),
-  },
+  VERSION,
   {
     name: "help",
     group: "Host",

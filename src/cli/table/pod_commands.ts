@@ -9,43 +9,12 @@ import {
   PRIVILEGED,
   UUID_FILE,
 } from "./output_flags.ts";
-import { APP_FLAGS, OLD_PULL_FLAGS, POD_FLAGS, RUN_FLAGS, UUID_FILE_SAVE } from "./run_flags.ts";
-
-const APPS_USAGE = "[pod flags] IMAGE [app flags] [-- ARGUMENTS] [--- IMAGE ...]";
-
-const APPS_ABOUT: readonly string[] = [
-  "App flags belong to the image before them. Behind -- stand arguments for the app's program, up " +
-  "to --- or the end. Flags of the pod may stand anywhere else.",
-  "An image is a file (with a slash or the ending .aci), a name like example.com/app:1.2, a URL, " +
-  "or an image ID of the store.",
-];
+import { APPS_ABOUT, APPS_USAGE, RUN } from "./frequent_commands.ts";
+import { APP_FLAGS, OLD_PULL_FLAGS, POD_FLAGS, RUN_FLAGS } from "./run_flags.ts";
 
 /** The commands for pods. */
 export const POD_COMMANDS: readonly Command[] = [
-  {
-    name: "run",
-    group: "Pods",
-    summary: "Run images as the apps of a new pod",
-    usage: APPS_USAGE,
-    about: [
-      "Ends when the pod ends, with the exit status of the app that failed first, or 0. " +
-      "Signals that rkt gets reach the apps.",
-      ...APPS_ABOUT,
-    ],
-    grammar: "apps",
-    flags: [
-      ...POD_FLAGS,
-      ...RUN_FLAGS,
-      UUID_FILE_SAVE,
-      ...OLD_PULL_FLAGS,
-      ...APP_FLAGS,
-    ],
-    examples: [
-      "rkt --insecure-options=image run --net=host ./etcd.aci",
-      "rkt run --net=none example.com/busybox --exec /bin/sh -- -c 'echo hello'",
-    ],
-    load: () => import("../pod/run.ts"),
-  },
+  RUN,
   {
     name: "prepare",
     group: "Pods",
