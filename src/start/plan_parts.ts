@@ -1,5 +1,5 @@
 /** What the plan of a pod needs beyond what every pod needs; each part is loaded only then. */
-import { needsStreamSteps } from "../../stage1/output/output.ts";
+import { needsStreamSteps, podChannels } from "../../stage1/output/streams.ts";
 import type { Pod } from "../../stage1/pod.ts";
 import type { PlanParts } from "../../stage1/processes/pod_plan.ts";
 import { managerSteps } from "./manager/manager_steps.ts";
@@ -7,7 +7,11 @@ import { managerSteps } from "./manager/manager_steps.ts";
 /** The parts for a pod. */
 export async function planParts(pod: Pod): Promise<PlanParts> {
   const recorder = pod.audit && (await import("./audit/audit_pod.ts")).RECORDER;
-  const always = { manager: await managerSteps(pod), recorder };
+  const relay = pod.interactive ? await import("../../stage1/output/relay.ts") : undefined;
+  const output = podChannels(pod).length > 0
+    ? await import("../../stage1/output/output.ts")
+    : undefined;
+  const always = { manager: await managerSteps(pod), recorder, relay, output };
   if (!needsStreamSteps(pod)) return always;
   const { CALLER_STREAM_STEPS } = await import("../../stage1/output/caller_streams.ts");
   return { ...always, streams: CALLER_STREAM_STEPS };

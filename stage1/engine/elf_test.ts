@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { testApp, testPod } from "../testing/fake_kernel.ts";
 import { program } from "./launch.ts";
+import { PLAN_PARTS } from "../testing/plan_parts.ts";
 import { podPlan } from "../processes/pod_plan.ts";
 import { Section, space } from "./plan.ts";
 
@@ -22,7 +23,10 @@ const app = (i: number) =>
   });
 const podOf = (count: number) =>
   program(
-    podPlan(testPod(Array.from({ length: count }, (_, i) => app(i)), { prefixed: ["stdout"] })),
+    podPlan(
+      testPod(Array.from({ length: count }, (_, i) => app(i)), { prefixed: ["stdout"] }),
+      PLAN_PARTS,
+    ),
   );
 
 Deno.test("the engine and what all processes do that wait have one page", () => {

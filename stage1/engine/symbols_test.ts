@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { testApp, testPod } from "../testing/fake_kernel.ts";
 import { elfSections, elfSymbols, stepOf } from "../testing/process_step.ts";
+import { PLAN_PARTS } from "../testing/plan_parts.ts";
 import { podPlan } from "../processes/pod_plan.ts";
 import { assemble } from "./assemble.ts";
 import { ARCHITECTURE, program, programWithSymbols } from "./launch.ts";
@@ -11,18 +12,18 @@ import { stepAddresses, symbolsOf } from "./symbols.ts";
 const pod = testPod([testApp("a"), testApp("b")]);
 
 Deno.test("a program has no symbols unless they are asked for, and is the same with them", async () => {
-  const plain = program(podPlan(pod));
+  const plain = program(podPlan(pod, PLAN_PARTS));
   assert.deepEqual(elfSymbols(plain), []);
-  const named = await programWithSymbols(podPlan(pod));
+  const named = await programWithSymbols(podPlan(pod, PLAN_PARTS));
   // Only the header says where the section headers are.
   assert.deepEqual(named.slice(64, plain.length), plain.slice(64));
 });
 
 Deno.test("each label is a symbol of the section that its step is in", async () => {
-  const file = await programWithSymbols(podPlan(pod));
+  const file = await programWithSymbols(podPlan(pod, PLAN_PARTS));
   const symbols = elfSymbols(file);
   const sections = elfSections(file);
-  const plan = podPlan(pod);
+  const plan = podPlan(pod, PLAN_PARTS);
   const labels = Object.entries(plan).flatMap(([section, items]) =>
     Array.isArray(items)
       ? items.flatMap((item) => item.kind === "label" ? [[section, item.name] as const] : [])
@@ -42,7 +43,7 @@ Deno.test("each label is a symbol of the section that its step is in", async () 
 Deno.test("readelf finds nothing wrong with the symbols", async () => {
   const path = Deno.makeTempFileSync({ prefix: "rkt-symbols-" });
   try {
-    Deno.writeFileSync(path, await programWithSymbols(podPlan(pod)));
+    Deno.writeFileSync(path, await programWithSymbols(podPlan(pod, PLAN_PARTS)));
     const args = ["--all", "--wide", path];
     const { stdout, stderr } = new Deno.Command("readelf", { args }).outputSync();
     assert.equal(new TextDecoder().decode(stderr), "");
@@ -88,7 +89,7 @@ for (const where of ["first wait", "second wait"]) {
 }
 
 Deno.test("print() shows the addresses that the symbols have", () => {
-  const plan = podPlan(pod);
+  const plan = podPlan(pod, PLAN_PARTS);
   const layout = assemble(plan, ARCHITECTURE);
   const lines = print(plan, { address: stepAddresses(layout, ARCHITECTURE) });
   const symbols = new Set(

@@ -25,18 +25,8 @@ import {
 } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
 import { type Chunk, runReader, type StreamReader, streamReader } from "./stream_reader.ts";
+import { logPath, LOGS, RECORD_HEADER } from "./log_files.ts";
 import { podChannels } from "./streams.ts";
-
-/** The directory of the logs, relative to the pod's directory. */
-export const LOGS = "logs";
-
-/** The size of a record's header in bytes. */
-export const RECORD_HEADER = 24;
-
-/** The path of an app's log, relative to the pod's directory; `older` is the log before it. */
-export function logPath(app: string, older = false): string {
-  return `${LOGS}/${app}${older ? ".1" : ""}`;
-}
 
 /** Finds the streams that are logged. Undefined if the pod has none. */
 export function logger(pod: Pod): StreamReader | undefined {

@@ -14,14 +14,6 @@ export interface CallerStreamSteps {
   protectStreams(steps: Section, pod: Streaming, ownNull: boolean): void;
 }
 
-/** Whether a pod's plan needs {@linkcode CallerStreamSteps}. */
-export function needsStreamSteps({ caller }: Pick<Pod, "caller">): boolean {
-  return caller !== undefined &&
-    [caller.stdin, caller.stdout, caller.stderr].some((kind) =>
-      kind === "file" || kind === "device"
-    );
-}
-
 /** The processes that handle a pod's output, as the supervisor sees them. */
 export interface Output {
   readonly logger?: StreamReader | undefined;

@@ -5,6 +5,7 @@ import * as k from "../../src/linux/constants.ts";
 import { interpret, type KernelValue, type Memory } from "../engine/testing/interpret.ts";
 import type { SyscallName } from "../engine/syscalls.ts";
 import type { Pod, PodApp, Streams } from "../pod.ts";
+import { PLAN_PARTS } from "../testing/plan_parts.ts";
 import { podPlan } from "../processes/pod_plan.ts";
 import { APP_SIDE, channels, isLogged, SUPERVISOR_SIDE } from "./streams.ts";
 
@@ -77,7 +78,7 @@ function runReader(
   const coming = [...chunks];
   const clones = [...forks];
   let descriptor = 10;
-  const { end } = interpret(podPlan(pod), (call, args, memory) => {
+  const { end } = interpret(podPlan(pod, PLAN_PARTS), (call, args, memory) => {
     const special = answer(call, args);
     if (special !== undefined) return special;
     if (call === "clone") return clones.shift() ?? 1000;
@@ -244,19 +245,22 @@ Deno.test("the supervisor makes a process anew that was killed, and waits for it
   const events = [[LOGGER, 9], [INIT, exited(4)]];
   const calls: string[] = [];
   const clones = [INIT, LOGGER, LOGGER + 1];
-  const { end } = interpret(podPlan(testPod([app("a", LOGGED)])), (call, args, memory) => {
-    if (call === "clone") return clones.shift();
-    if (call === "rt_sigtimedwait") return events.length === 0 ? undefined : k.SIGCHLD;
-    if (call !== "wait4") return 0;
-    if (args[0] !== -1) {
-      calls.push(`wait for ${args[0]}`);
-      return 0;
-    }
-    const [pid = 0, status = 0] = events.shift() ?? [];
-    const view = args[1] instanceof DataView ? args[1] : memory.view(Number(args[1]), 4);
-    view.setInt32(0, status, true);
-    return pid;
-  });
+  const { end } = interpret(
+    podPlan(testPod([app("a", LOGGED)]), PLAN_PARTS),
+    (call, args, memory) => {
+      if (call === "clone") return clones.shift();
+      if (call === "rt_sigtimedwait") return events.length === 0 ? undefined : k.SIGCHLD;
+      if (call !== "wait4") return 0;
+      if (args[0] !== -1) {
+        calls.push(`wait for ${args[0]}`);
+        return 0;
+      }
+      const [pid = 0, status = 0] = events.shift() ?? [];
+      const view = args[1] instanceof DataView ? args[1] : memory.view(Number(args[1]), 4);
+      view.setInt32(0, status, true);
+      return pid;
+    },
+  );
   assert.deepEqual(end, { kind: "exit", code: 4 });
   assert.deepEqual(clones, []);
   assert.deepEqual(calls, [`wait for ${LOGGER + 1}`]);
@@ -265,7 +269,7 @@ Deno.test("the supervisor makes a process anew that was killed, and waits for it
 Deno.test("an app takes its streams, and tells of failures on the caller's", () => {
   const streams = { stdin: "null", stdout: "log", stderr: "log" } as const;
   const calls: string[] = [];
-  interpret(podPlan(testPod([app("a", streams)])), (call, args) => {
+  interpret(podPlan(testPod([app("a", streams)]), PLAN_PARTS), (call, args) => {
     if (call === "dup3" || call === "close_range") {
       calls.push(`${call} ${args.slice(0, 2).join(" ")}`);
     }

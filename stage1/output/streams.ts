@@ -101,6 +101,14 @@ export function podChannels(pod: Streaming): readonly Channel[] {
   return channels(pod.apps, pod);
 }
 
+/** Whether a pod's plan needs `CallerStreamSteps` of output.ts. */
+export function needsStreamSteps({ caller }: Pick<Pod, "caller">): boolean {
+  return caller !== undefined &&
+    [caller.stdin, caller.stdout, caller.stderr].some((kind) =>
+      kind === "file" || kind === "device"
+    );
+}
+
 /** The sockets by which init hands terminals to the supervisor. */
 export interface Terminals {
   /** With `--interactive`. */

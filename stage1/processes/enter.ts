@@ -43,14 +43,8 @@ import {
 import type { CallerStreams, Pod, PodApp } from "../pod.ts";
 import { filterSystemCalls } from "../seccomp/install_filter.ts";
 import { relayEnded } from "./supervisor.ts";
-import {
-  closeTerminal,
-  openTerminal,
-  relay,
-  startRelay,
-  takeNewTerminal,
-  type Terminal,
-} from "../output/terminal.ts";
+import { closeTerminal, openTerminal, relay, startRelay } from "../output/relay.ts";
+import { takeNewTerminal, type Terminal } from "../output/terminal.ts";
 
 /** What is to run in which app. Descriptors are numbers that this process has open, and that `execve` leaves open. */
 export interface Entering {

@@ -1,6 +1,7 @@
 /** The plan of a pod: pure, from what is known of the pod to the steps of its three kinds of processes. */
 import { init } from "./init.ts";
-import { type CallerStreamSteps, needsStreamSteps, runOutput } from "../output/output.ts";
+import type { CallerStreamSteps } from "../output/output.ts";
+import { needsStreamSteps, podChannels } from "../output/streams.ts";
 import * as k from "../../src/linux/constants.ts";
 import { emptySections, type Plan, planOf } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
@@ -27,10 +28,15 @@ export interface PlanParts {
   readonly streams?: CallerStreamSteps | undefined;
   /** Makes the steps that record the pod's start and end; needed where it is to be recorded. */
   readonly recorder?: Recorder | undefined;
+  /** The module for `--interactive`. */
+  readonly relay?: typeof import("../output/relay.ts") | undefined;
+  /** The module for apps that have streams of their own: see `podChannels()`. */
+  readonly output?: typeof import("../output/output.ts") | undefined;
 }
 
 /** The plan that makes this process the supervisor of the pod. */
-export function podPlan(pod: Pod, { manager, streams, recorder }: PlanParts = {}): Plan {
+export function podPlan(pod: Pod, parts: PlanParts = {}): Plan {
+  const { manager, streams, recorder, relay, output } = parts;
   if (pod.audit !== undefined && recorder === undefined) throw new Error("no recorder");
   if (isManaged(pod) && manager === undefined) {
     throw new Error("the pod of a service manager needs its steps");
@@ -38,9 +44,12 @@ export function podPlan(pod: Pod, { manager, streams, recorder }: PlanParts = {}
   if (needsStreamSteps(pod) && streams === undefined) {
     throw new Error("apps would get the caller's streams as they are");
   }
+  if ((pod.interactive && relay === undefined) || (podChannels(pod).length > 0 && !output)) {
+    throw new Error("the apps' terminals and streams need steps");
+  }
   const sections = emptySections();
-  const supervisor = supervise(sections, pod, namespaces(pod), { manager, streams, recorder });
+  const supervisor = supervise(sections, pod, namespaces(pod), parts);
   init(sections, pod, supervisor, namespaces(pod), manager);
-  runOutput(sections, supervisor.output, streams);
+  output?.runOutput(sections, supervisor.output, streams);
   return planOf(sections);
 }

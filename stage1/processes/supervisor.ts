@@ -18,26 +18,13 @@ import {
   type Struct,
   zeroSlot,
 } from "../engine/plan.ts";
-import {
-  awaitOutput,
-  type CallerStreamSteps,
-  openOutput,
-  type Output,
-  outputEnded,
-  startOutput,
-} from "../output/output.ts";
+import type { CallerStreamSteps, Output } from "../output/output.ts";
 import type { Pod, PodAudit } from "../pod.ts";
 import { makePodDirectory } from "../steps/pod_directory.ts";
 import type { Terminals } from "../output/streams.ts";
 import type { ManagerSteps, Notify } from "../manager/manager_steps.ts";
 import { removePod } from "./removal.ts";
-import {
-  closeTerminal,
-  openTerminal,
-  relay,
-  startRelay,
-  type Terminal,
-} from "../output/terminal.ts";
+import type { Terminal } from "../output/terminal.ts";
 
 /** Makes the steps that record the pod's start and end: see audit.ts. */
 export interface Recorder {
@@ -65,6 +52,8 @@ interface SupervisorParts {
   readonly manager?: ManagerSteps | undefined;
   readonly streams?: CallerStreamSteps | undefined;
   readonly recorder?: Recorder | undefined;
+  readonly relay?: typeof import("../output/relay.ts") | undefined;
+  readonly output?: typeof import("../output/output.ts") | undefined;
 }
 
 /**
@@ -77,8 +66,9 @@ export function supervise(
   { setup, resident, waiting }: Sections,
   pod: Pod,
   namespaces: number,
-  { manager, streams, recorder }: SupervisorParts = {},
+  parts: SupervisorParts = {},
 ): Supervisor {
+  const { manager, streams, recorder } = parts;
   const pid = slot("self");
   const alive = slot("supervisor");
   const init = zeroSlot("init");
@@ -94,8 +84,8 @@ export function supervise(
   setup.heading("supervisor: the pod");
   setup.attempt("get the own PID", "getpid", [], { store: pid });
   setup.must("refer to the supervisor", "pidfd_open", [pid, 0], { store: alive });
-  const terminal = pod.interactive ? openTerminal(setup) : undefined;
-  const output = openOutput(setup, pod, streams);
+  const terminal = pod.interactive ? parts.relay?.openTerminal(setup) : undefined;
+  const output = parts.output?.openOutput(setup, pod, streams) ?? {};
   const notify = pod.notifySocket === undefined
     ? undefined
     : manager?.openNotify(setup, pod.notifySocket, pid, pod.apps);
@@ -115,10 +105,10 @@ export function supervise(
   manager?.leavePassed(setup, pod);
   leaveAppCgroups(setup, cgroups);
   if (notify !== undefined) setup.attempt("leave the pipe to init", "close", [notify.sender]);
-  startOutput(setup, pod, output, init);
+  parts.output?.startOutput(setup, pod, output, init);
   if (terminal !== undefined) {
     setup.keep(alive, "the guard of the terminal watches it");
-    startRelay(setup, terminal);
+    parts.relay?.startRelay(setup, terminal);
   } else {
     setup.attempt("leave the reference to init", "close", [alive]);
     // Whoever reads the app's output or feeds its input must not wait for us.
@@ -139,10 +129,10 @@ export function supervise(
     waitedFor,
     notify,
     watchdog: notify === undefined ? undefined : pod.watchdog,
-    manager,
+    parts,
     terminal,
   });
-  if (terminal !== undefined) relay(resident, terminal, { pid, alive });
+  if (terminal !== undefined) parts.relay?.relay(resident, terminal, { pid, alive });
   return {
     init,
     alive,
@@ -163,12 +153,12 @@ interface Supervised {
   readonly waitedFor: Struct;
   readonly notify?: Notify | undefined;
   readonly watchdog?: number | undefined;
-  readonly manager?: ManagerSteps | undefined;
+  readonly parts: SupervisorParts;
   readonly terminal?: Terminal | undefined;
 }
 
 function loop(steps: Section, waiting: Section, supervised: Supervised): void {
-  const { init, stopTimeout, output, cleanUp, waitedFor, notify, manager, terminal } = supervised;
+  const { init, stopTimeout, output, cleanUp, waitedFor, notify, parts, terminal } = supervised;
   const { watchdog } = supervised;
   const signal = slot("signal");
   const child = slot("child");
@@ -196,11 +186,13 @@ function loop(steps: Section, waiting: Section, supervised: Supervised): void {
   steps.when(graceOver, 1, "kill");
   steps.when(stopping, 1, "forward");
   steps.set(stopping, 1);
-  if (notify !== undefined) manager?.tell(steps, "the pod stops", notify.socket, "STOPPING=1");
+  if (notify !== undefined) {
+    parts.manager?.tell(steps, "the pod stops", notify.socket, "STOPPING=1");
+  }
   alarm(steps, stopTimeout);
   steps.goto("forward");
 
-  if (notify !== undefined) manager?.passReady(steps, notify);
+  if (notify !== undefined) parts.manager?.passReady(steps, notify);
   steps.label("grace over");
   steps.set(graceOver, 1);
   steps.goto("wait");
@@ -217,15 +209,15 @@ function loop(steps: Section, waiting: Section, supervised: Supervised): void {
   });
   const other = slot("difference");
   if (terminal !== undefined) relayEnded(steps, child, terminal);
-  outputEnded(steps, output, child, "reap");
+  parts.output?.outputEnded(steps, output, child, "reap");
   steps.compute("sub", [child, init], {
     store: other,
     branch: { when: "different", operand: 0, to: "reap" },
   });
   exitCode(steps, status, code, "end");
   steps.label("end");
-  if (terminal !== undefined) closeTerminal(steps, terminal);
-  awaitOutput(steps, output);
+  if (terminal !== undefined) parts.relay?.closeTerminal(steps, terminal);
+  parts.output?.awaitOutput(steps, output);
   cleanUp(code);
   steps.attempt("end as the pod ended", "exit_group", [code]);
 }

@@ -5,7 +5,7 @@
  */
 import * as k from "../../src/linux/constants.ts";
 import { mutableStruct, type Plan, Section, space } from "../engine/plan.ts";
-import { giveBack } from "../output/terminal.ts";
+import { giveBack } from "../output/relay.ts";
 
 /** The guard; its standard input is the terminal. */
 export function guardPlan(): Plan {

@@ -1,5 +1,7 @@
 import { MANAGER } from "../manager/manager.ts";
 import { CALLER_STREAM_STEPS } from "../output/caller_streams.ts";
+import * as output from "../output/output.ts";
+import * as relay from "../output/relay.ts";
 import { RECORDER } from "../processes/audit.ts";
 import type { PlanParts } from "../processes/pod_plan.ts";
 
@@ -8,4 +10,6 @@ export const PLAN_PARTS: PlanParts = {
   manager: MANAGER,
   streams: CALLER_STREAM_STEPS,
   recorder: RECORDER,
+  output,
+  relay,
 };

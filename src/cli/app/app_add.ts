@@ -4,7 +4,7 @@ import type { PodManifest } from "../../appc/pod_manifest.ts";
 import { Failure } from "../../failure.ts";
 import { rktAnnotation, rktAnnotationValue } from "../../appc/rkt_annotation.ts";
 import { exists } from "../../linux/exists.ts";
-import { LOGS } from "../../../stage1/output/logger.ts";
+import { LOGS } from "../../../stage1/output/log_files.ts";
 import { appStreams } from "../../../stage1/resolve/resolve_streams.ts";
 import { isLogged } from "../../../stage1/output/streams.ts";
 import {

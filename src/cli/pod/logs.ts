@@ -5,7 +5,7 @@ import { openPod, podPath, type PodView } from "../../pod/directory/pod_director
 import { harmless, type LogLine, LogLines } from "../../pod/logs/log_lines.ts";
 import { LogReader, merged } from "../../pod/logs/log_reader.ts";
 import { type LogRecord, recordTime } from "../../pod/logs/log_records.ts";
-import { LOGS } from "../../../stage1/output/logger.ts";
+import { LOGS } from "../../../stage1/output/log_files.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { exists } from "../../linux/exists.ts";
 import { podAndRest } from "../request/pod_arguments.ts";

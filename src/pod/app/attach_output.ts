@@ -1,5 +1,5 @@
 /** What an app writes to streams that one can attach to: read out of its log, so that the app never waits for a reader. */
-import { LOGS } from "../../../stage1/output/logger.ts";
+import { LOGS } from "../../../stage1/output/log_files.ts";
 import { LogReader } from "../logs/log_reader.ts";
 import { compareTimes, type LogRecord } from "../logs/log_records.ts";
 import type { PodView } from "../directory/pod_directory.ts";

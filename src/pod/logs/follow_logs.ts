@@ -1,5 +1,5 @@
 /** Follows the logs of a pod to its end, woken by inotify(7). */
-import { LOGS } from "../../../stage1/output/logger.ts";
+import { LOGS } from "../../../stage1/output/log_files.ts";
 import { exists } from "../../linux/exists.ts";
 import { lockReleased, podEnded } from "../life/wait_for_pod.ts";
 import { podPath, type PodView, refreshed } from "../directory/pod_directory.ts";

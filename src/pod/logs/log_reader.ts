@@ -1,5 +1,5 @@
 /** Reads an app's log from its older file into the current one, and on as it grows and is rotated. */
-import { logPath } from "../../../stage1/output/logger.ts";
+import { logPath } from "../../../stage1/output/log_files.ts";
 import { compareTimes, type LogRecord, parseRecord } from "./log_records.ts";
 
 /** Bytes that are read at once; more than a record. */

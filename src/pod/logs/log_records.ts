@@ -1,5 +1,5 @@
 /** The records of an app's log, as stage1/output/logger.ts writes them. */
-import { RECORD_HEADER } from "../../../stage1/output/logger.ts";
+import { RECORD_HEADER } from "../../../stage1/output/log_files.ts";
 import { CHUNK } from "../../../stage1/output/stream_reader.ts";
 
 /** The streams, by their numbers in records. */

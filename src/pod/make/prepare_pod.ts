@@ -3,7 +3,7 @@ import type { PodManifest } from "../../appc/pod_manifest.ts";
 import { podManifestJson } from "../../appc/pod_manifest.ts";
 import { rktAnnotationValue } from "../../appc/rkt_annotation.ts";
 import { NAME_FILE } from "../directory/pod_directory.ts";
-import { LOGS } from "../../../stage1/output/logger.ts";
+import { LOGS } from "../../../stage1/output/log_files.ts";
 import type { RootAttributes } from "./root_attributes.ts";
 import type { Volume } from "../../appc/volume.ts";
 import type { PodEntry, PrivateUsers } from "../../../stage1/pod.ts";
