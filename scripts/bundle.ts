@@ -13,6 +13,7 @@
 import * as esbuild from "esbuild";
 import { Failure } from "../src/failure.ts";
 import { closure } from "./chunk_groups.ts";
+import { inlineConstants } from "./inline_constants.ts";
 import { type Chunk, merged } from "./merge_chunks.ts";
 
 export type { Chunk };
@@ -53,14 +54,16 @@ export async function bundle(entry: string): Promise<Bundle> {
       throw new Failure(`bundle: ${entry}: ${new TextDecoder().decode(stderr).trim()}`);
     }
     const name = entryName(entry);
+    const read = withLazyRequire(withoutDebugMode(await readChunks(dir)));
+    const { chunks: inlined, define } = withoutConstants(read);
     const chunks = await merged(
-      withLazyRequire(withoutDebugMode(await readChunks(dir))),
+      inlined,
       name,
       HOT_COMMANDS,
       SHORTCUTS,
       HOT_PARTS,
     );
-    return ordered(await minified(chunks), name);
+    return ordered(await minified(chunks, define), name);
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
@@ -115,9 +118,31 @@ function withoutDebugMode(chunks: readonly Chunk[]): Chunk[] {
   });
 }
 
-/** The same chunks with less text. They keep their names, by which they import each other. */
-async function minified(chunks: readonly Chunk[]): Promise<Chunk[]> {
-  const options = { minify: true, format: "esm", target: "esnext", charset: "utf8" } as const;
+/** The chunks without the constants that are numbers, and what stands in place of their names. */
+function withoutConstants(chunks: readonly Chunk[]) {
+  const decoder = new TextDecoder(), encoder = new TextEncoder();
+  const { texts, define } = inlineConstants(
+    new Map(chunks.map(({ name, source }) => [name, decoder.decode(source)])),
+  );
+  const without = chunks.map((chunk): Chunk => {
+    return { ...chunk, source: encoder.encode(texts.get(chunk.name) ?? "") };
+  });
+  return { chunks: without, define };
+}
+
+/**
+ * The same chunks with less text. They keep their names, by which they import each other.
+ *
+ * @param define what stands in place of names that no chunk defines
+ */
+async function minified(
+  chunks: readonly Chunk[],
+  define: Readonly<Record<string, string>>,
+): Promise<Chunk[]> {
+  const options = {
+    ...{ minify: true, format: "esm", target: "esnext", charset: "utf8" } as const,
+    define: { ...define },
+  };
   try {
     return await Promise.all(chunks.map(async (chunk) => {
       const { code } = await esbuild.transform(new TextDecoder().decode(chunk.source), options);
