@@ -47,6 +47,25 @@ Deno.test("chunkGroups() gives a shortcut one chunk, and the entry what it share
   );
 });
 
+Deno.test("chunkGroups() keeps a part of a hot command from loading a shortcut", () => {
+  const short = "short-ABCDEFGH.js", part = "part-ABCDEFGH.js";
+  const entry = module("main", 100, { lazyImports: [short, RUN] });
+  const all = [
+    entry,
+    module(RUN, 100, { lazyImports: [part] }),
+    module(part, 100, { imports: ["shared"] }),
+    module(short, 100, { imports: ["shared", "own"] }),
+    module("own", 90_000),
+    module("shared", 100),
+  ];
+  const names = (parts: readonly string[]) =>
+    chunkGroups(all, entry, ["run"], ["short"], parts).map(({ modules }) =>
+      modules.map(({ name }) => name).toSorted()
+    );
+  deepStrictEqual(names([]).slice(0, 2), [["main"], ["own", "shared", short]]);
+  deepStrictEqual(names(["part"]).slice(0, 2), [["main", "shared"], ["own", short]]);
+});
+
 Deno.test("chunkGroups() keeps what one command needs out of another's way", () => {
   deepStrictEqual(
     groups(

@@ -4,7 +4,8 @@ import { acIdentifierFrom, parseAcIdentifier } from "./identifier.ts";
 import { parseImageManifest } from "./image_manifest.ts";
 import { imageNameText, parseImageName } from "./image_name.ts";
 import { acNameFrom, parseAcName } from "./name.ts";
-import { parsePodManifest, podManifestJson } from "./pod_manifest.ts";
+import { parsePodManifest } from "./pod_manifest.ts";
+import { podManifestJson } from "../pod/make/pod_manifest_json.ts";
 import { milliUnits, parseQuantity } from "./quantity.ts";
 
 const CASES = { numRuns: 10_000 };

@@ -1,5 +1,5 @@
 import { type Annotation, parseAnnotations } from "./annotation.ts";
-import { type App, appJson, isolatorJson, parseApp } from "./app.ts";
+import { type App, parseApp } from "./app.ts";
 import { AppcError, shown } from "./error.ts";
 import { type AcIdentifier, parseAcIdentifier } from "./identifier.ts";
 import { type ImageIdPrefix, parseImageIdPrefix } from "./image_id.ts";
@@ -111,23 +111,6 @@ export function parsePodManifest(json: string): PodManifest {
   };
 }
 
-/** The text of a pod manifest, in one line, with the fields in rkt's order. */
-export function podManifestJson(manifest: PodManifest): string {
-  const { userAnnotations, userLabels } = manifest;
-  return JSON.stringify({
-    acVersion: manifest.acVersion,
-    acKind: "PodManifest",
-    apps: manifest.apps.map(runtimeAppJson),
-    volumes: manifest.volumes.map(volumeJson),
-    isolators: manifest.isolators.map(isolatorJson),
-    annotations: manifest.annotations,
-    ports: manifest.ports,
-    ...Object.keys(userAnnotations).length > 0 && { userAnnotations },
-    ...Object.keys(userLabels).length > 0 && { userLabels },
-    ...manifest.unknownFields,
-  });
-}
-
 function parseRuntimeApp(value: unknown, at: string): RuntimeApp {
   const fields = object(value, at);
   const app = optional(fields.app, field(at, "app"), parseApp);
@@ -171,32 +154,4 @@ function parseExposedPort(value: unknown, at: string): ExposedPort {
     ...hostIP !== undefined && { hostIP },
     ...podPort !== undefined && { podPort },
   };
-}
-
-function runtimeAppJson(app: RuntimeApp): JsonObject {
-  return {
-    name: app.name,
-    image: {
-      ...app.image.name !== undefined && { name: app.image.name },
-      id: app.image.id,
-      ...app.image.labels.length > 0 && { labels: app.image.labels },
-    },
-    ...app.app !== undefined && { app: appJson(app.app) },
-    ...app.readOnlyRootFS && { readOnlyRootFS: true },
-    ...app.mounts.length > 0 && { mounts: app.mounts.map(mountJson) },
-    ...app.annotations.length > 0 && { annotations: app.annotations },
-  };
-}
-
-function mountJson(mount: Mount): JsonObject {
-  return {
-    volume: mount.volume,
-    path: mount.path,
-    ...mount.appVolume !== undefined && { appVolume: volumeJson(mount.appVolume) },
-  };
-}
-
-function volumeJson(volume: Volume): JsonObject {
-  if (volume.kind === "host") return { ...volume };
-  return { ...volume, mode: volume.mode.toString(8).padStart(4, "0") };
 }

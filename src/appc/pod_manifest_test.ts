@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { parsePodManifest, podManifestJson } from "./pod_manifest.ts";
+import { parsePodManifest } from "./pod_manifest.ts";
+import { podManifestJson } from "../pod/make/pod_manifest_json.ts";
 
 // As rkt 1.30 wrote it: its own version, store keys for IDs, null for empty lists.
 const POD = {

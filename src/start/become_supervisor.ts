@@ -1,6 +1,6 @@
 /** The last step of a start: this process becomes the pod's supervisor. */
 import { setCloseOnExec } from "../linux/lock.ts";
-import type { PodDirectory } from "../pod/directory/pod_directory.ts";
+import type { PodDirectory } from "../pod/directory/locked_pod.ts";
 import { FIRST_PASSED, type Pod } from "../../stage1/pod.ts";
 import { USER_NAMESPACE } from "../../stage1/root/private_users.ts";
 import { startPod } from "./replace_process.ts";

@@ -1,7 +1,7 @@
 import type { ConfigDirectories } from "../config/config.ts";
 import type { FetchSettings } from "../fetch/fetch_session.ts";
 import type { Store } from "../store/store.ts";
-import type { Confinement } from "../pod/make/resolved_pod.ts";
+import type { Confinement } from "../pod/make/resolve_pod.ts";
 
 /** What a start needs to know of the host's configuration. A front end fills it in from its own flags or files. */
 export interface HostOptions {

@@ -2,7 +2,8 @@
  * Registers a pod with the metadata service, before it runs: its apps are told where the service is, and get the sockets at
  * which it knows them without a token.
  */
-import { type PodManifest, podManifestJson } from "../appc/pod_manifest.ts";
+import type { PodManifest } from "../appc/pod_manifest.ts";
+import { podManifestJson } from "../pod/make/pod_manifest_json.ts";
 import { replaceFile } from "../linux/atomic_file.ts";
 import { METADATA_SOCKET, POD_SOCKETS, POD_SOCKETS_INSIDE } from "../metadata/places.ts";
 import { type Registered, registerPod } from "../metadata/register.ts";

@@ -6,7 +6,7 @@
  * Each step is one function; what can be wrong with an image or a request is found before there is a pod.
  */
 import { printNote } from "../linux/printable.ts";
-import { checkNameIsFree, createPod } from "../pod/directory/pod_directory.ts";
+import { createPod } from "../pod/directory/locked_pod.ts";
 import { Store } from "../store/store.ts";
 import { program, programWithSymbols } from "../../stage1/engine/launch.ts";
 import type { Pod } from "../../stage1/pod.ts";
@@ -46,7 +46,10 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
     return await planRun(store, request, host);
   }
   checkKernel();
-  if (request.pod.name !== undefined) checkNameIsFree(host.dataDir, request.pod.name);
+  if (request.pod.name !== undefined) {
+    const { checkNameIsFree } = await import("../pod/directory/pod_directory.ts");
+    checkNameIsFree(host.dataDir, request.pod.name);
+  }
   const world = new World();
   const passed = await takePassed(world);
   const files = raiseFileLimit();

@@ -5,7 +5,8 @@ import type { Pod } from "../pod.ts";
 import { logger, runLogger } from "./logger.ts";
 import { linePrefixer, runLinePrefixer } from "./line_prefixer.ts";
 import { awaitReader, readerEnded, startReader, type StreamReader } from "./stream_reader.ts";
-import { openStreams, receiveStreams, type Streaming } from "./streams.ts";
+import { openStreams, receiveStreams } from "./open_streams.ts";
+import type { Streaming } from "./streams.ts";
 
 /** Where the caller's streams are files or devices: what is in file_writer.ts and protect_streams.ts. */
 export interface CallerStreamSteps {

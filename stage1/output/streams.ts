@@ -12,11 +12,10 @@
  * n-th channel of a pod is descriptor {@linkcode SUPERVISOR_SIDE} + n of the supervisor and {@linkcode APP_SIDE} + n of
  * init. So later steps, and `rkt attach`, know them.
  */
-import { connectJournal } from "./journal.ts";
-import { type FdSocket, openFdSocket, receiveDescriptor, splitPair } from "../steps/fd_passing.ts";
+import type { FdSocket } from "../steps/fd_passing.ts";
 import { ERROR_FD } from "../engine/abort.ts";
 import * as k from "../../src/linux/constants.ts";
-import { addressOf, type Section, type Slot, slot, space } from "../engine/plan.ts";
+import { addressOf, type Section, type Slot, slot } from "../engine/plan.ts";
 import { type CallerStreams, type Pod, type PodApp, startsLater, type Streams } from "../pod.ts";
 import { handMaster, makePty, openSlave, type Terminal } from "./terminal.ts";
 
@@ -42,7 +41,8 @@ export const SUPERVISOR_SIDE = 256;
 export const APP_SIDE = 640;
 export const MOST_CHANNELS = 384;
 
-const STREAMS = ["stdin", "stdout", "stderr"] as const;
+/** The names of the streams 0 to 2. */
+export const STREAMS = ["stdin", "stdout", "stderr"] as const;
 
 /** The part of an app that decides its channels. */
 type App = { readonly streams: Streams };
@@ -117,63 +117,8 @@ export interface Terminals {
   readonly fdSocket?: FdSocket | undefined;
 }
 
-/** Steps of the supervisor before it forks init: opens all channels but the terminals, which only init can open. */
-export function openStreams(
-  setup: Section,
-  pod: Streaming & Pick<Pod, "uuid">,
-): FdSocket | undefined {
-  const all = podChannels(pod);
-  if (all.length === 0) return undefined;
-  setup.heading("supervisor: the apps' streams");
-  for (const channel of all) {
-    if (channel.kind === "journal") openJournal(setup, pod, channel);
-    else if (channel.kind !== "tty") openPipe(setup, channel);
-  }
-  return all.some(({ kind }) => kind === "tty")
-    ? openFdSocket(setup, "make a socket for the apps' terminals")
-    : undefined;
-}
-
-const nameOf = ({ app, stream }: Channel): string =>
-  `${stream === TTY ? "terminal" : STREAMS[stream]} of app "${app.name}"`;
-
-function openPipe(setup: Section, channel: Channel): void {
-  const pair = space("pipe", 8);
-  const [output, input] = [slot("output"), slot("input")];
-  const what = `make a pipe for ${nameOf(channel)}`;
-  setup.must(what, "pipe2", [pair, k.O_CLOEXEC]);
-  splitPair(setup, pair, output, input);
-  const toApp = channel.kind === "input";
-  const ours = SUPERVISOR_SIDE + channel.number;
-  move(setup, what, toApp ? input : output, ours);
-  move(setup, what, toApp ? output : input, APP_SIDE + channel.number);
-  // An app may read its own pipe. The logger must not block on data that is gone then.
-  setup.must("never wait for it", "fcntl", [ours, k.F_SETFL, k.O_NONBLOCK]);
-  if (toApp) setup.keep(ours, "`rkt attach` takes it from the supervisor");
-  giveToApp(setup, what, channel);
-}
-
-/** So that the app can open /dev/stdout, which names the pipe. */
-function giveToApp(setup: Section, what: string, { app, number }: Channel): void {
-  if (app.uid === 0 && app.gid === 0) return;
-  setup.must(what, "fchownat", [APP_SIDE + number, "", app.uid, app.gid, k.AT_EMPTY_PATH]);
-}
-
-/** In a unit, which says which pod it is, it is the app's name: `journalctl -u UNIT -t APP`. */
-function journalIdentifier(
-  { uuid, inUnit }: Pick<Pod, "uuid" | "inUnit">,
-  { name }: Pick<PodApp, "name">,
-): string {
-  return inUnit ? name : `rkt-${uuid}/${name}`;
-}
-
-function openJournal(setup: Section, pod: Pick<Pod, "uuid">, channel: Channel): void {
-  const what = `connect ${nameOf(channel)} to the journal`;
-  const socket = connectJournal(setup, what, journalIdentifier(pod, channel.app));
-  move(setup, what, socket, APP_SIDE + channel.number);
-}
-
-function move(steps: Section, what: string, from: Slot, to: number): void {
+/** Steps that put a descriptor in another place. */
+export function move(steps: Section, what: string, from: Slot, to: number): void {
   steps.must(what, "dup3", [from, to, k.O_CLOEXEC]);
   steps.attempt("close the other descriptor", "close", [from]);
 }
@@ -218,32 +163,6 @@ function keepSlave(steps: Section, at: string, pts: Slot, number: number): void 
   steps.must(what, "openat", [pts, "0", flags, 0], { store: slave });
   move(steps, what, slave, number);
   steps.keep(number, "the terminal would end with the app's last process");
-}
-
-/** Steps of the supervisor after it has forked init: closes the apps' ends, and receives the masters of the terminals. */
-export function receiveStreams(
-  setup: Section,
-  pod: Streaming,
-  fdSocket: FdSocket | undefined,
-  failed: string,
-): void {
-  const all = podChannels(pod);
-  if (all.length === 0) return;
-  setup.must("leave the apps their ends of the streams", "close_range", [
-    APP_SIDE,
-    APP_SIDE + MOST_CHANNELS - 1,
-    0,
-  ]);
-  if (fdSocket === undefined) return;
-  setup.must("leave init its end of the socket", "close", [fdSocket.sender]);
-  for (const channel of all.filter(({ kind }) => kind === "tty")) {
-    const what = `receive the ${nameOf(channel)}`;
-    const master = slot("master");
-    const ours = SUPERVISOR_SIDE + channel.number;
-    receiveDescriptor(setup, what, fdSocket, master, failed);
-    move(setup, what, master, ours);
-    setup.must("never wait for it", "fcntl", [ours, k.F_SETFL, k.O_RDWR | k.O_NONBLOCK]);
-  }
 }
 
 /**

@@ -32,14 +32,8 @@ import {
   startReader,
   type StreamReader,
 } from "../output/stream_reader.ts";
-import {
-  APP_SIDE,
-  leaveStreams,
-  openStreams,
-  podChannels,
-  receiveStreams,
-  type Streaming,
-} from "../output/streams.ts";
+import { openStreams, receiveStreams } from "../output/open_streams.ts";
+import { APP_SIDE, leaveStreams, podChannels, type Streaming } from "../output/streams.ts";
 import type { CallerStreams, Pod, PodApp } from "../pod.ts";
 import { filterSystemCalls } from "../seccomp/install_filter.ts";
 import { relayEnded } from "./supervisor.ts";

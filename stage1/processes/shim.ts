@@ -42,7 +42,8 @@ import { startReader, type StreamReader } from "../output/stream_reader.ts";
 import { openKernelFiles } from "../root/kernel_files.ts";
 import { becomePodRoot, leaveHostMounts } from "../root/private_users.ts";
 import { attachRoot, makePlaces, openRoot } from "../root/root.ts";
-import { leaveStreams, openStreams } from "../output/streams.ts";
+import { openStreams } from "../output/open_streams.ts";
+import { leaveStreams } from "../output/streams.ts";
 
 /** Descriptors in the hands of the plan, far above those that are in use: a pidfd of the pod's init, and its standard error. */
 export const POD_INIT = 201;

@@ -160,6 +160,7 @@ interface Supervised {
 function loop(steps: Section, waiting: Section, supervised: Supervised): void {
   const { init, stopTimeout, output, cleanUp, waitedFor, notify, parts, terminal } = supervised;
   const { watchdog } = supervised;
+  const { manager } = parts;
   const signal = slot("signal");
   const child = slot("child");
   const status = slot("status");
@@ -187,12 +188,12 @@ function loop(steps: Section, waiting: Section, supervised: Supervised): void {
   steps.when(stopping, 1, "forward");
   steps.set(stopping, 1);
   if (notify !== undefined) {
-    parts.manager?.tell(steps, "the pod stops", notify.socket, "STOPPING=1");
+    manager?.tell(steps, "the pod stops", notify.socket, "STOPPING=1");
   }
   alarm(steps, stopTimeout);
   steps.goto("forward");
 
-  if (notify !== undefined) parts.manager?.passReady(steps, notify);
+  if (notify !== undefined) manager?.passReady(steps, notify);
   steps.label("grace over");
   steps.set(graceOver, 1);
   steps.goto("wait");

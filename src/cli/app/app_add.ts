@@ -20,7 +20,8 @@ import { appEntries, copyPath, volumeEntries } from "../../pod/make/prepare_pod.
 import { rootAttributes } from "../../pod/make/root_attributes.ts";
 import { privateUsersOf } from "../../pod/make/private_users.ts";
 import { toHostId } from "../../../stage1/root/private_users.ts";
-import { completeManifest, resolvePod, rootKindOf } from "../../pod/make/resolved_pod.ts";
+import { resolvePod } from "../../pod/make/resolve_pod.ts";
+import { completeManifest, rootKindOf } from "../../pod/make/resolved_pod.ts";
 import { renderCopy } from "../../store/render_tree.ts";
 import { Store } from "../../store/store.ts";
 import type { Invocation } from "../grammar/command.ts";

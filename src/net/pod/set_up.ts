@@ -9,7 +9,6 @@ import type { NetworkTearDown } from "../../../stage1/pod.ts";
 import type { Attachment, CniDns, CniResult, NetworkConf, PluginConf } from "../model/cni.ts";
 import { inNamespace, keepNamespace, makeNamespace, POD_NAMESPACE } from "../kernel/namespace.ts";
 import { prefixText } from "../model/address.ts";
-import { setUpNat } from "../nat/nat.ts";
 import { natRequest } from "./nat_request.ts";
 import {
   completedInfo,
@@ -104,9 +103,8 @@ async function setUp(plans: readonly Plan[], request: NetworkRequest): Promise<S
   for (const plan of plans) joined.push(await join(plan, { host, pod }));
   const infos = await withForwards(joined, request.forwards);
   const nat = natRequest(request, infos);
-  const messages = nat === undefined
-    ? []
-    : setUpNat(nat, (owner) => podIsHeld(owner.dataDir, owner.uuid));
+  const messages = nat === undefined ? [] : (await import("../nat/nat.ts"))
+    .setUpNat(nat, (owner) => podIsHeld(owner.dataDir, owner.uuid));
   writeRecord(request, infos);
   linkRecord(request, request.podPath);
   const dns = joined.map(({ result }) => result.dns).find((each) => !isEmpty(each));

@@ -1,7 +1,7 @@
 /** Fills a pod directory where the supervisor does not do it itself. */
 import { cstring, syscall } from "../../linux/syscall.ts";
 import type { PodEntry } from "../../../stage1/pod.ts";
-import type { PodDirectory } from "./pod_directory.ts";
+import type { PodDirectory } from "./locked_pod.ts";
 
 /** Makes the entries, in their order. */
 export function makeEntries(pod: Pick<PodDirectory, "path">, entries: readonly PodEntry[]): void {

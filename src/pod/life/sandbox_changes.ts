@@ -9,7 +9,8 @@
  *   removes it.
  */
 import type { AcName } from "../../appc/name.ts";
-import { type PodManifest, podManifestJson, type RuntimeApp } from "../../appc/pod_manifest.ts";
+import { type PodManifest, type RuntimeApp } from "../../appc/pod_manifest.ts";
+import { podManifestJson } from "../make/pod_manifest_json.ts";
 import { Failure } from "../../failure.ts";
 import { replaceFile } from "../../linux/atomic_file.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";

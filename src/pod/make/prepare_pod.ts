@@ -1,8 +1,8 @@
 /** The contents of a pod's directory for stage1: the manifest, the images' manifests, and directories for changes. */
 import type { PodManifest } from "../../appc/pod_manifest.ts";
-import { podManifestJson } from "../../appc/pod_manifest.ts";
+import { podManifestJson } from "./pod_manifest_json.ts";
 import { rktAnnotationValue } from "../../appc/rkt_annotation.ts";
-import { NAME_FILE } from "../directory/pod_directory.ts";
+import { NAME_FILE } from "../directory/locked_pod.ts";
 import { LOGS } from "../../../stage1/output/log_files.ts";
 import type { RootAttributes } from "./root_attributes.ts";
 import type { Volume } from "../../appc/volume.ts";

@@ -1,66 +1,16 @@
 /**
- * A pod as stage1 is to run it, out of its manifest and the images' trees; of a complete pod all of it stands in its
- * directory: `pod`, `appsinfo/APP/treeStoreID`, and `overlay` where trees are not copied.
+ * A complete pod as stage1 is to run it. All of it stands in its directory: `pod`, `appsinfo/APP/treeStoreID`, and `overlay`
+ * where trees are not copied.
  */
-import { ownUsers } from "../../linux/own_users.ts";
-import { parsePodManifest, type PodManifest, type RuntimeApp } from "../../appc/pod_manifest.ts";
-import { rktAnnotationValue } from "../../appc/rkt_annotation.ts";
+import { parsePodManifest, type PodManifest } from "../../appc/pod_manifest.ts";
 import { Failure } from "../../failure.ts";
 import { exists } from "../../linux/exists.ts";
 import { treePath } from "../../store/layout.ts";
 import { treeRoot } from "../../store/tree/tree_root.ts";
-import type { PodApp, Root } from "../../../stage1/pod.ts";
-import { resolveApps } from "../../../stage1/resolve/resolve.ts";
+import type { PodApp } from "../../../stage1/pod.ts";
 import { type PodView, readPodFile } from "../directory/pod_directory.ts";
-import { copyPath, overlayPath, type RootKind, volumePath } from "./prepare_pod.ts";
-
-/** Where the apps' files come from. */
-export interface PodRoots {
-  readonly dataDir: string;
-  readonly kind: RootKind;
-  /** The root of an app's tree: below `dataDir`, or an absolute path; empty where there is none yet. */
-  tree(app: string): string;
-  /** Gets the path of whatever in a tree decides something. */
-  looked?(path: string): void;
-}
-
-/** The parts of a pod's confinement that the caller of rkt decides, not the manifest. */
-export interface Confinement {
-  /** Whether apps keep all capabilities: `--insecure-options=capabilities`. */
-  readonly allCapabilities: boolean;
-  /** Whether apps may make all system calls: `--insecure-options=seccomp`. */
-  readonly allSystemCalls: boolean;
-}
-
-/**
- * Resolves the apps of a manifest over their trees.
- *
- * @throws {Failure} names the app, what it lacks, and the flag that helps
- */
-export function resolvePod(
-  manifest: PodManifest,
-  roots: PodRoots,
-  options: Confinement,
-): Promise<readonly PodApp[]> {
-  // The kernel takes at most 255 bytes for an option of a mount, so what can be is relative to the pod's directory.
-  const relative = (path: string) =>
-    path.startsWith(`${roots.dataDir}/`) ? `../../..${path.slice(roots.dataDir.length)}` : path;
-  return resolveApps(manifest, {
-    tree: ({ name }: RuntimeApp) => roots.tree(name),
-    root: ({ name, annotations }): Root =>
-      roots.kind === "copy" ? { kind: "copy", path: copyPath(name) } : {
-        kind: "overlay",
-        tree: relative(roots.tree(name)),
-        skeleton: relative(`${roots.dataDir}/cas/skeleton`),
-        layers: overlayPath(name),
-        durable: rktAnnotationValue(annotations, "durableRoot") === "true",
-      },
-    emptyVolume: volumePath,
-    oneUser: ownUsers() === "one",
-    ...roots.looked && { looked: roots.looked },
-    ...options,
-  });
-}
+import { copyPath, type RootKind } from "./prepare_pod.ts";
+import { type Confinement, type PodRoots, resolvePod } from "./resolve_pod.ts";
 
 /** A pod that was read from its directory. */
 export interface ResolvedPod {

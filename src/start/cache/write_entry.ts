@@ -4,8 +4,12 @@ import { ENTRY_MODE, entryName } from "../../../stage1/launcher/start_entry.ts";
 import { quietly } from "../../linux/clean_up.ts";
 import { openStarts, removeEntry, type StartsDirectory } from "./starts_directory.ts";
 
-/** So many entries are kept, of some 200 KB each; those that were not used for longest go first. */
+/**
+ * At most so many entries are there, of some 200 KB each. Those that were not used for longest go first, several at once: to look
+ * at all of them takes as long as to write one.
+ */
 const MOST_ENTRIES = 128;
+const REMOVED_AT_ONCE = 32;
 
 /**
  * Writes an entry, in place of one of the same key. Whoever reads meanwhile finds the old one or the new one, whole.
@@ -45,7 +49,7 @@ function makeRoom(path: string): void {
   const oldest = names.map((name) => ({ name, used: used(name) })).toSorted((a, b) =>
     a.used - b.used
   );
-  for (const { name } of oldest.slice(0, names.length - MOST_ENTRIES + 1)) {
+  for (const { name } of oldest.slice(0, names.length - MOST_ENTRIES + REMOVED_AT_ONCE)) {
     removeEntry(path, name);
   }
 }
