@@ -105,13 +105,15 @@ async function writeAci(options: BuildOptions, file: Deno.FsFile): Promise<strin
   return `sha512-${hash.digest("hex")}`;
 }
 
-interface Output {
+/** Takes bytes of an archive. */
+export interface Output {
   /** Takes a chunk, whose buffer may be used again afterwards. */
   write(chunk: Uint8Array): Promise<void> | undefined;
   end(): Promise<void> | undefined;
 }
 
-async function openOutput(file: Deno.FsFile, compression: "gzip" | "none"): Promise<Output> {
+/** Writes to a file, compressed or not. */
+export async function openOutput(file: Deno.FsFile, compression: "gzip" | "none"): Promise<Output> {
   if (compression === "none") {
     return { write: (chunk) => writeAll(file, chunk), end: () => undefined };
   }

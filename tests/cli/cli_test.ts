@@ -41,6 +41,8 @@ const COMMANDS = [
   "fetch",
   ...[
     "build",
+    "edit",
+    "validate",
     "list",
     "cat-manifest",
     "inspect",
@@ -53,7 +55,16 @@ const COMMANDS = [
   ]
     .map((name) => `image ${name}`),
   ...["image gc", "image discover", "login", "logout", "image push", "image tags"],
-  ...["trust", "trust list", "trust revoke", "image trust-status"],
+  ...[
+    "trust",
+    "trust list",
+    "trust revoke",
+    "image trust-status",
+    "image sign",
+    "key generate",
+    "key list",
+    "key export",
+  ],
   ...[
     "config",
     "check",

@@ -8,18 +8,11 @@ import { readImageInfo, type Signer } from "../../store/image_info.ts";
 import { listImages } from "../../store/list_images.ts";
 import { Store } from "../../store/store.ts";
 import type { StoredImage } from "../../store/stored_image.ts";
-import { capabilityName } from "../../linux/capabilities.ts";
-import {
-  differenceLines,
-  type Differences,
-  differences,
-} from "../../../stage1/explain/confinement.ts";
+import { differenceLines, type Differences } from "../../../stage1/explain/confinement.ts";
 import { imageWishes, type Wish } from "../../../stage1/explain/image_wishes.ts";
-import { allowedCapabilities, noNewPrivileges } from "../../../stage1/resolve/resolve.ts";
-import { systemCalls } from "../../../stage1/seccomp/filter.ts";
-import { policyOf, unknownNames } from "../../../stage1/seccomp/policy.ts";
 import type { Invocation } from "../grammar/command.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
+import { appSecurity } from "../print/app_security.ts";
 import { jsonText, nanoseconds } from "../print/json.ts";
 import { printLine, printLines } from "../print/output.ts";
 import { shownSize } from "../print/size.ts";
@@ -160,36 +153,6 @@ function appLines(app: App | undefined): readonly Line[] {
       ["isolator", `${name} ${JSON.stringify(value)}`] as const
     ),
   ];
-}
-
-/** What the app may do beyond the default, and what it may not do, according to its image. */
-function appSecurity(app: App): Differences {
-  const names = allowedCapabilities("of the image", app.isolators).map(capabilityName);
-  const calls = systemCalls(app.isolators);
-  const filtered = policyOf(calls, names) !== undefined;
-  const root = app.user === "0" || app.user === "root";
-  const found = differences({
-    capabilities: names,
-    calls: filtered ? calls : "all",
-    noNewPrivileges: noNewPrivileges(app.isolators) ?? (filtered && !root),
-    protectPaths: true,
-    readOnlyRoot: false,
-    user: app.user,
-    shared: [],
-    labels: app.isolators.flatMap((isolator) => {
-      if (isolator.kind === "os/linux/apparmor-profile") {
-        return [`confined by AppArmor as ${isolator.profile}`];
-      }
-      return isolator.kind === "os/linux/selinux-context"
-        ? [`confined by SELinux as type ${isolator.type}`]
-        : [];
-    }),
-  });
-  const strange = calls === "default" ? [] : unknownNames(calls);
-  return {
-    more: found.more,
-    less: [...found.less, ...strange.map((name) => `(there is no system call ${name})`)],
-  };
 }
 
 function json(

@@ -1,5 +1,6 @@
 import type { Command } from "../grammar/command.ts";
 import type { Flag } from "../grammar/flags.ts";
+import { MANIFEST_FLAGS } from "./manifest_flags.ts";
 import { FORMAT, FULL, NO_LEGEND, OVERWRITE, PRETTY_PRINT } from "./output_flags.ts";
 import { OLD_PULL_FLAGS } from "./run_flags.ts";
 
@@ -73,78 +74,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
         value: "SOURCE:PATH",
         help: "Add this file or directory of the host at PATH in the image",
       },
-      {
-        name: "dependency",
-        kind: "texts",
-        value: "NAME[:VERSION][,LABEL=VALUE][,imageID=ID]",
-        help: "An image whose files lie below this one's",
-      },
-      {
-        name: "pre-start",
-        kind: "texts",
-        value: "WORD",
-        help: "What is run before the program; once more for each of its arguments",
-      },
-      {
-        name: "post-stop",
-        kind: "texts",
-        value: "WORD",
-        help: "What is run when the program has ended; as --pre-start",
-      },
-      { name: "name", kind: "text", value: "NAME", help: "The image's name; needed" },
-      {
-        name: "label",
-        kind: "texts",
-        value: "NAME=VALUE",
-        help: "A label, like version=1.2; os and arch are the host's by default",
-      },
-      {
-        name: "exec",
-        kind: "texts",
-        value: "WORD",
-        help: "The program to run; once more for each of its arguments, or give both behind --",
-      },
-      { name: "user", kind: "text", value: "USER", default: "0", help: "The app's user" },
-      { name: "group", kind: "text", value: "GROUP", default: "0", help: "The app's group" },
-      { name: "working-dir", kind: "text", value: "DIR", help: "Where the program starts" },
-      {
-        name: "supplementary-gids",
-        kind: "list",
-        value: "GID",
-        help: "Further groups of the app",
-      },
-      {
-        name: "environment",
-        kind: "texts",
-        value: "NAME=VALUE",
-        help: "An environment variable of the app",
-        aliases: ["env"],
-      },
-      {
-        name: "isolator",
-        kind: "texts",
-        value: "NAME=JSON",
-        help: 'What the app may use or do, like resource/memory={"limit":"64Mi"}',
-      },
-      {
-        name: "port",
-        kind: "texts",
-        value: "NAME,protocol=tcp,port=NUMBER[,count=1][,socketActivated=false]",
-        help: "A port that the app listens on",
-      },
-      {
-        name: "mount",
-        kind: "texts",
-        value: "NAME,path=PATH[,readOnly=false]",
-        help: "A place where the app expects a volume",
-      },
-      { name: "annotation", kind: "texts", value: "NAME=VALUE", help: "An annotation" },
-      {
-        name: "manifest",
-        kind: "text",
-        value: "FILE",
-        help: "Take the manifest from this file; other flags change it",
-      },
+      ...MANIFEST_FLAGS,
       {
         name: "compression",
         kind: "text",
@@ -161,6 +91,40 @@ export const IMAGE_COMMANDS: readonly Command[] = [
       "rkt image build --name=example.com/web --label=version=1.2 --exec=/bin/httpd --exec=-f " +
       "--port=http,protocol=tcp,port=80 --mount=www,path=/srv/www rootfs/ web.aci",
     ],
+  },
+  {
+    name: "image edit",
+    group: "Images",
+    summary: "Make an image of another one, with another manifest",
+    usage: "[flags] FILE.aci [NEW.aci] [-- PROGRAM ARGUMENT ...]",
+    about: [
+      "Flags change what the image's manifest says, and --manifest takes its place. All other bytes of the " +
+      "archive stay. The new image has another ID, and needs another signature.",
+    ],
+    flags: [...MANIFEST_FLAGS, OVERWRITE],
+    arguments: [1, Infinity],
+    examples: [
+      "rkt image edit --label=version=1.3 app.aci app-1.3.aci",
+      "rkt image edit --overwrite --environment=DEBUG=1 app.aci",
+    ],
+    load: () => import("../image/image_edit.ts"),
+  },
+  {
+    name: "image validate",
+    group: "Images",
+    summary: "Say all that is wrong or strange with an image",
+    usage: "[flags] IMAGE ...",
+    about: [
+      "An error breaks a rule of the specification; then the status is 1. A warning is about what is allowed " +
+      "and hardly meant. The last lines say what the app may do, as image inspect --security does.",
+    ],
+    flags: [FORMAT],
+    arguments: [1, Infinity],
+    examples: [
+      "rkt image validate ./app.aci",
+      "rkt image validate --format=json example.com/app:1.2",
+    ],
+    load: () => import("../image/image_validate.ts"),
   },
   {
     name: "image list",

@@ -1,5 +1,13 @@
 import type { Command } from "../grammar/command.ts";
-import { FORMAT, NO_LEGEND } from "./output_flags.ts";
+import { FORMAT, NO_LEGEND, OVERWRITE } from "./output_flags.ts";
+
+/** `--keys`, of commands that use keys to sign with. */
+const KEYS = {
+  name: "keys",
+  kind: "text",
+  value: "DIR",
+  help: "Where the keys are; ~/.config/rkt/keys by default",
+} as const;
 
 /** The commands for keys that sign images. */
 export const TRUST_COMMANDS: readonly Command[] = [
@@ -95,5 +103,68 @@ export const TRUST_COMMANDS: readonly Command[] = [
       "rkt image trust-status ./app.aci",
     ],
     load: () => import("../trust/image_trust_status.ts"),
+  },
+  {
+    name: "image sign",
+    group: "Trust",
+    summary: "Sign images: makes FILE.asc beside each",
+    usage: "[flags] FILE ...",
+    about: [
+      "Without a key it is the only one of `rkt key list`, or else gpg's default key. gpg asks for passphrases " +
+      "and cards by itself.",
+    ],
+    flags: [
+      {
+        name: "key",
+        kind: "texts",
+        value: "KEY",
+        help:
+          "A fingerprint of `rkt key list`, or what gpg knows a key by; several make several signatures",
+      },
+      { name: "key-file", kind: "texts", value: "FILE", help: "A secret key in a file, armoured" },
+      { name: "add", kind: "switch", help: "Keep the signatures that are there" },
+      KEYS,
+      OVERWRITE,
+    ],
+    arguments: [1, Infinity],
+    examples: ["rkt image sign app.aci", "rkt image sign --key=jo@example.com --add app.aci"],
+    load: () => import("../image/image_sign.ts"),
+  },
+  {
+    name: "key generate",
+    group: "Trust",
+    summary: "Make a key to sign images with",
+    usage: "[flags] 'NAME <ADDRESS>'",
+    about: ["The key is Ed25519, without a passphrase, in a file that only its owner may read."],
+    flags: [KEYS],
+    arguments: [1, 1],
+    examples: [
+      "rkt key generate 'Jo <jo@example.com>'",
+      "rkt key generate --keys=/root/keys builds@example.com",
+    ],
+    load: () => import("../key/key_generate.ts"),
+  },
+  {
+    name: "key list",
+    group: "Trust",
+    summary: "List the keys to sign with",
+    usage: "[flags]",
+    flags: [KEYS, NO_LEGEND, FORMAT],
+    arguments: [0, 0],
+    examples: ["rkt key list", "rkt key list --format=json"],
+    load: () => import("../key/key_list.ts"),
+  },
+  {
+    name: "key export",
+    group: "Trust",
+    summary: "Print the public half of a key",
+    usage: "[flags] FINGERPRINT",
+    flags: [KEYS],
+    arguments: [1, 1],
+    examples: [
+      "rkt key export 18ad5014c99ef7e3ba5f6ce950bdd3e0fc8a365e",
+      "rkt key export --keys=/root/keys fc8a365e",
+    ],
+    load: () => import("../key/key_export.ts"),
   },
 ];

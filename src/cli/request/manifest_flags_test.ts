@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { findCommand, readInvocation } from "../grammar/command_line.ts";
 import { COMMANDS } from "../table/commands.ts";
-import { manifestText } from "./image_build.ts";
+import { manifestText } from "./manifest_flags.ts";
 
 function text(argv: readonly string[], words: readonly string[] = []): string {
   const line = ["image", "build", ...argv, "ROOTFS", "OUT", "--", ...words];
