@@ -54,7 +54,16 @@ const COMMANDS = [
     "rm",
   ]
     .map((name) => `image ${name}`),
-  ...["image gc", "image discover", "login", "logout", "image push", "image tags"],
+  ...[
+    "image gc",
+    "image discover",
+    "image publish",
+    "serve",
+    "login",
+    "logout",
+    "image push",
+    "image tags",
+  ],
   ...[
     "trust",
     "trust list",

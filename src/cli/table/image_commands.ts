@@ -1,5 +1,6 @@
 import type { Command } from "../grammar/command.ts";
 import type { Flag } from "../grammar/flags.ts";
+import { KEYS } from "./trust_commands.ts";
 import { MANIFEST_FLAGS } from "./manifest_flags.ts";
 import { FORMAT, FULL, NO_LEGEND, OVERWRITE, PRETTY_PRINT } from "./output_flags.ts";
 import { OLD_PULL_FLAGS } from "./run_flags.ts";
@@ -317,5 +318,67 @@ export const IMAGE_COMMANDS: readonly Command[] = [
       "rkt image discover example.com/app,os=linux,arch=aarch64",
     ],
     load: () => import("../image/image_discover.ts"),
+  },
+  {
+    name: "image publish",
+    group: "Images",
+    summary: "Put images into a directory that any web server can serve",
+    usage: "--url=URL [flags] DIR FILE.aci ...",
+    about: [
+      "Writes images, signatures, public keys, an index, and the page by which `rkt fetch NAME` finds them, and keeps " +
+      "what was published before. The signature of each (FILE.aci.asc) is verified by one of the keys.",
+    ],
+    flags: [
+      {
+        name: "url",
+        kind: "text",
+        value: "URL",
+        help: "Where DIR is on the web; needed the first time",
+      },
+      {
+        name: "public-key",
+        kind: "texts",
+        value: "FILE",
+        help: "A key that signs; those of `rkt key list` count without it",
+      },
+      { name: "latest", kind: "switch", help: "Also make it what is found without a version" },
+      {
+        name: "name",
+        kind: "text",
+        value: "NAME:VERSION,os=OS,arch=ARCH",
+        help: "What an encrypted image is called",
+      },
+      KEYS,
+      OVERWRITE,
+    ],
+    arguments: [2, Infinity],
+    examples: [
+      "rkt image publish --url=https://example.com /srv/www app.aci",
+      "rkt image publish --latest --public-key=key.asc /srv/www app-1.3.aci",
+    ],
+    load: () => import("../publish/image_publish.ts"),
+  },
+  {
+    name: "serve",
+    group: "Images",
+    summary: "Serve a directory of published images, for trying it",
+    usage: "[flags] DIR",
+    flags: [
+      {
+        name: "listen",
+        kind: "text",
+        value: "[ADDRESS]:PORT",
+        default: ":8080",
+        help: "Where to listen; without an address only this host can ask",
+      },
+      { name: "tls-cert", kind: "text", value: "FILE", help: "A certificate (PEM), for https" },
+      { name: "tls-key", kind: "text", value: "FILE", help: "Its key" },
+    ],
+    arguments: [1, 1],
+    examples: [
+      "rkt serve /srv/www",
+      "rkt serve --listen=0.0.0.0:443 --tls-cert=cert.pem --tls-key=key.pem /srv/www",
+    ],
+    load: () => import("../publish/serve.ts"),
   },
 ];

@@ -2,7 +2,7 @@ import type { Command } from "../grammar/command.ts";
 import { FORMAT, NO_LEGEND, OVERWRITE } from "./output_flags.ts";
 
 /** `--keys`, of commands that use keys to sign with. */
-const KEYS = {
+export const KEYS = {
   name: "keys",
   kind: "text",
   value: "DIR",

@@ -1,0 +1,126 @@
+/** Putting an image with its signature into a site. */
+import { readAci } from "../aci/aci_reader.ts";
+import { fileSource } from "../aci/bytes/source.ts";
+import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.ts";
+import type { ImageName } from "../appc/image_name.ts";
+import { labelValue } from "../appc/label.ts";
+import { Failure } from "../failure.ts";
+import { Replacement } from "../linux/atomic_file.ts";
+import { exists } from "../linux/exists.ts";
+import { type PublicKey } from "../trust/public_key.ts";
+import {
+  acceptableSigners,
+  createSignedDigests,
+  readSignatures,
+  verifySigned,
+} from "../trust/signature.ts";
+import type { PublishedImage } from "./site.ts";
+
+/** What is published. */
+export interface PublishOptions {
+  readonly path: string;
+  /** What it is called, where it can't be read because it is encrypted. */
+  readonly named?: ImageName | undefined;
+  /** The keys of the site: one of them has to have signed. */
+  readonly keys: readonly PublicKey[];
+  /** Whether another image of this name may be replaced. */
+  readonly overwrite: boolean;
+}
+
+/**
+ * Copies an image and its signature into a site, after the signature was verified.
+ *
+ * @throws {Failure} where the signature is none, or not good, or there is another image of that name
+ */
+export async function publishImage(
+  directory: string,
+  { path, named, keys, overwrite }: PublishOptions,
+): Promise<PublishedImage> {
+  const { name, labels, id } = named === undefined ? await readImage(path) : {
+    name: named.name,
+    labels: Object.fromEntries(named.labels.map((label) => [label.name, label.value])),
+    id: undefined,
+  };
+  const asc = readSignature(`${path}.asc`);
+  const signatures = await readSignatures(asc, `${path}.asc`);
+  const candidates = await acceptableSigners(path, signatures, keys);
+  const { os, arch, version } = labels;
+  if (os === undefined || arch === undefined || version === undefined) {
+    throw new Failure(`${path}: nobody finds it without the labels version, os and arch`);
+  }
+  const file = `${name}-${version}-${os}-${arch}.aci`;
+  if (!/^[A-Za-z0-9][\w.~/:+-]*$/.test(file) || file.includes("..") || file.includes("//")) {
+    throw new Failure(`${path}: ${JSON.stringify(file)} is no name for a file of a web server`);
+  }
+  const target = `${directory}/${file}`;
+  Deno.mkdirSync(target.slice(0, target.lastIndexOf("/")), { recursive: true });
+  const digests = await createSignedDigests(candidates.map(({ signature }) => signature));
+  const { createHash } = await import("node:crypto");
+  const hash = createHash("sha512");
+  using image = new Replacement(target);
+  let size = 0;
+  using source = fileSource(path);
+  for (let chunk = await source.read(); chunk !== undefined; chunk = await source.read()) {
+    digests.update(chunk);
+    hash.update(chunk);
+    size += chunk.length;
+    for (let at = 0; at < chunk.length;) at += image.file.writeSync(chunk.subarray(at));
+  }
+  const signers = await verifySigned(path, candidates, digests);
+  const sha512 = hash.digest("hex");
+  if (exists(target) && !overwrite && sha512 !== await digestOf(target)) {
+    throw new Failure(`${target}: is another image; --overwrite replaces it`);
+  }
+  using signature = new Replacement(`${target}.asc`);
+  for (let at = 0; at < asc.length;) at += signature.file.writeSync(asc.subarray(at));
+  // One behind the other: who fetches between finds a signature that does not fit, and tries again.
+  signature.commit();
+  image.commit();
+  return {
+    name,
+    labels,
+    ...id !== undefined && { id },
+    ...{ file, size, sha512, signers: signers.map(({ fingerprint }) => fingerprint) },
+  };
+}
+
+/** Makes an image what is found without a version. */
+export function publishLatest(directory: string, image: PublishedImage): PublishedImage {
+  const { name, labels } = image;
+  const file = `${name}-latest-${labels.os}-${labels.arch}.aci`;
+  for (const end of [".asc", ""]) {
+    const temporary = `${directory}/${file}${end}.${crypto.randomUUID()}.tmp`;
+    Deno.linkSync(`${directory}/${image.file}${end}`, temporary);
+    Deno.renameSync(temporary, `${directory}/${file}${end}`);
+    // Of two names of one file, rename(2) leaves both.
+    if (exists(temporary)) Deno.removeSync(temporary);
+  }
+  return { ...image, file };
+}
+
+async function readImage(path: string) {
+  const { imageId, manifestText } = await readAci(fileSource(path));
+  const manifest: ImageManifest = parseImageManifest(manifestText);
+  const labels: Record<string, string> = {};
+  for (const { name } of manifest.labels) labels[name] = labelValue(manifest.labels, name) ?? "";
+  return { name: manifest.name, labels, id: imageId };
+}
+
+function readSignature(path: string): Uint8Array<ArrayBuffer> {
+  try {
+    return Deno.readFileSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Failure(`${path}: no such file; \`rkt image sign\` makes it`, 254, { cause: error });
+  }
+}
+
+async function digestOf(path: string): Promise<string> {
+  const { createHash } = await import("node:crypto");
+  const hash = createHash("sha512");
+  using source = fileSource(path);
+  for (let chunk = await source.read(); chunk !== undefined; chunk = await source.read()) {
+    hash.update(chunk);
+  }
+  return hash.digest("hex");
+}

@@ -1,0 +1,134 @@
+/**
+ * A directory that any web server can serve: images, their signatures, public keys, the page of discovery, an index.
+ *
+ *     index.html                              the page of discovery (appc specification, "Meta Discovery")
+ *     index.json                              what is there
+ *     pubkeys.asc                             the keys that have signed
+ *     NAME-VERSION-OS-ARCH.aci, ….aci.asc     an image and its signature
+ */
+import { parseJsonObject } from "../appc/json_value.ts";
+import { AppcError } from "../appc/error.ts";
+import { Failure } from "../failure.ts";
+import { replaceFile } from "../linux/atomic_file.ts";
+import { closeDescriptor, lockExclusive } from "../linux/lock.ts";
+import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_RDWR } from "../linux/constants.ts";
+import { cstring, syscall } from "../linux/syscall.ts";
+
+/** An image of a site. */
+export interface PublishedImage {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Absent of one that nobody here can read: it is encrypted. */
+  readonly id?: string;
+  /** Below the site's directory. */
+  readonly file: string;
+  /** Bytes of the file. */
+  readonly size: number;
+  /** Of the file, in hexadecimal digits. */
+  readonly sha512: string;
+  /** Fingerprints or IDs of the keys that say they have signed it. */
+  readonly signers: readonly string[];
+}
+
+/** What is in a site. */
+export interface SiteIndex {
+  /** Where the site's directory is on the web, without a slash at its end. */
+  readonly url: string;
+  readonly images: readonly PublishedImage[];
+}
+
+/** Pages with this line were written by rkt, and may be written anew. */
+const OWN = "<!-- made by rkt image publish -->";
+
+/** Reads what is in a site; undefined where nothing was published. */
+export function readSite(directory: string): SiteIndex | undefined {
+  const path = `${directory}/index.json`;
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  try {
+    const { url, images } = parseJsonObject(text);
+    if (typeof url === "string" && Array.isArray(images)) return { url, images };
+  } catch (error) {
+    if (!(error instanceof AppcError)) throw error;
+  }
+  throw new Failure(`${path}: is not what rkt image publish writes; name another directory`);
+}
+
+/** Writes index and page: each is the old one or the new one at any moment. */
+export function writeSite(directory: string, site: SiteIndex, hasKeys: boolean): void {
+  const images = site.images.toSorted((a, b) => a.file < b.file ? -1 : 1);
+  replaceFile(`${directory}/index.json`, `${JSON.stringify({ ...site, images }, null, 2)}\n`);
+  const page = `${directory}/index.html`;
+  if (isOthers(page)) {
+    throw new Failure(
+      `${page}: is somebody's page; add these lines to its <head>:\n${
+        metaTags(site, hasKeys).join("\n")
+      }`,
+    );
+  }
+  replaceFile(page, pageText({ ...site, images }, hasKeys));
+}
+
+/** Refuses a page that is not rkt's, before anything is written. */
+export function checkPage(directory: string): void {
+  if (isOthers(`${directory}/index.html`)) {
+    throw new Failure(`${directory}/index.html: is somebody's page; name another directory`);
+  }
+}
+
+function isOthers(page: string): boolean {
+  try {
+    return !Deno.readTextFileSync(page).includes(OWN);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** The tags of discovery: for each host that names begin with. */
+export function metaTags({ url, images }: SiteIndex, hasKeys: boolean): string[] {
+  const hosts = [...new Set(images.map(({ name }) => name.split("/")[0] ?? name))].sort();
+  const tag = (kind: string, host: string, what: string) =>
+    `<meta name="${kind}" content="${escaped(`${host} ${url}/${what}`)}">`;
+  return hosts.flatMap((host) => [
+    tag("ac-discovery", host, "{name}-{version}-{os}-{arch}.{ext}"),
+    ...hasKeys ? [tag("ac-discovery-pubkeys", host, "pubkeys.asc")] : [],
+  ]);
+}
+
+function pageText(site: SiteIndex, hasKeys: boolean): string {
+  const rows = site.images.map(({ name, labels, file }) => {
+    const { version = "", os = "", arch = "" } = labels;
+    return `<li><a href="${escaped(encodeURI(file))}">${
+      escaped(`${name} ${version} (${os} ${arch})`)
+    }</a>`;
+  });
+  return [
+    ...["<!DOCTYPE html>", OWN, '<html><head><meta charset="utf-8"><title>Images</title>'],
+    ...metaTags(site, hasKeys),
+    ...["</head><body><h1>Images</h1><ul>", ...rows, "</ul></body></html>", ""],
+  ].join("\n");
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+};
+
+const escaped = (text: string): string => text.replace(/[&<>"]/g, (each) => ESCAPES[each] ?? each);
+
+/** Whoever publishes into a directory waits for who does just now. */
+export function lockSite(directory: string): Disposable {
+  const path = `${directory}/.rkt-publish.lock`;
+  const flags = O_RDWR | O_CREAT | O_CLOEXEC;
+  const fd = syscall(`open ${path}`, "openat", AT_FDCWD, cstring(path), flags, 0o600);
+  lockExclusive(fd, path);
+  return { [Symbol.dispose]: () => closeDescriptor(fd) };
+}
