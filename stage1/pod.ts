@@ -5,7 +5,10 @@ import type { Limits } from "../src/cgroup/limits.ts";
 
 /** A pod that is ready to run. Paths are of the host unless they say otherwise. */
 export interface Pod {
+  /** Of a pod with {@linkcode holes}, one itself. */
   readonly uuid: string;
+  /** Whether what differs from start to start is left to be filled in; see engine/hole.ts. */
+  readonly holes?: true | undefined;
   /** rkt's data directory; the pod's is `pods/run/UUID` below it, once it runs. */
   readonly dataDirectory: string;
   /** Where below `pods` the pod's directory is before: empty in `embryo`, or complete. */

@@ -9,6 +9,7 @@ import { absolute } from "./absolute.ts";
 import type { NetInfo } from "../net/pod/net_info.ts";
 import { hostNames } from "./host/host_names.ts";
 import { etcFiles, filledAddress } from "./etc_files.ts";
+import { addressHole } from "./hole_values.ts";
 import type { HostOptions } from "./host_options.ts";
 import type { NetworkRequest, RunOptions } from "./request.ts";
 import type { Forward } from "../net/model/forward.ts";
@@ -102,7 +103,7 @@ export async function joinNetworks(
   const far = infos.some(({ tie }) => tie?.routes.some((to) => to.endsWith("/0")) ?? false);
   const etc = etcFiles(options, {
     hostname: pod.hostname,
-    address,
+    address: address !== undefined && pod.holes === true ? addressHole(address) : address,
     network: dns,
     host: far ? () => hostNames(world, true) : undefined,
   });

@@ -9,20 +9,6 @@ import { becomeProgram } from "../../stage1/engine/execute.ts";
  */
 export const PREPARE_LOCK = 200;
 
-/** Where a text of ASCII characters stands in bytes. */
-export function occurrences(bytes: Uint8Array, text: string): readonly number[] {
-  const all = new TextDecoder("latin1").decode(bytes);
-  const found: number[] = [];
-  for (let at = all.indexOf(text); at >= 0; at = all.indexOf(text, at + 1)) found.push(at);
-  return found;
-}
-
-/** Writes a text of ASCII characters over bytes. */
-export function overwrite(bytes: Uint8Array, places: readonly number[], text: string): void {
-  const encoded = new TextEncoder().encode(text);
-  for (const at of places) bytes.set(encoded, at);
-}
-
 /**
  * Replaces this process with the supervisor of a pod.
  *

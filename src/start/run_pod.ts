@@ -8,7 +8,8 @@
 import { printNote } from "../linux/printable.ts";
 import { createPod } from "../pod/directory/locked_pod.ts";
 import { Store } from "../store/store.ts";
-import { program, programWithSymbols } from "../../stage1/engine/launch.ts";
+import { fillHoles } from "../../stage1/engine/hole.ts";
+import { programWithHoles } from "../../stage1/engine/launch.ts";
 import type { Pod } from "../../stage1/pod.ts";
 import { podPlan } from "../../stage1/processes/pod_plan.ts";
 import { absolute } from "./absolute.ts";
@@ -16,6 +17,7 @@ import { becomeSupervisor } from "./become_supervisor.ts";
 import { PREPARE_LOCK } from "./replace_process.ts";
 import { checkKernel } from "./host/check_kernel.ts";
 import { describePod, ownFiles } from "./describe_pod.ts";
+import { holeValues, UUID_HOLE } from "./hole_values.ts";
 import type { HostOptions } from "./host_options.ts";
 import { podCgroups } from "./pod_cgroups.ts";
 import { raiseFileLimit, withFileLimit } from "./host/open_files.ts";
@@ -70,7 +72,9 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
   try {
     if (request.pod.uuidFile !== undefined) saveUuid(request.pod.uuidFile, pod.uuid);
     const described = {
-      ...describePod(request.pod, host, pod.uuid, cgroups, parts.manifest, world),
+      ...describePod(request.pod, host, UUID_HOLE, cgroups, parts.manifest, world),
+      uuid: pod.uuid,
+      holes: true as const,
       privateUsers: parts.privateUsers,
       ...passed.length > 0 && { passed: passed.length },
     };
@@ -83,9 +87,9 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
     }
     if (here.sandbox) here = { ...here, etc: ownFiles(here.etc, world) };
     const { withAudit } = await import("./audit/audit_pod.ts");
-    const recorded = await withAudit(here, parts.manifest, store, host, world);
+    const open = { ...here, uuid: UUID_HOLE };
     const planned: Pod = {
-      ...recorded,
+      ...await withAudit(open, parts.manifest, store, host, world),
       entries: here.entries.length > 0 ? here.entries : parts.entries,
       used: parts.rendered.map(({ image }) => absolute(image.blobPath)),
       prepareLock: PREPARE_LOCK,
@@ -96,19 +100,21 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
       isFilled ? { ...planned, stage: "prepare", entries: [] } : planned,
       await planParts(planned),
     );
-    const executable = host.debug === undefined ? program(plan) : await programWithSymbols(plan);
+    const { bytes, holes } = await programWithHoles(plan, host.debug !== undefined);
     if (warnings.length === 0) { // they are to be said each time
       const { recordStart } = await import("./cache/record_start.ts");
       const { manifest } = parts;
       const worked = {
-        ...{ request, pod: planned, manifest, program: executable, fills: parts.fills },
+        ...{ request, pod: here, manifest, program: bytes, holes, fills: parts.fills },
+        entries: planned.entries,
         ...setUp.networks && { networks: setUp.networks },
       };
       const why = await recordStart(worked, host, world);
       if (why !== undefined) host.debug?.(`this start is not kept: ${why}`);
     }
+    fillHoles(bytes, holes, holeValues(here));
     // From here on the pod runs, and this process is its supervisor.
-    becomeSupervisor(executable, planned, pod, prepareLock.fd);
+    becomeSupervisor(bytes, here, pod, prepareLock.fd);
   } catch (error) {
     const { cleanUp } = await import("../linux/clean_up.ts");
     const left = await cleanUp(

@@ -7,6 +7,7 @@
 import { type Architecture, INSTRUCTION_SIZE } from "./machine/engine.ts";
 import { ABORT, failureText } from "./abort.ts";
 import { goesOn } from "./flow.ts";
+import type { Hole, HolePlace } from "./hole.ts";
 import { type Memory, memorySize, Part, writeInteger, writeWord } from "./part.ts";
 import {
   type Address,
@@ -48,6 +49,8 @@ export interface Layout {
   offsetOf(memory: Memory): number;
   /** All labels: which step of which section each of them is in front of. */
   labels(): readonly { name: string; section: SectionName; index: number }[];
+  /** The holes of each part, by their offsets in it. */
+  holes(): readonly (HolePlace & { readonly part: PartName })[];
   /** All memory that is written to: the offset of each from the start of its part. */
   memory(): readonly { memory: Memory; part: PartName; offset: number }[];
   /** The bytes of each part, for memory at these addresses. */
@@ -113,6 +116,14 @@ class Assembly {
   readonly #dataAt = new Map<PartName, number>();
   /** The sections that have the texts of structures in memory. */
   readonly #textsOf = new Map<Struct, SectionName>();
+  /** Where a value is a hole: of a section's step, or of a structure. */
+  readonly #holes: {
+    readonly hole: Hole;
+    readonly size: number;
+    readonly section: SectionName;
+    readonly of: Struct | undefined;
+    readonly at: number;
+  }[] = [];
   #bases: Bases = {};
 
   constructor(readonly architecture: Architecture, readonly separateMemory: boolean) {}
@@ -124,7 +135,13 @@ class Assembly {
         throw new Error(`${item.what ?? item.call} has ${item.arguments.length} arguments`);
       }
       part.steps.push(item);
-      for (const argument of item.arguments) this.#addValue(argument, section);
+      for (const [i, argument] of item.arguments.entries()) {
+        this.#addValue(argument, section);
+        if (typeof argument === "object" && argument.kind === "hole") {
+          const at = (part.steps.length - 1) * INSTRUCTION_SIZE + 8 + 8 * i;
+          this.#holes.push({ hole: argument, size: 8, section, of: undefined, at });
+        }
+      }
       if (item.store !== undefined) this.#addMemory(item.store, section);
       if (item.fatal) part.texts.add(failureText(item));
     } else if (item.kind === "label") {
@@ -140,28 +157,55 @@ class Assembly {
     if (memory.kind === "struct") {
       const texts = section === "setup" && !this.separateMemory ? "resident" : section;
       this.#textsOf.set(memory, texts);
-      this.#addFields(memory.fields, texts);
+      this.#addFields(memory, texts);
     }
   }
 
-  #addFields(fields: readonly Field[], section: SectionName): void {
-    for (const [, , value] of fields) {
-      if (typeof value === "number" || value instanceof Uint8Array) continue;
-      this.#addValue(value, section);
+  #addFields(of: Struct, section: SectionName): void {
+    let at = 0;
+    for (const [, size, value] of of.fields) {
+      if (typeof value !== "number" && !(value instanceof Uint8Array)) {
+        this.#addValue(value, section);
+        if (typeof value === "object" && value.kind === "hole") {
+          this.#holes.push({ hole: value, size, section, of, at });
+        }
+      }
+      at += size;
     }
+  }
+
+  /** The bytes of a hole: of a number of the pod's users only the upper half is filled in. */
+  #holePlaces(): readonly (HolePlace & { readonly part: PartName })[] {
+    const values = this.#holes.map(({ hole: { name }, size, section, of, at }) => {
+      const home = of?.mutable === true ? this.#homes.get(of) ?? "data" : section;
+      const start = of === undefined
+        ? 0
+        : of.mutable
+        ? (this.#dataAt.get(home) ?? NaN) + (this.#data.get(of) ?? NaN)
+        : this.#parts[section].offset(of);
+      return name === "users"
+        ? { name, part: home, at: start + at + 2, size: 2 }
+        : { name, part: home, at: start + at, size };
+    });
+    const texts = SECTIONS.flatMap((part) => {
+      const { texts, textsAt } = this.#parts[part];
+      return texts.holes().map((hole) => ({ ...hole, part, at: textsAt + hole.at }));
+    });
+    return [...values, ...texts];
   }
 
   #addValue(value: Argument, section: SectionName): void {
     if (typeof value === "number" || typeof value === "bigint") return;
     const part = this.#parts[section];
     if (typeof value === "string") return part.texts.add(value);
+    if (value.kind === "hole") return;
     if (value.kind === "slot" || value.kind === "space") return this.#addMemory(value, section);
     if (value.kind === "address") {
       if (value.of.kind !== "label") this.#addValue(value.of, section);
     } else if (value.kind === "vector") {
       if (part.addStructure(value)) { for (const item of value.items) part.texts.add(item); }
     } else if (value.mutable) this.#addMemory(value, section);
-    else if (part.addStructure(value)) this.#addFields(value.fields, section);
+    else if (part.addStructure(value)) this.#addFields(value, section);
   }
 
   /** The part that memory is in: see {@linkcode Plan.separateMemory}. */
@@ -228,6 +272,7 @@ class Assembly {
       ),
       labels: () =>
         Array.from(this.#labels, ([name, [section, index]]) => ({ name, section, index })),
+      holes: () => this.#holePlaces(),
       memory: () =>
         Array.from(this.#homes, ([memory, part]) => ({
           memory,
@@ -303,7 +348,9 @@ class Assembly {
   #emitFields(view: DataView, at: number, fields: readonly Field[], section: SectionName): void {
     for (const [, size, value] of fields) {
       if (value instanceof Uint8Array) new Uint8Array(view.buffer).set(value, at);
-      else writeInteger(view, at, size, this.#number(value, section));
+      else if (typeof value !== "object" || value.kind !== "hole" || value.value !== 0) {
+        writeInteger(view, at, size, this.#number(value, section));
+      }
       at += size;
     }
   }
@@ -322,6 +369,7 @@ class Assembly {
     if (typeof value === "number" || typeof value === "bigint") return value;
     if (typeof value === "string") return this.#textAddress(value, section);
     if (value.kind === "slot" || value.kind === "space") return this.#dataAddress(value);
+    if (value.kind === "hole") return value.value;
     if (value.kind === "address") return this.#address(value, section);
     if (value.kind === "struct" && value.mutable) return this.#dataAddress(value);
     return this.#base(section) + this.#parts[section].offset(value);

@@ -2,6 +2,7 @@
 import { ERRNO, KernelError } from "../../src/linux/errno.ts";
 import { type Architecture, engineCode, ENGINES } from "./machine/engine.ts";
 import type { Bases, Layout, PartName } from "./assemble.ts";
+import type { HolePlace } from "./hole.ts";
 
 /** A stretch of a program's memory. */
 export interface Range {
@@ -124,6 +125,32 @@ export function partAddresses(
   };
 }
 
+const paged = (size: number, architecture: Architecture): number =>
+  Math.ceil(size / PAGE[architecture]) * PAGE[architecture];
+
+/** Where in the file the parts stand that have a place of their own, each at a page's start, and where the file ends. */
+function filePlaces(layout: Layout, architecture: Architecture, textSize: number) {
+  let end = textSize;
+  const places = usedParts(layout).map((name) => {
+    const at = paged(end, architecture);
+    end = at + layout.size[name];
+    checkSize(name, layout.size[name], PLACE[name]);
+    return [name, at] as const;
+  });
+  return { places, end };
+}
+
+/** The holes of a program's executable. */
+export function executableHoles(layout: Layout, architecture: Architecture): readonly HolePlace[] {
+  const waitingAt = headersSize(layout) + engineCode(architecture).length;
+  const { places } = filePlaces(layout, architecture, waitingAt + layout.size.waiting);
+  const starts = new Map<PartName, number>([...places, ["waiting", waitingAt]]);
+  return layout.holes().map(({ part, at, ...hole }) => ({
+    ...hole,
+    at: (starts.get(part) ?? NaN) + at,
+  }));
+}
+
 /**
  * The executable of a program (elf(5)).
  *
@@ -141,17 +168,9 @@ export function executable(layout: Layout, architecture: Architecture): Uint8Arr
   const waitingAt = codeAt + code.length;
   const parts = layout.emit(partAddresses(layout, architecture));
 
-  const page = PAGE[architecture];
-  const paged = (size: number): number => Math.ceil(size / page) * page;
   const textSize = waitingAt + parts.waiting.length;
   checkSize("waiting", textSize, TEXT);
-  let end = textSize;
-  const places = used.map((name) => {
-    const at = paged(end);
-    end = at + parts[name].length;
-    checkSize(name, parts[name].length, PLACE[name]);
-    return [name, at] as const;
-  });
+  const { places, end } = filePlaces(layout, architecture, textSize);
   const file = new Uint8Array(end);
   const view = new DataView(file.buffer);
   file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]); // ELF, 64 bits, little-endian, version 1
@@ -172,7 +191,7 @@ export function executable(layout: Layout, architecture: Architecture): Uint8Arr
     view.setUint32(header + 24, address, true);
     view.setUint32(header + 32, size, true);
     view.setUint32(header + 40, size, true);
-    view.setUint32(header + 48, page, true);
+    view.setUint32(header + 48, PAGE[architecture], true);
   };
   segment(0, PF_R | PF_X, 0, TEXT.address, textSize);
   for (const [i, [name, at]] of places.entries()) {

@@ -1,5 +1,6 @@
 /** What a section consists of in a program: steps, structures and texts, each at its offset. */
 import { ERROR_TEXTS } from "./abort.ts";
+import { type HolePlace, holesIn, withoutHoles } from "./hole.ts";
 import { INSTRUCTION_SIZE } from "./machine/engine.ts";
 import type { Slot, Space, Step, Struct, Vector } from "./plan.ts";
 
@@ -11,6 +12,7 @@ const encoder = new TextEncoder();
 /** C strings, one behind the other. */
 class Texts {
   #all = "";
+  readonly #holed: string[] = [];
   /** Where each text begins, in UTF-16 units until {@linkcode encoded} has found them to be other than bytes. */
   readonly #offsets = new Map<string, number>();
 
@@ -18,7 +20,10 @@ class Texts {
   add(text: string): void {
     if (this.#offsets.has(text)) return;
     if (text.includes("\0") && text !== ERROR_TEXTS) {
-      throw new Error(`${JSON.stringify(text)} would end at its NUL`);
+      if (withoutHoles(text).includes("\0")) {
+        throw new Error(`${JSON.stringify(text)} would end at its NUL`);
+      }
+      this.#holed.push(text);
     }
     this.#offsets.set(text, this.#all.length);
     this.#all += text + "\0";
@@ -38,6 +43,16 @@ class Texts {
 
   offset(text: string): number {
     return this.#offsets.get(text) ?? NaN;
+  }
+
+  /** The holes of all texts, from the start of the first text. */
+  holes(): readonly HolePlace[] {
+    return this.#holed.flatMap((text) =>
+      holesIn(text).map((hole) => ({
+        ...hole,
+        at: this.offset(text) + encoder.encode(text.slice(0, hole.at)).length,
+      }))
+    );
   }
 }
 

@@ -4,6 +4,7 @@
  * A plan is a plain value. {@linkcode assemble} makes it a program that the engine executes, {@linkcode print} shows
  * it to a person, {@linkcode interpret} runs it in tests.
  */
+import type { Hole } from "./hole.ts";
 import type { OPERATION_ARGUMENTS, OperationName, SyscallName, SYSCALLS } from "./syscalls.ts";
 
 /** Eight bytes of memory with a name, where results are kept. */
@@ -49,8 +50,8 @@ export interface Address {
   readonly offset: number;
 }
 
-/** What can stand in a field: numbers, a C string's address, an address. */
-export type Value = number | bigint | string | Address;
+/** What can stand in a field: numbers, a C string's address, an address, what each start fills in. */
+export type Value = number | bigint | string | Address | Hole;
 
 /** What can be an argument. A string stands for its address; a slot for what it holds. */
 export type Argument = Value | Slot | Space | Struct | Vector;

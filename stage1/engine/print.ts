@@ -1,4 +1,5 @@
 /** Shows a plan to a person, as strace(1) shows what a process did. */
+import { withoutHoles } from "./hole.ts";
 import { errnoName } from "../../src/linux/errno.ts";
 import { CAPABILITIES } from "../../src/linux/capabilities.ts";
 import * as constants from "../../src/linux/constants.ts";
@@ -138,14 +139,18 @@ function printArgument(argument: Argument, parameter: Parameter): string {
   if (typeof argument === "number" || typeof argument === "bigint") {
     return printNumber(Number(argument), parameter);
   }
-  if (typeof argument === "string") return JSON.stringify(argument);
-  if (argument.kind === "vector") {
-    return `[${argument.items.map((i) => JSON.stringify(i)).join(", ")}]`;
+  if (typeof argument === "string") return printText(argument);
+  if (argument.kind === "vector") return `[${argument.items.map(printText).join(", ")}]`;
+  if (argument.kind === "hole") {
+    return argument.value === 0 ? `<${argument.name}>` : `<${argument.name}>+${argument.value}`;
   }
   if (argument.kind === "struct") return printStruct(argument);
   if (argument.kind === "address") return printAddress(argument);
   return argument.kind === "space" ? `&${argument.name}` : `<${argument.name}>`;
 }
+
+const printText = (text: string): string =>
+  JSON.stringify(withoutHoles(text, (name) => `<${name}>`));
 
 function printAddress({ of, offset }: Address): string {
   const name = of.kind === "slot" ? `&<${of.name}>` : `&${of.name}`;

@@ -29,6 +29,7 @@ import {
   type ValuePlaces,
 } from "./netlink.ts";
 import type { NetworkReplay, PortChecks, Template } from "./network_replay.ts";
+import { fillPlaces, type ProgramInMemory } from "./fill_holes.ts";
 import { IPV6_SETTINGS, openSettings, setForLink, setIpv6 } from "./link_settings.ts";
 import { word } from "./replay_users.ts";
 import { reserveAddress, type Reserved, reservedSlots } from "./reserve_address.ts";
@@ -42,9 +43,9 @@ export interface Joining {
   readonly uuid: Address;
   /** The path of its record. */
   readonly record: Value;
-  /** Descriptors: of the pod's directory, and of its program. */
+  /** The descriptor of the pod's directory. */
   readonly directory: Slot;
-  readonly program: Slot;
+  readonly program: ProgramInMemory;
   /** The number under which its supervisor expects the namespace. */
   readonly namespace: number;
 }
@@ -314,17 +315,13 @@ function writeTearDown(
   s: Section,
   network: NetworkReplay,
   values: ValuePlaces,
-  program: Slot,
+  { base, holes }: ProgramInMemory,
 ): void {
   s.heading("what takes the network down");
-  for (const [i, [places, template]] of network.program.entries()) {
-    const holes = pieces(`program ${i}`, template, values).filter(({ isValue }) => isValue);
-    for (const place of places) {
-      for (const { at, size, from } of holes) {
-        s.attempt("write it into the program", "pwrite64", [program, from, size, place + at], {
-          branch: { when: "different", operand: size, to: UNDO },
-        });
-      }
+  for (const [name, template] of network.program) {
+    const places = holes.filter((hole) => hole.name === name).map(({ at }) => at);
+    for (const { at, size, from } of pieces(name, template, values)) {
+      fillPlaces(s, base, `${name} ${at}`, places.map((place) => place + at), from, size);
     }
   }
 }

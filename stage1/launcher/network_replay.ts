@@ -2,6 +2,7 @@
  * A network that a repeated start joins: a veth with one IPv4 address of one range, and TCP ports. The messages to the kernel are
  * there from the first start, with holes for what differs from pod to pod (src/net/pod/record_rejoin.ts makes them).
  */
+import type { HoleName } from "../engine/hole.ts";
 
 /** The network. The pod's interface is `eth0`. */
 export interface NetworkReplay {
@@ -21,8 +22,8 @@ export interface NetworkReplay {
   readonly rules?: Template;
   readonly noRules?: Template;
   readonly ports?: PortChecks;
-  /** The parts of the supervisor's program that take the network down. */
-  readonly program: readonly (readonly [at: readonly number[], Template])[];
+  /** What is filled into the supervisor's program: that takes the network down. */
+  readonly program: readonly (readonly [HoleName, Template])[];
 }
 
 /** A range of IPv4 addresses as numbers, and the directory of its reservations (host_local.ts). */

@@ -10,6 +10,7 @@
 import { STATX } from "../../src/linux/statx.ts";
 import * as k from "../../src/linux/constants.ts";
 import { assemble, type Layout } from "../engine/assemble.ts";
+import type { HolePlace } from "../engine/hole.ts";
 import type { Architecture } from "../engine/machine/engine.ts";
 import {
   type Address,
@@ -27,7 +28,8 @@ import { askAgain, STALE } from "./ask_again.ts";
 import type { Condition } from "./condition.ts";
 import { joinNetwork, UNDO_NETWORK } from "./join_network.ts";
 import type { NetworkReplay } from "./network_replay.ts";
-import { makeUsers, type UsersHoles } from "./replay_users.ts";
+import { fillHole } from "./fill_holes.ts";
+import { makeUsers } from "./replay_users.ts";
 import { ENTRY_ADDRESS, HEADER } from "./start_entry.ts";
 
 /** A start to be replayed. */
@@ -37,14 +39,14 @@ export interface Replay {
   readonly dataDirectory: string;
   /** Absolute, or as seen from the working directory, which is part of the key. */
   readonly uuidFile?: string;
-  /** Where in the program the pod's UUID stands. */
-  readonly uuidAt: readonly number[];
+  /** What of the program is filled in. */
+  readonly holes: readonly HolePlace[];
   /** The number under which the program expects the lock against the collection of images. */
   readonly prepareLock: number;
   /** The mode of a pod's directory. */
   readonly podMode: number;
-  /** Where the pod has users of its own. */
-  readonly users?: UsersHoles;
+  /** Whether the pod has users of its own. */
+  readonly users: boolean;
   /** Where the pod joins a network, and the descriptor of the namespace that its supervisor expects. */
   readonly network?: NetworkReplay & { readonly namespace: number };
 }
@@ -61,7 +63,7 @@ function fromLauncher(s: Section, offset: number, store: Slot): void {
 
 /** The plan of a replay. */
 export function replayPlan(replay: Replay): Plan {
-  const { dataDirectory, uuidFile, uuidAt, network } = replay;
+  const { dataDirectory, uuidFile, holes, network } = replay;
   const s = new Section();
   const lock = slot("prepare lock");
   const directory = slot("pod directory");
@@ -82,7 +84,7 @@ export function replayPlan(replay: Replay): Plan {
     new Uint8Array(48),
   ]);
   const uuid = addressOf(path, embryo.length);
-  const offset = mutableStruct("offset", ["bytes", 8, 0]);
+  const base = slot("program in memory");
   const argv = mutableStruct("argv", ["title", 8, addressOf(title)], ["end", 8, 0]);
 
   s.set(directory, -1);
@@ -144,28 +146,21 @@ export function replayPlan(replay: Replay): Plan {
     k.MFD_CLOEXEC | k.MFD_ALLOW_SEALING,
   ], { store: program, branch: { when: "error", to: "undo" } });
   s.label("fill the file");
-  fromLauncher(s, HEADER.file, entry);
-  fromLauncher(s, HEADER.programAt, word);
-  s.compute("put", [offset, word]);
-  fromLauncher(s, HEADER.programSize, size);
-  s.label("copy more");
-  s.attempt("copy the program", "sendfile", [program, entry, offset, size], { store: word });
-  s.compute("sub", [word, 1], { store: source });
-  s.compute("let", [source], { branch: { when: "less", operand: 0, to: "undo" } });
-  s.compute("sub", [size, word], { store: size });
-  s.compute("let", [size], { branch: { when: "different", operand: 0, to: "copy more" } });
-  for (const at of uuidAt) {
-    s.attempt("write the UUID into it", "pwrite64", [program, uuid, UUID_SIZE, at], {
-      branch: { when: "different", operand: UUID_SIZE, to: "undo" },
-    });
-  }
-  if (replay.users !== undefined) makeUsers(s, replay.users, program, "undo");
+  fromLauncher(s, HEADER.programAt, base);
+  s.compute("add", [base, ENTRY_ADDRESS], { store: base });
+  fillHole(s, { base, holes }, "uuid", uuid);
+  if (replay.users) makeUsers(s, { base, holes }, "undo");
   if (network !== undefined) {
     const record = recordPath(s, network.records, addressOf(path, embryo.length));
     const { namespace } = network;
-    joinNetwork(s, { network, uuid, record, directory, program, namespace }, "undo");
+    const joining = { network, uuid, record, directory, program: { base, holes }, namespace };
+    joinNetwork(s, joining, "undo");
   }
+  fromLauncher(s, HEADER.programSize, size);
+  s.attempt("write the program", "write", [program, base, size], { store: word });
+  s.compute("sub", [word, size], { store: word });
   const undo = network === undefined ? "undo" : UNDO_NETWORK;
+  s.compute("let", [word], { branch: { when: "different", operand: 0, to: undo } });
   s.attempt("seal it", "fcntl", [program, k.F_ADD_SEALS, ALL_SEALS], {
     branch: { when: "error", to: undo },
   });
@@ -190,7 +185,7 @@ export function replayPlan(replay: Replay): Plan {
   s.attempt("remove the pod's directory", "unlinkat", [k.AT_FDCWD, path, k.AT_REMOVEDIR]);
   s.attempt("close it", "close", [directory]);
   s.attempt("close the program", "close", [program]);
-  if (replay.users !== undefined) {
+  if (replay.users) {
     s.attempt("let go of the users", "close", [USER_NAMESPACE]);
   }
   s.label(STALE);

@@ -15,15 +15,7 @@ import {
 } from "../engine/plan.ts";
 import { COUNT, MOST_RANGES, USER_NAMESPACE } from "../root/private_users.ts";
 import { writeDecimal } from "../steps/decimal.ts";
-
-/** Where the users of a pod stand in its program. */
-export interface UsersHoles {
-  /** The upper halves of numbers: two bytes, little-endian. A range begins at a multiple of 65536. */
-  readonly numbersAt: readonly number[];
-  /** The first number of the range in decimal digits, and how many they are. */
-  readonly digitsAt: readonly number[];
-  readonly digits: number;
-}
+import { digitsIn, fillHole, type ProgramInMemory } from "./fill_holes.ts";
 
 /** The ranges whose first number has so many digits: the first one and the last one. */
 function rangesOf(digits: number): readonly [number, number] {
@@ -34,12 +26,8 @@ function rangesOf(digits: number): readonly [number, number] {
 }
 
 /** The steps. What fails goes on at `failed`, with nothing left but the namespace's descriptor. */
-export function makeUsers(
-  s: Section,
-  { numbersAt, digitsAt, digits }: UsersHoles,
-  program: Slot,
-  failed: string,
-): void {
+export function makeUsers(s: Section, program: ProgramInMemory, failed: string): void {
+  const digits = digitsIn(program.holes);
   const number = slot("number of the range");
   const maps = mutableStruct("maps", ["inside", 2, new TextEncoder().encode("0 ")] as Field, [
     "first, count",
@@ -50,16 +38,8 @@ export function makeUsers(
   const end = writeMaps(s, number, maps, digits);
   makeNamespace(s, maps, end, failed);
   s.heading("the users in its program");
-  for (const at of numbersAt) {
-    s.attempt("write a user into it", "pwrite64", [program, addressOf(number), 2, at], {
-      branch: { when: "different", operand: 2, to: failed },
-    });
-  }
-  for (const at of digitsAt) {
-    s.attempt("write the range into it", "pwrite64", [program, addressOf(maps, 2), digits, at], {
-      branch: { when: "different", operand: digits, to: failed },
-    });
-  }
+  fillHole(s, program, "users", addressOf(number));
+  fillHole(s, program, "digits", addressOf(maps, 2));
 }
 
 /** A range by chance, of those whose digits have the room that there is. */

@@ -126,7 +126,8 @@ export function entryBytes(
 ): Uint8Array<ArrayBuffer> {
   const at = replayAt(key);
   const programAt = align(at + replay.length, ENTRY_PAGE);
-  const bytes = new Uint8Array(align(programAt + program.length, 8)); // the digest is of whole words
+  // The digest is of whole words, and the launcher reads some bytes behind what it fills in.
+  const bytes = new Uint8Array(align(programAt + program.length + 8, 8));
   const view = new DataView(bytes.buffer);
   const set = (field: number, value: number | bigint) =>
     view.setBigUint64(field, BigInt(value), true);

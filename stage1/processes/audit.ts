@@ -17,6 +17,7 @@ import {
   type Struct,
   struct,
 } from "../engine/plan.ts";
+import { fieldsWithHoles } from "../engine/hole_fields.ts";
 import { writeDecimal } from "../steps/decimal.ts";
 import { JOURNAL_ENTRIES } from "../output/journal.ts";
 import type { AuditRecord, PodAudit } from "../pod.ts";
@@ -37,7 +38,7 @@ interface Piece {
 }
 
 function constant(name: string, bytes: Uint8Array<ArrayBuffer>): Piece {
-  return { from: addressOf(struct(name, ["bytes", bytes.length, bytes])), size: bytes.length };
+  return { from: addressOf(struct(name, ...fieldsWithHoles("bytes", bytes))), size: bytes.length };
 }
 
 /** What {@linkcode podPlan} needs for a pod that is recorded; loaded only where one is. */

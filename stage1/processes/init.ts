@@ -25,7 +25,7 @@ import {
   slot,
 } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
-import { forkInit, leaveHostMounts } from "../root/private_users.ts";
+import { forkInit, idInPlan, leaveHostMounts } from "../root/private_users.ts";
 import { attachRoot, makePlaces, openRoot } from "../root/root.ts";
 import type { ManagerSteps } from "../manager/manager_steps.ts";
 import { leaveStreams } from "../output/streams.ts";
@@ -141,8 +141,8 @@ function openHost(setup: Section, pod: Pod): FromHost {
     0,
   ], { store: statusDirectory });
   if (pod.privateUsers !== undefined) {
-    const { shift } = pod.privateUsers;
-    setup.must("let init write there", "fchownat", [k.AT_FDCWD, path, shift, shift, 0]);
+    const root = idInPlan(pod, pod.privateUsers.shift);
+    setup.must("let init write there", "fchownat", [k.AT_FDCWD, path, root, root, 0]);
   }
   return {
     statusDirectory,

@@ -1,6 +1,7 @@
 /** The pod's network: init enters it, the supervisor takes it down when the pod has ended. */
 import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
 import * as k from "../../src/linux/constants.ts";
+import { bytesHole, MOST_FILE_HOLES, textHole } from "../engine/hole.ts";
 import { type Section, slot, struct, vector } from "../engine/plan.ts";
 import type { NetworkTearDown, Pod } from "../pod.ts";
 
@@ -34,17 +35,23 @@ export function leaveNamespaceToInit(setup: Section, { network }: Pod): void {
 }
 
 /** Takes down what the pod had in the host's network. What fails is left to `rkt gc`. */
-export function tearDownNetwork(steps: Section, { network }: Pod): void {
+export function tearDownNetwork(steps: Section, { network, holes }: Pod): void {
   if (network.kind !== "joined") return;
   const { command, messages, files } = network.tearDown;
   if (command !== undefined) return runTearDown(steps, command);
-  if (messages.length > 0) sendMessages(steps, messages);
-  for (const file of files) {
-    steps.attempt("give the address back", "unlinkat", [k.AT_FDCWD, file, 0]);
+  if (messages.length > 0) sendMessages(steps, messages, holes === true);
+  for (const [i, file] of files.entries()) {
+    const { length } = new TextEncoder().encode(file);
+    const path = holes === true && i < MOST_FILE_HOLES ? textHole(`file ${i}`, length) : file;
+    steps.attempt("give the address back", "unlinkat", [k.AT_FDCWD, path, 0]);
   }
 }
 
-function sendMessages(steps: Section, messages: NetworkTearDown["messages"]): void {
+function sendMessages(
+  steps: Section,
+  messages: NetworkTearDown["messages"],
+  holes: boolean,
+): void {
   const socket = slot("socket");
   const kernel = struct("sockaddr_nl", ["family", 2, k.AF_NETLINK], ["", 10, new Uint8Array(10)]);
   steps.attempt("open a socket to nf_tables", "socket", [
@@ -52,8 +59,9 @@ function sendMessages(steps: Section, messages: NetworkTearDown["messages"]): vo
     k.SOCK_DGRAM | k.SOCK_CLOEXEC,
     k.NETLINK_NETFILTER,
   ], { store: socket });
-  for (const bytes of messages) {
-    const message = struct("message", ["bytes", bytes.length, bytes]);
+  for (const [i, bytes] of messages.entries()) {
+    const content = holes ? bytesHole(`message ${i}`) : bytes;
+    const message = struct("message", ["bytes", bytes.length, content]);
     steps.attempt("remove the pod's rules", "sendto", [
       socket,
       message,

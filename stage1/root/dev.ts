@@ -11,8 +11,10 @@ import {
   ownDirectory,
 } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
-import { type Section, type Slot, slot } from "../engine/plan.ts";
-import type { Pod, PodApp, PrivateUsers } from "../pod.ts";
+import type { Section, Slot, Value } from "../engine/plan.ts";
+import { slot } from "../engine/plan.ts";
+import type { Pod, PodApp } from "../pod.ts";
+import { idInPlan } from "./private_users.ts";
 import { makeTerminals, type Terminals } from "../output/streams.ts";
 
 const DEVICES = [
@@ -98,8 +100,9 @@ export function mountDev(
 export function makeDev(
   steps: Section,
   at: string,
-  { privateUsers, rootless }: Pick<Pod, "privateUsers" | "rootless">,
+  pod: Pick<Pod, "privateUsers" | "rootless" | "holes">,
 ): Slot {
+  const { privateUsers, rootless } = pod;
   const kind = (number: number) =>
     rootless === true ? [k.S_IFREG | 0o666, 0] as const : [k.S_IFCHR | 0o666, number] as const;
   const dev = slot("dev");
@@ -136,19 +139,19 @@ export function makeDev(
     "console",
     ...kind(device(1, 3)),
   ]);
-  if (privateUsers !== undefined) giveDev(steps, at, dev, privateUsers);
+  if (privateUsers !== undefined) giveDev(steps, at, dev, idInPlan(pod, privateUsers.shift));
   return dev;
 }
 
 /** Gives a /dev to the pod's root. */
-function giveDev(steps: Section, at: string, dev: Slot, { shift }: PrivateUsers): void {
+function giveDev(steps: Section, at: string, dev: Slot, root: Value): void {
   const nodes = [...DEVICES.map(([name]) => name), "net/tun", "console"];
   for (const name of [...nodes, "net", "pts", "shm", ""]) {
     steps.must(`give /dev/${name} to the pod's root ${at}`, "fchownat", [
       dev,
       name,
-      shift,
-      shift,
+      root,
+      root,
       k.AT_EMPTY_PATH,
     ]);
   }

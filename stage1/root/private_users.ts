@@ -8,8 +8,9 @@
 import { attributes, MOUNT_ATTR_SIZE } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
 import { EXIT_FAILURE } from "../engine/abort.ts";
+import { textHole, userHole } from "../engine/hole.ts";
 import { addressOf, type Section, type Slot, slot } from "../engine/plan.ts";
-import type { PrivateUsers } from "../pod.ts";
+import type { Pod, PrivateUsers } from "../pod.ts";
 
 /** How many users a pod has, and how many such ranges there are within the 31 bits that all programs can handle. */
 export const COUNT = 65_536;
@@ -29,8 +30,18 @@ export function toHostId(id: number, users: PrivateUsers | undefined): number {
   return users === undefined ? id : users.shift + (id < users.count ? id : NOBODY);
 }
 
+/** A host's ID of the range as a plan has it. */
+export const idInPlan = (
+  { privateUsers, holes }: Pick<Pod, "privateUsers" | "holes">,
+  id: number,
+) => holes === true && privateUsers !== undefined ? userHole(id - privateUsers.shift) : id;
+
 /** The range as it stands in a pod's directory. */
 export const privateUsersText = ({ shift, count }: PrivateUsers): string => `${shift}:${count}`;
+
+/** The same as a plan has it: of so many digits as this range, or with a hole for it. */
+export const usersTextInPlan = ({ shift, count }: PrivateUsers): string =>
+  `${textHole("digits", `${shift}`.length)}:${count}`;
 
 /** The file in the pod's directory that says so, as `shift:count`. */
 export const PRIVATE_USERS = "private-users-prepared";

@@ -2,6 +2,7 @@
 import * as k from "../../src/linux/constants.ts";
 import { type Section, slot, space, struct } from "../engine/plan.ts";
 import type { Pod, PodEntry } from "../pod.ts";
+import { idInPlan, PRIVATE_USERS, usersTextInPlan } from "../root/private_users.ts";
 
 /**
  * Fills the pod's directory and moves it to `run`. It is the working directory from then on, also of init.
@@ -15,7 +16,7 @@ export function makePodDirectory(steps: Section, pod: Pod): void {
   steps.attempt("leave the modes of files as they are given", "umask", [0]);
   if (pod.stage === "embryo") move(steps, `pods/embryo/${pod.uuid}`, prepare);
   steps.must("enter the pod's directory", "chdir", [prepare]);
-  for (const entry of pod.entries) makeEntry(steps, entry);
+  for (const entry of pod.entries) makeEntry(steps, pod, entry);
   // Of a run-prepared that was killed before its pod ran.
   if (pod.stage === "prepared") {
     steps.attempt("remove an old ppid", "unlinkat", [k.AT_FDCWD, "ppid", 0]);
@@ -62,19 +63,29 @@ function move(steps: Section, from: string, to: string): void {
   ]);
 }
 
-function makeEntry(steps: Section, entry: PodEntry): void {
+function makeEntry(steps: Section, pod: Pod, entry: PodEntry): void {
   const what = `make ${entry.path} in the pod's directory`;
-  if (entry.kind === "file") return makeFile(steps, what, entry.path, entry.text);
+  if (entry.kind === "file") return makeFile(steps, what, entry.path, textInPlan(pod, entry));
   const mode = entry.kind === "directory" ? entry.mode : 0o700;
   steps.must(what, "mkdirat", [k.AT_FDCWD, entry.path, mode]);
   if (entry.kind === "directory") return;
-  steps.must(what, "fchownat", [k.AT_FDCWD, entry.path, entry.uid, entry.gid, 0]);
+  const [uid, gid] = [idInPlan(pod, entry.uid), idInPlan(pod, entry.gid)];
+  steps.must(what, "fchownat", [k.AT_FDCWD, entry.path, uid, gid, 0]);
   // After the change of owner, which clears setuid bits.
   steps.must(what, "fchmodat", [k.AT_FDCWD, entry.path, entry.mode]);
   for (const { name, value } of entry.attributes ?? []) {
     const bytes = struct("value", ["bytes", value.length, value]);
     steps.must(what, "setxattr", [entry.path, name, bytes, value.length, 0]);
   }
+}
+
+function textInPlan(
+  { privateUsers, holes }: Pod,
+  { path, text }: Extract<PodEntry, { readonly kind: "file" }>,
+): string {
+  return holes === true && privateUsers !== undefined && path === PRIVATE_USERS
+    ? usersTextInPlan(privateUsers)
+    : text;
 }
 
 /** Makes a file with a text; the path is relative to the working directory. */

@@ -356,10 +356,16 @@ function enterPlans(): readonly NamedPlan[] {
     .map((each, i) => [`enter ${i}`, enterPlan({ ...entering, ...each })]);
 }
 
+const REPLAYED = {
+  ...{ conditions: [], dataDirectory: "/data", prepareLock: 200, podMode: 0o700, users: false },
+  holes: [{ name: "uuid", at: 100, size: 36 }],
+} as const;
+
 /** Starts that are repeated: the least that a replay can be, and one with each kind of condition. */
 const REPLAYS: readonly Replay[] = [
-  { conditions: [], dataDirectory: "/data", uuidAt: [], prepareLock: 200, podMode: 0o700 },
+  { ...REPLAYED, holes: [] },
   {
+    ...REPLAYED,
     conditions: [
       { kind: "absent", path: "/etc/rkt" },
       ...(["type", "object", "owner", "content"] as const).map((part) =>
@@ -378,18 +384,27 @@ const REPLAYS: readonly Replay[] = [
         ({ kind: "processes", path: `/${which}`, which }) as const
       ),
     ],
-    dataDirectory: "/data",
     uuidFile: "/run/uuid",
-    uuidAt: [100, 200],
-    prepareLock: 200,
-    podMode: 0o700,
+    holes: [...REPLAYED.holes, { name: "uuid", at: 200, size: 36 }],
   },
   {
-    ...{ conditions: [], dataDirectory: "/data", uuidAt: [100], prepareLock: 200, podMode: 0o700 },
-    users: { numbersAt: [10, 20], digitsAt: [30], digits: 10 },
+    ...REPLAYED,
+    users: true,
+    holes: [
+      ...REPLAYED.holes,
+      { name: "users", at: 10, size: 2 },
+      { name: "users", at: 20, size: 2 },
+      { name: "digits", at: 30, size: 10 },
+    ],
   },
   {
-    ...{ conditions: [], dataDirectory: "/data", uuidAt: [100], prepareLock: 200, podMode: 0o700 },
+    ...REPLAYED,
+    holes: [
+      ...REPLAYED.holes,
+      { name: "file 0", at: 500, size: 40 },
+      { name: "message 0", at: 700, size: 40 },
+      { name: "message 0", at: 800, size: 40 },
+    ],
     network: testNetwork(),
   },
 ];
@@ -413,10 +428,10 @@ function testNetwork(): NonNullable<Replay["network"]> {
       others: ["03".repeat(40), "04".repeat(40)],
       keys: ["1f900600", "1f910600"],
     },
-    program: [[[500], template(["uuid", 0, 4, 36])], [
-      [700, 800],
-      template(["addressFile", 0, 20, 16]),
-    ]],
+    program: [
+      ["file 0", template(["uuid", 0, 4, 36])],
+      ["message 0", template(["addressFile", 0, 20, 16])],
+    ],
   };
 }
 

@@ -1,10 +1,11 @@
 /**
- * The networks of a cached start (src/start/cache/start_cache.ts): which networks a pod joins, and where its supervisor's
- * program holds the bytes that take them down.
+ * The networks of a cached start (src/start/cache/start_cache.ts): which networks a pod joins.
  *
- * Those messages and paths have the same length for every pod of a command line. Only UUIDs and addresses differ.
+ * What takes them down is filled into its supervisor's program: messages and paths, which have the same length for every pod
+ * of a command line.
  */
 import { closeDescriptor } from "../../linux/lock.ts";
+import { type HolePlace, MOST_FILE_HOLES } from "../../../stage1/engine/hole.ts";
 import type { NetworkTearDown } from "../../../stage1/pod.ts";
 import { allNetworks, chooseNetworks, type ChosenNetwork } from "../plugins/networks.ts";
 import { isExternal } from "../plugins/plugins.ts";
@@ -26,8 +27,6 @@ export interface CachedNetworks {
   readonly forwards: readonly StoredForward[];
   /** Characters of the pod's address in /etc/hosts; absent where it does not stand there. */
   readonly addressLength?: number;
-  /** Where in the program each message, each path, and last the address stands. */
-  readonly parts: readonly { readonly at: readonly number[]; readonly length: number }[];
 }
 
 /** Networks as they were recorded. */
@@ -50,24 +49,6 @@ function isPlain({ network: { plugins: [plugin, ...others] } }: ChosenNetwork): 
     (type === "host-local" || type === "static" || type === undefined);
 }
 
-/** The bytes of a tear-down in the order in which {@linkcode CachedNetworks.parts} has them. */
-function partsOf(
-  { messages, files }: NetworkTearDown,
-  address: string | undefined,
-): readonly Uint8Array[] {
-  const encoder = new TextEncoder();
-  const texts = [...files, ...address === undefined ? [] : [address]];
-  return [...messages, ...texts.map((text) => encoder.encode(text))];
-}
-
-/** The offsets at which bytes occur in a program, which is text of one character a byte. */
-function occurrences(program: string, part: Uint8Array): readonly number[] {
-  const text = new TextDecoder("latin1").decode(part);
-  const found: number[] = [];
-  for (let at = program.indexOf(text); at >= 0; at = program.indexOf(text, at + 1)) found.push(at);
-  return found;
-}
-
 /** A pod that has joined networks. */
 export interface JoinedPod {
   readonly uuid: string;
@@ -86,27 +67,21 @@ export interface JoinedPod {
 /**
  * Records how a pod has joined its networks.
  *
- * @param program the program of the pod's supervisor
+ * @param holes those of the program of the pod's supervisor
  * @returns undefined where a network depends on more than its configuration
  */
 export async function recordNetworks(
   pod: JoinedPod,
-  program: Uint8Array,
+  holes: readonly HolePlace[],
 ): Promise<RecordedNetworks | undefined> {
   const { localConfig, asked, chosen, forwards, address, tearDown } = pod;
   if (!chosen.every(isPlain) || tearDown.command !== undefined) return undefined;
-  // windows-1252, which this label means, maps every byte to a character of its own.
-  const text = new TextDecoder("latin1").decode(program);
-  const parts = partsOf(tearDown, address).map((part) => ({
-    at: occurrences(text, part),
-    length: part.length,
-  }));
-  if (parts.some(({ at }) => at.length === 0)) return undefined;
+  if (tearDown.files.length > MOST_FILE_HOLES) return undefined;
   const { recordRejoin } = await import("./record_rejoin.ts");
-  const replay = recordRejoin(chosen, { ...pod, infos: readRecord(pod), parts });
+  const replay = recordRejoin(chosen, { ...pod, infos: readRecord(pod), holes });
   const cached = {
     ...{ localConfig, asked, key: confKey(chosen) },
-    ...{ forwards: forwards.map(storedForward), parts },
+    forwards: forwards.map(storedForward),
     ...address !== undefined && { addressLength: address.length },
   };
   return { cached, ...replay && { replay: { ...replay, namespace: POD_NAMESPACE } } };
@@ -119,17 +94,16 @@ export function sameNetworks(cached: CachedNetworks): readonly ChosenNetwork[] |
 }
 
 /**
- * Sets up the networks of a pod, and writes what takes them down into its program.
+ * Sets up the networks of a pod.
  *
- * @returns whether the program fits; if not, nothing is set up
+ * @returns what takes them down, and the pod's address as it stands in its file of hosts
  * @throws {Failure} as `setUpNetworks()` does
  */
 export async function rejoinNetworks(
   cached: CachedNetworks,
   networks: readonly ChosenNetwork[],
   pod: { readonly uuid: string; readonly dataDir: string; readonly podPath: string },
-  program: Uint8Array,
-): Promise<boolean> {
+): Promise<{ readonly tearDown: NetworkTearDown; readonly address?: string | undefined }> {
   const { localConfig } = cached;
   const forwards = cached.forwards.map(forwardOf);
   const { tearDown, infos } = await setUpNetworks({ ...pod, localConfig, networks, forwards });
@@ -137,17 +111,7 @@ export async function rejoinNetworks(
   const address = addressLength === undefined
     ? undefined
     : infos.find(({ ip }) => ip !== "")?.ip.padEnd(addressLength);
-  const parts = partsOf(tearDown, address);
-  const fits = parts.length === cached.parts.length &&
-    cached.parts.every(({ length }, i) => parts[i]?.length === length);
-  if (!fits) {
-    await takeDown({ ...pod, localConfig });
-    return false;
-  }
-  for (const [i, part] of parts.entries()) {
-    for (const offset of cached.parts[i]?.at ?? []) program.set(part, offset);
-  }
-  return true;
+  return { tearDown, address };
 }
 
 /** Takes down the networks that a pod has joined, also where only some of them were set up. */

@@ -38,6 +38,7 @@ import {
   type ValueName,
   VALUES,
 } from "../../../stage1/launcher/network_replay.ts";
+import type { HoleName, HolePlace } from "../../../stage1/engine/hole.ts";
 import { getLink, setLink } from "../kernel/rtnetlink_link.ts";
 import type { Forward } from "../model/forward.ts";
 
@@ -58,8 +59,8 @@ export interface RecordedPod {
   readonly infos: readonly NetInfo[];
   /** As it stands in /etc/hosts; absent where it does not. */
   readonly address?: string | undefined;
-  /** The offsets of its tear-down in its program: messages, then paths; last that of the address. */
-  readonly parts: readonly { readonly at: readonly number[]; readonly length: number }[];
+  /** The holes of its program. */
+  readonly holes: readonly HolePlace[];
 }
 
 /** A network that the fast path can join: a veth, one IPv4 address of one range, and TCP ports only. */
@@ -226,14 +227,11 @@ export function recordRejoin(
   const { directory, range } = network;
   const elements = (marks: Marks) => elementsOf(marks, info, network, pod.dataDir);
   const ruled = network.masqueraded || forwards.length > 0;
-  const program = tearDown(elements, ruled, network, pod).map((make) => templateOf(make, network));
-  const placed = pod.parts.flatMap(({ at, length }, i) => {
-    const template = program[i];
-    return template?.hex.length === 2 * length ? [[at, template] as const] : [];
-  });
-  if (placed.length !== program.length || placed.length !== pod.parts.length) return undefined;
+  const program = tearDown(elements, ruled, network, pod)
+    .map(([name, make]) => [name, templateOf(make, network)] as const);
+  if (!fits(program, pod.holes)) return undefined;
   const records = recordPath({ dataDir: pod.dataDir, uuid: "" }).replace(/\/$/, "");
-  const [deletes] = program;
+  const deletes = ruled ? program[0]?.[1] : undefined;
   return {
     records,
     range: {
@@ -253,8 +251,19 @@ export function recordRejoin(
     },
     ...ruled && deletes && { noRules: deletes },
     ...forwards.length > 0 && { ports: portChecks(forwards) },
-    program: placed,
+    program,
   };
+}
+
+/** Whether templates are as long as the holes that they are for, and all holes of networks have one. */
+function fits(
+  program: readonly (readonly [HoleName, Template])[],
+  holes: readonly HolePlace[],
+): boolean {
+  const sizes = new Map(program.map(([name, { hex }]) => [name, hex.length / 2]));
+  return holes.every(({ name, size }) =>
+    ["uuid", "users", "digits"].includes(name) || sizes.get(name) === size
+  );
 }
 
 /** The name that the launcher gives a pod's link on the host. */
@@ -312,19 +321,22 @@ function elementsOf(
   return natElements({ ...request, ...target && { target: { ...target, link } } }).own;
 }
 
-/** What takes the network down, in the order of {@linkcode RecordedPod.parts}; see set_up.ts. */
+/** What takes the network down; see set_up.ts. */
 function tearDown(
   elements: (marks: Marks) => readonly SetElementRef[],
   ruled: boolean,
   { directory }: RejoinableNetwork,
   { dataDir, address }: RecordedPod,
-): readonly ((marks: Marks) => Bytes)[] {
+): readonly (readonly [HoleName, (marks: Marks) => Bytes])[] {
   const text = new TextEncoder();
+  const deletions = (marks: Marks) => encodedBatch(elementMessages(elements(marks), deletion));
   return [
-    ...ruled ? [(marks: Marks) => encodedBatch(elementMessages(elements(marks), deletion))] : [],
-    ({ addressFile }) => text.encode(directory + addressFile),
-    ({ uuid }) => text.encode(recordPath({ dataDir, uuid })),
-    ...address === undefined ? [] : [({ addressText }: Marks) => text.encode(addressText)],
+    ...ruled ? [["message 0", deletions] as const] : [],
+    ["file 0", ({ addressFile }) => text.encode(directory + addressFile)],
+    ["file 1", ({ uuid }) => text.encode(recordPath({ dataDir, uuid }))],
+    ...address === undefined
+      ? []
+      : [["address", ({ addressText }: Marks) => text.encode(addressText)] as const],
   ];
 }
 

@@ -58,14 +58,15 @@ function cachedOf({ conf, ipam, args = "", forwards = [] }: Case) {
   const tearDown = masqueraded || forwards.length > 0
     ? [elementsFor(info, "10.1.0.2").deletions]
     : [];
-  const lengths = [
-    ...tearDown.map((bytes) => bytes),
-    "/var/lib/cni/networks/net".length + VALUES.addressFile,
-    "/data/networks/".length + UUID.length,
-  ];
+  const holes = [
+    { name: "uuid", size: 36 } as const,
+    ...tearDown.map((size, i) => ({ name: `message ${i}` as const, size })),
+    { name: "file 0", size: "/var/lib/cni/networks/net".length + VALUES.addressFile } as const,
+    { name: "file 1", size: "/data/networks/".length + UUID.length } as const,
+  ].map((hole, at) => ({ ...hole, at: 100 * at }));
   const cached = recordRejoin([{ network, args }], {
     ...{ uuid: UUID, dataDir: "/data", localConfig: "/nowhere", forwards, infos: [info] },
-    parts: lengths.map((length) => ({ at: [length], length })),
+    holes,
   });
   return { info, cached };
 }

@@ -1,4 +1,5 @@
 /** What an entry says of a start that rkt has to help with: JSON, in the place of the launcher's replay. */
+import type { HolePlace } from "../../../stage1/engine/hole.ts";
 import type { PodEntry } from "../../../stage1/pod.ts";
 import type { VolumeFill } from "../docker/image_volumes.ts";
 import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
@@ -10,8 +11,8 @@ export interface AssistedStart {
   /** Absolute. */
   readonly dataDirectory: string;
   readonly uuidFile?: string;
-  /** Where in the program the pod's UUID stands. */
-  readonly uuidAt: readonly number[];
+  /** What of the program is filled in. */
+  readonly holes: readonly HolePlace[];
   /** Where the pod joins networks. */
   readonly network?: CachedNetworks;
   /** Where volumes begin with files of an image: then rkt makes the entries of the pod's directory. */

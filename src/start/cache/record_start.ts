@@ -7,14 +7,14 @@ import type { RecordedNetworks } from "../../net/pod/network_fast_path.ts";
 import { ARCHITECTURE } from "../../../stage1/engine/launch.ts";
 import { replayBytes } from "../../../stage1/launcher/replay.ts";
 import { ENTRY_ADDRESS, entryBytes, replayAt } from "../../../stage1/launcher/start_entry.ts";
-import type { Pod } from "../../../stage1/pod.ts";
+import type { Pod, PodEntry } from "../../../stage1/pod.ts";
 import type { ChosenNetwork } from "../../net/plugins/networks.ts";
 import type { HostOptions } from "../host_options.ts";
-import { occurrences, PREPARE_LOCK } from "../replace_process.ts";
+import { PREPARE_LOCK } from "../replace_process.ts";
 import type { RunRequest } from "../request.ts";
 import type { World } from "../world.ts";
 import { writeAssisted } from "./assisted_start.ts";
-import type { UsersHoles } from "../../../stage1/launcher/replay_users.ts";
+import type { HolePlace } from "../../../stage1/engine/hole.ts";
 import type { VolumeFill } from "../docker/image_volumes.ts";
 import { startKey } from "./start_key.ts";
 import { POD_DIRECTORY_MODE } from "../../pod/directory/create_pod.ts";
@@ -26,7 +26,11 @@ export interface WorkedOut {
   readonly request: RunRequest;
   readonly pod: Pod;
   readonly manifest: PodManifest;
+  /** With its holes open. */
   readonly program: Uint8Array;
+  readonly holes: readonly HolePlace[];
+  /** What the pod's directory is filled with. */
+  readonly entries: readonly PodEntry[];
   /** Volumes that begin with files of images: rkt fills them at each start. */
   readonly fills: readonly VolumeFill[];
   /** The networks that the pod has joined. */
@@ -44,7 +48,7 @@ export async function recordStart(
   host: HostOptions,
   world: World,
 ): Promise<string | undefined> {
-  const { request, pod, program } = worked;
+  const { request, pod, program, holes } = worked;
   const why = whyNot(worked);
   if (why !== undefined) return why;
   noteHost(pod, world);
@@ -54,8 +58,6 @@ export async function recordStart(
   if (key === undefined) return "rkt runs from its sources";
   const network = await networks(host.localConfig, worked);
   if (network === "no") return "its networks are not of the kind that can be joined again";
-  const users = await usersIn(pod, program);
-  if (users === "no") return "its users can't be told in its program";
   const { uuidFile } = request.pod;
   const isFilled = worked.fills.length > 0;
   const join = isFilled ? undefined : network?.replay;
@@ -65,7 +67,7 @@ export async function recordStart(
     conditions: world.conditions,
     dataDirectory: pod.dataDirectory,
     ...uuidFile !== undefined && { uuidFile },
-    uuidAt: occurrences(program, pod.uuid),
+    holes,
   };
   const assisted = isFilled || network !== undefined && join === undefined;
   // The programs that rkt runs on that way would have them.
@@ -74,12 +76,12 @@ export async function recordStart(
     ? new TextEncoder().encode(writeAssisted({
       ...start,
       ...network && { network: network.cached },
-      ...isFilled && { filled: { entries: pod.entries, fills: worked.fills } },
+      ...isFilled && { filled: { entries: worked.entries, fills: worked.fills } },
     }))
     : replayBytes(
       {
         ...start,
-        ...users && { users },
+        users: pod.privateUsers !== undefined,
         ...join && { network: join },
         prepareLock: PREPARE_LOCK,
         podMode: POD_DIRECTORY_MODE,
@@ -167,20 +169,10 @@ function noteOwners(dataDirectory: string, world: World): void {
   }
 }
 
-/** The part about users of the pod's own; undefined where it has none. */
-async function usersIn(
-  pod: Pod,
-  executable: Uint8Array,
-): Promise<UsersHoles | undefined | "no"> {
-  if (pod.privateUsers === undefined) return undefined;
-  const { usersRecipe } = await import("./record_users.ts");
-  return await usersRecipe(pod, executable) ?? "no";
-}
-
 /** The part about networks; undefined where the pod joins none. */
 async function networks(
   localConfig: string,
-  { request, pod, manifest, program, networks: chosen }: WorkedOut,
+  { request, pod, manifest, holes, networks: chosen }: WorkedOut,
 ): Promise<RecordedNetworks | undefined | "no"> {
   const { network: asked } = request.pod;
   const { uuid, dataDirectory, network } = pod;
@@ -199,5 +191,5 @@ async function networks(
     address: network.address,
     tearDown: network.tearDown,
   };
-  return await recordNetworks(joined, program) ?? "no";
+  return await recordNetworks(joined, holes) ?? "no";
 }

@@ -7,7 +7,10 @@ import { closeDescriptor, lockShared, openToLock } from "../../linux/lock.ts";
 import type { CachedNetworks } from "../../net/pod/network_fast_path.ts";
 import { createEmbryo } from "../../pod/directory/create_pod.ts";
 import { entryName, HEADER, MAGIC, replayAt } from "../../../stage1/launcher/start_entry.ts";
-import { overwrite, startPod } from "../replace_process.ts";
+import { fillHoles, type HoleName } from "../../../stage1/engine/hole.ts";
+import type { NetworkTearDown } from "../../../stage1/pod.ts";
+import { networkValues } from "../hole_values.ts";
+import { startPod } from "../replace_process.ts";
 import { saveUuid } from "../uuid_file.ts";
 import { type AssistedStart, readAssisted } from "./assisted_start.ts";
 import { sameBytes, stillHold } from "./conditions.ts";
@@ -41,11 +44,15 @@ export async function replayStart(
   const { uuid, fd } = createEmbryo(start.dataDirectory);
   try {
     if (start.uuidFile !== undefined) saveUuid(start.uuidFile, uuid);
-    overwrite(program, start.uuidAt, uuid);
-    const namespace = await ready.join?.(uuid, program);
-    if (namespace !== false) {
+    const joined = await ready.join?.(uuid);
+    const values = new Map<HoleName, Uint8Array>([
+      ["uuid", new TextEncoder().encode(uuid)],
+      ...joined === undefined ? [] : networkValues(joined.tearDown, joined.address),
+    ]);
+    if (start.holes.every(({ name, size }) => values.get(name)?.length === size)) {
+      fillHoles(program, start.holes, values);
       if (start.filled !== undefined) await fill(start.dataDirectory, uuid, start.filled);
-      startPod(program, uuid, fd, namespace, lock);
+      startPod(program, uuid, fd, joined?.namespace, lock);
     }
   } catch (error) {
     const { cleanUp } = await import("../../linux/clean_up.ts");
@@ -132,8 +139,16 @@ async function prepare(
   return join === undefined ? {} : { join };
 }
 
-/** Sets up a new pod's networks; gives the descriptor of their namespace, or false where the program does not fit. */
-type Join = (uuid: string, program: Uint8Array) => Promise<number | false> | number | false;
+/** Sets up a new pod's networks. */
+type Join = (uuid: string) => Promise<JoinedNetworks>;
+
+/** Networks that a pod has joined. */
+interface JoinedNetworks {
+  /** The descriptor of their namespace. */
+  readonly namespace: number;
+  readonly tearDown: NetworkTearDown;
+  readonly address?: string | undefined;
+}
 
 /** How the networks of a start are joined again; undefined where their configuration has changed. */
 async function networksAgain(cached: CachedNetworks, dataDir: string): Promise<Join | undefined> {
@@ -142,9 +157,9 @@ async function networksAgain(cached: CachedNetworks, dataDir: string): Promise<J
   );
   const networks = sameNetworks(cached);
   if (networks === undefined) return undefined;
-  return async (uuid, program) => {
+  return async (uuid) => {
     const podPath = `${dataDir}/pods/embryo/${uuid}`;
     const pod = { uuid, dataDir, podPath };
-    return await rejoinNetworks(cached, networks, pod, program) && POD_NAMESPACE;
+    return { ...await rejoinNetworks(cached, networks, pod), namespace: POD_NAMESPACE };
   };
 }

@@ -266,6 +266,7 @@ class Machine implements Memory {
     if (typeof value === "number" || typeof value === "bigint") return word(BigInt(value));
     if (typeof value === "string") return this.#text(value, section).address;
     if (value.kind === "slot") return this.#piece(value, section).view.getBigInt64(0, true);
+    if (value.kind === "hole") return BigInt(value.value); // a start that fills in zeros
     if (value.kind !== "address") return this.#piece(value, section).address;
     const { of, offset } = value;
     if (of.kind === "label") return BigInt(this.#label(of.name));
@@ -274,7 +275,9 @@ class Machine implements Memory {
 
   #kernelValue(argument: Argument, section: SectionName, value: bigint): KernelValue {
     if (typeof argument === "string") return argument;
-    if (typeof argument !== "object" || argument.kind === "slot") return Number(value);
+    if (typeof argument !== "object" || argument.kind === "slot" || argument.kind === "hole") {
+      return Number(value);
+    }
     if (argument.kind === "vector") return argument.items;
     if (argument.kind !== "address") return this.#piece(argument, section).view;
     if (argument.of.kind === "label") return Number(value);

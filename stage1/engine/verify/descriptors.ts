@@ -207,7 +207,7 @@ function slotsInMemory(step: Step): readonly Slot[] {
   const seen = new Set(structuresOf(step));
   for (const { fields } of seen) {
     for (const [, , value] of fields) {
-      if (typeof value !== "object" || !("kind" in value)) continue;
+      if (typeof value !== "object" || !("kind" in value) || value.kind === "hole") continue;
       if (value.of.kind === "slot") found.push(value.of);
       if (value.of.kind === "struct") seen.add(value.of);
     }

@@ -1,5 +1,6 @@
 /** Rules of single steps: arguments, fields and texts. */
 import { failureText } from "../abort.ts";
+import { type Hole, withoutHoles } from "../hole.ts";
 import type { Argument, Field, Step, Struct, Value } from "../plan.ts";
 import { memorySize } from "../part.ts";
 import { isSyscall, OPERATION_ARGUMENTS, SYSCALLS } from "../syscalls.ts";
@@ -58,7 +59,7 @@ function* argumentFaults(argument: Argument): Generator<string> {
 }
 
 function* textFaults(text: string): Generator<string> {
-  if (text.includes("\0")) yield `${JSON.stringify(text)} would end at its NUL`;
+  if (withoutHoles(text).includes("\0")) yield `${JSON.stringify(text)} would end at its NUL`;
 }
 
 function* structFaults({ name, fields }: Struct): Generator<string> {
@@ -73,6 +74,7 @@ function fieldFault([, size, value]: Field): string | undefined {
   if (value instanceof Uint8Array) {
     return value.length <= size ? undefined : `has ${size} bytes, and its value ${value.length}`;
   }
+  if (typeof value === "object" && value.kind === "hole") return undefined; // whoever fills it looks at its size
   if (![1, 2, 4, 8].includes(size)) return `has ${size} bytes, which is no number's size`;
   if (isAddress(value)) return size === 8 ? undefined : `has ${size} bytes, and an address 8`;
   const bits = BigInt(size * 8);
@@ -82,7 +84,7 @@ function fieldFault([, size, value]: Field): string | undefined {
     : `has ${size} bytes, in which ${value} does not fit`;
 }
 
-const isAddress = (value: Value): value is Exclude<Value, number | bigint> =>
+const isAddress = (value: Exclude<Value, Hole>): value is Exclude<Value, number | bigint | Hole> =>
   typeof value === "string" || typeof value === "object";
 
 /** Of memory and texts that stand in front of their size. */
@@ -109,9 +111,8 @@ const shown = (memory: Argument): string =>
 /** The bytes behind an address; undefined where they are not known. */
 function roomOf(argument: Argument): number | undefined {
   if (typeof argument === "string") return new TextEncoder().encode(argument).length + 1;
-  if (typeof argument !== "object" || argument.kind === "slot" || argument.kind === "vector") {
-    return undefined;
-  }
+  if (typeof argument !== "object" || argument.kind === "hole") return undefined;
+  if (argument.kind === "slot" || argument.kind === "vector") return undefined;
   if (argument.kind !== "address") return memorySize(argument);
   return argument.of.kind === "label" ? undefined : memorySize(argument.of) - argument.offset;
 }
