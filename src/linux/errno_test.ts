@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ERRNO, errnoName, errnoText, LAST_ERRNO } from "./errno.ts";
 import { errnoNumber } from "./errno_number.ts";
+import { unlessAgain } from "./syscall.ts";
 
 /** The kernel's own list, as linux-libc-dev has it: names by number, without second names (`EWOULDBLOCK`). */
 function kernelErrors(): Map<number, string> {
@@ -39,4 +40,16 @@ Deno.test("the numbers that code compares with are the kernel's", () => {
 
 Deno.test("errnoNumber() knows every name of the kernel's", () => {
   for (const [number, name] of KERNEL) assert.equal(errnoNumber(name), number, name);
+});
+
+Deno.test("an EAGAIN that a call about paths never means is asked again, some times", () => {
+  const answers = (...all: number[]) => {
+    let asked = 0;
+    const result = unlessAgain(() => all[Math.min(asked++, all.length - 1)] ?? 0);
+    return [result, asked];
+  };
+  assert.deepEqual(answers(3), [3, 1]);
+  assert.deepEqual(answers(-ERRNO.ENOENT), [-ERRNO.ENOENT, 1]);
+  assert.deepEqual(answers(-11, -11, -ERRNO.ENOENT), [-ERRNO.ENOENT, 3]);
+  assert.deepEqual(answers(-11), [-11, 9]);
 });

@@ -5,7 +5,7 @@
 import { ERRNO, KernelError } from "./errno.ts";
 import { OPEN_HOW_SIZE } from "./early_constants.ts";
 import type { Bytes } from "./bytes.ts";
-import { orErrno } from "./syscall.ts";
+import { orErrno, unlessAgain } from "./syscall.ts";
 
 const SYMBOLS = {
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
@@ -67,7 +67,7 @@ function load(): FileCalls {
   return {
     openat: (directory, path, flags, mode) => orErrno(c.openat(directory, path, flags, mode)),
     openat2: (directory, path, how) =>
-      orErrno(c.openat2(NR.openat2, directory, path, how, OPEN_HOW_SIZE)),
+      unlessAgain(() => orErrno(c.openat2(NR.openat2, directory, path, how, OPEN_HOW_SIZE))),
     close: (fd) => orErrno(c.close(fd)),
     write: (fd, bytes) => orErrno(c.write(fd, bytes, bytes.length)),
     pwrite: (fd, bytes, offset) => orErrno(c.pwrite(fd, bytes, bytes.length, BigInt(offset))),

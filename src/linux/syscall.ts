@@ -79,7 +79,28 @@ export function trySyscall(name: SyscallName, ...args: Word[]): number {
   const [a, b, c, d, e, f] = args;
   const nr = NUMBERS[name];
   const [u, v, w, x, y, z] = [word(a), word(b), word(c), word(d), word(e), word(f)];
-  return orErrno(libc.syscall(nr, u, v, w, x, y, z));
+  const call = () => orErrno(libc.syscall(nr, u, v, w, x, y, z));
+  return NEVER_AGAIN.has(name) ? unlessAgain(call) : call();
+}
+
+/** Calls about paths: EAGAIN is no answer of theirs, and one that has failed has done nothing. */
+// deno-fmt-ignore
+const NEVER_AGAIN: ReadonlySet<SyscallName> = new Set([
+  "openat2", "openat", "statx", "readlinkat", "faccessat2", "getxattr", "mkdirat", "unlinkat", "renameat2",
+]);
+
+/** The error number EAGAIN, and how often a call that gets it is made once more. */
+const EAGAIN = 11;
+const TRIES = 8;
+
+/**
+ * Makes a call once more where it says EAGAIN. openat2(2) does where something was renamed or mounted while it followed a
+ * `..`; and V8's own threads, which wait by futex(2), now and then leave theirs in errno before it is read.
+ */
+export function unlessAgain(call: () => number): number {
+  let result = call();
+  for (let i = 0; i < TRIES && result === -EAGAIN; i++) result = call();
+  return result;
 }
 
 /**

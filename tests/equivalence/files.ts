@@ -36,9 +36,12 @@ function lines(path: string, relative: string, names: Names): string[] {
   if (relative.endsWith("/private-users-prepared")) names.learnUsers(text);
   // Of a pod that could not run: the others' were looked up in their networks.
   if (relative.endsWith("/net-info.json")) names.learnAddresses(text);
-  return [
-    `${head} ${NUMBERS.test(relative) ? text.replace(/ *\d+ */g, "N") : JSON.stringify(text)}`,
-  ];
+  return [`${head} ${NUMBERS.test(relative) ? numbered(text, found.size) : JSON.stringify(text)}`];
+}
+
+/** A number without its value: in digits, or the four bytes of an app's PID, which is chance where several apps start. */
+function numbered(text: string, size: number): string {
+  return size === 4 && !/^\d+\s*$/.test(text) ? "N" : text.replace(/ *\d+ */g, "N");
 }
 
 /** The records of a log without their times: 16 bytes of time, 4 of length, 4 that say which stream (src/pod/logs). */
