@@ -178,14 +178,10 @@ class Assembly {
   #holePlaces(): readonly (HolePlace & { readonly part: PartName })[] {
     const values = this.#holes.map(({ hole: { name }, size, section, of, at }) => {
       const home = of?.mutable === true ? this.#homes.get(of) ?? "data" : section;
-      const start = of === undefined
-        ? 0
-        : of.mutable
-        ? (this.#dataAt.get(home) ?? NaN) + (this.#data.get(of) ?? NaN)
-        : this.#parts[section].offset(of);
-      return name === "users"
-        ? { name, part: home, at: start + at + 2, size: 2 }
-        : { name, part: home, at: start + at, size };
+      const memory = (this.#dataAt.get(home) ?? NaN) + (of && this.#data.get(of) || 0);
+      const start = of?.mutable === true ? memory : of ? this.#parts[section].offset(of) : 0;
+      const half = name === "users" ? 2 : 0;
+      return { name, part: home, at: start + at + half, size: half || size };
     });
     const texts = SECTIONS.flatMap((part) => {
       const { texts, textsAt } = this.#parts[part];

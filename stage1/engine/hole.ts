@@ -52,11 +52,13 @@ const FIRST_CHARACTER = 0x30;
  *
  * @param size bytes
  */
-export function textHole(name: HoleName, size: number): string {
-  const [kind = "", number = "0"] = name.split(" ");
-  const at = TEXT_NAMES.findIndex((each) => each === kind);
-  if (at < 0 || Number(number) >= MOST_FILE_HOLES) throw new Error(`no hole in a text: ${name}`);
-  return `\0\x7f${String.fromCharCode(FIRST_CHARACTER + at + Number(number))}`.padEnd(size, "\0");
+export function textHole(
+  name: Exclude<HoleName, "users" | `message ${number}`>,
+  size: number,
+): string {
+  const [kind, number = "0"] = name.split(" ");
+  const at = TEXT_NAMES.findIndex((each) => each === kind) + Number(number);
+  return `\0\x7f${String.fromCharCode(FIRST_CHARACTER + at)}`.padEnd(size, "\0");
 }
 
 /** A text without what stands for holes, or with other texts in their place. */

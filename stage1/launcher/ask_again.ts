@@ -62,55 +62,34 @@ export function askAgain(s: Section, conditions: readonly Condition[]): void {
   for (const [i, asked] of questions(conditions).entries()) ask(s, asked, room, i);
 }
 
-/** A question, and for a status also what else is compared of the same answer. */
+/** A question, and for a status all that is compared of its answer. */
 type Question = Condition & { readonly more?: readonly Of<"status">[] };
 
-/** The questions that conditions ask, each once, in their order: several may be about one path. */
+/** The questions that conditions ask, in their order; about the status of a path each once. */
 export function questions(conditions: readonly Condition[]): readonly Question[] {
-  const asked = new Map<string, { readonly all: Condition[]; readonly more: Of<"status">[] }>();
+  const asked = new Map<string, Of<"status">[]>();
   return conditions.flatMap((condition): Question[] => {
-    const about = "path" in condition ? condition.path : "fd" in condition ? condition.fd : "";
-    const how = condition.kind === "status" && condition.link === true ? "link" : "";
-    const key = `${condition.kind} ${how} ${about}`;
+    if (condition.kind !== "status") return [condition];
+    const key = `${condition.link === true} ${condition.path}`;
     const before = asked.get(key);
     if (before === undefined) {
-      const more: Of<"status">[] = [];
-      asked.set(key, { all: [condition], more });
-      return [condition.kind === "status" ? { ...condition, more } : condition];
+      const all = [condition];
+      asked.set(key, all);
+      return [{ ...condition, more: all }];
     }
-    if (before.all.some((other) => isSame(other, condition))) return [];
-    before.all.push(condition);
-    if (condition.kind !== "status") return [condition];
-    before.more.push(condition); // it is compared with the answer to the first one
+    // It is compared with the answer to the first one.
+    if (!before.some((other) => isSame(other, condition))) before.push(condition);
     return [];
   });
 }
 
-/** Whether two conditions of one kind about one path hold at the same times. */
-function isSame(a: Condition, b: Condition): boolean {
-  const bytes = (condition: Condition) => "bytes" in condition ? condition.bytes : undefined;
-  if (a.kind === "status" && b.kind === "status") {
-    return a.part === b.part &&
-      [[STATX.mode, 2], ...STATUS_RANGES[a.part]].every(([from = 0, size = 0]) =>
-        isEqual(a.status.subarray(from, from + size), b.status.subarray(from, from + size))
-      );
-  }
-  if (a.kind === "terminal" && b.kind === "terminal") return a.fd === b.fd && a.is === b.is;
-  if (a.kind === "own PID" && b.kind === "own PID") return a.variable === b.variable;
-  if (a.kind === "descriptor" && b.kind === "descriptor") return a.type === b.type;
-  if (a.kind === "socket option" && b.kind === "socket option") {
-    return a.option === b.option && a.value === b.value;
-  }
-  if (a.kind === "access" && b.kind === "access") return a.errno === b.errno;
-  if (a.kind === "processes" && b.kind === "processes") return a.which === b.which;
-  if (a.kind === "attribute" && b.kind === "attribute") {
-    return a.name === b.name && isEqual(a.value, b.value);
-  }
-  return isEqual(bytes(a), bytes(b));
-}
-
-const isEqual = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
-  a === b || (a?.length === b?.length && (a?.every((byte, i) => byte === b?.[i]) ?? false));
+/** Whether two conditions about one path hold at the same times. */
+const isSame = (a: Of<"status">, b: Of<"status">): boolean =>
+  a.part === b.part &&
+  [[STATX.mode, 2] as const, ...STATUS_RANGES[a.part]].every(([from, size]) => {
+    const other = b.status.subarray(from, from + size);
+    return a.status.subarray(from, from + size).every((byte, i) => byte === other[i]);
+  });
 
 function ask(s: Section, condition: Question, room: Room, i: number): void {
   switch (condition.kind) {
@@ -170,7 +149,7 @@ function askAccess(s: Section, { path, errno }: Of<"access">): void {
 
 function askStatus(
   s: Section,
-  { path, part, link, status: known, more = [] }: Of<"status"> & Question,
+  { path, link, more = [] }: Of<"status"> & Question,
   room: Room,
   i: number,
 ): void {
@@ -182,9 +161,8 @@ function askStatus(
     k.STATX_BASIC_STATS,
     status,
   ], { branch: { when: "error", to: STALE } });
-  compareStatus(s, part, known, room, `${i}`);
-  for (const [n, other] of more.entries()) {
-    compareStatus(s, other.part, other.status, room, `${i} ${n + 1}`);
+  for (const [n, { part, status }] of more.entries()) {
+    compareStatus(s, part, status, room, `${i} ${n}`);
   }
 }
 
