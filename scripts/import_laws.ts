@@ -35,6 +35,7 @@ const LAWS: readonly Law[] = [
   { room: "src/appc", only: GROUND, instead: "the specification's types know no other room" },
   { room: "src/aci", only: TYPES, instead: HAND_IN },
   { room: "src/build", only: [...TYPES, "src/aci"], instead: HAND_IN },
+  { room: "src/openpgp", only: [...GROUND, "src/aci"], instead: HAND_IN },
   { room: "src/publish", only: [...TYPES, "src/aci", "src/trust"], instead: HAND_IN },
   { room: "src/layers", only: [...TYPES, "src/aci"], instead: HAND_IN },
   { room: "src/erofs", only: [...TYPES, "src/aci"], instead: HAND_IN },

@@ -19,6 +19,7 @@ import { forThisHost } from "./host_labels.ts";
 import { type ImageArgument, signatureLocation } from "./image_argument.ts";
 import type { PullPolicy } from "./pull_policy.ts";
 import { readRemoteRecord, writeRemoteRecord } from "./remote_record.ts";
+import { decryptedImage } from "./decrypt_image.ts";
 import { recordFetch } from "./record_fetch.ts";
 import { MissingSignature, openSignature, type SignedImage } from "./signed_image.ts";
 import { whyUntrusted } from "./trust/trusted_image.ts";
@@ -273,7 +274,7 @@ async function importImage(
       { knowsName: expected.image !== undefined, verify: (manifest) => judge.verify(manifest) },
       store.dataDir,
     );
-    const image = await store.importAci(gated ?? counted.source, {
+    const image = await store.importAci(await decryptedImage(session, gated ?? counted.source), {
       verify,
       ...expected.image !== undefined && version === undefined && { latest: true },
       // Read after `verify`: a deferred signature is there only then.

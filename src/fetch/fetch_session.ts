@@ -11,6 +11,7 @@ import type { StoredImage } from "../store/stored_image.ts";
 import { copiesDigest, FILE_SYSTEM, keyCopies } from "../trust/key_copies.ts";
 import { trustedKeyFiles } from "../trust/keystore.ts";
 import type { Keystore } from "../trust/scopes.ts";
+import type { Decryptors } from "../trust/session_keys.ts";
 import type { PublicKey } from "../trust/public_key.ts";
 import { getSmall, HttpClient, type RetryPolicy, type SmallResponse } from "../http/http_client.ts";
 import { Limiter } from "./limiter.ts";
@@ -46,6 +47,8 @@ export interface FetchSettings {
   readonly message: (line: string) => void;
   /** Records what is fetched, and what is decided about keys. Throws a {@linkcode Failure} where it has to and can't. */
   readonly record?: (event: AuditEvent) => Promise<void>;
+  /** What this host can decrypt images with; asked where one is encrypted. */
+  readonly decryptors?: () => Promise<Decryptors>;
   /** Told more, for `--debug`. */
   readonly debug?: (line: string) => void;
   /** Starts the display of downloads. */

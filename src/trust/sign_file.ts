@@ -11,6 +11,9 @@ export interface SecretKey {
   readonly handle: OpenPgp.PrivateKey;
 }
 
+/** The most bytes of a file with a secret. */
+export const MAX_SECRET_BYTES = 1 << 20;
+
 /** SHA-512's number (RFC 9580 §9.5). */
 const SHA512 = 10;
 

@@ -57,6 +57,8 @@ const COMMANDS = [
   ...[
     "image gc",
     "image discover",
+    "image encrypt",
+    "image decrypt",
     "image publish",
     "serve",
     "login",

@@ -41,6 +41,10 @@ export function fetchSettings(
       return reviewKey(question, tell);
     },
     message: (line) => message(line),
+    decryptors: async () => {
+      const { hostDecryptors } = await import("./decryptors.ts");
+      return await hostDecryptors(global);
+    },
     record: async (event) => {
       const { audit } = await import("./audit.ts");
       audit(global, event);

@@ -12,6 +12,13 @@ const SPECIAL_FILES: Flag = {
   help: "Also make device nodes, and keep setuid, setgid and file capabilities",
 };
 
+const PASSPHRASE_FILE: Flag = {
+  name: "passphrase-file",
+  kind: "texts",
+  value: "FILE",
+  help: "A file whose first line is a passphrase; nobody else may read it",
+};
+
 /** The commands for images and the store. */
 export const IMAGE_COMMANDS: readonly Command[] = [
   {
@@ -318,6 +325,51 @@ export const IMAGE_COMMANDS: readonly Command[] = [
       "rkt image discover example.com/app,os=linux,arch=aarch64",
     ],
     load: () => import("../image/image_discover.ts"),
+  },
+  {
+    name: "image encrypt",
+    group: "Images",
+    summary: "Encrypt an image to recipients or by a passphrase",
+    usage: "--recipient=FILE | --passphrase-file=FILE [flags] FILE.aci NEW.aci",
+    about: [
+      "The result is an OpenPGP message, which gpg decrypts too. Sign it then: signatures are over it.",
+    ],
+    flags: [
+      {
+        name: "recipient",
+        kind: "texts",
+        value: "FILE",
+        help: "A public key, whose owner can decrypt",
+      },
+      PASSPHRASE_FILE,
+      OVERWRITE,
+    ],
+    arguments: [2, 2],
+    examples: [
+      "rkt image encrypt --recipient=host.asc app.aci app-secret.aci",
+      "rkt image encrypt --passphrase-file=secret app.aci app-secret.aci",
+    ],
+    load: () => import("../image/image_encrypt.ts"),
+  },
+  {
+    name: "image decrypt",
+    group: "Images",
+    summary: "Decrypt an image",
+    usage: "[flags] FILE.aci NEW.aci",
+    about: [
+      "Without flags by the host's keys, in decryptkeys below the configuration: rkt fetch uses these by itself.",
+    ],
+    flags: [
+      { name: "key-file", kind: "texts", value: "FILE", help: "A secret key in a file, armoured" },
+      PASSPHRASE_FILE,
+      OVERWRITE,
+    ],
+    arguments: [2, 2],
+    examples: [
+      "rkt image decrypt app-secret.aci app.aci",
+      "rkt image decrypt --passphrase-file=secret app-secret.aci app.aci",
+    ],
+    load: () => import("../image/image_decrypt.ts"),
   },
   {
     name: "image publish",

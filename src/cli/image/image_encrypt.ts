@@ -1,0 +1,38 @@
+/** `rkt image encrypt`: an image that only recipients can read, as the specification has it. */
+import { fileSource } from "../../aci/bytes/source.ts";
+import { Failure } from "../../failure.ts";
+import { Replacement } from "../../linux/atomic_file.ts";
+import { exists } from "../../linux/exists.ts";
+import { encryptMessage } from "../../openpgp/encrypt.ts";
+import { type PublicKey, readPublicKeys } from "../../trust/public_key.ts";
+import { newSessionKey } from "../../trust/session_keys.ts";
+import type { Invocation } from "../grammar/command.ts";
+import { printLine } from "../print/output.ts";
+import { readSecret, withoutLineFeed } from "../request/decryptors.ts";
+
+/** Prints the path of the new file. */
+export default async function imageEncrypt({ args, flags }: Invocation): Promise<number> {
+  const [path = "", out = ""] = args;
+  const recipients: PublicKey[] = [];
+  for (const file of flags.all("recipient")) {
+    if (!exists(file)) throw new Failure(`key ${file}: no such file`);
+    recipients.push(...await readPublicKeys(Deno.readFileSync(file), file));
+  }
+  const passphrases = flags.all("passphrase-file").map((file) => withoutLineFeed(readSecret(file)));
+  if (recipients.length + passphrases.length === 0) {
+    throw new Failure("--recipient=KEY-FILE or --passphrase-file=FILE is needed");
+  }
+  if (passphrases.includes("")) throw new Failure("--passphrase-file: the passphrase is empty");
+  if (exists(out) && !flags.on("overwrite")) {
+    throw new Failure(`${out}: exists; --overwrite replaces it`);
+  }
+  const source = fileSource(path);
+  using replacement = new Replacement(out, { mode: 0o666 });
+  const session = await newSessionKey(recipients, passphrases);
+  await encryptMessage(source, session, (bytes) => {
+    for (let at = 0; at < bytes.length;) at += replacement.file.writeSync(bytes.subarray(at));
+  });
+  replacement.commit();
+  printLine(out);
+  return 0;
+}

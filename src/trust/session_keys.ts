@@ -1,0 +1,77 @@
+/** The keys of encrypted images: made for recipients and passphrases, and found again by secret keys and passphrases. */
+import { Failure } from "../failure.ts";
+import { openPgp, plain, type PublicKey } from "./public_key.ts";
+import type { SecretKey } from "./sign_file.ts";
+
+/** What can decrypt. */
+export interface Decryptors {
+  readonly keys: readonly SecretKey[];
+  readonly passphrases: readonly string[];
+}
+
+/**
+ * Makes a session key, and the packets by which each recipient and passphrase finds it.
+ *
+ * @throws {Failure} where a key can't be encrypted to
+ */
+export async function newSessionKey(
+  recipients: readonly PublicKey[],
+  passphrases: readonly string[],
+): Promise<{ readonly key: Uint8Array; readonly packets: Uint8Array }> {
+  const { encryptSessionKey } = await openPgp();
+  const key = crypto.getRandomValues(new Uint8Array(32));
+  try {
+    const packets = await encryptSessionKey({
+      data: key,
+      algorithm: "aes256",
+      encryptionKeys: recipients.map(({ handle }) => handle),
+      passwords: [...passphrases],
+      format: "binary",
+      config: { aeadProtect: false },
+    });
+    if (!(packets instanceof Uint8Array)) throw new TypeError("openpgp makes no packets");
+    return { key, packets };
+  } catch (error) {
+    throw new Failure(`can't encrypt to all recipients: ${plain(error)}`, 254, { cause: error });
+  }
+}
+
+/**
+ * Finds the session key in packets.
+ *
+ * @param name of the image, for the error
+ * @throws {Failure} where none of the keys and passphrases is one of its recipients'
+ */
+export async function findSessionKey(
+  name: string,
+  packets: Uint8Array<ArrayBuffer>,
+  { keys, passphrases }: Decryptors,
+): Promise<{ readonly algorithm: string; readonly data: Uint8Array }> {
+  const { decryptSessionKeys, readMessage } = await openPgp();
+  const ids = new Set<string>();
+  const tries = [
+    ...keys.length === 0 ? [] : [{ decryptionKeys: keys.map(({ handle }) => handle) }],
+    ...passphrases.map((passphrase) => ({ passwords: [passphrase] })),
+  ];
+  for (const by of tries) {
+    try {
+      const message = await readMessage({ binaryMessage: packets });
+      const [found] = await decryptSessionKeys({ message, ...by });
+      if (found !== undefined && found.algorithm !== null) {
+        return { algorithm: found.algorithm, data: found.data };
+      }
+    } catch {
+      // The next one may fit.
+    }
+  }
+  try {
+    const message = await readMessage({ binaryMessage: packets });
+    for (const id of message.getEncryptionKeyIDs()) ids.add(id.toHex().toUpperCase());
+  } catch (error) {
+    throw new Failure(`${name}: can't be decrypted: ${plain(error)}`, 254, { cause: error });
+  }
+  const whom = ids.size === 0 ? "a passphrase" : `the key ${[...ids].join(" or ")}`;
+  throw new Failure(
+    `${name}: is encrypted to ${whom}, which is not here; decryptkeys below the configuration is for it`,
+  );
+}
