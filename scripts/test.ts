@@ -6,13 +6,15 @@
  *     deno task test unit [FILTER]       the tests beside the sources
  *     deno task test e2e [FILTER]        build dist/rkt, then the tests in tests/ against it
  *
- * FILTER is that of `deno test --filter`. Two lanes run beside each other. One has what the other must not disturb: the
- * formatter, the linter, the unit tests, then, file by file, the tests that change or count what is the host's. The
- * other one has the virtual machine. Whichever is done takes files of what is left: tests that leave the host alone.
+ * FILTER is that of `deno test --filter`. Three lanes run beside each other. One has what the others must not disturb: the
+ * formatter, the linter, the unit tests, then, file by file, the tests that change or count what is the host's. Another one
+ * has the virtual machine. The third, and whichever is done, take files of what is left: tests that leave the host alone, or run
+ * apart from it (test/apart.ts). Tests wait more than they compute, so this pays on two cores.
  */
 import { Failure } from "../src/failure.ts";
 import { aarch64Deno } from "./foreign_deno.ts";
 import { ACTOOL_NEEDS, provide, provideIfPackaged, QEMU_NEEDS, TEST_NEEDS } from "./needs.ts";
+import { APART } from "./test/apart.ts";
 import { addCounts, type Counts, readCounts } from "./test/counts.ts";
 import { coverageTable, figuresText, gather, MeasuredRkt, readFigures } from "./test/coverage.ts";
 import { podCgroups, removeCgroups } from "./test/left_cgroups.ts";
@@ -23,9 +25,14 @@ const SOURCES = ["main.ts", "src", "stage1", "scripts", "tests", "testdata"];
 /** Takes as long as many others, so that it begins first. It only computes once its image is made. */
 const MACHINE = "tests/vm/vm_test.ts";
 
+/** Tests that look at all of the host, or at what is left on it, or need its services. */
+const ON_HOST = [
+  "pods/many_pods",
+].map((name) => `tests/${name}_test.ts`);
+
 /**
  * Tests that leave the host alone: those of images and the store, which have a directory and an address of their own,
- * of packing, and chaos, which has a network namespace of its own and looks for its own pods only. Longest first.
+ * of packing, and chaos, which has a network namespace of its own and looks for its own pods only.
  */
 const QUIET = [
   "pods/chaos",
@@ -42,6 +49,12 @@ const QUIET = [
   "pack/pack",
 ].map((name) => `tests/${name}_test.ts`);
 
+/** What takes longest begins first, so that no lane waits for it at the end. */
+const LONG = [
+  ...["pods/chaos", "pods/kill", "cli/interactive", "images/services", "images/fetch_refusals"],
+  ...["images/fetch", "pods/start_cache", "net/ports", "images/fetch_chaos", "net/network_again"],
+].map((name) => `tests/${name}_test.ts`);
+
 /** How long a command may take, in seconds, several times what it takes on a slow machine. */
 const LIMIT = { file: 600, unit: 900, machine: 1800, other: 900 };
 
@@ -56,6 +69,8 @@ interface Step {
   readonly counts?: true;
   /** Its output is printed as it comes, not at its end. */
   readonly visible?: true;
+  /** It runs apart from the host: test/apart.ts. */
+  readonly apart?: boolean;
 }
 
 const LINT: readonly Step[] = [["fmt", "--check"], ["lint"], ["check", "--frozen", ...SOURCES]]
@@ -96,6 +111,7 @@ const fileStep = (path: string): Step => ({
   args: ["test", "--allow-all", "--frozen", "--no-check", path],
   seconds: path === MACHINE ? LIMIT.machine : LIMIT.file,
   counts: true,
+  apart: ![MACHINE, ...ON_HOST, ...QUIET].includes(path),
 });
 
 /** The files of tests below a directory. */
@@ -119,11 +135,16 @@ class Run {
   }
 
   /** Runs a step; whether it succeeded. What fails without a failed test (lint, the build) counts as one failure. */
-  async step({ args, seconds, counts = undefined, visible = undefined }: Step): Promise<boolean> {
+  async step(
+    { args, seconds, counts = undefined, visible = undefined, apart = false }: Step,
+  ): Promise<boolean> {
     const line = `$ deno ${args.join(" ")}`;
     if (visible) console.log(`\n${line}`);
     const words = counts ? [...args, ...this.#filter] : args;
-    const { success, stdout } = await runDeno(words, { seconds, visible: visible ?? false });
+    const { success, stdout } = await runDeno(words, {
+      ...{ seconds, visible: visible ?? false },
+      ...apart && { before: APART },
+    });
     if (!visible) console.log(`\n${line}\n${stdout}`);
     const read = counts ? readCounts(stdout) : { passed: 0, failed: 0 };
     const count = !success && read.failed === 0 ? { ...read, failed: 1 } : read;
@@ -135,6 +156,9 @@ class Run {
     for (const step of steps) await this.step(step);
   }
 }
+
+/** What is in {@linkcode LONG} comes first. */
+const rank = (path: string): number => LONG.includes(path) ? LONG.indexOf(path) : LONG.length;
 
 async function runGroups(groups: readonly Group[], filter?: string): Promise<Counts> {
   const run = new Run(filter);
@@ -151,8 +175,8 @@ async function runGroups(groups: readonly Group[], filter?: string): Promise<Cou
     await run.steps(before);
     return run.total;
   }
-  const host = testFiles("tests").filter((path) => path !== MACHINE && !QUIET.includes(path));
-  const left = [...QUIET];
+  const left = testFiles("tests").filter((path) => path !== MACHINE && !ON_HOST.includes(path))
+    .toSorted((a, b) => rank(a) - rank(b));
   const rest = async () => {
     for (let path = left.shift(); path !== undefined; path = left.shift()) {
       await run.step(fileStep(path));
@@ -161,14 +185,14 @@ async function runGroups(groups: readonly Group[], filter?: string): Promise<Cou
   const first = async () => {
     await run.steps(before);
     if (groups.includes("unit") && filter === undefined) await measure();
-    await run.steps(host.map(fileStep));
+    await run.steps(ON_HOST.map(fileStep));
     await rest();
   };
   const second = async () => {
     await run.steps([IMAGE, fileStep(MACHINE)]);
     await rest();
   };
-  await Promise.all([first(), second()]);
+  await Promise.all([first(), second(), rest()]);
   return run.total;
 }
 

@@ -36,17 +36,20 @@ const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
  * @param seconds how long it may take; then it is killed
  * @param visible whether its output is printed as it comes
  * @param rkt the rkt that tests run; by default `RKT` of the environment, else dist/rkt
+ * @param before words of a command that runs Deno, like those of apart.ts
  */
 export async function runDeno(
   args: readonly string[],
-  { seconds, visible, rkt }: {
+  { seconds, visible, rkt, before = [] }: {
     readonly seconds: number;
     readonly visible: boolean;
     readonly rkt?: string;
+    readonly before?: readonly string[];
   },
 ): Promise<Ended> {
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [...args],
+  const [program = Deno.execPath(), ...words] = [...before, Deno.execPath(), ...args];
+  const process = new Deno.Command(program, {
+    args: words,
     cwd: ROOT,
     env: { RKT: rkt ?? Deno.env.get("RKT") ?? `${ROOT}dist/rkt` },
     stdin: "null",
