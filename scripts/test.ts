@@ -19,6 +19,7 @@ import { addCounts, type Counts, readCounts } from "./test/counts.ts";
 import { coverageTable, figuresText, gather, MeasuredRkt, readFigures } from "./test/coverage.ts";
 import { podCgroups, removeCgroups } from "./test/left_cgroups.ts";
 import { ROOT, runDeno } from "./test/run_deno.ts";
+import { testFiles } from "./test/test_files.ts";
 
 const SOURCES = ["main.ts", "src", "stage1", "scripts", "tests", "testdata"];
 
@@ -114,17 +115,6 @@ const fileStep = (path: string): Step => ({
   apart: ![MACHINE, ...ON_HOST, ...QUIET].includes(path),
 });
 
-/** The files of tests below a directory. */
-function testFiles(directory: string): string[] {
-  return [...Deno.readDirSync(`${ROOT}${directory}`)].flatMap(({ name, isDirectory }) =>
-    isDirectory
-      ? testFiles(`${directory}/${name}`)
-      : name.endsWith("_test.ts")
-      ? [`${directory}/${name}`]
-      : []
-  ).sort();
-}
-
 /** Runs steps, and adds up what they come to. */
 class Run {
   total: Counts = { passed: 0, failed: 0 };
@@ -201,7 +191,7 @@ async function measure(): Promise<void> {
   using rkt = new MeasuredRkt(PROFILE);
   const { seconds } = MEASURED;
   // They count where they run with the binary; from sources they only add to the figures.
-  await runDeno(MEASURED.args, { seconds, visible: false, rkt: rkt.path });
+  await runDeno(MEASURED.args, { seconds, visible: false, rkt: rkt.path, before: APART });
   console.log(`\n${figuresText(readFigures(await coverageTable(PROFILE)))}`);
 }
 
