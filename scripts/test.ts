@@ -26,9 +26,13 @@ const SOURCES = ["main.ts", "src", "stage1", "scripts", "tests", "testdata"];
 /** Takes as long as many others, so that it begins first. It only computes once its image is made. */
 const MACHINE = "tests/vm/vm_test.ts";
 
-/** Tests that look at all of the host, or at what is left on it, or need its services. */
+/**
+ * Tests that look at all of the host, or at what is left on it, or need its users, its journal or its audit log. One after the
+ * other, as long as others run apart.
+ */
 const ON_HOST = [
-  "pods/many_pods",
+  ...["pods/many_pods", "pods/audit", "pods/logs", "pods/users", "pods/app_place", "pods/metadata"],
+  ...["rootless/rootless", "equivalence/equivalence", "world/world", "cli/demo"],
 ].map((name) => `tests/${name}_test.ts`);
 
 /**
