@@ -9,7 +9,7 @@ import { lookasideUrl } from "../registry/lookaside.ts";
 import { listReferrers } from "../registry/referrers.ts";
 import type { RegistrySource } from "../registry/registry_source.ts";
 import type { Signer } from "../store/image_info.ts";
-import { judgeBundle, judgeCosign, MAX_SIGNATURE_BLOB } from "../trust/image/cosign.ts";
+import { judgeBundle, judgeCosign, KEYLESS, MAX_SIGNATURE_BLOB } from "../trust/image/cosign.ts";
 import { judgeMessage, MAX_MESSAGE_BYTES } from "../trust/image/gpg_message.ts";
 import type { Verdict, WantedImage } from "../trust/image/signed_claim.ts";
 import { loadSigningKey, type SigningKey } from "../trust/image/signing_key.ts";
@@ -24,6 +24,7 @@ const MAX_SIGNATURES = 64;
 
 const COSIGN_PAYLOAD = "application/vnd.dev.cosign.simplesigning.v1+json";
 const COSIGN_SIGNATURE = "dev.cosignproject.cosign/signature";
+const COSIGN_CERTIFICATE = "dev.sigstore.cosign/certificate";
 const BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /** With whose help, and by whose keys. */
@@ -65,8 +66,8 @@ export async function verifyOciSignatures(
     loadSigningKey,
   );
   const pgp = (await Promise.all(names.map(trust.trustedKeys))).flat();
-  const found: Verdict[] = [];
-  for (const judge of [judgeTags, judgeBundles, judgeLookaside]) {
+  const found: Offer[] = [];
+  for (const [way, judge] of WAYS) {
     const verdicts = await judge(source, wanted, { ...trust, pem, pgp });
     const signers = verdicts.flatMap((verdict) => "signer" in verdict ? [verdict.signer] : []);
     if (signers.length > 0) {
@@ -76,9 +77,22 @@ export async function verifyOciSignatures(
         names,
       }));
     }
-    found.push(...verdicts);
+    if (verdicts.length > 0) found.push({ way, verdicts });
   }
   throw refusal(source, resolved, found, names[0] ?? "", pem.length + pgp.length);
+}
+
+/** The ways in which images are signed, in the order in which they are tried. */
+const WAYS = [
+  ["cosign", judgeTags],
+  ["cosign bundle", judgeBundles],
+  ["GnuPG", judgeLookaside],
+] as const;
+
+/** What a publisher offers in one of the ways. */
+interface Offer {
+  readonly way: typeof WAYS[number][0];
+  readonly verdicts: readonly Verdict[];
 }
 
 /** With keys. */
@@ -90,25 +104,36 @@ interface Judges extends OciTrust {
 function refusal(
   source: RegistrySource,
   { digest, indexes }: ResolvedManifest,
-  verdicts: readonly Verdict[],
+  offers: readonly Offer[],
   name: string,
   keys: number,
 ): Failure {
+  const verdicts = offers.flatMap((offer) => offer.verdicts);
   const reasons = [...new Set(verdicts.flatMap((each) => "refusal" in each ? [each.refusal] : []))];
   const pinned = `name it by its digest (@${indexes[0] ?? digest})`;
   const ways = `${pinned} or take it unsigned with --insecure-options=image`;
   if (verdicts.length === 0) {
     return new Failure(`${source.name}: its publisher does not sign it; ${ways}`);
   }
-  const trusting = `rkt trust --prefix=${name} KEY`;
+  const ofKeys = offers.filter(({ verdicts }) => verdicts.some((each) => !isKeyless(each)));
+  if (ofKeys.length === 0) {
+    return new Failure(
+      `${source.name}: it is signed without a key of its publisher's (keyless cosign), which rkt does not verify; ${ways}`,
+    );
+  }
   if (keys === 0) {
     const count = `${verdicts.length} ${verdicts.length === 1 ? "signature" : "signatures"}`;
+    const offered = ofKeys.map(({ way }) => way).join(", ");
+    const key = ofKeys.some(({ way }) => way !== "GnuPG") ? "--key=cosign.pub" : "KEY";
     return new Failure(
-      `${source.name}: it has ${count}, but no key is trusted for ${name}; ${trusting}, or ${ways}`,
+      `${source.name}: it has ${count} (${offered}), but no key is trusted for ${name}; ` +
+        `rkt trust --prefix=${name} ${key}, or ${ways}`,
     );
   }
   return new Failure(`${source.name}: signature refused: ${reasons.slice(0, 5).join("; ")}`);
 }
+
+const isKeyless = (verdict: Verdict) => "refusal" in verdict && verdict.keyless === true;
 
 /** Payloads in layers of the tag `sha256-HEX.sig` (cosign 1 and 2, podman, skopeo). */
 async function judgeTags(
@@ -126,9 +151,11 @@ async function judgeTags(
     for (const layer of payloads.slice(0, MAX_SIGNATURES)) {
       const signature = layer.annotations[COSIGN_SIGNATURE] ?? "";
       const payload = await blobOrRefusal(source, layer);
-      verdicts.push(
-        payload instanceof Uint8Array ? judgeCosign(payload, signature, pem, wanted) : payload,
-      );
+      const verdict = payload instanceof Uint8Array
+        ? judgeCosign(payload, signature, pem, wanted)
+        : payload;
+      const hasCertificate = (layer.annotations[COSIGN_CERTIFICATE] ?? "") !== "";
+      verdicts.push(hasCertificate && "refusal" in verdict ? KEYLESS : verdict);
     }
   }
   return verdicts;

@@ -116,7 +116,10 @@ Deno.test("cosign's tags: a key of the prefix, of the index too; and all that do
       return [payload, key.sign(payload)] as const;
     };
     tagSignatures(registry, image, [signed(stranger, image.digest), signed(signer, image.digest)]);
-    await refused(judge, /it has 2 signatures, but no key is trusted for .*; rkt trust --prefix=/);
+    await refused(
+      judge,
+      /it has 2 signatures \([A-Za-z, ]+\), but no key is trusted for .*; rkt trust --prefix=/,
+    );
     trusting.trust(`${registry.host}/other`, signer);
     await refused(judge, /no key is trusted/);
     trusting.trust(`${registry.host}/team`, signer);
@@ -234,7 +237,7 @@ Deno.test("skopeo signs by GnuPG, and Debian's registry has no API of referrers"
       user: { uid: 1000, variable: () => undefined },
     });
     const judge = (name = "team/app:1") => trusting.judge(registries, `${registry.host}/${name}`);
-    await refused(judge, /it has 1 signature, but no key is trusted for/);
+    await refused(judge, /it has 1 signature \([A-Za-z ]+\), but no key is trusted for/);
     const [publicKey] = await readPublicKeys(gpg.export(key), "key");
     ok(publicKey);
     addKeyFile(
@@ -270,5 +273,62 @@ Deno.test("skopeo signs by GnuPG, and Debian's registry has no API of referrers"
     await push("team/app:1", stranger);
     await refused(judge, /made by key ID \w+, which is not trusted for this name/);
     strictEqual((await Deno.stat(file)).isFile, true);
+  });
+});
+
+Deno.test("signatures by a certificate in place of a key: the message says so, and what can be done", async () => {
+  await withKeystore(async (trusting) => {
+    await using registry = new MockRegistry();
+    using registries = await openForTest();
+    const [signer, stranger] = [testKey(), testKey()];
+    const image = registry.fixture.image([LAYER]);
+    registry.tags.set("1", image);
+    const { fixture, tags } = registry;
+    const judge = () => trusting.judge(registries, `${registry.host}/team/app:1`);
+    const payload = cosignPayload(`${registry.host}/team/app`, image.digest);
+    const layer = {
+      ...fixture.add(payload, PAYLOAD),
+      annotations: {
+        "dev.cosignproject.cosign/signature": stranger.sign(payload).toBase64(),
+        "dev.sigstore.cosign/certificate": "-----BEGIN CERTIFICATE-----",
+      },
+    };
+    const config = fixture.add(jsonBytes({}), "application/vnd.oci.image.config.v1+json");
+    const manifest = { schemaVersion: 2, mediaType: MANIFEST_TYPES.ociManifest, config };
+    const tag = image.digest.replace(":", "-");
+    tags.set(
+      `${tag}.sig`,
+      fixture.add(jsonBytes({ ...manifest, layers: [layer] }), MANIFEST_TYPES.ociManifest),
+    );
+    const keyless =
+      /signed without a key of its publisher's \(keyless cosign\).*; name it by its digest/;
+    await refused(judge, keyless);
+    // As a bundle, too.
+    const bundle = JSON.parse(
+      new TextDecoder().decode(await bundleOf(stranger, signStatement(image.digest))),
+    );
+    bundle.verificationMaterial = { certificate: { rawBytes: "AAAA" }, tlogEntries: [] };
+    const referrer = fixture.add(
+      jsonBytes({
+        ...manifest,
+        artifactType: BUNDLE,
+        layers: [fixture.add(jsonBytes(bundle), BUNDLE)],
+      }),
+      MANIFEST_TYPES.ociManifest,
+    );
+    const index = {
+      schemaVersion: 2,
+      mediaType: MANIFEST_TYPES.ociIndex,
+      manifests: [{ ...referrer, artifactType: BUNDLE }],
+    };
+    tags.set(tag, fixture.add(jsonBytes(index), MANIFEST_TYPES.ociIndex));
+    await refused(judge, keyless);
+    // Beside a signature by a key, that one counts.
+    const good = await addBundle(registry, image, signer);
+    index.manifests.push(good);
+    tags.set(tag, fixture.add(jsonBytes(index), MANIFEST_TYPES.ociIndex));
+    await refused(judge, /3 signatures \(cosign bundle\).*rkt trust --prefix=.* --key=cosign.pub/);
+    trusting.trust(registry.host, signer);
+    deepStrictEqual(await judge(), [signer.key.fingerprint]);
   });
 });

@@ -26,7 +26,10 @@ const REASONS: readonly (readonly [RegExp, string, retryable?: true])[] = [
   [/certificate.*expired|invalid peer certificate: Expired/i, "its certificate has expired"],
   [/NotValidYet/, "its certificate is not valid yet; is this host's clock right?"],
   [/invalid peer certificate: (.*)/, "its certificate is refused"],
-  [/InvalidContentType|wrong version number|corrupt message/i, "it does not speak TLS there"],
+  [
+    /InvalidContentType|wrong version number|corrupt message/i,
+    "it does not speak TLS there; --insecure-options=http allows a server without",
+  ],
   [/Name or service not known|No address associated|nodename nor servname/, "no such host"],
   [/Temporary failure in name resolution/, "the name could not be resolved just now", true],
   [/Connection refused/i, "connection refused"],

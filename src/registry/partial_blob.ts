@@ -66,6 +66,8 @@ export function resumedStream(
       controller.close();
     },
     async cancel(reason) {
+      // Whoever reads them has refused them, and would the next time.
+      if (isOpen) partial.remove();
       end();
       await reader.cancel(reason);
     },

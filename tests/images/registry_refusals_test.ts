@@ -3,10 +3,19 @@
  * in what is said.
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { digestOf } from "../../src/oci/hash.ts";
 import { MANIFEST_TYPES } from "../../src/oci/media_types.ts";
 import { jsonBytes } from "../../src/oci/testing/layout_fixture.ts";
-import { archive, entry } from "../../src/aci/testing/archive_fixture.ts";
+import {
+  archive,
+  directory,
+  entry,
+  joined,
+  paxRecord,
+  special,
+} from "../../src/aci/testing/archive_fixture.ts";
+import { addKeyFile } from "../../src/trust/keystore.ts";
 import { TestAuthority } from "../../src/registry/testing/authority.ts";
 import {
   cutBody,
@@ -26,11 +35,24 @@ interface Case {
   /** Prepares the registry, in which `1` is a good image before. */
   readonly prepare: (registry: MockRegistry, image: { digest: string; size: number }) => void;
   readonly reason: RegExp;
-  /** Without `--insecure-options=image`. */
-  readonly signed?: boolean;
+  /** Without `--insecure-options=image`; by {@linkcode SIGNER} means that this key is trusted for the registry. */
+  readonly signed?: boolean | "by SIGNER";
   /** In place of `:1`. */
   readonly name?: string;
 }
+
+const SIGNER = testKey();
+
+/** An image of one layer with these entries. */
+const layer = (...entries: readonly Uint8Array[]) => changed({}, archive(...entries));
+
+/** Members of gzip with 64 MiB of zeros each. */
+function bomb(members: number): Uint8Array<ArrayBuffer> {
+  const member = gzipSync(new Uint8Array(64 << 20));
+  return joined(...Array(members).fill(member));
+}
+
+const configured = (config: object) => changed({ config: { config } });
 
 const blobs = (answer: () => Response): Fault => ({ path }) =>
   path.includes(`/blobs/${digestOf(LAYER)}`) ? answer() : undefined;
@@ -110,6 +132,98 @@ const CASES: readonly Case[] = [
     what: "a layer that leaves the root",
     prepare: changed({}, archive(entry({ path: "../../etc/evil" }, "x"))),
     reason: /\.\./,
+  },
+  {
+    what: "a layer that grows without end",
+    prepare: (r) => r.tags.set("1", r.fixture.image([bomb(17)])),
+    reason: /grows to over 500 times its size/,
+  },
+  {
+    what: "a layer that ends within an entry",
+    prepare: (r) => r.tags.set("1", r.fixture.image([LAYER.slice(0, 515)])),
+    reason: /ends too early/,
+  },
+  {
+    what: "a hard link out of the image",
+    prepare: layer(entry({ kind: "hardlink", path: "shadow", link: "../../etc/shadow" })),
+    reason: /has `\.\.` in its target/,
+  },
+  {
+    what: "a hard link to nothing",
+    prepare: layer(entry({ kind: "hardlink", path: "a", link: "b" })),
+    reason: /is a hardlink to b, which no layer has|is a hardlink to "b", which no layer has/,
+  },
+  {
+    what: "a file below a link",
+    prepare: layer(
+      entry({ kind: "symlink", path: "etc", link: "/etc" }),
+      entry({ path: "etc/cron.d/evil" }, "x"),
+    ),
+    reason: /is below "?etc"?, which is a symlink/,
+  },
+  {
+    what: "a file below a file",
+    prepare: layer(entry({ path: "a" }, "x"), entry({ path: "a/b" }, "x")),
+    reason: /is below "?a"?, which is a file/,
+  },
+  {
+    what: "a whiteout of the parent",
+    prepare: layer(entry({ path: "etc/.wh..." })),
+    reason: /is a whiteout of a name that no file can have/,
+  },
+  {
+    what: "a whiteout that is a directory",
+    prepare: layer(directory("etc/.wh.passwd")),
+    reason: /is a whiteout, but a directory/,
+  },
+  {
+    what: "a file below a whiteout",
+    prepare: layer(entry({ path: ".wh.etc/passwd" }, "x")),
+    reason: /is below a whiteout/,
+  },
+  {
+    what: "a root that is a file",
+    prepare: layer(entry({ path: "./" }, "x")),
+    reason: /in place of the root|is a file/,
+  },
+  {
+    what: "a name that no file system takes",
+    prepare: layer(entry({ path: "n".repeat(256) }, "x")),
+    reason: /has a part of over 255 bytes/,
+  },
+  {
+    what: "a name with a NUL byte",
+    prepare: layer(joined(special("x", paxRecord("path", "a\0b")), entry({ path: "a" }, "x"))),
+    reason: /NUL|malformed/,
+  },
+  {
+    what: "directories deeper than any path",
+    prepare: layer(entry({ path: "d/".repeat(1100) + "f" }, "x")),
+    reason: /is deeper than 1024 directories/,
+  },
+  {
+    what: "a configuration of other bytes",
+    prepare: (r, image) =>
+      r.fault = ({ path }) => {
+        if (!path.includes("/blobs/") || path.includes(digestOf(LAYER))) return undefined;
+        const { config } = JSON.parse(
+          new TextDecoder().decode(r.fixture.blobs.get(image.digest)),
+        );
+        const bytes = (r.fixture.blobs.get(config.digest) ?? new Uint8Array()).slice();
+        bytes[bytes.length - 2] = 0x20;
+        return new Response(bytes);
+      },
+    reason: /its bytes have the digest/,
+  },
+  {
+    what: "a configuration that is none",
+    prepare: configured({ Env: "A=1" }),
+    reason: /config\.Env/,
+  },
+  {
+    what: "a digest of an algorithm that nobody trusts",
+    prepare: layerOf("application/vnd.oci.image.layer.v1.tar", { digest: `md5:${"0".repeat(32)}` }),
+    reason: /layers\[0\]\.digest/,
   },
   {
     what: "too few diff IDs",
@@ -347,6 +461,15 @@ const CASES: readonly Case[] = [
     reason: /no access to team\/app with the password of/,
   },
   {
+    what: "a token of another scope",
+    prepare: (r) =>
+      r.fault = challenged(
+        `Bearer realm="${r.origin}/token",scope="repository:other/app:pull"`,
+        () => Response.json({ token: "of-another-scope" }),
+      ),
+    reason: /no access to team\/app/,
+  },
+  {
     what: "a token server that redirects",
     prepare: (r) =>
       r.fault = challenged(
@@ -374,8 +497,26 @@ const CASES: readonly Case[] = [
   {
     what: "a signature of nobody's",
     prepare: (r, image) => sign(r, image.digest, image.digest),
-    reason: /it has 1 signature, but no key is trusted/,
+    reason: /it has 1 signature \(cosign\), but no key is trusted/,
     signed: true,
+  },
+  {
+    what: "a signature of another digest",
+    prepare: (r, image) => sign(r, image.digest, `sha256:${"c".repeat(64)}`, SIGNER),
+    reason: /signature refused: by key .* (image|sha256:c)/,
+    signed: "by SIGNER",
+  },
+  {
+    what: "a signature of another repository",
+    prepare: (r, image) => sign(r, image.digest, image.digest, SIGNER, "team/other"),
+    reason: /signature refused: by key .*team\/other/,
+    signed: "by SIGNER",
+  },
+  {
+    what: "a signature by another key",
+    prepare: (r, image) => sign(r, image.digest, image.digest),
+    reason: /signature refused: it was made by none of the keys/,
+    signed: "by SIGNER",
   },
   {
     what: "a signature of another kind",
@@ -396,10 +537,16 @@ const CASES: readonly Case[] = [
   },
 ];
 
-function sign(registry: MockRegistry, image: string, signed: string): void {
+function sign(
+  registry: MockRegistry,
+  image: string,
+  signed: string,
+  key = testKey(),
+  repository = "team/app",
+): void {
   const { fixture, tags, host } = registry;
-  const payload = cosignPayload(`${host}/team/app`, signed);
-  const annotations = { "dev.cosignproject.cosign/signature": testKey().sign(payload).toBase64() };
+  const payload = cosignPayload(`${host}/${repository}`, signed);
+  const annotations = { "dev.cosignproject.cosign/signature": key.sign(payload).toBase64() };
   const layer = {
     ...fixture.add(payload, "application/vnd.dev.cosign.simplesigning.v1+json"),
     annotations,
@@ -443,11 +590,16 @@ Deno.test("a registry gets away with nothing", async (t) => {
         const file = `${path}/${index}.json`;
         await Deno.writeTextFile(file, JSON.stringify({ auths: { [registry.host]: { auth } } }));
         const data = `${path}/data-${index}`;
+        const keystore = { system: `${path}/lib`, local: `${path}/etc-${index}` };
+        if (signed === "by SIGNER") {
+          const { key: { fingerprint }, pem } = SIGNER;
+          addKeyFile(keystore, registry.host, fingerprint, pem, "pem");
+        }
         const { code, stdout, stderr } = await new Deno.Command(RKT, {
           args: [
-            ...[`--dir=${data}`, `--local-config=${path}/etc`, `--system-config=${path}/lib`],
+            ...[`--dir=${data}`, `--local-config=${keystore.local}`, `--system-config=${path}/lib`],
             `--ca-file=${authority.caFile}`,
-            ...signed ? [] : ["--insecure-options=image"],
+            ...signed === undefined ? ["--insecure-options=image"] : [],
             ...["fetch", `docker://${registry.host}/team/app${name}`],
           ],
           env: { REGISTRY_AUTH_FILE: file, HOME: path },

@@ -80,7 +80,7 @@ for (const kind of ["cosign's tag", "cosign's bundle"] as const) {
     const unknown = await fetch();
     match(
       unknown.err,
-      /it has 1 signature, but no key is trusted for 127.*; rkt trust --prefix=127/,
+      /it has 1 signature \([A-Za-z ]+\), but no key is trusted for 127.*; rkt trust --prefix=127/,
     );
 
     const prefix = `--prefix=${world.registry.host}/team`;

@@ -1,7 +1,7 @@
 /** Signatures of cosign with a key: version 1 and 2's (a payload and its signature), and version 3's bundle. */
 import { AppcError } from "../../appc/error.ts";
 import { quoted } from "../../oci/quoted.ts";
-import { array, object, parseJsonObject, string } from "../../appc/json_value.ts";
+import { array, type JsonObject, object, parseJsonObject, string } from "../../appc/json_value.ts";
 import { Failure } from "../../failure.ts";
 import { digestHex } from "../../oci/digest.ts";
 import {
@@ -76,12 +76,26 @@ export function judgeBundle(
     if (signature === undefined || others.length > 0) {
       return { refusal: `its bundle has ${signatures.length} signatures` };
     }
+    if (isKeyless(json)) return KEYLESS;
     const key = signedBy(preAuthentication(payloadType, payload), signature, keys);
     const refusal = statementMismatch(payload, wanted);
     return refusal === undefined
       ? { signer: signerOf(key, undefined) }
       : { refusal: `by key ${key.fingerprint}: ${refusal}` };
   });
+}
+
+/** What is said of a signature by a certificate of sigstore's authority, which is valid for minutes. */
+export const KEYLESS: Verdict = {
+  refusal: "it was made without a key of its signer's (keyless), which rkt does not verify",
+  keyless: true,
+};
+
+/** Whether a bundle has a certificate where others have the hint at a key. */
+function isKeyless({ verificationMaterial }: JsonObject): boolean {
+  if (verificationMaterial === undefined) return false;
+  const material = object(verificationMaterial, "verificationMaterial");
+  return material.certificate !== undefined || material.x509CertificateChain !== undefined;
 }
 
 /** What is signed: the payload with its type and lengths. */

@@ -32,8 +32,11 @@ export interface WantedImage {
 /** Whether a signature makes an image trusted. */
 export type Verdict =
   | { readonly signer: ImageSigner }
-  /** Why it does not, in words that go behind "signature refused:". */
-  | { readonly refusal: string };
+  /**
+   * Why it does not, in words that go behind "signature refused:"; and whether no key could: it was made by a certificate
+   * (cosign's "keyless").
+   */
+  | { readonly refusal: string; readonly keyless?: boolean };
 
 /** What a payload of simple signing says (containers/image, docs/containers-signature.5.md). */
 export interface SignedClaim {
