@@ -6,7 +6,7 @@
  * Each step is one function; what can be wrong with an image or a request is found before there is a pod.
  */
 import { printNote } from "../linux/printable.ts";
-import { createPod } from "../pod/directory/locked_pod.ts";
+import { createPod, NAME_FILE } from "../pod/directory/locked_pod.ts";
 import { Store } from "../store/store.ts";
 import { fillHoles } from "../../stage1/engine/hole.ts";
 import { programWithHoles } from "../../stage1/engine/launch.ts";
@@ -40,6 +40,11 @@ function noteConfiguration({ configuration }: HostOptions, world: World): void {
   }
 }
 
+/** The file with the pod's name is there already. */
+function withoutName(name: string | undefined, entries: Pod["entries"]): Pod["entries"] {
+  return name === undefined ? entries : entries.filter(({ path }) => path !== NAME_FILE);
+}
+
 /** Makes a pod and becomes its supervisor; it returns only with an error, or after `--dry-run`. */
 export async function runPod(request: RunRequest, host: HostOptions): Promise<number> {
   const store = new Store(host.dataDir);
@@ -70,6 +75,11 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
   const pod = createPod(store.dataDir);
   let here: Pod | undefined;
   try {
+    const { name } = request.pod;
+    if (name !== undefined) {
+      const { claimName } = await import("../pod/directory/claim_name.ts");
+      claimName(store.dataDir, pod, name);
+    }
     if (request.pod.uuidFile !== undefined) saveUuid(request.pod.uuidFile, pod.uuid);
     const described = {
       ...describePod(request.pod, host, UUID_HOLE, cgroups, parts.manifest, world),
@@ -90,7 +100,7 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
     const open = { ...here, uuid: UUID_HOLE };
     const planned: Pod = {
       ...await withAudit(open, parts.manifest, store, host, world),
-      entries: here.entries.length > 0 ? here.entries : parts.entries,
+      entries: withoutName(name, here.entries.length > 0 ? here.entries : parts.entries),
       used: parts.rendered.map(({ image }) => absolute(image.blobPath)),
       prepareLock: PREPARE_LOCK,
     };

@@ -2,7 +2,7 @@
 import { printNote } from "../linux/printable.ts";
 import { rktAnnotationValue } from "../appc/rkt_annotation.ts";
 import { Failure } from "../failure.ts";
-import { checkNameIsFree, claimPod, type PodView } from "../pod/directory/pod_directory.ts";
+import { claimPod, type PodView } from "../pod/directory/pod_directory.ts";
 import { privateUsersOf } from "../pod/make/private_users.ts";
 import { resolvedPod } from "../pod/make/resolved_pod.ts";
 import { program, programWithSymbols } from "../../stage1/engine/launch.ts";
@@ -45,7 +45,10 @@ export async function runPreparedPod(
   }
   const { pod: here, manifest, warnings } = await described(view, options, host);
   const name = rktAnnotationValue(manifest.annotations, "podName");
-  if (name !== undefined) checkNameIsFree(host.dataDir, name);
+  if (name !== undefined) {
+    const { claimName } = await import("../pod/directory/claim_name.ts");
+    claimName(host.dataDir, claimed, name);
+  }
   for (const warning of warnings) printNote(warning);
   const world = new World();
   const { pod: setUp } = await setUpPod(here, claimed.path, options, host, manifest, world);

@@ -122,6 +122,10 @@ export function joinNetwork(s: Section, joining: Joining, failed: string): void 
   ask(s, "set up the host's end", hostSocket, network.hostEnd, values, answer, UNDO);
   if (network.rules !== undefined) {
     openNetlink(s, k.NETLINK_NETFILTER, rulesSocket, UNDO);
+    if (network.ruleQuestion !== undefined) {
+      const question = { hex: network.ruleQuestion, holes: [] };
+      ask(s, "has the table its rules?", rulesSocket, question, values, answer, UNDO);
+    }
     setRules(s, rulesSocket, network.rules, values, answer, generation, ports);
     s.set(ruled, 1);
   }

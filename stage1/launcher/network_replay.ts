@@ -18,6 +18,8 @@ export interface NetworkReplay {
   /** Addresses and routes of both ends; before, the filter and the settings of the host's. */
   readonly podEnd: Template;
   readonly hostEnd: Template;
+  /** Asks for a rule of the table, in hexadecimal digits; an error shows that somebody has flushed it. */
+  readonly ruleQuestion?: string;
   /** Inserts the pod's rules, and deletes them; absent where it needs none. */
   readonly rules?: Template;
   readonly noRules?: Template;

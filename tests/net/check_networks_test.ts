@@ -170,6 +170,26 @@ Deno.test("gc puts back the rules of running pods that somebody has flushed", as
   assert.doesNotMatch((await rules()).join(), /comment/);
 });
 
+Deno.test("rules that somebody has flushed without the sets are seen, and put back by gc and by the next run", async () => {
+  const first = await running("--net=routed", "--port=web:8080");
+  const rules = async () =>
+    (await host.output("nft", "list", "table", "inet", "rkt")).match(
+      /(jump|dnat|masquerade|drop)/g,
+    );
+  const before = await rules();
+  for (const again of [() => collected(), () => running("--net=switched", "--port=web:8082")]) {
+    await host.output("nft", "flush", "table", "inet", "rkt");
+    assert.match(await faults(first), /^rules of the pod are missing /);
+    assert.equal(await fetched(outside, "192.0.2.1 8080"), "");
+    const found = await again();
+    assert.deepEqual(await rules(), before);
+    assert.equal(await faults(first), "");
+    assert.equal(await fetched(outside, "192.0.2.1 8080"), "hello\n");
+    if ("pod" in found) await found.pod.stop();
+  }
+  await first.pod.stop();
+});
+
 Deno.test("gc does not give a running pod a port back that another one has by now", async () => {
   const first = await running("--net=routed", "--port=web:8080");
   await host.output("nft", "flush", "ruleset");

@@ -133,6 +133,7 @@ Deno.test("what has changed on the host is set right", async () => {
   await few();
   const changes: readonly (readonly [string, string])[] = [
     ["rules are gone", "nft flush ruleset"],
+    ["rules are gone, and the sets are there", "nft flush table inet rkt"],
     ["a set is gone", "nft flush table inet rkt; nft delete set inet rkt direct4"],
     ["nothing is forwarded", "echo 0 > /proc/sys/net/ipv4/ip_forward"],
     ["no address was ever given out", `rm -r ${world.dir}/ipam/few`],

@@ -411,6 +411,26 @@ Deno.test("flannel is a bridge with this host's part of the network", async () =
   await linksGone();
 });
 
+Deno.test("a route has the table, the priority, the MTU and the scope that its configuration says", async () => {
+  writeNetwork(world, {
+    ...{ cniVersion: "1.1.0", name: "tables", type: "ptp" },
+    ipam: {
+      ...{ type: "host-local", dataDir: `${world.dir}/ipam`, subnet: "10.99.0.0/24" },
+      routes: [
+        { dst: "0.0.0.0/0", priority: 7, mtu: 1300, advmss: 1200 },
+        { dst: "192.0.2.0/24", table: 1000, gw: "10.99.0.1" },
+      ],
+    },
+  });
+  const script = "ip route; echo; ip route show table 1000";
+  for (let i = 0; i < 3; i++) {
+    const said = await inPod(script, "--net=tables");
+    // busybox shows no more of it.
+    assert.match(said, /^default via 10\.99\.0\.1 dev eth0 +metric 7 *$/m, said);
+    assert.match(said, /\n\n192\.0\.2\.0\/24 via 10\.99\.0\.1 dev eth0/);
+  }
+});
+
 Deno.test("a network of a file goes before the built-in one of its name", async () => {
   const conf = { name: "default", type: "ptp", ipam: hostLocal(world, ["10.94.0.0/24"]) };
   writeNetwork(world, conf);

@@ -25,6 +25,37 @@ Deno.test("a name that a running pod has is refused, one of an ended pod is free
   assert.equal((await world.run("true", "--pod-name=web")).code, 0);
 });
 
+Deno.test("of pods that want a name at the same time, one gets it", async () => {
+  const prepared = await Promise.all(
+    [1, 2].map(() =>
+      world.rkt("prepare", "--quiet", "--pod-name=race", BOX, "--", "-c", "echo up; sleep 1000")
+    ),
+  );
+  const words = [
+    ...prepared.map(({ stdout }) => ["run-prepared", "--net=none", stdout.trim()]),
+    ...Array.from({ length: 4 }, () => ["run", "--net=none", BOX, "--pod-name=race", "--", "-c"])
+      .map((each) => [...each, "echo up; sleep 1000"]),
+    [
+      "run",
+      "--net=none",
+      "--no-overlay",
+      BOX,
+      "--pod-name=race",
+      "--",
+      "-c",
+      "echo up; sleep 1000",
+    ],
+  ];
+  const pods = words.map((each) => world.spawn(...world.flags, ...each));
+  const lines = await Promise.all(pods.map((pod) => pod.line()));
+  assert.deepEqual(lines.filter((line) => line !== undefined), ["up"]);
+  for (const pod of pods.filter((_, i) => lines[i] === undefined)) {
+    assert.equal((await pod.child.status).code, 254);
+  }
+  await pods.find((_, i) => lines[i] === "up")?.end();
+  assert.equal((await world.run("true", "--pod-name=race")).code, 0);
+});
+
 Deno.test("stop kills what does not end in time, unless it is told not to", async () => {
   const pod = await world.start("trap '' TERM; sleep 1000", "--pod-name=stubborn");
   const left = await world.rkt("stop", "--timeout=1ms", "--no-kill", "stubborn");

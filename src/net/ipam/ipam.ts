@@ -12,6 +12,7 @@ import {
   prefixText,
 } from "../model/address.ts";
 import type { CniDns, CniIp, CniRoute } from "../model/cni.ts";
+import { routeDetails } from "./route_details.ts";
 
 /** What a pod gets in a network. */
 export interface Allocation {
@@ -52,7 +53,7 @@ export function routesField(ipam: JsonObject, at: string): readonly CniRoute[] {
     if (via !== undefined && family(via) !== family(to.address)) {
       throw new AppcError(field(where, "gw"), `${ipText(via)} is no gateway for ${prefixText(to)}`);
     }
-    return { to, ...via !== undefined && { via } };
+    return { to, ...via !== undefined && { via }, ...routeDetails(route, where) };
   });
 }
 

@@ -34,6 +34,7 @@ const NFT_MSG_NEWTABLE = 0;
 const NFT_MSG_DELTABLE = 2;
 const NFT_MSG_NEWCHAIN = 3;
 const NFT_MSG_NEWRULE = 6;
+const NFT_MSG_GETRULE = 7;
 const NFT_MSG_GETGEN = 16;
 
 // include/uapi/linux/netfilter.h
@@ -130,6 +131,38 @@ export function newChain(table: string, chain: string, hook?: Hook): Message {
     ...base,
   );
 }
+
+/** Asks for all rules of a table. */
+export const getRules = (table: string): Message =>
+  nftMessage(NFT_MSG_GETRULE, 0, attribute(1, text(table)));
+
+/** A rule, by what the kernel calls it. */
+export interface RuleRef {
+  /** With the NUL at its end. */
+  readonly chain: Bytes;
+  /** Eight bytes, as the kernel has them. */
+  readonly handle: Bytes;
+}
+
+/** Reads an answer to {@linkcode getRules}. */
+export function readRule({ body }: Received): RuleRef {
+  const at = attributes(body.subarray(4));
+  return { chain: at.get(2) ?? new Uint8Array(), handle: at.get(3) ?? new Uint8Array() };
+}
+
+/** Asks for one rule; `ENOENT` where it is gone. */
+export const getRule = (table: string, { chain, handle }: RuleRef): Message =>
+  nftMessage(
+    NFT_MSG_GETRULE,
+    0,
+    attribute(1, text(table)),
+    attribute(2, chain),
+    attribute(3, handle),
+  );
+
+/** Whether a message makes a rule. */
+export const isNewRule = ({ type }: Message): boolean =>
+  type === (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE);
 
 /** Makes a rule, behind those that the chain has. */
 export function newRule(table: string, chain: string, expressions: readonly Bytes[]): Message {

@@ -1,5 +1,5 @@
 /** Requests to rtnetlink for routes and routing rules, and its answers (rtnetlink(7)). */
-import { concat } from "../../linux/bytes.ts";
+import { type Bytes, concat } from "../../linux/bytes.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -12,6 +12,7 @@ import {
   attribute,
   attributes,
   type Message,
+  nested,
   NLM_F_CREATE,
   NLM_F_EXCL,
   NLM_F_REPLACE,
@@ -47,7 +48,10 @@ const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTA_PRIORITY = 6;
 const RTA_PREFSRC = 7;
+const RTA_METRICS = 8;
 const RTA_TABLE = 15;
+const RTAX_MTU = 2;
+const RTAX_ADVMSS = 8;
 
 /** A route. */
 export interface Route {
@@ -60,6 +64,9 @@ export interface Route {
   readonly source?: IpAddress;
   readonly priority?: number;
   readonly table?: number;
+  /** Bytes of a packet, and of a TCP segment, at most. */
+  readonly mtu?: number;
+  readonly advmss?: number;
   /** Whether what is sent there is for this host. */
   readonly local?: boolean;
 }
@@ -110,7 +117,16 @@ function routeMessage(type: number, flags: number, route: Route): Message {
     ...source === undefined ? [] : [attribute(RTA_PREFSRC, source)],
     ...priority === undefined ? [] : [attribute(RTA_PRIORITY, u32(priority))],
     ...wide ? [attribute(RTA_TABLE, u32(table))] : [],
+    ...metrics(route),
   );
+}
+
+function metrics({ mtu, advmss }: Route): Bytes[] {
+  const all = [
+    ...mtu === undefined ? [] : [attribute(RTAX_MTU, u32(mtu))],
+    ...advmss === undefined ? [] : [attribute(RTAX_ADVMSS, u32(advmss))],
+  ];
+  return all.length === 0 ? [] : [nested(RTA_METRICS, ...all)];
 }
 
 /** Asks for all routes of a family. */

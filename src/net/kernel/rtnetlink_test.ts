@@ -268,6 +268,30 @@ Deno.test("addresses and routes are added, listed and removed", () => {
   assert.deepEqual(addresses(), ["fd00::2/64"]);
 });
 
+Deno.test("a route has table, priority, MTU and segment size, as ip(8) shows them", () => {
+  const namespace = makeNamespace();
+  try {
+    inNamespace(namespace, () => {
+      using socket = new NetlinkSocket(NETLINK_ROUTE);
+      socket.requests([
+        setLink(1, { up: true }, "lo"),
+        addRoute({
+          ...{ to: prefix("198.51.100.0/24"), link: 1, table: 1000 },
+          ...{ priority: 7, mtu: 1300, advmss: 1200 },
+        }),
+      ]);
+      const { stdout } = new Deno.Command("ip", { args: ["route", "show", "table", "1000"] })
+        .outputSync();
+      assert.equal(
+        new TextDecoder().decode(stdout).trim().replace(/ +/g, " "),
+        "198.51.100.0/24 dev lo scope link metric 7 mtu 1300 advmss 1200",
+      );
+    });
+  } finally {
+    trySyscall("close", namespace);
+  }
+});
+
 Deno.test("rules and neighbours are added", () => {
   using there = new There();
   there.do(addLink("bridge", { name: "br0", up: true }));

@@ -47,9 +47,20 @@ export interface CniIp {
 }
 
 /** A route of the pod. */
-export interface CniRoute {
+export interface CniRoute extends RouteDetails {
   readonly to: IpPrefix;
   readonly via?: IpAddress;
+}
+
+/** What CNI 1.1 says of a route beyond where it leads to; each as in `ip route`. */
+export interface RouteDetails {
+  /** Bytes of a packet at most. */
+  readonly mtu?: number;
+  /** Bytes of a TCP segment at most. */
+  readonly advmss?: number;
+  readonly priority?: number;
+  readonly table?: number;
+  readonly scope?: number;
 }
 
 /** DNS settings for the pod's resolv.conf. */

@@ -36,7 +36,11 @@ import {
   encodedBatch,
   generationOf,
   getGeneration,
+  getRule,
+  getRules,
+  isNewRule,
   newTable,
+  readRule,
 } from "../kernel/nft.ts";
 import { elementsOf, getElements, type SetElement } from "../kernel/nft_set.ts";
 
@@ -92,7 +96,8 @@ export type MissingElements = (request: NatRequest) => readonly SetElementRef[];
 /** Reads the table once, as it is now. */
 export function lookForMissing(): MissingElements {
   using socket = new NetlinkSocket(NETLINK_NETFILTER);
-  const there = new Set(tableElements(socket).map(refText));
+  // Without the rules that use them, elements are as good as gone.
+  const there = new Set(rulesAreGone(socket) ? [] : tableElements(socket).map(refText));
   return (request) => {
     const { own, shared } = natElements(request);
     return [...own, ...shared].filter((ref) => !there.has(refText(ref)));
@@ -160,6 +165,7 @@ function insert(
   let missing = 0;
   attempts(() => {
     try {
+      if (!make && rulesAreGone(socket)) repairTable(socket);
       const generation = look ? currentGeneration(socket) : undefined;
       const inTheWay = look && !make ? displaced(wanted, request, read, alive) : [];
       const deletions = elementMessages(inTheWay, deletion);
@@ -178,6 +184,40 @@ function insert(
     }
     return true;
   });
+}
+
+/** Whether there is the table, and rules of it are missing: `nft flush table inet rkt` leaves sets, chains and elements. */
+function rulesAreGone(socket: NetlinkSocket): boolean {
+  try {
+    const rules = socket.dump("read the rules", getRules(TABLE));
+    return rules.length < tableMessages().filter(isNewRule).length && hasTable(socket);
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errno === ERRNO.ENOENT) return false;
+    throw error;
+  }
+}
+
+/** Asks for the last rule of the table, which is there as long as nobody has flushed it; undefined where there is none. */
+export function askForRule(): Message | undefined {
+  using socket = new NetlinkSocket(NETLINK_NETFILTER);
+  try {
+    const last = socket.dump("read the rules", getRules(TABLE)).map(readRule).at(-1);
+    return last && getRule(TABLE, last);
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errno === ERRNO.ENOENT) return undefined;
+    throw error;
+  }
+}
+
+/** Where there is no table, nobody has flushed it. */
+function hasTable(socket: NetlinkSocket): boolean {
+  try {
+    readSet(socket, LINKS_SET);
+    return true;
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errno === ERRNO.ENOENT) return false;
+    throw error;
+  }
 }
 
 /** Makes the table again with all elements that are left, after somebody has deleted a part of it. */

@@ -21,6 +21,7 @@ import {
   parsePrefix,
   prefixText,
 } from "../model/address.ts";
+import { detailsOf, routeDetails } from "../ipam/route_details.ts";
 import type { CniDns, CniInterface, CniIp, CniResult, CniRoute } from "../model/cni.ts";
 
 /** A result in which nothing happened. */
@@ -97,7 +98,11 @@ function parseAddress(value: unknown, at: string): CniIp {
 function parseRoute(value: unknown, at: string): CniRoute {
   const json = object(value, at);
   const via = optional(json.gw || undefined, field(at, "gw"), ipAddress);
-  return { to: ipPrefix(json.dst, field(at, "dst")), ...via !== undefined && { via } };
+  return {
+    to: ipPrefix(json.dst, field(at, "dst")),
+    ...via !== undefined && { via },
+    ...routeDetails(json, at),
+  };
 }
 
 function parseDns(value: unknown, at: string): CniDns {
@@ -164,7 +169,10 @@ function newShape({ interfaces, ips, routes }: CniResult, version: string): Json
       address: prefixText(ip.address),
       ...ip.gateway !== undefined && { gateway: ipText(ip.gateway) },
     })),
-    routes: routes.map(routeJson),
+    routes: routes.map((route) => ({
+      ...routeJson(route),
+      ...versionAtLeast(version, "1.1.0") && detailsOf(route),
+    })),
   };
 }
 

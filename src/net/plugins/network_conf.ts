@@ -15,6 +15,12 @@ import {
 import { Failure } from "../../failure.ts";
 import type { NetworkConf, PluginConf } from "../model/cni.ts";
 
+/** A file with the configuration of one plugin of a list. */
+export interface PluginFile {
+  readonly path: string;
+  readonly text: string;
+}
+
 /** The versions of CNI that rkt speaks. */
 export const CNI_VERSIONS = [
   "0.1.0",
@@ -30,14 +36,19 @@ export const CNI_VERSIONS = [
  * Reads a configuration.
  *
  * @param path ends in `.conf` or `.conflist`
+ * @param files what the directory of a list's name has; asked for lists only
  * @throws {Failure} names the file, and the field that is wrong
  */
-export function parseNetworkConf(text: string, path: string): NetworkConf {
+export function parseNetworkConf(
+  text: string,
+  path: string,
+  files: (network: string) => readonly PluginFile[] = () => [],
+): NetworkConf {
   try {
     const json = parseJsonObject(text);
     const head = { ...readHead(json), path, text };
     return path.endsWith(".conflist")
-      ? { ...head, ...disableCheck(json), plugins: readPlugins(json, path) }
+      ? { ...head, ...disableCheck(json), plugins: readPlugins(json, path, files(head.name)) }
       : { ...head, plugins: [readPlugin(json, "", path)] };
   } catch (error) {
     throw inFile(error, path);
@@ -66,22 +77,45 @@ function readHead(json: JsonObject): Pick<NetworkConf, "name" | "cniVersion"> {
   if (["all", "host", "none"].includes(name)) {
     throw new AppcError("name", `"${name}" has a meaning of its own in --net`);
   }
-  const cniVersion = optional(json.cniVersion, "cniVersion", filledString) ?? "0.1.0";
-  if (!CNI_VERSIONS.some((version) => version === cniVersion)) {
-    const known = CNI_VERSIONS.join(", ");
-    throw new AppcError("cniVersion", `"${cniVersion}" is none of ${known}`);
-  }
-  return { name, cniVersion };
+  return { name, cniVersion: negotiated(json) };
 }
 
-function readPlugins(json: JsonObject, path: string): NetworkConf["plugins"] {
-  const [first, ...others] = array(
+/** The version that rkt and the configuration have in common: of `cniVersions` (CNI 1.1) the newest, else `cniVersion`. */
+function negotiated(json: JsonObject): string {
+  const offered = array(json.cniVersions, "cniVersions", filledString);
+  const one = optional(json.cniVersion, "cniVersion", filledString);
+  const all = one === undefined ? offered : [...offered, one];
+  const common = CNI_VERSIONS.findLast((version) => all.includes(version));
+  if (common !== undefined || all.length === 0) return common ?? "0.1.0";
+  const at = offered.length > 0 ? "cniVersions" : "cniVersion";
+  const words = all.map((version) => JSON.stringify(version)).join(", ");
+  throw new AppcError(at, `${words} is none of ${CNI_VERSIONS.join(", ")}`);
+}
+
+/** Its own plugins, and behind them those of the files in the directory of its name, unless it says that there are none (CNI 1.1). */
+function readPlugins(
+  json: JsonObject,
+  path: string,
+  files: readonly PluginFile[],
+): NetworkConf["plugins"] {
+  const inlined = array(
     json.plugins,
     "plugins",
     (each, at) => readPlugin(object(each, at), at, path),
   );
+  const field = "loadOnlyInlinedPlugins";
+  const onlyInlined = boolean(json[field], field, false);
+  const [first, ...others] = [...inlined, ...onlyInlined ? [] : files.map(pluginInFile)];
   if (first === undefined) throw new AppcError("plugins", "there is none");
   return [first, ...others];
+}
+
+function pluginInFile({ path, text }: PluginFile): PluginConf {
+  try {
+    return readPlugin(parseJsonObject(text), "", path);
+  } catch (error) {
+    throw inFile(error, path);
+  }
 }
 
 function readPlugin(json: JsonObject, at: string, path: string): PluginConf {

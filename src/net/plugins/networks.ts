@@ -4,7 +4,7 @@
  */
 import { Failure } from "../../failure.ts";
 import type { NetworkConf } from "../model/cni.ts";
-import { parseNetworkConf } from "./network_conf.ts";
+import { parseNetworkConf, type PluginFile } from "./network_conf.ts";
 
 const BUILT_IN: readonly { readonly name: string; readonly type: string }[] = [
   {
@@ -70,13 +70,26 @@ function networkFiles(directory: string, files: NetworkFiles): readonly string[]
 }
 
 function readNetwork(path: string, files: NetworkFiles): NetworkConf {
-  let text: string;
+  return parseNetworkConf(
+    readText(path, files),
+    path,
+    (network) => pluginFiles(path, network, files),
+  );
+}
+
+function readText(path: string, files: NetworkFiles): string {
   try {
-    text = files.text(path);
+    return files.text(path);
   } catch (error) {
     throw new Failure(`${path} can't be read`, 254, { cause: error });
   }
-  return parseNetworkConf(text, path);
+}
+
+/** The files of a list's plugins: `NAME/*.conf` beside it, sorted by name (CNI 1.1, "Plugin configuration objects"). */
+function pluginFiles(list: string, network: string, files: NetworkFiles): readonly PluginFile[] {
+  const directory = `${list.slice(0, list.lastIndexOf("/"))}/${network}`;
+  return networkFiles(directory, files).filter((path) => path.endsWith(".conf"))
+    .map((path) => ({ path, text: readText(path, files) }));
 }
 
 /**

@@ -10,7 +10,7 @@ import { allocationDirectory, type Range, readRangeSets } from "../ipam/host_loc
 import { routesField } from "../ipam/ipam.ts";
 import { listenersRequest } from "../kernel/listeners.ts";
 import { encode, type Message, NLM_F_DUMP, u32 } from "../kernel/message.ts";
-import { natElements } from "../nat/nat.ts";
+import { askForRule, natElements } from "../nat/nat.ts";
 import {
   deletion,
   elementMessages,
@@ -250,6 +250,7 @@ export function recordRejoin(
       }, network),
     },
     ...ruled && deletes && { noRules: deletes },
+    ...ruled && ruleQuestion(),
     ...forwards.length > 0 && { ports: portChecks(forwards) },
     program,
   };
@@ -264,6 +265,12 @@ function fits(
   return holes.every(({ name, size }) =>
     ["uuid", "users", "digits"].includes(name) || sizes.get(name) === size
   );
+}
+
+/** The question whether the table has its rules: with its sets alone, the pod's elements could be inserted all the same. */
+function ruleQuestion(): Pick<NetworkReplay, "ruleQuestion"> {
+  const message = askForRule();
+  return message === undefined ? {} : { ruleQuestion: encode(message, 1).toHex() };
 }
 
 /** The name that the launcher gives a pod's link on the host. */

@@ -14,6 +14,7 @@ import {
   single,
 } from "../model/address.ts";
 import type { Attachment, CniResult, NetworkConf, PluginConf } from "../model/cni.ts";
+import { detailsOf } from "../ipam/route_details.ts";
 import type { Allocation } from "../ipam/ipam.ts";
 import { NetlinkError, type NetlinkSocket, type Request } from "../kernel/netlink.ts";
 import { addAddress } from "../kernel/rtnetlink_address.ts";
@@ -144,12 +145,13 @@ export function podRouteRequests(
   index: number,
   { ips, routes }: Pick<Allocation, "ips" | "routes">,
 ): readonly Request[] {
-  return routes.flatMap(({ to, via }) => {
+  return routes.flatMap((route) => {
+    const { to, via } = route;
     const gateway = via ??
       ips.find((ip) => family(ip.address.address) === family(to.address))?.gateway;
     // A default route that the network has no gateway for: it is of one family only.
     if (gateway === undefined && via === undefined && to.length === 0) return [];
-    return [addRoute({ to, link: index, ...gateway && { via: gateway } })];
+    return [addRoute({ to, link: index, ...gateway && { via: gateway }, ...detailsOf(route) })];
   });
 }
 
