@@ -33,6 +33,7 @@ const MACHINE = "tests/vm/vm_test.ts";
 const ON_HOST = [
   ...["pods/many_pods", "pods/audit", "pods/logs", "pods/users", "pods/app_place", "pods/metadata"],
   ...["rootless/rootless", "equivalence/equivalence", "world/world", "cli/demo"],
+  "images/services", // its images are made of packages out of the network
 ].map((name) => `tests/${name}_test.ts`);
 
 /**
@@ -56,7 +57,7 @@ const QUIET = [
 
 /** What takes longest begins first, so that no lane waits for it at the end. */
 const LONG = [
-  ...["pods/chaos", "pods/kill", "cli/interactive", "images/services", "images/fetch_refusals"],
+  ...["pods/chaos", "pods/kill", "cli/interactive", "images/fetch_refusals"],
   ...["images/fetch", "pods/start_cache", "net/ports", "images/fetch_chaos", "net/network_again"],
 ].map((name) => `tests/${name}_test.ts`);
 
