@@ -49,7 +49,7 @@ export interface Pod {
   readonly notifySocket?: string | undefined;
   /** How its start and end are recorded; absent where they are not. */
   readonly audit?: PodAudit | undefined;
-  /** Whether a unit of systemd runs the pod (`$INVOCATION_ID`, systemd.exec(5)). */
+  /** Whether systemd has started the pod as the process of a unit (`$SYSTEMD_EXEC_PID`, systemd.exec(5)). */
   readonly inUnit?: boolean | undefined;
   /** Microseconds in which the service manager wants to hear that the pod lives; absent where an app says so, or none. */
   readonly watchdog?: number | undefined;

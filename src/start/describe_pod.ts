@@ -61,7 +61,7 @@ export function describePod(
       : undefined,
     protectPaths: host.protectPaths,
     notifySocket: notifySocket(),
-    ...originalVariable("INVOCATION_ID") !== undefined && { inUnit: true },
+    ...originalVariable("SYSTEMD_EXEC_PID") === `${Deno.pid}` && { inUnit: true },
     cgroups,
     rootless: ownUsers() !== "all" || undefined,
     limits,

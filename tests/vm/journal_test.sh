@@ -1,7 +1,7 @@
-# What apps write to the journal stands there under the pod's and the app's name, with its priority and its unit; and
+# What apps write to the journal stands there under the app's name, with its priority and its unit; and
 # they go on when journald is started again.
 mkdir -p /tmp/gate; mkfifo /tmp/gate/one /tmp/gate/again /tmp/gate/two
-said() { journalctl -q -o "${3:-cat}" -t "rkt-$(uuid "$1")/$2"; }
+said() { journalctl -q -o "${3:-cat}" -u "$1" -t "$2"; }
 logs() { [ "$(said "$1" "$2" | tail -n 1)" = "$3" ]; }
 words=(--stdout=journal --stderr=journal --mount=volume=gate,target=/gate)
 start papers -- --uuid-file-save=/tmp/papers --volume=gate,kind=host,source=/tmp/gate \
@@ -12,7 +12,7 @@ until_true test -s /tmp/papers
 until_true logs papers two "two is up"
 until_true logs papers one "one has failed"
 equal "what one says" "$(said papers one)" $'one is up\none has failed'
-equal "lines of priority 3" "$(journalctl -q -o cat -t "rkt-$(uuid papers)/one" -p 3)" "one has failed"
+equal "lines of priority 3" "$(journalctl -q -o cat -u papers -t one -p 3)" "one has failed"
 verbose=$(said papers one verbose)
 has "a line of one's" "$verbose" ' *_SYSTEMD_UNIT=papers\.service'
 has "a line of one's" "$verbose" ' *PRIORITY=6'
@@ -38,6 +38,9 @@ until_true test -s /tmp/desk
 rkt status --wait-ready --uuid-file=/tmp/desk >/dev/null
 rkt app add "$(uuid desk)" example.com/box --name=late --stdout=journal -- -c 'echo "late is up"; sleep 1000' >/dev/null
 rkt app start "$(uuid desk)" --app=late
-until_true logs desk late "late is up"
-has "a line of the added app's" "$(said desk late verbose)" ' *_SYSTEMD_UNIT=desk\.service'
+# No unit has started this one, but a command: its lines have the pod's name, too.
+late() { journalctl -q -o "$1" -t "rkt-$(uuid desk)/late"; }
+is_up() { [ "$(late cat)" = "late is up" ]; }
+until_true is_up
+has "a line of the added app's" "$(late verbose)" ' *_SYSTEMD_UNIT=desk\.service'
 systemctl stop desk
