@@ -7,6 +7,7 @@ import { Failure } from "../failure.ts";
 import { KernelError } from "../linux/errno.ts";
 import { replaceFile } from "../linux/atomic_file.ts";
 import { exists } from "../linux/exists.ts";
+import { printNote } from "../linux/printable.ts";
 import { closeDescriptor, lockExclusive, openDirectory } from "../linux/lock.ts";
 import { ImageIndex, INDEX_SCHEMA, INDEX_VERSION } from "./image_index.ts";
 import { makeLayout } from "./make_layout.ts";
@@ -77,6 +78,11 @@ function openOrMake(dataDir: string): ImageIndex {
   {
     using index = newIndex(temporary);
     index.rebuild(dataDir);
+  }
+  if (exists(`${dataDir}/cas/db/ql.db`)) {
+    printNote(
+      `the images that rkt 1 has stored in ${dataDir} can't be used: fetch them once more; cas/db/ql.db can be removed`,
+    );
   }
   // The log of the old database must not be taken for the new one's.
   for (const old of ["-wal", "-shm", "-journal"]) removeIfThere(path + old);

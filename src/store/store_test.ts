@@ -359,6 +359,25 @@ Deno.test(
 );
 
 Deno.test(
+  "a store of rkt 1 is told of in one line, when the index is made beside it",
+  inTemp(async (dir, store) => {
+    Deno.mkdirSync(`${store.dataDir}/cas/db`, { recursive: true, mode: 0o700 });
+    Deno.writeTextFileSync(`${store.dataDir}/cas/db/ql.db`, "of ql");
+    const lines: unknown[] = [];
+    const { error } = console;
+    console.error = (line) => lines.push(line);
+    try {
+      await imported(store, testImage(dir, { name: "example.com/a" }));
+      await imported(store, testImage(dir, { name: "example.com/b" }));
+    } finally {
+      console.error = error;
+    }
+    assert.equal(lines.length, 1, lines.join("\n"));
+    assert.match(String(lines[0]), /^the images that rkt 1 has stored in .* fetch them once more/);
+  }),
+);
+
+Deno.test(
   "importAci() of a stored image that nobody has verified forgets nobody who had signed it",
   inTemp(async (dir, store) => {
     const file = testImage(dir, { name: "example.com/a" });
