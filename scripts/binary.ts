@@ -26,6 +26,7 @@ const COMPILE_TIMEOUT_MS = 90_000;
  *
  * @param say gets one line when the standard way is not possible
  * @param build the program's digest, where the launcher may repeat its starts
+ * @param deno the executable of Deno that is packed, which may be another machine's; by default this one
  * @throws {Failure} when the program can't be made
  */
 export async function makeBinary(
@@ -34,6 +35,7 @@ export async function makeBinary(
   say: (line: string) => void,
   way?: Packing,
   build?: string,
+  deno = Deno.execPath(),
 ): Promise<Packing> {
   if (Deno.build.os !== "linux") throw new Failure("build: rkt is for Linux only");
   if (Deno.version.deno !== DENO_VERSION) {
@@ -48,7 +50,7 @@ export async function makeBinary(
     if (way === "compiled") throw new Failure(`build: deno compile: ${problem}`);
     say(`denort can't be had (${problem}): packing the deno executable instead`);
   }
-  await packInto(bundle, out, build);
+  await packInto(bundle, out, deno, build);
   return "packed";
 }
 
@@ -79,8 +81,13 @@ function reason(stderr: string): string {
   return line.replace(/^\s*\d+: /, "").trim() || "it took too long";
 }
 
-async function packInto(bundle: Bundle, out: string, build?: string): Promise<void> {
-  const deno = await Deno.readFile(Deno.execPath());
+async function packInto(
+  bundle: Bundle,
+  out: string,
+  executable: string,
+  build?: string,
+): Promise<void> {
+  const deno = await Deno.readFile(executable);
   const [entry, ...others] = bundle.map(({ name, source }) => {
     return { specifier: MODULE_BASE + name, source };
   });

@@ -56,8 +56,8 @@ async function make(
   return made;
 }
 
-/** Puts the program's digest where src/version.ts wants it. */
-async function stamped(program: Bundle): Promise<readonly [Bundle, string]> {
+/** A bundle with its digest in it, and the digest. */
+export async function stamped(program: Bundle): Promise<readonly [Bundle, string]> {
   const all = await new Blob(program.map(({ source }) => source)).arrayBuffer();
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", all)).toHex().slice(0, 32);
   const stamp = (chunk: Bundle[0]): Bundle[0] => {

@@ -1,13 +1,14 @@
 /**
- * Deno's executable for aarch64, so that the packer is tested for it on any machine (under qemu-user):
- * the official npm package, from Deno's cache or the npm registry.
+ * Deno's executable for aarch64, so that the packer is tested for it (under qemu-user) and releases are made for it on any
+ * machine: the official npm package, from Deno's cache or the npm registry.
  */
+import { DENO_VERSION } from "./binary.ts";
 import { Failure } from "../src/failure.ts";
 
 const PACKAGE = "@deno/linux-arm64-glibc";
 
-/** The packer asks nothing that differs between these two; not every mirror has the newest. */
-const VERSION = "2.9.5";
+/** The version that rkt is built with. */
+const VERSION = DENO_VERSION;
 
 async function deno(...args: string[]): Promise<string> {
   const command = new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" } });

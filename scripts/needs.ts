@@ -61,6 +61,15 @@ export const TEST_NEEDS: readonly Need[] = [
   { file: "newuidmap", package: "uidmap", why: "several users in pods whose user is not root" },
 ];
 
+/** What a release is made with. */
+// deno-fmt-ignore
+export const RELEASE_NEEDS: readonly Need[] = [
+  { file: "tar", package: "tar", why: "the archive" },
+  { file: "dpkg-deb", package: "dpkg", why: "the package for Debian" },
+  { file: "rpmbuild", package: "rpm", why: "the package for Fedora" },
+  { file: "gpg", package: "gnupg", why: "sign the checksums" },
+];
+
 /** What the tests against the reference implementation need; packages of Debian and Ubuntu only. */
 // deno-fmt-ignore
 export const ACTOOL_NEEDS: readonly Need[] = [

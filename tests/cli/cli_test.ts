@@ -80,7 +80,6 @@ const COMMANDS = [
     "config",
     "check",
     "metadata-service",
-    "api-service",
     "audit",
     "unit",
     "completion",

@@ -1,4 +1,4 @@
-/** What people write who know docker or podman, and what it is here: the ends of messages about unknown words. */
+/** What people write who know docker, podman or rkt 1, and what it is here: the ends of messages about unknown words. */
 import { Failure } from "../../failure.ts";
 import type { UnknownWord } from "./unknown_word.ts";
 
@@ -49,6 +49,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   load: "rkt fetch docker-archive:FILE",
   system: "rkt gc and rkt image gc",
   info: "rkt version and rkt config",
+  "api-service": "--format=json of each command, and rkt audit: there is no service",
 };
 
 /** The error with what a word of docker's is here; as it is for other words. */

@@ -1,6 +1,5 @@
 import type { Command } from "../grammar/command.ts";
 import { VERSION } from "./frequent_commands.ts";
-import { UNSUPPORTED } from "./unsupported_flags.ts";
 import { FORMAT, NO_LEGEND, OVERWRITE, PRETTY_PRINT } from "./output_flags.ts";
 
 /** The commands for the program itself and its services on the host. */
@@ -57,24 +56,6 @@ export const HOST_COMMANDS: readonly Command[] = [
     arguments: [0, 0],
     examples: ["rkt metadata-service", "rkt metadata-service --listen-port=2375"],
     load: () => import("../host/metadata_service.ts"),
-  },
-  {
-    name: "api-service",
-    group: "Host",
-    summary: "Serve information about pods and images by gRPC",
-    usage: "[flags]",
-    flags: [
-      {
-        name: "listen",
-        kind: "text",
-        value: "ADDRESS:PORT",
-        default: "localhost:15441",
-        help: "Where to listen",
-      },
-    ],
-    arguments: [0, 0],
-    examples: ["rkt api-service", "rkt api-service --listen=localhost:9000"],
-    unsupported: UNSUPPORTED.api,
   },
   {
     name: "audit",
