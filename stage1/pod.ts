@@ -19,6 +19,11 @@ export interface Pod {
   readonly used: readonly string[];
   /** A descriptor to close when the pod's directory is complete: the lock against the collection of images. */
   readonly prepareLock?: number | undefined;
+  /**
+   * Absent: the pod has namespaces of its own. `fly`: its apps change their root and nothing else, and are programs of the
+   * host; stage1/root/fly_root.ts.
+   */
+  readonly flavor?: "fly" | undefined;
   readonly hostname: string;
   /** Whose IPC namespace and /dev/shm the pod has. */
   readonly ipc: "private" | "parent";

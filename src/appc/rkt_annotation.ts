@@ -28,6 +28,8 @@ export const RKT_ANNOTATIONS = {
   after: `${PREFIX}stage2/after`,
   /** Of a pod: `true` where its apps come and go while it runs. */
   mutable: `${PREFIX}stage1/mutable`,
+  /** Of a pod: how it is run, where that is not by namespaces of its own: `fly`. */
+  flavor: `${PREFIX}stage1/flavor`,
   /** Of a pod: the name that people call it by. */
   podName: `${PREFIX}stage0/pod-name`,
 } as const;

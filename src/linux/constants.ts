@@ -64,6 +64,7 @@ export const MS_BIND = 0x1000;
 export const MS_REC = 0x4000;
 export const MS_MOVE = 0x2000;
 export const MS_PRIVATE = 0x40000;
+export const MS_SLAVE = 1 << 19;
 export const MNT_DETACH = 2;
 export const UMOUNT_NOFOLLOW = 8;
 export const OPEN_TREE_CLONE = 1;
@@ -118,6 +119,7 @@ export const SIG_SETMASK = 2;
 
 // include/uapi/linux/prctl.h
 export const PR_SET_PDEATHSIG = 1;
+export const PR_SET_CHILD_SUBREAPER = 36;
 export const PR_SET_DUMPABLE = 4;
 export const PR_SET_NAME = 15;
 export const PR_CAPBSET_DROP = 24;

@@ -1,6 +1,7 @@
 /** A pod to be, as stage1 will run it: what a request says of the running, joined with what its manifest says. */
 import { ownUsers } from "../linux/own_users.ts";
 import type { PodManifest } from "../appc/pod_manifest.ts";
+import { flavorOf } from "../pod/directory/flavor.ts";
 import { isSandbox } from "../pod/directory/sandbox.ts";
 import type { EtcFile, EtcFiles, Pod, PodApp } from "../../stage1/pod.ts";
 import { originalVariable } from "../linux/environment.ts";
@@ -32,7 +33,8 @@ export function describePod(
   world = new World(),
 ): Pod {
   const { kind } = options.network;
-  const hostname = options.hostname ?? `rkt-${uuid}`;
+  const flavor = flavorOf(manifest);
+  const hostname = flavor === "fly" ? hostOf(world) : options.hostname ?? `rkt-${uuid}`;
   if (options.interactive) checkInteractive(apps);
   // Without a terminal there is nothing to relay: the streams are passed on as they are.
   const interactive = options.interactive && world.isTerminal(0);
@@ -43,6 +45,7 @@ export function describePod(
     stage: "embryo",
     entries: [],
     used: [],
+    flavor,
     hostname,
     network: { kind: kind === "host" ? kind : "none" },
     etc: etcFiles(options, {
@@ -51,7 +54,7 @@ export function describePod(
     }),
     sharedMemory: options.sharedMemory,
     ipc,
-    sysctls: podSysctls(manifest.isolators, { network: kind, ipc }),
+    sysctls: podSysctls(manifest.isolators, { network: kind, ipc, flavor }),
     interactive,
     prefixed: apps.length > 1 ? terminals(world) : [],
     caller: interactive ? undefined : world.callerStreams(),
@@ -69,6 +72,10 @@ export function describePod(
     sandbox: isSandbox(manifest),
   };
 }
+
+/** The host's own name. */
+const hostOf = (world: World): string =>
+  new TextDecoder().decode(world.content("/proc/sys/kernel/hostname")).trim();
 
 /** What a terminal can do is known only to whoever has it. */
 function withTerminal(app: PodApp): PodApp {

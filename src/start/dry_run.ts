@@ -35,6 +35,8 @@ import { findingText, verify } from "../../stage1/engine/verify.ts";
 import type { Pod } from "../../stage1/pod.ts";
 import { newPrivateUsers, USER_NAMESPACE } from "../../stage1/root/private_users.ts";
 import { planParts } from "./plan_parts.ts";
+import { flavored } from "./flavor/flavored.ts";
+import { withFlavor } from "../pod/directory/flavor.ts";
 import { podPlan } from "../../stage1/processes/pod_plan.ts";
 import { summary } from "../../stage1/explain/summary.ts";
 import type { StoredImage } from "../store/stored_image.ts";
@@ -54,7 +56,8 @@ export async function planRun(
   host: HostOptions,
 ): Promise<number> {
   const { manifest: planned, images } = await planManifest(store, request, host);
-  checkRunOptions(request.pod, planned.apps.length, planned.ports.length);
+  const options = await flavored(request.pod, planned, request.pod.privateUsers);
+  checkRunOptions(options, planned.apps.length, planned.ports.length);
   const kind = request.pod.overlay ? "overlay" : "copy";
   const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
   const paths: string[] = [];
@@ -85,7 +88,7 @@ export async function planRun(
   const uuid = "00000000-0000-0000-0000-000000000000";
   const cgroups = podCgroups("run", manifest, apps);
   for (const warning of cgroups.warnings) printNote(warning);
-  const described = describePod(request.pod, host, uuid, cgroups, manifest);
+  const described = describePod(options, host, uuid, cgroups, manifest);
   const pod = await withAudit(described, manifest, store, host, new World());
   const before = [
     ...images.flatMap(imageSteps),
@@ -98,7 +101,7 @@ export async function planRun(
   // As runPod() adds them: with fewer steps all later ones would have other addresses.
   const used = images.map(({ image }) => absolute(image.blobPath));
   const whole = { ...pod, entries, used, prepareLock: PREPARE_LOCK, privateUsers };
-  await show(whole, before, request.pod, host, manifest);
+  await show(whole, before, options, host, manifest);
   return 0;
 }
 
@@ -121,7 +124,7 @@ async function planManifest(store: Store, request: RunRequest, host: HostOptions
     const { userManifest } = await import("./user_manifest.ts");
     const user = await userManifest(store, request.pod.podManifest, host);
     images.push(...user.images.map((image) => plannedImage(store, image)));
-    return { manifest: user.manifest, images };
+    return { manifest: withFlavor(user.manifest, request.pod.flavor), images };
   }
   await checkSystemCalls(request.apps);
   for (const { image } of request.apps) images.push(await planImage(store, image, host));

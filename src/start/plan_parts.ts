@@ -1,7 +1,7 @@
 /** What the plan of a pod needs beyond what every pod needs; each part is loaded only then. */
 import { needsStreamSteps, podChannels } from "../../stage1/output/streams.ts";
 import type { Pod } from "../../stage1/pod.ts";
-import type { PlanParts } from "../../stage1/processes/pod_plan.ts";
+import type { PlanParts } from "../../stage1/processes/plan_parts.ts";
 import { managerSteps } from "./manager/manager_steps.ts";
 
 /** The parts for a pod. */
@@ -11,7 +11,8 @@ export async function planParts(pod: Pod): Promise<PlanParts> {
   const output = podChannels(pod).length > 0
     ? await import("../../stage1/output/output.ts")
     : undefined;
-  const always = { manager: await managerSteps(pod), recorder, relay, output };
+  const fly = pod.flavor === "fly" ? (await import("../../stage1/fly/fly.ts")).FLY : undefined;
+  const always = { manager: await managerSteps(pod), recorder, relay, output, fly };
   if (!needsStreamSteps(pod)) return always;
   const { CALLER_STREAM_STEPS } = await import("../../stage1/output/caller_streams.ts");
   return { ...always, streams: CALLER_STREAM_STEPS };

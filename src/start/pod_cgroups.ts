@@ -3,6 +3,7 @@ import type { PodManifest } from "../appc/pod_manifest.ts";
 import { CONTROLLERS, type Limits, limitsOf } from "../cgroup/limits.ts";
 import { type CgroupLocation, findLocation } from "../cgroup/location.ts";
 import { ownUsers } from "../linux/own_users.ts";
+import { flavorOf } from "../pod/directory/flavor.ts";
 import { isSandbox } from "../pod/directory/sandbox.ts";
 import type { PodApp } from "../../stage1/pod.ts";
 import { recordedSystem } from "./cache/recorded_cgroups.ts";
@@ -40,7 +41,17 @@ export function podCgroups(
   const location = found.location &&
     (ownUsers() === "all" ? found.location : ofUser(found.location));
   const lines = warnings.map((warning) => `${command}: warning: ${warning}`);
-  return { location, limits, apps, warnings: lines };
+  const left = flavorOf(manifest) === "fly" ? location && withoutDevices(location) : location;
+  return { location: left, limits, apps, warnings: lines };
+}
+
+/** For pods that have all devices of the host: they are limited and counted. */
+function withoutDevices(location: CgroupLocation): CgroupLocation | undefined {
+  const bases = location.bases.map(({ path, controllers }) => ({
+    path,
+    controllers: controllers.filter((name) => name !== "devices"),
+  })).filter(({ controllers }) => location.version === 2 || controllers.length > 0);
+  return bases.length === 0 ? undefined : { ...location, bases };
 }
 
 /** A location for a user other than root, who may not say which devices a cgroup can use: he can make no nodes anyway. */

@@ -3,6 +3,7 @@ import { ownUsers } from "../linux/own_users.ts";
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { Failure } from "../failure.ts";
 import { originalEnvironment } from "../linux/environment.ts";
+import { withFlavor } from "../pod/directory/flavor.ts";
 import type { PodDirectory } from "../pod/directory/locked_pod.ts";
 import { type AppImage, copyPath, podEntries, type RootKind } from "../pod/make/prepare_pod.ts";
 import { rootAttributes } from "../pod/make/root_attributes.ts";
@@ -61,7 +62,7 @@ export async function podParts(
   noteStore(store, request, world);
   const asked = request.pod.podManifest === undefined
     ? await askedPod(store, request, host, world)
-    : await userPod(store, request.pod.podManifest, host);
+    : await userPod(store, request.pod, request.pod.podManifest, host);
   const { images } = asked;
   const rendered: Rendered[] = [];
   for (const image of images) rendered.push({ image, tree: await store.tree(image) });
@@ -188,9 +189,15 @@ function maybeArgument([, ...others]: readonly AppRequest[], error: unknown): un
   return new Failure(`${error.message}; ${hint}`, error.exitCode, { cause: error });
 }
 
-async function userPod(store: Store, path: string, host: HostOptions): Promise<ManifestAndImages> {
+async function userPod(
+  store: Store,
+  { flavor }: PodRequest,
+  path: string,
+  host: HostOptions,
+): Promise<ManifestAndImages> {
   const { userManifest } = await import("./user_manifest.ts");
-  return await userManifest(store, path, host);
+  const user = await userManifest(store, path, host);
+  return { ...user, manifest: withFlavor(user.manifest, flavor) };
 }
 
 /**

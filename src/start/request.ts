@@ -9,6 +9,7 @@ import type { AcName } from "../appc/name.ts";
 import type { ExposedPort, Mount } from "../appc/pod_manifest.ts";
 import type { Volume } from "../appc/volume.ts";
 import { Failure } from "../failure.ts";
+import type { Flavor } from "../pod/directory/flavor.ts";
 import type { PullPolicy } from "../fetch/pull_policy.ts";
 
 /** What a person asks of `rkt run`. */
@@ -21,6 +22,8 @@ export interface RunRequest {
 /** What is asked for the pod as a whole. */
 export interface PodRequest {
   readonly network: NetworkRequest;
+  /** Whether that is nobody's choice but the default. */
+  readonly networkByDefault?: boolean | undefined;
   readonly ports: readonly ExposedPort[];
   readonly dns: DnsRequest;
   readonly hosts: HostsRequest;
@@ -47,6 +50,8 @@ export interface PodRequest {
   readonly privateUsers: boolean;
   readonly pullPolicy: PullPolicy;
   readonly podManifest?: string | undefined;
+  /** How the pod is run; absent means with namespaces of its own. */
+  readonly flavor?: Flavor | undefined;
   /** Where the UUID is written before anything else is done. */
   readonly uuidFile?: string | undefined;
   /** Whether only the steps are printed; with `addresses`, where in memory each of them is, too. */
@@ -106,6 +111,7 @@ export interface AppRequest {
 export type RunOptions = Pick<
   PodRequest,
   | "network"
+  | "networkByDefault"
   | "dns"
   | "hosts"
   | "hostname"

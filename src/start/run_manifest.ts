@@ -52,6 +52,7 @@ export function podManifest(
     isolators: [],
     annotations: [
       ...rktAnnotation("mutable", request.pod.sandbox ? "true" : undefined),
+      ...rktAnnotation("flavor", request.pod.flavor),
       ...rktAnnotation("podName", request.pod.name),
     ],
     ports: request.pod.ports,

@@ -23,6 +23,7 @@ import { podCgroups } from "./pod_cgroups.ts";
 import { raiseFileLimit, withFileLimit } from "./host/open_files.ts";
 import { planParts } from "./plan_parts.ts";
 import { patiently, withManager } from "./manager/manager_steps.ts";
+import { flavored } from "./flavor/flavored.ts";
 import { passToApps, takePassed } from "./manager/pass_descriptors.ts";
 import { fillPod, podParts } from "./pod_parts.ts";
 import { checkRunOptions, type RunRequest } from "./request.ts";
@@ -66,7 +67,8 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
   noteConfiguration(host, world);
   const prepared = await patiently(() => podParts(store, request, host, world));
   const parts = await passToApps(passed, prepared);
-  checkRunOptions(request.pod, parts.manifest.apps.length, parts.manifest.ports.length);
+  const options = await flavored(request.pod, parts.manifest, request.pod.privateUsers);
+  checkRunOptions(options, parts.manifest.apps.length, parts.manifest.ports.length);
   await checkLimits(parts.apps, parts.privateUsers);
   const apps = withFileLimit(parts.apps, files);
   const cgroups = podCgroups("run", parts.manifest, apps, world);
@@ -82,14 +84,14 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
     }
     if (request.pod.uuidFile !== undefined) saveUuid(request.pod.uuidFile, pod.uuid);
     const described = {
-      ...describePod(request.pod, host, UUID_HOLE, cgroups, parts.manifest, world),
+      ...describePod(options, host, UUID_HOLE, cgroups, parts.manifest, world),
       uuid: pod.uuid,
       holes: true as const,
       privateUsers: parts.privateUsers,
       ...passed.length > 0 && { passed: passed.length },
     };
     const managed = await withManager(described, parts.manifest, world);
-    const setUp = await setUpPod(managed, pod.path, request.pod, host, parts.manifest, world);
+    const setUp = await setUpPod(managed, pod.path, options, host, parts.manifest, world);
     here = setUp.pod;
     if (request.pod.registers) {
       const { registered } = await import("./register_pod.ts");
@@ -115,7 +117,14 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
       const { recordStart } = await import("./cache/record_start.ts");
       const { manifest } = parts;
       const worked = {
-        ...{ request, pod: here, manifest, program: bytes, holes, fills: parts.fills },
+        ...{
+          request: { ...request, pod: options },
+          pod: here,
+          manifest,
+          program: bytes,
+          holes,
+          fills: parts.fills,
+        },
         entries: planned.entries,
         ...setUp.networks && { networks: setUp.networks },
       };

@@ -16,6 +16,7 @@ import { podCgroups } from "./pod_cgroups.ts";
 import { raiseFileLimit, withFileLimit } from "./host/open_files.ts";
 import { planParts } from "./plan_parts.ts";
 import { withManager } from "./manager/manager_steps.ts";
+import { flavored } from "./flavor/flavored.ts";
 import { passToApps, takePassed } from "./manager/pass_descriptors.ts";
 import { checkRunOptions, type RunOptions } from "./request.ts";
 import { checkLimits, setUpPod, takeDownPod } from "./set_up_pod.ts";
@@ -26,12 +27,12 @@ import { unsupportedIsolators } from "./warn_unsupported_isolators.ts";
 /** Runs a prepared pod; it returns only with an error, or after `--dry-run`. */
 export async function runPreparedPod(
   view: PodView,
-  options: RunOptions,
+  asked: RunOptions,
   host: HostOptions,
 ): Promise<number> {
-  if (options.dryRun) {
+  if (asked.dryRun) {
     const { show } = await import("./dry_run.ts");
-    const { pod, manifest } = await described(view, options, host);
+    const { pod, manifest, options } = await described(view, asked, host);
     const { withAudit } = await import("./audit/audit_pod.ts");
     const recorded = await withAudit(pod, manifest, new Store(host.dataDir), host, new World());
     await show(recorded, [`    claim the prepared pod by its lock`], options, host, manifest);
@@ -43,7 +44,7 @@ export async function runPreparedPod(
   if (claimed === undefined) {
     throw new Failure(`pod "${view.uuid}" is being run or removed by another rkt`);
   }
-  const { pod: here, manifest, warnings } = await described(view, options, host);
+  const { pod: here, manifest, warnings, options } = await described(view, asked, host);
   const name = rktAnnotationValue(manifest.annotations, "podName");
   if (name !== undefined) {
     const { claimName } = await import("../pod/directory/claim_name.ts");
@@ -72,16 +73,17 @@ export async function runPreparedPod(
 }
 
 /** The pod as it is to run here. Its directory is complete. */
-async function described(view: PodView, options: RunOptions, host: HostOptions) {
-  const files = options.dryRun ? undefined : raiseFileLimit();
-  const passed = options.dryRun ? [] : await takePassed(new World());
+async function described(view: PodView, asked: RunOptions, host: HostOptions) {
+  const files = asked.dryRun ? undefined : raiseFileLimit();
+  const passed = asked.dryRun ? [] : await takePassed(new World());
   const { manifest, apps: resolved } = await passToApps(
     passed,
     await resolvedPod(host.dataDir, view, host.confinement),
   );
   const apps = withFileLimit(resolved, files);
-  checkRunOptions(options, apps.length, manifest.ports.length);
   const privateUsers = privateUsersOf(view);
+  const options = await flavored(asked, manifest, privateUsers !== undefined);
+  checkRunOptions(options, apps.length, manifest.ports.length);
   if (!options.dryRun) await checkLimits(apps, privateUsers);
   const cgroups = podCgroups("run-prepared", manifest, apps);
   const pod: Pod = {
@@ -91,5 +93,5 @@ async function described(view: PodView, options: RunOptions, host: HostOptions) 
     ...passed.length > 0 && { passed: passed.length },
   };
   const warnings = [...unsupportedIsolators(manifest, apps, "run-prepared"), ...cgroups.warnings];
-  return { pod: await withManager(pod, manifest, new World()), manifest, warnings };
+  return { pod: await withManager(pod, manifest, new World()), manifest, warnings, options };
 }

@@ -6,6 +6,7 @@ import { type Cgroups, enterCgroup } from "../cgroup/cgroup.ts";
 import { resetProcess } from "../steps/inherited.ts";
 import { enterDomain, type SignalScope } from "./landlock.ts";
 import type { ManagerSteps } from "../manager/manager_steps.ts";
+import type { PlanParts } from "../processes/plan_parts.ts";
 import { labelProgram, scoreForMemory } from "./process_attributes.ts";
 import * as k from "../../src/linux/constants.ts";
 import {
@@ -32,9 +33,9 @@ export function startApp(
   pod: Pod,
   app: PodApp,
   cgroups?: Cgroups,
-  manager?: ManagerSteps,
+  more: PlanParts = {},
 ): void {
-  startProcess(steps, pod, app, label.main(app), `in app "${app.name}"`, cgroups, manager);
+  startProcess(steps, pod, app, label.main(app), `in app "${app.name}"`, cgroups, more);
   const handlers = [["pre-start", app.preStart, label.preStart(app)], [
     "post-stop",
     app.postStop,
@@ -52,7 +53,9 @@ export function startApp(
       ambient: [],
       passed: undefined,
     };
-    startProcess(steps, pod, handler, name, `in the ${event} of app "${app.name}"`, cgroups);
+    startProcess(steps, pod, handler, name, `in the ${event} of app "${app.name}"`, cgroups, {
+      fly: more.fly,
+    });
   }
 }
 
@@ -64,16 +67,13 @@ function startProcess(
   name: string,
   at: string,
   cgroups: Cgroups | undefined,
-  manager?: ManagerSteps,
+  { manager, fly }: PlanParts,
 ): void {
   steps.heading(`${name}: a child of init`);
   steps.label(name);
-  enterCgroup(steps, at, app, cgroups);
+  enterCgroup(steps, at, pod, app, cgroups);
   steps.must(`start a session ${at}`, "setsid", []);
-  steps.must(`enter the root ${at}`, "chdir", [`/${app.name}`]);
-  steps.must(`change the root ${at}`, "pivot_root", [".", "."]);
-  steps.must(`detach init's root ${at}`, "umount2", [".", k.MNT_DETACH]);
-  steps.must(`enter the new root ${at}`, "chdir", ["/"]);
+  (fly?.enterRoot ?? pivotRoot)(steps, at, app);
   if (pod.interactive) takeTerminal(steps, at);
   if (
     pod.privateUsers !== undefined && (app.oomScoreAdj !== undefined || app.label !== undefined)
@@ -85,12 +85,20 @@ function startProcess(
   labelProgram(steps, at, app);
   const first = manager?.takePassed(steps, at, app.passed) ?? 3;
   confine(steps, at, app, "own", takeStreams(steps, pod, app, first));
+  fly?.dieWithInit(steps, at);
   steps.must(`enter the working directory ${app.workingDirectory} ${at}`, "chdir", [
     app.workingDirectory,
   ], { hint: "make it in the image, or choose another with --working-dir" });
   releaseSignals(steps, at);
   filterSystemCalls(steps, app);
   executeApp(steps, at, app, manager);
+}
+
+function pivotRoot(steps: Section, at: string, app: PodApp): void {
+  steps.must(`enter the root ${at}`, "chdir", [`/${app.name}`]);
+  steps.must(`change the root ${at}`, "pivot_root", [".", "."]);
+  steps.must(`detach init's root ${at}`, "umount2", [".", k.MNT_DETACH]);
+  steps.must(`enter the new root ${at}`, "chdir", ["/"]);
 }
 
 /**

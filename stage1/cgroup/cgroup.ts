@@ -298,6 +298,7 @@ export function cloneArguments(
 export function enterCgroup(
   steps: Section,
   at: string,
+  { flavor }: Pick<Pod, "flavor">,
   app: PodApp,
   cgroups: Cgroups | undefined,
 ): void {
@@ -308,6 +309,7 @@ export function enterCgroup(
       steps.must(`enter the app's cgroup ${at}`, "write", [handle, "0", 1]);
     }
   }
+  if (flavor === "fly") return;
   steps.must(`make a cgroup namespace ${at}`, "unshare", [k.CLONE_NEWCGROUP]);
 }
 

@@ -22,12 +22,17 @@ const NAMESPACES: readonly (readonly [number, string])[] = [
   [k.CLONE_NEWCGROUP, "cgroup"],
 ];
 
+/** What the flavor leaves to hope for. */
+const FLY: readonly (readonly [string, string])[] = [
+  ["isolation", "none: the app is a program of the host, and its root keeps nobody in who is root"],
+];
+
 /** The lines about one app, each a subject and what there is to say. */
 export function summary(pod: Pod, app: PodApp): readonly (readonly [string, string])[] {
   const users = pod.privateUsers;
   const own = namespaces(pod) | (users === undefined ? 0 : k.CLONE_NEWUSER) |
     (pod.network.kind === "joined" ? k.CLONE_NEWNET : 0) |
-    (pod.cgroups === undefined ? 0 : k.CLONE_NEWCGROUP);
+    (pod.cgroups === undefined || pod.flavor === "fly" ? 0 : k.CLONE_NEWCGROUP);
   const names = (has: boolean) =>
     NAMESPACES.filter(([flag]) => ((own & flag) !== 0) === has).map(([, name]) => name).join(", ");
   return [
@@ -46,6 +51,7 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
         }; root is user ${users.shift}`,
       ] as const,
     ],
+    ...pod.flavor === "fly" ? FLY : [],
     ["own namespaces", names(true)],
     ["the host's", names(false)],
     ["networks", networks(pod)],
@@ -58,7 +64,9 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
     ["system calls", calls(app)],
     [
       "processes",
-      hasDomain(app)
+      pod.flavor === "fly"
+        ? "all of the host's"
+        : hasDomain(app)
         ? "the pod's are seen; only the app's own can be traced and signalled (by Landlock, where there is one)"
         : "the pod's are seen, and can be traced and signalled as far as the capabilities reach",
     ],
@@ -99,12 +107,13 @@ function confinement(pod: Pod, app: PodApp): Confinement {
     capabilities: app.capabilities.map(capabilityName),
     calls: app.systemCalls?.calls ?? "all",
     noNewPrivileges: app.noNewPrivileges,
-    protectPaths: pod.protectPaths,
+    protectPaths: pod.protectPaths && pod.flavor !== "fly",
     readOnlyRoot: app.readOnlyRoot,
     user: `${app.uid}`,
     shared: [
       ...pod.network.kind === "host" ? ["network"] : [],
       ...pod.ipc === "parent" ? ["IPC, with /dev/shm"] : [],
+      ...pod.flavor === "fly" ? ["PID", "UTS", "cgroup"] : [],
     ],
     labels: app.label === undefined ? [] : [`confined by ${app.label.module} as ${app.label.name}`],
   };
@@ -148,6 +157,7 @@ function capabilities(app: PodApp): string {
 }
 
 function devices(pod: Pod, app: PodApp): string {
+  if (pod.flavor === "fly") return "all of the host's";
   const more = app.mounts.flatMap(({ device, target }) => device === undefined ? [] : [target]);
   const list = ["null zero full random urandom tty net/tun", ...more].join(" ");
   return `${list}, a /dev/pts and a /dev/shm of the pod${
@@ -190,6 +200,7 @@ function root(app: PodApp): string {
 }
 
 function protection(pod: Pod): string {
+  if (pod.flavor === "fly") return "all of /proc, /sys and /dev, which are the host's";
   if (!pod.protectPaths) return "all of /proc and /sys, as far as the capabilities reach";
   const { proc, sys } = PROTECTED;
   const paths = (of: string, list: readonly { readonly path: string }[]) =>

@@ -50,6 +50,7 @@ export function reconcile(loop: Loop): void {
   steps.when(LEFT, 0, "init end");
   steps.compute("goto", [AFTER_RECONCILE]);
   steps.label("init end");
+  loop.fly?.killStrays(steps);
   steps.compute("let", [POD_CODE], {
     branch: { when: "different", operand: 0, to: "init end with it" },
   });
@@ -89,8 +90,8 @@ function mayStart({ steps, table, handlers }: Loop, next: string): void {
 }
 
 /** A process of an app, in the app's cgroup where that is possible; see enterCgroup(). */
-function cloneApp({ steps, table, cgroups, role }: Loop): void {
-  const flags = k.CLONE_NEWNS | (role.cloneFlags ?? 0);
+function cloneApp({ steps, table, cgroups, role, fly }: Loop): void {
+  const flags = (fly === undefined ? k.CLONE_NEWNS : 0) | (role.cloneFlags ?? 0);
   const what = "make a process for the app";
   const options = { store: PID, branch: { when: "error", to: "no process" } } as const;
   if (cgroups?.inside !== true) {

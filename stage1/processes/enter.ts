@@ -56,6 +56,8 @@ export interface Entering {
   readonly cgroups: readonly number[];
   /** What the caller's streams are; absent where the program may have them as they are, or gets a terminal. */
   readonly caller?: CallerStreams | undefined;
+  /** Where its root is in its mount namespace; absent where that is the namespace's own root. */
+  readonly root?: string | undefined;
   /** Whether the program gets a terminal of its own, relayed to the caller's. */
   readonly terminal: boolean;
   /** Programs to try one after the other. */
@@ -102,7 +104,7 @@ export function enterPlan(entering: Entering): Plan {
     setup.attempt("let go of the output", "close", [1]);
     setup.goto("supervise");
   }
-  startProgram(setup, entering, streams, terminal);
+  startProgram(setup, entering, streams, pid, terminal);
   wait(resident, waiting, child, writer, terminal);
   if (terminal !== undefined) relay(resident, terminal, { pid, alive }, ended);
   if (writer === undefined) {
@@ -194,6 +196,7 @@ function startProgram(
   steps: Section,
   entering: Entering,
   streams: Streaming,
+  parent: Slot,
   terminal?: Terminal,
 ): void {
   const { app } = entering;
@@ -212,6 +215,11 @@ function startProgram(
     entering.process,
     entering.namespaces,
   ], { hint });
+  if (entering.root !== undefined) {
+    steps.must(`enter the root ${at}`, "chdir", [entering.root], { hint });
+    steps.must(`change the root ${at}`, "chroot", ["."]);
+    steps.must(`enter the new root ${at}`, "chdir", ["/"]);
+  }
   if (entering.users !== undefined) {
     // The last: root of the pod has no power over the host's namespaces.
     steps.must(`become a user of the pod ${at}`, "setns", [entering.users, k.CLONE_NEWUSER], {
@@ -223,7 +231,7 @@ function startProgram(
   }
   if (terminal !== undefined) takeNewTerminal(steps, at, terminal);
   confine(steps, at, app, "pod");
-  dieWithParent(steps, at);
+  dieWithParent(steps, at, entering.root === undefined ? undefined : parent);
   releaseSignals(steps, at);
   filterSystemCalls(steps, app);
   execute(steps, at, entering.programs, vector(app.environment), {
@@ -251,11 +259,16 @@ function joinCgroup(steps: Section, { app, rootless }: Entering, cgroup: number)
   steps.label(joined);
 }
 
-/** Behind the last change of user, which would undo it. The parent's PID is 0 here: its namespace is another one. */
-function dieWithParent(steps: Section, at: string): void {
+/**
+ * Behind the last change of user, which would undo it. The parent's PID is 0 here, where its namespace is another one.
+ *
+ * @param own the parent's PID where its namespace is the program's, too
+ */
+function dieWithParent(steps: Section, at: string, own?: Slot): void {
   const parent = slot("parent");
   steps.must(`die with rkt enter ${at}`, "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
-  steps.attempt("see whether it lives", "getppid", [], {
+  steps.attempt("see whether it lives", "getppid", [], { store: parent });
+  steps.compute("sub", [parent, own ?? 0], {
     store: parent,
     branch: { when: "equal", operand: 0, to: "lifecycles" },
   });

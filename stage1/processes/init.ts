@@ -27,7 +27,8 @@ import {
 import type { Pod, PodApp } from "../pod.ts";
 import { forkInit, idInPlan, leaveHostMounts } from "../root/private_users.ts";
 import { attachRoot, makePlaces, openRoot } from "../root/root.ts";
-import type { ManagerSteps } from "../manager/manager_steps.ts";
+import type { FlySteps } from "../fly/fly_steps.ts";
+import type { PlanParts } from "./plan_parts.ts";
 import { leaveStreams } from "../output/streams.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { applySysctls } from "../root/sysctl.ts";
@@ -55,7 +56,7 @@ export function init(
   pod: Pod,
   supervisor: Supervisor,
   namespaces: number,
-  manager?: ManagerSteps,
+  more: PlanParts,
 ): void {
   const { setup, spawn } = sections;
   let host: FromHost | undefined;
@@ -71,29 +72,26 @@ export function init(
     forkInit(setup, namespaces, supervisor.init);
   }
 
-  setup.heading("init: PID 1 of the pod");
+  const { manager, fly } = more;
+  setup.heading(`init: ${fly === undefined ? "PID 1 of the pod" : "a child of the supervisor"}`);
   setup.label("init");
-  dieWithSupervisor(setup, supervisor);
+  dieWithSupervisor(setup, supervisor, fly);
   if (supervisor.notify !== undefined) manager?.leaveNotify(setup, supervisor.notify);
   if (pod.apps.length > 0) leavePodCgroups(setup, supervisor.cgroups);
   leaveStreams(setup, pod);
   setup.must("leave the caller's session", "setsid", []);
   setup.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-init"]);
   setup.must("keep the apps from tracing init", "prctl", [k.PR_SET_DUMPABLE, 0]);
-  setup.must("set the host name", "sethostname", [
-    pod.hostname,
-    new TextEncoder().encode(pod.hostname).length,
-  ]);
-  enterNetwork(setup, pod);
-
-  applySysctls(setup, pod);
+  if (fly === undefined) enterNamespaces(setup, pod);
+  else fly.becomeReaper(setup);
 
   setup.heading("init: what comes from the host");
   setup.must("keep mounts from reaching the host", "mount", [
     "none",
     "/",
     0,
-    k.MS_REC | k.MS_PRIVATE,
+    // What the host mounts later is for agents of the host to see.
+    k.MS_REC | (fly === undefined ? k.MS_PRIVATE : k.MS_SLAVE),
     0,
   ], {
     hint: "in a chroot whose root is no mount, mount it on itself first: mount --bind DIR DIR",
@@ -110,6 +108,37 @@ export function init(
     }),
   );
 
+  if (fly === undefined) makeRoot(setup, pod, shm, devices);
+  else fly.makeEtcFiles(setup, pod);
+  const attach = fly?.attachRoot ?? attachRoot;
+  for (const { app, open, etc } of opened) {
+    attach(setup, pod, app, open, supervisor.terminals, etc);
+  }
+
+  setup.goto("init ready");
+
+  for (const app of pod.apps) startApp(spawn, pod, app, supervisor.cgroups, more);
+  const { cgroups, notify } = supervisor;
+  initLoop(sections, pod, statusDirectory, cgroups, sandbox?.role, notify, manager, fly);
+}
+
+/** What namespaces of the pod's own need. */
+function enterNamespaces(setup: Section, pod: Pod): void {
+  setup.must("set the host name", "sethostname", [
+    pod.hostname,
+    new TextEncoder().encode(pod.hostname).length,
+  ]);
+  enterNetwork(setup, pod);
+  applySysctls(setup, pod);
+}
+
+/** Init's root, with places for those of the apps. */
+function makeRoot(
+  setup: Section,
+  pod: Pod,
+  shm: Slot | undefined,
+  devices: ReturnType<typeof openHostDevices> | undefined,
+): void {
   leaveHost(setup, pod, shm);
   if (devices !== undefined) keepHostDevices(setup, devices);
   makePlaces(setup, pod.apps);
@@ -120,15 +149,6 @@ export function init(
     READ_ONLY,
     MOUNT_ATTR_SIZE,
   ]);
-  for (const { app, open, etc } of opened) {
-    attachRoot(setup, pod, app, open, supervisor.terminals, etc);
-  }
-
-  setup.goto("init ready");
-
-  for (const app of pod.apps) startApp(spawn, pod, app, supervisor.cgroups, manager);
-  const { cgroups, notify } = supervisor;
-  initLoop(sections, pod, statusDirectory, cgroups, sandbox?.role, notify, manager);
 }
 
 function openHost(setup: Section, pod: Pod): FromHost {
@@ -151,15 +171,17 @@ function openHost(setup: Section, pod: Pod): FromHost {
       open: openRoot(setup, pod, app),
       etc: openEtcFiles(setup, pod, app),
     })),
-    shm: pod.ipc === "parent" ? hostSharedMemory(setup) : undefined,
+    shm: pod.ipc === "parent" && pod.flavor !== "fly" ? hostSharedMemory(setup) : undefined,
   };
 }
 
 /** The kernel kills init, and with it the pod, when the supervisor dies; also if it died before we could ask for it. */
-function dieWithSupervisor(setup: Section, supervisor: Supervisor): void {
+function dieWithSupervisor(setup: Section, supervisor: Supervisor, fly?: FlySteps): void {
   const poll = mutableStruct("pollfd", ["fd", 4, 0], ["events", 2, k.POLLIN], ["revents", 2, 0]);
   const value = slot("value");
-  setup.must("die with the supervisor", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
+  // Where the kernel does not end the apps with init, init does.
+  const signal = fly === undefined ? k.SIGKILL : k.SIGALRM;
+  setup.must("die with the supervisor", "prctl", [k.PR_SET_PDEATHSIG, signal]);
   setup.compute("add", [supervisor.alive, k.POLLIN * 2 ** 32], { store: value });
   setup.compute("put", [addressOf(poll), value]);
   const now = mutableStruct("timespec", ["seconds", 8, 0], ["nanoseconds", 8, 0]); // the kernel writes back what is left

@@ -33,6 +33,7 @@ import * as k from "../../src/linux/constants.ts";
 import { MEMORY } from "../engine/elf.ts";
 import { instructionAt, type Section, type Sections, type Slot, slot } from "../engine/plan.ts";
 import { type Pod, startsLater, startsOnDemand } from "../pod.ts";
+import type { FlySteps } from "../fly/fly_steps.ts";
 import type { ManagerSteps, Notify } from "../manager/manager_steps.ts";
 import { makeTimers } from "./timers.ts";
 
@@ -45,6 +46,7 @@ export function initLoop(
   role: Role = {},
   notify?: Notify,
   manager?: ManagerSteps,
+  fly?: FlySteps,
 ): void {
   const table = new AppTable(startOrder(pod.apps), cgroups);
   const loop: Loop = {
@@ -54,6 +56,7 @@ export function initLoop(
     cgroups,
     table,
     manager,
+    fly,
     onDemand: manager?.onDemand(table.apps),
     pod,
     statusDirectory,
@@ -135,7 +138,8 @@ function wait(loop: Loop, waiting: Section): void {
     branch: { when: "different", operand: k.SIGALRM, to: "init forward" },
   });
   steps.set(STOPPING, 1);
-  steps.attempt("kill all of the pod", "kill", [-1, k.SIGKILL]);
+  if (loop.fly === undefined) steps.attempt("kill all of the pod", "kill", [-1, k.SIGKILL]);
+  else loop.fly.killApps(steps, loop.table, APP);
   // Post-stop handlers get the same time as the apps.
   alarm(steps, pod.stopTimeout);
   // Does not wait: with no grace time the alarm always comes before the signal of a child's end.

@@ -1,5 +1,6 @@
 /** What the parts of init's loop share: init_loop.ts, app_starts.ts, app_ends.ts. */
 import type { Cgroups } from "../cgroup/cgroup.ts";
+import type { FlySteps } from "../fly/fly_steps.ts";
 import type { ManagerSteps, Notify, OnDemand } from "../manager/manager_steps.ts";
 import type { StatusContext } from "./status_files.ts";
 import { type Section, type Slot, slot, type Struct, zeroSlot } from "../engine/plan.ts";
@@ -31,6 +32,8 @@ export interface Loop extends StatusContext {
   /** Where the supervisor hears that all apps have started, and tells a service manager. */
   readonly notify?: Notify | undefined;
   readonly manager?: ManagerSteps | undefined;
+  /** In the flavor of that name. */
+  readonly fly?: FlySteps | undefined;
   /** The apps that start when there is something for them. */
   readonly onDemand?: OnDemand | undefined;
   /** Whether any app may be started again; what no app of the pod needs is not in the plan. */

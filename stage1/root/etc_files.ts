@@ -47,15 +47,32 @@ export function openEtcFiles(steps: Section, pod: Pod, app: PodApp): HostFiles {
   return opened;
 }
 
-/** Writes the files that are the pod's own into init's root. */
-export function makeEtcFiles(steps: Section, pod: Pod): void {
+/** Where the files that are the pod's own are made. */
+export interface EtcPlace {
+  /** With a slash at its end. */
+  readonly directory: string;
+  /** What becomes of a file that is there: a flag of open(2). */
+  readonly existing: number;
+  /** Whether mounts of it are read-only by themselves. */
+  readonly readOnly: boolean;
+}
+
+/** Init's root. */
+const INIT_ROOT: EtcPlace = { directory: "/", existing: k.O_EXCL, readOnly: true };
+
+/** Writes the files that are the pod's own. */
+export function makeEtcFiles(
+  steps: Section,
+  pod: Pod,
+  { directory, existing } = INIT_ROOT,
+): void {
   for (const [name, file] of podFiles(pod)) {
     if (file.kind !== "text") continue;
     const made = slot("file");
     steps.must(`make /etc/${name}`, "openat", [
       k.AT_FDCWD,
-      `/.${name}`,
-      k.O_CREAT | k.O_EXCL | k.O_WRONLY | k.O_CLOEXEC,
+      `${directory}.${name}`,
+      k.O_CREAT | existing | k.O_WRONLY | k.O_CLOEXEC,
       0o644,
     ], { store: made });
     const length = new TextEncoder().encode(file.text).length;
@@ -71,6 +88,7 @@ export function mountEtcFiles(
   app: PodApp,
   root: Slot,
   opened: HostFiles,
+  { directory, readOnly } = INIT_ROOT,
 ): void {
   for (const [name, file] of podFiles(pod)) {
     if (hasOwn(app, name, file)) continue;
@@ -80,8 +98,8 @@ export function mountEtcFiles(
     const target = openFile(steps, what, name, app, root, implicit ? skip : undefined);
     const host = opened.get(name);
     const mount = host ?? slot("file");
-    if (host === undefined) openPart(steps, what, `/.${name}`, mount);
-    else {
+    if (host === undefined) openPart(steps, what, `${directory}.${name}`, mount);
+    if (host !== undefined || !readOnly) {
       steps.must(what, "mount_setattr", [mount, "", k.AT_EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
     }
     attach(steps, what, mount, target);

@@ -24,9 +24,13 @@ const NAMESPACED: readonly (readonly [form: RegExp, namespace: "network" | "IPC"
  */
 export function podSysctls(
   isolators: readonly Isolator[],
-  { network, ipc }: { readonly network: string; readonly ipc: Pod["ipc"] },
+  { network, ipc, flavor }: {
+    readonly network: string;
+    readonly ipc: Pod["ipc"];
+    readonly flavor?: Pod["flavor"];
+  },
 ): readonly Sysctl[] {
-  const own = { network: network !== "host", IPC: ipc === "private", UTS: true };
+  const own = { network: network !== "host", IPC: ipc === "private", UTS: flavor !== "fly" };
   return isolators.flatMap((isolator) =>
     isolator.kind === "os/unix/sysctl"
       ? Object.entries(isolator.settings).map(([name, value]) => sysctl(name, value, own))

@@ -1,9 +1,10 @@
+import { FLY } from "../fly/fly.ts";
 import { MANAGER } from "../manager/manager.ts";
 import { CALLER_STREAM_STEPS } from "../output/caller_streams.ts";
 import * as output from "../output/output.ts";
 import * as relay from "../output/relay.ts";
 import { RECORDER } from "../processes/audit.ts";
-import type { PlanParts } from "../processes/pod_plan.ts";
+import type { PlanParts } from "../processes/plan_parts.ts";
 
 /** All that a pod's plan may need. */
 export const PLAN_PARTS: PlanParts = {
@@ -12,4 +13,5 @@ export const PLAN_PARTS: PlanParts = {
   recorder: RECORDER,
   output,
   relay,
+  fly: FLY,
 };

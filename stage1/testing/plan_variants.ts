@@ -55,6 +55,7 @@ const file = (always: boolean) => ({ path: "/data/audit.log", always });
 /** One property of a pod each. */
 export const FEATURES: Readonly<Record<string, Feature>> = {
   plain: {},
+  fly: { pod: { flavor: "fly", network: { kind: "host" }, ipc: "parent" } },
   recorded: recorded({ journal: true, kernel: true, file: file(false) }),
   "recorded twice": recorded({ journal: true, file: file(true), required: true }),
   "recorded in the journal": recorded({ journal: true, required: true }),
@@ -310,7 +311,11 @@ export function variantPod(count: number, names: readonly string[]): Pod {
     { length: count },
     (_, i) => testApp(`app-${i}`, Object.assign({}, ...features.map(({ app }) => app?.(i)))),
   );
-  return testPod(apps, Object.assign({}, ...features.map(({ pod }) => pod)));
+  const changes: Partial<Pod> = Object.assign({}, ...features.map(({ pod }) => pod));
+  // What the flavor excludes is refused before there is a plan.
+  const { privateUsers: _users, rootless: _rootless, sandbox: _sandbox, ...fly } = changes;
+  if (changes.flavor !== "fly") return testPod(apps, changes);
+  return testPod(apps, { ...fly, network: { kind: "host" }, sysctls: [] });
 }
 
 /** A plan, and what it is of. */
@@ -349,6 +354,7 @@ function enterPlans(): readonly NamedPlan[] {
     { ...ENTER, terminal: true },
     { ...user, terminal: true, cgroups: [] },
     rootless,
+    { ...ENTER, root: "/data/pods/run/UUID/root" },
     { ...rootless, terminal: true },
     { ...ENTER, caller },
     { ...user, caller: { ...caller, stdin: "null" as const, shared: true } },

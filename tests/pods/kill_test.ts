@@ -64,7 +64,8 @@ class Series {
     global: readonly string[],
     flags: readonly string[],
   ) {
-    const pod = ["--net=none", `--set-env=MARKER=${this.#marker}`, ...flags];
+    const network = flags.includes("--flavor=fly") ? "--net=host" : "--net=none";
+    const pod = [network, `--set-env=MARKER=${this.#marker}`, ...flags];
     this.#words = [...global, "run", ...pod, image, "--", "-c", SCRIPT];
   }
 
@@ -162,6 +163,11 @@ Deno.test("the same with a copied root", async () => {
   await killAll(new Series(world, BOX, [], ["--no-overlay"]), 40, 0.2, () => world.dataDir);
 });
 
+Deno.test("the same with the flavor fly, whose processes are the host's", async () => {
+  await using world = await World.make();
+  await killAll(new Series(world, BOX, [], ["--flavor=fly"]), 100, 0.2, () => world.dataDir);
+});
+
 Deno.test("the same with an image that is yet to be stored", async () => {
   await using world = await World.make();
   const series = new Series(world, `${world.dir}/box.aci`, ["--insecure-options=image"], []);
@@ -213,7 +219,7 @@ function callsOfStart(log: string): (readonly [string, number])[] {
   return calls.slice(0, end < 0 ? calls.length : end);
 }
 
-for (const flags of [[], ["--private-users"]]) {
+for (const flags of [[], ["--private-users"], ["--flavor=fly", "--net=host"]]) {
   const what = ["the launcher and the supervisor make", ...flags].join(" with ");
   Deno.test(`the same at each system call that ${what}`, async () => {
     await killAtEachCall(flags);

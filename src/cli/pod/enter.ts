@@ -14,6 +14,7 @@ import {
   privilegedApp,
 } from "../../pod/app/entered_app.ts";
 import { chosenApp } from "../../pod/app/pod_app.ts";
+import { ownRoot } from "../../pod/app/fly_root.ts";
 import { openPod, readPodFile } from "../../pod/directory/pod_directory.ts";
 import { completeManifest } from "../../pod/make/resolved_pod.ts";
 import type { Program } from "../../../stage1/app/app.ts";
@@ -70,6 +71,7 @@ export default async function run(
       users,
       rootless: ownUsers() !== "all",
       cgroups,
+      root: ownRoot(pod, name),
       terminal,
       caller: terminal ? undefined : new World().callerStreams(),
       programs: programs(words, app),

@@ -26,6 +26,7 @@ import {
 } from "../../start/request.ts";
 import { arePassed } from "../../start/manager/listen_variables.ts";
 import type { Flags } from "../grammar/flags.ts";
+import { parseFlavor } from "./flavor_arguments.ts";
 import { filled, isolators, limits } from "./limit_arguments.ts";
 import { noneTwice, splitPair, wholeNumber } from "../grammar/key_values.ts";
 import { parseNetworks, parsePortForward } from "./network_arguments.ts";
@@ -131,6 +132,7 @@ function podRequest(flags: Flags, runs: boolean): PodRequest {
     privateUsers: flags.on("private-users"),
     pullPolicy: pullPolicy(flags),
     podManifest: filled(flags, "pod-manifest"),
+    flavor: parseFlavor(flags),
     quiet: !runs && flags.on("quiet"),
   };
 }
@@ -143,6 +145,7 @@ function podRequest(flags: Flags, runs: boolean): PodRequest {
 export function runOptions(flags: Flags): RunOptions {
   return {
     network: parseNetworks(flags.all("net")),
+    networkByDefault: !flags.isSet("net"),
     dns: parseDns(flags),
     hosts: parseHosts(flags.all("hosts-entry")),
     hostname: optional(filled(flags, "hostname"), "--hostname", parseHostname),

@@ -6,7 +6,7 @@ import { UNSUPPORTED } from "./unsupported_flags.ts";
 const STAGE1_FLAGS: readonly Flag[] = [
   ["url", "URL", "Use the stage1 image at this URL"],
   ["path", "FILE", "Use the stage1 image in this file"],
-  ["name", "IMAGE", "Use the stage1 image of this name"],
+  ["name", "IMAGE", "Old for --flavor, where the name ends in stage1-fly"],
   ["hash", "ID", "Use the stage1 image with this ID"],
   ["from-dir", "FILE", "Use the stage1 image in this file of the configured directory"],
 ].map(([name = "", value = "", help = ""]): Flag => ({
@@ -14,7 +14,7 @@ const STAGE1_FLAGS: readonly Flag[] = [
   kind: "text",
   value,
   help,
-  unsupported: UNSUPPORTED.flavors,
+  ...name !== "name" && { unsupported: UNSUPPORTED.flavors },
 }));
 
 /** Flags for running a pod; `prepare` does not take them. */
@@ -163,6 +163,14 @@ export const POD_FLAGS: readonly Flag[] = [
     kind: "text",
     value: "FILE",
     help: "Take the whole pod from this manifest; its images must be in the store",
+  },
+  {
+    name: "flavor",
+    kind: "text",
+    oneOf: ["namespaces", "fly"],
+    default: "namespaces",
+    help: "How the pod is run: with namespaces of its own, or fly: apps only change their root, " +
+      "and nothing isolates them from the host",
   },
   ...STAGE1_FLAGS,
 ];

@@ -10,6 +10,7 @@ import * as k from "../../linux/constants.ts";
 import { type Section, type Slot, slot } from "../../../stage1/engine/plan.ts";
 import { type MountOption, newMount } from "../../../stage1/steps/mounts.ts";
 import { findApp, pinInit } from "./app_process.ts";
+import { ownRoot } from "./fly_root.ts";
 import { type PodView, readPodFile } from "../directory/pod_directory.ts";
 import { copyPath, overlayPath } from "../make/prepare_pod.ts";
 import { isSandbox } from "../directory/sandbox.ts";
@@ -82,10 +83,11 @@ async function openRunning(
   access: Access,
   held: DisposableStack,
 ): Promise<number> {
+  const own = ownRoot(pod, app);
   const found = findApp(dataDir, pod, app);
   if (typeof found === "object") {
     using process = found;
-    return rootOf(process.main, "/");
+    return rootOf(process.main, own ?? "/");
   }
   const manifest = completeManifest(pod);
   if (isSandbox(manifest)) {
@@ -97,7 +99,7 @@ async function openRunning(
   // The app has ended, and others run: init has put its root there.
   using init = pinInit(dataDir, pod);
   if (init === undefined) throw new Failure(`pod "${pod.uuid}" is not running any more; try again`);
-  return rootOf(init, `/${app}`);
+  return rootOf(init, own ?? `/${app}`);
 }
 
 /** Opens a directory of a process's mount namespace, wherever the process has made its own root since. */

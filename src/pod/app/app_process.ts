@@ -21,7 +21,7 @@ import {
   processState,
 } from "../../linux/process.ts";
 import { Failure } from "../../failure.ts";
-import { statusPath, supervisorPid } from "../directory/pod_details.ts";
+import { podContents, statusPath, supervisorPid } from "../directory/pod_details.ts";
 import { copyPath, overlayPath } from "../make/prepare_pod.ts";
 import { type PodView, refreshed } from "../directory/pod_directory.ts";
 
@@ -154,13 +154,12 @@ export function pinSupervisor(pod: PodView): Process | undefined {
 export function pinInit(dataDir: string, pod: PodView): Process | undefined {
   using supervisor = pinSupervisor(pod);
   if (supervisor === undefined) return undefined;
-  // Its terminal and its output may have helpers, which are children too, but in its own PID namespace.
-  const depth = namespacePids(supervisor.pid).length + 1;
-  const pids = childrenOf(supervisor.pid).filter((child) => isFirst(child, depth));
+  const looksLikeIt = initForm(pod, supervisor.pid);
+  const pids = childrenOf(supervisor.pid).filter(looksLikeIt);
   const [only, ...others] = pids;
   const init = only === undefined || others.length > 0 ? undefined : openProcess(only);
   if (init === undefined) return undefined;
-  const isInit = isFirst(init.pid, depth) &&
+  const isInit = looksLikeIt(init.pid) &&
     processState(init.pid)?.parent === supervisor.pid && init.alive && supervisor.alive &&
     refreshed(dataDir, pod)?.state === "running";
   if (isInit) return init;
@@ -186,6 +185,19 @@ export function pinReadyInit(dataDir: string, pod: PodView): Process | undefined
     Atomics.wait(sleeper, 0, 0, LOOK_EVERY);
   }
   throw new Failure(`pod "${pod.uuid}" does not get up; try again`);
+}
+
+/**
+ * What tells init from the supervisor's other children: those of its terminal and its output are in the supervisor's own
+ * namespaces.
+ */
+function initForm(pod: PodView, supervisor: number): (pid: number) => boolean {
+  if (podContents(pod)?.isFly === true) {
+    const own = inodeOf(supervisor, "ns/mnt");
+    return (pid) => ![own, undefined].includes(inodeOf(pid, "ns/mnt"));
+  }
+  const depth = namespacePids(supervisor).length + 1;
+  return (pid) => isFirst(pid, depth);
 }
 
 /** Whether a process is PID 1 of a PID namespace of some depth. */

@@ -40,6 +40,8 @@ export interface PodContents {
   readonly userLabels: Readonly<Record<string, string>>;
   /** `--pod-name`. */
   readonly name: string | undefined;
+  /** Whether its processes are in the host's PID namespace. */
+  readonly isFly: boolean;
   /** Whether apps come and go while the pod runs. */
   readonly sandbox: boolean;
   /** Whether there may be an app with a limit of memory. */
@@ -117,6 +119,7 @@ function parseContents(text: string): PodContents | undefined {
     userAnnotations: strings(manifest.userAnnotations),
     userLabels: strings(manifest.userLabels),
     name: annotation(manifest, RKT_ANNOTATIONS.podName),
+    isFly: annotation(manifest, RKT_ANNOTATIONS.flavor) === "fly",
     sandbox: annotation(manifest, RKT_ANNOTATIONS.mutable) === "true",
     mayRestart: text.includes(RKT_ANNOTATIONS.restart),
     mayLackMemory: text.includes(`"resource/memory"`) || apps.some(({ app }) => app === undefined),

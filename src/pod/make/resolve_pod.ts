@@ -4,6 +4,7 @@ import type { PodManifest, RuntimeApp } from "../../appc/pod_manifest.ts";
 import { rktAnnotationValue } from "../../appc/rkt_annotation.ts";
 import type { PodApp, Root } from "../../../stage1/pod.ts";
 import { resolveApps } from "../../../stage1/resolve/resolve.ts";
+import { flavorOf } from "../directory/flavor.ts";
 import { copyPath, overlayPath, type RootKind, volumePath } from "./prepare_pod.ts";
 
 /** Where the apps' files come from. */
@@ -50,6 +51,7 @@ export function resolvePod(
     emptyVolume: volumePath,
     oneUser: ownUsers() === "one",
     ...roots.looked && { looked: roots.looked },
+    unconfined: flavorOf(manifest) === "fly",
     ...options,
   });
 }
