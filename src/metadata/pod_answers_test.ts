@@ -75,6 +75,17 @@ Deno.test("a signature is HMAC-SHA512 over the UUID's bytes and the content", as
   const expected = createHmac("sha512", KEY)
     .update(Uint8Array.fromHex(UUID.replaceAll("-", ""))).update(bytes).digest("base64");
   equal(body, expected);
+
+  const verified = async (uuid: string, signature: string, content = "h%C3%A9%FF+") => {
+    const fields = { uuid, signature: encodeURIComponent(signature), content };
+    const text = Object.entries(fields).map(([name, value]) => `${name}=${value}`).join("&");
+    return (await ask("POST", "/pod/hmac/verify", text, form)).status;
+  };
+  const other = UUID.replace("1", "2");
+  equal(await verified(UUID, expected), 200);
+  equal(await verified(UUID, expected, "h"), 403);
+  equal(await verified(other, expected), 403);
+  equal(await verified(UUID, expected.slice(4)), 403);
 });
 
 function registry(): RegisteredPods & Disposable {

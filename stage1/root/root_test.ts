@@ -188,6 +188,11 @@ Deno.test("a protected path that can't be covered ends the pod", () => {
     const run = build({}, (call, args) => onPath(call, args, [covered]) ? -errno : undefined);
     assert.equal(run.end.kind, "failed", covered);
   }
+  const writable = build(
+    {},
+    (call, args) => call === "mount_setattr" && args[1] === "irq" ? -22 : undefined,
+  );
+  assert.equal(writable.end.kind, "failed", "irq stays writable");
 });
 
 Deno.test("--insecure-options=paths leaves /proc and /sys as the kernel makes them", () => {

@@ -72,7 +72,8 @@ Deno.test("what of a kind is passed is what the app has, with variables that are
   const others = [`datagram=${world.dir}/u2`, `fifo=${fifo}`, "netlink=15", "file=/etc/passwd"];
   const script = "echo $LISTEN_FDS $LISTEN_FDNAMES $(test $LISTEN_PID = $$ && echo mine); " +
     "for fd in 3 4 5 6 7 8 9; do readlink /proc/$$/fd/$fd; done; ls /proc/$$/fd; sleep 1000";
-  for (const flags of [[], ["--private-users"], ["--stdout=log", "--stderr=null"]]) {
+  const wrong = ["--environment=LISTEN_FDS=1", "--environment=LISTEN_PID=1"];
+  for (const flags of [[], ["--private-users"], wrong, ["--stdout=log", "--stderr=null"]]) {
     for (const path of ["u1", "u2"]) await Deno.remove(`${world.dir}/${path}`).catch(() => {});
     const names = "a:b:c:d:e:f:g";
     const kept = [BOX, ...flags, "--", "-c", script];

@@ -53,6 +53,8 @@ Deno.test("whoever has the numbers of a killed shim and of its app is neither", 
   assert.ok(typeof victim === "object");
   victim[Symbol.dispose]();
   await killed(noted(`${status}/victim-keeper`, pod.init));
+  const gone = () => namespacePids(victim.main.pid).length === 0;
+  await until(gone, 30, "the end of what has lost its shim");
   // As if `other` had made processes until they got the two numbers. Its shim and its main process are what they would be:
   // a process with a child of the right number.
   for (const file of ["keeper", "pid"]) {

@@ -1,6 +1,7 @@
 /** Finding pods: names, lists, files with UUIDs; ending them; what of their logs is shown. */
 import assert from "node:assert/strict";
 import { BOX, World } from "../world/pod_world.ts";
+import { runningPod } from "../world/running_pod.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -71,6 +72,10 @@ Deno.test("stop kills what does not end in time, unless it is told not to", asyn
     (await world.rkt("stop", "--force", "--no-kill", "stubborn")).stderr,
     /exclude each other/,
   );
+  const slow = await world.start("trap 'echo ended; exit 0' TERM; while :; do sleep 0.1; done");
+  const uuid = await runningPod(world, slow.pid);
+  assert.equal((await world.rkt("stop", "--force", "--timeout=20s", uuid)).code, 0);
+  assert.equal(await slow.line(), "ended", "a time to end in is one, also with --force");
 });
 
 Deno.test("list shows the newest pods first, chosen by state, name, app and label; --full has exit statuses", async () => {
