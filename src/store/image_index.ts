@@ -71,6 +71,12 @@ export class ImageIndex implements Disposable {
       .map(indexedImage);
   }
 
+  /** An image by its key. */
+  image(key: StoreKey): IndexedImage | undefined {
+    const row = this.#database.prepare("SELECT * FROM aciinfo WHERE blobkey = ?").get(key);
+    return row && indexedImage(row);
+  }
+
   /**
    * The images of a name, the one to prefer first: the newest.
    *

@@ -5,6 +5,7 @@ import { Failure } from "../failure.ts";
 import { exists } from "../linux/exists.ts";
 import { lastUsed } from "./collect_images.ts";
 import type { Signer } from "./image_info.ts";
+import type { ImageIndex, IndexedImage } from "./image_index.ts";
 import { imageGraph } from "./image_graph.ts";
 import { treePath } from "./layout.ts";
 import { openIndex } from "./open_index.ts";
@@ -32,21 +33,40 @@ export interface ListedImage {
 export async function listImages(store: ImageStore): Promise<ListedImage[]> {
   using index = openIndex(store.dataDir);
   const listed: ListedImage[] = [];
-  for (const { key, importTime, size } of index.images()) {
-    const image = readable(store, key);
-    if (image === undefined) continue;
-    const tree = await treeOf(store, image);
-    listed.push({
-      key,
-      manifest: image.manifest,
-      size: size + (tree?.size ?? 0),
-      tree: tree?.kind,
-      importTime,
-      lastUsed: lastUsed(store.dataDir, key),
-      signers: index.signers(key),
-    });
+  for (const row of index.images()) {
+    const image = await listedImage(store, index, row);
+    if (image !== undefined) listed.push(image);
   }
   return listed;
+}
+
+/** One image, without a look at the others. */
+export async function listImage(
+  store: ImageStore,
+  key: StoreKey,
+): Promise<ListedImage | undefined> {
+  using index = openIndex(store.dataDir);
+  const row = index.image(key);
+  return row && await listedImage(store, index, row);
+}
+
+async function listedImage(
+  store: ImageStore,
+  index: ImageIndex,
+  { key, importTime, size }: IndexedImage,
+): Promise<ListedImage | undefined> {
+  const image = readable(store, key);
+  if (image === undefined) return undefined;
+  const tree = await treeOf(store, image);
+  return {
+    key,
+    manifest: image.manifest,
+    size: size + (tree?.size ?? 0),
+    tree: tree?.kind,
+    importTime,
+    lastUsed: lastUsed(store.dataDir, key),
+    signers: index.signers(key),
+  };
 }
 
 /** Undefined for an image that is removed meanwhile, or whose manifest is damaged. */

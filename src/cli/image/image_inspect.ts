@@ -5,7 +5,7 @@ import { type ImageManifest, parseImageManifest } from "../../appc/image_manifes
 import { parseImageArgument } from "../../fetch/image_argument.ts";
 import { exists } from "../../linux/exists.ts";
 import { readImageInfo, type Signer } from "../../store/image_info.ts";
-import { listImages } from "../../store/list_images.ts";
+import { listImage } from "../../store/list_images.ts";
 import { Store } from "../../store/store.ts";
 import type { StoredImage } from "../../store/stored_image.ts";
 import { differenceLines, type Differences } from "../../../stage1/explain/confinement.ts";
@@ -71,7 +71,7 @@ async function inspected(text: string, global: GlobalFlags): Promise<Inspected> 
     return { ...await remoteImage(global, text), signers: [] };
   }
   const { key, manifest } = stored;
-  const listed = (await listImages(store)).find((each) => each.key === key);
+  const listed = await listImage(store, key);
   return {
     id: readImageInfo(dataDir, key).imageId ?? key,
     manifest,

@@ -53,6 +53,9 @@ const STATES: Readonly<Record<PodStage, { readonly held: PodState; readonly free
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
+/** Digits of a UUID that `rkt list` shows. */
+const SHORT_UUID = 8;
+
 /** A pod as it was found: a value, not kept up to date. */
 export interface PodView {
   readonly uuid: string;
@@ -141,7 +144,8 @@ export function lookAtPods<T>(
 }
 
 /**
- * Finds a pod by its UUID, its name, or an unambiguous prefix of its UUID; see {@linkcode podNamed}.
+ * Finds a pod by its UUID, its name, or an unambiguous prefix of its UUID; see {@linkcode podNamed}. Eight digits, as `rkt list`
+ * shows them, are a UUID's before they are a name: no pod can be called like another, and no names have to be read.
  *
  * @throws {Failure} where there is none, or several
  */
@@ -151,15 +155,16 @@ export function openPod(dataDir: string, uuidPrefix: string): PodView {
     const view = findView(dataDir, prefix);
     if (view !== undefined) return view;
   }
-  const named = podNamed(dataDir, uuidPrefix.trim());
+  const matching = new Set(STAGES.flatMap((s) => uuidsIn(dataDir, s)).filter(startsWith(prefix)));
+  const [uuid, ...others] = matching;
+  const isShort = uuid !== undefined && others.length === 0 && prefix.length >= SHORT_UUID;
+  const named = isShort ? undefined : podNamed(dataDir, uuidPrefix.trim());
   if (named !== undefined) return named;
   if (!/^[0-9a-f][0-9a-f-]{0,35}$/.test(prefix)) {
     throw new Failure(
       `"${uuidPrefix}" is not a pod UUID, and no pod has that name; \`rkt list --full\` shows UUIDs`,
     );
   }
-  const matching = new Set(STAGES.flatMap((s) => uuidsIn(dataDir, s)).filter(startsWith(prefix)));
-  const [uuid, ...others] = matching;
   if (others.length > 0) {
     const some = [...matching].slice(0, 4).map((u) => u.slice(0, 13)).join(", ");
     throw new Failure(

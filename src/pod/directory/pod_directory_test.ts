@@ -200,6 +200,26 @@ Deno.test(
 );
 
 Deno.test(
+  "openPod() takes eight digits of a UUID for that pod, whatever others are called",
+  inTemp((dir) => {
+    const [meant = "", other] = [1, 2].map((n) => `0000000${n}-0000-4000-8000-000000000000`);
+    const called = (name: string) =>
+      Deno.writeTextFileSync(`${dir}/pods/run/${other}/${NAME_FILE}`, name);
+    for (const uuid of [meant, other]) {
+      Deno.mkdirSync(`${dir}/pods/run/${uuid}`, { recursive: true });
+    }
+    for (const digits of [8, 9, 13]) {
+      called(meant.slice(0, digits));
+      assert.equal(openPod(dir, meant.slice(0, digits)).uuid, meant);
+    }
+    called("deadbeef");
+    assert.equal(openPod(dir, "deadbeef").uuid, other);
+    called("0000000");
+    assert.equal(openPod(dir, "0000000").uuid, other);
+  }),
+);
+
+Deno.test(
   "claimPod() gives a prepared pod to one process only",
   inTemp((dir) => {
     const pod = deadPod(dir, (p) => p.toPrepared());

@@ -1,0 +1,26 @@
+/** `deno task bench`: all benchmarks, one after the other; `deno task bench growth` only how costs grow. */
+
+const ROOT = new URL("..", import.meta.url).pathname;
+
+const COMPARISONS = [
+  "scripts/bench.ts",
+  "scripts/bench_pods.ts",
+  "tests/bench/bench_net.ts",
+  "tests/bench/bench_fetch.ts",
+  "tests/bench/bench_stored.ts",
+  "tests/bench/bench_oci.ts",
+];
+
+async function run(file: string, ...words: readonly string[]): Promise<void> {
+  const args = ["run", "--allow-all", `${ROOT}${file}`, ...words];
+  const { code } = await new Deno.Command(Deno.execPath(), { args }).spawn().status;
+  if (code !== 0) Deno.exit(code);
+}
+
+const [what, ...words] = Deno.args;
+if (what === "growth") {
+  await run("scripts/build.ts");
+  await run("tests/bench/bench_growth.ts", ...words);
+} else {
+  for (const file of COMPARISONS) await run(file);
+}
