@@ -34,16 +34,7 @@ export async function machineFiles(): Promise<AsyncDisposable & { readonly path:
     image armoured --isolator='os/linux/apparmor-profile={"profile":"rkt-test"}'
     image limited --isolator='resource/cpu={"limit":"200m"}' --isolator='resource/block-bandwidth={"default":true,"limit":"1Mi"}' \
       --isolator='resource/block-iops={"default":true,"limit":"1000"}'
-    server=${path}/server
-    mkdir -p $server/bin $server/tmp
-    for program in "$(command -v etcd)" "$(command -v etcdctl)" "$(command -v perl)"; do
-      cp "$program" $server/bin/
-      for library in $(ldd "$program" | grep -o '/[^ ]*'); do install -D "$library" $server$library; done
-    done
-    ${path}/rkt image build --compression=none --name=example.com/etcd --exec=/bin/etcd       --annotation=appc.io/executor/supports-systemd-notify=true $server ${path}/etcd.aci
-    ${path}/rkt image build --compression=none --name=example.com/server --exec=/bin/perl       --port=web,protocol=tcp,port=8080,socketActivated=true $server ${path}/server.aci
-    cp -r ${ROOT}packaging/units ${path}/units
-    rm -r ${root} $server`;
+    rm -r ${root}`;
   const made = await new Deno.Command("sh", { args: ["-ec", script], stdin: "null" }).output();
   if (!made.success) {
     throw new Failure(`vm: files for the machine: ${new TextDecoder().decode(made.stderr).trim()}`);
