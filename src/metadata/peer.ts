@@ -7,7 +7,7 @@ import { AT_FDCWD, O_CLOEXEC, SOL_SOCKET } from "../linux/early_constants.ts";
 import { closeDescriptor } from "../linux/lock.ts";
 import { Process, processFile, processLink, processState } from "../linux/process.ts";
 import { cstring, trySyscall } from "../linux/syscall.ts";
-import { pinInit } from "../pod/app/app_process.ts";
+import { findApp, pinInit } from "../pod/app/app_process.ts";
 import { openPod, type PodView } from "../pod/directory/pod_directory.ts";
 import type { RegisteredPod, RegisteredPods } from "./registered_pods.ts";
 
@@ -69,6 +69,26 @@ export class PodFinder {
       if (init !== undefined && candidates.includes(init.namespace)) return pod;
     }
     return undefined;
+  }
+
+  /**
+   * The app of a pod that a process is in: the one whose mounts it has. Of a pod of one app it is that one, whatever mounts
+   * the process has made itself.
+   */
+  appOf(process: Process, { dataDir, uuid, parsed: { apps } }: RegisteredPod): string | undefined {
+    const [only, ...others] = apps;
+    if (others.length === 0) return only?.name;
+    const view = dataDir === undefined ? undefined : runningPod(dataDir, uuid);
+    const mounts = processLink(process.pid, "ns/mnt");
+    if (dataDir === undefined || view === undefined || mounts === undefined) return undefined;
+    const found = apps.find(({ name }) => {
+      const app = findApp(dataDir, view, name);
+      if (typeof app !== "object") return false;
+      using pinned = app;
+      const own = processLink(pinned.main.pid, "ns/mnt");
+      return own !== undefined && inode(own) === inode(mounts) && pinned.main.alive;
+    });
+    return process.alive ? found?.name : undefined;
   }
 
   /** The pod's init; it is looked for once, and as long as it lives its namespace is no other's. */

@@ -18,6 +18,9 @@ export const POD_SOCKETS_INSIDE = "/run/rkt/metadata";
 /** The socket of the metadata service in {@linkcode POD_SOCKETS}. */
 export const METADATA_SOCKET = "metadata.sock";
 
+/** The socket of the SPIFFE Workload API beside it. */
+export const WORKLOAD_SOCKET = "workload.sock";
+
 /** What the service remembers of the pods, so that a restart loses nothing; a reboot ends pods and forgets it. */
 export const REMEMBERED_PODS = "/run/rkt/metadata-pods";
 

@@ -26,11 +26,15 @@ export interface ServiceSockets {
   readonly network?: ListeningSocket | undefined;
 }
 
-/** More that serves connections to sockets; see src/identity. */
-export interface OtherService {
+/** What gets connections of apps; see src/identity/workload_api.ts. */
+export interface WorkloadService {
   readonly socket: ListeningSocket;
-  /** Gets a connection, and the pod that the kernel says has made it. */
-  serve(connection: Connection, pod: RegisteredPod): void;
+  /**
+   * Serves a connection until it ends.
+   *
+   * @param alive whether the pod still runs and is registered
+   */
+  serve(socket: Socket, pod: RegisteredPod, app: string, alive: () => boolean): void;
 }
 
 /** Bytes of a body at most: of a pod's, of a registration. */
@@ -53,6 +57,8 @@ export class MetadataService {
   readonly #peers = new WeakMap<Socket, RegisteredPod>();
   readonly #addresses = new WeakMap<Socket, string>();
   readonly #open = new Map<string, number>();
+  /** Connections that have no end of their own. */
+  readonly #streaming = new Set<Socket>();
   readonly #debug: ((line: string) => void) | undefined;
 
   /**
@@ -63,7 +69,7 @@ export class MetadataService {
     pods: RegisteredPods,
     sockets: ServiceSockets,
     key: Uint8Array,
-    others: readonly OtherService[] = [],
+    workload?: WorkloadService,
     debug?: (line: string) => void,
   ) {
     this.#pods = pods;
@@ -88,8 +94,9 @@ export class MetadataService {
     if (network !== undefined) {
       listeners.push({ socket: network, accepted: (c) => this.#fromNetwork(c, answers) });
     }
-    for (const { socket, serve } of others) {
-      listeners.push({ socket, accepted: (c) => this.#toOther(c, serve) });
+    if (workload !== undefined) {
+      const { socket, serve } = workload;
+      listeners.push({ socket, accepted: (c) => this.#toWorkload(c, serve) });
     }
     this.#acceptor = new Acceptor(listeners);
   }
@@ -97,6 +104,7 @@ export class MetadataService {
   /** Serves until {@linkcode stop}; requests that have begun are answered. */
   async run(): Promise<void> {
     await this.#acceptor.run();
+    for (const socket of this.#streaming) socket.destroy();
     for (const server of this.#servers) server.closeIdleConnections();
     const busy = () => [...this.#open.values()].reduce((sum, each) => sum + each, 0);
     for (let waited = 0; busy() > 0 && waited < REQUEST_TIMEOUT; waited += 10) {
@@ -198,10 +206,16 @@ export class MetadataService {
     server.emit("connection", socket);
   }
 
-  #toOther(connection: Connection, serve: OtherService["serve"]): void {
-    const pod = this.#podAt(connection);
-    if (pod === undefined) return closeDescriptor(connection.fd);
-    serve(connection, pod);
+  #toWorkload(connection: Connection, serve: WorkloadService["serve"]): void {
+    using process = peerProcess(connection.fd);
+    const pod = process && this.#finder.podOf(process);
+    const app = process && pod && this.#finder.appOf(process, pod);
+    if (pod === undefined || app === undefined) return closeDescriptor(connection.fd);
+    const socket = this.#counted(connection, `${pod.uuid} workload`);
+    if (socket === undefined) return;
+    this.#streaming.add(socket);
+    socket.once("close", () => this.#streaming.delete(socket));
+    serve(socket, pod, app, () => this.#pods.byUuid(pod.uuid) !== undefined && isAlive(pod));
   }
 
   #podAt({ fd }: Connection): RegisteredPod | undefined {

@@ -5,7 +5,12 @@
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { podManifestJson } from "../pod/make/pod_manifest_json.ts";
 import { replaceFile } from "../linux/atomic_file.ts";
-import { METADATA_SOCKET, POD_SOCKETS, POD_SOCKETS_INSIDE } from "../metadata/places.ts";
+import {
+  METADATA_SOCKET,
+  POD_SOCKETS,
+  POD_SOCKETS_INSIDE,
+  WORKLOAD_SOCKET,
+} from "../metadata/places.ts";
 import { type Registered, registerPod } from "../metadata/register.ts";
 import type { NetInfo } from "../net/pod/net_info.ts";
 import { REGISTERED_FILE } from "../pod/directory/pod_details.ts";
@@ -102,6 +107,7 @@ function variables(
       ? []
       : [`AC_METADATA_URL=http://${host}:${port}/${token}`],
     `AC_METADATA_SOCKET=${POD_SOCKETS_INSIDE}/${METADATA_SOCKET}`,
+    `SPIFFE_ENDPOINT_SOCKET=unix://${POD_SOCKETS_INSIDE}/${WORKLOAD_SOCKET}`,
   ];
 }
 

@@ -80,6 +80,8 @@ const COMMANDS = [
     "config",
     "check",
     "metadata-service",
+    "identity bundle",
+    "identity verify",
     "audit",
     "unit",
     "completion",

@@ -67,7 +67,7 @@ export interface Registered {
 /** Starts a pod that registers, and waits. */
 export async function registeredPod(world: World, ...flags: string[]): Promise<Registered> {
   const pod = await world.start(
-    "env | grep ^AC_; echo; exec sleep 1000",
+    "env | grep -E '^(AC|SPIFFE)_'; echo; exec sleep 1000",
     "--mds-register",
     ...flags,
   );

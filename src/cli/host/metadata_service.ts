@@ -1,5 +1,12 @@
 /** `rkt metadata-service`: answers pods what they ask about themselves, until it is told to end. */
 import { Failure } from "../../failure.ts";
+import { hostKeys } from "../../identity/host_keys.ts";
+import {
+  defaultTrustDomain,
+  parseTrustDomain,
+  type PodIdentity,
+} from "../../identity/pod_identity.ts";
+import { serveWorkload } from "../../identity/workload_api.ts";
 import { derivedKey, hostSecret } from "../../identity/host_secret.ts";
 import { printNote } from "../../linux/printable.ts";
 import { inheritedSockets, listenAtPath, listenAtPort } from "../../metadata/listening.ts";
@@ -8,9 +15,14 @@ import {
   POD_SOCKETS,
   REGISTRATION_SOCKET,
   REMEMBERED_PODS,
+  WORKLOAD_SOCKET,
 } from "../../metadata/places.ts";
-import { RegisteredPods } from "../../metadata/registered_pods.ts";
-import { MetadataService, type ServiceSockets } from "../../metadata/service.ts";
+import { type RegisteredPod, RegisteredPods } from "../../metadata/registered_pods.ts";
+import {
+  MetadataService,
+  type ServiceSockets,
+  type WorkloadService,
+} from "../../metadata/service.ts";
 import type { Invocation } from "../grammar/command.ts";
 
 /** Bytes of a key for HMAC-SHA512: as many as its block has no need to hash (RFC 2104). */
@@ -24,7 +36,19 @@ export default async function run({ flags, global }: Invocation): Promise<number
   const pods = new RegisteredPods(REMEMBERED_PODS);
   const debug = global.debug ? (line: string) => printNote(`metadata-service: ${line}`) : undefined;
   const key = derivedKey(secret, "pod hmac", KEY_BYTES);
-  const service = new MetadataService(pods, sockets, key, [], debug);
+  const domain = flags.text("trust-domain");
+  const trustDomain = domain === undefined
+    ? defaultTrustDomain(Deno.hostname())
+    : parseTrustDomain(domain);
+  const keys = hostKeys(secret);
+  const workload: WorkloadService = {
+    socket: podSocket(WORKLOAD_SOCKET),
+    serve: (socket, pod, app, alive) => {
+      const identity = identityOf(pod, app, trustDomain);
+      serveWorkload(socket, { keys, trustDomain, who: () => alive() ? identity : undefined });
+    },
+  };
+  const service = new MetadataService(pods, sockets, key, workload, debug);
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(signal, () => service.stop());
   }
@@ -44,19 +68,31 @@ const described = ({ network, pods }: ServiceSockets): string =>
       : [`port ${socket.address.port}`]
   ).join(", ");
 
+function identityOf(pod: RegisteredPod, app: string, trustDomain: string): PodIdentity {
+  const image = pod.parsed.apps.find(({ name }) => name === app)?.image;
+  const [imageId, imageName] = [image?.id ?? "", image?.name ?? ""];
+  return { trustDomain, pod: pod.uuid, app, imageId, imageName };
+}
+
+const handedOver = (name: string) =>
+  inheritedSockets().find(({ address }) =>
+    address.family === "unix" && address.path.endsWith(`/${name}`)
+  );
+
+/** A socket for pods. */
+const podSocket = (name: string) =>
+  handedOver(name) ?? listenAtPath(`${POD_SOCKETS}/${name}`, 0o666);
+
 /** The sockets that were handed over, and those that are missing made here. */
 function serviceSockets(port: number): ServiceSockets {
-  const inherited = inheritedSockets();
-  const named = (name: string) =>
-    inherited.find(({ address }) => address.family === "unix" && address.path.endsWith(`/${name}`));
-  const network = inherited.find(({ address }) => address.family.startsWith("ip"));
+  const network = inheritedSockets().find(({ address }) => address.family.startsWith("ip"));
   for (const directory of ["/run/rkt", POD_SOCKETS]) {
     Deno.mkdirSync(directory, { recursive: true, mode: 0o755 });
   }
   Deno.chmodSync(POD_SOCKETS, 0o755);
   return {
-    registration: named("metadata-svc.sock") ?? listenAtPath(REGISTRATION_SOCKET, 0o600),
-    pods: named(METADATA_SOCKET) ?? listenAtPath(`${POD_SOCKETS}/${METADATA_SOCKET}`, 0o666),
+    registration: handedOver("metadata-svc.sock") ?? listenAtPath(REGISTRATION_SOCKET, 0o600),
+    pods: podSocket(METADATA_SOCKET),
     network: network ?? (port === 0 ? undefined : listenAtPort(port)),
   };
 }

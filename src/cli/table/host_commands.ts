@@ -1,6 +1,14 @@
 import type { Command } from "../grammar/command.ts";
+import type { Flag } from "../grammar/flags.ts";
 import { VERSION } from "./frequent_commands.ts";
 import { FORMAT, NO_LEGEND, OVERWRITE, PRETTY_PRINT } from "./output_flags.ts";
+
+const TRUST_DOMAIN: Flag = {
+  name: "trust-domain",
+  kind: "text",
+  value: "DOMAIN",
+  help: "The SPIFFE trust domain of this host's pods; the host's name by default",
+};
 
 /** The commands for the program itself and its services on the host. */
 export const HOST_COMMANDS: readonly Command[] = [
@@ -52,10 +60,42 @@ export const HOST_COMMANDS: readonly Command[] = [
         default: "18112",
         help: "The port to listen on for pods; 0 for none",
       },
+      TRUST_DOMAIN,
     ],
     arguments: [0, 0],
     examples: ["rkt metadata-service", "rkt metadata-service --listen-port=2375"],
     load: () => import("../host/metadata_service.ts"),
+  },
+  {
+    name: "identity bundle",
+    group: "Host",
+    summary: "Print what verifies the identities of this host's pods",
+    usage: "[flags]",
+    about: ["Prints a SPIFFE bundle: public keys as a JWK set. It is no secret."],
+    flags: [TRUST_DOMAIN],
+    arguments: [0, 0],
+    examples: ["rkt identity bundle", "rkt identity bundle --trust-domain=cluster.example"],
+    load: () => import("../host/identity_bundle.ts"),
+  },
+  {
+    name: "identity verify",
+    group: "Host",
+    summary: "Verify a token or certificate of a pod, offline",
+    usage: "[flags] FILE",
+    about: [
+      "Prints whom the document names, as JSON, where one of the bundle's keys has signed it and it has " +
+      "not expired. FILE is a token (JWT) or a certificate (PEM); - is the standard input.",
+    ],
+    flags: [
+      { name: "bundle", kind: "text", value: "FILE", help: "What rkt identity bundle has printed" },
+      { name: "audience", kind: "text", value: "NAME", help: "Whom a token must be for" },
+    ],
+    arguments: [1, 1],
+    examples: [
+      "rkt identity verify --bundle=host.json web.pem",
+      "rkt identity verify --bundle=host.json --audience=db token.jwt",
+    ],
+    load: () => import("../host/identity_verify.ts"),
   },
   {
     name: "audit",
