@@ -204,3 +204,32 @@ export async function offerDiscoveredKeys(session: FetchSession, name: string): 
     message(`no key was added for ${name}: ${error.message}`);
   }
 }
+
+/**
+ * Offers keys that came together with an image for review, where none is trusted for its name. That nobody agrees, or can be
+ * asked, is said and no more: the signature will be refused.
+ *
+ * @param location a file
+ */
+export async function offerKeysOf(
+  session: FetchSession,
+  name: string,
+  location: string,
+): Promise<void> {
+  const { keystore, message, reviewKey } = session.settings;
+  if (session.allows("image") || trustedKeyFiles(keystore, name).length > 0) return;
+  try {
+    for (const key of (await keysAt(session.client, location)).keys) {
+      const agreed = await reviewKey({ key, prefix: name, location });
+      const how = { prefix: name, source: location, by: "a person" } as const;
+      await recordDecision(session, key, { ...how, agreed });
+      if (!agreed) continue;
+      for (const { scope, path } of await addKey(session, name, key)) {
+        message(`added key ${key.fingerprint} for prefix "${scope}" at "${path}"`);
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    message(`no key was added for ${name}: ${error.message}`);
+  }
+}

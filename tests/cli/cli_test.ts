@@ -60,6 +60,7 @@ const COMMANDS = [
     "image encrypt",
     "image decrypt",
     "image publish",
+    "image bundle",
     "serve",
     "login",
     "logout",

@@ -1,5 +1,6 @@
 import { shortImageId } from "../../appc/image_id.ts";
 import { Failure } from "../../failure.ts";
+import type { FetchSettings } from "../../fetch/fetch_session.ts";
 import { findImages } from "../../fetch/find_image.ts";
 import type { PullPolicy } from "../../fetch/pull_policy.ts";
 import { zip } from "../../start/zip.ts";
@@ -15,13 +16,31 @@ const QUIET = {
 };
 
 /** `rkt fetch`: images into the store, all at once; prints their IDs in the order of the arguments. */
-export default async function fetch({ args, flags, global }: Invocation): Promise<number> {
+export default async function fetch(invocation: Invocation): Promise<number> {
+  const { args, flags, global } = invocation;
+  const bundle = flags.text("from-bundle");
+  if (bundle === undefined) {
+    if (args.length === 0) throw new Failure("an IMAGE or --from-bundle=FILE is needed");
+    return await fetchImages(invocation, fetchSettings(global));
+  }
+  if (args.length > 0) throw new Failure("--from-bundle names all images; give no IMAGE");
+  const { openBundle } = await import("../../fetch/open_bundle.ts");
+  const { bundleSettings } = await import("../request/bundle_settings.ts");
+  using opened = await openBundle(bundle, global.dir);
+  const settings = await bundleSettings(fetchSettings(global), opened, bundle);
+  return await fetchImages({ ...invocation, args: opened.images }, settings);
+}
+
+async function fetchImages(
+  { args, flags }: Pick<Invocation, "args" | "flags">,
+  settings: FetchSettings,
+): Promise<number> {
   const signature = flags.text("signature");
   if (signature !== undefined && args.length > 1) {
     throw new Failure("--signature is the signature of one image, but there are several");
   }
   const outcomes = await findImages(args.map((image) => ({ image, signature })), {
-    ...fetchSettings(global),
+    ...settings,
     ...flags.on("quiet") && QUIET,
     pullPolicy: pullPolicy(flags),
     untrusted: "fetch",

@@ -11,11 +11,9 @@ import {
   readSite,
   writeSite,
 } from "../../publish/site.ts";
-import { type PublicKey, readPublicKeys } from "../../trust/public_key.ts";
-import type { Flags } from "../grammar/flags.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printLine } from "../print/output.ts";
-import { keysDirectory, ownKeys } from "../request/own_keys.ts";
+import { siteKeys } from "../request/site_keys.ts";
 
 /** Prints the URLs of the images. */
 export default async function imagePublish({ args, flags }: Invocation): Promise<number> {
@@ -28,7 +26,13 @@ export default async function imagePublish({ args, flags }: Invocation): Promise
     throw new Failure("--url=https://… is needed: where the directory will be on the web");
   }
   checkPage(directory);
-  const keys = await siteKeys(directory, flags);
+  const before = `${directory}/pubkeys.asc`;
+  const keys = await siteKeys(exists(before) ? [before] : [], flags);
+  if (keys.length === 0) {
+    throw new Failure(
+      "--public-key=FILE is needed: the key that has signed (gpg --armor --export)",
+    );
+  }
   const name = flags.text("name");
   if (name !== undefined && paths.length > 1) throw new Failure("--name is for one image");
   const named = name === undefined ? undefined : parseImageName(name);
@@ -48,32 +52,4 @@ export default async function imagePublish({ args, flags }: Invocation): Promise
   writeSite(directory, { url, images: [...others, ...images] }, keys.length > 0);
   for (const { file } of images) printLine(`${url}/${file}`);
   return 0;
-}
-
-/** The keys that were published before, those of --public-key, and the own ones; each once. */
-async function siteKeys(directory: string, flags: Flags): Promise<readonly PublicKey[]> {
-  const before = `${directory}/pubkeys.asc`;
-  const files = [...exists(before) ? [before] : [], ...flags.all("public-key")];
-  const keys: PublicKey[] = [];
-  for (const file of files) keys.push(...await readPublicKeys(readKey(file), file));
-  for (const { handle, fingerprint } of await ownKeys(keysDirectory(flags))) {
-    const armoured = new TextEncoder().encode(handle.toPublic().armor());
-    keys.push(...await readPublicKeys(armoured, fingerprint));
-  }
-  if (keys.length === 0) {
-    throw new Failure(
-      "--public-key=FILE is needed: the key that has signed (gpg --armor --export)",
-    );
-  }
-  return [...new Map(keys.map((key) => [key.fingerprint, key])).values()];
-}
-
-function readKey(path: string): Uint8Array<ArrayBuffer> {
-  try {
-    return Deno.readFileSync(path);
-  } catch (error) {
-    const missing = error instanceof Deno.errors.NotFound;
-    const why = missing ? "no such file" : error instanceof Error ? error.message : String(error);
-    throw new Failure(`key ${path}: ${why}`, 254, { cause: error });
-  }
 }

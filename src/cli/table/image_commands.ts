@@ -17,7 +17,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     name: "fetch",
     group: "Images",
     summary: "Fetch images into the store and print their IDs",
-    usage: "[flags] IMAGE ...",
+    usage: "[flags] IMAGE ... | --from-bundle=FILE",
     flags: [
       FULL,
       { name: "quiet", kind: "switch", help: "Print nothing but the IDs, and errors" },
@@ -35,9 +35,16 @@ export const IMAGE_COMMANDS: readonly Command[] = [
         value: "FILE",
         help: "The image's signature, where it does not lie beside the image",
       },
+      {
+        name: "from-bundle",
+        kind: "text",
+        value: "FILE|DIR|-",
+        help:
+          "Fetch all images of a bundle, or of a directory as image publish makes it; - is standard input",
+      },
       ...OLD_PULL_FLAGS,
     ],
-    arguments: [1, Infinity],
+    arguments: [0, Infinity],
     examples: [
       "rkt fetch example.com/app:1.2 docker://registry.example.com/app:1.2",
       "rkt --insecure-options=image fetch ./app.aci oci:layout:1.2 docker-archive:saved.tar",

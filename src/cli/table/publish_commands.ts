@@ -97,6 +97,32 @@ export const PUBLISH_COMMANDS: readonly Command[] = [
     load: () => import("../publish/image_publish.ts"),
   },
   {
+    name: "image bundle",
+    group: "Images",
+    summary: "Put images, their signatures and public keys into one file",
+    usage: "[flags] FILE.aci ... BUNDLE",
+    about: [
+      "`rkt fetch --from-bundle=BUNDLE` takes it in on another machine, and verifies everything as if it came " +
+      "from the network.",
+    ],
+    flags: [
+      {
+        name: "public-key",
+        kind: "texts",
+        value: "FILE",
+        help: "A key that goes with the images; those of `rkt key list` do without it",
+      },
+      KEYS,
+      OVERWRITE,
+    ],
+    arguments: [2, Infinity],
+    examples: [
+      "rkt image bundle app.aci base.aci all.bundle",
+      "rkt image bundle --public-key=key.asc app.aci app.bundle",
+    ],
+    load: () => import("../publish/image_bundle.ts"),
+  },
+  {
     name: "serve",
     group: "Images",
     summary: "Serve a directory of published images, for trying it",
