@@ -5,7 +5,7 @@ import { fileSource } from "../aci/bytes/source.ts";
 import type { TarEntry, TarSink } from "../aci/tar/entry.ts";
 import { TarParser } from "../aci/tar/tar.ts";
 import { Failure } from "../failure.ts";
-import { BUNDLED_IMAGE, BUNDLED_KEYS } from "../publish/bundle.ts";
+import { BUNDLED_IMAGE, BUNDLED_KEYS } from "../aci/bundle_names.ts";
 import { spareSpace } from "../store/full_disk.ts";
 import { TempDirectory } from "../store/temp_directory.ts";
 

@@ -1,4 +1,5 @@
 /** Images, their signatures and public keys in one file, an archive of tar: the same files make the same bundle. */
+import { BUNDLED_IMAGE, BUNDLED_KEYS } from "../aci/bundle_names.ts";
 import { fileSource } from "../aci/bytes/source.ts";
 import { archived } from "../aci/tar/archived.ts";
 import type { TarEntry } from "../aci/tar/entry.ts";
@@ -6,10 +7,6 @@ import type { TreeItem } from "../aci/tree_entries.ts";
 import { Failure } from "../failure.ts";
 import { Replacement } from "../linux/atomic_file.ts";
 import { byteStringOfText } from "../linux/byte_string.ts";
-
-/** The files of images in a bundle, and the file of keys. */
-export const BUNDLED_IMAGE = /^images\/[A-Za-z0-9][\w.+~-]{0,200}\.aci(\.asc)?$/;
-export const BUNDLED_KEYS = "pubkeys.asc";
 
 /** A file that goes into a bundle. */
 export interface BundledFile {

@@ -25,7 +25,7 @@ export default async function fetch(invocation: Invocation): Promise<number> {
   }
   if (args.length > 0) throw new Failure("--from-bundle names all images; give no IMAGE");
   const { openBundle } = await import("../../fetch/open_bundle.ts");
-  const { bundleSettings } = await import("../request/bundle_settings.ts");
+  const { bundleSettings } = await import("../publish/bundle_settings.ts");
   using opened = await openBundle(bundle, global.dir);
   const settings = await bundleSettings(fetchSettings(global), opened, bundle);
   return await fetchImages({ ...invocation, args: opened.images }, settings);

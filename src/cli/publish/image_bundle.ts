@@ -11,7 +11,7 @@ import { bundledFiles, writeBundle } from "../../publish/bundle.ts";
 import { readSignatures } from "../../trust/signature.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printLine } from "../print/output.ts";
-import { siteKeys } from "../request/site_keys.ts";
+import { siteKeys } from "./site_keys.ts";
 
 /** Prints the path of the bundle. */
 export default async function imageBundle({ args, flags }: Invocation): Promise<number> {

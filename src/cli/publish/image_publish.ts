@@ -13,7 +13,7 @@ import {
 } from "../../publish/site.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printLine } from "../print/output.ts";
-import { siteKeys } from "../request/site_keys.ts";
+import { siteKeys } from "./site_keys.ts";
 
 /** Prints the URLs of the images. */
 export default async function imagePublish({ args, flags }: Invocation): Promise<number> {

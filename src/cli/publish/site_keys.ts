@@ -1,7 +1,7 @@
 import { Failure } from "../../failure.ts";
 import { type PublicKey, readPublicKeys } from "../../trust/public_key.ts";
 import type { Flags } from "../grammar/flags.ts";
-import { keysDirectory, ownKeys } from "./own_keys.ts";
+import { keysDirectory, ownKeys } from "../request/own_keys.ts";
 
 /**
  * The public keys that go with images: those of files, those of `--public-key`, and the own ones; each once.
