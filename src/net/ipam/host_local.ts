@@ -14,7 +14,9 @@ import {
   optional,
 } from "../../appc/json_value.ts";
 import { Failure } from "../../failure.ts";
+import { temporaryPath } from "../../linux/atomic_file.ts";
 import { quietly } from "../../linux/clean_up.ts";
+import { exists } from "../../linux/exists.ts";
 import { closeDescriptor, lockExclusive, openLockFile } from "../../linux/lock.ts";
 import {
   compareIp,
@@ -281,11 +283,17 @@ const owner = ({ containerId, ifName }: Attachment): string => `${containerId}\r
 /** Takes an address; false where somebody has it. */
 function take(address: IpAddress, { directory, attachment, files }: AllocationContext): boolean {
   const file = `${directory}/${ipText(address)}`;
+  if (exists(file)) return false;
+  // It has its name only when it says whose it is: an empty one would be nobody's for ever.
+  const temporary = temporaryPath(`${directory}/`);
   try {
-    Deno.writeTextFileSync(file, owner(attachment), { createNew: true, mode: 0o600 });
+    Deno.writeTextFileSync(temporary, owner(attachment), { createNew: true, mode: 0o600 });
+    Deno.linkSync(temporary, file);
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return false;
     throw error;
+  } finally {
+    quietly(() => Deno.removeSync(temporary));
   }
   files.push(file);
   return true;
