@@ -1,4 +1,5 @@
 /** What `deno task bench growth` measures: how costs grow with apps, volumes, pods, images, bytes and lines. */
+import { randomBytes } from "node:crypto";
 import { childrenTime } from "../../scripts/bench/processor_time.ts";
 import type { Shape, Sizes } from "../../scripts/bench/growth.ts";
 import { Failure } from "../../src/failure.ts";
@@ -73,7 +74,7 @@ async function fetched(world: World, files: number, bytes: number): Promise<Meas
   for (const i of numbers(files)) {
     const directory = `${root}/${i % 100}`;
     Deno.mkdirSync(directory, { recursive: true });
-    Deno.writeFileSync(`${directory}/${i}`, crypto.getRandomValues(new Uint8Array(bytes)));
+    Deno.writeFileSync(`${directory}/${i}`, randomBytes(bytes));
   }
   const name = `example.com/files-${files}-${bytes}`;
   const path = await world.build(`${files}-${bytes}.aci`, ["--name", name], root);
