@@ -42,7 +42,7 @@ async function mutualTls(ofServer: string, ofClient: string): Promise<void> {
   const server = new Deno.Command("openssl", {
     args: ["s_server", "-accept", "0", "-Verify", "2", "-verify_return_error", "-naccept", "2"]
       .concat(filesOf(ofServer, "server")),
-    stdin: "null",
+    stdin: "piped", // it ends with its input
     stdout: "piped",
     stderr: "null",
   }).spawn();
@@ -75,6 +75,7 @@ async function mutualTls(ofServer: string, ofClient: string): Promise<void> {
   // Two connections are all that it takes.
   await lines.cancel();
   await server.status;
+  await server.stdin.close();
 }
 
 Deno.test("a pod gets a certificate and a token that the host's bundle verifies offline", async () => {
