@@ -34,6 +34,8 @@ export async function machineFiles(): Promise<AsyncDisposable & { readonly path:
     image armoured --isolator='os/linux/apparmor-profile={"profile":"rkt-test"}'
     image limited --isolator='resource/cpu={"limit":"200m"}' --isolator='resource/block-bandwidth={"default":true,"limit":"1Mi"}' \
       --isolator='resource/block-iops={"default":true,"limit":"1000"}'
+    truncate -s 64M ${path}/verity.img
+    mke2fs -q -t ext4 -b 4096 -O verity -F ${path}/verity.img
     rm -r ${root}`;
   const made = await new Deno.Command("sh", { args: ["-ec", script], stdin: "null" }).output();
   if (!made.success) {

@@ -22,6 +22,8 @@ import {
 import { ERRNO, KernelError } from "../linux/errno.ts";
 import { closeDescriptor } from "../linux/lock.ts";
 import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
+import { measureVerity } from "./verity.ts";
+import { Failure } from "../failure.ts";
 import { BLOCK_SIZE } from "./format.ts";
 import { loopDevice } from "./loop_device.ts";
 
@@ -33,6 +35,8 @@ export interface IndexFiles {
   readonly index: string;
   /** In the order of the tree's devices. */
   readonly devices: readonly string[];
+  /** What the kernel's fs-verity says of the index and of each device, where they were sealed. */
+  readonly digests?: readonly string[];
 }
 
 const ATTRIBUTES = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
@@ -50,6 +54,7 @@ export function mountIndex(files: IndexFiles, method: MountMethod): number {
     held.defer(() => closeDescriptor(fd));
     return fd;
   });
+  checkDigests(files, fds);
   const doing = `mount ${files.index}`;
   if (method === "loop") {
     const paths = fds.map((fd) => held.use(loopDevice(fd)).path);
@@ -61,6 +66,19 @@ export function mountIndex(files: IndexFiles, method: MountMethod): number {
   const direct = fds.every(takesDirectReads);
   const first = mounted(paths, direct);
   return succeeded(first === -ERRNO.EINVAL && direct ? mounted(paths, false) : first, doing);
+}
+
+/** Compares what is mounted with what was stored: from then on the kernel verifies each page that is read. */
+function checkDigests({ index, devices, digests }: IndexFiles, fds: readonly number[]): void {
+  if (digests === undefined) return;
+  [index, ...devices].forEach((path, i) => {
+    const fd = fds[i];
+    if (fd !== undefined && measureVerity(fd) === digests[i]) return;
+    throw new Failure(
+      `${path} is not the file that was stored: its fs-verity digest is another one; ` +
+        "`rkt image rm` the image and fetch it again",
+    );
+  });
 }
 
 function succeeded(result: number, doing: string): number {

@@ -137,9 +137,21 @@ async function writeIndexed(
   path: string,
   tree: string,
 ): Promise<ExtractedAci> {
+  const target = new IndexTarget();
+  const contents = await writeMerged(source, path, target);
+  if (writeTreeIndex(target.tree, tree, () => path)) return contents;
+  Deno.mkdirSync(tree, { mode: 0o755 });
+  return await extractAci(fileSource(path), tree, { danglingLinks: "report", ...ownership() });
+}
+
+/** Writes the plain bytes to a new file, which is closed then: the index seals it. */
+async function writeMerged(
+  source: ByteSource,
+  path: string,
+  target: IndexTarget,
+): Promise<ExtractedAci> {
   using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o640 });
   const spare = spareSpace(path.slice(0, path.lastIndexOf("/")));
-  const target = new IndexTarget();
   const layer = { id: "", open: () => kept(source), ownPaths: undefined, inheritedPaths: [] };
   const contents = await mergeLayers([layer], target, {
     rootfsOnly: true,
@@ -150,9 +162,7 @@ async function writeIndexed(
     danglingLinks: "report",
   });
   file.syncDataSync();
-  if (writeTreeIndex(target.tree, tree, () => path)) return contents;
-  Deno.mkdirSync(tree, { mode: 0o755 });
-  return await extractAci(fileSource(path), tree, { danglingLinks: "report", ...ownership() });
+  return contents;
 }
 
 function writeAll(file: Deno.FsFile, chunk: Uint8Array): void {

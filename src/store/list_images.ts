@@ -12,7 +12,12 @@ import { openIndex } from "./open_index.ts";
 import type { ImageStore, StoredImage } from "./stored_image.ts";
 import { treeSize } from "./tree_comparison.ts";
 import { treeIdOf } from "./tree_id.ts";
+import { VERITY_FILE } from "./tree/mount_tree.ts";
 import { type TreeKind, treeRoot } from "./tree/tree_root.ts";
+
+/** How an image's tree is kept: an index may be one whose files the kernel verifies. */
+export type ListedTree = TreeKind | typeof SEALED;
+const SEALED = "erofs+verity";
 
 /** An image of the store, with all that is known about it. */
 export interface ListedImage {
@@ -26,7 +31,7 @@ export interface ListedImage {
   readonly lastUsed: number;
   readonly signers: readonly Signer[];
   /** How its tree is kept; undefined where it has none, or who asks may not look. */
-  readonly tree: TreeKind | undefined;
+  readonly tree: ListedTree | undefined;
 }
 
 /** All images of the store, in the order of their import. */
@@ -84,11 +89,12 @@ function readable(store: ImageStore, key: StoreKey): StoredImage | undefined {
 async function treeOf(
   store: ImageStore,
   image: StoredImage,
-): Promise<{ readonly kind: TreeKind; readonly size: number } | undefined> {
+): Promise<{ readonly kind: ListedTree; readonly size: number } | undefined> {
   try {
     const id = store.renderedTree(image)?.id ?? treeIdOf((await imageGraph(store, image)).keys);
     const root = treeRoot(store.dataDir, id);
-    return root && { kind: root.kind, size: rememberedSize(treePath(store.dataDir, id)) };
+    const kind = exists(`${treePath(store.dataDir, id)}/${VERITY_FILE}`) ? SEALED : root?.kind;
+    return root && kind && { kind, size: rememberedSize(treePath(store.dataDir, id)) };
   } catch (error) {
     if (error instanceof Failure || error instanceof Deno.errors.PermissionDenied) return undefined;
     throw error;

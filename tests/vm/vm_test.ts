@@ -17,6 +17,7 @@ const ABOUT_KERNELS = [
   "notify",
   "unit",
   "users",
+  "verity",
 ].map((name) => `${name}_test.sh`);
 
 for (const release of RELEASES) {

@@ -2,9 +2,8 @@ import type { StoreKey } from "../../appc/image_id.ts";
 import { labelValue } from "../../appc/label.ts";
 import { Failure } from "../../failure.ts";
 import type { Signer } from "../../store/image_info.ts";
-import { listImages } from "../../store/list_images.ts";
+import { type ListedTree, listImages } from "../../store/list_images.ts";
 import { Store } from "../../store/store.ts";
-import type { TreeKind } from "../../store/tree/tree_root.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { jsonText, nanoseconds } from "../print/json.ts";
 import { print, printLines } from "../print/output.ts";
@@ -21,7 +20,7 @@ interface Row {
   readonly importTime: number;
   readonly lastUsed: number;
   readonly signers: readonly Signer[];
-  readonly tree: TreeKind | undefined;
+  readonly tree: ListedTree | undefined;
 }
 
 /** A column that can be asked for. */

@@ -35,13 +35,21 @@ export async function indexMethod(dataDir: string): Promise<MountMethod | undefi
   return method;
 }
 
+/** In a tree whose files the kernel verifies: the digests of the index and of the archives, a line each. */
+export const VERITY_FILE = "verity";
+
 /** The files of a tree that is an index: hard links to the archives have the numbers of the devices as names. */
 export function indexFiles(directory: string): IndexFiles {
   const devices: string[] = [];
   while (exists(`${directory}/${devices.length + 1}`)) {
     devices.push(`${directory}/${devices.length + 1}`);
   }
-  return { index: `${directory}/index.erofs`, devices };
+  const record = `${directory}/${VERITY_FILE}`;
+  return {
+    index: `${directory}/index.erofs`,
+    devices,
+    ...exists(record) && { digests: Deno.readTextFileSync(record).trimEnd().split("\n") },
+  };
 }
 
 /**

@@ -15,6 +15,7 @@ import { isOciImageId } from "../../appc/image_id.ts";
 import type { OciTree } from "../oci/oci_image.ts";
 import { syncDirectory } from "../../linux/sync.ts";
 import type { ImageGraph } from "../image_graph.ts";
+import { sealTree } from "./seal_tree.ts";
 import { imagePath } from "../layout.ts";
 
 /**
@@ -37,6 +38,7 @@ export function writeTreeIndex(
     return false;
   }
   writeIndexFile(tree, `${directory}/index.erofs`, archive);
+  sealTree(directory);
   syncDirectory(directory);
   return true;
 }
