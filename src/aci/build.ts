@@ -22,6 +22,8 @@ export interface BuildOptions {
   readonly overwrite?: boolean;
   /** Files that are younger get this time: seconds since 1970. */
   readonly latest?: number | undefined;
+  /** Whose all files are. Default: as they are. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
   /** Maps owners and groups to those that the image is to have. Default: as they are. */
   readonly mapId?: (id: number) => number;
 }
@@ -191,12 +193,20 @@ function* aciChunks(options: BuildOptions): Generator<Uint8Array> {
   });
   yield manifest;
   yield new Uint8Array(padding(manifest.length));
-  const { rootfs, mapId, latest } = options;
+  const { rootfs, mapId, latest, owner } = options;
   const holes = { holes: ARCHIVED_HOLES };
   const items = typeof rootfs === "string"
     ? new TreeEntries(rootfs, ROOTFS, mapId).root()
     : new TreeEntries(rootfs.name, ROOTFS, mapId, holes).below(rootfs.fd, ".");
-  yield* archived(latest === undefined ? items : notYounger(items, latest));
+  const owned = owner === undefined ? items : ownedBy(items, owner);
+  yield* archived(latest === undefined ? owned : notYounger(owned, latest));
+}
+
+function* ownedBy(
+  items: Iterable<TreeItem>,
+  owner: { readonly uid: number; readonly gid: number },
+): Generator<TreeItem> {
+  for (const item of items) yield item instanceof Uint8Array ? item : { ...item, ...owner };
 }
 
 function* notYounger(items: Iterable<TreeItem>, latest: number): Generator<TreeItem> {

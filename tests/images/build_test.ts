@@ -69,6 +69,26 @@ Deno.test("a directory with more files, and without, has all of them, and the sa
   assert.equal(await built("a.aci", world.root), await built("b.aci", `${world.dir}/root.tar`));
 });
 
+Deno.test("--owner says whose all files are, of whatever the image is made", async () => {
+  const owners = (file: string) =>
+    new Set(
+      listing(file).filter((line) => !line.endsWith(" manifest"))
+        .map((line) => line.split(/ +/)[1]),
+    );
+  sh('tar -C "$0" -cf "$1" .', world.root, `${world.dir}/root.tar`);
+  for (const [flag, all] of [["7:8", "7/8"], ["9", "9/9"], ["0", "0/0"]] as const) {
+    const id = await built("owned.aci", `--owner=${flag}`, world.root);
+    assert.deepEqual([...owners("owned.aci")], [all]);
+    assert.equal(await built("owned.aci", `--owner=${flag}`, `${world.dir}/root.tar`), id);
+  }
+  for (const bad of ["root", "1:", "-1", "4294967295", "1:2:3"]) {
+    const out = `${world.dir}/no.aci`;
+    const { code, stderr } = await rkt("image", "build", NAME, `--owner=${bad}`, world.root, out);
+    assert.equal(code, 254);
+    assert.match(stderr, /^build: --owner: ".*" is not of the form UID or UID:GID\n$/);
+  }
+});
+
 Deno.test("an archive of tar, on standard input too, compressed too", async () => {
   sh('tar -C "$0" -cf "$1" .', world.root, `${world.dir}/root.tar`);
   sh('gzip -nkf "$0"', `${world.dir}/root.tar`);

@@ -34,8 +34,20 @@ export default async function run({ args, flags }: Invocation): Promise<number> 
     manifest,
     compression,
     overwrite: flags.on("overwrite"),
+    owner: ownerOf(flags.text("owner")),
     latest: latestTime(Deno.env.get("SOURCE_DATE_EPOCH")),
   });
   printLine(id);
   return 0;
+}
+
+/** `UID[:GID]` of `--owner`. The greatest number of 32 bits means nobody, and no file has it. */
+function ownerOf(text: string | undefined): { uid: number; gid: number } | undefined {
+  if (text === undefined) return undefined;
+  const [, first = "", second = first] = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(text) ?? [];
+  const [uid, gid] = [Number(first), Number(second)];
+  if (first === "" || Math.max(uid, gid) >= 0xffff_ffff) {
+    throw new Failure(`--owner: ${JSON.stringify(text)} is not of the form UID or UID:GID`);
+  }
+  return { uid, gid };
 }

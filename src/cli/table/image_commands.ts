@@ -83,6 +83,12 @@ export const IMAGE_COMMANDS: readonly Command[] = [
       },
       ...MANIFEST_FLAGS,
       {
+        name: "owner",
+        kind: "text",
+        value: "UID[:GID]",
+        help: "Whose all files of the image are; without, they keep their owners",
+      },
+      {
         name: "compression",
         kind: "text",
         oneOf: ["gzip", "none"],
