@@ -18,7 +18,7 @@ const NOISE = 3;
 export function growth(shape: Shape, [a, b, c]: Sizes, [first, middle, last]: Times): number {
   if (shape === "constant") return (last - NOISE) / (first * TOLERANCE);
   // What is paid once is taken off. Where the middle one costs next to nothing more, noise stands for it.
-  const small = Math.max(middle - first, NOISE, first / 10);
+  const small = Math.max(middle - first, NOISE, first / 5);
   return (last - first) / small / ((c - a) / (b - a)) / TOLERANCE;
 }
 

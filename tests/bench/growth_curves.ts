@@ -86,7 +86,7 @@ async function fetched(world: World, files: number, bytes: number): Promise<Meas
 }
 
 async function logged(world: World, lines: number): Promise<string> {
-  const words = ["--stdout=log", BOX, "--exec=/bin/busybox", "--", "seq", `${lines}`];
+  const words = [BOX, "--stdout=log", "--exec=/bin/busybox", "--", "seq", `${lines}`];
   const before = new Set(world.pods());
   await done(world, "run", "--net=none", ...words);
   return podUuid(only(world.pods().filter((pod) => !before.has(pod))));
