@@ -195,6 +195,10 @@ export function takeStreams(steps: Section, pod: Pod, app: PodApp, first: number
     else if (mode === "tty" && tty !== undefined) steps.must(what, "dup3", [tty, stream, 0]);
     else if (channel !== undefined) {
       steps.must(what, "dup3", [APP_SIDE + channel.number, stream, 0]);
+    } else if (app.uid !== 0 && pod.caller?.[name] === "other") {
+      // Else it could not open /dev/stdout, which names the caller's pipe; runc does the same.
+      const user = [stream, "", app.uid, app.gid, k.AT_EMPTY_PATH] as const;
+      steps.attempt(`give the caller's ${name} to user ${app.uid} ${at}`, "fchownat", user);
     }
   }
   return keepsCaller ? first + 1 : first;

@@ -106,3 +106,9 @@ Deno.test("in a network of the pod's own any user listens on all ports, and ping
     "0\t65535",
   );
 });
+
+Deno.test("a user opens /dev/stdout and /dev/stderr, where the caller's are pipes", async () => {
+  const said = await as("www", "echo out >/dev/stdout; echo err >/dev/stderr && echo both");
+  assert.match(said, /^out$/m);
+  assert.match(said, /^both$/m);
+});
