@@ -44,7 +44,7 @@ Deno.test("findCommand() knows help and version as flags", () => {
 
 const NO_COMMAND: readonly (readonly [string, number, string])[] = [
   ["", 2, 'no command given; "rkt help" lists them'],
-  ["image", 2, '"rkt image" needs one of the words build, list, '],
+  ["image", 2, '"rkt image" needs one of the words build, '],
   ["lsit", 254, 'unknown command "lsit"; did you mean "list"?'],
   ["kubernetes", 254, 'unknown command "kubernetes"; "rkt help" lists them all'],
   ["image lsit", 254, 'unknown command of "rkt image" "lsit"; did you mean "list"?'],
