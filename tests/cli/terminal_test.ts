@@ -86,6 +86,8 @@ both("has job control: Ctrl-Z stops, fg goes on", async (terminal) => {
   terminal.press("C-z");
   await terminal.see(/Stopped +sh -c/);
   terminal.enter("fg");
+  // What is typed before the shell has left its own mode of the terminal is no line for cat.
+  await terminal.see(/^sh -c "echo up; exec cat"$/m);
   terminal.enter("once more");
   await terminal.see(/once more\nonce more$/);
   terminal.press("C-d");
