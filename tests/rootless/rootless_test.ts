@@ -207,6 +207,34 @@ for (const mode of MODES) {
   });
 }
 
+Deno.test("a user trusts keys of his own, for what he runs", async () => {
+  const world = of("one");
+  const script = [
+    "set -e",
+    "export GNUPGHOME=$HOME/gnupg; mkdir -m 700 $GNUPGHOME; cd $HOME",
+    "gpg --batch --quiet --passphrase '' --quick-generate-key user@example.com",
+    "gpg --armor --export user@example.com >key.asc; cp $0 signed.aci",
+    "gpg --batch --armor --detach-sign signed.aci; gpgconf --kill all",
+  ].join("\n");
+  const made = await world.command(["sh", "-c", script, `${world.dir}/box.aci`]);
+  assert.equal(made.code, 0, made.stderr);
+  const run = () =>
+    world.command([RKT, "run", "--net=none", "./signed.aci", "--", "-c", "echo it runs"]);
+  const refused = await run();
+  assert.deepEqual([refused.code, refused.stdout], [254, ""]);
+  assert.match(refused.stderr, /signature refused: made by key ID .* not trusted/);
+  const trust = ["trust", "--prefix=example.com/box", "--skip-fingerprint-review", "key.asc"];
+  const added = await world.command([RKT, ...trust]);
+  assert.match(added.stdout, new RegExp(`"${world.home}/\\.config/rkt/trustedkeys/`), added.stderr);
+  assert.equal((await run()).stdout, "it runs\n");
+  const [list, status] = [["trust", "list"], ["image", "trust-status", "example.com/box"]];
+  assert.match(
+    (await world.command([RKT, ...list])).stdout,
+    /example\.com\/box\s.*user@example\.com/,
+  );
+  assert.match((await world.command([RKT, ...status])).stdout, /^verdict: trusted/m);
+});
+
 const OWNERS = "stat -c '%n %u:%g %a %h' /srv /srv/owned /srv/nobody /srv/setgid /srv/linked";
 
 async function ownersImage(world: UserWorld): Promise<string> {

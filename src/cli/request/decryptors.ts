@@ -16,12 +16,12 @@ const CREDENTIAL = "rkt.decrypt.";
  * @throws {Failure} where others may read one of them, or it is none
  */
 export async function hostDecryptors(
-  { systemConfig, localConfig }: GlobalFlags,
+  { systemConfig, localConfig, ownKeys }: GlobalFlags,
 ): Promise<Decryptors> {
   const credentials = Deno.env.get("CREDENTIALS_DIRECTORY");
   const files = [
     ...filesIn(`${systemConfig}/decryptkeys`, ""),
-    ...filesIn(`${localConfig}/decryptkeys`, ""),
+    ...filesIn(`${ownKeys ?? localConfig}/decryptkeys`, ""),
     ...credentials === undefined ? [] : filesIn(credentials, CREDENTIAL),
   ];
   const keys: SecretKey[] = [];

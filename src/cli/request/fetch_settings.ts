@@ -1,4 +1,5 @@
 /** What commands that fetch hand to src/fetch: directories, permissions, and where messages go. */
+import { keystoreOf } from "./keystore.ts";
 import type { FetchSettings } from "../../fetch/fetch_session.ts";
 import type { Progress } from "../../fetch/progress.ts";
 import { printableLine } from "../../linux/printable.ts";
@@ -21,13 +22,11 @@ export function fetchSettings(
   global: GlobalFlags,
   store: Store = new Store(global.dir),
 ): FetchSettings {
-  const { systemConfig, localConfig, userConfig, ownKeys, caFile } = global;
+  const { systemConfig, localConfig, userConfig, caFile } = global;
   let message = (line: string) => tell(`image: ${printableLine(line)}\n`);
   return {
     store,
-    keystore: ownKeys === undefined
-      ? { system: systemConfig, local: localConfig }
-      : { system: localConfig, local: ownKeys },
+    keystore: keystoreOf(global),
     config: {
       system: systemConfig,
       local: localConfig,

@@ -1,4 +1,5 @@
 /** Adds keys of cosign to the keystore (`rkt trust --key`). */
+import { keystoreOf } from "./keystore.ts";
 import { trustEvent } from "../../audit/events.ts";
 import { Failure } from "../../failure.ts";
 import { addKeyFile, scopeText } from "../../trust/keystore.ts";
@@ -47,7 +48,7 @@ export function addSigningKeys({ global, scope, locations, skipReview }: Signing
     if (agreed) continue;
     throw new Failure(`key ${key.fingerprint} from ${location}: not trusted`);
   }
-  const keystore = { system: global.systemConfig, local: global.localConfig };
+  const keystore = keystoreOf(global);
   for (const { key: { fingerprint, algorithm, pem } } of keys) {
     const path = addKeyFile(keystore, scope, fingerprint, pem, "pem");
     printLine(`Added ${algorithm} key ${fingerprint} for ${scopeText(scope)} at "${path}"`);

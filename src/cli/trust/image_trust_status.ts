@@ -1,3 +1,4 @@
+import { keystoreOf } from "../request/keystore.ts";
 import { parseImageManifest } from "../../appc/image_manifest.ts";
 import { forThisHost } from "../../fetch/host_labels.ts";
 import { parseImageArgument, signatureLocation } from "../../fetch/image_argument.ts";
@@ -25,7 +26,7 @@ interface Subject {
 /** `rkt image trust-status`: why an image is trusted or not. Exits with 1 when it is not. */
 export default async function trustStatus({ args, flags, global }: Invocation): Promise<number> {
   const subject = await findSubject(args[0] ?? "", global);
-  const keystore = { system: global.systemConfig, local: global.localConfig };
+  const keystore = keystoreOf(global);
   const entries = await keyEntries(keyFilesFor(keystore, subject.name));
   const { trusted, reason } = verdict(subject, entries);
   const format = flags.text("format");

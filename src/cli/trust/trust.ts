@@ -1,8 +1,9 @@
+import { keystoreOf } from "../request/keystore.ts";
 import { trustEvent } from "../../audit/events.ts";
 import { FetchSession } from "../../fetch/fetch_session.ts";
 import { addKeys } from "../../fetch/trusted_keys.ts";
 import { isTrusted, keyFilesFor, scopeText } from "../../trust/keystore.ts";
-import { type Keystore, ROOT, type TrustScope } from "../../trust/scopes.ts";
+import { ROOT, type TrustScope } from "../../trust/scopes.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { audit } from "../request/audit.ts";
 import { fetchSettings } from "../request/fetch_settings.ts";
@@ -18,22 +19,18 @@ export default async function trust(invocation: Invocation): Promise<number> {
   const { addAcceptance } = await import("../../trust/accepted_wishes.ts");
   const said = { decision: "isolators accepted", prefix: scope, by: "a person" } as const;
   audit(invocation.global, trustEvent({ ...said, fingerprint: "", identity: "" }));
-  const path = addAcceptance(keystoreOf(invocation), scope);
+  const path = addAcceptance(keystoreOf(invocation.global), scope);
   printLine(
     `Signed images get what they ask for beyond the default: ${scopeText(scope)}, at "${path}"`,
   );
   return 0;
 }
 
-function keystoreOf({ global }: Invocation): Keystore {
-  return { system: global.systemConfig, local: global.localConfig };
-}
-
 /** Whether nothing is said of keys, and none is needed: only what images ask for is to be accepted. */
 function needsNoKey(invocation: Invocation, scope: TrustScope): boolean {
   const { args, flags } = invocation;
   if (args.length > 0 || !flags.on("accept-isolators")) return false;
-  const keystore = keystoreOf(invocation);
+  const keystore = keystoreOf(invocation.global);
   return scope === ROOT || keyFilesFor(keystore, scope).some(isTrusted);
 }
 

@@ -1,3 +1,4 @@
+import { keystoreOf } from "../request/keystore.ts";
 import { type Acceptance, allAcceptances } from "../../trust/accepted_wishes.ts";
 import { allKeyFiles } from "../../trust/keystore.ts";
 import { ROOT, type TrustScope } from "../../trust/scopes.ts";
@@ -9,7 +10,7 @@ import { table } from "../print/table.ts";
 
 /** `rkt trust list`: every key of the keystore and all that is accepted of images, and whether it counts. */
 export default async function trustList({ flags, global }: Invocation): Promise<number> {
-  const keystore = { system: global.systemConfig, local: global.localConfig };
+  const keystore = keystoreOf(global);
   const entries = await keyEntries(allKeyFiles(keystore));
   const accepted = allAcceptances(keystore);
   const format = flags.text("format");

@@ -1,3 +1,4 @@
+import { keystoreOf } from "../request/keystore.ts";
 import { trustEvent } from "../../audit/events.ts";
 import { Failure } from "../../failure.ts";
 import { parseFingerprint } from "../../trust/fingerprint.ts";
@@ -22,7 +23,7 @@ const TAKEN_BACK: Readonly<Record<Revocation, string>> = {
 /** `rkt trust revoke`: a key, or what was accepted, no longer counts for a prefix, or for every image. */
 export default async function trustRevoke({ args, flags, global }: Invocation): Promise<number> {
   const scope = trustScope(flags);
-  const keystore = { system: global.systemConfig, local: global.localConfig };
+  const keystore = keystoreOf(global);
   const [key] = args;
   if (flags.on("accept-isolators")) {
     if (key !== undefined) {
