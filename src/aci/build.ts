@@ -174,23 +174,28 @@ function* joined(chunks: Iterable<Uint8Array>): Generator<Uint8Array> {
   if (fill > 0) yield buffer.subarray(0, fill);
 }
 
-/** The uncompressed archive; a chunk is valid until the next one. */
-function* aciChunks(options: BuildOptions): Generator<Uint8Array> {
-  const manifest = new TextEncoder().encode(options.manifest);
-  if (manifest.length > MAX_MANIFEST) throw new Failure("the manifest is too large");
-  yield tarHeader({
+/** The header of a manifest. */
+export function manifestHeader(size: number): Uint8Array {
+  return tarHeader({
     kind: "file",
     path: MANIFEST,
     link: "",
     mode: 0o644,
     uid: 0,
     gid: 0,
-    size: manifest.length,
+    size,
     mtime: 0,
     major: 0,
     minor: 0,
     xattrs: new Map(),
   });
+}
+
+/** The uncompressed archive; a chunk is valid until the next one. */
+function* aciChunks(options: BuildOptions): Generator<Uint8Array> {
+  const manifest = new TextEncoder().encode(options.manifest);
+  if (manifest.length > MAX_MANIFEST) throw new Failure("the manifest is too large");
+  yield manifestHeader(manifest.length);
   yield manifest;
   yield new Uint8Array(padding(manifest.length));
   const { rootfs, mapId, latest, owner } = options;

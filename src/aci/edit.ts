@@ -1,13 +1,13 @@
 /** Putting another manifest into an image; all other bytes of the archive stay. */
 import { Failure } from "../failure.ts";
+import { concat } from "../linux/bytes.ts";
 import { Replacement } from "../linux/atomic_file.ts";
 import { readAci } from "./aci_reader.ts";
-import { openOutput } from "./build.ts";
+import { manifestHeader, openOutput } from "./build.ts";
 import { fileSource } from "./bytes/source.ts";
 import { decompressed } from "./compression/compression.ts";
 import { MANIFEST } from "./structure.ts";
 import { padding } from "./tar/tar_field.ts";
-import { tarHeader } from "./tar/tar_writer.ts";
 import type { TarEntry } from "./tar/entry.ts";
 
 /** Where the manifest is in the uncompressed archive, and what it says. */
@@ -73,21 +73,5 @@ const clamp = (value: number, most: number): number => Math.max(0, Math.min(valu
 
 function manifestEntry(text: string): Uint8Array {
   const bytes = new TextEncoder().encode(text);
-  const header = tarHeader({
-    kind: "file",
-    path: MANIFEST,
-    link: "",
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    size: bytes.length,
-    mtime: 0,
-    major: 0,
-    minor: 0,
-    xattrs: new Map(),
-  });
-  const all = new Uint8Array(header.length + bytes.length + padding(bytes.length));
-  all.set(header);
-  all.set(bytes, header.length);
-  return all;
+  return concat(manifestHeader(bytes.length), bytes, new Uint8Array(padding(bytes.length)));
 }

@@ -1,4 +1,5 @@
 /** Records as bytes: fields in the form of systemd's journal (systemd.io/JOURNAL_NATIVE_PROTOCOL). */
+import { concat } from "../linux/bytes.ts";
 import { MESSAGE_IDS, type RecordKind } from "./record_kinds.ts";
 
 /** A field: its name, of capital letters, digits and `_`, and its value. A name may stand several times. */
@@ -25,14 +26,7 @@ export const lastField = (kind: RecordKind): string => `MESSAGE_ID=${MESSAGE_IDS
 
 /** The bytes of fields. A value with a line feed has its length in front. */
 export function fieldBytes(fields: readonly RecordField[]): Uint8Array<ArrayBuffer> {
-  const parts = fields.map(([name, value]) => fieldPart(name, cut(value)));
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return concat(...fields.map(([name, value]) => fieldPart(name, cut(value))));
 }
 
 const cut = (value: string): string =>

@@ -6,6 +6,7 @@
  * Documentation/admin-guide/cgroup-v2.rst). So limits are not possible everywhere: see {@linkcode locationWithLimits}.
  */
 import { ERRNO } from "../linux/errno.ts";
+import { ownUsers } from "../linux/own_users.ts";
 import { exists } from "../linux/exists.ts";
 import { cstring, trySyscall } from "../linux/syscall.ts";
 import { findHierarchies, type Hierarchies } from "./hierarchies.ts";
@@ -58,7 +59,15 @@ export interface System {
   /** The numbers of the disks, like `8:0`, without partitions, RAM disks and loop devices. */
   disks(): readonly string[];
   readonly pid: number;
+  /** Whether rkt may say which devices a cgroup can use: users other than the host's root may not. */
+  readonly limitsDevices: boolean;
 }
+
+/** Controllers of version 2, and devices where they can be limited: that takes no controller, but a program (bpf(2)). */
+export const withDevices = (
+  controllers: readonly Controller[],
+  { limitsDevices }: System,
+): CgroupBase["controllers"] => limitsDevices ? [...controllers, "devices"] : controllers;
 
 /**
  * Finds the location for a pod's cgroups. It changes nothing.
@@ -130,7 +139,7 @@ const unwritable = (path: string, errno: number): string =>
 function locationInVersion1(wanted: ReadonlySet<Controller>, system: System): Located {
   const bases = new Map<string, (Controller | "devices")[]>();
   const reasons = new Map<string, string>();
-  for (const name of ["devices" as const, ...wanted]) {
+  for (const name of [...system.limitsDevices ? ["devices" as const] : [], ...wanted]) {
     const path = system.hierarchies.own.get(name);
     if (path === undefined) continue;
     const errno = system.writable(path);
@@ -172,7 +181,7 @@ function locationInVersion2(wanted: ReadonlySet<Controller>, system: System): Lo
   if (errno !== 0) return { why: () => unwritable(own, errno) };
   const plain: CgroupLocation = {
     version: 2,
-    bases: [{ path: own, controllers: ["devices"] }],
+    bases: [{ path: own, controllers: withDevices([], system) }],
     enable: [],
     disks: [],
   };
@@ -226,7 +235,7 @@ function locationWithLimits(
   }
   return {
     version: 2,
-    bases: [{ path: at(base), controllers: [...controllers, "devices"] }],
+    bases: [{ path: at(base), controllers: withDevices(controllers, system) }],
     enable,
     ...alone && { leaf: `${at(base)}/supervisor` },
     disks: wanted.has("blkio") ? system.disks() : [],
@@ -274,5 +283,6 @@ export function thisSystem(process: number | "self" = "self", cgroups?: string):
       Array.from(Deno.readDirSync("/sys/block"), ({ name }) => name).filter(isDisk)
         .map((name) => read(`/sys/block/${name}/dev`).trim()).sort(),
     pid: Deno.pid,
+    limitsDevices: ownUsers() === "all",
   };
 }

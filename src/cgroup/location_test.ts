@@ -23,6 +23,7 @@ function second(
     delegated: (directory) => delegated.includes(directory.slice(MOUNT.length)),
     disks: () => ["8:0"],
     pid: 7,
+    limitsDevices: true,
   };
 }
 
@@ -171,6 +172,7 @@ function first(own: Readonly<Record<string, string>>, unwritable: readonly strin
     delegated: () => false,
     disks: () => ["8:0"],
     pid: 7,
+    limitsDevices: true,
   };
 }
 
@@ -201,4 +203,17 @@ Deno.test("no cgroups at all: a line for each limit without effect", () => {
   assert.deepEqual(findLocation(memory, system).warnings, [
     'app "a": isolator resource/memory has no effect: no cgroup file system is mounted',
   ]);
+});
+
+Deno.test("who may not limit devices gets cgroups without that, also with limits", () => {
+  const unit = "/user.slice/x.scope";
+  const files = {
+    [`${unit}/cgroup.procs`]: "7",
+    [`${unit}/cgroup.controllers`]: "cpu memory pids",
+  };
+  const system = { ...second(unit, files, { delegated: [unit] }), limitsDevices: false };
+  const controllers = (wanting: readonly Limited[]) =>
+    findLocation(wanting, system).location?.bases.map((base) => base.controllers);
+  assert.deepEqual(controllers(none), [[]]);
+  assert.deepEqual(controllers(memory), [["memory"]]);
 });

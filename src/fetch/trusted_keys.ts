@@ -78,11 +78,14 @@ function mayTrustUnasked(session: FetchSession, encrypted: boolean): boolean {
   return session.settings.trustKeysFromHttps && encrypted && verified;
 }
 
+/** What somebody has decided about a key. */
+type Decision = Pick<KeyDecision, "prefix" | "source" | "by"> & { readonly agreed: boolean };
+
 /** Records a decision, before it counts. */
 async function recordDecision(
   { settings: { record } }: FetchSession,
   { fingerprint, identities }: PublicKey,
-  { agreed, ...how }: Pick<KeyDecision, "prefix" | "source" | "by"> & { readonly agreed: boolean },
+  { agreed, ...how }: Decision,
 ): Promise<void> {
   if (record === undefined) return;
   const { trustEvent } = await import("../audit/events.ts");
@@ -192,16 +195,26 @@ export async function offerDiscoveredKeys(session: FetchSession, name: string): 
       for (const key of keys) {
         const agreed = unasked || await reviewKey({ key, prefix: name, location });
         const by = unasked ? "https" : "a person";
-        await recordDecision(session, key, { prefix: name, source: location, by, agreed });
-        if (!agreed) continue;
-        for (const { scope, path } of await addKey(session, name, key)) {
-          message(`added key ${key.fingerprint} for prefix "${scope}" at "${path}"`);
-        }
+        await decide(session, name, key, { source: location, by, agreed });
       }
     }
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     message(`no key was added for ${name}: ${error.message}`);
+  }
+}
+
+/** Records a decision about a key for a name, and adds the key where it is trusted. */
+async function decide(
+  session: FetchSession,
+  name: string,
+  key: PublicKey,
+  decision: Omit<Decision, "prefix">,
+): Promise<void> {
+  await recordDecision(session, key, { prefix: name, ...decision });
+  if (!decision.agreed) return;
+  for (const { scope, path } of await addKey(session, name, key)) {
+    session.settings.message(`added key ${key.fingerprint} for prefix "${scope}" at "${path}"`);
   }
 }
 
@@ -221,12 +234,7 @@ export async function offerKeysOf(
   try {
     for (const key of (await keysAt(session.client, location)).keys) {
       const agreed = await reviewKey({ key, prefix: name, location });
-      const how = { prefix: name, source: location, by: "a person" } as const;
-      await recordDecision(session, key, { ...how, agreed });
-      if (!agreed) continue;
-      for (const { scope, path } of await addKey(session, name, key)) {
-        message(`added key ${key.fingerprint} for prefix "${scope}" at "${path}"`);
-      }
+      await decide(session, name, key, { source: location, by: "a person", agreed });
     }
   } catch (error) {
     if (!(error instanceof Failure)) throw error;

@@ -1,28 +1,20 @@
 /** DER, as far as certificates need it (ITU-T X.690). */
 
+import { concat } from "../linux/bytes.ts";
+
 /** An element. */
 export type Der = Uint8Array<ArrayBuffer>;
 
-function concat(parts: readonly Uint8Array[]): Der {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
 /** An element with a tag. */
 export function tagged(tag: number, ...parts: readonly Uint8Array[]): Der {
-  const content = concat(parts);
+  const content = concat(...parts);
   const { length } = content;
   const size = length < 0x80
     ? [length]
     : length < 0x100
     ? [0x81, length]
     : [0x82, length >> 8, length & 0xff];
-  return concat([Uint8Array.of(tag, ...size), content]);
+  return concat(Uint8Array.of(tag, ...size), content);
 }
 
 export const sequence = (...parts: readonly Uint8Array[]): Der => tagged(0x30, ...parts);

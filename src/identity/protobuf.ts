@@ -1,5 +1,7 @@
 /** The wire format of protocol buffers, as far as the Workload API needs it: fields that have a length. */
 
+import { concat } from "../linux/bytes.ts";
+
 /** A field of a message: its number and its bytes, or its text. */
 export type WireField = readonly [number: number, value: Uint8Array | string];
 
@@ -15,13 +17,7 @@ export function message(...fields: readonly WireField[]): Uint8Array<ArrayBuffer
     const bytes = typeof value === "string" ? new TextEncoder().encode(value) : value;
     return [Uint8Array.from([...varint(number << 3 | 2), ...varint(bytes.length)]), bytes] as const;
   }).flat();
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  return concat(...parts);
 }
 
 /**

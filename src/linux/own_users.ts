@@ -8,16 +8,22 @@
  */
 export type OwnUsers = "all" | "range" | "one";
 
-let known: OwnUsers | undefined;
+let map: string | undefined;
 
-/** Which users this process' namespace has. They never change, so it is found out once. */
-export function ownUsers(): OwnUsers {
-  known ??= usersOfMap(readMap());
-  return known;
+/** The map of this process' namespace: lines of `first inside, first outside, count`. It never changes, so it is read once. */
+export function ownUserMap(): string {
+  map ??= readMap();
+  return map;
 }
+
+/** Which users this process' namespace has. */
+export const ownUsers = (): OwnUsers => usersOfMap(ownUserMap());
 
 /** Whether this process is root, and of the host: what it may do is limited by nothing but capabilities. */
 export const isHostRoot = (): boolean => Deno.uid() === 0 && ownUsers() === "all";
+
+/** Whether this process is root, and not of the host: of a namespace of a user's, or of a container. */
+export const isNamespaceRoot = (): boolean => Deno.uid() === 0 && ownUsers() !== "all";
 
 function readMap(): string {
   try {
@@ -29,7 +35,7 @@ function readMap(): string {
   }
 }
 
-/** What a uid_map says: lines of `first inside, first outside, count`. */
+/** What a map says; see {@linkcode ownUserMap}. */
 export function usersOfMap(text: string): OwnUsers {
   const counts = text.trim().split("\n").map((line) => Number(line.trim().split(/\s+/)[2]));
   const count = counts.reduce((sum, each) => sum + each, 0);

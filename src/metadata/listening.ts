@@ -59,6 +59,21 @@ export function readSocketAddress(bytes: Uint8Array, length: number): SocketAddr
   return { family: "ipv6", port, address: groups.map((group) => group.toString(16)).join(":") };
 }
 
+/** A socket for streams that waits for nothing; closed on exec. */
+function makeSocket(family: number): number {
+  const type = SOCK_STREAM | SOCK_CLOEXEC | O_NONBLOCK;
+  return syscall("make a socket", "socket", family, type, 0);
+}
+
+/** `struct sockaddr_un` of a path (unix(7)). */
+function unixAddress(path: string): Uint8Array<ArrayBuffer> {
+  const name = new TextEncoder().encode(path);
+  const address = new Uint8Array(3 + name.length);
+  address[0] = AF_UNIX;
+  address.set(name, 2);
+  return address;
+}
+
 /**
  * Makes a socket of the family AF_UNIX that listens. A file that a service before has left is replaced; one that somebody
  * listens at is not.
@@ -67,19 +82,10 @@ export function readSocketAddress(bytes: Uint8Array, length: number): SocketAddr
  * @throws {Failure} where another process listens there
  */
 export function listenAtPath(path: string, mode: number): ListeningSocket {
-  const fd = syscall(
-    "make a socket",
-    "socket",
-    AF_UNIX,
-    SOCK_STREAM | SOCK_CLOEXEC | O_NONBLOCK,
-    0,
-  );
+  const fd = makeSocket(AF_UNIX);
   try {
     removeDeadSocket(path);
-    const name = new TextEncoder().encode(path);
-    const address = new Uint8Array(3 + name.length);
-    address[0] = AF_UNIX;
-    address.set(name, 2);
+    const address = unixAddress(path);
     const old = Deno.umask(0o177); // never open to others, not even for a moment
     try {
       syscall(`listen at ${path}`, "bind", fd, address, address.length);
@@ -115,18 +121,9 @@ function somebodyListens(path: string): boolean {
   const probe = Deno.dlopen("libc.so.6", {
     connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   });
-  const fd = syscall(
-    "make a socket",
-    "socket",
-    AF_UNIX,
-    SOCK_STREAM | SOCK_CLOEXEC | O_NONBLOCK,
-    0,
-  );
+  const fd = makeSocket(AF_UNIX);
   try {
-    const name = new TextEncoder().encode(path);
-    const address = new Uint8Array(3 + name.length);
-    address[0] = AF_UNIX;
-    address.set(name, 2);
+    const address = unixAddress(path);
     return probe.symbols.connect(fd, address, address.length) === 0;
   } finally {
     closeDescriptor(fd);
@@ -140,13 +137,7 @@ function somebodyListens(path: string): boolean {
  * @throws {Failure} where the port is taken
  */
 export function listenAtPort(port: number): ListeningSocket {
-  const fd = syscall(
-    "make a socket",
-    "socket",
-    AF_INET,
-    SOCK_STREAM | SOCK_CLOEXEC | O_NONBLOCK,
-    0,
-  );
+  const fd = makeSocket(AF_INET);
   const address = new Uint8Array(16);
   const view = new DataView(address.buffer);
   view.setUint16(0, AF_INET, true);

@@ -2,6 +2,7 @@
 import { ArchiveError } from "../aci/bytes/archive_error.ts";
 import { bunzipped } from "../aci/compression/bzip2.ts";
 import type { ByteSource } from "../aci/bytes/source.ts";
+import { concat } from "../linux/bytes.ts";
 import { type Packet, PacketReader, type Pull } from "./packets.ts";
 
 /** The bytes of the one file in a message. */
@@ -36,23 +37,25 @@ async function literal(
   while (head.length < 2 || head.length < 6 + (head[1] ?? 0)) {
     const part = await packet.read();
     if (part === undefined) throw wrong("it ends too early");
-    const longer = new Uint8Array(head.length + part.length);
-    longer.set(head);
-    longer.set(part, head.length);
-    head = longer;
+    head = concat(head, part);
   }
-  let first: Uint8Array | undefined = head.subarray(6 + (head[1] ?? 0));
-  return {
+  return behind(head.subarray(6 + (head[1] ?? 0)), {
     async read() {
-      if (first !== undefined && first.length > 0) {
-        const chunk = first;
-        first = undefined;
-        return chunk;
-      }
-      first = undefined;
       const part = await packet.read();
       if (part === undefined) await end();
       return part;
+    },
+  });
+}
+
+/** What was read too far already, and then the rest. */
+function behind(first: Uint8Array, rest: Pull): Pull {
+  let head: Uint8Array | undefined = first.length > 0 ? first : undefined;
+  return {
+    async read() {
+      const chunk = head;
+      head = undefined;
+      return chunk ?? await rest.read();
     },
   };
 }
@@ -64,18 +67,9 @@ async function decompressed(
 ): Promise<Pull> {
   const first = await packet.read();
   if (first === undefined) throw wrong("it ends too early");
-  let rest: Uint8Array | undefined = first.slice(1);
   const body: ByteSource = {
     name,
-    async read() {
-      if (rest !== undefined && rest.length > 0) {
-        const chunk = rest;
-        rest = undefined;
-        return chunk;
-      }
-      rest = undefined;
-      return await packet.read();
-    },
+    ...behind(first.slice(1), packet),
     [Symbol.dispose]: () => {},
   };
   switch (first[0]) {

@@ -2,11 +2,11 @@
  * What users other than root need to run pods, looked at one after the other. Each thing is tried, where it can be, and what
  * is missing comes with the line that mends it.
  */
+import { sysctlValue } from "./system_files.ts";
 import { overlayWorks } from "../../stage1/root/overlay_probe.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor } from "../linux/lock.ts";
 import * as k from "../linux/constants.ts";
-import { ownUsers } from "../linux/own_users.ts";
 import { cstring, trySyscall } from "../linux/syscall.ts";
 import { TempDirectory } from "../store/temp_directory.ts";
 import { availableUsers, makeNamespace, systemProgram } from "./user_namespace.ts";
@@ -20,16 +20,11 @@ export interface Finding {
   readonly text: string;
 }
 
-function sysctl(name: string): string | undefined {
-  const path = `/proc/sys/${name.replaceAll(".", "/")}`;
-  return exists(path) ? Deno.readTextFileSync(path).trim() : undefined;
-}
-
 /** What can be seen as the user himself. */
 export function findingsOutside(uid: number, gid: number): readonly Finding[] {
   const findings: Finding[] = [];
   const subject = "user namespaces";
-  if (sysctl("kernel.apparmor_restrict_unprivileged_userns") === "1") {
+  if (sysctlValue("kernel.apparmor_restrict_unprivileged_userns") === "1") {
     findings.push({
       subject: "AppArmor",
       state: "less",
@@ -107,6 +102,3 @@ function cgroups(): Finding {
   const text = "none from here; start rkt by: systemd-run --user --scope -p Delegate=yes rkt run …";
   return { subject, state: "less", text };
 }
-
-/** Whether this process is root of a namespace of a user's. */
-export const isInside = (): boolean => Deno.uid() === 0 && ownUsers() !== "all";

@@ -5,6 +5,7 @@
  * pasta ends when the file goes under whose name it was given the namespace: the supervisor removes it at the pod's end, and
  * `rkt gc` where the supervisor could not.
  */
+import { namespacePlan } from "../pod/make/private_users.ts";
 import { Failure } from "../failure.ts";
 import * as k from "../linux/constants.ts";
 import { exists } from "../linux/exists.ts";
@@ -15,7 +16,6 @@ import type { Forward } from "../net/model/forward.ts";
 import { keepNamespace, openNamespace, POD_NAMESPACE } from "../net/kernel/namespace.ts";
 import { podIsHeld } from "../pod/directory/pod_held.ts";
 import { runInProcess } from "../../stage1/engine/in_process.ts";
-import { type Plan, Section, type Slot, slot } from "../../stage1/engine/plan.ts";
 import type { PodNetwork } from "../../stage1/pod.ts";
 import { systemProgram } from "./user_namespace.ts";
 
@@ -28,23 +28,6 @@ export interface PastaPod {
   /** Absolute. */
   readonly dataDir: string;
   readonly forwards: readonly Forward[];
-}
-
-/** The plan of a child that lives in a new network namespace until it is killed; the slot gets its PID, or an error. */
-export function networkNamespacePlan(): { readonly plan: Plan; readonly child: Slot } {
-  const child = slot("child");
-  const steps = new Section();
-  steps.attempt("make a network namespace", "clone", [k.CLONE_NEWNET | k.SIGCHLD, 0, 0, 0, 0], {
-    store: child,
-    branch: { when: "different", operand: 0, to: "parent" },
-  });
-  steps.attempt("die with the parent", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL]);
-  steps.label("sleep");
-  steps.attempt("wait to be killed", "ppoll", [0, 0, 0, 0, 0]);
-  steps.goto("sleep");
-  steps.label("parent");
-  steps.compute("return", []);
-  return { plan: { setup: steps.items, resident: [] }, child };
 }
 
 /**
@@ -60,7 +43,7 @@ export async function joinPasta(pod: PastaPod): Promise<PodNetwork> {
         "or say --net=none, or --net=host",
     );
   }
-  const { plan, child } = networkNamespacePlan();
+  const { plan, child } = namespacePlan(k.CLONE_NEWNET);
   const pid = Number(runInProcess(plan)(child));
   if (pid < 0) {
     throw new Failure("the kernel makes no network namespace (is it without CONFIG_NET_NS?)");

@@ -1,7 +1,9 @@
 /** What is verified of plans, over those of rootless pods; and what pasta is told. */
+import * as k from "../linux/constants.ts";
+import { namespacePlan } from "../pod/make/private_users.ts";
 import assert from "node:assert/strict";
 import { findingText, verify } from "../../stage1/engine/verify.ts";
-import { networkNamespacePlan, pastaArguments } from "./pasta.ts";
+import { pastaArguments } from "./pasta.ts";
 import { namespaceEntryPlan } from "./user_namespace.ts";
 
 for (const keepsGroups of [true, false]) {
@@ -16,7 +18,7 @@ for (const keepsGroups of [true, false]) {
 }
 
 Deno.test("the child with a network namespace is a sound plan", () => {
-  assert.deepEqual(verify(networkNamespacePlan().plan).map(findingText), []);
+  assert.deepEqual(verify(namespacePlan(k.CLONE_NEWNET).plan).map(findingText), []);
 });
 
 Deno.test("pasta gets the ports that are asked for, and no others", () => {

@@ -1,4 +1,6 @@
 /** The user who has called rkt, and where his things are. */
+import { ownUserMap } from "../linux/own_users.ts";
+import { systemText } from "./system_files.ts";
 import { originalVariable } from "../linux/environment.ts";
 
 /**
@@ -13,7 +15,7 @@ export function callingUser(): number | undefined {
   if (uid !== 0) return uid;
   const said = originalVariable(USER_VARIABLE);
   if (said === undefined) return undefined;
-  const [inside, outside] = Deno.readTextFileSync("/proc/self/uid_map").trim().split(/\s+/);
+  const [inside, outside] = ownUserMap().trim().split(/\s+/);
   return inside === "0" && outside === said && said !== "0" ? Number(said) : undefined;
 }
 
@@ -27,11 +29,17 @@ export interface UserDirectories {
 export function userDirectories(uid: number): UserDirectories {
   const home = homeOf(uid);
   const data = absolutePath("XDG_DATA_HOME") ?? (home && `${home}/.local/share`);
-  const configuration = absolutePath("XDG_CONFIG_HOME") ?? (home && `${home}/.config`);
+  const configuration = configurationHome() ?? (home && `${home}/.config`);
   return {
     ...data !== undefined && { data: `${data}/rkt` },
     ...configuration !== undefined && { configuration: `${configuration}/rkt` },
   };
+}
+
+/** Where the environment says that programs' configuration is; undefined where it does not. */
+export function configurationHome(): string | undefined {
+  const home = absolutePath("HOME");
+  return absolutePath("XDG_CONFIG_HOME") ?? (home && `${home}/.config`);
 }
 
 /** The specification: a relative path is to be ignored. */
@@ -48,11 +56,6 @@ function homeOf(uid: number): string | undefined {
 
 /** The fields of a user's line in /etc/passwd (passwd(5)); undefined where there is none. */
 export function passwdEntry(uid: number): readonly string[] | undefined {
-  try {
-    const lines = Deno.readTextFileSync("/etc/passwd").split("\n").map((line) => line.split(":"));
-    return lines.find((fields) => fields[2] === `${uid}`);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  const lines = systemText("/etc/passwd").split("\n").map((line) => line.split(":"));
+  return lines.find((fields) => fields[2] === `${uid}`);
 }

@@ -7,6 +7,7 @@
  *
  * Commands that enter a pod go into the namespace of its supervisor, in which alone they have power over it.
  */
+import { sysctlValue, systemText } from "./system_files.ts";
 import { originalEnvironment } from "../linux/environment.ts";
 import { Failure } from "../failure.ts";
 import * as k from "../linux/constants.ts";
@@ -60,23 +61,14 @@ export function availableUsers(uid: number, gid: number): Users {
   }
   const [name] = passwdEntry(uid) ?? [];
   const names = [String(uid), ...name === undefined ? [] : [name]];
-  const subuids = rangesOf(textOf("/etc/subuid"), names);
-  const subgids = rangesOf(textOf("/etc/subgid"), names);
+  const subuids = rangesOf(systemText("/etc/subuid"), names);
+  const subgids = rangesOf(systemText("/etc/subgid"), names);
   for (const [file, ranges] of [["/etc/subuid", subuids], ["/etc/subgid", subgids]] as const) {
     if (countOf(ranges) >= LEAST_COUNT) continue;
     const who = name ?? uid;
     return { kind: "one", why: `${file} has no ${LEAST_COUNT} IDs for ${who}` };
   }
   return { kind: "range", uids: mapArguments(uid, subuids), gids: mapArguments(gid, subgids) };
-}
-
-function textOf(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
 }
 
 /**
@@ -86,7 +78,7 @@ function textOf(path: string): string {
  * @throws {Failure} where the kernel or the system's policy refuses it
  */
 export function makeNamespace(users: Users, uid: number, gid: number): number {
-  const { plan, child } = namespacePlan(false);
+  const { plan, child } = namespacePlan(k.CLONE_NEWUSER);
   const pid = Number(runInProcess(plan)(child));
   if (pid < 0) throw refusedNamespace(-pid);
   try {
@@ -106,10 +98,9 @@ export function makeNamespace(users: Users, uid: number, gid: number): number {
 
 /** Why there is no user namespace, and the line that helps. */
 function refusedNamespace(errno: number): Failure {
-  const sysctl = (name: string) => textOf(`/proc/sys/${name.replaceAll(".", "/")}`).trim();
-  const remedy = sysctl("user.max_user_namespaces") === "0"
+  const remedy = sysctlValue("user.max_user_namespaces") === "0"
     ? "user.max_user_namespaces is 0: `sysctl user.max_user_namespaces=15000` as root"
-    : sysctl("kernel.unprivileged_userns_clone") === "0"
+    : sysctlValue("kernel.unprivileged_userns_clone") === "0"
     ? "`sysctl kernel.unprivileged_userns_clone=1` as root"
     : "a filter of system calls, as a container has, may forbid it; else run rkt as root";
   return new Failure(`users can make no user namespace here (error ${errno}): ${remedy}`);

@@ -2,7 +2,6 @@
 import type { PodManifest } from "../appc/pod_manifest.ts";
 import { CONTROLLERS, type Limits, limitsOf } from "../cgroup/limits.ts";
 import { type CgroupLocation, findLocation } from "../cgroup/location.ts";
-import { ownUsers } from "../linux/own_users.ts";
 import { flavorOf } from "../pod/directory/flavor.ts";
 import { isSandbox } from "../pod/directory/sandbox.ts";
 import type { PodApp } from "../../stage1/pod.ts";
@@ -36,10 +35,7 @@ export function podCgroups(
     ...apps.map(({ name, limits }) => ({ who: `app "${name}"`, limits })),
   ];
   const forAddedApps = isSandbox(manifest) ? CONTROLLERS : [];
-  const found = findLocation(wanting, recordedSystem(world), forAddedApps);
-  const { warnings } = found;
-  const location = found.location &&
-    (ownUsers() === "all" ? found.location : ofUser(found.location));
+  const { location, warnings } = findLocation(wanting, recordedSystem(world), forAddedApps);
   const lines = warnings.map((warning) => `${command}: warning: ${warning}`);
   const left = flavorOf(manifest) === "fly" ? location && withoutDevices(location) : location;
   return { location: left, limits, apps, warnings: lines };
@@ -52,15 +48,6 @@ function withoutDevices(location: CgroupLocation): CgroupLocation | undefined {
     controllers: controllers.filter((name) => name !== "devices"),
   })).filter(({ controllers }) => location.version === 2 || controllers.length > 0);
   return bases.length === 0 ? undefined : { ...location, bases };
-}
-
-/** A location for a user other than root, who may not say which devices a cgroup can use: he can make no nodes anyway. */
-function ofUser(location: CgroupLocation): CgroupLocation {
-  const bases = location.bases.map(({ path, controllers }) => ({
-    path,
-    controllers: controllers.filter((name) => name !== "devices"),
-  }));
-  return { ...location, bases };
 }
 
 /** The cgroups of a pod at a location. */

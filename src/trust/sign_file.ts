@@ -2,6 +2,7 @@
 import type * as OpenPgp from "openpgp";
 import { Failure } from "../failure.ts";
 import { openPgp, plain } from "./public_key.ts";
+import { trailer } from "./signature.ts";
 
 /** A secret key, ready to sign. */
 export interface SecretKey {
@@ -86,14 +87,4 @@ export async function signDigest(
   const packets = new PacketList<OpenPgp.SignaturePacket>();
   packets.push(packet);
   return new Signature(packets).armor();
-}
-
-/** What is hashed behind the data (RFC 9580 §5.2.4). */
-function trailer(packet: OpenPgp.SignaturePacket): Uint8Array {
-  const fields = packet.signatureData ?? new Uint8Array();
-  const bytes = new Uint8Array(fields.length + 6);
-  bytes.set(fields);
-  bytes.set([packet.version, 0xff], fields.length);
-  new DataView(bytes.buffer).setUint32(fields.length + 2, fields.length);
-  return bytes;
 }

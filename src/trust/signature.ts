@@ -248,7 +248,7 @@ export interface SignedDigests {
 }
 
 /** What is hashed after the data (RFC 9580 §5.2.4): the signature's fields and how many they are. */
-function trailer(packet: OpenPgp.SignaturePacket): Uint8Array {
+export function trailer(packet: OpenPgp.SignaturePacket): Uint8Array {
   const fields = packet.signatureData ?? new Uint8Array();
   const bytes = new Uint8Array(fields.length + 6);
   bytes.set(fields);

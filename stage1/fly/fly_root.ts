@@ -4,13 +4,14 @@
  * mounts is seen by nobody else, and is gone with the pod's last process, however that ends.
  */
 import { type EtcPlace, type HostFiles, mountEtcFiles } from "../root/etc_files.ts";
-import { isReplaced, MOUNT_FLAGS } from "../root/mount_policy.ts";
+import { isReplaced } from "../root/mount_policy.ts";
 import type { OpenRoot } from "../root/open_root.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
-import { makeTerminals, type Terminals } from "../output/streams.ts";
+import type { Terminals } from "../output/streams.ts";
+import { mountTerminals } from "../root/dev.ts";
 import type { Pod, PodApp } from "../pod.ts";
-import { attach, MOUNT_ATTR_SIZE, newMount, ownDirectory, READ_ONLY } from "../steps/mounts.ts";
+import { attach, MOUNT_ATTR_SIZE, ownDirectory, READ_ONLY } from "../steps/mounts.ts";
 import { attachVolume } from "../root/volumes.ts";
 
 /** Where the root of an app stands, relative to the pod's directory, which is init's working directory. */
@@ -59,7 +60,8 @@ export function attachFlyRoot(
   }
   if (!isReplaced(app, "/dev")) {
     const dev = hostFiles(steps, at, open.root, "dev");
-    if (hasTerminal(pod, app)) ownTerminals(steps, at, dev, pod, app, terminals);
+    // Over those of the host: rkt relays the first one, which must have a known number.
+    if (hasTerminal(pod, app)) mountTerminals(steps, at, dev, pod, app, terminals);
     steps.attempt("close the host's /dev", "close", [dev]);
   }
   for (const { mount, volume } of open.volumes) attachVolume(steps, at, mount, volume, open.root);
@@ -88,27 +90,3 @@ function hostFiles(steps: Section, at: string, root: Slot, name: string): Slot {
 
 const hasTerminal = ({ interactive }: Pod, { streams }: PodApp): boolean =>
   interactive || Object.values(streams).includes("tty");
-
-/** Terminals of the pod's own stand over those of the host: rkt relays the first one, which must have a known number. */
-function ownTerminals(
-  steps: Section,
-  at: string,
-  dev: Slot,
-  pod: Pod,
-  app: PodApp,
-  terminals: Terminals,
-): void {
-  const pts = slot("pts");
-  const options = [["ptmxmode", "0666"], ["mode", "0620"], ["gid", "5"]] as const;
-  const what = `mount devpts on /dev/pts ${at}`;
-  newMount(steps, what, "devpts", options, MOUNT_FLAGS.pts, pts);
-  steps.must(`attach /dev/pts ${at}`, "move_mount", [
-    pts,
-    "",
-    dev,
-    "pts",
-    k.MOVE_MOUNT_F_EMPTY_PATH,
-  ]);
-  makeTerminals(steps, at, pts, dev, pod, app, terminals);
-  steps.attempt("close /dev/pts", "close", [pts]);
-}

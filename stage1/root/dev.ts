@@ -52,6 +52,34 @@ export function mountDev(
   steps.must(`enter /dev ${at}`, "fchdir", [dev]);
   closeDevices(steps, at, dev, pod);
 
+  mountTerminals(steps, at, dev, pod, app, terminals);
+
+  const shm = slot("shm");
+  steps.must(`mount the pod's shared memory on /dev/shm ${at}`, "open_tree", [
+    k.AT_FDCWD,
+    "/.shm",
+    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
+  ], { store: shm });
+  steps.must(`attach /dev/shm ${at}`, "move_mount", [
+    shm,
+    "",
+    dev,
+    "shm",
+    k.MOVE_MOUNT_F_EMPTY_PATH,
+  ]);
+  steps.attempt("close /dev/shm", "close", [shm]);
+  steps.attempt("close /dev", "close", [dev]);
+}
+
+/** A devpts of the pod's own at `pts` in a /dev, and the app's terminals in it. */
+export function mountTerminals(
+  steps: Section,
+  at: string,
+  dev: Slot,
+  pod: Pod,
+  app: PodApp,
+  terminals: Terminals,
+): void {
   const pts = slot("pts");
   newMount(
     steps,
@@ -75,22 +103,6 @@ export function mountDev(
   ]);
   makeTerminals(steps, at, pts, dev, pod, app, terminals);
   steps.attempt("close /dev/pts", "close", [pts]);
-
-  const shm = slot("shm");
-  steps.must(`mount the pod's shared memory on /dev/shm ${at}`, "open_tree", [
-    k.AT_FDCWD,
-    "/.shm",
-    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
-  ], { store: shm });
-  steps.must(`attach /dev/shm ${at}`, "move_mount", [
-    shm,
-    "",
-    dev,
-    "shm",
-    k.MOVE_MOUNT_F_EMPTY_PATH,
-  ]);
-  steps.attempt("close /dev/shm", "close", [shm]);
-  steps.attempt("close /dev", "close", [dev]);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { Failure } from "../../failure.ts";
-import { type Finding, findingsInside, findingsOutside, isInside } from "../../rootless/check.ts";
+import { isNamespaceRoot } from "../../linux/own_users.ts";
+import { type Finding, findingsInside, findingsOutside } from "../../rootless/check.ts";
 import { print } from "../print/output.ts";
 import { table } from "../print/table.ts";
 import { goOnAsRoot } from "../request/rootless.ts";
@@ -8,7 +9,7 @@ import type { Invocation } from "../grammar/command.ts";
 /** `rkt check --rootless`: what users other than root need to run pods, and what of it is there. */
 export default async function run({ flags, global }: Invocation): Promise<number> {
   if (!flags.on("rootless")) throw new Failure("say what to check: --rootless");
-  if (isInside()) return show(findingsInside(global.dir));
+  if (isNamespaceRoot()) return show(findingsInside(global.dir));
   const uid = Deno.uid() ?? 0;
   if (uid === 0) {
     throw new Failure("--rootless is for users other than root; call it as one of them");

@@ -1,5 +1,5 @@
 import { podEvent } from "../../audit/events.ts";
-import { isHostRoot } from "../../linux/own_users.ts";
+import { isHostRoot, isNamespaceRoot } from "../../linux/own_users.ts";
 import { printNote } from "../../linux/printable.ts";
 import { collectPods } from "../../pod/life/collect_pods.ts";
 import { removeAbandoned } from "../../linux/atomic_file.ts";
@@ -26,7 +26,7 @@ export default async function run({ flags, global }: Invocation): Promise<number
   if (isHostRoot()) {
     const { collectNetworks } = await import("../../net/pod/take_down.ts");
     await collectNetworks(global.dir, { localConfig: global.localConfig, onLeft: say });
-  } else if (Deno.uid() === 0) {
+  } else if (isNamespaceRoot()) {
     const { collectPastas } = await import("../../rootless/pasta.ts");
     collectPastas(global.dir);
   }

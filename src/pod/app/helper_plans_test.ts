@@ -1,3 +1,4 @@
+import * as k from "../../linux/constants.ts";
 import assert from "node:assert/strict";
 import { findingText, verify } from "../../../stage1/engine/verify.ts";
 import { helperPlan } from "../../../stage1/steps/in_helper_child.ts";
@@ -7,8 +8,8 @@ import { mountLayers, openInNamespace } from "./app_files.ts";
 const PLANS = {
   "openInNamespace()": helperPlan(openInNamespace(7, "/")).plan,
   "mountLayers()": helperPlan(mountLayers("/pod", "mount", [["lowerdir", "a:b"]], 1)).plan,
-  "namespacePlan()": namespacePlan(false).plan,
-  "namespacePlan() with a network": namespacePlan(true).plan,
+  "namespacePlan()": namespacePlan(k.CLONE_NEWUSER).plan,
+  "namespacePlan() with a network": namespacePlan(k.CLONE_NEWUSER | k.CLONE_NEWNET).plan,
 };
 
 for (const [name, plan] of Object.entries(PLANS)) {

@@ -1,5 +1,4 @@
 /** The cgroups of an app that is added to a pod. They are made in the pod's cgroup, not in that of the caller. */
-import { ownUsers } from "../../linux/own_users.ts";
 import { replaceFile } from "../../linux/atomic_file.ts";
 import { exists } from "../../linux/exists.ts";
 import type { PodView } from "../directory/pod_directory.ts";
@@ -12,6 +11,7 @@ import {
   type Limited,
   thisSystem,
   version2Name,
+  withDevices,
   withoutEffect,
 } from "../../cgroup/location.ts";
 import { controllersOf } from "../../cgroup/limits.ts";
@@ -51,8 +51,7 @@ export function findAddedLocation(pod: PodView, init: number, wanting: Limited):
     version: 2,
     bases: [{
       path: path.slice(0, -name.length - 1),
-      // Users other than root may not say which devices a cgroup can use.
-      controllers: [...controllers, ...ownUsers() === "all" ? ["devices" as const] : []],
+      controllers: withDevices(controllers, system),
     }],
     enable: [],
     disks: controllers.includes("blkio") ? system.disks() : [],

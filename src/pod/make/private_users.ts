@@ -23,12 +23,15 @@ export function privateUsersOf(pod: Pick<PodView, "path" | "uuid">): PrivateUser
   return { shift: Number(shift), count: Number(count) };
 }
 
-/** The plan of a child that lives in a new user namespace until it is killed; the slot gets its PID, or an error. */
-export function namespacePlan(withNetwork: boolean): { readonly plan: Plan; readonly child: Slot } {
+/**
+ * The plan of a child that lives in new namespaces until it is killed; the slot gets its PID, or an error.
+ *
+ * @param namespaces flags `CLONE_NEW*`
+ */
+export function namespacePlan(namespaces: number): { readonly plan: Plan; readonly child: Slot } {
   const child = slot("child");
   const steps = new Section();
-  const flags = k.CLONE_NEWUSER | (withNetwork ? k.CLONE_NEWNET : 0);
-  steps.attempt("make a user namespace", "clone", [flags | k.SIGCHLD, 0, 0, 0, 0], {
+  steps.attempt("make namespaces", "clone", [namespaces | k.SIGCHLD, 0, 0, 0, 0], {
     store: child,
     branch: { when: "different", operand: 0, to: "parent" },
   });
@@ -50,7 +53,9 @@ export function namespacePlan(withNetwork: boolean): { readonly plan: Plan; read
  */
 export function makeUserNamespace({ shift, count }: PrivateUsers, withNetwork: boolean): number {
   // A namespace lives in a process until it is open, and its maps are written from outside. The child sleeps till then.
-  const { plan, child } = namespacePlan(withNetwork);
+  const { plan, child } = namespacePlan(
+    k.CLONE_NEWUSER | (withNetwork ? k.CLONE_NEWNET : 0),
+  );
   const pid = Number(runInProcess(plan)(child));
   if (pid < 0) {
     throw new Failure(

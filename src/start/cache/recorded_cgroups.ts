@@ -1,6 +1,7 @@
 /** The system's cgroups as a start sees them: each question is noted, with the answer. */
 import { findHierarchies, type Hierarchies } from "../../cgroup/hierarchies.ts";
 import { DELEGATION, isDisk, type System } from "../../cgroup/location.ts";
+import { ownUsers } from "../../linux/own_users.ts";
 import type { World } from "../world.ts";
 
 /** The cgroups of the caller, and what the files in them say. */
@@ -23,6 +24,7 @@ export function recordedSystem(world: World): System {
       (world.names("/sys/block") ?? []).filter(isDisk)
         .flatMap((name) => world.words(`/sys/block/${name}/dev`)).sort(),
     pid: Deno.pid,
+    limitsDevices: ownUsers() === "all",
   };
 }
 

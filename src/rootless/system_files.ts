@@ -1,0 +1,15 @@
+/** Files by which the system says what users may do. */
+
+/** The text of a file; empty where there is none. */
+export function systemText(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
+}
+
+/** The value of a sysctl, by its name with dots (sysctl(8)); empty where the kernel has it not. */
+export const sysctlValue = (name: string): string =>
+  systemText(`/proc/sys/${name.replaceAll(".", "/")}`).trim();
