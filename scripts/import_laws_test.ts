@@ -52,6 +52,17 @@ Deno.test("no files import each other in a circle", () => {
   deepStrictEqual(circles(graph), []);
 });
 
+/** Who may use Deno.env: Deno's own HTTP client reads it. All others ask src/linux/environment.ts, because the binary changes it. */
+const OWN_ENVIRONMENT = ["src/http/transport.ts", "src/http/proxy.ts"];
+
+Deno.test("the environment is that of the caller, and not what the binary hands to Deno", () => {
+  const asking = [...texts].filter(([file, text]) =>
+    /^(src|stage1)\//.test(file) && isProduct(file) && !OWN_ENVIRONMENT.includes(file) &&
+    /\bDeno\.env\b/.test(text.replace(/^\s*(\*|\/\/).*$/gm, ""))
+  );
+  deepStrictEqual(asking.map(([file]) => file), []);
+});
+
 Deno.test("a start asks the world only where it is noted", () => {
   deepStrictEqual([...texts].flatMap(([file, text]) => unrecordedQuestions(file, text)), []);
 });

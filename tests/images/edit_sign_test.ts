@@ -248,3 +248,21 @@ Deno.test("gpg signs with its keys; keys that others may read, or that need a pa
   const refused = await sign(`--key-file=${secret}`);
   assert.match(refused.stderr, /it is protected by a passphrase/);
 });
+
+Deno.test("keys are in the home of whoever calls rkt, unless --keys says otherwise", async () => {
+  const home = `${world.directory}/home`;
+  const places = [
+    [{ HOME: home }, `${home}/.config/rkt/keys`],
+    [{ HOME: home, XDG_CONFIG_HOME: `${home}/xdg` }, `${home}/xdg/rkt/keys`],
+  ] as const;
+  for (const [env, place] of places) {
+    const { success, stdout, stderr } = await new Deno.Command(RKT, {
+      args: ["key", "generate", "home@example.com"],
+      clearEnv: true,
+      env,
+    }).output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+    const fingerprint = new TextDecoder().decode(stdout).trim();
+    assert.ok(Deno.statSync(`${place}/${fingerprint}.key`).isFile);
+  }
+});

@@ -1,4 +1,5 @@
 /** `rkt image build`: files and flags to an image. */
+import { originalVariable } from "../../linux/environment.ts";
 import { Failure } from "../../failure.ts";
 import { printNote } from "../../linux/printable.ts";
 import type { Invocation } from "../grammar/command.ts";
@@ -35,7 +36,7 @@ export default async function run({ args, flags }: Invocation): Promise<number> 
     compression,
     overwrite: flags.on("overwrite"),
     owner: ownerOf(flags.text("owner")),
-    latest: latestTime(Deno.env.get("SOURCE_DATE_EPOCH")),
+    latest: latestTime(originalVariable("SOURCE_DATE_EPOCH")),
   });
   printLine(id);
   return 0;

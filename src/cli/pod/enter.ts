@@ -1,4 +1,5 @@
 /** `rkt enter` and `rkt app exec`: this process becomes the parent of a program in an app. */
+import { originalVariable } from "../../linux/environment.ts";
 import type { PodManifest } from "../../appc/pod_manifest.ts";
 import { podEvent } from "../../audit/events.ts";
 import { Failure } from "../../failure.ts";
@@ -117,7 +118,7 @@ function programs(words: readonly string[], app: PodApp): readonly Program[] {
 
 /** What a terminal can do is known only to whoever has it. */
 function withTerminal(app: PodApp): PodApp {
-  const term = Deno.env.get("TERM");
+  const term = originalVariable("TERM");
   const known = app.environment.some((each) => each.startsWith("TERM="));
   if (term === undefined || known) return app;
   return { ...app, environment: [...app.environment, `TERM=${term}`] };

@@ -1,4 +1,5 @@
 /** What this host can decrypt images with: files of root's in `decryptkeys`, and credentials of the unit. */
+import { originalVariable } from "../../linux/environment.ts";
 import { Failure } from "../../failure.ts";
 import { MAX_SECRET_BYTES, readSecretKey, type SecretKey } from "../../trust/sign_file.ts";
 import type { Decryptors } from "../../trust/session_keys.ts";
@@ -18,7 +19,7 @@ const CREDENTIAL = "rkt.decrypt.";
 export async function hostDecryptors(
   { systemConfig, localConfig, ownKeys }: GlobalFlags,
 ): Promise<Decryptors> {
-  const credentials = Deno.env.get("CREDENTIALS_DIRECTORY");
+  const credentials = originalVariable("CREDENTIALS_DIRECTORY");
   const files = [
     ...filesIn(`${systemConfig}/decryptkeys`, ""),
     ...filesIn(`${ownKeys ?? localConfig}/decryptkeys`, ""),

@@ -1,4 +1,5 @@
 /** The secret keys of whoever runs rkt: files of his, which nobody else may read. */
+import { configurationHome } from "../../rootless/user.ts";
 import { Failure } from "../../failure.ts";
 import { readSecretKey, type SecretKey } from "../../trust/sign_file.ts";
 import type { Flags } from "../grammar/flags.ts";
@@ -10,8 +11,8 @@ const END = ".key";
 export function keysDirectory(flags: Flags): string {
   const given = flags.text("keys");
   if (given !== undefined) return given;
-  const config = Deno.env.get("XDG_CONFIG_HOME") ?? `${Deno.env.get("HOME") ?? ""}/.config`;
-  if (!config.startsWith("/")) {
+  const config = configurationHome();
+  if (config === undefined) {
     throw new Failure("there is no HOME for keys; --keys=DIR names a place");
   }
   return `${config}/rkt/keys`;

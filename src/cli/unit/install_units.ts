@@ -1,7 +1,8 @@
 /** Installs units for systemd. */
+import { configurationHome } from "../../rootless/user.ts";
 import { Failure } from "../../failure.ts";
 import { replaceFile } from "../../linux/atomic_file.ts";
-import { originalVariable, originalVariables } from "../../linux/environment.ts";
+import { originalVariables } from "../../linux/environment.ts";
 import { exists } from "../../linux/exists.ts";
 import type { UnitFile } from "./unit_file.ts";
 
@@ -37,10 +38,8 @@ export async function installUnits(
 
 /** A user's own units. */
 function userDirectory(): string {
-  const config = originalVariable("XDG_CONFIG_HOME");
-  if (config?.startsWith("/") === true) return `${config}/systemd/user`;
-  const home = originalVariable("HOME");
-  if (home?.startsWith("/") === true) return `${home}/.config/systemd/user`;
+  const config = configurationHome();
+  if (config !== undefined) return `${config}/systemd/user`;
   throw new Failure("--user: neither HOME nor XDG_CONFIG_HOME says where units of the user are");
 }
 
