@@ -276,6 +276,7 @@ async function importImage(
     );
     const image = await store.importAci(await decryptedImage(session, gated ?? counted.source), {
       verify,
+      maxBytes: session.settings.maxSize,
       ...expected.image !== undefined && version === undefined && { latest: true },
       // Read after `verify`: a deferred signature is there only then.
       get signature() {

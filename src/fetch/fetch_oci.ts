@@ -10,11 +10,14 @@ import { openLocalSource } from "../oci/open_source.ts";
 import { referenceText, type RegistryReference } from "../oci/reference.ts";
 import type { RegistrySource } from "../registry/registry_source.ts";
 import type { Signer } from "../store/image_info.ts";
-import type { LayerProgress } from "../store/oci/import_oci.ts";
+import type { LayerProgress } from "../store/oci/layer_progress.ts";
 import { readReference, readReferences } from "../store/oci/references.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { TempDirectory } from "../store/temp_directory.ts";
 import { exists } from "../linux/exists.ts";
+import { fileSource } from "../aci/bytes/source.ts";
+import { spareSpace } from "../store/full_disk.ts";
+import { EarlyVerdict } from "./early_verdict.ts";
 import type { FetchSession } from "./fetch_session.ts";
 import { recordFetch } from "./record_fetch.ts";
 import type { SignedImage } from "./signed_image.ts";
@@ -101,8 +104,12 @@ async function fromArchive(
   const signed = pinned === undefined
     ? await archiveSignature(session, location, signature, title.name)
     : undefined;
+  if (signed !== undefined) await verifyFirst(session, location, signature, title.name);
+  const { store: { dataDir }, maxSize } = session.settings;
   await using source = await openLocalSource(location, {
     temporaryDirectory: temp.path,
+    spooled: spareSpace(dataDir),
+    ...maxSize !== undefined && { maxBytes: maxSize },
     ...signed !== undefined && { watched: (bytes) => signed.watched(bytes) },
   });
   return await importFrom(session, {
@@ -113,6 +120,25 @@ async function fromArchive(
     ...signed !== undefined && { signed },
   });
 }
+
+/** Verifies the signature of an archive before anything of it is unpacked; it is verified once more while it is read. */
+async function verifyFirst(
+  session: FetchSession,
+  location: Exclude<OciLocation, { readonly kind: "registry" }>,
+  signature: string | undefined,
+  name: string,
+): Promise<void> {
+  // What can be read once only is judged at its end.
+  if (location.path === "-" || !Deno.statSync(location.path).isFile) return;
+  const judge = await archiveSignature(session, location, signature, name);
+  if (judge === undefined) return;
+  using source = judge.watched(fileSource(location.path));
+  while (await source.read() !== undefined);
+  await judge.verify(undefined);
+}
+
+/** Its digest is compared at the end of what is read. */
+const UNTIL_COMPARED = { knowsName: true, verify: () => Promise.resolve() };
 
 /** The signature of an archive, beside it or where the caller says; undefined where there is none or none is wanted. */
 async function archiveSignature(
@@ -138,6 +164,8 @@ async function importFrom(session: FetchSession, wanted: Wanted): Promise<Stored
       references,
       verify: (resolved) => judge(session, wanted, resolved),
       onLayer: bar.layer,
+      gate: (layer) => new EarlyVerdict(layer, UNTIL_COMPARED, session.settings.store.dataDir),
+      maxBytes: session.settings.maxSize,
     });
     const otherwise = wanted.pinned === undefined ? "nothing" : "its digest";
     await recordFetch(session, image, source.name, otherwise);

@@ -38,6 +38,8 @@ export interface FetchSettings {
   readonly keystore: Keystore;
   readonly config: ConfigDirectories;
   readonly insecure: ReadonlySet<string>;
+  /** The most bytes that an image may have, unpacked (`--max-size`). Default: as many as there is room for. */
+  readonly maxSize?: number;
   /** Trust keys that discovery finds by https, without asking. */
   readonly trustKeysFromHttps: boolean;
   readonly caFile?: string;

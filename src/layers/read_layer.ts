@@ -42,7 +42,8 @@ export async function readLayer(
     },
     [Symbol.dispose]: () => source[Symbol.dispose](),
   };
-  using plain = await plainTar(counted);
+  using unpacked = await plainTar(counted);
+  const plain = source.between?.(unpacked) ?? unpacked;
   const hash = createHash("sha256");
   const reader = new LayerReader(source.name);
   let size = 0;

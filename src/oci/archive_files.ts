@@ -18,6 +18,8 @@ export interface SpoolOptions {
   readonly temporaryDirectory: string;
   /** Most bytes of a temporary file. Default: 64 GiB. */
   readonly maxBytes?: number;
+  /** Told of bytes that are about to be written to it; may throw to refuse them. */
+  readonly spooled?: (bytes: number) => void;
   /**
    * Sees the bytes of the archive as it was distributed, all of them. It is spooled then: what was seen is what is read, even if
    * somebody changes the file meanwhile.
@@ -259,6 +261,7 @@ async function spooled(source: ByteSource, options: SpoolOptions): Promise<Deno.
     for (let chunk; (chunk = await source.read()) !== undefined;) {
       size += chunk.length;
       if (size > limit) throw new Failure(`${source.name}: larger than ${limit} bytes`);
+      options.spooled?.(chunk.length);
       for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
     }
     return file;

@@ -40,6 +40,34 @@ export function spareSpace(dataDir: string): (written: number) => void {
   };
 }
 
+/** What bounds an image that is unpacked. */
+export interface UnpackBounds {
+  /** What is unpacked, in messages. */
+  readonly name: string;
+  readonly dataDir: string;
+  /** The most bytes (`--max-size`). Default: as many as there is room for. */
+  readonly maxBytes?: number | undefined;
+}
+
+/**
+ * Bounds what is unpacked of one image: by what others need of the disk, and by what the caller allows.
+ *
+ * @returns to be told of bytes that are about to be written; throws a {@linkcode Failure} where they are too many
+ */
+export function boundedSize({ name, dataDir, maxBytes }: UnpackBounds): (bytes: number) => void {
+  const spare = spareSpace(dataDir);
+  let size = 0;
+  return (bytes) => {
+    size += bytes;
+    if (maxBytes !== undefined && size > maxBytes) throw tooLarge(name, maxBytes);
+    spare(bytes);
+  };
+}
+
+/** Says that an image is larger than the caller allows. */
+export const tooLarge = (name: string, maxBytes: number): Failure =>
+  new Failure(`${name}: has more than the ${maxBytes} bytes that --max-size allows`);
+
 function isFullDisk(error: unknown): boolean {
   if (error instanceof KernelError) {
     return error.errno === ERRNO.ENOSPC || error.errno === ERRNO.EDQUOT;

@@ -12,7 +12,7 @@ import { Failure } from "../failure.ts";
 import { exists } from "../linux/exists.ts";
 import { replaceFile } from "../linux/atomic_file.ts";
 import { syncDirectory } from "../linux/sync.ts";
-import { fullDisk, spareSpace } from "./full_disk.ts";
+import { boundedSize, fullDisk } from "./full_disk.ts";
 import { type ImageInfo, readImageInfo, type Signer } from "./image_info.ts";
 import { type ImageFileKind, imagePath, shardPath, treePath } from "./layout.ts";
 import { changeIndex } from "./open_index.ts";
@@ -44,6 +44,8 @@ export interface ImportOptions {
   readonly latest?: boolean;
   /** Whether to render the tree in the same pass. Default: if this is root. */
   readonly render?: boolean;
+  /** The most bytes that its archive may have, unpacked. Default: what there is room for. */
+  readonly maxBytes?: number | undefined;
 }
 
 /** See {@linkcode Store.importAci}. */
@@ -69,8 +71,8 @@ async function importInto(
   const tree = options.render ?? Deno.uid() === 0 ? `${temp}/tree` : undefined;
   const blob = `${temp}/blob`;
   const contents = tree !== undefined && await indexMethod(store.dataDir) !== undefined
-    ? await writeIndexed(source, blob, tree)
-    : await writeBlob(source, blob, tree);
+    ? await writeIndexed(source, blob, tree, options.maxBytes)
+    : await writeBlob(source, blob, tree, options.maxBytes);
   const imageId = parseImageId(contents.imageId);
   const manifest = parsedManifest(source.name, contents.manifestText);
   // What the archive holds is the whole tree only if nothing lies below it and all of it is wanted.
@@ -109,11 +111,12 @@ async function writeBlob(
   source: ByteSource,
   path: string,
   tree: string | undefined,
+  maxBytes: number | undefined,
 ): Promise<ExtractedAci> {
   using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o640 });
-  const spare = spareSpace(path.slice(0, path.lastIndexOf("/")));
+  const bound = boundOf(source, path, maxBytes);
   const write = (chunk: Uint8Array) => {
-    spare(chunk.length);
+    bound(chunk.length);
     writeAll(file, chunk);
   };
   if (tree === undefined) {
@@ -136,9 +139,10 @@ async function writeIndexed(
   source: ByteSource,
   path: string,
   tree: string,
+  maxBytes: number | undefined,
 ): Promise<ExtractedAci> {
   const target = new IndexTarget();
-  const contents = await writeMerged(source, path, target);
+  const contents = await writeMerged(source, path, target, maxBytes);
   if (writeTreeIndex(target.tree, tree, () => path)) return contents;
   Deno.mkdirSync(tree, { mode: 0o755 });
   return await extractAci(fileSource(path), tree, { danglingLinks: "report", ...ownership() });
@@ -149,20 +153,25 @@ async function writeMerged(
   source: ByteSource,
   path: string,
   target: IndexTarget,
+  maxBytes: number | undefined,
 ): Promise<ExtractedAci> {
   using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o640 });
-  const spare = spareSpace(path.slice(0, path.lastIndexOf("/")));
+  const bound = boundOf(source, path, maxBytes);
   const layer = { id: "", open: () => kept(source), ownPaths: undefined, inheritedPaths: [] };
   const contents = await mergeLayers([layer], target, {
     rootfsOnly: true,
     onBytes: (chunk) => {
-      spare(chunk.length);
+      bound(chunk.length);
       writeAll(file, chunk);
     },
     danglingLinks: "report",
   });
   file.syncDataSync();
   return contents;
+}
+
+function boundOf({ name }: ByteSource, path: string, maxBytes: number | undefined) {
+  return boundedSize({ name, dataDir: path.slice(0, path.lastIndexOf("/")), maxBytes });
 }
 
 function writeAll(file: Deno.FsFile, chunk: Uint8Array): void {

@@ -1,5 +1,6 @@
 /** What a few bytes of somebody's may cost. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { FetchWorld } from "../world/fetch_world.ts";
 import { RKT } from "../world/rkt.ts";
 import { succeed } from "../world/web_site.ts";
@@ -47,7 +48,7 @@ function bomb(world: FetchWorld, name: string, order: readonly string[]): Uint8A
 const architecture = () => Deno.build.arch === "aarch64" ? "aarch64" : "amd64";
 
 /** Runs `rkt fetch` with a store on a file system of 160 MiB. */
-async function fetchIntoLittle(world: FetchWorld, what: string) {
+async function fetchIntoLittle(world: FetchWorld, what: string, ...flags: string[]) {
   Deno.mkdirSync(world.data, { recursive: true });
   const mounts =
     `mount --bind "$0" /etc/hosts && mount -t tmpfs -o size=160M none "$1" && shift && exec "$@"`;
@@ -55,7 +56,7 @@ async function fetchIntoLittle(world: FetchWorld, what: string) {
     args: [
       ...["-m", "sh", "-c", mounts, world.site.hostsFile, world.data, RKT, `--dir=${world.data}`],
       ...[`--local-config=${world.etc}`, `--system-config=${world.lib}`],
-      ...[`--ca-file=${world.site.caFile}`, "fetch", what],
+      ...[`--ca-file=${world.site.caFile}`, ...flags, "fetch", what],
     ],
     env: { no_proxy: "*" },
   }).output();
@@ -116,4 +117,86 @@ Deno.test("rkt fetch leaves a part of the disk to others", () => {
   const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
   assert.match(err ?? "", /no space left below .*\n254\n/);
   assert.equal(out, "written\n");
+});
+
+/** A layout of OCI with one layer: 256 MiB of zeros behind gzip, so some 250 KB. */
+function layoutOfZeros(dir: string, change: (layer: Uint8Array<ArrayBuffer>) => void): string {
+  const digest = (bytes: Uint8Array<ArrayBuffer>) =>
+    createHash("sha256").update(bytes).digest("hex");
+  const root = `${dir}/layer`;
+  Deno.mkdirSync(root, { recursive: true });
+  succeed("truncate", "-s", "256M", `${root}/zeros`);
+  succeed("tar", "-C", root, "-cf", `${dir}/layer.tar`, "zeros");
+  const sum = digest(Deno.readFileSync(`${dir}/layer.tar`));
+  succeed("gzip", "-f", `${dir}/layer.tar`);
+  const layer = Deno.readFileSync(`${dir}/layer.tar.gz`);
+  const layout = `${dir}/layout`;
+  Deno.mkdirSync(`${layout}/blobs/sha256`, { recursive: true });
+  const write = (bytes: Uint8Array<ArrayBuffer>, mediaType: string) => {
+    const name = digest(bytes);
+    Deno.writeFileSync(`${layout}/blobs/sha256/${name}`, bytes);
+    return { mediaType, digest: `sha256:${name}`, size: bytes.length };
+  };
+  const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+  const type = (name: string) => `application/vnd.oci.image.${name}`;
+  const described = write(layer, type("layer.v1.tar+gzip"));
+  const config = write(
+    json({
+      architecture: architecture() === "aarch64" ? "arm64" : "amd64",
+      os: "linux",
+      rootfs: { type: "layers", diff_ids: [`sha256:${sum}`] },
+    }),
+    type("config.v1+json"),
+  );
+  const mediaType = type("manifest.v1+json");
+  const manifest = json({ schemaVersion: 2, mediaType, config, layers: [described] });
+  const index = { schemaVersion: 2, manifests: [write(manifest, mediaType)] };
+  Deno.writeTextFileSync(`${layout}/index.json`, JSON.stringify(index));
+  Deno.writeTextFileSync(`${layout}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}');
+  change(layer);
+  Deno.writeFileSync(`${layout}/blobs/${described.digest.replace(":", "/")}`, layer);
+  return layout;
+}
+
+Deno.test("a layer is compared with its digest before much of it is unpacked; one that is too large for the disk, or for --max-size, leaves nothing", async () => {
+  using world = new FetchWorld();
+  const dir = `${world.directory}/oci`;
+  // Of a gzip member: the time, which nothing but the digest notices.
+  const changed = layoutOfZeros(`${dir}/changed`, (layer) => void (layer[4] = (layer[4] ?? 0) ^ 1));
+  const refused = await fetchIntoLittle(world, `oci:${changed}`, "--insecure-options=image");
+  assert.equal(refused.code, 254, refused.err);
+  assert.match(refused.err, /its bytes have the digest/);
+  const layout = layoutOfZeros(`${dir}/good`, () => {});
+  const full = await fetchIntoLittle(world, `oci:${layout}`, "--insecure-options=image");
+  assert.equal(full.code, 254, full.err);
+  assert.match(full.err, /no space left below/);
+  const flags = ["--insecure-options=image", "fetch", `oci:${layout}`];
+  for (const [size, code] of [["200Mi", 254], ["300Mi", 0]] as const) {
+    const limited = await world.rkt(`--max-size=${size}`, ...flags);
+    assert.equal(limited.code, code, limited.err);
+    if (code === 254) {
+      assert.match(limited.err, /has more than the 209715200 bytes that --max-size allows/);
+    }
+    assert.deepEqual(world.stored("tmp"), []);
+    assert.equal(world.stored("layer").length, code === 0 ? 1 : 0);
+  }
+});
+
+Deno.test("--max-size bounds images from files and from the network, and says what it is not", async () => {
+  using world = new FetchWorld();
+  world.trust();
+  const image = bomb(world, "example.com/bomb", ["manifest", "rootfs"]);
+  world.serve("example.com/bomb", "1.0", image);
+  const file = `${world.directory}/bomb.aci`;
+  for (const what of ["example.com/bomb:1.0", file]) {
+    const flags = what === file ? ["--insecure-options=image"] : [];
+    const refused = await world.rkt("--max-size=200Mi", ...flags, "fetch", what);
+    assert.equal(refused.code, 254, refused.err);
+    assert.match(refused.err, /has more than the 209715200 bytes that --max-size allows/);
+    assert.deepEqual(world.stored("blob"), []);
+    assert.deepEqual(world.stored("tmp"), []);
+  }
+  const unclear = await world.rkt("--max-size=much", "fetch", "example.com/bomb:1.0");
+  assert.equal(unclear.code, 254);
+  assert.match(unclear.err, /^fetch: --max-size: "much" is not a quantity like .*\n$/);
 });

@@ -35,6 +35,8 @@ export interface GlobalFlags {
   readonly insecureOptions: ReadonlySet<InsecureOption>;
   /** Whether keys found by discovery are trusted without asking. */
   readonly trustKeysFromHttps: boolean;
+  /** The most bytes that an image may have, as it was written. */
+  readonly maxSize?: string;
   /** A file of certificates (PEM) of more authorities, beside the system's. */
   readonly caFile?: string;
 }
@@ -108,6 +110,12 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
     value: "FILE",
     help: "More certificates (PEM) that servers may show",
   },
+  {
+    name: "max-size",
+    kind: "text",
+    value: "BYTES",
+    help: "Fetch no image that has more when it is unpacked, like 2Gi",
+  },
   { name: "help", kind: "switch", short: "h", help: "Show what the command does, and its flags" },
 ];
 
@@ -122,7 +130,7 @@ export const GLOBAL_FLAG_TABLE: FlagTable = flagTable(GLOBAL_FLAGS);
 export function globalFlags(raw: RawFlags): GlobalFlags {
   const flags = flagsOf(GLOBAL_FLAG_TABLE, raw);
   const userConfig = flags.text("user-config") || undefined;
-  const caFile = flags.text("ca-file");
+  const [caFile, maxSize] = [flags.text("ca-file"), flags.text("max-size")];
   return {
     help: flags.on("help"),
     debug: flags.on("debug"),
@@ -134,6 +142,7 @@ export function globalFlags(raw: RawFlags): GlobalFlags {
     insecureOptions: insecureOptions(flags.all("insecure-options")),
     trustKeysFromHttps: flags.on("trust-keys-from-https"),
     ...caFile !== undefined && { caFile },
+    ...maxSize !== undefined && { maxSize },
   };
 }
 

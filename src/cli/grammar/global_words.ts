@@ -22,6 +22,7 @@ export function globalWords(global: GlobalFlags): readonly string[] {
     ...words,
     ...options.length > 0 ? [`--insecure-options=${options.join(",")}`] : [],
     ...global.trustKeysFromHttps ? ["--trust-keys-from-https"] : [],
+    ...global.maxSize !== undefined ? [`--max-size=${global.maxSize}`] : [],
     ...global.debug ? ["--debug"] : [],
   ];
 }

@@ -2,6 +2,7 @@
 import { keystoreOf } from "./keystore.ts";
 import type { FetchSettings } from "../../fetch/fetch_session.ts";
 import type { Progress } from "../../fetch/progress.ts";
+import { parseQuantity, wholeUnits } from "../../appc/quantity.ts";
 import { printableLine } from "../../linux/printable.ts";
 import { Store } from "../../store/store.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
@@ -22,7 +23,7 @@ export function fetchSettings(
   global: GlobalFlags,
   store: Store = new Store(global.dir),
 ): FetchSettings {
-  const { systemConfig, localConfig, userConfig, caFile } = global;
+  const { systemConfig, localConfig, userConfig, caFile, maxSize } = global;
   let message = (line: string) => tell(`image: ${printableLine(line)}\n`);
   return {
     store,
@@ -35,6 +36,9 @@ export function fetchSettings(
     insecure: global.insecureOptions,
     trustKeysFromHttps: global.trustKeysFromHttps,
     ...caFile !== undefined && { caFile },
+    ...maxSize !== undefined && {
+      maxSize: Number(wholeUnits(parseQuantity(maxSize, "--max-size"))),
+    },
     reviewKey: async (question) => {
       const { reviewKey } = await import("./key_review.ts");
       return reviewKey(question, tell);

@@ -20,11 +20,12 @@ import { digestOf } from "../../oci/hash.ts";
 import { type OciConfig, parseConfig } from "../../oci/image_config.ts";
 import { type ImageSource, readConfig, type ResolvedManifest } from "../../oci/image_source.ts";
 import { imageUser } from "../../oci/image_users.ts";
-import { fullDisk } from "../full_disk.ts";
+import { boundedSize, fullDisk, tooLarge } from "../full_disk.ts";
 import { indexMethod } from "../tree/mount_tree.ts";
 import { type ImageInfo, readImageInfo, type Signer } from "../image_info.ts";
 import { type ImageFileKind, imagePath, shardPath, treePath } from "../layout.ts";
 import { layerPath, type OciTree } from "./oci_image.ts";
+import { counted, type LayerProgress } from "./layer_progress.ts";
 import { changeIndex } from "../open_index.ts";
 import { readReference, readReferences } from "./references.ts";
 import { writeReferences } from "./write_references.ts";
@@ -45,16 +46,17 @@ export interface ImportOciOptions {
    * it.
    */
   readonly verify?: (resolved: ResolvedManifest) => Promise<readonly Signer[]>;
+  /**
+   * Wraps a layer as it comes, such that it is unpacked no further than what has come of it allows, until all of it was
+   * compared with its digest.
+   */
+  readonly gate?: (layer: ByteSource) => ByteSource;
+  /** The most bytes that its layers may have, unpacked, together. Default: what there is room for. */
+  readonly maxBytes?: number | undefined;
   /** Told of the bytes that come, layer by layer; returns what is told of those of one. */
   readonly onLayer?: (layer: Descriptor) => LayerProgress;
   /** Whether to render the tree too. Default: if this is root. */
   readonly render?: boolean;
-}
-
-/** Told how far a layer is. */
-export interface LayerProgress {
-  update(received: number, total: number): void;
-  end(): void;
 }
 
 /** Layers that come side by side: beyond that a registry answers no faster, and memory is bounded. */
@@ -72,6 +74,7 @@ export async function importOci(
 ): Promise<StoredImage> {
   try {
     const resolved = await source.manifest();
+    checkSizes(source.name, resolved, options.maxBytes);
     const signers = await options.verify?.(resolved) ?? [];
     const documents = await configOf(store, source, resolved);
     using temp = TempDirectory.create(store.dataDir);
@@ -83,6 +86,12 @@ export async function importOci(
   } catch (error) {
     throw fullDisk(error, source.name, store.dataDir);
   }
+}
+
+/** Refuses what is too large as it is transported already, before any of it is. */
+function checkSizes(name: string, { manifest }: ResolvedManifest, maxBytes?: number): void {
+  const transported = manifest.layers.reduce((sum, { size }) => sum + size, 0);
+  if (maxBytes !== undefined && transported > maxBytes) throw tooLarge(name, maxBytes);
 }
 
 /** The configuration: of an image that is in the store, from there. */
@@ -123,6 +132,8 @@ class Import {
   /** Bytes of the uncompressed layers, by diff ID. */
   readonly #sizes = new Map<Digest, number>();
   #files = 0;
+  /** Told of what is unpacked of all layers. */
+  readonly #bound: (bytes: number) => void;
   /** Whether the tree is to be an index of the layers. */
   #indexed = false;
 
@@ -139,6 +150,8 @@ class Import {
     this.#temp = temp;
     this.#documents = documents;
     this.#key = keyOf(documents.resolved);
+    const { name } = source;
+    this.#bound = boundedSize({ name, dataDir: store.dataDir, maxBytes: options.maxBytes });
   }
 
   async run(): Promise<StoredImage> {
@@ -187,9 +200,11 @@ class Import {
     const path = `${this.#temp}/layer-${this.#files++}`;
     try {
       const stream = await this.#source.blob(descriptor);
-      using source = counted(streamSource(name, stream), descriptor.size, progress);
+      using transported = counted(streamSource(name, stream), descriptor.size, progress);
+      using source = this.#options.gate?.(transported) ?? transported;
       using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o640 });
       const read = await readLayer(source, (chunk) => {
+        this.#bound(chunk.length);
         for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
       });
       if (read.diffId !== diffId) {
@@ -366,23 +381,4 @@ class Import {
       writeReferences(dataDir, all);
     });
   }
-}
-
-/** A source whose bytes are reported. */
-function counted(
-  source: ByteSource,
-  total: number,
-  progress: LayerProgress | undefined,
-): ByteSource {
-  let received = 0;
-  return {
-    name: source.name,
-    async read() {
-      const chunk = await source.read();
-      received += chunk?.length ?? 0;
-      if (chunk !== undefined) progress?.update(received, total);
-      return chunk;
-    },
-    [Symbol.dispose]: () => source[Symbol.dispose](),
-  };
 }
