@@ -13,6 +13,8 @@ export interface Notify {
   readonly receiver: Slot;
   /** Init's. */
   readonly sender: Slot;
+  /** The supervisor's PID. */
+  readonly self: Slot;
   /** Where the service manager listens: a path, or an abstract name that begins with `@`. */
   readonly socket: string;
   /** The apps that say themselves how far they are. */

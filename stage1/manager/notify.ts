@@ -39,7 +39,7 @@ export function openNotify(
   splitPair(setup, pair, receiver, sender);
   setup.must(what, "fcntl", [receiver, k.F_SETOWN, self]);
   setup.must(what, "fcntl", [receiver, k.F_SETFL, k.O_NONBLOCK | k.O_ASYNC]);
-  return { receiver, sender, socket, apps: openAppSockets(setup, apps, self) };
+  return { receiver, sender, self, socket, apps: openAppSockets(setup, apps, self) };
 }
 
 /** Steps of init, which has no use for the supervisor's ends. */
@@ -68,7 +68,7 @@ export function sayReady(steps: Section, { sender }: Notify): void {
 }
 
 /** The supervisor, behind the label `ready?`: something has happened at the pipe, or at an app's socket. */
-export function passReady(steps: Section, { receiver, socket, apps }: Notify): void {
+export function passReady(steps: Section, { receiver, self, socket, apps }: Notify): void {
   const byte = space("byte", 8);
   const count = slot("count");
   const told = zeroSlot("told that it is ready");
@@ -81,7 +81,7 @@ export function passReady(steps: Section, { receiver, socket, apps }: Notify): v
   steps.set(started, 1);
   steps.label("ready: read");
   const { address, size } = addressOfSocket(socket);
-  for (const app of apps) relayApp(steps, app, address, size, told);
+  for (const app of apps) relayApp(steps, app, { address, addressSize: size, told, self });
   steps.when(told, 1, "wait");
   for (const isSo of [started, ...apps.map(({ ready }) => ready)]) steps.when(isSo, 0, "wait");
   steps.set(told, 1);

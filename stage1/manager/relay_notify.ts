@@ -37,6 +37,8 @@ const LINE_FEED = 10;
 
 /** Bytes of a message; what is longer is cut off, as by systemd (`NOTIFY_BUFFER_MAX`). */
 const MOST_BYTES = 4096;
+/** Messages in a row, before the supervisor looks for other signals: an app that says much does not keep it from ending. */
+const MOST_MESSAGES = 64;
 /** Lines of a message that are passed on, and bytes of `struct iovec`. */
 const MOST_LINES = 16;
 const IOVEC = 16;
@@ -93,18 +95,22 @@ export function withSocket(app: PodApp, number: number, watchdog?: string): PodA
   };
 }
 
-/**
- * Steps of the supervisor that read what an app has said, and go on behind them.
- *
- * @param address the service manager's `struct sockaddr_un`, of `addressSize` bytes
- * @param told is 1 when the service manager knows that the pod is ready
- */
+/** Whom the supervisor tells what an app has said, and who it is. */
+interface Passing {
+  /** The service manager's `struct sockaddr_un`. */
+  readonly address: ReturnType<typeof struct>;
+  readonly addressSize: number;
+  /** 1 when the service manager knows that the pod is ready. */
+  readonly told: Slot;
+  /** The supervisor's PID. */
+  readonly self: Slot;
+}
+
+/** Steps of the supervisor that read what an app has said, and go on behind them. */
 export function relayApp(
   steps: Section,
   { app, socket, ready }: AppNotify,
-  address: ReturnType<typeof struct>,
-  addressSize: number,
-  told: Slot,
+  { address, addressSize, told, self }: Passing,
 ): void {
   const label = (what: string) => `notify of ${app.name}: ${what}`;
   const text = space("notify message", MOST_BYTES + 16);
@@ -122,8 +128,18 @@ export function relayApp(
   const [size, end, at, next] = [slot("size"), slot("end"), slot("line"), slot("next line")];
   const [word, count, vector] = [slot("word"), slot("lines"), slot("iovec")];
   const manager = slot("notify socket");
+  const messages = slot("messages");
 
+  steps.set(messages, 0);
   steps.label(label("message"));
+  steps.compute("add", [messages, 1], {
+    store: messages,
+    branch: { when: "less", operand: MOST_MESSAGES, to: label("next message") },
+  });
+  // A signal of a lower number, like TERM, comes before it.
+  steps.attempt("come back for the rest", "kill", [self, k.SIGIO]);
+  steps.goto(label("read"));
+  steps.label(label("next message"));
   steps.attempt(`read what app "${app.name}" says`, "recvfrom", [
     socket,
     text,

@@ -1,5 +1,6 @@
 /** What a service manager hears of a pod: sd_notify(3). */
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM } from "../../src/linux/constants.ts";
 import { closeDescriptor } from "../../src/linux/lock.ts";
 import { syscall, trySyscall } from "../../src/linux/syscall.ts";
@@ -126,14 +127,46 @@ const SPEAK =
   `use Socket; $| = 1; socket(S, AF_UNIX, SOCK_DGRAM, 0); print "$ENV{NOTIFY_SOCKET} $ENV{WATCHDOG_USEC}\\n";
   for (@ARGV) { send(S, $_, 0, pack_sockaddr_un($ENV{NOTIFY_SOCKET})) or die "send: $!" } sleep 1000`;
 
-Deno.test("an app whose image says that it can speaks for itself, and only of itself", async () => {
+/** Stores an image of perl that says that it knows sd_notify(3). */
+async function storeSpeaker(): Promise<void> {
   await addProgram(world.root, "/usr/bin/perl");
   await new Deno.Command("sh", {
     args: ["-c", 'cp -r --parents /usr/lib/*/perl-base "$0"', world.root],
   }).output();
   const supports = [{ name: "appc.io/executor/supports-systemd-notify", value: "true" }];
+  if (existsSync(`${world.dir}/speaks.aci`)) return;
   const file = await world.image("speaks", { exec: ["/usr/bin/perl"] }, { annotations: supports });
   assert.equal((await world.rkt("fetch", file)).code, 0);
+}
+
+/** Never stops saying what is passed on to nobody, in 24 processes, so that there is always more to read. */
+const FLOOD =
+  `use Socket; $| = 1; for (1..24) { last unless fork } socket(S, AF_UNIX, SOCK_DGRAM, 0);
+  my $to = pack_sockaddr_un($ENV{NOTIFY_SOCKET}); my $n = 0;
+  while (1) { send(S, "X=" . "x" x 4000, 0, $to); print "up\\n" if ++$n == 1000 }`;
+
+/** As many messages wait at a socket as with systemd: then there is always one more. */
+function longQueues(): Disposable {
+  const path = "/proc/sys/net/unix/max_dgram_qlen";
+  const before = Deno.readTextFileSync(path);
+  Deno.writeTextFileSync(path, "512");
+  return { [Symbol.dispose]: () => Deno.writeTextFileSync(path, before) };
+}
+
+Deno.test("an app that never stops speaking does not keep its pod from being stopped", async () => {
+  await storeSpeaker();
+  using _queue = longQueues();
+  using manager = new Manager(`${world.dir}/notify-flood`);
+  const flags = [...world.flags, "run", "--net=none", "example.com/speaks"];
+  await using pod = start(manager.address, [...flags, "--", "-e", FLOOD]);
+  assert.equal(await pod.line(), "up");
+  pod.kill("SIGTERM");
+  const ended = await pod.ended();
+  assert.equal(ended.code, 128 + 15);
+});
+
+Deno.test("an app whose image says that it can speaks for itself, and only of itself", async () => {
+  await storeSpeaker();
   const messages = [
     "STATUS=begins\nMAINPID=1\nFDSTORE=1",
     "MAINPID=1",
