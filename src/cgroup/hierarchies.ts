@@ -11,7 +11,7 @@ export interface Hierarchies {
 }
 
 /** Controllers of version 1 that decide which version is in use. */
-const TELLING = ["memory", "cpu", "pids", "blkio", "devices"];
+export const TELLING = ["memory", "cpu", "pids", "blkio", "devices"];
 
 /**
  * Finds the hierarchies.

@@ -1,23 +1,6 @@
-/** The user who has called rkt, and where his things are. */
-import { ownUserMap } from "../linux/own_users.ts";
+/** Where the things of a user other than root are. */
 import { systemText } from "./system_files.ts";
 import { originalVariable } from "../linux/environment.ts";
-
-/**
- * The variable that says, to the rkt which goes on in a namespace of a user's, who he is. It is believed only where the
- * namespace's root is that user: then it changes nothing but where rkt looks for data by default.
- */
-export const USER_VARIABLE = "RKT_ROOTLESS_UID";
-
-/** The number of the user for whom rkt works: undefined where it is the host's root, or that of a container. */
-export function callingUser(): number | undefined {
-  const uid = Deno.uid() ?? 0;
-  if (uid !== 0) return uid;
-  const said = originalVariable(USER_VARIABLE);
-  if (said === undefined) return undefined;
-  const [inside, outside] = ownUserMap().trim().split(/\s+/);
-  return inside === "0" && outside === said && said !== "0" ? Number(said) : undefined;
-}
 
 /** Where a user's images, pods and configuration are by default (XDG Base Directory Specification). */
 export interface UserDirectories {

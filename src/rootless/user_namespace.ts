@@ -18,7 +18,8 @@ import { runInProcess } from "../../stage1/engine/in_process.ts";
 import { program } from "../../stage1/engine/launch.ts";
 import { type Plan, Section, vector } from "../../stage1/engine/plan.ts";
 import { countOf, LEAST_COUNT, mapArguments, rangesOf } from "./subordinate_ids.ts";
-import { passwdEntry, USER_VARIABLE } from "./user.ts";
+import { passwdEntry } from "./user.ts";
+import { USER_VARIABLE } from "../../stage1/launcher/start_entry.ts";
 
 /** The descriptor under which the next program finds the namespace. */
 const NAMESPACE = 202;
@@ -34,13 +35,18 @@ export type Users =
   };
 
 /** The programs that write maps of several users: setuid, or with file capabilities (Debian: package uidmap). */
-const MAPPERS = { uids: "newuidmap", gids: "newgidmap" } as const;
+export const MAPPERS = { uids: "newuidmap", gids: "newgidmap" } as const;
 
-const PATHS = ["/usr/bin", "/bin", "/usr/local/bin"] as const;
+/** Where the users are that somebody was given, and his name. */
+export const ID_FILES = ["/etc/subuid", "/etc/subgid", "/etc/passwd"] as const;
+
+/** Where a program of the system's can be. */
+export const programPaths = (name: string): readonly string[] =>
+  ["/usr/bin", "/bin", "/usr/local/bin"].map((directory) => `${directory}/${name}`);
 
 /** The path of a program of the system's; PATH is the user's, and has no say where root is to be helped. */
 export function systemProgram(name: string): string | undefined {
-  return PATHS.map((directory) => `${directory}/${name}`).find((path) => {
+  return programPaths(name).find((path) => {
     try {
       return Deno.statSync(path).isFile;
     } catch {

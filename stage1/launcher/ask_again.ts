@@ -40,8 +40,12 @@ const file = slot("file");
 /** Room for one more entry of a directory, so that it is seen. */
 const MORE = 288;
 
-/** Asks everything again. */
-export function askAgain(s: Section, conditions: readonly Condition[]): void {
+/**
+ * Asks everything again.
+ *
+ * @param first the number of the first question; each of a plan has another one
+ */
+export function askAgain(s: Section, conditions: readonly Condition[], first = 0): void {
   const sizes = conditions.map((c) => c.kind === "content" ? c.bytes.length : MOST_ATTRIBUTE);
   const room: Room = {
     status: space("status", STATX.bytes),
@@ -59,7 +63,7 @@ export function askAgain(s: Section, conditions: readonly Condition[]): void {
       16,
     ], { store: room.digitsSize, branch: { when: "less", operand: 1, to: STALE } });
   }
-  for (const [i, asked] of questions(conditions).entries()) ask(s, asked, room, i);
+  for (const [i, asked] of questions(conditions).entries()) ask(s, asked, room, first + i);
 }
 
 /** A question, and for a status all that is compared of its answer. */

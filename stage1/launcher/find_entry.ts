@@ -1,91 +1,61 @@
 /**
  * Finds the entry of a repeated start, before anything else of rkt is loaded.
  *
- * Nothing that somebody other than root can write is believed: the directory is opened without links, owner and mode of both are
- * looked at, the key is compared byte by byte, and what is found is not executed but for the steps of its replay, which
- * ask everything again.
+ * Nothing that somebody other than the caller can write is believed: the directory is opened without links, owner and mode of
+ * both are looked at, the key is compared byte by byte, and what is found is not executed but for the steps of its replay,
+ * which ask everything again. Root's entries are in one place, which no variable names.
  */
 import { STATX } from "../../src/linux/statx.ts";
 import * as k from "../../src/linux/constants.ts";
 import { FNV_OFFSET_BASIS } from "../engine/fnv1a.ts";
 import { addressOf, instructionAt, type Section, slot, space, struct } from "../engine/plan.ts";
+import { checkCaller, findVariables, GROUP, RUNTIME, USER, VARIABLES } from "./caller.ts";
 import type { Start } from "./load_interpreter.ts";
 import { lookAtStreams } from "./streams.ts";
 import {
   ENTRY_ADDRESS,
   ENTRY_MODE,
+  GROUP_SHIFT,
   HEADER,
   MAGIC,
-  MANAGER_VARIABLES,
   MOST_ENTRY_BYTES,
   STARTS_DIRECTORY,
   STARTS_MODE,
   STREAMS_BYTES,
+  USER_STARTS,
 } from "./start_entry.ts";
 
 /** `PATH_MAX` (include/uapi/linux/limits.h). */
 const PATH_MAX = 4096;
 
-// include/uapi/linux/auxvec.h
-const AT_UID = 11;
-const AT_EUID = 12;
-const AT_SECURE = 23;
-
-/** Goes the full way unless an unsigned value of auxv is zero. */
-function checkCaller(s: Section, { auxv }: Start): void {
-  const at = slot("auxv entry");
-  const type = slot("auxv entry type");
-  const value = slot("auxv entry value");
-  s.heading("only root's own starts, of a program that gained nothing by execve");
-  s.set(at, auxv);
-  s.label("caller: each");
-  s.compute("load", [at], { store: type });
-  s.when(type, 0, "caller: end");
-  s.compute("add", [at, 8], { store: value });
-  s.compute("load", [value], { store: value });
-  s.compute("add", [at, 16], { store: at });
-  for (const wanted of [AT_UID, AT_EUID, AT_SECURE]) s.when(type, wanted, "caller: zero?");
-  s.goto("caller: each");
-  s.label("caller: zero?");
-  s.when(value, 0, "caller: each");
-  s.goto("full way");
-  s.label("caller: end");
-}
-
-/** The variables of a service manager: where each is, and its bytes, none where it is not set. */
-const VARIABLES = MANAGER_VARIABLES.map((name) => ({
-  name: `${name}=`,
-  at: slot(name),
-  size: slot(`bytes of ${name}`),
-}));
-
-/** Finds the variables of a service manager, which are part of the key; the first of two counts. */
-function findVariables(s: Section, { envp }: Start): void {
-  const at = slot("envp entry");
-  const word = slot("variable");
-  const same = slot("same");
-  s.heading("variables of a service manager");
-  for (const variable of VARIABLES) {
-    s.set(variable.at, envp);
-    s.set(variable.size, 0);
-  }
-  s.set(at, envp);
-  s.label("environment: each");
-  s.compute("load", [at], { store: word });
-  s.when(word, 0, "environment: end");
-  s.compute("add", [at, 8], { store: at });
-  for (const { name, at: found, size } of VARIABLES) {
-    const no = `environment: not ${name}`;
-    s.compute("same", [word, name, name.length], { store: same });
-    s.when(same, 0, no);
-    s.compute("let", [size], { branch: { when: "different", operand: 0, to: no } });
-    s.set(found, word);
-    s.compute("length", [word], { store: size });
-    s.compute("add", [size, 1], { store: size });
-    s.label(no);
-  }
-  s.goto("environment: each");
-  s.label("environment: end");
+/** Opens the directory of the caller's entries. */
+function openDirectory(s: Section, directory: ReturnType<typeof slot>): void {
+  const [path, first] = [slot("path of a user's directory"), slot("first byte of the path")];
+  const runtime = slot("a user's directory");
+  s.when(USER, 0, "starts: root's");
+  s.when(RUNTIME.size, 0, "full way");
+  s.compute("add", [RUNTIME.at, RUNTIME.name.length], { store: path });
+  s.compute("load", [path], { store: first });
+  s.compute("and", [first, 0xff], { store: first });
+  s.compute("let", [first], {
+    branch: { when: "different", operand: "/".charCodeAt(0), to: "full way" },
+  });
+  openWithoutLinks(s, "open the user's directory", k.AT_FDCWD, path, runtime);
+  s.attempt("open the directory of his entries", "openat2", [runtime, USER_STARTS, HOW, 24], {
+    store: directory,
+  });
+  s.attempt("close the user's directory", "close", [runtime]);
+  s.goto("starts: open");
+  s.label("starts: root's");
+  s.attempt("open the directory of entries", "openat2", [
+    k.AT_FDCWD,
+    STARTS_DIRECTORY,
+    HOW,
+    24,
+  ], { store: directory });
+  s.label("starts: open");
+  // Without one of the standard streams a descriptor of ours takes its place.
+  s.compute("let", [directory], { branch: { when: "less", operand: 3, to: "full way" } });
 }
 
 /** So many open files rkt wants to have before it makes a pod; see src/start/host/open_files.ts. */
@@ -128,27 +98,29 @@ function checkWords(s: Section, argv: ReturnType<typeof slot>): void {
   s.when(byte, 0, "full way");
 }
 
-/** Opens without following links; see openat2(2). */
+/** Without following links; see openat2(2). */
+const HOW = struct(
+  "open_how",
+  ["flags", 8, k.O_RDONLY | k.O_CLOEXEC],
+  ["mode", 8, 0],
+  ["resolve", 8, k.RESOLVE_NO_SYMLINKS | k.RESOLVE_NO_MAGICLINKS],
+);
+
+/** Opens without following links. */
 function openWithoutLinks(
   s: Section,
   what: string,
   directory: ReturnType<typeof slot> | number,
-  name: string | ReturnType<typeof space>,
+  name: string | ReturnType<typeof space> | ReturnType<typeof slot>,
   store: ReturnType<typeof slot>,
 ): void {
-  const how = struct(
-    "open_how",
-    ["flags", 8, k.O_RDONLY | k.O_CLOEXEC],
-    ["mode", 8, 0],
-    ["resolve", 8, k.RESOLVE_NO_SYMLINKS | k.RESOLVE_NO_MAGICLINKS],
-  );
-  s.attempt(what, "openat2", [directory, name, how, 24], {
+  s.attempt(what, "openat2", [directory, name, HOW, 24], {
     store,
     branch: { when: "error", to: "full way" },
   });
 }
 
-/** Goes the full way unless an open file is root's and has this mode; leaves its statx in `status`. */
+/** Goes the full way unless an open file is the caller's and has this mode; leaves its statx in `status`. */
 function checkOwner(
   s: Section,
   what: string,
@@ -162,6 +134,7 @@ function checkOwner(
   });
   s.compute("load", [addressOf(status, STATX.links)], { store: word });
   s.compute("shr", [word, 32], { store: word }); // stx_uid stands behind stx_nlink
+  s.compute("sub", [word, USER], { store: word });
   s.compute("let", [word], { branch: { when: "different", operand: 0, to: "full way" } });
   s.compute("load", [addressOf(status, STATX.mode)], { store: word });
   s.compute("and", [word, 0xffff], { store: word });
@@ -203,9 +176,13 @@ export function findEntry(s: Section, start: Start, build: string): void {
   findVariables(s, start);
   checkOpenFiles(s);
   lookAtStreams(s, streams);
+  s.compute("shl", [GROUP, GROUP_SHIFT], { store: at });
+  s.compute("load", [addressOf(streams)], { store: word });
+  s.compute("add", [word, at], { store: word });
+  s.compute("put", [addressOf(streams), word]);
 
   s.heading(
-    "the key: this build, the streams, the working directory, the words, a service manager's variables",
+    "the key: this build, the streams and the group, the working directory, the words, the variables",
   );
   s.attempt("get the working directory", "getcwd", [workingDirectory, PATH_MAX], {
     store: directorySize,
@@ -244,9 +221,7 @@ export function findEntry(s: Section, start: Start, build: string): void {
     s.compute("add", [at, 1], { store: at });
   }
 
-  openWithoutLinks(s, "open the directory of entries", k.AT_FDCWD, STARTS_DIRECTORY, directory);
-  // Without one of the standard streams a descriptor of ours takes its place.
-  s.compute("let", [directory], { branch: { when: "less", operand: 3, to: "full way" } });
+  openDirectory(s, directory);
   checkOwner(s, "look at the directory of entries", directory, STARTS_MODE, status);
   openWithoutLinks(s, "open the entry", directory, name, file);
   checkOwner(s, "look at the entry", file, ENTRY_MODE, status);
@@ -309,6 +284,8 @@ export function findEntry(s: Section, start: Start, build: string): void {
   }
 
   s.heading("go over to what it says");
+  const addressOfWords = slot("argv[0]");
+  s.compute("add", [start.stack, 8], { store: addressOfWords });
   const now = struct(
     "when the entry was used, and not when it was written",
     ["seconds", 8, 0],
@@ -323,6 +300,7 @@ export function findEntry(s: Section, start: Start, build: string): void {
       [HEADER.name, name],
       [HEADER.fullWay, instructionAt("full way")],
       [HEADER.environment, start.envp],
+      [HEADER.words, addressOfWords],
     ] as const
   ) s.compute("put", [ENTRY_ADDRESS + offset, value]);
   field(HEADER.start);

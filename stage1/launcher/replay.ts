@@ -29,6 +29,7 @@ import type { Condition } from "./condition.ts";
 import { joinNetwork, UNDO_NETWORK } from "./join_network.ts";
 import type { NetworkReplay } from "./network_replay.ts";
 import { fillHole } from "./fill_holes.ts";
+import { ENTERED, enterUsers, executeAgain, type UserReplay } from "./replay_rootless.ts";
 import { makeUsers } from "./replay_users.ts";
 import { ENTRY_ADDRESS, HEADER } from "./start_entry.ts";
 
@@ -47,6 +48,8 @@ export interface Replay {
   readonly podMode: number;
   /** Whether the pod has users of its own. */
   readonly users: boolean;
+  /** The user, where that is not root. */
+  readonly user?: UserReplay;
   /** Where the pod joins a network, and the descriptor of the namespace that its supervisor expects. */
   readonly network?: NetworkReplay & { readonly namespace: number };
 }
@@ -89,6 +92,12 @@ export function replayPlan(replay: Replay): Plan {
 
   s.set(directory, -1);
   s.set(program, -1);
+  if (replay.user !== undefined) {
+    s.set(lock, -1);
+    s.set(ENTERED, 0);
+    askAgain(s, replay.user.conditions);
+    enterUsers(s, replay.user, STALE);
+  }
   s.heading("as in every start: nobody collects images until the pod's directory names them");
   s.attempt("open the lock of images", "openat", [
     k.AT_FDCWD,
@@ -97,7 +106,7 @@ export function replayPlan(replay: Replay): Plan {
     0,
   ], { store: lock, branch: { when: "error", to: STALE } });
   s.attempt("share it", "flock", [lock, k.LOCK_SH], { branch: { when: "error", to: STALE } });
-  askAgain(s, replay.conditions);
+  askAgain(s, replay.conditions, replay.user?.conditions.length);
 
   s.heading("a new pod");
   s.label("new UUID");
@@ -193,6 +202,11 @@ export function replayPlan(replay: Replay): Plan {
   fromLauncher(s, HEADER.name, word);
   s.attempt("remove the entry", "unlinkat", [entry, word, 0]);
   s.attempt("let images be collected again", "close", [lock]);
+  if (replay.user !== undefined) {
+    s.when(ENTERED, 0, "the launcher goes on");
+    executeAgain(s, replay.user);
+    s.label("the launcher goes on");
+  }
   fromLauncher(s, HEADER.fullWay, word);
   s.leavePlan("go back to the launcher, which goes the full way", word);
   return { setup: s.items, resident: [] };

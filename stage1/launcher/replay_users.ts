@@ -78,23 +78,25 @@ function writeMaps(
   return end;
 }
 
-/** A namespace lives in a process until it is open, and its maps are written from outside. The child sleeps till then. */
-function makeNamespace(
+/**
+ * Makes a child in a user namespace, which sleeps until it is ended, and opens its directory in /proc.
+ *
+ * @param name of the labels; unique in the plan
+ * @param ways where to go on: `failed`, where there is no child; `fail`, where there is one to be ended
+ */
+export function startChild(
   s: Section,
-  maps: ReturnType<typeof mutableStruct>,
-  size: Slot,
-  failed: string,
+  name: string,
+  child: Slot,
+  directory: Slot,
+  { failed, fail }: { readonly failed: string; readonly fail: string },
 ): void {
-  const child = slot("child with the users");
-  const directory = slot("child in /proc");
-  const file = slot("namespace or map");
-  const [path, end] = [space("path of the child", 32), slot("end of the path")];
-  const fail = "users: end the child";
+  const [path, end] = [space(`${name}: path of the child`, 32), slot("end of the path")];
   s.attempt("make a user namespace", "clone", [k.CLONE_NEWUSER | k.SIGCHLD, 0, 0, 0, 0], {
     store: child,
     branch: { when: "error", to: failed },
   });
-  s.compute("let", [child], { branch: { when: "different", operand: 0, to: "users: parent" } });
+  s.compute("let", [child], { branch: { when: "different", operand: 0, to: `${name}: parent` } });
   s.attempt("hold no locks", "close_range", [0, 0xffff_ffff, 0]);
   s.attempt("die with the parent", "prctl", [k.PR_SET_PDEATHSIG, k.SIGKILL, 0, 0, 0]);
   // The parent may have died just before.
@@ -102,16 +104,29 @@ function makeNamespace(
   s.attempt("wait to be killed", "ppoll", [0, 0, limit, 0, 0]);
   s.attempt("end by itself", "exit_group", [0]);
 
-  s.label("users: parent");
+  s.label(`${name}: parent`);
   s.set(directory, -1);
   s.compute("put", [path, word("/proc/")]);
-  writeDecimal(s, "PID", child, addressOf(path, "/proc/".length), end, { digits: 10 });
+  writeDecimal(s, `${name}: PID`, child, addressOf(path, "/proc/".length), end, { digits: 10 });
   s.attempt("open the child in /proc", "openat", [
     k.AT_FDCWD,
     path,
     k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC,
     0,
   ], { store: directory, branch: { when: "error", to: fail } });
+}
+
+/** A namespace lives in a process until it is open, and its maps are written from outside. The child sleeps till then. */
+function makeNamespace(
+  s: Section,
+  maps: ReturnType<typeof mutableStruct>,
+  size: Slot,
+  failed: string,
+): void {
+  const [child, directory] = [slot("child with the users"), slot("child in /proc")];
+  const file = slot("namespace or map");
+  const fail = "users: end the child";
+  startChild(s, "users", child, directory, { failed, fail });
   for (const name of ["uid_map", "gid_map"]) {
     s.attempt(`open ${name}`, "openat", [directory, name, k.O_WRONLY | k.O_CLOEXEC, 0], {
       store: file,
@@ -143,7 +158,8 @@ function makeNamespace(
   s.label("users: made");
 }
 
-function endChild(s: Section, child: Slot, directory: Slot): void {
+/** Ends a child of {@linkcode startChild}. */
+export function endChild(s: Section, child: Slot, directory: Slot): void {
   s.attempt("close the child in /proc", "close", [directory]);
   s.attempt("end the child", "kill", [child, k.SIGKILL]);
   s.attempt("wait for its end", "wait4", [child, 0, 0, 0]);

@@ -1,5 +1,6 @@
 /**
- * The form of a start entry: a file of `/run/rkt/starts` with everything that a repeated start needs.
+ * The form of a start entry: a file of `/run/rkt/starts`, or of a user's own directory, with everything that a repeated start
+ * needs.
  *
  *     header      {@linkcode HEADER}
  *     key         build, working directory and words of the command line: what the file's name is the hash of
@@ -11,8 +12,20 @@
  */
 import { digest, fnv1a } from "../engine/fnv1a.ts";
 
-/** Where entries are: a directory of root's (0700); a reboot forgets them. */
+/** Where root's entries are: a directory of root's (0700); a reboot forgets them. */
 export const STARTS_DIRECTORY = "/run/rkt/starts";
+
+/** Where those of another user are: below the directory that {@linkcode RUNTIME_VARIABLE} names, and the user's (0700). */
+export const USER_STARTS = "rkt/starts";
+
+/** Names a directory of the user's that is gone after a reboot (XDG Base Directory Specification). */
+export const RUNTIME_VARIABLE = "XDG_RUNTIME_DIR";
+
+/**
+ * The variable that says, to the rkt which goes on in a namespace of a user's, who he is. It is believed only where the
+ * namespace's root is that user: then it changes nothing but where rkt looks for data by default.
+ */
+export const USER_VARIABLE = "RKT_ROOTLESS_UID";
 
 /** The mode of the directory and of an entry, with their types (inode(7)). */
 export const STARTS_MODE = 0o40700;
@@ -28,7 +41,7 @@ export const ENTRY_PAGE = 0x10000;
 export const MOST_ENTRY_BYTES = 0x1000_0000;
 
 /** The first eight bytes; the digit changes with the form. */
-export const MAGIC: bigint = new DataView(new TextEncoder().encode("rktstar2").buffer)
+export const MAGIC: bigint = new DataView(new TextEncoder().encode("rktstar3").buffer)
   .getBigUint64(0, true);
 
 /** The fields of the header, eight bytes each, by their offsets. */
@@ -55,7 +68,9 @@ export const HEADER = {
   fullWay: 80,
   /** Written by the launcher: the address of `envp`. */
   environment: 88,
-  bytes: 96,
+  /** Written by the launcher: the address of `argv`. */
+  words: 96,
+  bytes: 104,
 } as const;
 
 /** The variables by which a service manager changes what a start does; those that are set belong to the key, in this order. */
@@ -67,8 +82,14 @@ export const MANAGER_VARIABLES = [
   "WATCHDOG_USEC",
 ] as const;
 
-/** Bytes of the number that says what the streams are. */
+/** The variables that say where the data and the configuration of users other than root are: part of their keys too. */
+export const USER_VARIABLES = ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] as const;
+
+/** Bytes of the number that says what the streams are, and the caller's group. */
 export const STREAMS_BYTES = 8;
+
+/** The first bit of the group in that number. */
+export const GROUP_SHIFT = 32;
 
 /** What a key consists of. */
 export interface StartKey {
@@ -76,19 +97,22 @@ export interface StartKey {
   readonly build: string;
   /** What the standard streams are (src/linux/caller_streams.ts): apps get them in another way then. */
   readonly streams: number;
+  /** The caller's group: a user's namespace maps it. */
+  readonly group: number;
   readonly workingDirectory: Uint8Array;
   /** The words behind the program's name, each with its NUL. */
   readonly words: Uint8Array;
-  /** `NAME=value` of {@linkcode MANAGER_VARIABLES}. */
+  /** `NAME=value` of {@linkcode MANAGER_VARIABLES}, and of {@linkcode USER_VARIABLES} where the caller is not root. */
   readonly variables: readonly string[];
 }
 
 /** The bytes of a key: each part ends with a NUL, but the number behind the build, which has {@linkcode STREAMS_BYTES}. */
 export function keyBytes(
-  { build, streams, workingDirectory, words, variables }: StartKey,
+  { build, streams, group, workingDirectory, words, variables }: StartKey,
 ): Uint8Array<ArrayBuffer> {
-  const number = String.fromCharCode(streams).padEnd(STREAMS_BYTES, "\0");
-  const start = new TextEncoder().encode(`${build}\0${number}`);
+  const start = new TextEncoder().encode(`${build}\0${"\0".repeat(STREAMS_BYTES)}`);
+  const number = new DataView(start.buffer, start.byteOffset + build.length + 1);
+  number.setBigUint64(0, BigInt(streams) | BigInt(group) << BigInt(GROUP_SHIFT), true);
   const end = new TextEncoder().encode(variables.map((each) => `${each}\0`).join(""));
   const endAt = start.length + workingDirectory.length + 1 + words.length;
   const bytes = new Uint8Array(endAt + end.length);

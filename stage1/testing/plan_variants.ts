@@ -413,6 +413,20 @@ const REPLAYS: readonly Replay[] = [
     ],
     network: testNetwork(),
   },
+  ...[undefined, ["newuidmap", "newgidmap"]].map((programs) => ({
+    ...REPLAYED,
+    user: {
+      uid: 1000,
+      gid: 100,
+      conditions: [{ kind: "absent" as const, path: "/etc/subuid" }],
+      ...programs && {
+        mappers: programs.map((name) => ({
+          program: `/usr/bin/${name}`,
+          map: ["0", "1000", "1", "1", "100000", "65536"],
+        })),
+      },
+    },
+  })),
 ];
 
 /** A network with rules and a port. */

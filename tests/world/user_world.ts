@@ -18,6 +18,10 @@ export class UserWorld implements AsyncDisposable {
   readonly dir = Deno.makeTempDirSync({ prefix: "rkt-user-" });
   readonly home = `${this.dir}/home`;
   readonly data = `${this.home}/.local/share/rkt`;
+  /** His XDG_RUNTIME_DIR. */
+  readonly runtime = `${this.home}/run`;
+  /** What is /etc/subuid and /etc/subgid for him. */
+  readonly subids = `${this.dir}/subids`;
   readonly #children: Deno.ChildProcess[] = [];
   /** Holds the network namespace in which the user works: one with a way out, for pasta, that leads nowhere. */
   #network: Deno.ChildProcess | undefined;
@@ -29,7 +33,7 @@ export class UserWorld implements AsyncDisposable {
     Deno.chmodSync(world.dir, 0o711);
     for (const directory of ["home", "home/run"]) world.#makeOwn(directory);
     const range = mode === "range" ? `${world.uid}:${1_000_000 + 65_536 * users}:65536\n` : "";
-    Deno.writeTextFileSync(`${world.dir}/subids`, range);
+    Deno.writeTextFileSync(world.subids, range);
     const passwd = `user:x:${world.uid}:${world.uid}::/:/bin/sh\n`;
     Deno.writeTextFileSync(`${world.dir}/passwd`, Deno.readTextFileSync("/etc/passwd") + passwd);
     await world.#makeNetwork();
@@ -78,11 +82,15 @@ export class UserWorld implements AsyncDisposable {
   }
 
   /** The words that make a command the user's: in mounts where the system gives him what his mode says. */
-  #asUser(words: readonly string[], environment: Readonly<Record<string, string>>) {
+  #asUser(
+    words: readonly string[],
+    environment: Readonly<Record<string, string>>,
+    prepare: readonly string[] = [],
+  ) {
     const all = {
       HOME: this.home,
       PATH: "/usr/bin:/bin",
-      XDG_RUNTIME_DIR: `${this.home}/run`,
+      XDG_RUNTIME_DIR: this.runtime,
       ...environment,
     };
     const script = [
@@ -93,6 +101,7 @@ export class UserWorld implements AsyncDisposable {
       // Usually everybody's; on some hosts it is root's.
       `mknod ${this.dir}/tun-$$ c 10 200; chmod 666 ${this.dir}/tun-$$`,
       `mount --bind ${this.dir}/tun-$$ /dev/net/tun`,
+      ...prepare,
       'exec setpriv --reuid="$1" --regid="$1" --clear-groups -- env -i "${@:2}"',
     ].join("\n");
     const variables = Object.entries(all).map(([name, value]) => `${name}=${value}`);
@@ -121,12 +130,17 @@ export class UserWorld implements AsyncDisposable {
     return await this.command([RKT, "--insecure-options=image", ...args]);
   }
 
-  /** Runs a command as the user, to its end. */
+  /**
+   * Runs a command as the user, to its end.
+   *
+   * @param prepare lines of a script that root executes before, in the mounts that the command has
+   */
   async command(
     words: readonly string[],
     environment: Readonly<Record<string, string>> = {},
+    prepare: readonly string[] = [],
   ): Promise<Outcome> {
-    const { code, stdout, stderr } = await this.#asUser(words, environment).output();
+    const { code, stdout, stderr } = await this.#asUser(words, environment, prepare).output();
     const decoder = new TextDecoder();
     return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
   }

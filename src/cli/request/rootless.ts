@@ -1,7 +1,8 @@
 /** What a command line means for users other than root: where their things are, and in which user namespace rkt goes on. */
 import { Failure } from "../../failure.ts";
 import { ownCommand } from "../../start/host/own_command.ts";
-import { callingUser, userDirectories } from "../../rootless/user.ts";
+import { callingUser } from "../../rootless/calling_user.ts";
+import { userDirectories } from "../../rootless/user.ts";
 import type { Invocation } from "../grammar/command.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
 

@@ -6,6 +6,7 @@ import { exists } from "../../linux/exists.ts";
 import type { RecordedNetworks } from "../../net/pod/network_fast_path.ts";
 import { ARCHITECTURE } from "../../../stage1/engine/launch.ts";
 import { replayBytes } from "../../../stage1/launcher/replay.ts";
+import type { UserReplay } from "../../../stage1/launcher/replay_rootless.ts";
 import { ENTRY_ADDRESS, entryBytes, replayAt } from "../../../stage1/launcher/start_entry.ts";
 import type { Pod, PodEntry } from "../../../stage1/pod.ts";
 import type { ChosenNetwork } from "../../net/plugins/networks.ts";
@@ -72,6 +73,8 @@ export async function recordStart(
   const assisted = isFilled || network !== undefined && join === undefined;
   // The programs that rkt runs on that way would have them.
   if (assisted && pod.passed !== undefined) return "it has descriptors of a service manager";
+  const user = pod.rootless === true ? await userReplay() : undefined;
+  if (typeof user === "string") return user;
   const replay = assisted
     ? new TextEncoder().encode(writeAssisted({
       ...start,
@@ -82,6 +85,7 @@ export async function recordStart(
       {
         ...start,
         users: pod.privateUsers !== undefined,
+        ...user && { user },
         ...join && { network: join },
         prepareLock: PREPARE_LOCK,
         podMode: POD_DIRECTORY_MODE,
@@ -97,6 +101,12 @@ export async function recordStart(
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** The namespace of a user other than root; or why it can't be made again. */
+async function userReplay(): Promise<UserReplay | undefined | string> {
+  const { recordUser } = await import("./record_user.ts");
+  return recordUser();
 }
 
 /** Why the same words need not mean the same pod, whatever the world says. */
@@ -136,7 +146,7 @@ function whyNot({ request, pod, fills }: WorkedOut): string | undefined {
 }
 
 /** Notes what of the host the program relies on, against the answers that it was made from. */
-function noteHost({ apps, removal, cgroups, etc }: Pod, world: World): void {
+function noteHost({ apps, removal, cgroups, etc, rootless }: Pod, world: World): void {
   for (const { source, directory } of apps.flatMap(({ mounts }) => mounts)) {
     if (!source.startsWith("/")) continue;
     if (world.isDirectory(source, "type") !== directory) {
@@ -150,7 +160,7 @@ function noteHost({ apps, removal, cgroups, etc }: Pod, world: World): void {
   ) {
     if (file?.kind === "host") world.isDirectory(path, "type");
   }
-  if (cgroups === undefined) world.cannotRepeat("there are no cgroups");
+  if (cgroups === undefined && rootless !== true) world.cannotRepeat("there are no cgroups");
 }
 
 /** Notes that the host forwards packets, which the set-up of networks has seen to. */

@@ -1,5 +1,5 @@
 /** The system's cgroups as a start sees them: each question is noted, with the answer. */
-import { findHierarchies, type Hierarchies } from "../../cgroup/hierarchies.ts";
+import { findHierarchies, type Hierarchies, TELLING } from "../../cgroup/hierarchies.ts";
 import { DELEGATION, isDisk, type System } from "../../cgroup/location.ts";
 import { ownUsers } from "../../linux/own_users.ts";
 import type { World } from "../world.ts";
@@ -44,6 +44,12 @@ function hierarchies(world: World): Hierarchies {
   for (const [, names = ""] of cgroups.matchAll(/^\d+:([^:\n]*):/gm)) {
     const missing = names.split(",").find((name) => name !== "" && !mounted.has(name));
     if (missing !== undefined) world.cannotRepeat(`the cgroups of ${missing} are mounted nowhere`);
+  }
+  // Who may make no cgroups asks no more than this.
+  if (ownUsers() !== "all") {
+    if (found.version === 0) world.cannotRepeat("no cgroup file system is mounted");
+    const telling = TELLING.flatMap((name) => found.own.get(name) ?? [])[0];
+    if (telling !== undefined) world.identity(telling);
   }
   return found;
 }
