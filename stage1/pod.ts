@@ -163,8 +163,13 @@ export type PodNetwork =
 
 /** What the supervisor does about the network at the pod's end. */
 export interface NetworkTearDown {
-  /** Messages of nfnetlink, each a datagram; nobody waits for the answers. */
+  /**
+   * Messages of nfnetlink that take the pod's rules away, each a datagram. The first one that the kernel takes is enough. All
+   * but the last are answered.
+   */
   readonly messages: readonly Uint8Array<ArrayBuffer>[];
+  /** Nanoseconds until the rules are gone by the first one; absent where the pod's end need not wait for that. */
+  readonly expiry?: number;
   /** Files to remove, in this order. */
   readonly files: readonly string[];
   /** In place of these: a program to run, which does it; it may use the namespace's descriptor. */

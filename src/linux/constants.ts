@@ -180,6 +180,8 @@ export const __WALL = 0x40000000;
 export const ITIMER_REAL = 0;
 export const CLOCK_REALTIME = 0;
 export const CLOCK_MONOTONIC = 1;
+export const CLOCK_MONOTONIC_COARSE = 6;
+export const TIMER_ABSTIME = 1;
 
 // include/uapi/asm-generic/siginfo.h
 export const SIGEV_SIGNAL = 0;

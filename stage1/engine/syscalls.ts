@@ -31,6 +31,7 @@ export const SYSCALLS = {
   chdir: call(80, 49, "pointer"),
   chroot: call(161, 51, "pointer"),
   clock_gettime: call(228, 113, "=CLOCK_", "pointer"),
+  clock_nanosleep: call(230, 115, "=CLOCK_", "=TIMER_", "pointer", "pointer"),
   clone: call(56, 220, "CLONE_|signal", "pointer", "pointer", "pointer", "pointer"),
   clone3: call(435, 435, "pointer", "size"),
   close: call(3, 57, "fd"),

@@ -6,7 +6,7 @@ import { undoInheritance } from "../steps/inherited.ts";
 import { alarm, WAITED_FOR } from "../steps/signals.ts";
 import { exitCode, findTitle, waitForSignal } from "../steps/wait.ts";
 import { type Cgroups, leaveAppCgroups, makeCgroups, removeCgroups } from "../cgroup/cgroup.ts";
-import { leaveNamespaceToInit, tearDownNetwork } from "./network.ts";
+import { awaitExpiry, leaveNamespaceToInit, removeRules, tearDownNetwork } from "./network.ts";
 import * as k from "../../src/linux/constants.ts";
 import { spawnIntermediate } from "../root/private_users.ts";
 import {
@@ -121,10 +121,12 @@ export function supervise(
     stopTimeout: pod.stopTimeout,
     output,
     cleanUp: (code) => {
+      removeRules(resident, pod);
       if (pod.audit !== undefined) recorder?.recordEnd(resident, pod.audit, code);
       tearDownNetwork(resident, pod);
       removeCgroups(resident, pod, cgroups);
       removePod(resident, pod);
+      awaitExpiry(resident, pod);
     },
     waitedFor,
     notify,

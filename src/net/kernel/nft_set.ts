@@ -5,6 +5,7 @@ import {
   attributeList,
   attributes,
   be32,
+  be64,
   list,
   type Message,
   nested,
@@ -63,9 +64,10 @@ export function newSet(table: string, spec: SetSpec, id: number): Message {
   const NFTA_SET_TABLE = 1, NFTA_SET_NAME = 2, NFTA_SET_FLAGS = 3, NFTA_SET_KEY_TYPE = 4;
   const NFTA_SET_KEY_LEN = 5, NFTA_SET_DATA_TYPE = 6, NFTA_SET_DATA_LEN = 7, NFTA_SET_DESC = 9;
   const NFTA_SET_ID = 10, NFTA_SET_USERDATA = 13;
-  const NFT_SET_INTERVAL = 4, NFT_SET_MAP = 8, NFT_SET_CONCAT = 0x80;
+  const NFT_SET_INTERVAL = 4, NFT_SET_MAP = 8, NFT_SET_TIMEOUT = 0x10, NFT_SET_CONCAT = 0x80;
   const NFTA_SET_DESC_CONCAT = 2, NFTA_SET_FIELD_LEN = 1;
-  const flags = (spec.ranges ? NFT_SET_INTERVAL | NFT_SET_CONCAT : 0) |
+  // Elements stay until they are deleted, or are told to end (expiringElements()).
+  const flags = NFT_SET_TIMEOUT | (spec.ranges ? NFT_SET_INTERVAL | NFT_SET_CONCAT : 0) |
     (spec.value === undefined ? 0 : NFT_SET_MAP);
   const value = spec.value === undefined ? [] : [
     attribute(NFTA_SET_DATA_TYPE, typeNumber(spec.value)),
@@ -115,6 +117,7 @@ const NFTA_SET_ELEM_LIST_SET = 2;
 const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
 const NFTA_SET_ELEM_KEY = 1;
 const NFTA_SET_ELEM_DATA = 2;
+const NFTA_SET_ELEM_TIMEOUT = 4;
 const NFTA_SET_ELEM_USERDATA = 6;
 const NFTA_SET_ELEM_KEY_END = 10;
 const NFTA_DATA_VALUE = 1;
@@ -170,11 +173,30 @@ export function newElements(
 ): readonly Message[] {
   const encoded = elements.map((element) => [
     ...elementKey(element),
-    ...element.value === undefined ? [] : [data(NFTA_SET_ELEM_DATA, element.value)],
+    ...elementValue(element),
     ...element.comment === undefined ? [] : [comment(element.comment)],
   ]);
   const flags = NLM_F_CREATE | (exclusive ? NLM_F_EXCL : 0);
   return elementMessages(NFT_MSG_NEWSETELEM, flags, table, set, encoded);
+}
+
+const elementValue = ({ value }: SetElement): readonly Bytes[] =>
+  value === undefined ? [] : [data(NFTA_SET_ELEM_DATA, value)];
+
+/**
+ * Lets elements end with the next tick of the kernel's clock. That is no deletion: after one the kernel waits, for
+ * milliseconds, whenever a socket of nfnetlink is closed (`nft_rcv_nl_event()`, net/netfilter/nf_tables_api.c), and lets
+ * nobody change rules meanwhile. Linux can change the time of an element since 6.12; before, it accepts this and does
+ * nothing. It refuses it (`EINVAL`) where the set was made without `NFT_SET_TIMEOUT`.
+ */
+export function expiringElements(
+  table: string,
+  set: string,
+  elements: readonly SetElement[],
+): readonly Message[] {
+  const soon = attribute(NFTA_SET_ELEM_TIMEOUT, be64(1)); // milliseconds; a tick is the least
+  const encoded = elements.map((each) => [soon, ...elementKey(each), ...elementValue(each)]);
+  return elementMessages(NFT_MSG_NEWSETELEM, NLM_F_CREATE, table, set, encoded);
 }
 
 /** Deletes elements, which must be there. */

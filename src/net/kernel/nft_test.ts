@@ -16,6 +16,7 @@ import {
 import {
   deleteElements,
   elementsOf,
+  expiringElements,
   getElements,
   IPV4_ADDR,
   newElements,
@@ -109,11 +110,11 @@ Deno.test("newRule() makes the bytes of `iifname lo ip daddr 127.0.0.0/8 drop`",
   );
 });
 
-Deno.test("newSet() makes the bytes of `add set inet rkt other { type ipv4_addr; }`", () => {
+Deno.test("newSet() makes the bytes of `add set inet rkt other { type ipv4_addr; flags timeout; }`", () => {
   assertSent(
     newSet("rkt", { name: "other", key: [IPV4_ADDR] }, 1),
     `
-    01 00 00 00 08 00 01 00 72 6b 74 00 0a 00 02 00 6f 74 68 65 72 00 00 00 08 00 03 00 00 00 00 00
+    01 00 00 00 08 00 01 00 72 6b 74 00 0a 00 02 00 6f 74 68 65 72 00 00 00 08 00 03 00 00 00 00 10
     08 00 04 00 00 00 00 07 08 00 05 00 00 00 00 04 08 00 0a 00 00 00 00 01 0a 00 0d 00 00 04 02 00
     00 00 00 00`,
   );
@@ -124,6 +125,19 @@ const ELEMENT = {
   value: new Uint8Array([172, 16, 28, 2, 0, 80, 0, 0]),
   comment: "of a pod",
 };
+
+Deno.test("expiringElements() makes the bytes of `add element … timeout 1ms`, but for the set's number", () => {
+  const [message = assert.fail("there is no message")] = expiringElements("rkt", "forwards4", [
+    ELEMENT,
+  ]);
+  assertSent(
+    message,
+    `
+    01 00 00 00 08 00 01 00 72 6b 74 00 0e 00 02 00 66 6f 72 77 61 72 64 73 34 00 00 00 34 00 03 80
+    30 00 01 80 0c 00 04 00 00 00 00 00 00 00 00 01 10 00 01 80 0c 00 01 00 06 00 00 00 1f 90 00 00
+    10 00 02 80 0c 00 01 00 ac 10 1c 02 00 50 00 00`,
+  );
+});
 
 Deno.test("deleteElements() makes the bytes of `delete element`, but for the comment", () => {
   const [message = assert.fail("there is no message")] = deleteElements("rkt", "forwards4", [

@@ -4,7 +4,6 @@
  * The rules never change. A pod only has elements in the table's sets, each with a comment that names the pod. So all of a
  * pod's elements come and go in one batch. Everything here runs in the host's network namespace.
  */
-import type { Bytes } from "../../linux/bytes.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import type { ForwardTarget, NatRequest } from "../model/forward.ts";
 import type { PodRef } from "../model/pod_ref.ts";
@@ -14,6 +13,7 @@ import { getLink, readLink, setBridgePort } from "../kernel/rtnetlink_link.ts";
 import { closeLoopback, openLoopback, reopenLoopback } from "./loopback_access.ts";
 import type { Message } from "../kernel/message.ts";
 import { displaced } from "./nat_conflicts.ts";
+import { type NatTearDown, natTearDown } from "./nat_tear_down.ts";
 import {
   deletion,
   elementMessages,
@@ -33,7 +33,6 @@ import {
   batchBegin,
   batchEnd,
   deleteTable,
-  encodedBatch,
   generationOf,
   getGeneration,
   getRule,
@@ -51,20 +50,19 @@ const ATTEMPTS = 10_000;
  * Inserts a pod's elements, all or none. If two pods want one port, exactly one of them gets it.
  *
  * @param alive whether a pod that has a port or address still runs; the elements of a dead pod are replaced
- * @returns messages that take the elements down. Each is sent to a `NETLINK_NETFILTER` socket by one `sendto`; no answer
- *   needs to be read
+ * @returns what takes the elements down
  * @throws {Failure} names the pod or program that has a port
  */
 export function setUpNat(
   request: NatRequest,
   alive: (owner: PodRef) => boolean,
-): readonly Bytes[] {
+): NatTearDown {
   const { forwards, target } = request;
   const { own, shared } = natElements(request);
-  if (own.length === 0) return [];
+  if (own.length === 0) return { messages: [] };
   if (target !== undefined && forwards.length > 0) checkListeners(forwards, target);
   insertNat(request, [...own, ...shared], alive);
-  return [encodedBatch(elementMessages(own, deletion))];
+  return natTearDown(own, forwards.length > 0);
 }
 
 /** The elements that a pod needs: its own, which are removed with it, and those that pods share, which stay. */

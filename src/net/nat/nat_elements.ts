@@ -11,7 +11,12 @@ import {
 } from "../model/address.ts";
 import { be16, type Message, u8 } from "../kernel/message.ts";
 import { LINKS_SET, setName, type SetPurpose, TABLE } from "./nat_table.ts";
-import { deleteElements, newElements, type SetElement } from "../kernel/nft_set.ts";
+import {
+  deleteElements,
+  expiringElements,
+  newElements,
+  type SetElement,
+} from "../kernel/nft_set.ts";
 import {
   flagText,
   type Forward,
@@ -50,6 +55,10 @@ export const insertion = (set: string, elements: readonly SetElement[]): readonl
 /** Deletes elements of a set. */
 export const deletion = (set: string, elements: readonly SetElement[]): readonly Message[] =>
   deleteElements(TABLE, set, elements);
+
+/** Lets elements of a set end by themselves. */
+export const expiry = (set: string, elements: readonly SetElement[]): readonly Message[] =>
+  expiringElements(TABLE, set, elements);
 
 /** The most bytes of a data directory in a comment. nft keeps at most 253 bytes of a whole comment. */
 const DIRECTORY_LENGTH = 200;

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../failure.ts";
+import { ERRNO } from "../../linux/errno.ts";
 import { trySyscall } from "../../linux/syscall.ts";
+import { elementsCanExpire, type NatTearDown } from "./nat_tear_down.ts";
 import { type IpAddress, type IpPrefix, parseIp, parsePrefix } from "../model/address.ts";
 import { inNamespace, makeNamespace } from "../kernel/namespace.ts";
 import { collectNat, setUpNat, tearDownNat } from "./nat.ts";
@@ -98,9 +100,26 @@ const other = (more: Partial<NatRequest> = {}): NatRequest =>
 const alive = () => true;
 const dead = () => false;
 
-function send(messages: readonly Uint8Array<ArrayBuffer>[]): void {
+/** Sends the last batch, which deletes elements. */
+function send({ messages }: NatTearDown): void {
   using socket = new NetlinkSocket(NETLINK_NETFILTER);
-  for (const message of messages) socket.send("take down", message);
+  socket.send("take down", messages.at(-1) ?? assert.fail("there is no batch"));
+}
+
+/** Lets elements end, and returns the error number. */
+function end({ messages }: NatTearDown): number {
+  using socket = new NetlinkSocket(NETLINK_NETFILTER);
+  socket.send("let end", messages[0] ?? assert.fail("there is no batch"));
+  const [answer] = socket.receive("let end");
+  assert.ok(answer !== undefined);
+  return 0 - new DataView(answer.body.buffer, answer.body.byteOffset).getInt32(0, true);
+}
+
+/** Waits until a look at the elements finds what is wanted. */
+function until(wanted: () => boolean): void {
+  for (const deadline = Date.now() + 30_000; !wanted();) {
+    assert.ok(Date.now() < deadline, "it took too long");
+  }
 }
 
 onHost("setUpNat() makes a table that nft understands", () => {
@@ -318,6 +337,66 @@ onHost("tables of others stay as they are", () => {
   send(down);
   collectNat(DIR, dead);
   assert.equal(run("nft list ruleset"), before);
+});
+
+/** As a pod's supervisor does it where the kernel can. */
+const canExpire = elementsCanExpire();
+
+onHost("elements that are told to end are gone with the next tick, and make way for others", () => {
+  if (!canExpire) return;
+  const wanted = request({
+    masqueraded: [prefix("172.16.28.2/24")],
+    forwards: [forward(8080, { count: 300 }), forward(53, { hostIp: address("192.0.2.1") })],
+  });
+  const down = setUpNat(wanted, alive);
+  assert.ok(down.expiry !== undefined && down.expiry >= 100_000 && down.expiry <= 10_000_000);
+  setUpNat(other({ forwards: [forward(80)] }), alive);
+  const before = elements(OTHER);
+  assert.equal(elements(POD).length, 306);
+  assert.equal(end(down), 0);
+  until(() => elements().length === before.length);
+  assert.deepEqual(elements(), before);
+  // The same again: what has ended is in nobody's way. It is the next pod's, with another address.
+  const target = { ...TARGET, addresses: [prefix("172.16.28.4/24")] };
+  setUpNat({ ...wanted, target }, alive);
+  assert.equal(elements(POD).length, 306);
+  assert.equal(elements(POD).filter((line) => line.includes("172.16.28.4")).length, 303);
+});
+
+onHost("no port, and the end of a pod waits for nothing", () => {
+  const down = setUpNat(request({ masqueraded: [prefix("172.16.28.2/24")] }), alive);
+  assert.equal(down.expiry, undefined);
+  assert.equal(down.messages.length, canExpire ? 2 : 1);
+});
+
+onHost("sets of an older rkt refuse to let elements end", () => {
+  if (!canExpire) return;
+  const down = setUpNat(request({ masqueraded: [prefix("172.16.28.2/24")] }), alive);
+  const rules = run("nft -s list table inet rkt");
+  run("nft delete table inet rkt");
+  const older = rules.replace(/^\s*flags timeout$/gm, "").replace(/,timeout$/gm, "");
+  const file = Deno.makeTempFileSync();
+  try {
+    Deno.writeTextFileSync(file, older);
+    run(`nft -f ${file}`);
+  } finally {
+    Deno.removeSync(file);
+  }
+  const before = elements();
+  assert.equal(before.length, 2);
+  assert.equal(end(down), ERRNO.EINVAL);
+  assert.deepEqual(elements(), before);
+  send(down);
+  assert.deepEqual(elements(), []);
+});
+
+Deno.test("elements can be told to end since Linux 6.12", () => {
+  for (const release of ["6.12", "6.12.0-rc1", "6.18.44-fc", "7.0.1", "10.2"]) {
+    assert.ok(elementsCanExpire(release), release);
+  }
+  for (const release of ["6.11.9", "5.19", "5.4", "4.99", "strange"]) {
+    assert.ok(!elementsCanExpire(release), release);
+  }
 });
 
 onHost("after somebody has flushed all rules, pods start and end as before", () => {

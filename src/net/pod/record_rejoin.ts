@@ -11,19 +11,14 @@ import { routesField } from "../ipam/ipam.ts";
 import { listenersRequest } from "../kernel/listeners.ts";
 import { encode, type Message, NLM_F_DUMP, u32 } from "../kernel/message.ts";
 import { askForRule, natElements } from "../nat/nat.ts";
-import {
-  deletion,
-  elementMessages,
-  insertion,
-  portKey,
-  type SetElementRef,
-} from "../nat/nat_elements.ts";
+import { elementsCanExpire, ending, lastAcknowledged, removal } from "../nat/nat_tear_down.ts";
+import { elementMessages, insertion, portKey, type SetElementRef } from "../nat/nat_elements.ts";
 import { natRequest } from "./nat_request.ts";
 import { setName, TABLE } from "../nat/nat_table.ts";
 import { type NetInfo, recordPath } from "./net_info.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
 import { POD_NAMESPACE } from "../kernel/namespace.ts";
-import { acknowledged, type Request } from "../kernel/netlink.ts";
+import type { Request } from "../kernel/netlink.ts";
 import type { ChosenNetwork } from "../plugins/networks.ts";
 import { encodedBatch, getGeneration } from "../kernel/nft.ts";
 import { getElements } from "../kernel/nft_set.ts";
@@ -200,10 +195,6 @@ function templateOf(make: (marks: Marks) => Bytes, network: RejoinableNetwork): 
 const hasAt = (bytes: Bytes, at: number, others: Bytes): boolean =>
   others.every((byte, i) => bytes[at + i] === byte);
 
-/** Asks the kernel to acknowledge the last message only. */
-const lastAcknowledged = (messages: readonly Message[]): readonly Message[] =>
-  messages.map((message, i) => i === messages.length - 1 ? acknowledged(message) : message);
-
 /** Requests in one datagram. Only the last one is answered: by an acknowledgement, unless it is a question. */
 function datagram(requests: readonly Request[], question = false): Bytes {
   const messages = requests.map(({ message }) => message);
@@ -231,7 +222,6 @@ export function recordRejoin(
     .map(([name, make]) => [name, templateOf(make, network)] as const);
   if (!fits(program, pod.holes)) return undefined;
   const records = recordPath({ dataDir: pod.dataDir, uuid: "" }).replace(/\/$/, "");
-  const deletes = ruled ? program[0]?.[1] : undefined;
   return {
     records,
     range: {
@@ -249,7 +239,7 @@ export function recordRejoin(
         return encodedBatch(lastAcknowledged(messages), generation);
       }, network),
     },
-    ...ruled && deletes && { noRules: deletes },
+    ...ruled && { noRules: templateOf((marks) => removal(elements(marks)), network) },
     ...ruled && ruleQuestion(),
     ...forwards.length > 0 && { ports: portChecks(forwards) },
     program,
@@ -336,9 +326,12 @@ function tearDown(
   { dataDir, address }: RecordedPod,
 ): readonly (readonly [HoleName, (marks: Marks) => Bytes])[] {
   const text = new TextEncoder();
-  const deletions = (marks: Marks) => encodedBatch(elementMessages(elements(marks), deletion));
+  const batches = elementsCanExpire() ? [ending, removal] : [removal];
+  const messages = (ruled ? batches : []).map((batch, i) =>
+    [`message ${i}`, (marks: Marks) => batch(elements(marks))] as const
+  );
   return [
-    ...ruled ? [["message 0", deletions] as const] : [],
+    ...messages,
     ["file 0", ({ addressFile }) => text.encode(directory + addressFile)],
     ["file 1", ({ uuid }) => text.encode(recordPath({ dataDir, uuid }))],
     ...address === undefined

@@ -3,7 +3,8 @@ import { type IpAddress, parseIp, parsePrefix, prefixText } from "../model/addre
 import { decode } from "../kernel/message.ts";
 import { type Forward, storedForward } from "../model/forward.ts";
 import { natElements } from "../nat/nat.ts";
-import { deletion, elementMessages, insertion } from "../nat/nat_elements.ts";
+import { natTearDown } from "../nat/nat_tear_down.ts";
+import { elementMessages, insertion } from "../nat/nat_elements.ts";
 import { natRequest } from "./nat_request.ts";
 import type { NetInfo } from "./net_info.ts";
 import { parseNetworkConf } from "../plugins/network_conf.ts";
@@ -55,9 +56,7 @@ function cachedOf({ conf, ipam, args = "", forwards = [] }: Case) {
     ...masqueraded && { masqueraded },
     ...forwards.length > 0 && { forwards: forwards.map(storedForward) },
   };
-  const tearDown = masqueraded || forwards.length > 0
-    ? [elementsFor(info, "10.1.0.2").deletions]
-    : [];
+  const tearDown = masqueraded || forwards.length > 0 ? elementsFor(info, "10.1.0.2").batches : [];
   const holes = [
     { name: "uuid", size: 36 } as const,
     ...tearDown.map((size, i) => ({ name: `message ${i}` as const, size })),
@@ -71,16 +70,15 @@ function cachedOf({ conf, ipam, args = "", forwards = [] }: Case) {
   return { info, cached };
 }
 
-/** The messages that set and delete a pod's elements; of the second the size of the batch. */
+/** The messages that set a pod's elements, and the sizes of the batches that take them away. */
 function elementsFor(info: NetInfo, address: string) {
   const request = natRequest({ uuid: UUID, dataDir: "/data" }, [
     { ...info, ips: [`${address}/20`] },
   ]);
   assert.ok(request !== undefined);
   const { own } = natElements(request);
-  const deletions = elementMessages(own, deletion);
-  const size = deletions.reduce((sum, { body }) => sum + 16 + (body.length + 3 & ~3), 40);
-  return { insertions: elementMessages(own, insertion), deletions: size };
+  const batches = natTearDown(own, false).messages.map(({ length }) => length);
+  return { insertions: elementMessages(own, insertion), batches };
 }
 
 /** What a pod gets. */
@@ -146,8 +144,18 @@ for (const text of ["10.1.0.2", "10.1.15.254", "10.1.8.0"]) {
       rules.slice(0, -1),
       elementsFor(info, text).insertions.map(({ body }) => body.toHex()),
     );
-    const [, file = "", record] = cached.program.map(([, template]) =>
-      new TextDecoder().decode(filled(template, values))
+    const [file = "", record] = cached.program.flatMap(([name, template]) =>
+      name.startsWith("file") ? [new TextDecoder().decode(filled(template, values))] : []
+    );
+    const request = natRequest({ uuid: UUID, dataDir: "/data" }, [{
+      ...info,
+      ips: [`${text}/20`],
+    }]);
+    assert.deepEqual(
+      cached.program.flatMap(([name, template]) =>
+        name.startsWith("message") ? [filled(template, values)] : []
+      ),
+      natTearDown(natElements(request ?? assert.fail()).own, true).messages,
     );
     assert.equal(file.replace(/\/+/g, "/"), `/var/lib/cni/networks/net/${text}`);
     assert.equal(record, `/data/networks/${UUID}`);

@@ -103,7 +103,7 @@ async function setUp(plans: readonly Plan[], request: NetworkRequest): Promise<S
   for (const plan of plans) joined.push(await join(plan, { host, pod }));
   const infos = await withForwards(joined, request.forwards);
   const nat = natRequest(request, infos);
-  const messages = nat === undefined ? [] : (await import("../nat/nat.ts"))
+  const rules = nat === undefined ? { messages: [] } : (await import("../nat/nat.ts"))
     .setUpNat(nat, (owner) => podIsHeld(owner.dataDir, owner.uuid));
   writeRecord(request, infos);
   linkRecord(request, request.podPath);
@@ -113,7 +113,7 @@ async function setUp(plans: readonly Plan[], request: NetworkRequest): Promise<S
     infos,
     ...dns && { dns },
     tearDown: {
-      messages,
+      ...rules,
       files: [...joined.flatMap(({ files }) => files.map(padded)), recordPath(request)],
       ...plugins && { command: tearDownCommand(request) },
     },
