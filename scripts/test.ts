@@ -53,6 +53,7 @@ const QUIET = [
   "images/registry_formats",
   "images/actool",
   "pack/pack",
+  "systemd/systemd",
 ].map((name) => `tests/${name}_test.ts`);
 
 /** What takes longest begins first, so that no lane waits for it at the end. */

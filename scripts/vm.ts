@@ -8,7 +8,7 @@ import { Failure } from "../src/failure.ts";
 import { provide, QEMU_NEEDS } from "./needs.ts";
 import { RELEASES } from "./vm/image.ts";
 import { runInMachine } from "./vm/machine.ts";
-import { machineFiles, machineScripts } from "./vm/scripts.ts";
+import { addServers, machineFiles, machineScripts } from "./vm/scripts.ts";
 
 if (import.meta.main) {
   try {
@@ -19,6 +19,7 @@ if (import.meta.main) {
       names.length === 0 || names.includes(name)
     );
     await using files = await machineFiles();
+    await addServers(files.path);
     const results = await runInMachine(release ?? RELEASES[0], files.path, chosen);
     for (const [name, { code, output, seconds }] of results) {
       console.log(`=== ${name}: ${code}, ${seconds} s\n${output}`);

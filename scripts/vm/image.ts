@@ -66,14 +66,13 @@ export async function image(name: Release): Promise<Image> {
   const key = new Uint8Array(hash).toHex().slice(0, 12);
   const directory = `${CACHE}/${name}-${key}`;
   const made: Image = { kernel: `${directory}/vmlinuz`, disk: `${directory}/disk` };
-  try {
-    await Deno.lstat(directory);
-    return made;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  console.log(`vm: making ${directory}, once`);
+  if (await exists(directory)) return made;
   await Deno.mkdir(CACHE, { recursive: true });
+  // Tests beside each other want the same one.
+  using lock = await Deno.open(`${CACHE}/lock`, { create: true, write: true });
+  await lock.lock(true);
+  if (await exists(directory)) return made;
+  console.log(`vm: making ${directory}, once`);
   const temporary = await Deno.makeTempDir({ dir: CACHE, prefix: "making-" });
   try {
     await make(temporary, name);
@@ -82,6 +81,16 @@ export async function image(name: Release): Promise<Image> {
     await Deno.remove(temporary, { recursive: true }).catch(() => {});
   }
   return made;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 /** The kernel is only unpacked: its package would make an initrd. */

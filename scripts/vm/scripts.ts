@@ -5,11 +5,16 @@ import type { Script } from "./machine.ts";
 const ROOT = new URL("../..", import.meta.url).pathname;
 const SCRIPTS = `${ROOT}tests/vm`;
 
-/** The test scripts, sorted by name: every `NAME_test.sh` in tests/vm. */
-export function machineScripts(): readonly Script[] {
-  return [...Deno.readDirSync(SCRIPTS)].map(({ name }) => name)
+/**
+ * The test scripts, sorted by name: every `NAME_test.sh` of a folder of tests.
+ *
+ * @param folder `vm`: for a machine; `systemd`: any systemd will do
+ */
+export function machineScripts(folder: "vm" | "systemd" = "vm"): readonly Script[] {
+  const directory = `${ROOT}tests/${folder}`;
+  return [...Deno.readDirSync(directory)].map(({ name }) => name)
     .filter((name) => name.endsWith("_test.sh")).sort()
-    .map((name) => ({ name, text: Deno.readTextFileSync(`${SCRIPTS}/${name}`) }));
+    .map((name) => ({ name, text: Deno.readTextFileSync(`${directory}/${name}`) }));
 }
 
 /** A directory for the machine; it is deleted at the end. */
@@ -37,12 +42,41 @@ export async function machineFiles(): Promise<AsyncDisposable & { readonly path:
     truncate -s 64M ${path}/verity.img
     mke2fs -q -t ext4 -b 4096 -O verity -F ${path}/verity.img
     rm -r ${root}`;
-  const made = await new Deno.Command("sh", { args: ["-ec", script], stdin: "null" }).output();
-  if (!made.success) {
-    throw new Failure(`vm: files for the machine: ${new TextDecoder().decode(made.stderr).trim()}`);
-  }
+  await shell("files for the machine", script);
   return {
     path,
     [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
   };
+}
+
+/**
+ * Adds images of servers, made of this host's programs: `etcd.aci`; `server.aci`, a perl whose port is socket-activated; and
+ * `proxy.aci`, which leads what comes to a socket that it is passed to another server.
+ */
+export async function addServers(path: string): Promise<void> {
+  const root = `${path}/server`;
+  const script = `
+    # image NAME PROGRAM… -- FLAG…: of the programs, with the libraries that they load; the first one is what runs.
+    image() {
+      name=$1; shift; first=$1
+      mkdir -p ${root}/bin ${root}/tmp
+      while [ $1 != -- ]; do
+        program=$(command -v "$1"); cp "$program" ${root}/bin/; shift
+        for library in $(ldd "$program" | grep -o '/[^ ]*'); do install -D "$library" ${root}$library; done
+      done; shift
+      ${path}/rkt image build --compression=none --name=example.com/$name --exec="/bin/\${first##*/}" "$@" ${root} ${path}/$name.aci
+      rm -r ${root}
+    }
+    image etcd etcd etcdctl -- --annotation=appc.io/executor/supports-systemd-notify=true
+    image server perl -- --port=web,protocol=tcp,port=8080,socketActivated=true
+    image proxy /lib/systemd/systemd-socket-proxyd -- --port=client,protocol=tcp,port=2379,socketActivated=true
+    cp -r ${ROOT}packaging/units ${path}/units`;
+  await shell("images of servers", script);
+}
+
+async function shell(what: string, script: string): Promise<void> {
+  const made = await new Deno.Command("sh", { args: ["-ec", script], stdin: "null" }).output();
+  if (!made.success) {
+    throw new Failure(`vm: ${what}: ${new TextDecoder().decode(made.stderr).trim()}`);
+  }
 }

@@ -140,3 +140,35 @@ Deno.test(`${ACTIVATIONS} activations one after the other leave nothing`, async 
   activate.kill();
   await activate.status;
 });
+
+Deno.test("etcd in a network of its own starts at the first connection, which a proxy takes in the pod", async () => {
+  for (const path of ["/usr/bin/etcd", "/usr/bin/etcdctl", "/lib/systemd/systemd-socket-proxyd"]) {
+    await addProgram(world.root, path);
+  }
+  await world.store("etcd", { exec: ["/usr/bin/etcd"] });
+  await world.store("proxy", {
+    exec: ["/lib/systemd/systemd-socket-proxyd"],
+    ports: [{ name: "client", protocol: "tcp", port: 2379, socketActivated: true }],
+  });
+  const activate = await listens(
+    ["--listen=127.0.0.1:8072"],
+    [
+      ...["--net=none", "--port=client:8072", `--uuid-file-save=${world.dir}/etcd-uuid`],
+      ...["example.com/etcd", "--", "--data-dir=/tmp/data", "---"],
+      ...["example.com/proxy", "--", "127.0.0.1:2379"],
+    ],
+  );
+  const etcdctl = async (...words: string[]) => {
+    const { stdout, stderr } = await new Deno.Command("etcdctl", {
+      args: ["--endpoints=http://127.0.0.1:8072", "--command-timeout=60s", ...words],
+      env: { ETCDCTL_API: "3" },
+    }).output();
+    return new TextDecoder().decode(stdout).trim() || new TextDecoder().decode(stderr);
+  };
+  assert.equal(await etcdctl("put", "color", "green"), "OK");
+  assert.equal(await etcdctl("get", "color", "--print-value-only"), "green");
+  const uuid = Deno.readTextFileSync(`${world.dir}/etcd-uuid`);
+  const stopped = await world.rkt("stop", uuid);
+  assert.equal(stopped.code, 0, stopped.stderr);
+  await activate.status;
+});

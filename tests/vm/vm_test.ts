@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { runInMachine } from "../../scripts/vm/machine.ts";
 import { RELEASES } from "../../scripts/vm/image.ts";
-import { machineFiles, machineScripts } from "../../scripts/vm/scripts.ts";
+import { addServers, machineFiles, machineScripts } from "../../scripts/vm/scripts.ts";
 
 const ABOUT_KERNELS = [
   "abi",
@@ -27,6 +27,7 @@ for (const release of RELEASES) {
     );
     assert.ok(scripts.length >= ABOUT_KERNELS.length);
     await using files = await machineFiles();
+    await addServers(files.path);
     const results = await runInMachine(release, files.path, scripts);
     for (const { name } of scripts) {
       await test.step(name, () => {
