@@ -46,8 +46,8 @@ Deno.test("the page on compatibility says what the program does", () => {
   const all = rows(Deno.readTextFileSync(PAGE));
   ok(all.length > 40);
   deepStrictEqual(all.flatMap((row) => differences(row, COMMANDS)), []);
-  const words = new Set(all.map(({ here }) => here));
-  deepStrictEqual(words, new Set(["same", "better", "different", "not yet", "gone"]));
+  const words = ["same", "better", "different", "not yet", "gone"];
+  deepStrictEqual(all.filter(({ here }) => !words.includes(here)), []);
 });
 
 Deno.test("a wrong row is found", () => {

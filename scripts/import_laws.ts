@@ -128,6 +128,7 @@ const UNRECORDED: Readonly<Record<string, string>> = {
   "src/start/user_manifest.ts": "a start with a pod manifest is not kept",
   "src/start/host/check_process_limits.ts": "a start with limits of processes is not kept",
   "src/start/dry_run.ts": "it starts nothing",
+  "src/start/external": "a start by an external stage1 image is not kept",
 };
 
 /**

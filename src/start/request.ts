@@ -9,6 +9,7 @@ import type { AcName } from "../appc/name.ts";
 import type { ExposedPort, Mount } from "../appc/pod_manifest.ts";
 import type { Volume } from "../appc/volume.ts";
 import { Failure } from "../failure.ts";
+import type { Stage1Choice } from "../config/config_kinds.ts";
 import type { Flavor } from "../pod/directory/flavor.ts";
 import type { PullPolicy } from "../fetch/pull_policy.ts";
 
@@ -52,6 +53,8 @@ export interface PodRequest {
   readonly podManifest?: string | undefined;
   /** How the pod is run; absent means with namespaces of its own. */
   readonly flavor?: Flavor | undefined;
+  /** The image that runs the pod in place of what is built in. */
+  readonly stage1?: Stage1Request | undefined;
   /** Where the UUID is written before anything else is done. */
   readonly uuidFile?: string | undefined;
   /** Whether only the steps are printed; with `addresses`, where in memory each of them is, too. */
@@ -66,6 +69,15 @@ export interface PodRequest {
   readonly sandbox?: boolean | undefined;
   /** `prepare --quiet`. */
   readonly quiet: boolean;
+}
+
+/** A stage1 image as it was asked for: by a flag and its word, or by the configuration. */
+export type Stage1Request = Stage1Flag | Stage1Choice;
+
+/** A flag `--stage1-…`. */
+export interface Stage1Flag {
+  readonly flag: "stage1-name" | "stage1-path" | "stage1-url" | "stage1-hash" | "stage1-from-dir";
+  readonly word: string;
 }
 
 /** What is asked for one app. */

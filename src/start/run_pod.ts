@@ -48,6 +48,10 @@ function withoutName(name: string | undefined, entries: Pod["entries"]): Pod["en
 
 /** Makes a pod and becomes its supervisor; it returns only with an error, or after `--dry-run`. */
 export async function runPod(request: RunRequest, host: HostOptions): Promise<number> {
+  if (request.pod.stage1 !== undefined) {
+    const { runExternal } = await import("./external/run_external.ts");
+    return await runExternal(request, request.pod.stage1, host);
+  }
   const store = new Store(host.dataDir);
   if (request.pod.dryRun) {
     const { planRun } = await import("./dry_run.ts");

@@ -3,6 +3,7 @@ import { printNote } from "../linux/printable.ts";
 import { rktAnnotationValue } from "../appc/rkt_annotation.ts";
 import { Failure } from "../failure.ts";
 import { claimPod, type PodView } from "../pod/directory/pod_directory.ts";
+import { isExternal } from "../pod/external/external_pod.ts";
 import { privateUsersOf } from "../pod/make/private_users.ts";
 import { resolvedPod } from "../pod/make/resolved_pod.ts";
 import { program, programWithSymbols } from "../../stage1/engine/launch.ts";
@@ -30,6 +31,10 @@ export async function runPreparedPod(
   asked: RunOptions,
   host: HostOptions,
 ): Promise<number> {
+  if (isExternal(view)) {
+    const { runPreparedExternal } = await import("./external/run_external.ts");
+    return await runPreparedExternal(view, asked, host);
+  }
   if (asked.dryRun) {
     const { show } = await import("./dry_run.ts");
     const { pod, manifest, options } = await described(view, asked, host);

@@ -41,30 +41,6 @@ Deno.test("paths.d says where images and pods are kept, unless --dir does, at ev
   Deno.removeSync(`${config()}/paths.d`, { recursive: true });
 });
 
-Deno.test("what is configured of stage1 has no effect, and is told of at every start", async () => {
-  const words = [
-    `--local-config=${config()}`,
-    `--dir=${world.dataDir}`,
-    "--insecure-options=image",
-    "run",
-    "--net=none",
-    BOX,
-    "--",
-    "-c",
-    "true",
-  ];
-  assert.equal((await rkt(...words)).stderr, "");
-  write("stage1.d/fly.json", { rktKind: "stage1", name: "example.com/fly", version: "1" });
-  for (const _time of ["first", "again"]) {
-    assert.match(
-      (await rkt(...words)).stderr,
-      /^run: warning: the configuration chooses stage1 example\.com\/fly; .*\n$/,
-    );
-  }
-  Deno.removeSync(`${config()}/stage1.d`, { recursive: true });
-  assert.equal((await rkt(...words)).stderr, "");
-});
-
 Deno.test("rkt config prints secrets only where it is asked to", async () => {
   const credentials = { user: "jo", password: "hunter2" };
   write("auth.d/a.json", { rktKind: "auth", domains: ["example.com"], type: "basic", credentials });

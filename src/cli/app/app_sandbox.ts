@@ -4,6 +4,6 @@ import { hostOptions } from "../request/host_options.ts";
 import { sandboxRequest } from "../request/run_arguments.ts";
 
 /** `rkt app sandbox`: runs a pod without apps, in place of this process; it runs until it is stopped. */
-export default async function sandbox({ flags, global }: Invocation): Promise<number> {
-  return await runPod(sandboxRequest(flags), hostOptions(global));
+export default async function sandbox(invocation: Invocation): Promise<number> {
+  return await runPod(sandboxRequest(invocation), hostOptions(invocation.global));
 }

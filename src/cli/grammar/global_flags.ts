@@ -1,5 +1,6 @@
 /** The flags that every command takes, before or behind its name. */
 
+import type { Stage1Choice } from "../../config/config_kinds.ts";
 import { Failure } from "../../failure.ts";
 import { type Flag, flagsOf, type FlagTable, flagTable, type RawFlags } from "./flags.ts";
 import { suggestion } from "./suggest.ts";
@@ -39,6 +40,8 @@ export interface GlobalFlags {
   readonly maxSize?: string;
   /** A file of certificates (PEM) of more authorities, beside the system's. */
   readonly caFile?: string;
+  /** The stage1 image that the configuration chooses; no flag, and looked up for commands that start pods alone. */
+  readonly stage1?: Stage1Choice;
 }
 
 const FETCH: readonly InsecureOption[] = ["image", "tls", "http", "pubkey"];

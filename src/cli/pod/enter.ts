@@ -16,6 +16,7 @@ import {
 } from "../../pod/app/entered_app.ts";
 import { chosenApp } from "../../pod/app/pod_app.ts";
 import { ownRoot } from "../../pod/app/fly_root.ts";
+import { isExternal } from "../../pod/external/external_pod.ts";
 import { openPod, readPodFile } from "../../pod/directory/pod_directory.ts";
 import { completeManifest } from "../../pod/make/resolved_pod.ts";
 import type { Program } from "../../../stage1/app/app.ts";
@@ -43,6 +44,14 @@ export default async function run(
   }
   const name = chosenApp(pod, flags.text("app"));
   const manifest = completeManifest(pod);
+  if (isExternal(pod)) {
+    if (flags.on("privileged")) {
+      throw new Failure("--privileged is not for pods of an external stage1 image");
+    }
+    const { enterExternal } = await import("../../pod/external/entry_points.ts");
+    recordEntering(invocation, pod.uuid, manifest, name, words);
+    enterExternal(pod, name, words.length > 0 ? words : ["/bin/sh"]);
+  }
   using process = pinApp(global.dir, pod, name);
   const confined = await enteredApp(
     manifest,

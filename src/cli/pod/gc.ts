@@ -1,6 +1,7 @@
 import { podEvent } from "../../audit/events.ts";
 import { isHostRoot, isNamespaceRoot } from "../../linux/own_users.ts";
 import { printNote } from "../../linux/printable.ts";
+import { externalCollector } from "../../pod/external/collector.ts";
 import { collectPods } from "../../pod/life/collect_pods.ts";
 import { removeAbandoned } from "../../linux/atomic_file.ts";
 import { sweepTemp } from "../../store/temp_directory.ts";
@@ -14,7 +15,7 @@ import { shownSize } from "../print/size.ts";
 export default async function run({ flags, global }: Invocation): Promise<number> {
   const say = (line: string) => printNote(`gc: ${line}`);
   const markOnly = flags.on("mark-only");
-  let freed = collectPods(global.dir, {
+  let freed = await collectPods(global.dir, {
     gracePeriod: flags.duration("grace-period") ?? 0,
     expirePrepared: flags.duration("expire-prepared") ?? 0,
     markOnly,
@@ -22,6 +23,7 @@ export default async function run({ flags, global }: Invocation): Promise<number
     onDelete: printLine,
     onGone: (uuid) => audit(global, podEvent("remove", uuid, "was removed", [])),
     onLeft: say,
+    external: externalCollector(global),
   });
   if (isHostRoot()) {
     const { collectNetworks } = await import("../../net/pod/take_down.ts");

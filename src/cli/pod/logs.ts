@@ -1,9 +1,10 @@
 import { Failure } from "../../failure.ts";
 import { podContents } from "../../pod/directory/pod_details.ts";
 import { chosenApp } from "../../pod/app/pod_app.ts";
+import { isExternal } from "../../pod/external/external_pod.ts";
 import { openPod, podPath, type PodView } from "../../pod/directory/pod_directory.ts";
 import { harmless, type LogLine, LogLines } from "../../pod/logs/log_lines.ts";
-import { LogReader, merged } from "../../pod/logs/log_reader.ts";
+import { LogReader, type LogSource, merged } from "../../pod/logs/log_reader.ts";
 import { type LogRecord, recordTime } from "../../pod/logs/log_records.ts";
 import { LOGS } from "../../../stage1/output/log_files.ts";
 import type { Invocation } from "../grammar/command.ts";
@@ -22,7 +23,7 @@ export default async function run(invocation: Invocation): Promise<number> {
   const from = now - (flags.duration("since") ?? Infinity);
   const to = now - (flags.duration("until") ?? -Infinity);
   const tail = flags.number("tail");
-  const readers = apps.map((app) => new LogReader(logDirectory(global.dir, pod), app));
+  const readers = await logSources(logDirectory(global.dir, pod), pod, apps);
   const show = printer(apps, {
     json: flags.text("format") === "json",
     timestamps: flags.on("timestamps"),
@@ -63,6 +64,16 @@ function loggingApps(pod: PodView, wanted: string | undefined): readonly string[
     );
   }
   return apps;
+}
+
+async function logSources(
+  directory: string,
+  pod: PodView,
+  apps: readonly string[],
+): Promise<readonly LogSource[]> {
+  if (!isExternal(pod)) return apps.map((app) => new LogReader(directory, app));
+  const { PlainLog } = await import("../../pod/external/plain_log.ts");
+  return apps.map((app) => new PlainLog(directory, app));
 }
 
 /** The directory of the logs, now or later: a prepared pod moves when it is run. */

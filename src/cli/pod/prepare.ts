@@ -6,6 +6,9 @@ import { Store } from "../../store/store.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printLine } from "../print/output.ts";
 import { fillPod, podParts } from "../../start/pod_parts.ts";
+import type { HostOptions } from "../../start/host_options.ts";
+import type { RunRequest } from "../../start/request.ts";
+import type { ExternalParts } from "../../start/external/external_parts.ts";
 import { hostOptions } from "../request/host_options.ts";
 import { runRequest } from "../request/run_arguments.ts";
 import { unsupportedIsolators } from "../../start/warn_unsupported_isolators.ts";
@@ -20,7 +23,8 @@ export default async function prepare(invocation: Invocation): Promise<number> {
   const store = new Store(global.dir);
   // Nobody collects the images until the pod's directory names them.
   using _lock = store.prepareLock();
-  const parts = await podParts(store, request, hostOptions(global));
+  const host = hostOptions(global);
+  const parts = await preparedParts(store, request, host);
   if (!request.pod.quiet) {
     const warnings = unsupportedIsolators(parts.manifest, parts.apps, "prepare");
     for (const warning of warnings) printNote(warning);
@@ -28,6 +32,7 @@ export default async function prepare(invocation: Invocation): Promise<number> {
   using pod = createPod(store.dataDir);
   try {
     await fillPod(store, pod, parts);
+    await parts.finish?.(pod.path);
     for (const { image } of parts.rendered) store.markUsed(image);
     pod.toPrepared();
   } catch (error) {
@@ -36,4 +41,15 @@ export default async function prepare(invocation: Invocation): Promise<number> {
   }
   printLine(pod.uuid);
   return 0;
+}
+
+async function preparedParts(
+  store: Store,
+  request: RunRequest,
+  host: HostOptions,
+): Promise<ExternalParts> {
+  const { stage1 } = request.pod;
+  if (stage1 === undefined) return await podParts(store, request, host);
+  const { externalParts } = await import("../../start/external/external_parts.ts");
+  return await externalParts(store, request, stage1, host);
 }

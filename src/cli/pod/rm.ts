@@ -1,5 +1,6 @@
 import { podEvent } from "../../audit/events.ts";
 import { printNote } from "../../linux/printable.ts";
+import { externalCollector } from "../../pod/external/collector.ts";
 import { Failure } from "../../failure.ts";
 import { removePod } from "../../pod/life/collect_pods.ts";
 import { openPod } from "../../pod/directory/pod_directory.ts";
@@ -19,10 +20,11 @@ export default async function run(invocation: Invocation): Promise<number> {
   for (const uuid of podArguments(invocation)) {
     try {
       const pod = openPod(invocation.global.dir, uuid);
-      const refusal = removePod(invocation.global.dir, pod, {
+      const refusal = await removePod(invocation.global.dir, pod, {
         onMove: say,
         onGone: (uuid) => audit(invocation.global, podEvent("remove", uuid, "was removed", [])),
         onLeft: say,
+        external: externalCollector(invocation.global),
       });
       if (refusal !== undefined) throw new Failure(`pod "${pod.uuid}" ${refusal}`);
       await removeNetworks(pod.uuid, invocation.global, say);

@@ -1,6 +1,7 @@
 import { printNote } from "../../linux/printable.ts";
 import { Failure } from "../../failure.ts";
 import { openPod, type PodView, refreshed } from "../../pod/directory/pod_directory.ts";
+import { isExternal } from "../../pod/external/external_pod.ts";
 import { signalPod } from "../../pod/life/stop_pod.ts";
 import { podEnded, TimedOut, within } from "../../pod/life/wait_for_pod.ts";
 import type { Invocation } from "../grammar/command.ts";
@@ -61,7 +62,7 @@ const ENDED: readonly PodView["state"][] = [
 async function stop(dataDir: string, pod: PodView, { patience, kill }: Manner): Promise<string> {
   if (ENDED.includes(pod.state)) return `pod "${pod.uuid}" is already stopped`;
   if (pod.state !== "running") throw new Failure(`pod "${pod.uuid}" is not running`);
-  if (!signalPod(dataDir, pod, patience === 0 && kill ? "SIGKILL" : "SIGTERM")) {
+  if (!await ask(dataDir, pod, patience === 0 && kill)) {
     if (refreshed(dataDir, pod)?.state === "running") {
       throw new Failure(`pod "${pod.uuid}" is just being started; try again`);
     }
@@ -84,6 +85,30 @@ async function stop(dataDir: string, pod: PodView, { patience, kill }: Manner): 
   }
   return `"${pod.uuid}"`;
 }
+
+/** Asks a pod to end, or kills it. Returns false where there is nobody to ask. */
+async function ask(dataDir: string, pod: PodView, force: boolean): Promise<boolean> {
+  if (isExternal(pod)) {
+    const { stopExternal } = await import("../../pod/external/entry_points.ts");
+    const asked = stopExternal(pod, force);
+    if (asked && (!force || await endsSoon(dataDir, pod))) return true;
+  }
+  return signalPod(dataDir, pod, force ? "SIGKILL" : "SIGTERM");
+}
+
+/** Whether a pod ends by what its stage1 image has done to kill it. */
+async function endsSoon(dataDir: string, pod: PodView): Promise<boolean> {
+  try {
+    await within(STOPPED_WITHIN, podEnded(dataDir, pod));
+    return true;
+  } catch (error) {
+    if (error instanceof TimedOut) return false;
+    throw error;
+  }
+}
+
+/** Milliseconds that a stage1 image gets to kill a pod, before its first process is killed. */
+const STOPPED_WITHIN = 5_000;
 
 /** Milliseconds that the kernel gets to kill a pod. */
 const KILLED_WITHIN = 30_000;

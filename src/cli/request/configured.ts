@@ -1,7 +1,6 @@
 /** What of the configuration every command heeds: where images and pods are kept. */
 import type { ConfigDirectories } from "../../config/config.ts";
 import { exists } from "../../linux/exists.ts";
-import { printNote } from "../../linux/printable.ts";
 import type { Invocation } from "../grammar/command.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
 
@@ -15,38 +14,32 @@ const directories = ({ systemConfig, localConfig, userConfig }: GlobalFlags): re
 /** Commands that have no use for images and pods, and work where the configuration is wrong. */
 const WITHOUT = ["config", "version", "help", "completion"];
 
-/** Commands that would run pods by the configured stage1. */
-const STARTING = ["run", "prepare", "run-prepared", "app sandbox"];
+/** Commands that make pods, which the configured stage1 is to run. */
+const STARTING = ["run", "prepare", "app sandbox"];
 
 /**
- * An invocation with the data directory that `paths.d` names, unless `--dir` names one; and a word about what of
- * `stage1.d` has no effect.
+ * An invocation with the data directory that `paths.d` names, unless `--dir` names one, and with the image that `stage1.d`
+ * names.
  *
  * @throws {Failure} names the file and the field that is wrong
  */
 export async function withConfiguration(invocation: Invocation): Promise<Invocation> {
   const { command: { name }, global } = invocation;
   const has = (kind: string) => directories(global).some((each) => exists(`${each}/${kind}`));
-  if (STARTING.includes(name) && has("stage1.d")) await warnOfStage1(name, global);
-  if (global.dirSet || WITHOUT.includes(name) || !has("paths.d")) return invocation;
-  const dir = await configuredDirectory(global) ?? global.dir;
-  return { ...invocation, global: { ...global, dir } };
-}
-
-/** What `paths.d` says; undefined where it says nothing. */
-async function configuredDirectory(global: GlobalFlags): Promise<string | undefined> {
-  const { configuredPaths } = await import("../../config/settings.ts");
-  return configuredPaths(configOf(global)).data;
-}
-
-async function warnOfStage1(command: string, global: GlobalFlags): Promise<void> {
-  const { configuredStage1 } = await import("../../config/settings.ts");
-  const { name, location } = configuredStage1(configOf(global));
-  const chosen = location ?? name;
-  if (chosen === undefined) return;
-  printNote(
-    `${command}: warning: the configuration chooses stage1 ${chosen}; this has no effect: other flavors come later`,
-  );
+  const hasStage1 = STARTING.includes(name) && has("stage1.d");
+  const hasPaths = !global.dirSet && !WITHOUT.includes(name) && has("paths.d");
+  if (!hasStage1 && !hasPaths) return invocation;
+  const { configuredPaths, configuredStage1 } = await import("../../config/settings.ts");
+  const stage1 = hasStage1 ? configuredStage1(configOf(global)) : {};
+  const dir = hasPaths ? configuredPaths(configOf(global)).data : undefined;
+  return {
+    ...invocation,
+    global: {
+      ...global,
+      dir: dir ?? global.dir,
+      ...(stage1.name ?? stage1.location) !== undefined && { stage1 },
+    },
+  };
 }
 
 /** The directories that configuration is read from. */

@@ -26,6 +26,7 @@ import {
 } from "../../start/request.ts";
 import { arePassed } from "../../start/manager/listen_variables.ts";
 import type { Flags } from "../grammar/flags.ts";
+import type { GlobalFlags } from "../grammar/global_flags.ts";
 import { parseFlavor } from "./flavor_arguments.ts";
 import { filled, isolators, limits } from "./limit_arguments.ts";
 import { noneTwice, splitPair, wholeNumber } from "../grammar/key_values.ts";
@@ -43,11 +44,11 @@ const HOSTNAME_LENGTH = 64;
  * @throws {Failure} names the flag
  */
 export function runRequest(
-  { flags, apps, command }: Invocation,
+  { flags, apps, command, global }: Invocation,
   sockets = arePassed(),
 ): RunRequest {
   const runs = command.name !== "prepare";
-  const pod = podRequest(flags, runs);
+  const pod = podRequest(flags, runs, global);
   const request = { pod, apps: apps.map(appRequest) };
   checkTogether(request, flags, { runs, sockets });
   return request;
@@ -58,7 +59,12 @@ export function runRequest(
  *
  * @throws {Failure} names the flag
  */
-export function sandboxRequest(flags: Flags): RunRequest {
+export function sandboxRequest({ flags, global }: Invocation): RunRequest {
+  if (parseFlavor(flags, global.stage1).stage1 !== undefined) {
+    throw new Failure(
+      "stage1.d chooses an external stage1 image, and pods whose apps come and go need the built-in one",
+    );
+  }
   const options = runOptions(flags);
   checkRunOptions(options, 0, flags.all("port").length);
   if (options.interactive) throw new Failure("--interactive is for a pod with an app");
@@ -119,7 +125,7 @@ export function addedAppRequest(
   return { pod, apps: [appRequest(app)] };
 }
 
-function podRequest(flags: Flags, runs: boolean): PodRequest {
+function podRequest(flags: Flags, runs: boolean, { stage1 }: GlobalFlags): PodRequest {
   const options = runs ? runOptions(flags) : NOT_RUN;
   return {
     ...options,
@@ -132,7 +138,7 @@ function podRequest(flags: Flags, runs: boolean): PodRequest {
     privateUsers: flags.on("private-users"),
     pullPolicy: pullPolicy(flags),
     podManifest: filled(flags, "pod-manifest"),
-    flavor: parseFlavor(flags),
+    ...parseFlavor(flags, stage1),
     quiet: !runs && flags.on("quiet"),
   };
 }

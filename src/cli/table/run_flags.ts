@@ -1,20 +1,22 @@
 /** The flags of `run`, `prepare` and `run-prepared`: those of a pod and those of each app. */
 
 import type { Flag } from "../grammar/flags.ts";
-import { UNSUPPORTED } from "./unsupported_flags.ts";
 
 const STAGE1_FLAGS: readonly Flag[] = [
-  ["url", "URL", "Use the stage1 image at this URL"],
-  ["path", "FILE", "Use the stage1 image in this file"],
-  ["name", "IMAGE", "Old for --flavor, where the name ends in stage1-fly"],
-  ["hash", "ID", "Use the stage1 image with this ID"],
-  ["from-dir", "FILE", "Use the stage1 image in this file of the configured directory"],
+  ["url", "URL", "Run the pod by the stage1 image at this URL"],
+  ["path", "FILE", "Run the pod by the stage1 image in this file"],
+  [
+    "name",
+    "IMAGE",
+    "Run the pod by the stage1 image of this name; rkt 1.30's names mean what is built in",
+  ],
+  ["hash", "ID", "Run the pod by the stage1 image with this ID"],
+  ["from-dir", "FILE", "Run the pod by the stage1 image in this file of the configured directory"],
 ].map(([name = "", value = "", help = ""]): Flag => ({
   name: `stage1-${name}`,
   kind: "text",
   value,
   help,
-  ...name !== "name" && { unsupported: UNSUPPORTED.flavors },
 }));
 
 /** Flags for running a pod; `prepare` does not take them. */

@@ -37,10 +37,13 @@ function deadPod(dir: string, move: (pod: PodDirectory) => void): PodView {
   return openPod(dir, pod.uuid);
 }
 
-function collect(dir: string, options: { grace?: number; expire?: number; mark?: boolean } = {}) {
+async function collect(
+  dir: string,
+  options: { grace?: number; expire?: number; mark?: boolean } = {},
+) {
   const lines: string[] = [];
   const say = (line: string) => void lines.push(line);
-  const freed = collectPods(dir, {
+  const freed = await collectPods(dir, {
     gracePeriod: options.grace ?? 0,
     expirePrepared: options.expire ?? Infinity,
     markOnly: options.mark ?? false,
@@ -235,7 +238,7 @@ Deno.test(
 
 Deno.test(
   "collectPods() follows the rules of each state",
-  inTemp((dir) => {
+  inTemp(async (dir) => {
     using running = createPod(dir);
     running.toRun();
     using preparing = createPod(dir);
@@ -247,40 +250,43 @@ Deno.test(
     const exited = deadPod(dir, (pod) => pod.toRun());
     Deno.writeFileSync(`${exited.path}/big`, new Uint8Array(1 << 20));
 
-    const marked = collect(dir, { mark: true });
+    const marked = await collect(dir, { mark: true });
     assert.equal(marked.lines.filter((l) => l.startsWith("moving failed prepare")).length, 2);
     assert.equal(marked.lines.filter((l) => l.startsWith("moving pod")).length, 1);
     assert.equal(openPod(dir, exited.uuid).state, "exited garbage");
 
-    assert.equal(collect(dir, { grace: 3_600_000 }).lines.length, 2);
+    assert.equal((await collect(dir, { grace: 3_600_000 })).lines.length, 2);
     assert.equal(openPod(dir, exited.uuid).state, "exited garbage");
 
-    const { lines, freed } = collect(dir);
+    const { lines, freed } = await collect(dir);
     assert.deepEqual(lines, [`Garbage collecting pod "${exited.uuid}"`]);
     assert.ok(freed >= 1 << 20);
     assert.deepEqual(states(dir).sort(), ["embryo", "prepared", "preparing", "running"]);
 
-    collect(dir, { expire: 0 });
+    await collect(dir, { expire: 0 });
     assert.deepEqual(states(dir).sort(), ["embryo", "preparing", "running"]);
   }),
 );
 
 Deno.test(
   "removePod() removes what does not run",
-  inTemp((dir) => {
+  inTemp(async (dir) => {
     const quiet = { onMove: () => {}, onLeft: () => {} };
     using running = createPod(dir);
     running.toRun();
-    assert.match(removePod(dir, openPod(dir, running.uuid), quiet) ?? "", /is currently running/);
+    assert.match(
+      await removePod(dir, openPod(dir, running.uuid), quiet) ?? "",
+      /is currently running/,
+    );
     const dead = [
       deadPod(dir, (pod) => pod.toRun()),
       deadPod(dir, (pod) => pod.toPrepared()),
       deadPod(dir, (pod) => pod.toPrepare()),
     ];
-    for (const pod of dead) assert.equal(removePod(dir, pod, quiet), undefined);
+    for (const pod of dead) assert.equal(await removePod(dir, pod, quiet), undefined);
     assert.deepEqual(states(dir), ["running"]);
     assert.equal(
-      removePod(dir, dead[0] ?? openPod(dir, ""), quiet),
+      await removePod(dir, dead[0] ?? openPod(dir, ""), quiet),
       "has just been started or moved; try again",
     );
   }),
@@ -351,7 +357,7 @@ Deno.test(
 
 Deno.test(
   "collectPods() leaves a pod with a busy mount for the next time",
-  inTemp((dir) => {
+  inTemp(async (dir) => {
     const pod = deadPod(dir, (p) => p.toRun());
     Deno.mkdirSync(`${pod.path}/mnt`);
     Deno.writeTextFileSync(`${dir}/precious`, "kept");
@@ -361,14 +367,14 @@ Deno.test(
     const garbage = `${dir}/pods/garbage/${pod.uuid}`;
     try {
       const busy = Deno.openSync(`${pod.path}/mnt/precious`);
-      const { lines } = collect(dir);
+      const { lines } = await collect(dir);
       busy.close();
       assert.match(
         lines.at(-1) ?? "",
         /^pod ".*" stays in the garbage until the next gc: mnt: EBUSY \(/,
       );
       assert.equal(openPod(dir, pod.uuid).state, "garbage");
-      collect(dir);
+      await collect(dir);
       assert.deepEqual(states(dir), []);
       assert.equal(Deno.readTextFileSync(`${dir}/precious`), "kept");
     } finally {

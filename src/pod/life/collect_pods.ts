@@ -1,6 +1,7 @@
 /** Collects pods that have ended: marks them as garbage first, and deletes them later. */
 import { removeCgroups, removeCgroupsSoon } from "../cgroups/pod_cgroups.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
+import { isExternal } from "../external/external_pod.ts";
 import { fileTimes } from "../../linux/file_times.ts";
 import {
   claimPod,
@@ -25,6 +26,8 @@ export interface CollectOptions {
   readonly onGone?: (uuid: string) => void;
   /** Called with a line for what could not be deleted. */
   readonly onLeft: (line: string) => void;
+  /** Called before a pod of an external stage1 image is deleted; returns what went wrong, where something did. */
+  readonly external?: (pod: Pick<PodView, "path" | "uuid">) => Promise<string | undefined>;
 }
 
 /** The next stage of a pod that is collected, and the message about the move. */
@@ -51,7 +54,7 @@ const MOVES: Partial<Record<PodView["state"], Move>> = {
  *
  * @returns bytes of disk space that were given back
  */
-export function collectPods(dataDir: string, options: CollectOptions): number {
+export async function collectPods(dataDir: string, options: CollectOptions): Promise<number> {
   for (const pod of listPods(dataDir)) {
     if (pod.state !== "prepared" || age(pod) >= options.expirePrepared) mark(dataDir, pod, options);
   }
@@ -60,7 +63,7 @@ export function collectPods(dataDir: string, options: CollectOptions): number {
   for (const pod of listPods(dataDir)) {
     if (pod.stage !== "exited-garbage" && pod.stage !== "garbage") continue;
     if (pod.stage === "exited-garbage" && age(pod) < options.gracePeriod) continue;
-    freed += deletePod(dataDir, pod, options) ?? 0;
+    freed += await deletePod(dataDir, pod, options) ?? 0;
   }
   return freed;
 }
@@ -85,10 +88,19 @@ function age(pod: PodView): number {
 }
 
 /** Deletes a pod that is in the garbage. Returns undefined where somebody else is at it. */
-function deletePod(dataDir: string, pod: PodView, options: CollectOptions): number | undefined {
+async function deletePod(
+  dataDir: string,
+  pod: PodView,
+  options: CollectOptions,
+): Promise<number | undefined> {
   using claimed = claimPod(dataDir, pod);
   if (claimed === undefined) return undefined;
   options.onDelete(`Garbage collecting pod "${pod.uuid}"`);
+  if (isExternal(pod) && claimed.stage !== "garbage") {
+    // What it has left would be left for good; the pod's files are worth less than that.
+    const why = await options.external?.(pod);
+    if (why !== undefined) options.onLeft(`pod "${pod.uuid}" may have left something: ${why}`);
+  }
   const busy = removeCgroupsSoon(pod);
   // From now on a part of it may be missing: never again an exited pod that one can look into.
   if (claimed.stage !== "garbage") claimed.toGarbage();
@@ -117,18 +129,18 @@ const REFUSALS: Partial<Record<PodView["state"], string>> = {
  *
  * @returns undefined when it is gone, else why it is not: words that stand behind its UUID
  */
-export function removePod(
+export async function removePod(
   dataDir: string,
   pod: PodView,
-  options: Pick<CollectOptions, "onMove" | "onGone" | "onLeft">,
-): string | undefined {
+  options: Pick<CollectOptions, "onMove" | "onGone" | "onLeft" | "external">,
+): Promise<string | undefined> {
   const refusal = REFUSALS[pod.state];
   if (refusal !== undefined) return refusal;
   const move = MOVES[pod.state];
   const moved = move === undefined ? pod : movePod(dataDir, pod, move.to);
   if (moved === undefined) return "has just been started or moved; try again";
   if (move !== undefined && pod.state !== "exited") options.onMove(move.message(pod.uuid));
-  const freed = deletePod(dataDir, moved, {
+  const freed = await deletePod(dataDir, moved, {
     ...options,
     onDelete: () => {},
     gracePeriod: 0,

@@ -2,8 +2,10 @@
  * Waiting for a pod, without looking again and again: its end is the release of its lock, everything
  * else is a change in a directory that the kernel reports (inotify).
  */
+import { dirname } from "node:path/posix";
 import { exists } from "../../linux/exists.ts";
 import { closeDescriptor, openDirectoryIfThere, tryLockShared } from "../../linux/lock.ts";
+import { isExternal } from "../external/external_pod.ts";
 import { type PodView, refreshed, STAGES } from "../directory/pod_directory.ts";
 import { appProgress, contentsIn, podFiles, statusPath } from "../directory/pod_details.ts";
 import { LOCK_SH } from "../../linux/constants.ts";
@@ -99,7 +101,10 @@ export async function podReady(dataDir: string, pod: PodView): Promise<boolean> 
   }
   if (view === undefined || view.state !== "running" || !exists(statusPath(view))) return false;
   // A pod that runs has it: it is made before the pod moves to `run`.
-  using watcher = Deno.watchFs(statusPath(view), { recursive: false });
+  const watched = isExternal(view)
+    ? [statusPath(view), dirname(statusPath(view))]
+    : statusPath(view);
+  using watcher = Deno.watchFs(watched, { recursive: false });
   const events = watcher[Symbol.asyncIterator]();
   while (!ended) {
     const now = refreshed(dataDir, pod);
@@ -111,10 +116,20 @@ export async function podReady(dataDir: string, pod: PodView): Promise<boolean> 
 }
 
 function allStarted(pod: PodView): boolean {
+  if (isExternal(pod) && saysReady(pod)) return true;
   using files = podFiles(pod);
   const apps = contentsIn(files)?.apps ?? [];
   return apps.every(({ name }) => {
     const { startedAt, exitCode } = appProgress(files, pod.state, name);
     return startedAt !== undefined || exitCode !== undefined;
   });
+}
+
+/** Whether the stage1 image of a pod says that its apps have started: by a link, which is there at once or not at all. */
+function saysReady(pod: PodView): boolean {
+  try {
+    return Deno.readLinkSync(`${dirname(statusPath(pod))}/supervisor-status`) === "ready";
+  } catch {
+    return false;
+  }
 }

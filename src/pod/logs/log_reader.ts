@@ -45,8 +45,15 @@ class LogFile implements Disposable {
   }
 }
 
+/** What an app has logged, in pieces. */
+export interface LogSource extends Disposable {
+  readonly app: string;
+  /** All whole records that are there and were not taken yet. */
+  records(): Generator<LogRecord, void>;
+}
+
 /** The log of one app. */
-export class LogReader implements Disposable {
+export class LogReader implements LogSource {
   readonly #path: string;
   /** Read one after the other; the last one is being written. */
   #files: LogFile[] = [];
@@ -100,7 +107,7 @@ export class LogReader implements Disposable {
 
 /** Records of several apps, in the order of their times; each with its app. */
 export function* merged(
-  readers: readonly LogReader[],
+  readers: readonly LogSource[],
 ): Generator<{ readonly app: string; readonly record: LogRecord }, void> {
   const heads = readers.map((reader) => {
     const records = reader.records();

@@ -71,7 +71,21 @@ export function rootKindOf(pod: Pick<PodView, "path">): RootKind {
 }
 
 export function treeIdOfApp(pod: Pick<PodView, "path" | "uuid">, app: string): string {
-  const id = readPodFile(pod, `appsinfo/${app}/treeStoreID`)?.trim();
+  return treeIdOf(pod, `appsinfo/${app}/treeStoreID`, `app "${app}"`);
+}
+
+/**
+ * The ID of a tree, from a file of the pod.
+ *
+ * @param whose for the message
+ * @throws {Failure} where there is none
+ */
+export function treeIdOf(
+  pod: Pick<PodView, "path" | "uuid">,
+  file: string,
+  whose: string,
+): string {
+  const id = readPodFile(pod, file)?.trim();
   if (id !== undefined && /^[0-9a-z-]+$/.test(id)) return id;
-  throw new Failure(`pod "${pod.uuid}" does not say which tree its app "${app}" has`);
+  throw new Failure(`pod "${pod.uuid}" does not say which tree its ${whose} has`);
 }
