@@ -7,7 +7,10 @@
  */
 import { replayAssisted } from "./src/start/cache/start_cache.ts";
 
-async function start(argv: readonly string[]): Promise<number> {
+async function start(given: readonly string[]): Promise<number> {
+  const argv = given.some((word) => word.includes("\ufffd"))
+    ? (await import("./src/linux/environment.ts")).callerWords(given)
+    : given;
   try {
     if (argv.includes("run")) await replayAssisted();
   } catch (error) {

@@ -45,6 +45,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     speaker = found.command.name.split(" ").at(-1) ?? speaker;
     const invocation = readInvocation(found);
     debug = invocation.global.debug;
+    if (!argv.every((word) => word.isWellFormed())) {
+      (await import("./grammar/byte_words.ts")).checkBytes(argv, invocation);
+    }
     return await run(invocation);
   } catch (error) {
     return await report(speaker, error, debug);

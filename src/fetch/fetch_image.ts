@@ -283,7 +283,7 @@ async function importImage(
         return judge?.text;
       },
     });
-    const from = /^(?:\/|https?:)/.test(location) ? location : `${Deno.cwd()}/${location}`;
+    const from = /^(?:\/|https?:)/.test(location) ? location : `${workingDirectory()}${location}`;
     const otherwise = expected.id === undefined ? "nothing" : "its digest";
     await recordFetch(session, image, from, otherwise);
     return image;
@@ -301,6 +301,15 @@ async function blameSignature(source: ByteSource, judge: SignedImage | undefined
   if (judge === undefined) return;
   while (await source.read() !== undefined);
   await judge.verify(undefined);
+}
+
+/** With a slash behind; empty where it can't be named: it is gone, or its name is no UTF-8. */
+function workingDirectory(): string {
+  try {
+    return `${Deno.cwd()}/`;
+  } catch {
+    return "";
+  }
 }
 
 function countedSource(source: ByteSource): { source: ByteSource; size(): number } {

@@ -29,3 +29,48 @@ export function byteAt(bytes: Uint8Array, at: number): number {
 export function u16At(bytes: Uint8Array, at: number): number {
   return byteAt(bytes, at) | byteAt(bytes, at + 1) << 8;
 }
+
+/*
+ * Texts of the kernel's (arguments, variables, paths) that need not be UTF-8. A byte that is none of it stands in a string as a
+ * surrogate of its own, U+DC80 to U+DCFF, which no text has by itself, and JSON writes as `\udc80`: so what the caller gave comes
+ * out again as it was.
+ */
+
+/** The surrogate of the byte 0. */
+const ESCAPE = 0xdc00;
+
+/** The text of bytes. */
+export function textOfBytes(bytes: Uint8Array): string {
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  return text.includes("\ufffd") ? escaped(bytes) : text;
+}
+
+function escaped(bytes: Uint8Array): string {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let text = "";
+  for (let at = 0; at < bytes.length;) {
+    const first = bytes[at] ?? 0;
+    const length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    try {
+      text += decoder.decode(bytes.subarray(at, at + length));
+      at += length;
+    } catch {
+      text += String.fromCharCode(ESCAPE + first);
+      at++;
+    }
+  }
+  return text;
+}
+
+const encoder = new TextEncoder();
+
+/** The bytes of a text: those that {@linkcode textOfBytes} was given, or UTF-8. */
+export function bytesOfText(text: string): Uint8Array<ArrayBuffer> {
+  if (text.isWellFormed()) return encoder.encode(text);
+  const bytes = Array.from(text, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    const isByte = code >= ESCAPE + 0x80 && code <= ESCAPE + 0xff;
+    return isByte ? [code - ESCAPE] : [...encoder.encode(character)];
+  });
+  return new Uint8Array(bytes.flat());
+}

@@ -7,11 +7,13 @@
  * `Deno.env` is not used.
  */
 
+import { textOfBytes } from "./bytes.ts";
+
 let entries: readonly string[] | undefined;
 
 /**
  * The variables as `NAME=value`, in the order of the kernel (proc_pid_environ(5)); read once, when
- * first asked for. Bytes that are not UTF-8 are replaced. Without /proc: none.
+ * first asked for. Bytes that are not UTF-8 are escaped (`textOfBytes()`). Without /proc: none.
  */
 export function originalEnvironment(): readonly string[] {
   entries ??= readEntries();
@@ -20,7 +22,7 @@ export function originalEnvironment(): readonly string[] {
 
 function readEntries(): string[] {
   try {
-    const text = new TextDecoder().decode(Deno.readFileSync("/proc/self/environ"));
+    const text = textOfBytes(Deno.readFileSync("/proc/self/environ"));
     return text.split("\0").filter((entry) => entry !== "");
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
@@ -42,4 +44,21 @@ export function originalVariables(): Record<string, string> {
     return equals < 0 ? [entry, ""] : [entry.slice(0, equals), entry.slice(equals + 1)];
   });
   return Object.fromEntries(pairs.toReversed());
+}
+
+/**
+ * The words of the command line behind the program's name, with the bytes that are no UTF-8 (`textOfBytes()`), which the
+ * runtime has replaced.
+ *
+ * @param replaced as the runtime has them
+ */
+export function callerWords(replaced: readonly string[]): readonly string[] {
+  const line = Deno.readFileSync("/proc/self/cmdline");
+  const words: string[] = [];
+  for (let at = 0; at < line.length;) {
+    const end = line.indexOf(0, at);
+    words.push(textOfBytes(line.subarray(at, end)));
+    at = end + 1;
+  }
+  return words.slice(words.length - replaced.length);
 }

@@ -9,6 +9,7 @@
  * of errno is asked for once, by a symbol whose result is a structure: for such Deno compiles nothing.
  */
 import { KernelError } from "./errno.ts";
+import { bytesOfText } from "./bytes.ts";
 
 // arch/x86/entry/syscalls/syscall_64.tbl
 // deno-fmt-ignore
@@ -123,10 +124,8 @@ export function syscall(doing: string, name: SyscallName, ...args: Word[]): numb
   return result;
 }
 
-const encoder = new TextEncoder();
-
 /** The bytes of a path or name with the NUL that the kernel wants. Throws on a NUL inside. */
 export function cstring(text: string): Uint8Array<ArrayBuffer> {
   if (text.includes("\0")) throw new TypeError(`${JSON.stringify(text)} contains a NUL byte`);
-  return encoder.encode(text + "\0");
+  return bytesOfText(text + "\0");
 }

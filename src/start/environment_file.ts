@@ -2,6 +2,7 @@ import { parseEnvironmentName } from "../appc/environment.ts";
 import type { EnvironmentVariable } from "../appc/environment.ts";
 import { AppcError } from "../appc/error.ts";
 import { Failure } from "../failure.ts";
+import { textOfBytes } from "../linux/bytes.ts";
 import { reasonOf } from "../linux/reason.ts";
 
 /**
@@ -51,7 +52,7 @@ export function parseAssignment(text: string, at: string): EnvironmentVariable {
 export function readEnvironmentFile(path: string): readonly EnvironmentVariable[] {
   let text: string;
   try {
-    text = Deno.readTextFileSync(path);
+    text = textOfBytes(Deno.readFileSync(path));
   } catch (error) {
     throw new Failure(`--set-env-file: ${path} can't be read: ${reasonOf(error)}`, 254, {
       cause: error,

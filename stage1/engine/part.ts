@@ -1,4 +1,5 @@
 /** What a section consists of in a program: steps, structures and texts, each at its offset. */
+import { bytesOfText } from "../../src/linux/bytes.ts";
 import { ERROR_TEXTS } from "./abort.ts";
 import { type HolePlace, holesIn, withoutHoles } from "./hole.ts";
 import { INSTRUCTION_SIZE } from "./machine/engine.ts";
@@ -6,8 +7,6 @@ import type { Slot, Space, Step, Struct, Vector } from "./plan.ts";
 
 /** What a plan writes to, or the kernel. */
 export type Memory = Slot | Space | Struct;
-
-const encoder = new TextEncoder();
 
 /** C strings, one behind the other. */
 class Texts {
@@ -30,12 +29,12 @@ class Texts {
   }
 
   encoded(): Uint8Array<ArrayBuffer> {
-    const bytes = encoder.encode(this.#all);
+    const bytes = bytesOfText(this.#all);
     if (bytes.length !== this.#all.length) {
       let offset = 0;
       for (const text of this.#offsets.keys()) {
         this.#offsets.set(text, offset);
-        offset += encoder.encode(text).length + 1;
+        offset += bytesOfText(text).length + 1;
       }
     }
     return bytes;
@@ -50,7 +49,7 @@ class Texts {
     return this.#holed.flatMap((text) =>
       holesIn(text).map((hole) => ({
         ...hole,
-        at: this.offset(text) + encoder.encode(text.slice(0, hole.at)).length,
+        at: this.offset(text) + bytesOfText(text.slice(0, hole.at)).length,
       }))
     );
   }

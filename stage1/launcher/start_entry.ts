@@ -10,6 +10,7 @@
  * The launcher maps the file as it is at {@linkcode ENTRY_ADDRESS}, compares key and digest, and goes over to the replay.
  * What the replay needs of the launcher is written into the header of that private mapping.
  */
+import { bytesOfText } from "../../src/linux/bytes.ts";
 import { digest, fnv1a } from "../engine/fnv1a.ts";
 
 /** Where root's entries are: a directory of root's (0700); a reboot forgets them. */
@@ -113,7 +114,7 @@ export function keyBytes(
   const start = new TextEncoder().encode(`${build}\0${"\0".repeat(STREAMS_BYTES)}`);
   const number = new DataView(start.buffer, start.byteOffset + build.length + 1);
   number.setBigUint64(0, BigInt(streams) | BigInt(group) << BigInt(GROUP_SHIFT), true);
-  const end = new TextEncoder().encode(variables.map((each) => `${each}\0`).join(""));
+  const end = bytesOfText(variables.map((each) => `${each}\0`).join(""));
   const endAt = start.length + workingDirectory.length + 1 + words.length;
   const bytes = new Uint8Array(endAt + end.length);
   bytes.set(start);

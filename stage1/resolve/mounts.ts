@@ -2,6 +2,7 @@
 import type { App } from "../../src/appc/app.ts";
 import type { Volume } from "../../src/appc/volume.ts";
 import { Failure } from "../../src/failure.ts";
+import { byDescriptor } from "./by_descriptor.ts";
 import type { AppMount } from "../pod.ts";
 import { isBelow } from "../root/mount_policy.ts";
 import type { ImageRoot } from "./user.ts";
@@ -103,7 +104,7 @@ function placeOf(root: ImageRoot, app: string, target: string): string {
 
 function hostSource(app: string, volume: string, source: string): Deno.FileInfo {
   try {
-    return Deno.statSync(source);
+    return byDescriptor(source, Deno.statSync);
   } catch (error) {
     throw new Failure(`app "${app}": volume "${volume}": ${whyMissing(source, error)}`, 254, {
       cause: error,

@@ -39,6 +39,8 @@ export function firstError(error: unknown): unknown {
 function isExpected(error: unknown): boolean {
   if (error instanceof Failure || error instanceof AppcError) return true;
   if (error instanceof KernelError) return true;
+  // The runtime knows no such names.
+  if (error instanceof Error && error.message.endsWith("is not valid UTF-8")) return true;
   // Deno's own errors of system calls: a full disk can turn up anywhere.
   return error instanceof Error && "code" in error && /^E[A-Z0-9]+$/.test(String(error.code));
 }

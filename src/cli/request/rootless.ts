@@ -74,7 +74,13 @@ export async function goOnAsRoot(uid: number, running?: number): Promise<never> 
   );
   const users = availableUsers(uid, gid);
   const namespace = running === undefined ? makeNamespace(users, uid, gid) : namespaceOf(running);
-  return becomeRoot([...ownCommand(), ...Deno.args], namespace, uid, users.kind === "one");
+  return becomeRoot([...ownCommand(), ...await words()], namespace, uid, users.kind === "one");
+}
+
+/** The words of the command line, as whoever called rkt has given them. */
+async function words(): Promise<readonly string[]> {
+  if (!Deno.args.some((word) => word.includes("\ufffd"))) return Deno.args;
+  return (await import("../../linux/environment.ts")).callerWords(Deno.args);
 }
 
 /** The PID of the supervisor of the pod that a command enters; undefined where there is none, which the command will say. */

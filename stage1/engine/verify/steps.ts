@@ -1,4 +1,5 @@
 /** Rules of single steps: arguments, fields and texts. */
+import { bytesOfText } from "../../../src/linux/bytes.ts";
 import { failureText } from "../abort.ts";
 import { type Hole, withoutHoles } from "../hole.ts";
 import type { Argument, Field, Step, Struct, Value } from "../plan.ts";
@@ -110,7 +111,7 @@ const shown = (memory: Argument): string =>
 
 /** The bytes behind an address; undefined where they are not known. */
 function roomOf(argument: Argument): number | undefined {
-  if (typeof argument === "string") return new TextEncoder().encode(argument).length + 1;
+  if (typeof argument === "string") return bytesOfText(argument).length + 1;
   if (typeof argument !== "object" || argument.kind === "hole") return undefined;
   if (argument.kind === "slot" || argument.kind === "vector") return undefined;
   if (argument.kind !== "address") return memorySize(argument);
