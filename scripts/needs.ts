@@ -58,6 +58,7 @@ export const TEST_NEEDS: readonly Need[] = [
   { file: "perl", package: "perl-base", why: "pass descriptors of any kind, and a server in pods that takes them" },
   { file: "docker-registry", package: "docker-registry", why: "a real registry" },
   { file: "pasta", package: "passt", why: "networks of pods whose user is not root" },
+  { file: "rpmbuild", package: "rpm", why: "make rkt's package for Fedora, and install it" },
   { file: "newuidmap", package: "uidmap", why: "several users in pods whose user is not root" },
 ];
 

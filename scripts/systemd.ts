@@ -7,6 +7,7 @@ import { Failure } from "../src/failure.ts";
 import { provide, QEMU_NEEDS } from "./needs.ts";
 import { RELEASES } from "./vm/image.ts";
 import { runInNamespaces } from "./vm/namespaces.ts";
+import { addPackages } from "./vm/packages.ts";
 import { addServers, machineFiles, machineScripts } from "./vm/scripts.ts";
 
 if (import.meta.main) {
@@ -19,6 +20,7 @@ if (import.meta.main) {
     );
     await using files = await machineFiles();
     await addServers(files.path);
+    await addPackages(`${files.path}/packages`, ["deb"]);
     const results = await runInNamespaces(release ?? RELEASES[0], files.path, chosen);
     for (const [name, { code, output, seconds }] of results) {
       console.log(`=== ${name}: ${code}, ${seconds} s\n${output}`);

@@ -31,17 +31,22 @@ export async function tarArchive({ out, date }: Release, { machine }: Target, tr
   ]);
 }
 
-/** `rkt_VERSION_MACHINE.deb` (deb(5)), for Debian 12 and Ubuntu 18.04 or later: zstd takes seconds where xz takes minutes. */
+/**
+ * `rkt_VERSION_MACHINE.deb` (deb(5)), for Debian 12 and Ubuntu 18.04 or later: zstd takes seconds where xz takes minutes.
+ *
+ * @returns its path
+ */
 export async function debianPackage(
   { root, out, date }: Release,
   { debian }: Target,
   tree: string,
-) {
+  { version = RKT_VERSION, level = 9 }: PackageOptions = {},
+): Promise<string> {
   const size = (await run(["du", "--summarize", "--apparent-size", "--block-size=1024", tree]))
     .split("\t")[0];
   const control = [
     "Package: rkt",
-    `Version: ${RKT_VERSION}`,
+    `Version: ${version}`,
     `Architecture: ${debian}`,
     `Maintainer: ${MAINTAINER}`,
     `Installed-Size: ${size}`,
@@ -53,6 +58,7 @@ export async function debianPackage(
     ` ${ABOUT}`,
     "",
   ].join("\n");
+  const file = `${out}/rkt_${version}_${debian}.deb`;
   const directory = `${tree}/DEBIAN`;
   await Deno.mkdir(directory);
   try {
@@ -64,18 +70,38 @@ export async function debianPackage(
     }
     await run(
       [
-        ...["dpkg-deb", "--root-owner-group", "-Zzstd", "-z9", "--threads-max=1", "--build", tree],
-        `${out}/rkt_${RKT_VERSION}_${debian}.deb`,
+        ...["dpkg-deb", "--root-owner-group", "-Zzstd", `-z${level}`, "--threads-max=1", "--build"],
+        ...[tree, file],
       ],
       { env: { SOURCE_DATE_EPOCH: `${date}` } },
     );
+    return file;
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
 }
 
-/** `rkt-VERSION-1.MACHINE.rpm`. Nothing is built by it: it packs what is there. */
-export async function rpmPackage({ out, date }: Release, { machine }: Target, tree: string) {
+/** What tests change of a package. */
+export interface PackageOptions {
+  readonly version?: string | undefined;
+  /** How much is compressed: 1 to 9. */
+  readonly level?: number;
+}
+
+/** What is run when an RPM comes or goes: files of `packaging/rpm`. */
+const SCRIPTLETS = ["post", "preun", "postun"] as const;
+
+/**
+ * `rkt-VERSION-1.MACHINE.rpm`. Nothing is built by it: it packs what is there.
+ *
+ * @returns its path
+ */
+export async function rpmPackage(
+  { root, out, date }: Release,
+  { machine }: Target,
+  tree: string,
+  { version = RKT_VERSION, level = 9 }: PackageOptions = {},
+): Promise<string> {
   const top = await Deno.makeTempDir({ prefix: "rkt-rpm-" });
   try {
     const files = (await run(["find", ".", "-type", "f", "-printf", "/%P\n"], { cwd: tree }))
@@ -84,10 +110,15 @@ export async function rpmPackage({ out, date }: Release, { machine }: Target, tr
       file.startsWith("/etc/") ? `%config(noreplace) ${file}` : file
     );
     const spec = [
-      ...["Name: rkt", `Version: ${RKT_VERSION}`, "Release: 1", `Summary: ${SUMMARY}`],
+      ...["Name: rkt", `Version: ${version}`, "Release: 1", `Summary: ${SUMMARY}`],
       ...["License: Apache-2.0", "AutoReqProv: no"],
       ...["Requires: glibc >= 2.28", "Requires: libgcc", "", "%description", ABOUT, ""],
-      ...["%install", "cp -a %{tree}/. %{buildroot}/", "", "%files", ...listed, ""],
+      ...["%install", "cp -a %{tree}/. %{buildroot}/", ""],
+      ...SCRIPTLETS.flatMap((name) => [
+        `%${name}`,
+        Deno.readTextFileSync(`${root}packaging/rpm/${name}`),
+      ]),
+      ...["%files", ...listed, ""],
     ].join("\n");
     await Deno.writeTextFile(`${top}/rkt.spec`, spec);
     const define = (name: string, value: string) => ["--define", `${name} ${value}`];
@@ -100,13 +131,14 @@ export async function rpmPackage({ out, date }: Release, { machine }: Target, tr
       ...define("_buildhost", "localhost"),
       ...define("use_source_date_epoch_as_buildtime", "1"),
       ...define("clamp_mtime_to_source_date_epoch", "1"),
-      ...define("_binary_payload", "w9.zstdio"),
+      ...define("_binary_payload", `w${level}.zstdio`),
       // The binary stays as it is: what strip takes away is the program.
       ...define("__os_install_post", "%{nil}"),
       ...define("debug_package", "%{nil}"),
       ...define("_build_id_links", "none"),
       `${top}/rkt.spec`,
     ], { env: { SOURCE_DATE_EPOCH: `${date}` } });
+    return `${out}/rkt-${version}-1.${machine}.rpm`;
   } finally {
     await Deno.remove(top, { recursive: true });
   }

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { RELEASES } from "../../scripts/vm/image.ts";
 import { runInNamespaces } from "../../scripts/vm/namespaces.ts";
+import { addPackages } from "../../scripts/vm/packages.ts";
 import { addServers, machineFiles, machineScripts } from "../../scripts/vm/scripts.ts";
 
 for (const release of RELEASES) {
@@ -13,6 +14,7 @@ for (const release of RELEASES) {
     assert.ok(scripts.length > 0);
     await using files = await machineFiles();
     await addServers(files.path);
+    await addPackages(`${files.path}/packages`, ["deb"]);
     const results = await runInNamespaces(release, files.path, scripts);
     for (const { name } of scripts) {
       await test.step(name, () => {

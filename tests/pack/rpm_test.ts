@@ -1,0 +1,71 @@
+/** The package for Fedora and its relatives: installed, used, upgraded and removed by rpm, in a root of its own. */
+import assert from "node:assert/strict";
+import { addPackages } from "../../scripts/vm/packages.ts";
+import { addProgram } from "../world/host_world.ts";
+import { RKT } from "../world/rkt.ts";
+
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
+
+/** Runs a program to its end, which has to be a success. Returns what it prints. */
+async function run(command: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(command, { args, stdin: "null" })
+    .output();
+  assert.equal(code, 0, text(stderr));
+  return text(stdout);
+}
+
+/** A root with a shell, and the libraries that the package asks for. */
+async function makeRoot(root: string): Promise<void> {
+  for (const place of ["bin", "etc", "tmp", "proc", "dev", "var/lib"]) {
+    await Deno.mkdir(`${root}/${place}`, { recursive: true });
+  }
+  const busybox = await run("which", "busybox");
+  await Deno.copyFile(busybox, `${root}/bin/busybox`);
+  for (const name of ["sh", "ls"]) await Deno.symlink("busybox", `${root}/bin/${name}`);
+  await Deno.writeTextFile(`${root}/dev/null`, "");
+  await addProgram(root, RKT);
+  await Deno.remove(`${root}${RKT}`);
+}
+
+Deno.test("the RPM is installed, used, upgraded and removed", async (test) => {
+  const directory = await Deno.makeTempDir({ prefix: "rkt-rpm-test-" });
+  try {
+    await addPackages(directory, ["rpm"]);
+    const root = `${directory}/root`;
+    await makeRoot(root);
+    // glibc is there, but no package of it.
+    const rpm = (...words: string[]) => run("rpm", "--root", root, ...words);
+    const enter = 'mount --bind /proc "$1/proc"; exec chroot "$@"';
+    const inRoot = (...words: string[]) =>
+      run("unshare", "--mount", "sh", "-ec", enter, "sh", root, ...words);
+    const exists = (path: string) => Deno.stat(`${root}${path}`).then(() => true, () => false);
+    const query = (file: string) => run("rpm", "-qp", "--qf", "%{VERSION}", `${directory}/${file}`);
+    const [old, newer] = [await query("old.rpm"), await query("new.rpm")];
+
+    await test.step("installed, it has its files, and the program starts", async () => {
+      await rpm("--install", "--nodeps", `${directory}/old.rpm`);
+      assert.ok((await inRoot("/usr/bin/rkt", "version")).includes(`rkt Version: ${old}`));
+      await rpm("--verify", "--nodeps", "rkt");
+      for (const path of ["/usr/lib/systemd/system/rkt-gc.timer", "/etc/apparmor.d/rkt-app"]) {
+        assert.ok(await exists(path), path);
+      }
+      await Deno.writeTextFile(`${root}/etc/apparmor.d/rkt-app`, "# the administrator's\n");
+    });
+    await test.step("upgraded, it keeps what the administrator has changed", async () => {
+      await rpm("--upgrade", "--nodeps", `${directory}/new.rpm`);
+      assert.equal(await rpm("--query", "--qf", "%{VERSION}", "rkt"), newer);
+      assert.equal(
+        await Deno.readTextFile(`${root}/etc/apparmor.d/rkt-app`),
+        "# the administrator's\n",
+      );
+    });
+    await test.step("removed, it leaves images and pods", async () => {
+      await Deno.mkdir(`${root}/var/lib/rkt/cas`, { recursive: true });
+      await rpm("--erase", "rkt");
+      assert.ok(!await exists("/usr/bin/rkt"));
+      assert.ok(await exists("/var/lib/rkt/cas"));
+    });
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
