@@ -23,16 +23,59 @@ export const SUPER = {
   inodes: 16,
   blocks: 36,
   featureIncompat: 80,
+  compression: 84,
   extraDevices: 86,
   deviceSlot: 88,
 } as const;
 export const EROFS_SUPER_MAGIC = 0xe0f5_e1e2;
 export const EROFS_FEATURE_COMPAT_MTIME = 2;
+/** Compressed data end with their blocks, and zeros stand in front of them. */
+export const EROFS_FEATURE_INCOMPAT_ZERO_PADDING = 1;
+/** Behind the super block stands how data are compressed; and compressed data may have several blocks. */
+export const EROFS_FEATURE_INCOMPAT_COMPR_CFGS = 2;
 export const EROFS_FEATURE_INCOMPAT_CHUNKED_FILE = 4;
 export const EROFS_FEATURE_INCOMPAT_DEVICE_TABLE = 8;
 
-/** `struct erofs_deviceslot`: 128 bytes each, behind the super block. */
-export const DEVICE = { at: 1152, size: 128, blocks: 64 } as const;
+/** `struct erofs_deviceslot`: 128 bytes each, behind the super block and what it says of compression. */
+export const DEVICE = { at: 1280, size: 128, blocks: 64, mappedBlock: 68 } as const;
+
+/** `struct z_erofs_zstd_cfgs`, behind its length; in a super block zstd has the third bit. */
+export const ZSTD_CONFIG = {
+  at: 1152,
+  length: 6,
+  windowLog: 3,
+  leastWindowLog: 10,
+  bit: 8,
+} as const;
+
+/** The largest window that decompressing a part of a compressed archive needs, as a power of two. */
+export const WINDOW_LOG = 17;
+
+/** `struct z_erofs_map_header` of a compressed inode, eight further bytes, and `struct z_erofs_lcluster_index`. */
+export const CLUSTER_INDEX = {
+  header: 16,
+  advise: 4,
+  algorithm: 6,
+  clusterBits: 7,
+  /** `Z_EROFS_ADVISE_BIG_PCLUSTER_1` */
+  bigClusters: 2,
+  /** `Z_EROFS_COMPRESSION_ZSTD` */
+  zstd: 3,
+  size: 8,
+  /** Bytes of a logical cluster, and of a block, as powers of two. */
+  bits: 12,
+  blockBits: BLOCK_BITS,
+  /** `Z_EROFS_LCLUSTER_TYPE_HEAD1`, `_NONHEAD`, and `Z_EROFS_LI_D0_CBLKCNT`. */
+  head: 1,
+  nonHead: 2,
+  blockCount: 1 << 11,
+} as const;
+
+/** Where a compressed inode's records begin, and the block that stands for its device's first. */
+export interface CompressedInode {
+  readonly at: number;
+  readonly base: number;
+}
 
 /** `struct erofs_inode_extended`. An inode's number (nid) is its place in units of 32 bytes. */
 export const INODE = {
@@ -53,6 +96,7 @@ export const INODE = {
 } as const;
 export const EROFS_INODE_LAYOUT_EXTENDED = 1;
 export const EROFS_INODE_FLAT_PLAIN = 0;
+export const EROFS_INODE_COMPRESSED_FULL = 1;
 export const EROFS_INODE_FLAT_INLINE = 2;
 export const EROFS_INODE_CHUNK_BASED = 4;
 export const EROFS_CHUNK_FORMAT_INDEXES = 0x20;

@@ -4,6 +4,7 @@ import type { TreeTarget } from "../aci/tree_target.ts";
 import type { Creation } from "../aci/write_options.ts";
 import type { ByteString } from "../linux/byte_string.ts";
 import { ERRNO, KernelError } from "../linux/errno.ts";
+import type { DataMap } from "./data_map.ts";
 import { IndexTree, NONE, ROOT } from "./index_tree.ts";
 
 /** Names of one file: ext4's limit, so that an image is refused alike whatever is made of it. */
@@ -12,6 +13,7 @@ const MAX_LINKS = 65_000;
 /** Fills a tree. What exists stays; parents that no archive lists are made. */
 export class IndexTarget implements TreeTarget {
   readonly tree = new IndexTree();
+  readonly #mapOf: (id: string) => DataMap | undefined;
   /** Directories that an archive has listed. */
   readonly #listed = new Set<number>();
   /** Names of inodes that have more than one. */
@@ -19,8 +21,13 @@ export class IndexTarget implements TreeTarget {
   #lastPath: ByteString = "";
   #lastDirectory = ROOT;
 
+  /** @param mapOf says where what lies in an archive that is kept compressed, by its ID */
+  constructor(mapOf: (id: string) => DataMap | undefined = () => undefined) {
+    this.#mapOf = mapOf;
+  }
+
   archive(id: string): void {
-    this.tree.useDevice(id);
+    this.tree.useDevice(id, this.#mapOf);
   }
 
   create(path: ByteString, entry: TarEntry): Creation {

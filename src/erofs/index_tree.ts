@@ -4,6 +4,7 @@
  * Nothing here follows links: a path is a walk from directory to directory, and what is no directory ends it.
  */
 import type { TarEntry, TarKind } from "../aci/tar/entry.ts";
+import { storedSize } from "../aci/tar/sparse.ts";
 import type { ByteString } from "../linux/byte_string.ts";
 import {
   S_IFBLK,
@@ -18,6 +19,7 @@ import { ERRNO, KernelError } from "../linux/errno.ts";
 import { makedev } from "../linux/files.ts";
 import { sparseChunks } from "./chunks.ts";
 import { Bytes, Numbers, Words } from "./columns.ts";
+import { type DataMap, placeOf } from "./data_map.ts";
 import { BLOCK_SIZE, MAX_BLOCKS } from "./format.ts";
 import { inodeXattrs } from "./xattrs.ts";
 
@@ -40,6 +42,8 @@ const MAX_TARGET = 4095;
 export interface IndexDevice {
   /** What the caller knows it by. */
   readonly id: string;
+  /** Where what lies in it; absent for a tar as it is. */
+  readonly map?: DataMap | undefined;
 }
 
 /** The names `.` and `..` have these entries, in no directory. */
@@ -62,10 +66,16 @@ const MODES: Readonly<Record<Exclude<TarKind, "hardlink">, number>> = {
 /** A directory that no archive lists. */
 const PARENT_MODE = 0o755;
 
+/** Beside the number of an inode's device: what its data are. */
+const CHUNKED = 0x10000;
+const COMPRESSED = 0x20000;
+
 /** The tree. Inodes and entries are numbers; what is removed keeps its number, and no other gets it. */
 export class IndexTree {
   /** Why no index can be made of this tree, though it is a good one; undefined where one can. */
   unsupported: string | undefined;
+  /** Whether {@linkcode isCompressed} is true of any file. */
+  hasCompressed = false;
   /** The archives, in the order in which they came: device 1 is the first. */
   readonly devices: IndexDevice[] = [];
   readonly #deviceNumbers = new Map<string, number>();
@@ -77,6 +87,7 @@ export class IndexTree {
   #inodes = 0;
   #entries = 0;
   #device = 0;
+  #map: DataMap | undefined;
 
   // Of inodes.
   readonly #mode = new Words();
@@ -148,7 +159,12 @@ export class IndexTree {
 
   /** Whether {@linkcode data} is the place of a list of chunks. */
   isChunked(inode: number): boolean {
-    return this.#deviceOf.get(inode) > 0xffff;
+    return (this.#deviceOf.get(inode) & CHUNKED) !== 0;
+  }
+
+  /** Whether {@linkcode data} is the first of some compressed parts of the archive. */
+  isCompressed(inode: number): boolean {
+    return (this.#deviceOf.get(inode) & COMPRESSED) !== 0;
   }
 
   /** Of a file: its first block; of a symbolic link: the place of its target; of a device: its number. */
@@ -187,10 +203,15 @@ export class IndexTree {
     return this.#name.get(entry);
   }
 
-  /** Chooses the archive that the files lie in which come from now on. */
-  useDevice(id: string): void {
-    this.#device = this.#deviceNumbers.get(id) ?? this.devices.push({ id });
+  /**
+   * Chooses the archive that the files lie in which come from now on.
+   *
+   * @param mapOf says where what lies, of an archive that is kept compressed
+   */
+  useDevice(id: string, mapOf: (id: string) => DataMap | undefined = () => undefined): void {
+    this.#device = this.#deviceNumbers.get(id) ?? this.devices.push({ id, map: mapOf(id) });
     this.#deviceNumbers.set(id, this.#device);
+    this.#map = this.devices[this.#device - 1]?.map;
     if (this.devices.length > MAX_DEVICES) {
       this.unsupported ??= "its files lie in too many archives";
     }
@@ -250,10 +271,23 @@ export class IndexTree {
     this.#xattrsSize.set(inode, xattrs.length);
   }
 
-  #describeFile(inode: number, { size, pieces, dataOffset }: TarEntry): void {
+  #describeFile(inode: number, entry: TarEntry): void {
+    const { size, pieces } = entry;
     this.#size.set(inode, size);
     if (size === 0) return;
     this.#deviceOf.set(inode, this.#device);
+    const place = this.#map && storedSize(entry) > 0
+      ? placeOf(this.#map, entry.dataOffset)
+      : undefined;
+    if (place?.isCompressed === true) {
+      this.hasCompressed = true;
+      this.#deviceOf.set(inode, this.#device | COMPRESSED);
+      this.#data.set(inode, place.first);
+      return;
+    }
+    const dataOffset = this.#map === undefined || place === undefined
+      ? entry.dataOffset
+      : this.#map.block(place.first) * BLOCK_SIZE;
     if (pieces === undefined) {
       if (dataOffset + size > MAX_BLOCKS * BLOCK_SIZE || dataOffset % BLOCK_SIZE !== 0) {
         this.unsupported ??= "its archive is too large";
@@ -270,7 +304,7 @@ export class IndexTree {
     this.chunks.set(at + 1, chunks.blocks.length);
     chunks.blocks.forEach((block, i) => this.chunks.set(at + 2 + i, block));
     this.#chunksEnd = at + 2 + chunks.blocks.length;
-    this.#deviceOf.set(inode, this.#device | 0x10000);
+    this.#deviceOf.set(inode, this.#device | CHUNKED);
     this.#data.set(inode, at);
   }
 

@@ -1,5 +1,6 @@
 /** Where everything of a tree stands in its index: the first of the two passes that write one. */
 import { S_IFLNK, S_IFMT } from "../linux/constants.ts";
+import { clustersSize } from "./compressed_files.ts";
 import { BLOCK_SIZE, CHUNK, DEVICE, DIRENT, INODE } from "./format.ts";
 import { DOT, DOT_DOT, type IndexTree, NONE, ROOT } from "./index_tree.ts";
 import { chunkBlock, type FileChunks, fileChunks, hasData } from "./tails.ts";
@@ -61,7 +62,7 @@ export function planIndex(tree: IndexTree, wholeBlocks: (device: number) => numb
   let count = 0;
   let end = DEVICE.at + tree.devices.length * DEVICE.size;
   const place = (inode: number) => {
-    const chunks = hasData(tree, inode)
+    const chunks = hasData(tree, inode) && !tree.isCompressed(inode)
       ? fileChunks(tree, inode, wholeBlocks(tree.device(inode)))
       : undefined;
     const { copied } = chunks ?? {};
@@ -158,6 +159,7 @@ export function isSymlink(tree: IndexTree, inode: number): boolean {
 function inodeSize(tree: IndexTree, inode: number, chunks: number): number {
   const size = INODE.size + tree.xattrsSize(inode);
   if (isSymlink(tree, inode)) return tree.size(inode) > MAX_INLINE ? size : size + tree.size(inode);
+  if (tree.isCompressed(inode)) return roundUp(size, CHUNK.size) + clustersSize(tree.size(inode));
   if (chunks === 0) return size;
   return roundUp(size, CHUNK.size) + chunks * CHUNK.size;
 }

@@ -27,7 +27,7 @@ export function workingMethod(directory: string): MountMethod | undefined {
   Deno.writeFileSync(device, archive);
   const target = new IndexTarget();
   target.archive("");
-  target.create("file", file(TEXT.length, BLOCK_SIZE));
+  target.create("file", probedFile(TEXT.length, BLOCK_SIZE));
   const index = `${directory}/index`;
   writeIndexFile(target.tree, index, () => device);
   return METHODS.find((method) => works({ index, devices: [device] }, method));
@@ -64,7 +64,8 @@ function isWhole(directory: number, name: string): boolean {
   }
 }
 
-function file(size: number, dataOffset: number): TarEntry {
+/** A file of a small index, with capabilities. */
+export function probedFile(size: number, dataOffset: number): TarEntry {
   return {
     kind: "file",
     path: "",

@@ -12,17 +12,24 @@ import {
   EROFS_CHUNK_FORMAT_INDEXES,
   EROFS_FEATURE_COMPAT_MTIME,
   EROFS_FEATURE_INCOMPAT_CHUNKED_FILE,
+  EROFS_FEATURE_INCOMPAT_COMPR_CFGS,
   EROFS_FEATURE_INCOMPAT_DEVICE_TABLE,
+  EROFS_FEATURE_INCOMPAT_ZERO_PADDING,
   EROFS_INODE_CHUNK_BASED,
+  EROFS_INODE_COMPRESSED_FULL,
   EROFS_INODE_FLAT_INLINE,
   EROFS_INODE_FLAT_PLAIN,
   EROFS_INODE_LAYOUT_EXTENDED,
   EROFS_SUPER_MAGIC,
   FILE_TYPES,
   INODE,
+  MAX_BLOCKS,
   SUPER,
+  WINDOW_LOG,
   XATTR,
+  ZSTD_CONFIG,
 } from "./format.ts";
+import { compressedBlocks, writeClusters } from "./compressed_files.ts";
 import { DOT, DOT_DOT, type IndexTree, ROOT } from "./index_tree.ts";
 import {
   entriesInBlock,
@@ -51,7 +58,8 @@ export function writeIndex(
   const plan = planIndex(tree, (device) => blocks[device - 1] ?? 0);
   const out = new Window(write);
   writeSuper(tree, plan, out, blocks);
-  for (const inode of plan.inodes) writeInode(tree, plan, inode, out);
+  const bases = mappedBlocks(plan, blocks);
+  for (const inode of plan.inodes) writeInode(tree, plan, inode, bases, out);
   for (const directory of plan.directories) writeDirectory(tree, plan, directory, out);
   for (const [inode, block] of plan.longTargets) {
     const at = tree.data(inode);
@@ -71,9 +79,11 @@ function writeSuper(
   deviceBlocks: readonly number[],
 ): void {
   const at = SUPER.at;
-  const features = tree.devices.length === 0
-    ? EROFS_FEATURE_INCOMPAT_CHUNKED_FILE
-    : EROFS_FEATURE_INCOMPAT_CHUNKED_FILE | EROFS_FEATURE_INCOMPAT_DEVICE_TABLE;
+  const features = EROFS_FEATURE_INCOMPAT_CHUNKED_FILE |
+    (tree.devices.length === 0 ? 0 : EROFS_FEATURE_INCOMPAT_DEVICE_TABLE) |
+    (tree.hasCompressed
+      ? EROFS_FEATURE_INCOMPAT_ZERO_PADDING | EROFS_FEATURE_INCOMPAT_COMPR_CFGS
+      : 0);
   out.u32(at + SUPER.magic, EROFS_SUPER_MAGIC);
   out.u32(at + SUPER.featureCompat, EROFS_FEATURE_COMPAT_MTIME);
   out.u8(at + SUPER.blockBits, BLOCK_BITS);
@@ -83,21 +93,50 @@ function writeSuper(
   out.u32(at + SUPER.featureIncompat, features);
   out.u16(at + SUPER.extraDevices, tree.devices.length);
   out.u16(at + SUPER.deviceSlot, DEVICE.at / DEVICE.size);
+  if (tree.hasCompressed) {
+    out.u16(at + SUPER.compression, ZSTD_CONFIG.bit);
+    out.u16(ZSTD_CONFIG.at, ZSTD_CONFIG.length);
+    out.u8(ZSTD_CONFIG.at + ZSTD_CONFIG.windowLog, WINDOW_LOG - ZSTD_CONFIG.leastWindowLog);
+  }
+  const bases = mappedBlocks(plan, deviceBlocks);
   deviceBlocks.forEach((blocks, i) => {
     const slot = DEVICE.at + i * DEVICE.size;
     out.u32(slot + DEVICE.blocks, blocks);
+    // Compressed data have no number of a device, but one block of all.
+    if (tree.hasCompressed) out.u32(slot + DEVICE.mappedBlock, bases[i] ?? 0);
     out.u32(slot + DEVICE.size - 4, 0);
   });
 }
 
-function writeInode(tree: IndexTree, plan: IndexPlan, inode: number, out: Window): void {
+/** The block that stands for the first of each device: behind those of the index, one device after the other. */
+function mappedBlocks(plan: IndexPlan, deviceBlocks: readonly number[]): readonly number[] {
+  let next = plan.blocks;
+  const bases = deviceBlocks.map((blocks) => {
+    const base = next;
+    next += blocks;
+    return base;
+  });
+  if (next > MAX_BLOCKS) throw new RangeError("the archives of a tree have more than 2 TiB");
+  return bases;
+}
+
+function writeInode(
+  tree: IndexTree,
+  plan: IndexPlan,
+  inode: number,
+  bases: readonly number[],
+  out: Window,
+): void {
   const at = (plan.nids[inode] ?? 0) * INODE.unit;
   const mode = tree.mode(inode);
   const type = mode & S_IFMT;
   const xattrs = tree.xattrs(inode);
   const chunks = chunksOf(tree, plan, inode);
   const isInline = isSymlink(tree, inode) && !plan.firstBlocks.has(inode);
-  const layout = chunks !== undefined
+  const isCompressed = tree.isCompressed(inode);
+  const layout = isCompressed
+    ? EROFS_INODE_COMPRESSED_FULL
+    : chunks !== undefined
     ? EROFS_INODE_CHUNK_BASED
     : isInline
     ? EROFS_INODE_FLAT_INLINE
@@ -110,7 +149,8 @@ function writeInode(tree: IndexTree, plan: IndexPlan, inode: number, out: Window
   out.u64(at + INODE.bytes, plan.directorySizes.get(inode) ?? tree.size(inode));
   if (chunks !== undefined) {
     out.u16(at + INODE.union, EROFS_CHUNK_FORMAT_INDEXES | chunks.bits - BLOCK_BITS);
-  } else if (type === S_IFCHR || type === S_IFBLK) out.u32(at + INODE.union, tree.data(inode));
+  } else if (isCompressed) out.u32(at + INODE.union, compressedBlocks(tree, inode));
+  else if (type === S_IFCHR || type === S_IFBLK) out.u32(at + INODE.union, tree.data(inode));
   else out.u32(at + INODE.union, plan.firstBlocks.get(inode) ?? 0);
   out.u32(at + INODE.number, inode + 1);
   out.u32(at + INODE.uid, tree.uid(inode));
@@ -126,14 +166,17 @@ function writeInode(tree: IndexTree, plan: IndexPlan, inode: number, out: Window
   if (isInline) {
     const target = tree.data(inode);
     out.bytes(behind, tree.bytes.subarray(target, target + tree.size(inode)));
-  } else if (chunks !== undefined) {
-    writeChunks(tree, plan, inode, out, Math.ceil(behind / CHUNK.size) * CHUNK.size);
+  }
+  const aligned = Math.ceil(behind / CHUNK.size) * CHUNK.size;
+  if (chunks !== undefined) writeChunks(tree, plan, inode, out, aligned);
+  else if (isCompressed) {
+    writeClusters(tree, inode, out, { at: aligned, base: bases[tree.device(inode) - 1] ?? 0 });
   }
 }
 
 /** How a file is divided; undefined for what has no data. */
 function chunksOf(tree: IndexTree, plan: IndexPlan, inode: number): FileChunks | undefined {
-  if (!hasData(tree, inode)) return undefined;
+  if (!hasData(tree, inode) || tree.isCompressed(inode)) return undefined;
   return plan.tails.get(inode) ?? fileChunks(tree, inode, Infinity);
 }
 

@@ -73,11 +73,17 @@ export class LayerReader {
   readonly #added: TarEntry[] = [];
   #nameBytes = 0;
 
-  /** @param name what messages call the layer */
-  constructor(name: string) {
+  /**
+   * @param name what messages call the layer
+   * @param onEntry is told of each entry of the tar, before `push()` of its header's bytes returns
+   */
+  constructor(name: string, onEntry: (entry: TarEntry) => void = () => {}) {
     this.#name = name;
     const sink: TarSink = {
-      entry: (entry) => this.#entry(entry),
+      entry: (entry) => {
+        onEntry(entry);
+        return this.#entry(entry);
+      },
       data: () => {},
       end: () => {},
     };

@@ -194,7 +194,7 @@ Deno.test("writeTree() writes files, links and sparse files; lookUp() follows li
     ];
     const paths = layers.map((bytes, i) => {
       Deno.writeFileSync(`${dir}/${i}`, bytes);
-      return `${dir}/${i}`;
+      return { path: `${dir}/${i}`, isCompressed: false };
     });
     const root = mergeLayers(
       await Promise.all(layers.map((bytes, i) => layer(`l${i}`, bytes))),

@@ -1,6 +1,7 @@
 /** Looking things up in the file system of an image as an app would: links lead nowhere else than below the root. */
 import type { ByteString } from "../linux/byte_string.ts";
 import { piecesOf } from "./layer_entries.ts";
+import { type LayerFile, StoredLayer } from "./stored_layer.ts";
 import { isDirectory, type MergedDirectory, type MergedNode } from "./merged_tree.ts";
 
 /** As the kernel: `MAXSYMLINKS` (include/linux/namei.h). */
@@ -43,13 +44,13 @@ export function lookUp(root: MergedDirectory, path: ByteString): MergedNode | un
 /**
  * The bytes of a small file.
  *
- * @param layers the uncompressed tars, bottom first: paths
+ * @param layers bottom first
  * @returns undefined where there is no such file, or it is larger than `limit`
  */
 export function readFile(
   root: MergedDirectory,
   path: ByteString,
-  layers: readonly string[],
+  layers: readonly LayerFile[],
   limit: number,
 ): Uint8Array<ArrayBuffer> | undefined {
   const node = lookUp(root, path);
@@ -57,12 +58,11 @@ export function readFile(
   const bytes = new Uint8Array(node.entry.size);
   const layer = layers[node.layer];
   if (layer === undefined) throw new Error(`the image has no layer ${node.layer}`);
-  using file = Deno.openSync(layer);
+  using stored = new StoredLayer(layer);
   for (const { at, from, length } of piecesOf(node.entry)) {
-    file.seekSync(from, Deno.SeekMode.Start);
     for (let done = 0; done < length;) {
-      const n = file.readSync(bytes.subarray(at + done, at + length));
-      if (n === null) throw new Error(`${layer} is shorter than it was`);
+      const n = stored.read(from + done, bytes.subarray(at + done, at + length));
+      if (n === 0) throw new Error(`${layer.path} is shorter than it was`);
       done += n;
     }
   }

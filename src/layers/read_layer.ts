@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { ArchiveError } from "../aci/bytes/archive_error.ts";
 import { type ByteSource, firstBytes, prependedSource } from "../aci/bytes/source.ts";
 import { beginsWith, MAGIC } from "../aci/compression/compression.ts";
+import type { TarEntry } from "../aci/tar/entry.ts";
 import { type LayerEntries, LayerReader } from "./layer_entries.ts";
 
 /** What one pass over a layer told. */
@@ -26,11 +27,13 @@ const SKIPPABLE = [0x2a, 0x4d, 0x18];
  * Reads a layer to its end. The source is disposed.
  *
  * @param onBytes also gets the uncompressed bytes; the chunk is valid only during the call
+ * @param onEntry is told of each entry of the tar, before `onBytes` gets the end of its header
  * @throws {ArchiveError} damaged, cut short, followed by garbage, or of no known compression
  */
 export async function readLayer(
   source: ByteSource,
   onBytes: (chunk: Uint8Array) => void = () => {},
+  onEntry?: (entry: TarEntry) => void,
 ): Promise<ReadLayer> {
   let received = 0;
   const counted: ByteSource = {
@@ -45,7 +48,7 @@ export async function readLayer(
   using unpacked = await plainTar(counted);
   const plain = source.between?.(unpacked) ?? unpacked;
   const hash = createHash("sha256");
-  const reader = new LayerReader(source.name);
+  const reader = new LayerReader(source.name, onEntry);
   let size = 0;
   for (let chunk = await plain.read(); chunk !== undefined; chunk = await plain.read()) {
     size += chunk.length;
@@ -55,8 +58,8 @@ export async function readLayer(
       );
     }
     hash.update(chunk);
-    onBytes(chunk);
     reader.push(chunk);
+    onBytes(chunk);
   }
   // Whoever checks the transported bytes knows only at their end whether they are right.
   if (await counted.read() !== undefined) {

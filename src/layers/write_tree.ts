@@ -6,6 +6,7 @@ import { Failure } from "../failure.ts";
 import { type ByteString, shown } from "../linux/byte_string.ts";
 import { KernelError } from "../linux/errno.ts";
 import { piecesOf } from "./layer_entries.ts";
+import { type LayerFile, StoredLayer } from "./stored_layer.ts";
 import { isDirectory, type MergedDirectory, type MergedNode } from "./merged_tree.ts";
 
 /** What takes a tree. */
@@ -14,12 +15,12 @@ export type TreeTaker = Pick<TreeWriter, "create" | "data" | "end" | "link">;
 /**
  * Writes a tree: a directory before what is in it, names in the order of their bytes, the further names of a file as links.
  *
- * @param layers the uncompressed tars that have the files' bytes, bottom first: paths
+ * @param layers those that have the files' bytes, bottom first
  * @throws {Failure} that names the entry
  */
 export function writeTree(
   root: MergedDirectory,
-  layers: readonly string[],
+  layers: readonly LayerFile[],
   target: TreeTaker,
 ): void {
   using files = new LayerFiles(layers);
@@ -59,14 +60,14 @@ export function* nodesOf(
   }
 }
 
-/** Layers' tars, each opened when it is needed first. */
+/** Layers, each opened when it is needed first. */
 export class LayerFiles implements Disposable {
-  readonly #paths: readonly string[];
-  readonly #open: (Deno.FsFile | undefined)[] = [];
+  readonly #layers: readonly LayerFile[];
+  readonly #open: (StoredLayer | undefined)[] = [];
   readonly #buffer = new Uint8Array(CHUNK_SIZE);
 
-  constructor(paths: readonly string[]) {
-    this.#paths = paths;
+  constructor(layers: readonly LayerFile[]) {
+    this.#layers = layers;
   }
 
   /** Hands the bytes of a file to who takes them. */
@@ -82,39 +83,39 @@ export class LayerFiles implements Disposable {
   ): Generator<readonly [chunk: Uint8Array<ArrayBuffer>, at: number]> {
     for (const piece of piecesOf(entry)) {
       const file = this.#file(layer);
-      file.seekSync(piece.from, Deno.SeekMode.Start);
       for (let done = 0; done < piece.length;) {
-        const n = file.readSync(this.#buffer.subarray(0, piece.length - done));
-        if (n === null) throw this.#cut(layer, entry);
+        const n = file.read(piece.from + done, this.#buffer.subarray(0, piece.length - done));
+        if (n === 0) throw this.#cut(layer, entry);
         yield [this.#buffer.subarray(0, n), piece.at + done];
         done += n;
       }
     }
   }
 
-  #file(layer: number): Deno.FsFile {
+  #file(layer: number): StoredLayer {
     const open = this.#open[layer];
     if (open !== undefined) return open;
-    const path = this.#paths[layer];
-    if (path === undefined) throw new Error(`the image has no layer ${layer}`);
+    const stored = this.#layers[layer];
+    if (stored === undefined) throw new Error(`the image has no layer ${layer}`);
     try {
-      return this.#open[layer] = Deno.openSync(path);
+      return this.#open[layer] = new StoredLayer(stored);
     } catch (error) {
+      if (error instanceof Failure) throw error;
       const missing = error instanceof Deno.errors.NotFound;
       const reason = missing ? "is gone; fetch the image again" : String(error);
-      throw new Failure(`the layer ${path} ${reason}`, undefined, { cause: error });
+      throw new Failure(`the layer ${stored.path} ${reason}`, undefined, { cause: error });
     }
   }
 
   #cut(layer: number, entry: TarEntry): Failure {
     return new Failure(
-      `the layer ${this.#paths[layer]} is cut short, within ${
+      `the layer ${this.#layers[layer]?.path} is cut short, within ${
         shown(entry.path)
       }; fetch the image again`,
     );
   }
 
   [Symbol.dispose](): void {
-    for (const file of this.#open) file?.close();
+    for (const layer of this.#open) layer?.[Symbol.dispose]();
   }
 }

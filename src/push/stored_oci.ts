@@ -1,10 +1,10 @@
 /** Images of the store as OCI images: those that are, and App Container Images. */
-import { CHUNK_SIZE } from "../aci/bytes/source.ts";
 import { isOciImageId } from "../appc/image_id.ts";
 import { Failure } from "../failure.ts";
 import { documentErrors, jsonOf } from "../oci/image_documents.ts";
 import { MANIFEST_TYPES } from "../oci/media_types.ts";
-import { layerPath, ociDocuments } from "../store/oci/oci_image.ts";
+import { type LayerFile, StoredLayer } from "../layers/stored_layer.ts";
+import { ociDocuments, storedLayer } from "../store/oci/oci_image.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import type { OutgoingImage } from "./outgoing_image.ts";
@@ -28,11 +28,11 @@ function storedOci(dataDir: string, { key }: StoredImage): OutgoingImage {
     layers: manifest.layers.map((published, index) => {
       const diffId = config.diffIds[index];
       if (diffId === undefined) throw new Error("as many diff IDs as layers");
-      const path = layerPath(dataDir, diffId);
-      const chunks = () => fileChunks(path, key);
+      const file = storedLayer(dataDir, diffId);
+      const chunks = () => layerChunks(file, key);
       const plain = published.mediaType.replace(/[.+](?:gzip|zstd)$/, "");
       const gzipType = plain.includes(".docker.") ? `${plain}.gzip` : `${plain}+gzip`;
-      return { published, diffId, size: sizeOf(path, key), chunks, gzipType };
+      return { published, diffId, size: sizeOf(file, key), chunks, gzipType };
     }),
     manifest: (_, layers) => {
       const isSame = layers.every(({ digest }, index) => digest === manifest.layers[index]?.digest);
@@ -48,28 +48,23 @@ function storedOci(dataDir: string, { key }: StoredImage): OutgoingImage {
   };
 }
 
-function* fileChunks(path: string, key: string): Generator<Uint8Array<ArrayBuffer>> {
-  using file = openLayer(path, key);
-  const buffer = new Uint8Array(CHUNK_SIZE);
-  for (let n = file.readSync(buffer); n !== null; n = file.readSync(buffer)) {
-    yield buffer.subarray(0, n);
+function* layerChunks(file: LayerFile, key: string): Generator<Uint8Array<ArrayBuffer>> {
+  using layer = openLayer(file, key);
+  yield* layer.chunks();
+}
+
+function openLayer(file: LayerFile, key: string): StoredLayer {
+  try {
+    return new StoredLayer(file);
+  } catch (error) {
+    throw lost(file.path, key, error);
   }
 }
 
-function openLayer(path: string, key: string): Deno.FsFile {
-  try {
-    return Deno.openSync(path);
-  } catch (error) {
-    throw lost(path, key, error);
-  }
-}
-
-function sizeOf(path: string, key: string): number {
-  try {
-    return Deno.statSync(path).size;
-  } catch (error) {
-    throw lost(path, key, error);
-  }
+/** Bytes of the tar. */
+function sizeOf(file: LayerFile, key: string): number {
+  using layer = openLayer(file, key);
+  return layer.size;
 }
 
 function lost(path: string, key: string, cause: unknown): Failure {

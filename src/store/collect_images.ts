@@ -4,7 +4,7 @@ import type { ImageManifest } from "../appc/image_manifest.ts";
 import { hasLabels } from "../appc/label.ts";
 import { exists } from "../linux/exists.ts";
 import { dependencyQuery } from "./image_graph.ts";
-import { type ImageFileKind, imagePath, treePath, usedPath } from "./layout.ts";
+import { type ImageFileKind, imagePath, LAYER_KINDS, treePath, usedPath } from "./layout.ts";
 import { changeIndex } from "./open_index.ts";
 import { readReferences } from "./oci/references.ts";
 import { writeReferences } from "./oci/write_references.ts";
@@ -165,7 +165,8 @@ function removeImages(dataDir: string, keys: readonly StoreKey[], trash: TempDir
   if (layers.length === 0) return;
   const needed = neededLayers(dataDir);
   for (const layer of layers) {
-    if (!needed.has(layer)) trash.take(imagePath(dataDir, "layer", layer));
+    if (needed.has(layer)) continue;
+    for (const kind of LAYER_KINDS) trash.take(imagePath(dataDir, kind, layer));
   }
 }
 
@@ -190,10 +191,12 @@ function neededLayers(dataDir: string): ReadonlySet<string> {
 /** Layers that no image is made of: of pulls that were interrupted, which may go on for a while. */
 function moveLayers(dataDir: string, trash: TempDirectory, gracePeriod: number): void {
   const needed = neededLayers(dataDir);
-  for (const layer of storedKeys(dataDir, "layer")) {
-    const path = imagePath(dataDir, "layer", layer);
-    const age = Date.now() - (Deno.lstatSync(path).mtime?.getTime() ?? 0);
-    if (!needed.has(layer) && age >= gracePeriod) trash.take(path);
+  for (const kind of LAYER_KINDS) {
+    for (const layer of storedKeys(dataDir, kind)) {
+      const path = imagePath(dataDir, kind, layer);
+      const age = Date.now() - (Deno.lstatSync(path).mtime?.getTime() ?? 0);
+      if (!needed.has(layer) && age >= gracePeriod) trash.take(path);
+    }
   }
 }
 

@@ -8,11 +8,13 @@
  *     cas/imageInfo/sha256/XX/KEY      as above
  *     cas/ociManifest/sha256/XX/KEY    their manifests as published; the mtime is when they were last used
  *     cas/ociConfig/sha256/XX/KEY      their configurations as published
- *     cas/layer/sha256/XX/DIFF-ID      uncompressed layers, each once for all images that have it
+ *     cas/layer/sha256/XX/DIFF-ID      layers as tars, each once for all images that have it
+ *     cas/compressedLayer/sha256/XX/DIFF-ID  those that are kept compressed, in a form that the kernel reads
  *     cas/references                   which OCI images the names of registries stand for
  *     cas/tree/TREE-ID/rootfs          rendered trees that are extracted
  *     cas/tree/TREE-ID/index.erofs     those that are indexes; beside it `1`, `2` …: hard links to the archives
  *     cas/index-method                 how indexes can be mounted here, or `off`
+ *     cas/layer-format                 `tar`: no layer is to be compressed; by the administrator
  *     cas/treeid/KEY                   a link to the image's tree
  *     cas/resolved/QUERY               answers to queries by name, good for one generation
  *     cas/generation                   changes with every import; absent while one is under way
@@ -26,14 +28,18 @@
  */
 import { isOciImageId } from "../appc/image_id.ts";
 
-/** Directories of the store that hold one file an image; `layer` one a layer. */
+/** Directories of the store that hold one file an image; `layer` and `compressedLayer` one a layer. */
 export type ImageFileKind =
   | "blob"
   | "imageManifest"
   | "imageInfo"
   | "ociManifest"
   | "ociConfig"
-  | "layer";
+  | "layer"
+  | "compressedLayer";
+
+/** The forms in which a layer may be kept. */
+export const LAYER_KINDS = ["layer", "compressedLayer"] as const;
 
 /** `DATA/cas`. */
 export function casPath(dataDir: string): string {

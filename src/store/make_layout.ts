@@ -12,6 +12,7 @@ const DIRECTORIES = [
   "cas/ociManifest",
   "cas/ociConfig",
   "cas/layer",
+  "cas/compressedLayer",
   "cas/tree",
   "cas/treeid",
   "cas/resolved",

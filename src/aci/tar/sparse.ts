@@ -139,3 +139,13 @@ export function checkSparseMap(map: SparseMap, realSize: number, stored: number)
   }
   if (sum !== stored) throw new SyntaxError("a sparse map that does not fit its data");
 }
+
+/** Bytes that a file's data take in its archive: without the holes of a sparse one. */
+export function storedSize(
+  { size, pieces }: { readonly size: number; readonly pieces?: Readonly<SparseMap> },
+): number {
+  if (pieces === undefined) return size;
+  let sum = 0;
+  for (let i = 1; i < pieces.length; i += 2) sum += pieces[i] ?? 0;
+  return sum;
+}

@@ -60,12 +60,34 @@ const KINDS: readonly [TarKind, ...TarKind[]] = [
   "block device",
 ];
 
-const SIZES: readonly [number, ...number[]] = [0, 1, 100, 511, 512, 513, 4095, 4096, 4097, 70_000];
+const SIZES: readonly [number, ...number[]] = [
+  0,
+  1,
+  100,
+  511,
+  512,
+  513,
+  4095,
+  4096,
+  4097,
+  8193,
+  65_536,
+  69_632,
+  69_633,
+  200_000,
+];
 const TARGETS: readonly [number, ...number[]] = [1, 30, 447, 448, 449, 512, 1000, 4094, 4095];
 
 function bytes(below: Below, size: number): Uint8Array {
   const first = below(256);
-  return Uint8Array.from({ length: size }, (_, i) => (first + i * 7 + (i >>> 8)) & 0xff);
+  // Some can't be compressed, and some in part.
+  const random = size < 4096 ? 0 : one(below, [0, 0, 1, 0.5]) * size;
+  const words = Uint32Array.from({ length: Math.ceil(random / 4) }, () => below(2 ** 32));
+  const noise = new Uint8Array(words.buffer);
+  return Uint8Array.from(
+    { length: size },
+    (_, i) => noise[i] ?? (first + i * 7 + (i >>> 8)) & 0xff,
+  );
 }
 
 function xattrs(below: Below): Map<ByteString, Uint8Array> {

@@ -3,14 +3,13 @@
  * decompression; several side by side. Layers that are there already are not asked for.
  */
 import { ownership } from "../ownership.ts";
-import { type ByteSource, fileSource, streamSource } from "../../aci/bytes/source.ts";
+import { type ByteSource, streamSource } from "../../aci/bytes/source.ts";
 import type { StoreKey } from "../../appc/image_id.ts";
 import { parseImageManifest } from "../../appc/image_manifest.ts";
 import { Failure } from "../../failure.ts";
 import type { LayerEntries } from "../../layers/layer_entries.ts";
 import { readFile } from "../../layers/look_up.ts";
 import { mergeLayers } from "../../layers/merged_tree.ts";
-import { readLayer } from "../../layers/read_layer.ts";
 import { exists } from "../../linux/exists.ts";
 import { syncDirectory } from "../../linux/sync.ts";
 import { appcManifest, CONVERSION, type ImageTitle } from "../../oci/appc_manifest.ts";
@@ -21,10 +20,10 @@ import { type OciConfig, parseConfig } from "../../oci/image_config.ts";
 import { type ImageSource, readConfig, type ResolvedManifest } from "../../oci/image_source.ts";
 import { imageUser } from "../../oci/image_users.ts";
 import { boundedSize, fullDisk, tooLarge } from "../full_disk.ts";
-import { indexMethod } from "../tree/mount_tree.ts";
+import { indexMethod, keepsCompressed } from "../tree/mount_tree.ts";
 import { type ImageInfo, readImageInfo, type Signer } from "../image_info.ts";
 import { type ImageFileKind, imagePath, shardPath, treePath } from "../layout.ts";
-import { layerPath, type OciTree } from "./oci_image.ts";
+import { type OciTree, readStored, storedLayer } from "./oci_image.ts";
 import { counted, type LayerProgress } from "./layer_progress.ts";
 import { changeIndex } from "../open_index.ts";
 import { readReference, readReferences } from "./references.ts";
@@ -34,6 +33,7 @@ import type { ImageStore, StoredImage } from "../stored_image.ts";
 import { TempDirectory } from "../temp_directory.ts";
 import { treeIdOf } from "../tree_id.ts";
 import { renderOciIndex } from "../tree/tree_index.ts";
+import { writeLayer } from "./write_layer.ts";
 import { writeOciTree } from "./write_oci_tree.ts";
 
 /** How to import an OCI image. */
@@ -136,6 +136,8 @@ class Import {
   readonly #bound: (bytes: number) => void;
   /** Whether the tree is to be an index of the layers. */
   #indexed = false;
+  /** Whether new layers are kept compressed. */
+  #compresses = false;
 
   constructor(
     store: ImageStore,
@@ -156,6 +158,7 @@ class Import {
 
   async run(): Promise<StoredImage> {
     this.#indexed = this.#renders() && await indexMethod(this.#store.dataDir) !== undefined;
+    this.#compresses = this.#indexed && keepsCompressed(this.#store.dataDir);
     for (let round = 1;; round++) {
       await this.#fetchLayers();
       using _lock = this.#store.prepareLock();
@@ -169,7 +172,7 @@ class Import {
     const { diffIds } = this.#documents.config;
     return diffIds.flatMap((diffId, i) => {
       const first = diffIds.indexOf(diffId) === i;
-      return first && !exists(layerPath(this.#store.dataDir, diffId)) ? [i] : [];
+      return first && !exists(storedLayer(this.#store.dataDir, diffId).path) ? [i] : [];
     });
   }
 
@@ -202,17 +205,15 @@ class Import {
       const stream = await this.#source.blob(descriptor);
       using transported = counted(streamSource(name, stream), descriptor.size, progress);
       using source = this.#options.gate?.(transported) ?? transported;
-      using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o640 });
-      const read = await readLayer(source, (chunk) => {
-        this.#bound(chunk.length);
-        for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
+      const read = await writeLayer(source, path, {
+        compress: this.#compresses,
+        onBytes: this.#bound,
       });
       if (read.diffId !== diffId) {
         throw new Failure(
           `${name}: its content is ${read.diffId}, but the configuration says ${diffId}`,
         );
       }
-      file.syncDataSync();
       this.#publishLayer(path, diffId);
       this.#layers.set(diffId, read.entries);
       this.#sizes.set(diffId, read.size);
@@ -228,9 +229,14 @@ class Import {
 
   /** At once, and not with the image: a pull that is interrupted goes on with the layers that it has. */
   #publishLayer(path: string, diffId: Digest): void {
-    const directory = shardPath(this.#store.dataDir, "layer", digestWithDash(diffId));
+    const { dataDir } = this.#store;
+    const [kind, key] = [
+      this.#compresses ? "compressedLayer" : "layer",
+      digestWithDash(diffId),
+    ] as const;
+    const directory = shardPath(dataDir, kind, key);
     Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
-    Deno.renameSync(path, layerPath(this.#store.dataDir, diffId));
+    Deno.renameSync(path, imagePath(dataDir, kind, key));
     syncDirectory(directory);
   }
 
@@ -239,10 +245,10 @@ class Import {
     if (this.#isThere()) return;
     for (const [i, diffId] of this.#documents.config.diffIds.entries()) {
       if (this.#layers.has(diffId)) continue;
-      const path = layerPath(this.#store.dataDir, diffId);
-      const read = await readLayer(fileSource(path));
-      if (read.diffId !== diffId) {
-        Deno.removeSync(path);
+      const stored = storedLayer(this.#store.dataDir, diffId);
+      const read = await readStored(stored).catch((error: unknown) => ({ error }));
+      if ("error" in read || read.diffId !== diffId) {
+        Deno.removeSync(stored.path);
         throw new Failure(`${this.#layerName(i)} was damaged in the store; fetch the image again`);
       }
       this.#layers.set(diffId, read.entries);
@@ -289,7 +295,7 @@ class Import {
     const { diffIds } = this.#documents.config;
     const entries = diffIds.flatMap((diffId) => this.#layers.get(diffId) ?? []);
     if (entries.length !== diffIds.length) throw new Error("a layer was not read");
-    const layers = diffIds.map((diffId) => layerPath(this.#store.dataDir, diffId));
+    const layers = diffIds.map((diffId) => storedLayer(this.#store.dataDir, diffId));
     return { root: mergeLayers(entries), layers };
   }
 

@@ -46,7 +46,7 @@ export async function ociEntries(
   { key, manifestText }: Pick<StoredImage, "key" | "manifestText">,
 ): Promise<Iterable<PlacedEntry>> {
   const tree = convertedTree(await ociTree(dataDir, key), manifestText);
-  const layers = tree.layers.map((path) => path.slice(path.lastIndexOf("/") + 1));
+  const layers = tree.layers.map(({ path }) => path.slice(path.lastIndexOf("/") + 1));
   return placed(tree.root, layers);
 }
 

@@ -1,9 +1,10 @@
 /** An OCI image in the store: its documents, and its file system out of the stored layers. */
-import { fileSource } from "../../aci/bytes/source.ts";
 import type { StoreKey } from "../../appc/image_id.ts";
 import { Failure } from "../../failure.ts";
 import { type MergedDirectory, mergeLayers } from "../../layers/merged_tree.ts";
 import { readLayer } from "../../layers/read_layer.ts";
+import { type LayerFile, layerSource } from "../../layers/stored_layer.ts";
+import { exists } from "../../linux/exists.ts";
 import { type Digest, digestWithDash } from "../../oci/digest.ts";
 import { type OciConfig, parseConfig } from "../../oci/image_config.ts";
 import { type OciManifest, parseDocument } from "../../oci/image_documents.ts";
@@ -41,16 +42,28 @@ export function ociDocuments(dataDir: string, key: StoreKey): OciDocuments {
   return { manifestBytes, manifest, configBytes, config };
 }
 
-/** Where the store keeps a layer. */
-export function layerPath(dataDir: string, diffId: Digest): string {
-  return imagePath(dataDir, "layer", digestWithDash(diffId));
+/** Where the store keeps a layer that it has, in which form; a path without a file where it has not. */
+export function storedLayer(dataDir: string, diffId: Digest): LayerFile {
+  return layerOfKey(dataDir, digestWithDash(diffId));
+}
+
+/** As above, by the layer's name in the store. */
+export function layerOfKey(dataDir: string, key: string): LayerFile {
+  const path = imagePath(dataDir, "compressedLayer", key);
+  if (exists(path)) return { path, isCompressed: true };
+  return { path: imagePath(dataDir, "layer", key), isCompressed: false };
+}
+
+/** Reads a layer of the store as a tar. */
+export async function readStored(layer: LayerFile): ReturnType<typeof readLayer> {
+  return await readLayer(layerSource(layer));
 }
 
 /** The file system of an image. */
 export interface OciTree {
   readonly root: MergedDirectory;
-  /** The uncompressed tars that have the files' bytes, bottom first. */
-  readonly layers: readonly string[];
+  /** Those that have the files' bytes, bottom first. */
+  readonly layers: readonly LayerFile[];
 }
 
 /**
@@ -60,12 +73,11 @@ export interface OciTree {
  */
 export async function ociTree(dataDir: string, key: StoreKey): Promise<OciTree> {
   const { diffIds } = ociDocuments(dataDir, key).config;
-  const layers = diffIds.map((diffId) => layerPath(dataDir, diffId));
+  const layers = diffIds.map((diffId) => storedLayer(dataDir, diffId));
   const entries = [];
-  for (const [i, diffId] of diffIds.entries()) {
-    const path = layerPath(dataDir, diffId);
-    const read = await readLayer(fileSource(path)).catch((error: unknown) => ({ error }));
-    if ("error" in read || read.diffId !== diffId) {
+  for (const [i, layer] of layers.entries()) {
+    const read = await readStored(layer).catch((error: unknown) => ({ error }));
+    if ("error" in read || read.diffId !== diffIds[i]) {
       throw new Failure(
         `image ${key}: layer ${i + 1} of ${diffIds.length} is damaged; ` +
           "`rkt image rm` the image and fetch it again",

@@ -9,6 +9,7 @@ import { collectImages, removeImage } from "../collect_images.ts";
 import type { ImportOciOptions } from "./import_oci.ts";
 import { listImages } from "../list_images.ts";
 import { readReference } from "./references.ts";
+import { LAYER_KINDS } from "../layout.ts";
 import { Store } from "../store.ts";
 import { storedKeys } from "../stored_keys.ts";
 import { detachTrees } from "../tree/mount_tree.ts";
@@ -27,6 +28,10 @@ const file = (path: string, text: string, fields: Partial<EntryFields> = {}) =>
 const dir = (path: string) => directory(path);
 const BASE = archive(dir("etc"), file("etc/a", "a"), file("etc/b", "b"));
 const UPPER = archive(file("etc/.wh.a", ""), file("c", "c"));
+
+/** Kept in whichever form the kernel of this host makes worth it. */
+const layerCount = (store: Store) =>
+  LAYER_KINDS.reduce((sum, kind) => sum + storedKeys(store.dataDir, kind).length, 0);
 
 class World {
   readonly path = Deno.makeTempDirSync({ prefix: "rkt-store-" });
@@ -60,7 +65,7 @@ Deno.test("importOci() names an image by its manifest's digest, keeps each layer
     references: ["example.com/base:2"],
   });
   assert.match(image.key, /^sha256-[0-9a-f]{64}$/);
-  assert.equal(storedKeys(store.dataDir, "layer").length, 2);
+  assert.equal(layerCount(store), 2);
   const { rootfs } = await store.tree(image);
   assert.deepEqual([...Deno.readDirSync(`${rootfs}/etc`)].map(({ name }) => name), ["b"]);
   assert.equal(Deno.readTextFileSync(`${rootfs}/c`), "c");
@@ -98,10 +103,18 @@ Deno.test("removing an image takes its names and the layers that no other one ne
   const other = await world.import(fixture.image([BASE]), { ...OPTIONS, references: ["x/y:1"] });
   removeImage(store, image.key, USED);
   assert.equal(readReference(store, REFERENCE), undefined);
-  assert.equal(storedKeys(store.dataDir, "layer").length, 1);
+  assert.equal(layerCount(store), 1);
   assert.equal(await verifyImage(store, other, USED), undefined);
   collectImages(store, { ...QUIET, gracePeriod: 0 });
-  for (const kind of ["layer", "ociManifest", "ociConfig", "imageInfo", "imageManifest"] as const) {
+  for (
+    const kind of [
+      ...LAYER_KINDS,
+      "ociManifest",
+      "ociConfig",
+      "imageInfo",
+      "imageManifest",
+    ] as const
+  ) {
     assert.deepEqual(storedKeys(store.dataDir, kind), [], kind);
   }
 });
@@ -113,12 +126,12 @@ Deno.test("collectImages() leaves layers of a pull that was interrupted for the 
     config: { rootfs: { type: "layers", diff_ids: [digestOf(BASE), digestOf(BASE.slice(512))] } },
   });
   await assert.rejects(world.import(broken), /layer 2 of 2: its content is sha256:/);
-  assert.equal(storedKeys(store.dataDir, "layer").length, 1);
+  assert.equal(layerCount(store), 1);
   assert.deepEqual(await listImages(store), []);
   collectImages(store, { ...QUIET, gracePeriod: 3_600_000 });
-  assert.equal(storedKeys(store.dataDir, "layer").length, 1);
+  assert.equal(layerCount(store), 1);
   collectImages(store, { ...QUIET, gracePeriod: 0 });
-  assert.equal(storedKeys(store.dataDir, "layer").length, 0);
+  assert.equal(layerCount(store), 0);
 });
 
 Deno.test("verifyImage() finds damaged layers, documents and trees", async () => {

@@ -12,6 +12,10 @@ import { mountsDirectory, treeRoot } from "./tree_root.ts";
 
 /** What says how trees are kept, by the root of the data directory; see {@linkcode indexMethod}. */
 const METHOD_FILE = "cas/index-method";
+/** In that file: the kernel reads layers that are kept compressed. */
+const COMPRESSION = "zstd";
+/** Where this says `tar`, as an administrator may have written, layers are kept as tars. */
+const LAYER_FORMAT_FILE = "cas/layer-format";
 
 /**
  * How indexes can be mounted over this store. Found out once a boot, and remembered in `cas/index-method`; where that says
@@ -30,9 +34,23 @@ export async function indexMethod(dataDir: string): Promise<MountMethod | undefi
   const { TempDirectory } = await import("../temp_directory.ts");
   using temp = TempDirectory.create(dataDir);
   const method = canShare() ? workingMethod(temp.path) : undefined;
-  Deno.writeTextFileSync(`${temp.path}/method`, `${method ?? "none"} ${boot}\n`);
+  const { readsCompressed } = await import("../../erofs/probe_compression.ts");
+  const compression = method !== undefined && readsCompressed(temp.path, method);
+  const line = [method ?? "none", boot, ...compression ? [COMPRESSION] : []].join(" ");
+  Deno.writeTextFileSync(`${temp.path}/method`, `${line}\n`);
   Deno.renameSync(`${temp.path}/method`, path);
   return method;
+}
+
+/**
+ * Whether new layers of a store are to be kept compressed: where the kernel reads them so (since Linux 6.10, with
+ * `EROFS_FS_ZIP_ZSTD`), unless the administrator wants tars. Good after {@linkcode indexMethod}.
+ */
+export function keepsCompressed(dataDir: string): boolean {
+  const format = `${dataDir}/${LAYER_FORMAT_FILE}`;
+  if (exists(format) && Deno.readTextFileSync(format).trim() === "tar") return false;
+  const path = `${dataDir}/${METHOD_FILE}`;
+  return exists(path) && Deno.readTextFileSync(path).trim().split(" ")[2] === COMPRESSION;
 }
 
 /** In a tree whose files the kernel verifies: the digests of the index and of the archives, a line each. */

@@ -1,5 +1,6 @@
 /** Random layers through the index and through extraction: what is mounted is what is extracted, or both refuse. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { fileSource } from "../../aci/bytes/source.ts";
 import type { TarKind } from "../../aci/tar/entry.ts";
 import { mountIndex } from "../../erofs/mount_index.ts";
@@ -7,6 +8,9 @@ import { treeLines } from "../../erofs/testing/mounted_index.ts";
 import { randomLayer, seeded } from "../../erofs/testing/random_image.ts";
 import { Failure } from "../../failure.ts";
 import { mergeLayers } from "../../layers/merged_tree.ts";
+import { LayerCompressor } from "../../layers/compressed/compress_layer.ts";
+import { type LayerFile, StoredLayer } from "../../layers/stored_layer.ts";
+import { concat } from "../../linux/bytes.ts";
 import { readLayer } from "../../layers/read_layer.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
 import { closeDescriptor } from "../../linux/lock.ts";
@@ -27,10 +31,32 @@ function outcome<T>(step: () => T): T | string {
   }
 }
 
-async function merged(layers: readonly string[]): Promise<OciTree | undefined> {
+/** Compresses each second layer; what comes out of it again is the tar. */
+async function stored(path: string, i: number): Promise<LayerFile> {
+  if (i % 2 === 1) return { path, isCompressed: false };
+  const file = { path: `${path}.compressed`, isCompressed: true };
+  const written: Uint8Array[] = [];
+  const compressor = new LayerCompressor((bytes) => written.push(bytes.slice()));
+  await readLayer(
+    fileSource(path),
+    (chunk) => compressor.push(chunk),
+    (entry) => compressor.entry(entry),
+  );
+  compressor.finish();
+  Deno.writeFileSync(file.path, concat(...written));
+  using layer = new StoredLayer(file);
+  const again = concat(...Array.from(layer.chunks(), (chunk) => chunk.slice()));
+  const same = Buffer.compare(again, Deno.readFileSync(path)) === 0;
+  assert(same, "the tar that comes out is another one");
+  return file;
+}
+
+async function merged(paths: readonly string[]): Promise<OciTree | undefined> {
   try {
     const entries = [];
-    for (const path of layers) entries.push((await readLayer(fileSource(path))).entries);
+    for (const path of paths) entries.push((await readLayer(fileSource(path))).entries);
+    const layers = [];
+    for (const [i, path] of paths.entries()) layers.push(await stored(path, i));
     return { root: mergeLayers(entries), layers };
   } catch (error) {
     if (error instanceof Failure) return undefined;

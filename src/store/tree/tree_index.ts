@@ -9,6 +9,8 @@ import { writeIndexFile } from "../../erofs/write_index_file.ts";
 import { Failure } from "../../failure.ts";
 import type { MergedNode } from "../../layers/merged_tree.ts";
 import { nodesOf } from "../../layers/write_tree.ts";
+import type { LayerMap } from "../../layers/compressed/layer_map.ts";
+import { type LayerFile, StoredLayer } from "../../layers/stored_layer.ts";
 import { type ByteString, shown } from "../../linux/byte_string.ts";
 import { KernelError } from "../../linux/errno.ts";
 import { isOciImageId } from "../../appc/image_id.ts";
@@ -54,10 +56,21 @@ export async function renderIndex(
     const { ociTree } = await import("../oci/oci_image.ts");
     return renderOciIndex(await ociTree(dataDir, key), directory);
   }
-  const target = new IndexTarget();
+  const { layerOfKey } = await import("../oci/oci_image.ts");
+  const archive = (key: string): LayerFile =>
+    isOciImageId(key)
+      ? layerOfKey(dataDir, key)
+      : { path: imagePath(dataDir, "blob", key), isCompressed: false };
+  const target = new IndexTarget((key) => mapOf(archive(key)));
   await mergeLayers(layersOf(graph.node), target, { rootfsOnly: true });
-  const kind = (key: string) => isOciImageId(key) ? "layer" : "blob";
-  return writeTreeIndex(target.tree, directory, (key) => imagePath(dataDir, kind(key), key));
+  return writeTreeIndex(target.tree, directory, (key) => archive(key).path);
+}
+
+/** Where what lies in an archive that is kept compressed. */
+function mapOf(archive: LayerFile): LayerMap | undefined {
+  if (!archive.isCompressed) return undefined;
+  using layer = new StoredLayer(archive);
+  return layer.map;
 }
 
 /**
@@ -66,7 +79,10 @@ export async function renderIndex(
  * @throws {Failure} that names the entry that no file system takes
  */
 export function renderOciIndex({ root, layers }: OciTree, directory: string): boolean {
-  const target = new IndexTarget();
+  const target = new IndexTarget((path) => {
+    const layer = layers.find((each) => each.path === path);
+    return layer && mapOf(layer);
+  });
   /** Of what may have several names: the first. */
   const names = new Map<MergedNode, ByteString>();
   for (const [path, node] of nodesOf(root)) {
@@ -74,7 +90,7 @@ export function renderOciIndex({ root, layers }: OciTree, directory: string): bo
     try {
       const layer = layers[node.layer];
       // An image without layers has its root.
-      if (layer !== undefined) target.archive(layer);
+      if (layer !== undefined) target.archive(layer.path);
       if (first !== undefined) target.link(path, first);
       else target.create(path, node.entry);
     } catch (error) {

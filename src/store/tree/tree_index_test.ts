@@ -51,7 +51,10 @@ for (const method of ["file", "loop"] as const) {
           const { size } = Deno.statSync(layer);
           assert.notEqual(size % 512, 0);
           const { entries } = await readLayer(fileSource(layer));
-          const tree = { root: mergeLayers([entries]), layers: [layer] };
+          const tree = {
+            root: mergeLayers([entries]),
+            layers: [{ path: layer, isCompressed: false }],
+          };
           assert(renderOciIndex(tree, `${place}/tree`));
           // The one copy: nothing of it is written twice but a piece of the last file.
           assert.equal(Deno.statSync(`${place}/tree/1`).ino, Deno.statSync(layer).ino);
