@@ -1,0 +1,37 @@
+# The limits of a unit hold for its pod, whoever may make cgroups; and a unit of etcd that a connection starts.
+mkdir -p /tmp/limits; mkfifo /tmp/limits/up /tmp/limits/forks /tmp/limits/go
+for delegate in yes no; do
+  # It computes, then forks what it may, then takes what memory it may. The start itself is left in peace: it takes long here.
+  start "limited-$delegate" Delegate=$delegate TasksMax=20 OOMPolicy=continue -- \
+    --volume=gate,kind=host,source=/tmp/limits example.com/box --mount=volume=gate,target=/gate -- -c '
+      echo up >/gate/up; (while :; do :; done) & read x </gate/go; kill -9 -1
+      (for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24; do sleep 1000 & done) 2>/gate/forks
+      kill -9 -1; read x </gate/go; x=$(dd if=/dev/zero bs=1M count=24 2>/dev/null | tr "\0" x); exit 0'
+  read -r _ </tmp/limits/up
+  unit=/sys/fs/cgroup/system.slice/limited-$delegate.service
+  systemctl set-property --runtime "limited-$delegate" CPUQuota=20% MemoryMax=20M
+  until_true sh -c "[ \"\$(sed -n 's/^nr_throttled //p' $unit/cpu.stat)\" -ge 5 ]"
+  systemctl set-property --runtime "limited-$delegate" CPUQuota=
+  echo >/tmp/limits/go
+  has "its forks with Delegate=$delegate" "$(cat /tmp/limits/forks)" ".*can't fork.*"
+  echo >/tmp/limits/go
+  until_true systemctl -q is-failed "limited-$delegate"
+  equal "its status with Delegate=$delegate" "$(systemctl show -P ExecMainStatus "limited-$delegate")" 137
+  systemctl reset-failed "limited-$delegate"
+done
+rm -r /tmp/limits
+
+# The same as in tests/systemd, where there are controllers.
+rkt fetch /work/etcd.aci /work/proxy.aci >/dev/null
+ip link set lo up
+rkt unit --install --socket=2379 etcd -- run --net=none example.com/etcd --memory=512Mi -- --data-dir=/tmp/data \
+  --- example.com/proxy -- 127.0.0.1:2379
+systemctl start etcd.socket
+equal "etcd before" "$(systemctl show -P ActiveState etcd)" inactive
+equal "etcd says" "$(rkt run --net=host --rm example.com/etcd --environment=ETCDCTL_API=3 --exec=/bin/etcdctl -- \
+  --command-timeout=200s --endpoints=http://127.0.0.1:2379 put color green)" OK
+equal "etcd" "$(systemctl show -P ActiveState etcd)" active
+equal "its limit" "$(cat /sys/fs/cgroup/system.slice/etcd.service/rkt-*/etcd/memory.max)" 536870912
+systemctl stop etcd.socket etcd
+equal "the result of its stop" "$(systemctl show -P Result etcd)" success
+rm /etc/systemd/system/etcd*; systemctl daemon-reload
