@@ -12,6 +12,7 @@ import * as k from "../../src/linux/constants.ts";
 import {
   mutableStruct,
   type Section,
+  type Slot,
   slot,
   type Struct,
   struct,
@@ -19,6 +20,7 @@ import {
   vector,
 } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
+import { enterAppMounts } from "../root/app_mounts.ts";
 import { limitProcess } from "./process_limits.ts";
 import { filterSystemCalls, keepsAdmin } from "../seccomp/install_filter.ts";
 import { takeStreams } from "../output/streams.ts";
@@ -27,15 +29,21 @@ import { ERRNO } from "../../src/linux/errno.ts";
 
 const CAP_SYS_ADMIN = capabilityNumber("CAP_SYS_ADMIN");
 
-/** The steps of the app's main process and of its event handlers, each behind its label. */
+/**
+ * The steps of the app's main process and of its event handlers, each behind its label.
+ *
+ * @param mounts the descriptor of the app's mount namespace, where it has one apart from init's
+ */
 export function startApp(
   steps: Section,
   pod: Pod,
   app: PodApp,
   cgroups?: Cgroups,
   more: PlanParts = {},
+  mounts?: Slot,
 ): void {
-  startProcess(steps, pod, app, label.main(app), `in app "${app.name}"`, cgroups, more);
+  const at = `in app "${app.name}"`;
+  startProcess(steps, pod, app, label.main(app), at, cgroups, more, mounts);
   const handlers = [["pre-start", app.preStart, label.preStart(app)], [
     "post-stop",
     app.postStop,
@@ -53,9 +61,8 @@ export function startApp(
       ambient: [],
       passed: undefined,
     };
-    startProcess(steps, pod, handler, name, `in the ${event} of app "${app.name}"`, cgroups, {
-      fly: more.fly,
-    });
+    const within = `in the ${event} of app "${app.name}"`;
+    startProcess(steps, pod, handler, name, within, cgroups, { fly: more.fly }, mounts);
   }
 }
 
@@ -68,9 +75,11 @@ function startProcess(
   at: string,
   cgroups: Cgroups | undefined,
   { manager, fly }: PlanParts,
+  mounts: Slot | undefined,
 ): void {
   steps.heading(`${name}: a child of init`);
   steps.label(name);
+  if (mounts !== undefined) enterAppMounts(steps, at, mounts);
   enterCgroup(steps, at, pod, app, cgroups);
   steps.must(`start a session ${at}`, "setsid", []);
   (fly?.enterRoot ?? pivotRoot)(steps, at, app);

@@ -55,6 +55,16 @@ Deno.test("an app enters its own root, and leaves init's, before it is given any
   assert.deepEqual(after, [["umount2", ".", k.MNT_DETACH], ["chdir", "/"]]);
 });
 
+Deno.test("an app that is one of several has a copy of the mounts that are held for it", () => {
+  const pod = testPod([testApp("one"), testApp("app")]);
+  const { calls } = runPod(pod, { clones: [0, 2, 0] });
+  const child = calls.slice(calls.findLastIndex(({ call }) => call === "clone") + 1);
+  const [enter, copy] = pair(child.filter(({ call }) => call === "setns" || call === "unshare"));
+  assert.equal(enter.call, "setns");
+  assert.deepEqual([copy.call, copy.args[0]], ["unshare", k.CLONE_NEWNS]);
+  assert.ok(child.indexOf(copy) < child.findIndex(({ call }) => call === "pivot_root"));
+});
+
 Deno.test("an app has a session of its own, apart from init's", () => {
   const run = start();
   const sessions = run.calls.flatMap(({ call }, i) => call === "setsid" ? [i] : []);

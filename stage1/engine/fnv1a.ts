@@ -13,12 +13,14 @@ const TWO_32 = 0x1_0000_0000;
  * either has an effect on all later ones.
  */
 export function digest(bytes: Uint8Array): bigint {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length & ~7);
+  // Elements of an array are read faster than by a view, in code that V8 has not optimised. All our machines are little-endian.
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const words = new Uint32Array(aligned.buffer, aligned.byteOffset, (aligned.length >>> 3) * 2);
   let low = Number(BigInt.asUintN(32, FNV_OFFSET_BASIS));
   let high = Number(FNV_OFFSET_BASIS >> 32n);
-  for (let at = 0; at < view.byteLength; at += 8) {
-    low = (low ^ view.getUint32(at, true)) >>> 0;
-    high = (high ^ view.getUint32(at + 4, true)) >>> 0;
+  for (let at = 0; at < words.length; at += 2) {
+    low = (low ^ (words[at] ?? 0)) >>> 0;
+    high = (high ^ (words[at + 1] ?? 0)) >>> 0;
     const product = low * PRIME_LOW;
     const upper = (high * PRIME_LOW + low * 0x100 + Math.floor(product / TWO_32)) % TWO_32;
     high = product >>> 0;

@@ -5,7 +5,7 @@
  *     header      {@linkcode HEADER}
  *     key         build, working directory and words of the command line: what the file's name is the hash of
  *     replay      a plan for the launcher: conditions, then the start; see replay.ts
- *     program     the supervisor's executable, at a page's start
+ *     program     the supervisor's executable
  *
  * The launcher maps the file as it is at {@linkcode ENTRY_ADDRESS}, compares key and digest, and goes over to the replay.
  * What the replay needs of the launcher is written into the header of that private mapping.
@@ -34,9 +34,6 @@ export const ENTRY_MODE = 0o100600;
 
 /** Where the launcher maps an entry: above every executable, below everything that the kernel places. */
 export const ENTRY_ADDRESS = 0x2000_0000;
-
-/** Bytes of a page, on every machine. */
-export const ENTRY_PAGE = 0x10000;
 
 /** The most bytes of an entry that the launcher maps. */
 export const MOST_ENTRY_BYTES = 0x1000_0000;
@@ -150,7 +147,7 @@ export function entryBytes(
   { key, replay, program, assisted }: EntryParts,
 ): Uint8Array<ArrayBuffer> {
   const at = replayAt(key);
-  const programAt = align(at + replay.length, ENTRY_PAGE);
+  const programAt = align(at + replay.length, 8);
   // The digest is of whole words, and the launcher reads some bytes behind what it fills in.
   const bytes = new Uint8Array(align(programAt + program.length + 8, 8));
   const view = new DataView(bytes.buffer);

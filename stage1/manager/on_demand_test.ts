@@ -49,7 +49,10 @@ function setReady(polls: KernelValue | undefined, place: number): void {
 }
 
 const forks = (run: ReturnType<typeof init>) =>
-  callsOf(run, "clone").filter(([, flags]) => flags === (k.CLONE_NEWNS | k.SIGCHLD)).length;
+  // Several apps enter the mounts that init holds for them; one alone copies init's.
+  callsOf(run, "clone").filter(([, flags]) =>
+    flags === k.SIGCHLD || flags === (k.CLONE_NEWNS | k.SIGCHLD)
+  ).length;
 
 Deno.test("an app that waits starts when there is something for it, once, and the others at once", () => {
   const none = init([[]], [k.SIGUSR1]);

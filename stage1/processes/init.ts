@@ -26,6 +26,7 @@ import {
 } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
 import { forkInit, idInPlan, leaveHostMounts } from "../root/private_users.ts";
+import { appMounts, inAppMounts, openProc } from "../root/app_mounts.ts";
 import { attachRoot, makePlaces, openRoot } from "../root/root.ts";
 import type { FlySteps } from "../fly/fly_steps.ts";
 import type { PlanParts } from "./plan_parts.ts";
@@ -108,16 +109,20 @@ export function init(
     }),
   );
 
+  const mounts = appMounts(pod);
+  const proc = mounts.size > 0 ? openProc(setup) : undefined;
   if (fly === undefined) makeRoot(setup, pod, shm, devices);
   else fly.makeEtcFiles(setup, pod);
-  const attach = fly?.attachRoot ?? attachRoot;
-  for (const { app, open, etc } of opened) {
-    attach(setup, pod, app, open, supervisor.terminals, etc);
-  }
+  const attach = ({ app, open, etc }: FromHost["roots"][0]) =>
+    (fly?.attachRoot ?? attachRoot)(setup, pod, app, open, supervisor.terminals, etc);
+  if (proc === undefined) opened.forEach(attach);
+  else inAppMounts(setup, proc, mounts, opened, attach);
 
   setup.goto("init ready");
 
-  for (const app of pod.apps) startApp(spawn, pod, app, supervisor.cgroups, more);
+  for (const app of pod.apps) {
+    startApp(spawn, pod, app, supervisor.cgroups, more, mounts.get(app));
+  }
   const { cgroups, notify } = supervisor;
   initLoop(sections, pod, statusDirectory, cgroups, sandbox?.role, notify, manager, fly);
 }

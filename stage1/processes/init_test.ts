@@ -202,3 +202,27 @@ Deno.test("where nothing can change places with the host's root, init's is moved
   assert.equal(callsOf(refused, "umount2").length, 0);
   assert.equal(refused.end.kind, "waiting");
 });
+
+Deno.test("the root of each of several apps is put together in mounts that have no other app's", () => {
+  const run = init(TWO);
+  const places = ["/one", "/two"].map((path) =>
+    run.calls.findIndex(({ call, args }) => call === "openat" && args[1] === path)
+  );
+  const turns = run.calls.flatMap(({ call, args }, i) => {
+    if (call === "unshare") return [[i, "apart"]] as const;
+    if (call === "setns" && args[1] === k.CLONE_NEWNS) return [[i, "back"]] as const;
+    return places.includes(i) ? [[i, args[1]]] as const : [];
+  });
+  const order = turns.toSorted(([a], [b]) => a - b).map(([, what]) => what);
+  assert.deepEqual(order, ["apart", "/one", "back", "apart", "/two", "back"]);
+  const flags = callsOf(run, "clone").slice(1).map(([, flags]) => flags);
+  assert.deepEqual(flags, [k.SIGCHLD, k.SIGCHLD]);
+});
+
+Deno.test("one app alone is in init's mounts, and its processes copy them", () => {
+  const run = init(ONE);
+  assert.equal(indexOf(run, "unshare", k.CLONE_NEWNS), -1);
+  assert.deepEqual(callsOf(run, "clone").slice(1).map(([, flags]) => flags), [
+    k.CLONE_NEWNS | k.SIGCHLD,
+  ]);
+});

@@ -11,6 +11,7 @@ import { type Section, type Slot, slot } from "../../../stage1/engine/plan.ts";
 import { type MountOption, newMount } from "../../../stage1/steps/mounts.ts";
 import { findApp, pinInit } from "./app_process.ts";
 import { ownRoot } from "./fly_root.ts";
+import { openHeldRoot } from "./init_mounts.ts";
 import { type PodView, readPodFile } from "../directory/pod_directory.ts";
 import { copyPath, overlayPath } from "../make/prepare_pod.ts";
 import { isSandbox } from "../directory/sandbox.ts";
@@ -96,10 +97,12 @@ async function openRunning(
     held.use(claimed);
     return await openAtRest(dataDir, pod, app, access, held);
   }
-  // The app has ended, and others run: init has put its root there.
+  // The app has ended, and others run: init has put its root there, in its own mounts or in others that it holds.
   using init = pinInit(dataDir, pod);
   if (init === undefined) throw new Failure(`pod "${pod.uuid}" is not running any more; try again`);
-  return rootOf(init, own ?? `/${app}`);
+  return own === undefined
+    ? openHeldRoot(init, `/${app}`) ?? rootOf(init, `/${app}`)
+    : rootOf(init, own);
 }
 
 /** Opens a directory of a process's mount namespace, wherever the process has made its own root since. */
