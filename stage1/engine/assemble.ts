@@ -8,7 +8,7 @@ import { type Architecture, INSTRUCTION_SIZE } from "./machine/engine.ts";
 import { ABORT, failureText } from "./abort.ts";
 import { goesOn } from "./flow.ts";
 import type { Hole, HolePlace } from "./hole.ts";
-import { type Memory, memorySize, Part, writeInteger, writeWord } from "./part.ts";
+import { type Memory, memorySize, Part, putWord, writeInteger, writeWord } from "./part.ts";
 import {
   type Address,
   type Argument,
@@ -134,16 +134,18 @@ class Assembly {
       if (item.arguments.length > MOST_ARGUMENTS) {
         throw new Error(`${item.what ?? item.call} has ${item.arguments.length} arguments`);
       }
+      const at = part.steps.length * INSTRUCTION_SIZE + 8;
       part.steps.push(item);
-      for (const [i, argument] of item.arguments.entries()) {
+      for (let i = 0; i < item.arguments.length; i++) {
+        const argument = item.arguments[i];
+        if (typeof argument === "number" || argument === undefined) continue;
         this.#addValue(argument, section);
         if (typeof argument === "object" && argument.kind === "hole") {
-          const at = (part.steps.length - 1) * INSTRUCTION_SIZE + 8 + 8 * i;
-          this.#holes.push({ hole: argument, size: 8, section, of: undefined, at });
+          this.#holes.push({ hole: argument, size: 8, section, of: undefined, at: at + 8 * i });
         }
       }
       if (item.store !== undefined) this.#addMemory(item.store, section);
-      if (item.fatal) part.texts.add(failureText(item));
+      if (item.fatal) part.addFailure(item, failureText(item));
     } else if (item.kind === "label") {
       if (this.#labels.has(item.name)) throw new Error(`label ${item.name} stands twice`);
       this.#labels.set(item.name, [section, part.steps.length]);
@@ -294,13 +296,10 @@ class Assembly {
     const part = this.#parts[section];
     const bytes = new Uint8Array(size);
     const view = new DataView(bytes.buffer);
-    let at = 0;
-    for (const step of part.steps) {
-      this.#emitStep(view, at, step, section);
-      at += INSTRUCTION_SIZE;
-    }
+    const words = new Uint32Array(bytes.buffer, 0, part.steps.length * INSTRUCTION_SIZE / 4);
+    part.steps.forEach((step, i) => this.#emitStep(words, i * INSTRUCTION_SIZE / 4, step, section));
     for (const structure of part.structures.keys()) {
-      at = part.offset(structure);
+      let at = part.offset(structure);
       if (structure.kind === "struct") this.#emitFields(view, at, structure.fields, section);
       else {
         for (const item of structure.items) {
@@ -313,31 +312,32 @@ class Assembly {
     return bytes;
   }
 
-  #emitStep(view: DataView, at: number, step: Step, section: SectionName): void {
-    view.setInt32(at, callNumber(step.call, this.architecture), true);
+  /** Places are counted in words of four bytes: an array of them is written to faster than a view. */
+  #emitStep(words: Uint32Array, at: number, step: Step, section: SectionName): void {
+    words[at] = callNumber(step.call, this.architecture);
     let indirect = 0;
     let bit = 1;
-    let place = at + 8;
+    let place = at + 2;
     for (const argument of step.arguments) {
       if (typeof argument === "number") {
-        if (argument !== 0) writeWord(view, place, argument);
+        if (argument !== 0) putWord(words, place, argument);
       } else {
         if (typeof argument === "object" && argument.kind === "slot") indirect |= bit;
-        writeWord(view, place, this.#number(argument, section));
+        putWord(words, place, this.#number(argument, section));
       }
       bit <<= 1;
-      place += 8;
+      place += 2;
     }
-    if (indirect !== 0) view.setUint8(at + 4, indirect);
-    if (step.store !== undefined) writeWord(view, at + 56, this.#dataAddress(step.store));
-    if (step.fatal) {
-      view.setUint8(at + 5, CONDITION.error);
-      writeWord(view, at + 64, this.#textAddress(failureText(step), section));
-      writeWord(view, at + 72, this.#labelAddress("abort"));
-    } else if (step.branch !== undefined) {
-      view.setUint8(at + 5, CONDITION[step.branch.when]);
-      if ("operand" in step.branch) writeWord(view, at + 64, step.branch.operand);
-      writeWord(view, at + 72, this.#labelAddress(step.branch.to));
+    if (step.store !== undefined) putWord(words, at + 14, this.#dataAddress(step.store));
+    const { branch, fatal } = step;
+    words[at + 1] = indirect | CONDITION[fatal ? "error" : branch?.when ?? "never"] << 8;
+    if (fatal) {
+      const text = this.#parts[section].failures.get(step) ?? "";
+      putWord(words, at + 16, this.#textAddress(text, section));
+      putWord(words, at + 18, this.#labelAddress("abort"));
+    } else if (branch !== undefined) {
+      if ("operand" in branch) putWord(words, at + 16, branch.operand);
+      putWord(words, at + 18, this.#labelAddress(branch.to));
     }
   }
 

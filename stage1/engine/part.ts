@@ -59,10 +59,17 @@ class Texts {
 export class Part {
   readonly steps: Step[] = [];
   readonly texts = new Texts();
+  /** What is said where a step fails that must succeed. */
+  readonly failures = new Map<Step, string>();
   readonly structures = new Map<Struct | Vector, number>();
   #structuresSize = 0;
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array();
   textsAt = 0;
+
+  addFailure(step: Step, text: string): void {
+    this.failures.set(step, text);
+    this.texts.add(text);
+  }
 
   addStructure(structure: Struct | Vector): boolean {
     if (this.structures.has(structure)) return false;
@@ -97,6 +104,18 @@ export function structureSize(structure: Struct | Vector): number {
 export function memorySize(memory: Memory): number {
   if (memory.kind === "slot") return 8;
   return memory.kind === "space" ? align(memory.size) : structureSize(memory);
+}
+
+/** Writes eight bytes to an array of words of four; what is negative, as its two's complement. */
+export function putWord(words: Uint32Array, at: number, value: number | bigint): void {
+  if (typeof value === "bigint") {
+    words[at] = Number(BigInt.asUintN(32, value));
+    words[at + 1] = Number(BigInt.asUintN(32, value >> 32n));
+    return;
+  }
+  if (!Number.isSafeInteger(value)) throw new Error(`${value} cannot stand in a plan`);
+  words[at] = value;
+  if (value < 0 || value > 0xffffffff) words[at + 1] = Math.floor(value / 0x100000000);
 }
 
 /** Writes eight bytes; what is negative, as its two's complement. */
