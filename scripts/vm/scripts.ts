@@ -70,7 +70,8 @@ export async function addServers(path: string): Promise<void> {
     image etcd etcd etcdctl -- --annotation=appc.io/executor/supports-systemd-notify=true
     image server perl -- --port=web,protocol=tcp,port=8080,socketActivated=true
     image proxy /lib/systemd/systemd-socket-proxyd -- --port=client,protocol=tcp,port=2379,socketActivated=true
-    cp -r ${ROOT}packaging/units ${path}/units`;
+    cp -r ${ROOT}packaging/units ${path}/units
+    cp -r ${ROOT}tests/systemd/units ${path}/fixtures`;
   await shell("images of servers", script);
 }
 
