@@ -25,6 +25,7 @@ import {
   slot,
 } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
+import { climb, keepMountsApart } from "../root/outer_root.ts";
 import { forkInit, idInPlan, leaveHostMounts } from "../root/private_users.ts";
 import { appMounts, inAppMounts, openProc } from "../root/app_mounts.ts";
 import { attachRoot, makePlaces, openRoot } from "../root/root.ts";
@@ -87,16 +88,8 @@ export function init(
   else fly.becomeReaper(setup);
 
   setup.heading("init: what comes from the host");
-  setup.must("keep mounts from reaching the host", "mount", [
-    "none",
-    "/",
-    0,
-    // What the host mounts later is for agents of the host to see.
-    k.MS_REC | (fly === undefined ? k.MS_PRIVATE : k.MS_SLAVE),
-    0,
-  ], {
-    hint: "in a chroot whose root is no mount, mount it on itself first: mount --bind DIR DIR",
-  });
+  // What the host mounts later is for agents of the host to see.
+  keepMountsApart(setup, fly === undefined ? k.MS_PRIVATE : k.MS_SLAVE);
   const devices = pod.rootless === true ? openHostDevices(setup) : undefined;
   const { statusDirectory, roots, shm } = host ?? openHost(setup, pod);
   if (pod.sandbox) sandbox ??= new Sandbox(setup);
@@ -231,6 +224,8 @@ function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
     place,
     attached,
   ]);
+  // A user namespace is never made in a chroot (user_namespaces(7)), and its root has no way up.
+  if (pod.privateUsers === undefined && pod.rootless !== true) climb(setup, place, k.MS_PRIVATE);
   setup.must("enter init's root", "fchdir", [root]);
   setup.attempt("close it", "close", [root]);
   changeRoot(setup);
@@ -255,7 +250,7 @@ function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
 }
 
 /**
- * The working directory, a mount, becomes the root. Where the host's root is the initramfs, or rkt runs in a chroot, there is
+ * The working directory, a mount, becomes the root. Where the host's root is the initramfs, there is
  * no mount to change places with: then it is moved over the root, as switch_root(8) does. The host's root is out of sight in
  * either case; in this one it is still below, where only who may unmount the root could find it.
  */

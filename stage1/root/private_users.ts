@@ -87,9 +87,7 @@ export function leaveHostMounts(steps: Section): void {
     0,
     k.MS_REC | k.MS_PRIVATE,
     0,
-  ], {
-    hint: "in a chroot whose root is no mount, mount it on itself first: mount --bind DIR DIR",
-  });
+  ]);
 }
 
 /** The last steps of the intermediate process: it enters the user namespace and makes init there. */
