@@ -1,12 +1,12 @@
 # What apps write to the journal stands there under the app's name, with its priority and its unit; and
 # they go on when journald is started again.
-mkdir -p /tmp/gate; mkfifo /tmp/gate/one /tmp/gate/again /tmp/gate/two
+mkdir -p /tmp/gate; mkfifo /tmp/gate/one /tmp/gate/again /tmp/gate/end /tmp/gate/two
 said() { journalctl -q -o "${3:-cat}" -u "$1" -t "$2"; }
 logs() { [ "$(said "$1" "$2" | tail -n 1)" = "$3" ]; }
 words=(--stdout=journal --stderr=journal --mount=volume=gate,target=/gate)
 start papers -- --uuid-file-save=/tmp/papers --volume=gate,kind=host,source=/tmp/gate \
   example.com/box --name=one "${words[@]}" -- -c '
-    echo "one is up"; echo "<3>one has failed" >&2; read x </gate/one; echo "one again"; read x </gate/again; echo "one ends"' \
+    echo "one is up"; echo "<3>one has failed" >&2; read x </gate/one; echo "one again"; read x </gate/again; echo "one ends"; read x </gate/end' \
   --- example.com/box --name=two "${words[@]}" -- -c 'echo "two is up"; read x </gate/two; exit 3'
 until_true test -s /tmp/papers
 until_true logs papers two "two is up"
@@ -19,7 +19,8 @@ has "a line of one's" "$verbose" ' *PRIORITY=6'
 has "a line of one's" "$verbose" ' *_TRANSPORT=stdout'
 has "lines of the unit" "$(journalctl -q -o cat -u papers)" 'two is up'
 
-# systemd keeps the streams for journald, also when it is killed.
+# systemd keeps the streams for journald, also when it is killed. The app is there until its line is: a new journald finds a
+# line's unit by the process that has written it.
 systemctl restart systemd-journald
 echo >/tmp/gate/one
 until_true logs papers one "one again"
@@ -28,6 +29,7 @@ kill -KILL "$killed"
 until_true sh -c "[ \$(systemctl show -P MainPID systemd-journald) != $killed ] && systemctl -q is-active systemd-journald"
 echo >/tmp/gate/again
 until_true logs papers one "one ends"
+echo >/tmp/gate/end
 echo >/tmp/gate/two
 until_true systemctl -q is-failed papers
 equal "the unit's status" "$(systemctl show -P ExecMainStatus papers)" 3
