@@ -257,9 +257,13 @@ function assertSound(plans: ReturnType<typeof allPlans>): void {
 
 Deno.test("nothing is wrong with the plans of the project", () => assertSound(allPlans()));
 
+Deno.test("nothing is wrong with the plan of a pod that has a file for its output, and terminals", () => {
+  assertSound(podPlans(2, ["output into one file", "lines with names"]));
+});
+
 Deno.test("nothing is wrong with plans of pods with several features at once", () => {
-  const seed = Number(Deno.env.get("SEED") ?? Date.now() % 0x7fffffff);
-  console.log(`SEED=${seed}`);
+  const seed = Number(Deno.env.get("RKT_TEST_SEED") ?? Date.now() % 0x7fffffff);
+  console.log(`RKT_TEST_SEED=${seed}`);
   let state = seed;
   const random = (below: number) => (state = (state * 48_271 + 1) % 0x7fffffff) % below;
   const names = Object.keys(FEATURES);

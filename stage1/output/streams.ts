@@ -16,7 +16,7 @@ import type { FdSocket } from "../steps/fd_passing.ts";
 import { ERROR_FD } from "../engine/abort.ts";
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, type Section, type Slot, slot } from "../engine/plan.ts";
-import { type CallerStreams, type Pod, type PodApp, startsLater, type Streams } from "../pod.ts";
+import { type Pod, type PodApp, startsLater, type Streams } from "../pod.ts";
 import { handMaster, makePty, openSlave, type Terminal } from "./terminal.ts";
 
 /** The stream number of an app's terminal, which is all three streams. */
@@ -50,13 +50,14 @@ type App = { readonly streams: Streams };
 /**
  * The channels of a pod, in the order of their numbers.
  *
- * @param caller the caller's streams that are terminals and shared by several apps, and those that are files; they come
+ * @param pod has the caller's streams that are terminals and shared by several apps, and those that are files; they come
  * last, so that the other channels have the same numbers without them
  */
 export function channels<A extends App>(
   apps: readonly A[],
-  { prefixed, caller }: Pick<Pod, "prefixed" | "caller">,
+  pod: Pick<Pod, "prefixed" | "caller">,
 ): readonly Channel<A>[] {
+  const { prefixed, caller } = pod;
   const found: Omit<Channel<A>, "number">[] = [];
   for (const app of apps) {
     const modes = STREAMS.map((name) => app.streams[name]);
@@ -73,7 +74,7 @@ export function channels<A extends App>(
       const name = STREAMS[stream];
       if (app.streams[name] !== "inherit") continue;
       if (prefixed.includes(name)) found.push({ kind: "prefixed", app, stream });
-      else if (caller?.[name] === "file" && !(stream === 2 && sharesFile(app, caller))) {
+      else if (caller?.[name] === "file" && !(stream === 2 && sharesFile(app, pod))) {
         found.push({ kind: "file", app, stream });
       }
     }
@@ -82,8 +83,9 @@ export function channels<A extends App>(
 }
 
 /** Whether an app's error output goes through the pipe of its output. */
-function sharesFile({ streams }: App, caller: CallerStreams | undefined): boolean {
-  return caller?.shared === true && streams.stdout === "inherit" && streams.stderr === "inherit";
+function sharesFile({ streams }: App, { prefixed, caller }: Pick<Pod, "prefixed" | "caller">) {
+  return caller?.shared === true && prefixed.length === 0 &&
+    streams.stdout === "inherit" && streams.stderr === "inherit";
 }
 
 /** Whether any output of an app is kept in the pod. */
@@ -175,7 +177,7 @@ export function takeStreams(steps: Section, pod: Pod, app: PodApp, first: number
   const at = `in app "${app.name}"`;
   const own = podChannels(pod).filter((channel) => channel.app.name === app.name);
   const channelOf = (stream: number) =>
-    own.find((each) => each.stream === (stream === 2 && sharesFile(app, pod.caller) ? 1 : stream));
+    own.find((each) => each.stream === (stream === 2 && sharesFile(app, pod) ? 1 : stream));
   const isNull = (name: keyof Streams) =>
     app.streams[name] === "null" ||
     (app.streams[name] === "inherit" && pod.caller?.[name] === "null");
