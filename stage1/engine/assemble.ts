@@ -20,7 +20,7 @@ import {
   type Step,
   type Struct,
 } from "./plan.ts";
-import { callNumber } from "./syscalls.ts";
+import { callNumber, leavesLastRegister } from "./syscalls.ts";
 
 /** The conditions of the engine; see its source. */
 const CONDITION = { never: 0, error: 1, equal: 2, different: 3, less: 4, always: 5 } as const;
@@ -328,6 +328,8 @@ class Assembly {
       bit <<= 1;
       place += 2;
     }
+    // So /proc/PID/syscall says which step it is; the kernel does not look at it.
+    if (leavesLastRegister(step.call)) putWord(words, at + 12, this.#base(section) + 4 * at);
     if (step.store !== undefined) putWord(words, at + 14, this.#dataAddress(step.store));
     const { branch, fatal } = step;
     words[at + 1] = indirect | CONDITION[fatal ? "error" : branch?.when ?? "never"] << 8;

@@ -82,7 +82,8 @@ Deno.test("assemble() lays a step out as the engine reads it", () => {
       indirect: 0b1000,
       condition: 2,
       unused: 0,
-      args: [-100n, 0o2000000n, BigInt(BASES.data), 0n, 0n],
+      // The call takes four arguments, so the last one says where the step is.
+      args: [-100n, 0o2000000n, BigInt(BASES.data), 0n, BigInt(BASES.setup)],
       store: BigInt(BASES.data),
       operand: -2n,
       target: BigInt(BASES.resident + INSTRUCTION_SIZE),
@@ -90,6 +91,17 @@ Deno.test("assemble() lays a step out as the engine reads it", () => {
   );
   assert.equal(text(setup, BASES.setup, step.args[1]), "/x");
   assert.equal(instruction(emit(each, "aarch64").setup, 0).number, 56);
+});
+
+Deno.test("each system call has the address of its step in the last argument, but those that use it", () => {
+  const each = plan((s) => {
+    s.compute("let", [7]);
+    s.attempt("wait", "rt_sigtimedwait", [0, 0, 0, 8]);
+    s.attempt("map", "mmap", [0, 4096, 0, 0, -1, 0]);
+  });
+  const { setup } = emit(each);
+  const last = [0, 1, 2].map((index) => Number(instruction(setup, index).args[5]));
+  assert.deepEqual(last, [0, BASES.setup + INSTRUCTION_SIZE, 0]);
 });
 
 Deno.test("assemble() numbers the conditions as the engine does", () => {

@@ -68,7 +68,7 @@ function sleeper(asleep: string) {
 }
 
 for (const where of ["first wait", "second wait"]) {
-  Deno.test(`the register and the symbols say that a process is in its ${where}`, async () => {
+  Deno.test(`the register, /proc/PID/syscall and the symbols say that a process is in its ${where}`, async () => {
     const path = Deno.makeTempFileSync({ prefix: "rkt-symbols-" });
     Deno.writeFileSync(path, await programWithSymbols(sleeper(where)));
     Deno.chmodSync(path, 0o755);
@@ -79,7 +79,7 @@ for (const where of ["first wait", "second wait"]) {
         /State:\tS/.test(Deno.readTextFileSync(`/proc/${child.pid}/status`));
       const deadline = Date.now() + 20_000;
       while (!asleep() && Date.now() < deadline) await new Promise((done) => setTimeout(done));
-      assert.deepEqual(stepOf(child.pid), where);
+      assert.deepEqual(stepOf(child.pid), { register: where, lastArgument: where });
     } finally {
       child.kill("SIGKILL");
       await child.status;

@@ -181,6 +181,15 @@ export const OPERATION_ARGUMENTS = {
 export const isSyscall = (name: SyscallName | OperationName): name is SyscallName =>
   Object.hasOwn(SYSCALLS, name);
 
+/** The system calls that take fewer arguments than there are registers for. */
+const SHORT: ReadonlySet<string> = new Set(
+  Object.entries(SYSCALLS).filter(([, { parameters }]) => parameters.length < 6)
+    .map(([name]) => name),
+);
+
+/** Whether it is a system call to which what the last register of arguments holds is nothing. */
+export const leavesLastRegister = (name: SyscallName | OperationName): boolean => SHORT.has(name);
+
 /** The number that the engine wants for a call or operation. */
 export function callNumber(name: SyscallName | OperationName, architecture: Architecture): number {
   return name in OPERATIONS

@@ -94,18 +94,26 @@ function stepRegister(pid: number): number {
   }
 }
 
+/** A process that executes the engine, and sleeps in a system call. */
+export interface SleepingStep {
+  /** The label in front of its step, by the engine's register, which a debugger reads. */
+  readonly register: string | undefined;
+  /** The same, by the last argument of the call, as /proc/PID/syscall shows it to everybody (proc_pid_syscall(5)). */
+  readonly lastArgument: string | undefined;
+}
+
 /**
- * The label in front of the step that a process is at. Its system call and arguments alone would not say it: several
- * steps may wait for the same signals.
+ * The step that a process is at. Its system call and the arguments that count would not say it: several steps may wait for
+ * the same signals.
  *
- * @throws {Error} where the program has no symbols, or the process does not execute the engine
+ * @throws {Error} where the program has no symbols, or the process does not sleep in a step of the engine
  */
-export function stepOf(pid: number): string | undefined {
+export function stepOf(pid: number): SleepingStep {
   const symbols = elfSymbols(Deno.readFileSync(`/proc/${pid}/exe`));
-  const within = (address: number) => (symbol: ElfSymbol) =>
-    symbol.address <= address && address < symbol.address + symbol.size;
-  const words = Deno.readTextFileSync(`/proc/${pid}/syscall`).trim().split(" ");
-  const code = symbols.find(within(Number(words.at(-1))));
-  assert.equal(code?.name, "engine", `process ${pid} is not in the engine: ${words.join(" ")}`);
-  return symbols.find(within(stepRegister(pid)))?.name;
+  const at = (address: number) =>
+    symbols.find((symbol) => symbol.address <= address && address < symbol.address + symbol.size);
+  const line = Deno.readTextFileSync(`/proc/${pid}/syscall`).trim();
+  const [, , , , , , last, , code] = line.split(" ").map(Number);
+  assert.equal(at(code ?? NaN)?.name, "engine", `process ${pid} is not in the engine: ${line}`);
+  return { register: at(stepRegister(pid))?.name, lastArgument: at(last ?? NaN)?.name };
 }
