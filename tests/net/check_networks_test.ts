@@ -83,7 +83,7 @@ async function faults({ uuid }: Running): Promise<string> {
 }
 
 const fetched = async (from: Host, to: string): Promise<string> =>
-  (await from.sh(`nc.openbsd -nN -w5 ${to} </dev/null`)).stdout;
+  (await from.sh(`nc.openbsd -n -w5 ${to} </dev/null`)).stdout;
 
 /** What `rkt gc` says, except about pods that have ended. */
 async function collected(from = host): Promise<readonly string[]> {

@@ -91,7 +91,7 @@ Deno.test("ptp, and behind it portmap, firewall, bandwidth, tuning and sbr", asy
   assert.match(await host.output("tc", "qdisc"), /qdisc tbf/);
   assert.match(await host.output("iptables-save"), /-A CNI-FORWARD -d 10\.92\.0\./);
   // The plugin forwards the port, and rkt does not.
-  const answer = await outside.sh("nc.openbsd -nN -w20 192.0.2.1 8080 </dev/null");
+  const answer = await outside.sh("nc.openbsd -n -w20 192.0.2.1 8080 </dev/null");
   assert.equal(answer.stdout, "hello\n");
   assert.notEqual((await host.run("nft", "list", "table", "inet", "rkt")).code, 0);
   await pod.stop();

@@ -73,10 +73,13 @@ async function caller(server: Pod, ask: () => Promise<string>): Promise<string> 
   return address;
 }
 
-/** The words of a client that gives up after some seconds. */
+/**
+ * The words of a client that gives up after some seconds. It ends after the server: one that reads the end of its client
+ * before it has read its own input ends without an answer (nc of OpenBSD with -l).
+ */
 const client = (address: string, port: number, options: Options): string =>
   `echo question | nc.openbsd -n${options} ${
-    options.includes("u") ? "-W1" : "-N"
+    options.includes("u") ? "-W1" : ""
   } -w20 ${address} ${port}`;
 
 const asked = (from: Host, address: string, port: number, options: Options) => async () => {

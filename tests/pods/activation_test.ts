@@ -56,7 +56,11 @@ async function start(
 ): Promise<{ pod: Pod; links: readonly string[] } & AsyncDisposable> {
   const pod = world.adopt(passing(what, [...world.flags, "run", ...words]).spawn());
   const links: string[] = [];
-  for (const _ of what.descriptors) links.push(await pod.line() ?? "");
+  for (const _ of what.descriptors) {
+    const link = await pod.line();
+    if (link === undefined) throw new Error(await new Response(pod.child.stderr).text());
+    links.push(link);
+  }
   return { pod, links, [Symbol.asyncDispose]: () => pod.end() };
 }
 

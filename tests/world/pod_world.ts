@@ -263,8 +263,12 @@ export class Pod implements AsyncDisposable {
     await this.child.status;
   }
 
-  /** Kills the pod where it still runs. */
+  /**
+   * Kills the pod where it still runs, and waits until none of its processes is left: the kernel kills them only after the
+   * supervisor has ended, and until then they hold ports, mounts and cgroups.
+   */
   async end(): Promise<void> {
+    using inits = new Watches(childrenOf(this.pid));
     try {
       this.kill("SIGKILL");
     } catch {
@@ -272,6 +276,7 @@ export class Pod implements AsyncDisposable {
     }
     await this.#lines.cancel();
     await this.child.status;
+    inits.end();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -315,6 +320,39 @@ export class Watch implements Disposable {
 
   [Symbol.dispose](): void {
     trySyscall("close", this.#fd);
+  }
+}
+
+/** Refers to processes that may have ended. */
+class Watches implements Disposable {
+  readonly #watches: readonly Watch[];
+
+  constructor(pids: readonly number[]) {
+    this.#watches = pids.flatMap((pid) => {
+      try {
+        return [new Watch(pid)];
+      } catch {
+        return [];
+      }
+    });
+  }
+
+  /** Waits for the end of each. */
+  end(): void {
+    for (const watch of this.#watches) assert.ok(watch.ends(60), "a pod's init did not end");
+  }
+
+  [Symbol.dispose](): void {
+    for (const watch of this.#watches) watch[Symbol.dispose]();
+  }
+}
+
+/** The PIDs of a process's children; none where it has ended. */
+function childrenOf(pid: number): number[] {
+  try {
+    return children(pid);
+  } catch {
+    return [];
   }
 }
 
