@@ -8,22 +8,29 @@
  *
  * FILTER is that of `deno test --filter`. Three lanes run beside each other. One has what the others must not disturb: the
  * formatter, the linter, the unit tests, then, file by file, the tests that change or count what is the host's. Another one
- * has the virtual machine. The third, and whichever is done, take files of what is left: tests that leave the host alone, or run
- * apart from it (test/apart.ts). Tests wait more than they compute, so this pays on two cores.
+ * has the virtual machine of the older release. The third has that of the newer one. Whichever is done takes files of what is
+ * left: tests that leave the host alone, or run apart from it (test/apart.ts). Tests wait more than they compute, so this pays
+ * on two cores.
+ *
+ * What failed runs once more, alone, at the end (test/second_attempt.ts). The output ends with all that failed, and with what
+ * passed only at the second attempt.
  */
 import { Failure } from "../src/failure.ts";
 import { aarch64Deno } from "./foreign_deno.ts";
 import { ACTOOL_NEEDS, provide, provideIfPackaged, QEMU_NEEDS, TEST_NEEDS } from "./needs.ts";
 import { APART } from "./test/apart.ts";
-import { addCounts, type Counts, readCounts } from "./test/counts.ts";
 import { coverageTable, figuresText, gather, MeasuredRkt, readFigures } from "./test/coverage.ts";
 import { podCgroups, removeCgroups } from "./test/left_cgroups.ts";
 import { ROOT, runDeno } from "./test/run_deno.ts";
+import { secondAttempts, type Verdict } from "./test/second_attempt.ts";
+import { type Outcome, runStep, type Step } from "./test/step.ts";
 import { testFiles } from "./test/test_files.ts";
+import { verdictText } from "./test/verdict.ts";
+import { type Release, RELEASES } from "./vm/image.ts";
 
 const SOURCES = ["main.ts", "src", "stage1", "scripts", "tests", "testdata"];
 
-/** Takes as long as many others, so that it begins first. It only computes once its image is made. */
+/** The tests in virtual machines: they take as long as many others, so that they begin first. */
 const MACHINE = "tests/vm/vm_test.ts";
 
 /**
@@ -63,22 +70,10 @@ const LONG = [
 ].map((name) => `tests/${name}_test.ts`);
 
 /** How long a command may take, in seconds, several times what it takes on a slow machine. */
-const LIMIT = { file: 600, unit: 900, machine: 1800, other: 900 };
+const LIMIT = { file: 600, unit: 1500, machine: 2000, other: 900 };
 
 const GROUPS = ["lint", "unit", "e2e"] as const;
 type Group = typeof GROUPS[number];
-
-/** A part of the run: a command of Deno, in the repository. */
-interface Step {
-  readonly args: readonly string[];
-  readonly seconds: number;
-  /** Its output ends with the counts of `deno test`. */
-  readonly counts?: true;
-  /** Its output is printed as it comes, not at its end. */
-  readonly visible?: true;
-  /** It runs apart from the host: test/apart.ts. */
-  readonly apart?: boolean;
-}
 
 const LINT: readonly Step[] = [["fmt", "--check"], ["lint"], ["check", "--frozen", ...SOURCES]]
   .map((args) => ({ args, seconds: LIMIT.other, visible: true }));
@@ -88,7 +83,7 @@ const PROFILE = `${ROOT}coverage`;
 const UNIT: Step = {
   args: ["test", "--allow-all", "--frozen", ...gather(PROFILE), "src", "stage1", "scripts"],
   seconds: LIMIT.unit,
-  counts: true,
+  tests: "files",
   visible: true,
 };
 const BUILD: Step = {
@@ -96,10 +91,19 @@ const BUILD: Step = {
   seconds: LIMIT.other,
   visible: true,
 };
-const IMAGE: Step = {
-  args: ["run", "--allow-all", "scripts/vm/image.ts"],
-  seconds: LIMIT.machine,
-};
+/** Makes the disk of a machine, where it is not there yet, and runs the scripts in it. */
+const machineSteps = (release: Release): readonly Step[] => [
+  {
+    args: ["run", "--allow-all", "scripts/vm/image.ts", release],
+    seconds: LIMIT.machine,
+  },
+  {
+    args: ["test", "--allow-all", "--frozen", "--no-check", MACHINE],
+    words: [release],
+    seconds: LIMIT.machine,
+    tests: "machine",
+  },
+];
 
 /**
  * Tests that run rkt from its sources once more, to be measured: short ones, which enter much of the command line, the store
@@ -116,47 +120,40 @@ const MEASURED: Step = {
 /** The tests of one file. Types are the business of the lint. */
 const fileStep = (path: string): Step => ({
   args: ["test", "--allow-all", "--frozen", "--no-check", path],
-  seconds: path === MACHINE ? LIMIT.machine : LIMIT.file,
-  counts: true,
-  apart: ![MACHINE, ...ON_HOST, ...QUIET].includes(path),
+  seconds: LIMIT.file,
+  tests: "file",
+  apart: ![...ON_HOST, ...QUIET].includes(path),
 });
 
-/** Runs steps, and adds up what they come to. */
+/** Runs steps, and keeps how they went. */
 class Run {
-  total: Counts = { passed: 0, failed: 0 };
+  readonly outcomes: Outcome[] = [];
   readonly #filter: readonly string[];
 
   constructor(filter?: string) {
     this.#filter = filter === undefined ? [] : ["--filter", filter];
   }
 
-  /** Runs a step; whether it succeeded. What fails without a failed test (lint, the build) counts as one failure. */
-  async step(
-    { args, seconds, counts = undefined, visible = undefined, apart = false }: Step,
-  ): Promise<boolean> {
-    const line = `$ deno ${args.join(" ")}`;
-    if (visible) console.log(`\n${line}`);
-    const words = counts ? [...args, ...this.#filter] : args;
-    const { success, stdout } = await runDeno(words, {
-      ...{ seconds, visible: visible ?? false },
-      ...apart && { before: APART },
-    });
-    if (!visible) console.log(`\n${line}\n${stdout}`);
-    const read = counts ? readCounts(stdout) : { passed: 0, failed: 0 };
-    const count = !success && read.failed === 0 ? { ...read, failed: 1 } : read;
-    this.total = addCounts(this.total, count);
-    return success;
+  /** Runs a step; whether it succeeded. */
+  async step(step: Step): Promise<boolean> {
+    const outcome = await runStep(step, this.#filter);
+    this.outcomes.push(outcome);
+    return outcome.failed.length === 0;
   }
 
   async steps(steps: readonly Step[]): Promise<void> {
     for (const step of steps) await this.step(step);
+  }
+
+  verdict(): Promise<Verdict> {
+    return secondAttempts(this.outcomes, (step) => runStep(step, this.#filter));
   }
 }
 
 /** What is in {@linkcode LONG} comes first. */
 const rank = (path: string): number => LONG.includes(path) ? LONG.indexOf(path) : LONG.length;
 
-async function runGroups(groups: readonly Group[], filter?: string): Promise<Counts> {
+async function runGroups(groups: readonly Group[], filter?: string): Promise<Verdict> {
   const run = new Run(filter);
   const before = [
     ...groups.includes("lint") ? LINT : [],
@@ -164,12 +161,12 @@ async function runGroups(groups: readonly Group[], filter?: string): Promise<Cou
   ];
   if (!groups.includes("e2e")) {
     await run.steps(before);
-    return run.total;
+    return await run.verdict();
   }
   // The build comes first: the virtual machine has the program in it.
   if (!await run.step(BUILD)) {
     await run.steps(before);
-    return run.total;
+    return await run.verdict();
   }
   const left = testFiles("tests").filter((path) => path !== MACHINE && !ON_HOST.includes(path))
     .toSorted((a, b) => rank(a) - rank(b));
@@ -184,12 +181,12 @@ async function runGroups(groups: readonly Group[], filter?: string): Promise<Cou
     await run.steps(ON_HOST.map(fileStep));
     await rest();
   };
-  const second = async () => {
-    await run.steps([IMAGE, fileStep(MACHINE)]);
+  const machine = async (release: Release) => {
+    await run.steps(machineSteps(release));
     await rest();
   };
-  await Promise.all([first(), second(), rest()]);
-  return run.total;
+  await Promise.all([first(), ...RELEASES.map(machine)]);
+  return await run.verdict();
 }
 
 /** Prints which part of the product the unit tests enter, with those of {@linkcode MEASURED}. */
@@ -229,11 +226,11 @@ if (import.meta.main) {
     await prepare(groups);
     await Deno.remove(PROFILE, { recursive: true }).catch(() => {});
     const before = new Set(podCgroups());
-    const { passed, failed } = await runGroups(groups, filter);
+    const verdict = await runGroups(groups, filter);
     const left = podCgroups().filter((path) => !before.has(path));
     for (const path of removeCgroups(left)) console.log(`left with processes: ${path}`);
-    console.log(`\n${passed} passed, ${failed} failed`);
-    if (failed > 0) Deno.exit(1);
+    console.log(`\n${verdictText(verdict)}`);
+    if (verdict.counts.failed > 0) Deno.exit(1);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     console.error(error.message);

@@ -20,11 +20,13 @@ if (import.meta.main) {
     );
     await using files = await machineFiles();
     await addServers(files.path);
-    const results = await runInMachine(release ?? RELEASES[0], files.path, chosen);
-    for (const [name, { code, output, seconds }] of results) {
+    let failed = false;
+    await runInMachine(release ?? RELEASES[0], files.path, chosen, (name, result) => {
+      const { code, output, seconds } = result;
+      failed ||= code !== 0;
       console.log(`=== ${name}: ${code}, ${seconds} s\n${output}`);
-    }
-    if ([...results.values()].some(({ code }) => code !== 0)) Deno.exit(1);
+    });
+    if (failed) Deno.exit(1);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     console.error(error.message);

@@ -163,4 +163,7 @@ async function setUp(root: string): Promise<void> {
   );
 }
 
-if (import.meta.main) { for (const name of RELEASES) console.log((await image(name)).disk); }
+if (import.meta.main) {
+  const chosen = RELEASES.filter((name) => Deno.args.length === 0 || Deno.args.includes(name));
+  for (const name of chosen) console.log((await image(name)).disk);
+}

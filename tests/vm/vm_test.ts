@@ -1,10 +1,12 @@
 /**
  * What takes a real systemd, cgroups of version 2 or an older kernel: the scripts of tests/vm. All of them run on the
- * oldest kernel, and those about what the kernel does on the others too.
+ * oldest kernel, and those about what the kernel does on the others too; a test each, and a machine a release.
+ *
+ * Words behind `--` choose: a release, or tests by their names, like `bookworm/users_test.sh`.
  */
 import assert from "node:assert/strict";
-import { runInMachine } from "../../scripts/vm/machine.ts";
-import { RELEASES } from "../../scripts/vm/image.ts";
+import { type Result, runInMachine, type Script } from "../../scripts/vm/machine.ts";
+import { type Release, RELEASES } from "../../scripts/vm/image.ts";
 import { addServers, machineFiles, machineScripts } from "../../scripts/vm/scripts.ts";
 
 const ABOUT_KERNELS = [
@@ -20,20 +22,72 @@ const ABOUT_KERNELS = [
   "verity",
 ].map((name) => `${name}_test.sh`);
 
-for (const release of RELEASES) {
-  Deno.test(`in a virtual machine of ${release} with systemd and cgroups of version 2`, async (test) => {
-    const scripts = machineScripts().filter(({ name }) =>
-      release === RELEASES[0] || ABOUT_KERNELS.includes(name)
-    );
-    assert.ok(scripts.length >= ABOUT_KERNELS.length);
-    await using files = await machineFiles();
-    await addServers(files.path);
-    const results = await runInMachine(release, files.path, scripts);
-    for (const { name } of scripts) {
-      await test.step(name, () => {
-        const result = results.get(name);
-        assert.equal(result?.code, 0, result?.output);
+const scriptsOf = (release: Release): readonly Script[] =>
+  machineScripts().filter(({ name }) => release === RELEASES[0] || ABOUT_KERNELS.includes(name));
+
+const isChosen = (release: Release) => ({ name }: Script): boolean =>
+  Deno.args.length === 0 || Deno.args.includes(release) ||
+  Deno.args.includes(`${release}/${name}`);
+
+/** A machine that boots when the first of its results is waited for. */
+class LazyMachine {
+  readonly #release: Release;
+  readonly #scripts: readonly Script[];
+  readonly #results: ReadonlyMap<string, PromiseWithResolvers<Result>>;
+  #running: Promise<void> | undefined;
+
+  constructor(release: Release, scripts: readonly Script[]) {
+    this.#release = release;
+    this.#scripts = scripts;
+    this.#results = new Map(scripts.map(({ name }) => [name, Promise.withResolvers()]));
+  }
+
+  async result(name: string): Promise<Result | undefined> {
+    this.#running ??= this.#run();
+    return await this.#results.get(name)?.promise;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await using files = await machineFiles();
+      await addServers(files.path);
+      await runInMachine(this.#release, files.path, this.#scripts, (name, result) => {
+        this.#results.get(name)?.resolve(result);
       });
+    } catch (error) {
+      const output = error instanceof Error ? error.message : String(error);
+      // What has ended keeps its result.
+      for (const { resolve } of this.#results.values()) resolve({ code: 255, output, seconds: 0 });
     }
-  });
+  }
+
+  /** Waits for its end, so that it leaves nothing. */
+  async ended(): Promise<void> {
+    await this.#running;
+  }
+}
+
+const names = machineScripts().map(({ name }) => name);
+assert.deepEqual(
+  ABOUT_KERNELS.filter((name) => !names.includes(name)),
+  [],
+  "there is no such script",
+);
+
+/** The last words of a script stand first: they say what was wrong. */
+function textOf({ code, output, seconds }: Result): string {
+  const last = output.trimEnd().split("\n").at(-1);
+  return `it ended with ${code} after ${seconds} s: ${last}\n${output}`;
+}
+
+for (const release of RELEASES) {
+  const scripts = scriptsOf(release).filter(isChosen(release));
+  const machine = new LazyMachine(release, scripts);
+  for (const { name } of scripts) {
+    Deno.test(`${release}/${name}`, async () => {
+      const result = await machine.result(name);
+      assert.ok(result !== undefined && result.code === 0, result && textOf(result));
+    });
+  }
+  Deno.test.afterAll(() => machine.ended());
 }
