@@ -131,7 +131,7 @@ function machineArguments(directory: string, kernel: string, disk: string): read
     ...drive("work", `${directory}/work.img`, false),
     "-append",
     `root=/dev/nvme0n1 rootfstype=ext4 rw console=ttyS0 panic=-1 quiet ${CHEAP_KERNEL} tsc=reliable ` +
-    "no_timer_check rcupdate.rcu_expedited=1 random.trust_cpu=on audit=0 fsck.mode=skip " +
+    "no_timer_check rcupdate.rcu_expedited=1 random.trust_cpu=on fsck.mode=skip " +
     "systemd.unified_cgroup_hierarchy=1",
   ];
 }

@@ -40,4 +40,6 @@ mkdir old
 pivot_root . old
 umount -l old
 rmdir old
+# As systemd has it on a host: credentials of units reach them by propagation.
+mount --make-rshared /
 exec env -i container=rkt-tests PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --log-target=journal --show-status=0

@@ -1,4 +1,4 @@
-/** `rkt unit`: what it prints and what it refuses. What systemd makes of it: tests/vm/rkt_unit_test.sh. */
+/** `rkt unit`: what it prints and what it refuses. What systemd makes of it: tests/systemd/rkt_unit_test.sh. */
 import assert from "node:assert/strict";
 import { RKT, rkt } from "../world/rkt.ts";
 
@@ -30,6 +30,19 @@ Deno.test("a pod that systemd has sockets for needs no network for its ports", a
   assert.ok(stdout.includes("--uuid-file-save=%t/%p-%i.uuid --net=none --port=web:8080"));
 });
 
+Deno.test("credentials are a volume; what registers a pod runs behind its start, and may fail", async () => {
+  const words = ["--credential=a:/x y", "--credential=b", "--register", "web@"];
+  const { code, stdout, stderr } = await rkt("unit", ...words, "--", "run", "example.com/web:1");
+  assert.equal(code, 0, stderr);
+  const lines = stdout.split("\n");
+  assert.ok(lines.includes("LoadCredential=a:/x y") && lines.includes("LoadCredential=b"), stdout);
+  assert.match(
+    stdout,
+    /\nExecStart=\S+ run \S+ --volume=credentials,kind=host,source=\$\{CREDENTIALS_DIRECTORY\},readOnly=true example/,
+  );
+  assert.match(stdout, /\nExecStartPost=-\/bin\/sh -c ".* sh %t\/%p-%i.uuid \S+ status\n/);
+});
+
 Deno.test("what can't be a unit is refused in one line", async () => {
   for (
     const [words, message] of [
@@ -42,6 +55,8 @@ Deno.test("what can't be a unit is refused in one line", async () => {
       [["--accept", "web", "--", "run", "x"], /--accept is for sockets/],
       [["--socket=80", "--socket-name=a:b", "web", "--", "run", "x"], /can't name a descriptor/],
       [["web", "--", "run", "--net=none", "--port=a:80", "x"], /--port can't be used/],
+      [["--credential=a:b", "web", "--", "run", "x"], /--credential=a:b is neither/],
+      [["--credential=a/b", "web", "--", "run", "x"], /--credential=a\/b is neither/],
       [["a/b", "--", "run", "x"], /no name of a unit/],
       [["web", "--", "run", "--no-such", "x"], /unknown flag --no-such/],
       [["web", "--", "run"], /an image is needed/],

@@ -182,6 +182,17 @@ export const HOST_COMMANDS: readonly Command[] = [
         kind: "switch",
         help: "With --socket: a pod for each connection, which is its input and output",
       },
+      {
+        name: "credential",
+        kind: "texts",
+        value: "NAME[:PATH]",
+        help: "Pass a credential (LoadCredential=), as a file of the volume credentials",
+      },
+      {
+        name: "register",
+        kind: "switch",
+        help: "Register the pod with systemd-machined, where that is there",
+      },
       { name: "description", kind: "text", value: "TEXT", help: "What systemctl calls it" },
     ],
     arguments: [1, Infinity],

@@ -13,6 +13,7 @@ import { print, printLine } from "../print/output.ts";
 import { runRequest } from "../request/run_arguments.ts";
 import { installUnits } from "./install_units.ts";
 import { type Listen, type Sockets, unitFiles, type UnitOptions } from "./unit_file.ts";
+import type { UnitWord } from "./unit_words.ts";
 
 /** `rkt unit`: writes the units that run a pod as a service. */
 export default async function unit(invocation: Invocation): Promise<number> {
@@ -42,17 +43,17 @@ function unitOptions({ args, flags, global, commands }: Invocation): UnitOptions
   const images = apps.map(({ image }) => image);
   const outer = [...ownCommand(), ...globalWords(global)];
   const whole = [...outer, ...globalWords(run.global)];
-  const save = pod.uuidFile === undefined
-    ? [{
-      raw: `--uuid-file-save=${uuidFile(sockets?.accept === true ? `${name}@` : name)}`,
-    }]
-    : [];
+  const ownFile = { raw: uuidFile(sockets?.accept === true ? `${name}@` : name) };
+  const save = pod.uuidFile === undefined ? [{ raw: `--uuid-file-save=${ownFile.raw}` }] : [];
+  const credentials = flags.all("credential").map(parseCredential);
   const fetched = flags.on("fetch") ? images.filter(isRemote) : [];
   return {
     name,
     description: flags.text("description") ?? `${images.join(", ") || pod.podManifest} (rkt)`,
-    command: [...outer, ...run.before, ...save, ...run.behind],
+    command: [...outer, ...run.before, ...save, ...volume(credentials), ...run.behind],
     before: fetched.length === 0 ? undefined : [...whole, "fetch", ...fetched],
+    started: flags.on("register") ? registration(whole, pod.uuidFile ?? ownFile) : undefined,
+    credentials,
     after: pod.remove ? undefined : [...whole, "gc", "--mark-only"],
     workingDirectory: needsDirectory(run) ? Deno.cwd() : undefined,
     network: pod.network.kind !== "none" || fetched.length > 0,
@@ -61,6 +62,33 @@ function unitOptions({ args, flags, global, commands }: Invocation): UnitOptions
     user: flags.on("user"),
   };
 }
+
+/** A credential as `LoadCredential=` takes it: `ID`, or `ID:PATH`. */
+function parseCredential(text: string): string {
+  if (/^[\x21-\x2e\x30-\x39\x3b-\x7e]{1,255}(:\/[\x20-\x7e]*)?$/.test(text)) return text;
+  throw new Failure(
+    `--credential=${text} is neither the name of a credential nor NAME:PATH with an absolute path`,
+  );
+}
+
+/** The volume of the unit's credentials, which systemd mounts before the pod starts; for the apps that mount it. */
+const volume = (credentials: readonly string[]): readonly UnitWord[] =>
+  credentials.length === 0 ? [] : [
+    { raw: "--volume=credentials,kind=host,source=${CREDENTIALS_DIRECTORY},readOnly=true" },
+  ];
+
+/**
+ * Registers a pod with systemd-machined(8): its name, no machine ID, who says so, what it is, its first process, no root directory.
+ * Behind the script stand the file of the UUID and the words of `rkt status`.
+ */
+const REGISTER = "uuid=$1; shift; exec busctl --quiet call org.freedesktop.machine1 " +
+  "/org/freedesktop/machine1 org.freedesktop.machine1.Manager RegisterMachine sayssus " +
+  '"rkt-$(cat "$uuid")" 0 rkt container "$("$@" "--uuid-file=$uuid" | sed -n s/^pid=//p)" ""';
+
+const registration = (rkt: readonly string[], file: UnitWord): readonly UnitWord[] => [
+  ...["/bin/sh", "-c", REGISTER, "sh"],
+  ...[file, ...rkt, "status"],
+];
 
 /** What `--socket` and its like ask for. */
 function socketOptions(flags: Flags, name: string): Sockets | undefined {

@@ -12,6 +12,10 @@ export interface UnitOptions {
   readonly before?: readonly UnitWord[] | undefined;
   /** A command that is run after its end. The unit does not fail if it fails. */
   readonly after?: readonly UnitWord[] | undefined;
+  /** A command that is run when the pod is up. The unit does not fail if it fails. */
+  readonly started?: readonly UnitWord[] | undefined;
+  /** What `LoadCredential=` says: systemd.exec(5). */
+  readonly credentials?: readonly string[] | undefined;
   /** The directory that relative paths in the words refer to. Absent if there are none. */
   readonly workingDirectory?: string | undefined;
   /** Whether the pod, or fetching its images, needs the network. */
@@ -60,7 +64,7 @@ export function unitFiles(options: UnitOptions): readonly UnitFile[] {
 }
 
 function serviceText(options: UnitOptions): string {
-  const { command, before, after, workingDirectory, timer, sockets, user } = options;
+  const { command, before, started, after, workingDirectory, timer, sockets, user } = options;
   const words = (line: readonly UnitWord[]) => commandLine(line, options.name.endsWith("@"));
   // A user's systemd knows nothing of the network.
   const network = options.network && user !== true;
@@ -78,8 +82,10 @@ function serviceText(options: UnitOptions): string {
       sockets?.accept === true && "StandardInput=socket",
       sockets?.accept === true && "StandardError=journal",
       workingDirectory && `WorkingDirectory=${specifierFree(workingDirectory)}`,
+      ...(options.credentials ?? []).map((each) => `LoadCredential=${specifierFree(each)}`),
       before && `ExecStartPre=${words(before)}`,
       `ExecStart=${words(command)}`,
+      started && `ExecStartPost=-${words(started)}`,
       after && `ExecStopPost=-${words(after)}`,
       // TERM reaches the supervisor alone, which asks the apps to end.
       "KillMode=mixed",
