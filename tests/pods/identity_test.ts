@@ -1,6 +1,7 @@
 /** Identities of pods: the SPIFFE Workload API at the socket in the pod, and `rkt identity`. */
 import assert from "node:assert/strict";
 import { type Registered, registeredPod, Service } from "../world/metadata_world.ts";
+import { within } from "../world/until.ts";
 import { Lines, World } from "../world/pod_world.ts";
 
 let world: World;
@@ -11,10 +12,18 @@ Deno.test.afterAll(() => world[Symbol.asyncDispose]());
 
 const CLIENT = new URL("../world/spiffe_client.ts", import.meta.url).pathname;
 
+const GRPC = new URL("../world/spiffe_grpc.ts", import.meta.url).pathname;
+const LIBRARIES = new URL("../../testdata/spiffe-client", import.meta.url).pathname;
+/** The words with which Deno runs it. */
+const WITH_LIBRARIES = [`--config=${LIBRARIES}/deno.json`, `--lock=${LIBRARIES}/deno.lock`];
+
 /** The client in a process that is in a pod's PID namespace. */
-function client({ pod }: Registered, ...words: string[]): Deno.Command {
+const client = (from: Registered, ...words: string[]): Deno.Command =>
+  inPod(from, CLIENT, ...words);
+
+function inPod({ pod }: Registered, ...words: string[]): Deno.Command {
   return new Deno.Command("nsenter", {
-    args: ["-t", `${pod.init}`, "--pid", Deno.execPath(), "run", "-A", CLIENT, ...words],
+    args: ["-t", `${pod.init}`, "--pid", Deno.execPath(), "run", "-A", ...words],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -139,5 +148,55 @@ Deno.test("two pods know each other by TLS; neither gets the other's identity, n
   await using _again = await Service.start(world, "--trust-domain=test.example");
   assert.equal(JSON.parse(await asked(one, "x509")).id, id);
   await other.pod.stop();
+  await one.pod.stop();
+});
+
+Deno.test("gRPC's own client gets identities, and two pods know each other by them in mutual TLS", async () => {
+  await using service = await Service.start(world, "--trust-domain=test.example");
+  const [one, other] = [await registeredPod(world), await registeredPod(world)];
+  const said = async (from: Registered, ...words: string[]) => {
+    const { stdout, stderr, success } = await inPod(
+      from,
+      ...WITH_LIBRARIES,
+      "--frozen",
+      GRPC,
+      ...words,
+    ).output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+    return new TextDecoder().decode(stdout).trim();
+  };
+  const { id, ...rest } = JSON.parse(await said(one, "all"));
+  assert.match(id, /^spiffe:\/\/test\.example\/pod\/[0-9a-f-]{36}\/box$/);
+  assert.deepEqual(rest, {
+    signed: true,
+    token: id,
+    validated: id,
+    domains: ["spiffe://test.example", "spiffe://test.example"],
+    refused: "3",
+  });
+  const server = inPod(other, ...WITH_LIBRARIES, "--frozen", GRPC, "serve").spawn();
+  const lines = new Lines(server.stdout);
+  const port = await lines.next() ?? "";
+  assert.match(port, /^\d+$/);
+  assert.equal(await said(one, "reach", port), `hello ${id}`);
+  // Who has no identity is not let in.
+  const stranger = await new Deno.Command("openssl", {
+    args: ["s_client", "-connect", `127.0.0.1:${port}`, "-quiet", "-verify_quiet"],
+    stdin: "null",
+  }).output();
+  assert.ok(!new TextDecoder().decode(stranger.stdout).includes("hello"));
+  await lines.cancel();
+  await server.stderr.cancel();
+  assert.equal((await within(server.status, 30, "the server's end")).code, 0);
+  assert.equal(await service.end(), 0);
+  await other.pod.stop();
+  await one.pod.stop();
+});
+
+Deno.test("an app that leaves in the middle of calls ends nothing but its own connection", async () => {
+  await using _service = await Service.start(world, "--trust-domain=test.example");
+  const one = await registeredPod(world);
+  assert.equal(await asked(one, "leave", "150"), "left");
+  assert.match(await asked(one, "x509"), /"id"/);
   await one.pod.stop();
 });

@@ -1,7 +1,7 @@
 /**
  * A client of the SPIFFE Workload API for tests, in a process that the kernel counts to a pod:
  *
- *     deno run -A spiffe_client.ts token AUDIENCE | x509 | bare | token-of ID
+ *     deno run -A spiffe_client.ts token AUDIENCE | x509 | bare | token-of ID | leave TIMES
  */
 import { connect as connectHttp } from "node:http2";
 import { connect as connectSocket } from "node:net";
@@ -71,6 +71,25 @@ async function svid() {
   };
 }
 
+/** Asks for several things at once, and is gone before, while or after they are answered. */
+async function leave(milliseconds: number): Promise<void> {
+  const session = connectHttp("http://host", { createConnection: () => connectSocket(SOCKET) });
+  const gone = new Promise<void>((resolve) => session.on("close", resolve));
+  session.on("error", () => {});
+  for (const name of ["FetchX509SVID", "FetchJWTBundles", "Nothing"]) {
+    const stream = session.request({
+      ":method": "POST",
+      ":path": `/SpiffeWorkloadAPI/${name}`,
+      "workload.spiffe.io": "true",
+    });
+    stream.on("error", () => {});
+    stream.on("data", () => session.destroy());
+    stream.end(Buffer.alloc(5));
+  }
+  setTimeout(() => session.destroy(), milliseconds);
+  await gone;
+}
+
 const [mode = "", argument = ""] = Deno.args;
 if (mode === "x509") console.log(JSON.stringify(await svid()));
 else if (mode === "token") {
@@ -80,4 +99,7 @@ else if (mode === "token") {
   console.log((await call("FetchJWTSVID", message([1, "x"], [2, argument]))).status ?? "given");
 } else if (mode === "bare") {
   console.log((await call("FetchX509SVID", new Uint8Array(), {})).status ?? "given");
+} else if (mode === "leave") {
+  for (let i = 0; i < Number(argument); i++) await leave(i % 12);
+  console.log("left");
 }
