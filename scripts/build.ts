@@ -17,7 +17,7 @@ const FLAGS: ReadonlySet<string> = new Set(["--packed", "--compiled", "--floor"]
  * Bytes of what `rkt run` loads, as of the last change of this number. Each kilobyte takes 0.05 ms of every start that is not
  * replayed: whoever raises it says in the commit what it is for.
  */
-const RUN_SIZE = 291_500;
+const RUN_SIZE = 293_000;
 
 /** How much it may grow until somebody has to look. */
 const GROWTH = 1.02;

@@ -67,6 +67,10 @@ export interface PodRequest {
   readonly name?: AcName | undefined;
   /** Whether apps come and go while the pod runs: `rkt app sandbox`. */
   readonly sandbox?: boolean | undefined;
+  /** What a sandbox's manifest is to say of itself. */
+  readonly annotations?: readonly Annotation[];
+  readonly userAnnotations?: Readonly<Record<string, string>>;
+  readonly userLabels?: Readonly<Record<string, string>>;
   /** `prepare --quiet`. */
   readonly quiet: boolean;
 }

@@ -51,13 +51,14 @@ export function podManifest(
     volumes: [...request.pod.volumes, ...implicit],
     isolators: [],
     annotations: [
+      ...request.pod.annotations ?? [],
       ...rktAnnotation("mutable", request.pod.sandbox ? "true" : undefined),
       ...rktAnnotation("flavor", request.pod.flavor),
       ...rktAnnotation("podName", request.pod.name),
     ],
     ports: request.pod.ports,
-    userAnnotations: {},
-    userLabels: {},
+    userAnnotations: request.pod.userAnnotations ?? {},
+    userLabels: request.pod.userLabels ?? {},
   };
 }
 

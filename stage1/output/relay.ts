@@ -9,6 +9,7 @@
  */
 import * as k from "../../src/linux/constants.ts";
 import {
+  type Address,
   addressOf,
   mutableStruct,
   type Section,
@@ -78,13 +79,15 @@ const without = (low: number, high: number): bigint =>
 export function relay(
   steps: Section,
   terminal: Terminal,
-  supervisor: { readonly pid: Slot; readonly alive: Slot },
+  supervisor: { readonly pid: Slot; readonly alive: Slot; readonly init?: Slot },
   until?: Slot,
 ): void {
   rawMode(steps, terminal);
   resize(steps, terminal);
-  copy(steps, "terminal input", STDIN, terminal.master, supervisor.pid);
-  copy(steps, "terminal output", terminal.master, STDOUT, supervisor.pid, until);
+  const { init } = supervisor;
+  const ends = init === undefined ? undefined : (parts: Typed) => endByKeys(steps, parts, init);
+  copy(steps, "terminal input", STDIN, terminal.master, supervisor.pid, { ends });
+  copy(steps, "terminal output", terminal.master, STDOUT, supervisor.pid, { until });
   steps.heading("guard: give the terminal back if the supervisor is killed");
   steps.label("terminal guard");
   const poll = mutableStruct("pollfd", ["fd", 4, 0], ["events", 2, k.POLLIN], ["revents", 2, 0]);
@@ -158,6 +161,70 @@ function resize(steps: Section, terminal: Terminal): void {
   steps.goto("supervise");
 }
 
+/** What was typed. */
+interface Typed {
+  readonly from: Address;
+  readonly count: Slot;
+}
+
+/** What a relay does beside copying. */
+interface Copying {
+  /** The output ends with this process. */
+  readonly until?: Slot | undefined;
+  /** Steps that look at what was read. */
+  readonly ends?: ((read: Typed) => void) | undefined;
+}
+
+/** Ctrl-] */
+const END_KEY = 0x1d;
+/** How often it is pressed, and within how many 1024ths of a second: as with systemd-nspawn, on which rkt 1 was built. */
+const PRESSES = 3;
+const WITHIN = 1024;
+
+/** Steps of the input relay that kill the pod where a key was pressed three times: whatever the app does with its terminal. */
+function endByKeys(steps: Section, { from, count }: Typed, init: Slot): void {
+  const [at, end, byte] = [slot("typed"), slot("end of what is typed"), slot("byte")];
+  const [presses, first, now] = [zeroSlot("presses"), zeroSlot("first press"), slot("now")];
+  const time = space("time", 16);
+  steps.set(at, from);
+  steps.compute("add", [at, count], { store: end });
+  steps.label("key");
+  steps.compute("load", [at], { store: byte });
+  steps.compute("add", [at, 1], { store: at });
+  steps.compute("and", [byte, 0xff], {
+    store: byte,
+    branch: { when: "equal", operand: END_KEY, to: "end key" },
+  });
+  steps.set(presses, 0);
+  steps.goto("next key");
+  steps.label("end key");
+  steps.attempt("see when it was pressed", "clock_gettime", [k.CLOCK_MONOTONIC, time]);
+  steps.compute("load", [addressOf(time, 8)], { store: byte });
+  steps.compute("shr", [byte, 20], { store: byte });
+  steps.compute("load", [addressOf(time)], { store: now });
+  steps.compute("shl", [now, 10], { store: now });
+  steps.compute("add", [now, byte], { store: now });
+  steps.compute("sub", [now, first], {
+    store: byte,
+    branch: { when: "less", operand: WITHIN, to: "soon enough" },
+  });
+  steps.set(presses, 0);
+  steps.set(first, now);
+  steps.label("soon enough");
+  steps.compute("add", [presses, 1], {
+    store: presses,
+    branch: { when: "less", operand: PRESSES, to: "next key" },
+  });
+  steps.attempt("kill the pod", "kill", [init, k.SIGALRM]);
+  steps.label("next key");
+  steps.compute("sub", [end, at], {
+    store: byte,
+    branch: { when: "less", operand: 1, to: "keys are seen" },
+  });
+  steps.goto("key");
+  steps.label("keys are seen");
+}
+
 /** A child that copies until the end of its input. */
 function copy(
   steps: Section,
@@ -165,10 +232,11 @@ function copy(
   from: Slot | number,
   to: Slot | number,
   supervisor: Slot,
-  until?: Slot,
+  { until, ends }: Copying,
 ): void {
   const parent = slot("parent");
-  const buffer = space(name, BUFFER);
+  // Keys are looked at by eight bytes, the last ones too.
+  const buffer = space(name, BUFFER + 8);
   const left = slot("left");
   const next = slot("next");
   const count = slot("count");
@@ -189,6 +257,7 @@ function copy(
   });
   steps.compute("let", [left], { branch: { when: "less", operand: 1, to: `${name} ends` } });
   steps.set(next, addressOf(buffer));
+  ends?.({ from: addressOf(buffer), count: left });
   steps.label(`${name} writes`);
   steps.attempt("write", "write", [to, next, left], {
     store: count,

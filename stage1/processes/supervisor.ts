@@ -134,7 +134,7 @@ export function supervise(
     parts,
     terminal,
   });
-  if (terminal !== undefined) parts.relay?.relay(resident, terminal, { pid, alive });
+  if (terminal !== undefined) parts.relay?.relay(resident, terminal, { pid, alive, init });
   return {
     init,
     alive,

@@ -107,6 +107,23 @@ Deno.test("run --interactive gives the app a terminal with job control", async (
   assert.equal(await terminal.host(MODES), COOKED);
 });
 
+Deno.test("Ctrl-] three times within a second ends the pod, whatever its app does; not in between other keys", async () => {
+  await using world = await World.make();
+  await using terminal = await interactive(world);
+  await terminal.type("echo \x1d\x1da\x1d\x1d\r");
+  await terminal.see(PROMPT);
+  await terminal.type(
+    "trap '' INT TERM HUP QUIT; stty raw -echo; echo deaf; while :; do sleep 1000; done\r",
+  );
+  await terminal.see(/deaf/);
+  await terminal.type("\x1d");
+  await terminal.type("\x1d");
+  await terminal.type("\x1d");
+  await terminal.see(HOST);
+  assert.equal(await terminal.host("echo $?"), "137");
+  assert.equal(await terminal.host(MODES), COOKED);
+});
+
 Deno.test("run --interactive passes the terminal's size on, also when it changes", async () => {
   await using world = await World.make();
   await using terminal = new Terminal();

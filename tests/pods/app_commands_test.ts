@@ -214,3 +214,74 @@ Deno.test("what can't be done with an app is said in one line", async () => {
   await pod.child.status;
   await refused(/is not running/, "start", uuid, "--app=one");
 });
+
+Deno.test("a sandbox has ports and notes in rkt's forms, and apps volumes of their own", async () => {
+  const host = `${world.dir}/of-the-host`;
+  Deno.mkdirSync(host);
+  Deno.writeTextFileSync(`${host}/file`, "of the host\n");
+  const { pod, uuid, app } = await sandbox(
+    "--net=default",
+    "--port=web:TCP:8081:127.0.0.1:18081",
+    "--port=dns:udp:53::15353",
+    "--port=all:tcp:8082:0.0.0.0:18082",
+    "--annotation=example.com/team=red",
+    "--user-annotation=any thing=a=b",
+    "--user-label=tier=front",
+  );
+  const manifest = JSON.parse((await world.rkt("cat-manifest", uuid)).stdout);
+  assert.deepEqual(
+    manifest.ports.map((port: Record<string, unknown>) => [port.name, port.hostIP]),
+    [
+      ["web", "127.0.0.1"],
+      ["dns", undefined],
+      ["all", undefined],
+    ],
+  );
+  const [, ...notes] = [manifest.annotations[0], manifest.userAnnotations, manifest.userLabels];
+  assert.deepEqual(manifest.annotations[0], { name: "example.com/team", value: "red" });
+  assert.deepEqual(notes, [{ "any thing": "a=b" }, { tier: "front" }]);
+  const serve = "while :; do echo answer | busybox nc -l -p 8081; done";
+  const volume = (name: string, more: string) => `--mnt-volume=name=${name},target=/mnt,${more}`;
+  await app("add", BOX, "--name=one", volume("own", `kind=host,source=${host}`), "--", "-c", serve);
+  await app("start", "--app=one");
+  const seen = await world.rkt("app", "exec", "--app=one", uuid, "--", "/bin/cat", "/mnt/file");
+  assert.equal(seen.stdout, "of the host\n", seen.stderr);
+  await until(
+    async () => {
+      try {
+        using connection = await Deno.connect({ hostname: "127.0.0.1", port: 18081 });
+        return (await new Response(connection.readable).text()) === "answer\n";
+      } catch {
+        return false; // the app does not listen yet, or again
+      }
+    },
+    30,
+    "an answer",
+  );
+  await refused(
+    /has another volume "own"/,
+    "add",
+    uuid,
+    BOX,
+    "--name=two",
+    volume("own", "kind=empty"),
+  );
+  await refused(
+    /is not of the form name=/,
+    "add",
+    uuid,
+    BOX,
+    "--name=two",
+    "--mnt-volume=kind=empty",
+  );
+  const again = volume("own", `kind=host,source=${host}`);
+  await app(
+    "add",
+    BOX,
+    "--name=two",
+    again,
+    volume("more", "kind=empty,mode=0711").replace("/mnt", "/more"),
+  );
+  await pod.stop();
+  await refused(/is not a protocol/, "sandbox", "--net=none", "--port=a:t+:1:2");
+});

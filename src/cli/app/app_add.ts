@@ -1,6 +1,7 @@
 /** `rkt app add`: makes an app of an image in a running pod; `rkt app start` starts it. */
 import { printNote } from "../../linux/printable.ts";
-import type { PodManifest } from "../../appc/pod_manifest.ts";
+import type { Mount, PodManifest } from "../../appc/pod_manifest.ts";
+import type { RunRequest } from "../../start/request.ts";
 import { Failure } from "../../failure.ts";
 import { rktAnnotation, rktAnnotationValue } from "../../appc/rkt_annotation.ts";
 import { exists } from "../../linux/exists.ts";
@@ -27,6 +28,7 @@ import { Store } from "../../store/store.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { checkWishes } from "../../start/wishes/check_wishes.ts";
 import { checkSystemCalls, type Rendered } from "../../start/pod_parts.ts";
+import { parseMountVolume, withVolumes } from "./sandbox_words.ts";
 import { hostOptions } from "../request/host_options.ts";
 import { podAndRest } from "../request/pod_arguments.ts";
 import { addedAppRequest, pullPolicy } from "../request/run_arguments.ts";
@@ -59,7 +61,11 @@ export default async function add(invocation: Invocation): Promise<number> {
 
   using _manifest = lockManifest(view);
   const before = completeManifest(view);
-  const request = addedAppRequest(app, policy, before.volumes);
+  const own = app.flags.all("mnt-volume").map(parseMountVolume);
+  const request = withMounts(
+    addedAppRequest(app, policy, withVolumes(before.volumes, own)),
+    own.map(({ mount }) => mount),
+  );
   await checkSystemCalls(request.apps);
   await checkWishes(request.apps, [image], { store, host });
   const trees = { tree: () => rendered.tree.rootfs };
@@ -68,7 +74,7 @@ export default async function add(invocation: Invocation): Promise<number> {
     request.apps,
     trees,
   );
-  const { manifest: added, fills } = imageVolumes(asked, before.volumes, trees);
+  const { manifest: added, fills } = imageVolumes(asked, request.pod.volumes, trees);
   const { name } = only(added.apps);
   if (before.apps.some((each) => each.name === name)) {
     throw new Failure(
@@ -90,6 +96,11 @@ export default async function add(invocation: Invocation): Promise<number> {
   });
   store.markUsed(image);
   return 0;
+}
+
+/** The request with mounts that the app has besides. */
+function withMounts({ pod, apps }: RunRequest, mounts: readonly Mount[]): RunRequest {
+  return { pod, apps: apps.map((app) => ({ ...app, mounts: [...app.mounts, ...mounts] })) };
 }
 
 /** The one element of a list. */

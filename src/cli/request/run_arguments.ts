@@ -7,7 +7,7 @@ import { type Annotation, parseAnnotations } from "../../appc/annotation.ts";
 import type { EnvironmentVariable } from "../../appc/environment.ts";
 import { absolutePath, optional, string } from "../../appc/json_value.ts";
 import { parseAcName } from "../../appc/name.ts";
-import type { Mount } from "../../appc/pod_manifest.ts";
+import type { ExposedPort, Mount } from "../../appc/pod_manifest.ts";
 import { parseId, type Volume } from "../../appc/volume.ts";
 import { Failure } from "../../failure.ts";
 import type { PullPolicy } from "../../fetch/pull_policy.ts";
@@ -57,9 +57,13 @@ export function runRequest(
 /**
  * Checks the flags of `app sandbox`: a pod without apps.
  *
+ * @param ports which have forms of their own there
  * @throws {Failure} names the flag
  */
-export function sandboxRequest({ flags, global }: Invocation): RunRequest {
+export function sandboxRequest(
+  { flags, global }: Invocation,
+  ports: readonly ExposedPort[],
+): RunRequest {
   if (parseFlavor(flags, global.stage1).stage1 !== undefined) {
     throw new Failure(
       "stage1.d chooses an external stage1 image, and pods whose apps come and go need the built-in one",
@@ -73,7 +77,7 @@ export function sandboxRequest({ flags, global }: Invocation): RunRequest {
   }
   const pod: PodRequest = {
     ...options,
-    ...volumesAndPorts(flags),
+    ...volumesAndPorts(flags, ports),
     privateUsers: flags.on("private-users"),
     uuidFile: filled(flags, "uuid-file-save"),
     mounts: [],
@@ -90,10 +94,11 @@ export function sandboxRequest({ flags, global }: Invocation): RunRequest {
 /** What every pod can have. */
 function volumesAndPorts(
   flags: Flags,
+  ports: readonly ExposedPort[] = flags.all("port").map(parsePortForward),
 ): Pick<PodRequest, "name" | "ports" | "volumes" | "overlay"> {
   return {
     name: optional(filled(flags, "pod-name"), "--pod-name", parseAcName),
-    ports: flags.all("port").map(parsePortForward),
+    ports,
     volumes: noneTwice("--volume", flags.all("volume").map(parseVolumeArgument), (v) => v.name),
     overlay: !flags.on("no-overlay"),
   };
@@ -199,9 +204,7 @@ function appRequest({ image, flags, args }: AppArguments): AppRequest {
       : undefined,
     environment: environment("--environment", flags.all("environment")),
     mounts: mounts(flags),
-    annotations: annotations(flags.all("annotation")),
-    userAnnotations: stringMap("--user-annotation", flags.all("user-annotation")),
-    userLabels: stringMap("--user-label", flags.all("user-label")),
+    ...notes(flags),
     isolators: isolators(flags),
     acceptIsolators: flags.on("accept-isolators"),
     signature: filled(flags, "signature"),
@@ -283,6 +286,16 @@ function annotations(texts: readonly string[]): readonly Annotation[] {
   const pairs = texts.map((each) => splitPair("--annotation", each));
   return parseAnnotations(pairs.map(([name, value]) => ({ name, value })), "--annotation");
 }
+
+/** What is noted in the manifest, of an app or of a sandbox. */
+export const notes = (flags: Flags): Pick<
+  AppRequest,
+  "annotations" | "userAnnotations" | "userLabels"
+> => ({
+  annotations: annotations(flags.all("annotation")),
+  userAnnotations: stringMap("--user-annotation", flags.all("user-annotation")),
+  userLabels: stringMap("--user-label", flags.all("user-label")),
+});
 
 function stringMap(flag: string, texts: readonly string[]): Readonly<Record<string, string>> {
   const pairs = texts.map((each) => splitPair(flag, each));

@@ -1,4 +1,5 @@
 import type { Command } from "../grammar/command.ts";
+import type { Flag } from "../grammar/flags.ts";
 import { APP_CHOICE, FORMAT, NO_LEGEND, PRIVILEGED, UUID_FILE } from "./output_flags.ts";
 import { APP_FLAGS, OLD_PULL_FLAGS, POD_FLAGS, RUN_FLAGS, UUID_FILE_SAVE } from "./run_flags.ts";
 
@@ -11,8 +12,28 @@ const APP_FLAG = {
 
 /** The flags of a pod that are not about images. */
 const SANDBOX_FLAGS = POD_FLAGS.filter(({ name }) =>
-  ["pod-name", "volume", "port", "no-overlay", "private-users"].includes(name)
+  ["pod-name", "volume", "no-overlay", "private-users"].includes(name)
 );
+/** An app's flags that a sandbox has as well. */
+const NOTES = APP_FLAGS.filter(({ name }) =>
+  ["annotation", "user-annotation", "user-label"].includes(name)
+).map((flag): Flag => {
+  const { scope: _scope, ...rest } = flag;
+  return { ...rest, help: flag.help.replace("the app", "the pod") };
+});
+const SANDBOX_PORT: Flag = {
+  name: "port",
+  kind: "texts",
+  value: "NAME:PROTOCOL:PODPORT:[ADDRESS]:HOSTPORT",
+  help: "Lead a port of the host to a port of the pod",
+};
+const MOUNT_VOLUME: Flag = {
+  name: "mnt-volume",
+  kind: "texts",
+  value: "name=NAME,target=PATH,kind=host|empty,...",
+  help: "A volume of this app's, as --volume of run says it, and where it is mounted",
+  scope: "app",
+};
 const ADD_FLAGS = POD_FLAGS.filter(({ name }) => name === "pull-policy");
 
 /** The commands for single apps of a sandbox. */
@@ -26,9 +47,12 @@ export const APP_COMMANDS: readonly Command[] = [
       "The pod stays until `rkt stop`, or a TERM or INT to rkt, ends it: then its apps get TERM, and it ends when " +
       "they have ended.",
     ],
-    flags: [...SANDBOX_FLAGS, ...RUN_FLAGS, UUID_FILE_SAVE],
+    flags: [...SANDBOX_FLAGS, SANDBOX_PORT, ...NOTES, ...RUN_FLAGS, UUID_FILE_SAVE],
     arguments: [0, 0],
-    examples: ["rkt app sandbox", "rkt app sandbox --net=host --uuid-file-save=/run/pod.uuid"],
+    examples: [
+      "rkt app sandbox --port=http:tcp:8080::80",
+      "rkt app sandbox --net=host --uuid-file-save=/run/pod.uuid",
+    ],
     load: () => import("../app/app_sandbox.ts"),
   },
   {
@@ -40,7 +64,7 @@ export const APP_COMMANDS: readonly Command[] = [
       "The app does not run until `rkt app start`. By default it has no input, and `rkt logs` shows its output.",
     ],
     grammar: "apps",
-    flags: [...ADD_FLAGS, ...OLD_PULL_FLAGS, ...APP_FLAGS, UUID_FILE],
+    flags: [...ADD_FLAGS, ...OLD_PULL_FLAGS, ...APP_FLAGS, MOUNT_VOLUME, UUID_FILE],
     examples: [
       "rkt app add 42029c62 example.com/app --name=web",
       "rkt app add 42029c62 example.com/busybox --exec /bin/sleep -- 60",
