@@ -4,6 +4,10 @@ import { detachTrees } from "../../src/store/tree/mount_tree.ts";
 import { treeRoot } from "../../src/store/tree/tree_root.ts";
 import { BOX, list, podUuid, World } from "../world/pod_world.ts";
 import { only } from "../world/nth.ts";
+import { until } from "../world/until.ts";
+
+/** src/erofs/shared_mounts.ts */
+const MOUNT_LOCK = "/run/rkt/trees.lock";
 
 const KINDS = ["indexed", "extracted"] as const;
 const LOOK =
@@ -65,9 +69,19 @@ Deno.test("a tree is mounted once for all pods, and reaches no other namespace",
   await using world = await World.make();
   await using first = await world.start("sleep 1000");
   unmounted(world);
-  const outcomes = await Promise.all(
+  // All six have seen that it is not mounted, before one of them mounts it.
+  const lock = await Deno.open(MOUNT_LOCK, { read: true });
+  await lock.lock(true);
+  const runs = Promise.all(
     Array.from({ length: 6 }, (_, i) => world.run("cat /srv/plain", `--hostname=h${i}`)),
   );
+  const { ino } = await lock.stat();
+  const waiting = () =>
+    Deno.readTextFileSync("/proc/locks").split("\n")
+      .filter((line) => line.includes("-> FLOCK") && line.includes(`:${ino} `)).length;
+  await until(() => waiting() === 6, 60, "six starts that wait for the lock");
+  lock.close();
+  const outcomes = await runs;
   assert.deepEqual(new Set(outcomes.map(({ code }) => code)), new Set([0]));
   const line = only(mounts(world));
   assert.match(line, / ro,nosuid,nodev,noexec,/);

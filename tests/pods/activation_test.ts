@@ -92,6 +92,10 @@ Deno.test("what of a kind is passed is what the app has, with variables that are
       continue;
     }
     assert.equal(await pod.line(), `7 ${names} mine`);
+    // One each: a shell takes the last of several, and the C library the first.
+    const variables = Deno.readTextFileSync(`/proc/${pod.app}/environ`).split("\0")
+      .map((each) => each.split("=", 1)[0]).filter((name) => name?.startsWith("LISTEN_"));
+    assert.deepEqual(variables.sort(), ["LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID"]);
     for (const link of links) {
       const line = await pod.line();
       // A file of the host's has another name there.
