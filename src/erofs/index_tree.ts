@@ -18,7 +18,7 @@ import {
 import { ERRNO, KernelError } from "../linux/errno.ts";
 import { makedev } from "../linux/files.ts";
 import { sparseChunks } from "./chunks.ts";
-import { Bytes, Numbers, Words } from "./columns.ts";
+import { Bytes, Numbers, Words } from "../aci/bytes/columns.ts";
 import { type DataMap, placeOf } from "./data_map.ts";
 import { BLOCK_SIZE, MAX_BLOCKS } from "./format.ts";
 import { inodeXattrs } from "./xattrs.ts";

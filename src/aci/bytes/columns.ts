@@ -2,7 +2,7 @@
  * Numbers and bytes of many nodes, held in a few large arrays: a million JavaScript objects would take ten times the
  * memory.
  */
-import type { ByteString } from "../linux/byte_string.ts";
+import type { ByteString } from "../../linux/byte_string.ts";
 
 const FIRST_LENGTH = 1024;
 
