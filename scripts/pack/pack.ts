@@ -55,8 +55,11 @@ import { HIDDEN_INTERP } from "../../stage1/launcher/load_interpreter.ts";
 /** Where the program's modules live, as far as `import.meta.url` can tell. */
 export const MODULE_BASE = "file:///app/";
 
-/** V8 starts with room for 16 MB of new objects, so that it does not collect garbage while it starts. */
-export const V8_FLAGS = "--v8-flags=--min-semi-space-size=16";
+/**
+ * V8 starts with room for 4 MB of new objects, so that it hardly collects garbage while it starts; and never takes more: a
+ * fetch of an image of 100,000 files would have up to three such rooms of 16 MB, for no gain.
+ */
+export const V8_FLAGS = "--v8-flags=--min-semi-space-size=4,--max-semi-space-size=4";
 
 /**
  * The arguments in front of the user's: run the archive with all permissions, and take nothing from

@@ -5,6 +5,7 @@
 import { ArchiveError } from "../aci/bytes/archive_error.ts";
 import type { TarEntry, TarSink } from "../aci/tar/entry.ts";
 import { TarParser } from "../aci/tar/tar.ts";
+import { EntryList } from "./entry_list.ts";
 import { type ByteString, shown } from "../linux/byte_string.ts";
 
 /** A run of a file's bytes in its layer's tar. */
@@ -41,7 +42,7 @@ export interface LayerEntries {
   /** Directories of which nothing is seen that lower layers have in them. */
   readonly opaque: readonly ByteString[];
   /** Files, directories, links and nodes, in the order of the tar; a path is clean, `""` is the root. */
-  readonly added: readonly TarEntry[];
+  readonly added: EntryList;
 }
 
 /** Entries of one layer, and bytes of all their names: what is held in memory. */
@@ -70,7 +71,7 @@ export class LayerReader {
   readonly #parser: TarParser;
   readonly #whiteouts: ByteString[] = [];
   readonly #opaque: ByteString[] = [];
-  readonly #added: TarEntry[] = [];
+  readonly #added = new EntryList();
   #nameBytes = 0;
 
   /**
@@ -124,7 +125,7 @@ export class LayerReader {
     const link = raw.kind === "hardlink" ? this.#clean(raw, raw.link, "target") : raw.link;
     if (raw.kind === "hardlink" && link === "") this.#fail(raw, "is a hardlink to the root");
     const isClean = path === raw.path && link === raw.link;
-    this.#added.push(isClean ? raw : { ...raw, path, link });
+    this.#added.add(isClean ? raw : { ...raw, path, link });
     // Their places are enough.
     return false;
   }

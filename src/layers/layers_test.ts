@@ -164,7 +164,7 @@ Deno.test("readLayer() reads an empty layer, members of gzip, frames of zstd and
     const { diffId, size } = await readLayer(bytesSource("bytes", bytes, 17));
     assert.deepEqual({ diffId, size }, { diffId: want.diffId, size: plain.length });
   }
-  assert.deepEqual((await readLayer(bytesSource("none", ARCHIVE_END))).entries.added, []);
+  assert.equal((await readLayer(bytesSource("none", ARCHIVE_END))).entries.added.length, 0);
   // As umoci writes it: without an end, and without what fills the last block.
   const unended = plain.subarray(0, 512 + 4);
   assert.equal((await readLayer(bytesSource("umoci", unended))).entries.added.length, 1);

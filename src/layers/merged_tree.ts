@@ -5,18 +5,39 @@
 import { ArchiveError } from "../aci/bytes/archive_error.ts";
 import type { TarEntry } from "../aci/tar/entry.ts";
 import { type ByteString, shown } from "../linux/byte_string.ts";
+import { EntryList } from "./entry_list.ts";
 import type { LayerEntries } from "./layer_entries.ts";
 
 /** A file, directory, link or node of the image. Names that are hard links have the same node. */
-export interface MergedNode {
-  /** What it is like. `path` is the name that it was made by; a node of several names has one of them. Never a hardlink. */
-  readonly entry: TarEntry;
-  /** The index of the layer that has its bytes. */
-  readonly layer: number;
+export class MergedNode {
+  readonly #source: EntryList | TarEntry;
+  readonly #index: number;
   /** Whether it may have several names: then a hard link has led to it. */
-  isLinked?: boolean;
-  /** What is in a directory, by name; absent for all else. */
-  readonly children?: Map<ByteString, MergedNode>;
+  isLinked = false;
+
+  /**
+   * @param source a layer's entries, of which it is one, or an entry that no layer has
+   * @param index its number among a layer's entries
+   * @param layer the index of the layer that has its bytes
+   * @param children what is in a directory, by name; absent for all else
+   */
+  constructor(
+    source: EntryList | TarEntry,
+    index: number,
+    readonly layer: number,
+    readonly children?: Map<ByteString, MergedNode>,
+  ) {
+    this.#source = source;
+    this.#index = index;
+  }
+
+  /**
+   * What it is like; made anew each time. `path` is the name that it was made by; a node of several names has one of them.
+   * Never a hardlink.
+   */
+  get entry(): TarEntry {
+    return this.#source instanceof EntryList ? this.#source.at(this.#index) : this.#source;
+  }
 }
 
 /** A directory of the image. */
@@ -46,7 +67,8 @@ export function mergeLayers(layers: readonly LayerEntries[]): MergedDirectory {
 }
 
 class Merge {
-  root = directory(implied(""), 0, new Map());
+  root = impliedDirectory("");
+  #entries = new EntryList();
   #nodes = 0;
   #layer = 0;
   #name = "";
@@ -64,7 +86,8 @@ class Merge {
       this.#lower(parent)?.children?.delete(name);
     }
     this.#lastParent = undefined;
-    for (const each of layer.added) this.#add(each);
+    this.#entries = layer.added;
+    for (let i = 0; i < layer.added.length; i++) this.#add(layer.added.at(i), i);
   }
 
   /** What lower layers have at a path; links are not followed. */
@@ -74,10 +97,10 @@ class Merge {
     return node;
   }
 
-  #add(entry: TarEntry): void {
+  #add(entry: TarEntry, index: number): void {
     if (++this.#nodes > MAX_NODES) this.#fail(entry, `is one too many: at most ${MAX_NODES}`);
     if (entry.path === "") {
-      this.root = directory(entry, this.#layer, this.root.children);
+      this.root = this.#directory(index, this.root.children);
       this.#lastParent = undefined;
       return;
     }
@@ -87,13 +110,12 @@ class Merge {
       parent.children.set(name, this.#target(entry));
       return;
     }
-    const layer = this.#layer;
     if (entry.kind !== "directory") {
-      parent.children.set(name, { entry, layer });
+      parent.children.set(name, new MergedNode(this.#entries, index, this.#layer));
       return;
     }
     const kept = parent.children.get(name)?.children ?? new Map();
-    parent.children.set(name, directory(entry, layer, kept));
+    parent.children.set(name, this.#directory(index, kept));
     // It may have been the remembered parent, or one above it.
     this.#lastParent = undefined;
   }
@@ -109,7 +131,7 @@ class Merge {
       at = at === "" ? name : `${at}/${name}`;
       const next = node.children.get(name);
       if (next === undefined) {
-        const made = directory(implied(at), this.#layer, new Map());
+        const made = impliedDirectory(at, this.#layer);
         node.children.set(name, made);
         node = made;
       } else if (isDirectory(next)) node = next;
@@ -131,6 +153,12 @@ class Merge {
     return found;
   }
 
+  #directory(index: number, children: Map<ByteString, MergedNode>): MergedDirectory {
+    const node = new MergedNode(this.#entries, index, this.#layer, children);
+    if (!isDirectory(node)) throw new TypeError("a node with children is a directory");
+    return node;
+  }
+
   #fail(entry: TarEntry, what: string): never {
     throw new ArchiveError(
       `${this.#name}: entry ${shown(entry.path)} at byte ${entry.offset} ${what}`,
@@ -143,17 +171,11 @@ export function isDirectory(node: MergedNode): node is MergedDirectory {
   return node.children !== undefined;
 }
 
-function directory(
-  entry: TarEntry,
-  layer: number,
-  children: Map<ByteString, MergedNode>,
-): MergedDirectory {
-  return { entry, layer, children };
-}
-
 /** A directory that no layer lists. */
-export function impliedDirectory(path: ByteString): MergedDirectory {
-  return directory(implied(path), 0, new Map());
+export function impliedDirectory(path: ByteString, layer = 0): MergedDirectory {
+  const node = new MergedNode(implied(path), 0, layer, new Map());
+  if (!isDirectory(node)) throw new TypeError("a node with children is a directory");
+  return node;
 }
 
 function implied(path: ByteString): TarEntry {

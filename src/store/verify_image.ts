@@ -32,11 +32,14 @@ export async function verifyImage(
   image: StoredImage,
   inUse: StoreUse,
 ): Promise<string | undefined> {
-  if (isOciImageId(image.key)) await checkOciImage(store.dataDir, image);
+  if (isOciImageId(image.key)) await checkOciDocuments(store.dataDir, image);
   else checkBlob(image);
   const graph = await imageGraph(store, image);
   const id = treeIdOf(graph.keys);
-  if (!exists(treePath(store.dataDir, id))) return undefined;
+  if (!exists(treePath(store.dataDir, id))) {
+    if (isOciImageId(image.key)) await checkOciLayers(store.dataDir, image);
+    return undefined;
+  }
   using temp = TempDirectory.create(store.dataDir);
   // The rendering hashes every archive that goes into the tree.
   const right = await renderAlike(store, graph, id, temp.path);
@@ -88,9 +91,15 @@ function checkBlob(image: StoredImage): void {
   );
 }
 
-/** Checks the documents of an OCI image and its layers, against the digests that name them. */
-async function checkOciImage(dataDir: string, { key }: StoredImage): Promise<void> {
-  const { ociDocuments, ociTree } = await import("./oci/oci_image.ts");
+/** Hashes the layers of an OCI image. */
+async function checkOciLayers(dataDir: string, { key }: StoredImage): Promise<void> {
+  const { ociTree } = await import("./oci/oci_image.ts");
+  await ociTree(dataDir, key);
+}
+
+/** Checks the documents of an OCI image against the digests that name them. */
+async function checkOciDocuments(dataDir: string, { key }: StoredImage): Promise<void> {
+  const { ociDocuments } = await import("./oci/oci_image.ts");
   const { digestOf } = await import("../oci/hash.ts");
   const { digestWithDash } = await import("../oci/digest.ts");
   const { manifestBytes, manifest, configBytes } = ociDocuments(dataDir, key);
@@ -101,7 +110,6 @@ async function checkOciImage(dataDir: string, { key }: StoredImage): Promise<voi
   if (digestOf(configBytes, digestAlgorithm(manifest.config.digest)) !== manifest.config.digest) {
     throw new Failure(`image ${key}: its configuration in the store is damaged; ${again}`);
   }
-  await ociTree(dataDir, key);
 }
 
 /** Puts the right tree in place of a damaged one, in one step, so that there always is one. */

@@ -76,6 +76,11 @@ export class Bytes {
     return at;
   }
 
+  /** A part of them as a byte string. */
+  text(from: number, to: number): ByteString {
+    return String.fromCharCode(...this.#bytes.subarray(from, to));
+  }
+
   #grow(by: number): number {
     const at = this.#length;
     this.#length += by;
