@@ -42,9 +42,9 @@ export function fieldsOf(
   while (at < bytes.length) {
     const key = number();
     const kind = key % 8;
-    const size = kind === 2 ? number() : kind === 1 ? 8 : kind === 5 ? 4 : 0;
-    if (kind === 0) number();
-    if (!Number.isFinite(key + size) || ![0, 1, 2, 5].includes(kind) || at + size > bytes.length) {
+    // A number has no size but its own; one that does not end makes this NaN.
+    const size = kind === 2 ? number() : kind === 1 ? 8 : kind === 5 ? 4 : 0 * number();
+    if (![0, 1, 2, 5].includes(kind) || !Number.isFinite(key + size) || at + size > bytes.length) {
       return undefined;
     }
     if (kind === 2) found.push([Math.floor(key / 8), bytes.subarray(at, at + size)]);
