@@ -20,6 +20,8 @@ export interface AciContents {
 export interface AciSink {
   /** The bytes of the uncompressed archive; the chunk is valid only during the call. */
   bytes?(chunk: Uint8Array): void;
+  /** The text of the manifest, as soon as it was read. What this throws ends the pass. */
+  manifest?(text: string): void;
   /**
    * An entry: `manifest`, `rootfs` or below it; names are cleaned and checked.
    *
@@ -116,7 +118,10 @@ class ManifestReader implements TarSink {
   }
 
   end(): void {
-    if (this.#bytes !== undefined) this.text = this.#decode(this.#bytes);
+    if (this.#bytes !== undefined) {
+      this.text = this.#decode(this.#bytes);
+      this.#sink.manifest?.(this.text);
+    }
     if (this.#wanted && this.#entry !== undefined) this.#sink.end?.(this.#entry);
   }
 

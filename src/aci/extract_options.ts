@@ -7,6 +7,8 @@ export interface ExtractOptions extends Ownership {
   readonly rootfsOnly?: boolean;
   /** Also gets the uncompressed bytes, to store them in the same pass. */
   readonly onBytes?: (chunk: Uint8Array) => void;
+  /** Gets the manifest as soon as it was read, to refuse the image before the rest is. */
+  readonly onManifest?: (text: string) => void;
   /**
    * What to do with hardlinks whose target is not in the image. `report`: leave them out and tell; an
    * image below may have the target. Default: refuse.

@@ -144,7 +144,10 @@ export async function renderLayers(
 }
 
 /** How layers are merged, whatever the tree is made of. */
-export type MergeOptions = Pick<ExtractOptions, "rootfsOnly" | "onBytes" | "danglingLinks">;
+export type MergeOptions = Pick<
+  ExtractOptions,
+  "rootfsOnly" | "onBytes" | "onManifest" | "danglingLinks"
+>;
 
 /**
  * Merges layers, the top first, into one tree. Sources are opened when needed, and disposed.
@@ -173,6 +176,7 @@ export async function mergeLayers(
       data: (chunk, from, to, offset) => extractor.data(chunk, from, to, offset),
       end: (entry) => extractor.end(entry),
       ...isTop && options.onBytes !== undefined && { bytes: options.onBytes },
+      ...isTop && options.onManifest !== undefined && { manifest: options.onManifest },
     });
     top ??= contents;
     pending = await settleLinks([...pending, ...extractor.pending], layer, extractor, writer);

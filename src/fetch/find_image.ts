@@ -22,6 +22,8 @@ export interface FindImageOptions extends FetchSettings {
    * fetch gets it anew.
    */
   readonly untrusted: "refuse" | "fetch";
+  /** Whether what is found by a name is written down, so that it is found faster. Default: false. */
+  readonly remember?: boolean;
   /** Who is asked for the files of keys; default: the file system. */
   readonly ask?: AskFiles;
 }
@@ -95,7 +97,7 @@ async function findStored(
 
 async function inStore(
   image: ImageArgument,
-  { store, pullPolicy }: FindImageOptions,
+  { store, pullPolicy, remember }: FindImageOptions,
 ): Promise<StoredImage | undefined> {
   if (image.kind === "id") {
     const stored = await store.resolve({ id: image.id });
@@ -107,7 +109,7 @@ async function inStore(
     return storedReference(store, image.text, pullPolicy);
   }
   if (image.kind !== "name" || pullPolicy === "update") return undefined;
-  const stored = await store.resolve(forThisHost(image.image));
+  const stored = await store.resolve(forThisHost(image.image), remember);
   if (stored === undefined && pullPolicy === "never") {
     throw new Failure(
       `image ${imageNameText(forThisHost(image.image))} is not in the store, ` +

@@ -31,7 +31,7 @@ export async function findImages(
     ...fetchSettings(store),
     pullPolicy,
     untrusted: "refuse",
-    ...world !== undefined && { ask: world },
+    ...world !== undefined && { ask: world, remember: true },
   });
   return outcomes.map((outcome) => {
     if (outcome.status === "rejected") throw outcome.reason;

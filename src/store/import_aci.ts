@@ -120,13 +120,14 @@ async function writeBlob(
     writeAll(file, chunk);
   };
   if (tree === undefined) {
-    const contents = await readAci(source, { bytes: write });
+    const contents = await readAci(source, { bytes: write, manifest: refuses(source) });
     file.syncDataSync();
     return contents;
   }
   Deno.mkdirSync(tree, { mode: 0o755 });
   const contents = await extractAci(kept(source), tree, {
     onBytes: write,
+    onManifest: refuses(source),
     danglingLinks: "report",
     ...ownership(),
   });
@@ -164,6 +165,7 @@ async function writeMerged(
       bound(chunk.length);
       writeAll(file, chunk);
     },
+    onManifest: refuses(source),
     danglingLinks: "report",
   });
   file.syncDataSync();
@@ -187,6 +189,9 @@ function kept(source: ByteSource): ByteSource {
     [Symbol.dispose]: () => {},
   };
 }
+
+/** The manifest stands first in most archives: what is wrong with it is said before the rest is read. */
+const refuses = ({ name }: ByteSource) => (text: string): void => void parsedManifest(name, text);
 
 function parsedManifest(name: string, text: string): ImageManifest {
   try {

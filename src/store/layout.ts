@@ -62,6 +62,9 @@ export function usedPath(dataDir: string, key: string): string {
   return imagePath(dataDir, isOciImageId(key) ? "ociManifest" : "blob", key);
 }
 
+/** The file of an extracted tree that says how many bytes its files have: decimal digits. */
+export const SIZE_FILE = "size";
+
 /** A rendered tree, with `rootfs` in it. */
 export function treePath(dataDir: string, treeId: string): string {
   return `${dataDir}/cas/tree/${treeId}`;

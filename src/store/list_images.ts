@@ -7,7 +7,7 @@ import { lastUsed } from "./collect_images.ts";
 import type { Signer } from "./image_info.ts";
 import type { ImageIndex, IndexedImage } from "./image_index.ts";
 import { imageGraph } from "./image_graph.ts";
-import { treePath } from "./layout.ts";
+import { SIZE_FILE, treePath } from "./layout.ts";
 import { openIndex } from "./open_index.ts";
 import type { ImageStore, StoredImage } from "./stored_image.ts";
 import { treeSize } from "./tree_comparison.ts";
@@ -94,27 +94,20 @@ async function treeOf(
     const id = store.renderedTree(image)?.id ?? treeIdOf((await imageGraph(store, image)).keys);
     const root = treeRoot(store.dataDir, id);
     const kind = exists(`${treePath(store.dataDir, id)}/${VERITY_FILE}`) ? SEALED : root?.kind;
-    return root && kind && { kind, size: rememberedSize(treePath(store.dataDir, id)) };
+    return root && kind && { kind, size: sizeOf(treePath(store.dataDir, id)) };
   } catch (error) {
     if (error instanceof Failure || error instanceof Deno.errors.PermissionDenied) return undefined;
     throw error;
   }
 }
 
-/** The size of a tree: counted once, by the first who asks, and written down beside `rootfs`. */
-function rememberedSize(path: string): number {
-  const file = `${path}/size`;
+/** The size of a tree: that of its index, or what was written down when its files were made, or all of them counted. */
+function sizeOf(path: string): number {
+  if (!exists(`${path}/rootfs`)) return Deno.statSync(`${path}/index.erofs`).size;
+  const file = `${path}/${SIZE_FILE}`;
   if (exists(file)) {
     const size = Number(Deno.readTextFileSync(file));
     if (Number.isSafeInteger(size) && size > 0) return size;
   }
-  const size = exists(`${path}/rootfs`)
-    ? treeSize(`${path}/rootfs`)
-    : Deno.statSync(`${path}/index.erofs`).size;
-  try {
-    Deno.writeTextFileSync(file, String(size));
-  } catch {
-    // Somebody removes the tree just now, or it may not be written to.
-  }
-  return size;
+  return treeSize(`${path}/rootfs`);
 }

@@ -3,15 +3,17 @@ import { ownership as ownOwnership } from "./ownership.ts";
 import { renderImage } from "../aci/render.ts";
 import type { Ownership } from "../aci/write_options.ts";
 import { isOciImageId, type StoreKey } from "../appc/image_id.ts";
+import { quietly } from "../linux/clean_up.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor, lockExclusive, openToLock } from "../linux/lock.ts";
 import { syncDirectory, syncFileSystem } from "../linux/sync.ts";
 import { fullDisk } from "./full_disk.ts";
 import { type ImageGraph, imageGraph } from "./image_graph.ts";
-import { imagePath, treePath } from "./layout.ts";
+import { imagePath, SIZE_FILE, treePath } from "./layout.ts";
 import { fillSkeleton } from "./skeleton.ts";
 import type { ImageStore, RenderedTree, StoredImage } from "./stored_image.ts";
 import { TempDirectory } from "./temp_directory.ts";
+import { treeSize } from "./tree_comparison.ts";
 import { treeIdOf } from "./tree_id.ts";
 import { indexMethod, readyTree } from "./tree/mount_tree.ts";
 import { renderIndex } from "./tree/tree_index.ts";
@@ -123,7 +125,11 @@ export async function renderCopy(
 export function publishTree(dataDir: string, id: string, tree: string): void {
   const path = treePath(dataDir, id);
   if (exists(path)) return;
-  if (exists(`${tree}/rootfs`)) syncFileSystem(tree);
+  if (exists(`${tree}/rootfs`)) {
+    // For those who list images: they write nothing, and to count takes long.
+    quietly(() => Deno.writeTextFileSync(`${tree}/${SIZE_FILE}`, `${treeSize(`${tree}/rootfs`)}`));
+    syncFileSystem(tree);
+  }
   try {
     Deno.renameSync(tree, path);
   } catch (error) {

@@ -38,12 +38,13 @@ export class Store implements ImageStore {
   /**
    * Finds an image: by ID, or the newest one that has the name and all of the labels.
    *
+   * @param remember whether to write the answer down, for the next equal query: not for a command that only looks
    * @returns undefined where there is none
    * @throws {Failure} where an ID is ambiguous or malformed
    */
-  async resolve(query: ImageQuery): Promise<StoredImage | undefined> {
+  async resolve(query: ImageQuery, remember = false): Promise<StoredImage | undefined> {
     if ("id" in query) return this.#byId(query.id);
-    return this.#cached(query) ?? await this.#byName(query);
+    return this.#cached(query) ?? await this.#byName(query, remember);
   }
 
   /** Reads an image by its whole key. Undefined where it is not in the store. */
@@ -87,7 +88,7 @@ export class Store implements ImageStore {
     return this.read(answer.slice(generation.length).trimEnd() as StoreKey);
   }
 
-  async #byName(query: ImageName): Promise<StoredImage | undefined> {
+  async #byName(query: ImageName, remember: boolean): Promise<StoredImage | undefined> {
     // The generation is read first: an import from now on makes the answer below a stale one.
     const generation = this.#generation();
     const { openIndex } = await import("./open_index.ts");
@@ -97,7 +98,7 @@ export class Store implements ImageStore {
     ) {
       const image = this.read(key);
       if (image === undefined || !hasLabels(image.manifest.labels, query.labels)) continue;
-      if (generation !== undefined) this.#remember(query, generation, key);
+      if (remember && generation !== undefined) this.#remember(query, generation, key);
       return image;
     }
     return undefined;

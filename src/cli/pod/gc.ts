@@ -3,6 +3,7 @@ import { isHostRoot, isNamespaceRoot } from "../../linux/own_users.ts";
 import { printNote } from "../../linux/printable.ts";
 import { externalCollector } from "../../pod/external/collector.ts";
 import { collectPods } from "../../pod/life/collect_pods.ts";
+import { keepEndedPods } from "../../pod/view/listed_pods.ts";
 import { removeAbandoned } from "../../linux/atomic_file.ts";
 import { sweepTemp } from "../../store/temp_directory.ts";
 import { audit } from "../request/audit.ts";
@@ -32,6 +33,7 @@ export default async function run({ flags, global }: Invocation): Promise<number
     const { collectPastas } = await import("../../rootless/pasta.ts");
     collectPastas(global.dir);
   }
+  keepEndedPods(global.dir);
   if (!markOnly) {
     const sweep = sweepTemp(global.dir);
     freed += sweep.freed;

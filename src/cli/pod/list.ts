@@ -1,15 +1,8 @@
-import type { RawDirectory } from "../../linux/raw_directory.ts";
 import { Failure } from "../../failure.ts";
 import { type Listed, type Order, parseFilter, sorted } from "../../pod/view/choose_pods.ts";
-import { EndedPods } from "../../pod/view/ended_pods.ts";
-import {
-  type Known,
-  lookAtPods,
-  POD_STATES,
-  podPath,
-  type PodView,
-} from "../../pod/directory/pod_directory.ts";
-import { type AppSummary, seePod } from "../../pod/view/pod_summary.ts";
+import { listedPods } from "../../pod/view/listed_pods.ts";
+import { POD_STATES } from "../../pod/directory/pod_directory.ts";
+import type { AppSummary } from "../../pod/view/pod_summary.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { jsonText } from "../print/json.ts";
 import { print, printLines } from "../print/output.ts";
@@ -44,27 +37,6 @@ export default function run({ flags, global }: Invocation): Promise<number> {
   const rows = pods.flatMap((pod) => podRows(pod, full, named));
   print(table(flags.on("no-legend") ? rows : [legend(full, named), ...rows]));
   return Promise.resolve(0);
-}
-
-function listedPods(dataDir: string): readonly Listed[] {
-  const ended = new EndedPods(dataDir);
-  const look = (pod: PodView, files: RawDirectory): Listed => {
-    const over = pod.state === "exited" || pod.state === "exited garbage";
-    const known = over ? ended.find(files, "", pod.uuid) : undefined;
-    if (known !== undefined) return [pod, known];
-    const seen = seePod(files, dataDir, pod);
-    if (over) ended.add(pod.uuid, seen);
-    return [pod, seen.summary];
-  };
-  // If a pod in `run` is known to have ended, not even its lock is tested.
-  const known: Known<Listed> = (stage, directory, uuid) => {
-    const summary = stage === "run" ? ended.find(directory, `${uuid}/`, uuid) : undefined;
-    const pod = { uuid, stage, state: "exited", path: podPath(dataDir, stage, uuid) } as const;
-    return summary && [pod, summary];
-  };
-  const pods = lookAtPods(dataDir, look, known);
-  ended.keep();
-  return pods.filter(([{ stage }]) => stage !== "garbage");
 }
 
 const ORDERS: readonly Order[] = ["created", "started", "name", "state", "uuid"];

@@ -1,6 +1,6 @@
 /**
- * What `rkt list` has seen of pods that have ended, kept so that a list does not look at a thousand of them again: a pod
- * that has ended changes no more, and no other pod ever has its UUID. It is only a help: what is missing, old or torn
+ * What is to be seen of pods that have ended, kept so that `rkt list` does not look at a thousand of them each time: a pod
+ * that has ended changes no more, and no other pod ever has its UUID. `rkt gc` writes it. It is only a help: what is missing, old or torn
  * makes a list slow, and never wrong. So with each pod stands when its manifest and the file with its supervisor's PID
  * were changed: one that somebody has edited by hand, or run once more, is looked at again.
  */
