@@ -173,6 +173,16 @@ export function hotChunks(bundle: Bundle): Chunk[] {
   ];
 }
 
+/** The chunks that every first run loads: without the shortcuts, which stand in for it, and with the parts that it always needs. */
+export function runChunks(bundle: Bundle): Chunk[] {
+  const called = (names: readonly string[], { name }: Chunk) =>
+    names.some((each) => name.startsWith(`${each}-`));
+  const roots = bundle.filter((chunk) =>
+    chunk.hot ? !called(SHORTCUTS, chunk) : called(HOT_PARTS, chunk)
+  );
+  return [...new Set(roots.flatMap((chunk) => closure(bundle, chunk)))];
+}
+
 /** The size of chunks together, in bytes. */
 export function sizeOf(chunks: readonly Chunk[]): number {
   return chunks.reduce((size, chunk) => size + chunk.source.length, 0);

@@ -1,5 +1,5 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { type Bundle, bundle, ENTRY_LIMIT, hotChunks, hotPathFaults } from "./bundle.ts";
+import { type Bundle, bundle, ENTRY_LIMIT, hotChunks, hotPathFaults, runChunks } from "./bundle.ts";
 
 function chunk(name: string, text: string) {
   return { name, source: new TextEncoder().encode(text) };
@@ -70,6 +70,27 @@ Deno.test("hotChunks() has one chunk for the entry and one for each import() up 
 Deno.test("bundle() has each module once", async () => {
   const words = ["main", "pod store", "function", "pod store", "true", "end", ""];
   strictEqual(await said(await bundled(TWO_COMMANDS)), words.join("\n"));
+});
+
+Deno.test("runChunks() has what run always needs, and not what stands in for it", () => {
+  const chunk = (name: string, hot: boolean, ...imports: readonly string[]) => {
+    return { name, hot, imports, source: new Uint8Array() };
+  };
+  const made: Bundle = [
+    chunk("main.js", true),
+    chunk("network_fast_path-AAAAAAAA.js", true, "net.js"),
+    chunk("run-BBBBBBBB.js", true, "pod.js"),
+    chunk("record_start-CCCCCCCC.js", false, "pod.js", "entry.js"),
+    chunk("list-DDDDDDDD.js", false),
+    ...["net.js", "pod.js", "entry.js"].map((name) => chunk(name, false)),
+  ];
+  deepStrictEqual(runChunks(made).map(({ name }) => name), [
+    "main.js",
+    "run-BBBBBBBB.js",
+    "pod.js",
+    "record_start-CCCCCCCC.js",
+    "entry.js",
+  ]);
 });
 
 Deno.test("hotPathFaults() misses a hot command that is not imported lazily", async () => {

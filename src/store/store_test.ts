@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { fileSource } from "../aci/bytes/source.ts";
+import { type ByteSource, fileSource } from "../aci/bytes/source.ts";
 import { parseImageName } from "../appc/image_name.ts";
 import { parseLabels } from "../appc/label.ts";
 import { Failure } from "../failure.ts";
@@ -45,7 +45,7 @@ async function imported(
 }
 
 async function named(store: Store, name: string): Promise<string | undefined> {
-  return (await store.resolve(parseImageName(name)))?.key;
+  return (await store.resolve(parseImageName(name), true))?.key;
 }
 
 function temporaries(store: Store): string[] {
@@ -426,6 +426,34 @@ Deno.test(
     assert.deepEqual(temporaries(store), []);
   }),
 );
+
+for (const way of ["without a tree", "extracted", "as an index"]) {
+  Deno.test(
+    `importAci() refuses a wrong manifest that stands first before the rest is read, ${way}`,
+    inTemp(async (dir, store) => {
+      const name = "example.com/b";
+      const files = { a: "a".repeat(5_000_000) };
+      const path = testImage(dir, { name, files, manifest: { acVersion: "1" }, compression: "" });
+      if (way === "extracted") extracting(store);
+      using file = fileSource(path);
+      let read = 0;
+      const counted: ByteSource = {
+        name: file.name,
+        read: async () => {
+          const chunk = await file.read();
+          read += chunk?.length ?? 0;
+          return chunk;
+        },
+        [Symbol.dispose]: () => {},
+      };
+      const options = way === "without a tree" ? { render: false } : {};
+      const refused = store.importAci(counted, options);
+      await assert.rejects(refused, /b-1.0.aci: its manifest is invalid: acVersion/);
+      assert.ok(read < 2_000_000, `${read} bytes were read`);
+      assert.deepEqual(temporaries(store), []);
+    }),
+  );
+}
 
 Deno.test(
   "importAci() says that the disk is full",

@@ -26,11 +26,9 @@ import {
 import { USER_NAMESPACE } from "../root/private_users.ts";
 import { askAgain, STALE } from "./ask_again.ts";
 import type { Condition } from "./condition.ts";
-import { joinNetwork, UNDO_NETWORK } from "./join_network.ts";
 import type { NetworkReplay } from "./network_replay.ts";
 import { fillHole } from "./fill_holes.ts";
-import { ENTERED, enterUsers, executeAgain, type UserReplay } from "./replay_rootless.ts";
-import { makeUsers } from "./replay_users.ts";
+import type { UserReplay } from "./replay_rootless.ts";
 import { ENTRY_ADDRESS, HEADER } from "./start_entry.ts";
 
 /** A start to be replayed. */
@@ -54,6 +52,22 @@ export interface Replay {
   readonly network?: NetworkReplay & { readonly namespace: number };
 }
 
+/** What only some replays need, from modules that are loaded for them. */
+export interface ReplayParts {
+  /** Where the pod has users of its own. */
+  readonly users?: typeof import("./replay_users.ts") | undefined;
+  /** Where the user is not root. */
+  readonly user?: typeof import("./replay_rootless.ts") | undefined;
+  /** Where the pod joins a network. */
+  readonly network?: typeof import("./join_network.ts") | undefined;
+}
+
+/** The module of a part that a replay has. */
+function need<Module>(module: Module | undefined): Module {
+  if (module === undefined) throw new Error("a part of the replay needs its steps");
+  return module;
+}
+
 const UUID_SIZE = 36;
 const ALL_SEALS = k.F_SEAL_SEAL | k.F_SEAL_SHRINK | k.F_SEAL_GROW | k.F_SEAL_WRITE;
 
@@ -65,8 +79,10 @@ function fromLauncher(s: Section, offset: number, store: Slot): void {
 }
 
 /** The plan of a replay. */
-export function replayPlan(replay: Replay): Plan {
-  const { dataDirectory, uuidFile, holes, network } = replay;
+export function replayPlan(replay: Replay, parts: ReplayParts = {}): Plan {
+  const { dataDirectory, uuidFile, holes } = replay;
+  const network = replay.network && { ...need(parts.network), replay: replay.network };
+  const user = replay.user && { ...need(parts.user), replay: replay.user };
   const s = new Section();
   const lock = slot("prepare lock");
   const directory = slot("pod directory");
@@ -92,11 +108,11 @@ export function replayPlan(replay: Replay): Plan {
 
   s.set(directory, -1);
   s.set(program, -1);
-  if (replay.user !== undefined) {
+  if (user !== undefined) {
     s.set(lock, -1);
-    s.set(ENTERED, 0);
-    askAgain(s, replay.user.conditions);
-    enterUsers(s, replay.user, STALE);
+    s.set(user.ENTERED, 0);
+    askAgain(s, user.replay.conditions);
+    user.enterUsers(s, user.replay, STALE);
   }
   s.heading("as in every start: nobody collects images until the pod's directory names them");
   s.attempt("open the lock of images", "openat", [
@@ -158,17 +174,17 @@ export function replayPlan(replay: Replay): Plan {
   fromLauncher(s, HEADER.programAt, base);
   s.compute("add", [base, ENTRY_ADDRESS], { store: base });
   fillHole(s, { base, holes }, "uuid", uuid);
-  if (replay.users) makeUsers(s, { base, holes }, "undo");
+  if (replay.users) need(parts.users).makeUsers(s, { base, holes }, "undo");
   if (network !== undefined) {
-    const record = recordPath(s, network.records, addressOf(path, embryo.length));
-    const { namespace } = network;
-    const joining = { network, uuid, record, directory, program: { base, holes }, namespace };
-    joinNetwork(s, joining, "undo");
+    const { records, namespace } = network.replay;
+    const record = recordPath(s, records, addressOf(path, embryo.length));
+    const joining = { uuid, record, directory, program: { base, holes }, namespace };
+    network.joinNetwork(s, { ...joining, network: network.replay }, "undo");
   }
   fromLauncher(s, HEADER.programSize, size);
   s.attempt("write the program", "write", [program, base, size], { store: word });
   s.compute("sub", [word, size], { store: word });
-  const undo = network === undefined ? "undo" : UNDO_NETWORK;
+  const undo = network?.UNDO_NETWORK ?? "undo";
   s.compute("let", [word], { branch: { when: "different", operand: 0, to: undo } });
   s.attempt("seal it", "fcntl", [program, k.F_ADD_SEALS, ALL_SEALS], {
     branch: { when: "error", to: undo },
@@ -188,7 +204,7 @@ export function replayPlan(replay: Replay): Plan {
     k.AT_EMPTY_PATH,
   ]);
   s.attempt("take the lock of images back", "close", [replay.prepareLock]);
-  if (network !== undefined) s.goto(UNDO_NETWORK);
+  if (network !== undefined) s.goto(undo);
 
   s.label("undo");
   s.attempt("remove the pod's directory", "unlinkat", [k.AT_FDCWD, path, k.AT_REMOVEDIR]);
@@ -202,9 +218,9 @@ export function replayPlan(replay: Replay): Plan {
   fromLauncher(s, HEADER.name, word);
   s.attempt("remove the entry", "unlinkat", [entry, word, 0]);
   s.attempt("let images be collected again", "close", [lock]);
-  if (replay.user !== undefined) {
-    s.when(ENTERED, 0, "the launcher goes on");
-    executeAgain(s, replay.user);
+  if (user !== undefined) {
+    s.when(user.ENTERED, 0, "the launcher goes on");
+    user.executeAgain(s, user.replay);
     s.label("the launcher goes on");
   }
   fromLauncher(s, HEADER.fullWay, word);
@@ -245,10 +261,11 @@ function writeUuid(s: Section, path: string, uuid: ReturnType<typeof addressOf>)
 /** The bytes of a replay at an address. */
 export function replayBytes(
   replay: Replay,
+  parts: ReplayParts,
   address: number,
   architecture: Architecture,
 ): Uint8Array<ArrayBuffer> {
-  const layout: Layout = assemble(replayPlan(replay), architecture);
+  const layout: Layout = assemble(replayPlan(replay, parts), architecture);
   const { setup, data, resident } = layout.size;
   // What structures in memory refer to is of the section that stays.
   const images = layout.emit({

@@ -3,7 +3,10 @@ import * as k from "../../src/linux/constants.ts";
 import type { Plan } from "../engine/plan.ts";
 import { launcherPlan } from "../launcher/launcher.ts";
 import type { Template } from "../launcher/network_replay.ts";
-import { type Replay, replayPlan } from "../launcher/replay.ts";
+import * as joinNetwork from "../launcher/join_network.ts";
+import { type Replay, type ReplayParts, replayPlan } from "../launcher/replay.ts";
+import * as replayRootless from "../launcher/replay_rootless.ts";
+import * as replayUsers from "../launcher/replay_users.ts";
 import { withSocket } from "../manager/relay_notify.ts";
 import type { Pod, PodApp, PodAudit } from "../pod.ts";
 import { enterPlan } from "../processes/enter.ts";
@@ -368,6 +371,12 @@ const REPLAYED = {
 } as const;
 
 /** Starts that are repeated: the least that a replay can be, and one with each kind of condition. */
+const REPLAY_PARTS: ReplayParts = {
+  users: replayUsers,
+  user: replayRootless,
+  network: joinNetwork,
+};
+
 const REPLAYS: readonly Replay[] = [
   { ...REPLAYED, holes: [] },
   {
@@ -458,7 +467,7 @@ function testNetwork(): NonNullable<Replay["network"]> {
 /** Plans that run before rkt, beside it, or in a child of it. */
 function helperPlans(): readonly NamedPlan[] {
   return [
-    ...REPLAYS.map((replay, i) => [`replay ${i}`, replayPlan(replay)] as const),
+    ...REPLAYS.map((replay, i) => [`replay ${i}`, replayPlan(replay, REPLAY_PARTS)] as const),
     ["launcher", launcherPlan(0x1000, 64)],
     ["launcher that looks for entries", launcherPlan(0x1000, 64, "0".repeat(32))],
     ["overlay probe", overlayProbePlan("/tmp").plan],

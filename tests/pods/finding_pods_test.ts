@@ -187,3 +187,29 @@ Deno.test("every command that takes a pod reads its UUID from a file", async () 
   assert.equal((await world.rkt("run-prepared", "--net=none", flag)).stdout, "prepared\n");
   assert.match((await world.rkt("export", flag)).stderr, /^export: an argument is needed/);
 });
+
+/** What is below a directory, with sizes and times of change, but for the files of the index that SQLite itself makes. */
+function everything(directory: string): readonly string[] {
+  const args = [directory, "-path", "*/cas/db*", "-prune", "-o", "-printf", "%p %y %s %C@\\n"];
+  const { stdout } = new Deno.Command("find", { args }).outputSync();
+  return new TextDecoder().decode(stdout).split("\n").toSorted();
+}
+
+Deno.test("commands that look leave nothing behind, however much there is to see", async () => {
+  for (let i = 0; i < 25; i++) assert.equal((await world.run("true")).code, 0);
+  const before = everything(world.dataDir);
+  const looks = [
+    ["list", "--full"],
+    ["list", "--format=json"],
+    ["image", "list", "--full"],
+    ["image", "cat-manifest", BOX],
+    ["image", "inspect", BOX],
+    ["cat-manifest", "--help"],
+  ];
+  for (const words of looks) {
+    assert.equal((await world.rkt(...words)).code, 0, words.join(" "));
+    assert.deepEqual(everything(world.dataDir), before, words.join(" "));
+  }
+  assert.equal((await world.rkt("gc", "--mark-only")).code, 0);
+  assert.ok(everything(world.dataDir).some((line) => line.includes("/ended-pods.json ")));
+});

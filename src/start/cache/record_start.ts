@@ -5,7 +5,7 @@ import { parseImageArgument } from "../../fetch/image_argument.ts";
 import { exists } from "../../linux/exists.ts";
 import type { RecordedNetworks } from "../../net/pod/network_fast_path.ts";
 import { ARCHITECTURE } from "../../../stage1/engine/launch.ts";
-import { replayBytes } from "../../../stage1/launcher/replay.ts";
+import { type Replay, replayBytes } from "../../../stage1/launcher/replay.ts";
 import type { UserReplay } from "../../../stage1/launcher/replay_rootless.ts";
 import { ENTRY_ADDRESS, entryBytes, replayAt } from "../../../stage1/launcher/start_entry.ts";
 import type { Pod, PodEntry } from "../../../stage1/pod.ts";
@@ -81,7 +81,7 @@ export async function recordStart(
       ...network && { network: network.cached },
       ...isFilled && { filled: { entries: worked.entries, fills: worked.fills } },
     }))
-    : replayBytes(
+    : await replayed(
       {
         ...start,
         users: pod.privateUsers !== undefined,
@@ -91,7 +91,6 @@ export async function recordStart(
         podMode: POD_DIRECTORY_MODE,
       },
       ENTRY_ADDRESS + replayAt(key),
-      ARCHITECTURE,
     );
   try {
     using directory = openStarts(true);
@@ -101,6 +100,17 @@ export async function recordStart(
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** The bytes of a replay. */
+async function replayed(replay: Replay, address: number): Promise<Uint8Array> {
+  const { users, user, network } = replay;
+  const parts = {
+    users: users ? await import("../../../stage1/launcher/replay_users.ts") : undefined,
+    user: user && await import("../../../stage1/launcher/replay_rootless.ts"),
+    network: network && await import("../../../stage1/launcher/join_network.ts"),
+  };
+  return replayBytes(replay, parts, address, ARCHITECTURE);
 }
 
 /** The namespace of a user other than root; or why it can't be made again. */
