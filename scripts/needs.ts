@@ -22,6 +22,7 @@ export const TEST_NEEDS: readonly Need[] = [
   { file: "/usr/aarch64-linux-gnu/lib/libc.so.6", package: "libc6-arm64-cross", why: "the C library of Deno for aarch64 under qemu-user" },
   { file: "/usr/aarch64-linux-gnu/lib/libgcc_s.so.1", package: "libgcc-s1-arm64-cross", why: "the same" },
   { file: "busybox", package: "busybox-static", why: "a root file system in one file" },
+  { file: "aria2c", package: "aria2", why: "BitTorrent, as a transport and as its peers" },
   { file: "bwrap", package: "bubblewrap", why: "start rkt on a read-only root without /tmp; compare with" },
   { file: "runc", package: "runc", why: "compare isolation and limits with" },
   { file: "gpg", package: "gnupg", why: "make keys and signatures, as users do" },

@@ -30,6 +30,8 @@ export async function stage({ root, date }: Release, _: Target, binary: string):
   for (const { name } of Deno.readDirSync(`${root}packaging/units`)) {
     await copy(`${root}packaging/units/${name}`, `usr/lib/systemd/system/${name}`, 0o644);
   }
+  // Beside the others, where it counts for nobody: an administrator who wants it links or copies it.
+  await copy(`${root}packaging/transport.d/magnet`, "usr/lib/rkt/transports/magnet", 0o755);
   await copy(`${root}packaging/rkt.catalog`, "usr/lib/systemd/catalog/rkt.catalog", 0o644);
   await copy(`${root}packaging/apparmor/rkt-app`, "etc/apparmor.d/rkt-app", 0o644);
   await copy(`${root}LICENSE`, "usr/share/doc/rkt/copyright", 0o644);

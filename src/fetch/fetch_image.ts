@@ -44,6 +44,8 @@ interface Request {
   readonly signature: string;
   readonly expected: Expected;
   readonly pullPolicy: PullPolicy;
+  /** Where it comes from, where that is another place; for records. */
+  readonly source?: string;
 }
 
 /** How to fetch what an argument stands for. */
@@ -69,6 +71,8 @@ export function fetchArgument(
       return fetchFile(session, beside(argument.path));
     case "url":
       return fetchUrl(session, beside(argument.url));
+    case "transport":
+      return fetchByTransport(session, argument.url, beside(argument.url), signature);
     case "name":
       return fetchByName(session, forThisHost(argument.image), {}, pullPolicy, signature);
     case "registry":
@@ -191,6 +195,31 @@ async function downloadImage(
   }
 }
 
+/** What a transport brings is read like a file, by the name of where it comes from. */
+async function fetchByTransport(
+  session: FetchSession,
+  url: string,
+  request: Request,
+  signature: string | undefined,
+): Promise<StoredImage> {
+  if (request.pullPolicy === "never") {
+    throw new Failure(`image ${url}: --pull-policy=never keeps it from being fetched`);
+  }
+  const { bringImage } = await import("./transport/fetched_file.ts");
+  using image = await bringImage(session, url, signature);
+  try {
+    return await fetchFile(session, {
+      ...request,
+      location: image.path,
+      signature: image.signature,
+      source: url,
+    });
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    throw new Failure(image.named(error.message), error.exitCode, { cause: error });
+  }
+}
+
 /** A file is read, and its signature verified, each time. */
 async function fetchFile(session: FetchSession, request: Request): Promise<StoredImage> {
   await verifyFirst(session, request);
@@ -254,7 +283,7 @@ async function importImage(
   session: FetchSession,
   source: ByteSource,
   judge: SignedImage | undefined,
-  { location, expected }: Request,
+  { location, expected, source: origin }: Request,
 ): Promise<StoredImage> {
   const { store, message } = session.settings;
   const watched = judge?.watched(source) ?? source;
@@ -283,7 +312,8 @@ async function importImage(
         return judge?.text;
       },
     });
-    const from = /^(?:\/|https?:)/.test(location) ? location : `${workingDirectory()}${location}`;
+    const from = origin ??
+      (/^(?:\/|https?:)/.test(location) ? location : `${workingDirectory()}${location}`);
     const otherwise = expected.id === undefined ? "nothing" : "its digest";
     await recordFetch(session, image, from, otherwise);
     return image;

@@ -9,6 +9,8 @@ export type ImageArgument =
   | { readonly kind: "id"; readonly id: ImageIdPrefix }
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "url"; readonly url: string }
+  /** A URL of a scheme that an executable of `transport.d` knows. */
+  | { readonly kind: "transport"; readonly url: string }
   /** An OCI image in a registry: `docker://…` or `oci://…`. */
   | { readonly kind: "registry"; readonly text: string }
   /** An OCI image in a layout or an archive; see `parseOciLocation()`. */
@@ -34,7 +36,8 @@ export function parseImageArgument(
   }
   if (text === "-") return { kind: "archive", text: "oci-archive:-" };
   if (/^(oci|oci-archive|docker-archive):(?!\/\/)/.test(text)) return { kind: "archive", text };
-  const [, scheme = ""] = /^([a-z]+):\/\//i.exec(text) ?? [];
+  if (text.startsWith("magnet:?")) return { kind: "transport", url: text };
+  const [, scheme = ""] = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text) ?? [];
   if (scheme !== "") return urlArgument(text, scheme.toLowerCase());
   if (text.startsWith("/") || isFile(text)) return { kind: "file", path: text };
   if (!text.includes(":") && (text.includes("./") || text.endsWith(".aci"))) {
@@ -48,9 +51,7 @@ function urlArgument(text: string, scheme: string): ImageArgument {
     return { kind: "registry", text: `${scheme}${text.slice(scheme.length)}` };
   }
   if (scheme !== "file" && scheme !== "http" && scheme !== "https") {
-    throw new Failure(
-      `image ${JSON.stringify(text)}: an image's URL begins with https, http, file, docker or oci`,
-    );
+    return { kind: "transport", url: scheme + text.slice(scheme.length) };
   }
   if (!URL.canParse(text)) {
     throw new Failure(`image ${JSON.stringify(text)}: not a valid URL`);

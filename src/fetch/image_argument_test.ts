@@ -51,7 +51,6 @@ Deno.test("parseImageArgument() says what is wrong", () => {
     ["", /image ""/],
     ["sha512-", /sha512-/],
     ["sha512-xyz", /image "sha512-xyz"/],
-    ["ftp://example.com/app.aci", /begins with https, http, file, docker or oci/],
     ["https://example.com/app", /ends in \.aci/],
     ["https://", /not a valid URL/],
     [

@@ -1,0 +1,75 @@
+/** An image that a transport has brought, with its signature, as files that are read like any others. */
+import { Failure } from "../../failure.ts";
+import { MAX_SIGNATURE_BYTES } from "../../trust/signature.ts";
+import { TempDirectory } from "../../store/temp_directory.ts";
+import type { FetchSession } from "../fetch_session.ts";
+import { runTransport, transportProgram, transportScheme } from "./program.ts";
+
+/** Bytes of an image at most, where `--max-size` says nothing. */
+const MOST_IMAGE = 64 * 2 ** 30;
+
+/** The files. Disposing deletes them. */
+export interface BroughtImage extends Disposable {
+  readonly path: string;
+  readonly signature: string;
+  /** A message with the URL in the place of the files' paths. */
+  named(message: string): string;
+}
+
+/**
+ * Lets the transport of a URL get the image and, unless one is given or none is needed, its signature: the same URL with
+ * `.asc` behind its path.
+ *
+ * @throws {Failure}
+ */
+export async function bringImage(
+  session: FetchSession,
+  url: string,
+  signature: string | undefined,
+): Promise<BroughtImage> {
+  const { store, config, maxSize, message } = session.settings;
+  const scheme = transportScheme(url);
+  if (scheme === undefined) throw new TypeError(`${url} is for no transport`);
+  const program = transportProgram(config, scheme);
+  const beside = signatureUrl(url);
+  const wantsSignature = signature === undefined && !session.allows("image");
+  if (wantsSignature && beside === undefined) {
+    throw new Failure(`${url}: nothing says where its signature is; name a file with --signature`);
+  }
+  const temp = TempDirectory.create(store.dataDir);
+  const bar = (await session.progress()).start(url);
+  try {
+    const path = `${temp.path}/image.aci`;
+    const get = async (what: string, file: string, most: number) => {
+      const directory = `${temp.path}/${file === path ? "work" : "signature-work"}`;
+      Deno.mkdirSync(directory, { mode: 0o700 });
+      await runTransport(program, {
+        ...{ url: what, most, directory, file },
+        progress: file === path ? bar.update : () => {},
+        message: (line) => message(`transport ${scheme}: ${line}`),
+      });
+    };
+    // First, because without it nobody wants the image.
+    if (wantsSignature && beside !== undefined) {
+      await get(beside, `${path}.asc`, MAX_SIGNATURE_BYTES);
+    }
+    await get(url, path, maxSize ?? MOST_IMAGE);
+    return {
+      path,
+      signature: signature ?? `${path}.asc`,
+      named: (text) => text.replaceAll(path, url),
+      [Symbol.dispose]: () => temp[Symbol.dispose](),
+    };
+  } catch (error) {
+    temp[Symbol.dispose]();
+    throw error;
+  } finally {
+    bar.end();
+  }
+}
+
+/** Where the signature is: nowhere beside what has no path. */
+function signatureUrl(url: string): string | undefined {
+  const [, path = "", rest = ""] = /^([a-z][a-z0-9+.-]*:\/\/[^?#]*)(.*)$/s.exec(url) ?? [];
+  return path === "" ? undefined : `${path}.asc${rest}`;
+}
