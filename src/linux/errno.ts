@@ -76,6 +76,7 @@ export const ERRNO = {
   E2BIG: 7,
   EBADF: 9,
   EAGAIN: 11,
+  EACCES: 13,
   ENOMEM: 12,
   EBUSY: 16,
   EEXIST: 17,

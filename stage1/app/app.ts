@@ -236,7 +236,9 @@ function executeApp(steps: Section, at: string, app: PodApp, manager?: ManagerSt
     what: path !== undefined && others.length === 0
       ? path
       : `"${command}" (found in no directory of PATH)`,
-    hint:
+    hint: (app.root.kind === "copy"
+      ? "a data directory mounted noexec takes no --no-overlay; else "
+      : "") +
       "the image, or --exec, must name a program that is there, with its interpreter and libraries, for this machine",
   });
 }

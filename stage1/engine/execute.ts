@@ -13,6 +13,10 @@ import {
   MFD_EXEC,
 } from "../../src/linux/early_constants.ts";
 
+/** What the error says where there may be no programs in memory (memfd_create(2), Linux 6.3). */
+const FORBIDDEN = "vm.memfd_noexec forbids the programs in memory that rkt runs pods with " +
+  "(`sysctl vm.memfd_noexec=1`)";
+
 const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
 /**
@@ -27,6 +31,7 @@ export function executableFile(bytes: Uint8Array<ArrayBuffer>): number {
   const name = cstring("rkt");
   // Kernels before 6.3 do not know MFD_EXEC; later ones may insist on it (sysctl vm.memfd_noexec).
   let fd = trySyscall("memfd_create", name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+  if (fd === -ERRNO.EACCES) throw new KernelError(ERRNO.EACCES, FORBIDDEN);
   if (fd < 0) fd = syscall(doing, "memfd_create", name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   const written = syscall(doing, "write", fd, bytes, bytes.length);
   if (written !== bytes.length) throw new KernelError(ERRNO.ENOSPC, doing);

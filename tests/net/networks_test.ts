@@ -201,6 +201,22 @@ Deno.test("addresses run out in one line, and a killed pod's come back by gc", a
   await linksGone();
 });
 
+Deno.test("gc removes reservations that a KILL has left half-made, and not those that are just being made", async () => {
+  const directory = "/var/lib/cni/networks/half-made";
+  Deno.mkdirSync(directory, { recursive: true });
+  try {
+    const paths = [1, 2].map(() => `${directory}/.rkt-${crypto.randomUUID()}.tmp`);
+    for (const path of paths) Deno.writeTextFileSync(path, "of a killed one");
+    const [old = "", fresh = ""] = paths;
+    Deno.utimeSync(old, 0, 0);
+    const { code, stderr } = await host.rkt(world, "gc");
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(list(directory), [fresh.slice(fresh.lastIndexOf("/") + 1)]);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
+
 Deno.test("gc finds what a pod has left whose directory is gone, and does it twice", async () => {
   const { pod } = await standing("--net=both,default");
   const uuid = only(list(`${world.dataDir}/networks`));

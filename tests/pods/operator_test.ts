@@ -211,9 +211,31 @@ Deno.test("what rkt can't do without is said in one line", async () => {
       world.words("ulimit -n"),
       /^(run: the limit of open files \(ulimit -n\) is 100, .*\n)?$/, // with CAP_SYS_RESOURCE it is raised
     ],
+    [
+      "echo 2 >/proc/sys/vm/memfd_noexec",
+      world.words("ulimit -n"),
+      /^run: vm\.memfd_noexec forbids [^\n]*: EACCES [^\n]*\n$/,
+    ],
+    [
+      `mkdir -p ${world.dir}/noexec; mount -t tmpfs -o noexec none ${world.dir}/noexec`,
+      [
+        ...[`--dir=${world.dir}/noexec/data`, "--insecure-options=image", "run", "--net=none"],
+        ...["--no-overlay", `${world.dir}/box.aci`, "--", "-c", "true"],
+      ],
+      /^stage1: execute .* EACCES .*; a data directory mounted noexec takes no --no-overlay; .*\n$/,
+    ],
   ];
   for (const [before, words, line] of poverties) {
-    const args = ["-m", "bash", "-c", `${before}; exec "$@"`, "sh", RKT, ...words];
+    const args = [
+      "-mpf",
+      "--mount-proc",
+      "bash",
+      "-c",
+      `${before}; exec "$@"`,
+      "sh",
+      RKT,
+      ...words,
+    ];
     const { code, stdout, stderr } = await new Deno.Command("unshare", { args, stdin: "null" })
       .output();
     const said = new TextDecoder().decode(stderr);

@@ -36,7 +36,7 @@ import type { Attachment, CniDns, CniIp } from "../model/cni.ts";
 import { type Allocation, ipField, NO_DNS, prefixField, routesField } from "./ipam.ts";
 
 /** Where CNI keeps the files of all networks, unless `dataDir` says otherwise. */
-const DATA_DIRECTORY = "/var/lib/cni/networks";
+export const DATA_DIRECTORY = "/var/lib/cni/networks";
 
 /** A range of addresses, with its ends. */
 export interface Range {

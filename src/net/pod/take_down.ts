@@ -1,8 +1,10 @@
 /** Takes down a pod's networks on the host: after a failed start, after its end, and for `rkt gc`. */
+import { removeAbandoned } from "../../linux/atomic_file.ts";
+import { exists } from "../../linux/exists.ts";
 import { ERRNO, KernelError } from "../../linux/errno.ts";
 import { podIsHeld } from "../../pod/directory/pod_held.ts";
 import { OUR_BRIDGE } from "../types/bridge.ts";
-import { releaseHostLocal } from "../ipam/host_local.ts";
+import { DATA_DIRECTORY, releaseHostLocal } from "../ipam/host_local.ts";
 import { collectNat, tearDownNat } from "../nat/nat.ts";
 import { type NetInfo, readRecord, recordedPods, removeRecord } from "./net_info.ts";
 import { NetlinkError, NetlinkSocket } from "../kernel/netlink.ts";
@@ -90,6 +92,7 @@ export async function collectNetworks(
       onLeft(`networks of pod "${uuid}" stay until the next gc: ${line}`);
     }
   }
+  removeAbandonedReservations();
   try {
     const { repairRules } = await import("./repair_rules.ts");
     repairRules(dataDir).forEach(onLeft);
@@ -99,6 +102,14 @@ export async function collectNetworks(
     if (!(error instanceof KernelError)) throw error;
     if (error.errno === ERRNO.EPROTONOSUPPORT) return; // a kernel without nf_tables has no rules
     onLeft(`rules and bridges stay until the next gc: ${error.message}`);
+  }
+}
+
+/** Removes what a KILL has left of reservations that were being made. */
+function removeAbandonedReservations(): void {
+  if (!exists(DATA_DIRECTORY)) return;
+  for (const { name, isDirectory } of Deno.readDirSync(DATA_DIRECTORY)) {
+    if (isDirectory) removeAbandoned(`${DATA_DIRECTORY}/${name}`);
   }
 }
 
