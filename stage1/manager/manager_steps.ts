@@ -55,7 +55,7 @@ export interface ManagerSteps {
   leaveNotify(steps: Section, notify: Notify): void;
   watchdogTime(microseconds: number): Struct;
   sayReady(steps: Section, notify: Notify): void;
-  passReady(steps: Section, notify: Notify): void;
+  passReady(steps: Section, notify: Notify, ended: Slot): void;
   tell(steps: Section, what: string, socket: string, message: string): void;
   leavePassed(steps: Section, pod: Pod): void;
   takePassed(steps: Section, at: string, passed?: PassedToApp): number;

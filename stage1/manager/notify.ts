@@ -67,8 +67,17 @@ export function sayReady(steps: Section, { sender }: Notify): void {
   );
 }
 
-/** The supervisor, behind the label `ready?`: something has happened at the pipe, or at an app's socket. */
-export function passReady(steps: Section, { receiver, self, socket, apps }: Notify): void {
+/**
+ * The supervisor, behind the label `ready?`: something has happened at the pipe, or at an app's socket. Goes on at `wait`; or at
+ * `end: told` where the pod has ended, because its end comes before what was said just before it: SIGCHLD is the lower number.
+ *
+ * @param ended 1 where the pod has ended
+ */
+export function passReady(
+  steps: Section,
+  { receiver, self, socket, apps }: Notify,
+  ended: Slot,
+): void {
   const byte = space("byte", 8);
   const count = slot("count");
   const told = zeroSlot("told that it is ready");
@@ -82,10 +91,14 @@ export function passReady(steps: Section, { receiver, self, socket, apps }: Noti
   steps.label("ready: read");
   const { address, size } = addressOfSocket(socket);
   for (const app of apps) relayApp(steps, app, { address, addressSize: size, told, self });
-  steps.when(told, 1, "wait");
-  for (const isSo of [started, ...apps.map(({ ready }) => ready)]) steps.when(isSo, 0, "wait");
+  steps.when(told, 1, "ready: told");
+  for (const isSo of [started, ...apps.map(({ ready }) => ready)]) {
+    steps.when(isSo, 0, "ready: told");
+  }
   steps.set(told, 1);
   tell(steps, "the pod is ready", socket, "READY=1");
+  steps.label("ready: told");
+  steps.when(ended, 1, "end: told");
   steps.goto("wait");
 }
 

@@ -166,7 +166,8 @@ function loop(steps: Section, waiting: Section, supervised: Supervised): void {
   const signal = slot("signal");
   const child = slot("child");
   const status = slot("status");
-  const code = slot("code");
+  // The verifier does not see that the way by `ready?` comes back with a code.
+  const code = notify === undefined ? slot("code") : zeroSlot("code");
   const stopping = zeroSlot("stopping");
   const graceOver = zeroSlot("grace over");
   steps.heading("supervisor: wait");
@@ -195,7 +196,8 @@ function loop(steps: Section, waiting: Section, supervised: Supervised): void {
   alarm(steps, stopTimeout);
   steps.goto("forward");
 
-  if (notify !== undefined) manager?.passReady(steps, notify);
+  const ended = zeroSlot("the pod has ended");
+  if (notify !== undefined) manager?.passReady(steps, notify, ended);
   steps.label("grace over");
   steps.set(graceOver, 1);
   steps.goto("wait");
@@ -219,6 +221,11 @@ function loop(steps: Section, waiting: Section, supervised: Supervised): void {
   });
   exitCode(steps, status, code, "end");
   steps.label("end");
+  if (notify !== undefined) {
+    steps.set(ended, 1);
+    steps.goto("ready?");
+    steps.label("end: told");
+  }
   if (terminal !== undefined) parts.relay?.closeTerminal(steps, terminal);
   parts.output?.awaitOutput(steps, output);
   cleanUp(code);

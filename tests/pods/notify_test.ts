@@ -94,6 +94,29 @@ Deno.test("the pod is not ready while an app waits for its pre-start", async () 
   assert.deepEqual(manager.heard(), ["READY=1"]);
 });
 
+Deno.test("what is said just before the end of the pod is heard, however late the supervisor is", async () => {
+  const wait = { name: "pre-start", exec: ["/bin/sh", "-c", "echo up; cat /gate/fifo"] };
+  await world.store("short", { exec: ["/bin/true"], eventHandlers: [wait] });
+  const gate = `${world.dir}/gate-short`;
+  Deno.mkdirSync(gate);
+  await new Deno.Command("mkfifo", { args: [`${gate}/fifo`] }).output();
+  using manager = new Manager(`${world.dir}/notify-short`);
+  await using pod = start(manager.address, [
+    ...[...world.flags, "run", "--net=none", `--volume=gate,kind=host,source=${gate}`],
+    ...["example.com/short", "--mount=volume=gate,target=/gate"],
+  ]);
+  assert.equal(await pod.line(), "up");
+  pod.kill("SIGSTOP");
+  const [init] = Deno.readTextFileSync(`/proc/${pod.pid}/task/${pod.pid}/children`).split(" ");
+  Deno.writeTextFileSync(`${gate}/fifo`, "go\n");
+  const isOver = () => /^State:\s*Z/m.test(Deno.readTextFileSync(`/proc/${init}/status`));
+  await until(isOver, 30, "the end of the pod");
+  assert.deepEqual(manager.heard(), []);
+  pod.kill("SIGCONT");
+  await until(() => manager.heard().length > 0, 30, "READY");
+  assert.deepEqual(manager.heard(), ["READY=1"]);
+});
+
 Deno.test("a start that was kept without a service manager is not repeated for one", async () => {
   const words = world.words("echo up; sleep 1000");
   for (let i = 0; i < 2; i++) {
