@@ -108,6 +108,7 @@ export const SIGUSR2 = 12;
 export const SIGPIPE = 13;
 export const SIGALRM = 14;
 export const SIGTERM = 15;
+export const SIGSTKFLT = 16;
 export const SIGCHLD = 17;
 export const SIGCONT = 18;
 export const SIGTTOU = 22;

@@ -16,12 +16,23 @@ import { resolvePod } from "../pod/make/resolve_pod.ts";
 import { podTree } from "../pod/make/resolved_pod.ts";
 import { podCgroups } from "./pod_cgroups.ts";
 import { checkWishes } from "./wishes/check_wishes.ts";
-import { checkSystemCalls, podEnvironment } from "./pod_parts.ts";
+import {
+  checkSystemCalls,
+  noteConfiguration,
+  noteStore,
+  noteTrees,
+  podEnvironment,
+} from "./pod_parts.ts";
 import { describePod } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
 import { checkRunOptions, type RunOptions, type RunRequest } from "./request.ts";
 import { findImages } from "./find_images.ts";
 import { withAudit } from "./audit/audit_pod.ts";
+import { keptLines, noteRootKind } from "./cache/describe_kept.ts";
+import { noteReliance, whyNot } from "./cache/record_start.ts";
+import { UUID_HOLE } from "./hole_values.ts";
+import { programWithHoles } from "../../stage1/engine/launch.ts";
+import type { RenderedTree } from "../store/stored_image.ts";
 import { World } from "./world.ts";
 import { zip } from "./zip.ts";
 import { podManifest } from "./run_manifest.ts";
@@ -47,6 +58,7 @@ export interface PlannedImage {
   readonly treeId: string;
   readonly stored: boolean;
   readonly rendered: boolean;
+  readonly tree?: RenderedTree;
 }
 
 /** Plans a run, prints it, and returns the exit status. Reads images and writes nothing. */
@@ -55,7 +67,11 @@ export async function planRun(
   request: RunRequest,
   host: HostOptions,
 ): Promise<number> {
-  const { manifest: planned, images } = await planManifest(store, request, host);
+  const world = new World();
+  world.capabilities();
+  noteConfiguration(host, world);
+  noteStore(store, request, world);
+  const { manifest: planned, images } = await planManifest(store, request, host, world);
   const options = await flavored(request.pod, planned, request.pod.privateUsers);
   checkRunOptions(options, planned.apps.length, planned.ports.length);
   const kind = request.pod.overlay ? "overlay" : "copy";
@@ -65,8 +81,15 @@ export async function planRun(
     paths.push(rendered ? await podTree(store.dataDir, treeId) : "");
   }
   const tree = (app: string) => paths[planned.apps.findIndex(({ name }) => name === app)] ?? "";
+  noteTrees(
+    store,
+    images.flatMap(({ image, tree }) => tree === undefined ? [] : [{ image, tree }]),
+    world,
+  );
+  if (kind === "overlay") noteRootKind(store.dataDir, world);
   const manifest = await plannedUsers(planned, request, images, tree);
-  const roots = { dataDir: store.dataDir, kind, tree } as const;
+  const looked = (path: string) => path.startsWith("/") && world.entry(path);
+  const roots = { dataDir: store.dataDir, kind, tree, looked } as const;
   const resolved = await resolvePod(manifest, roots, host.confinement);
   // Where there is no tree yet, as if it were extracted.
   const apps = zip(resolved, images).map(([app, { treeId, rendered }]) => ({
@@ -86,10 +109,10 @@ export async function planRun(
     privateUsers,
   );
   const uuid = "00000000-0000-0000-0000-000000000000";
-  const cgroups = podCgroups("run", manifest, apps);
+  const cgroups = podCgroups("run", manifest, apps, world);
   for (const warning of cgroups.warnings) printNote(warning);
-  const described = describePod(options, host, uuid, cgroups, manifest);
-  const pod = await withAudit(described, manifest, store, host, new World());
+  const described = describePod(options, host, uuid, cgroups, manifest, world);
+  const pod = await withAudit(described, manifest, store, host, world);
   const before = [
     ...images.flatMap(imageSteps),
     `    make ${pod.dataDirectory}/pods/embryo/UUID and lock it`,
@@ -101,8 +124,32 @@ export async function planRun(
   // As runPod() adds them: with fewer steps all later ones would have other addresses.
   const used = images.map(({ image }) => absolute(image.blobPath));
   const whole = { ...pod, entries, used, prepareLock: PREPARE_LOCK, privateUsers };
-  await show(whole, before, options, host, manifest);
+  const open = describePod(options, host, UUID_HOLE, cgroups, manifest);
+  const kept = await keptStart(request, images, whole, {
+    ...await withAudit({ ...open, holes: true }, manifest, store, host, new World()),
+    ...{ entries, used, prepareLock: PREPARE_LOCK, privateUsers },
+  }, world);
+  await show(whole, before, options, host, manifest, kept);
   return 0;
+}
+
+/** What a repeated start would ask first. */
+async function keptStart(
+  request: RunRequest,
+  images: readonly PlannedImage[],
+  pod: Pod,
+  open: Pod,
+  world: World,
+): Promise<readonly string[]> {
+  const missing = images.find(({ rendered }) => !rendered);
+  const why = missing === undefined
+    ? whyNot({ request, pod, fills: [] })
+    : `image ${missing.image.manifest.name} is not in the store yet`;
+  noteReliance(pod, world);
+  const joins = request.pod.network.kind === "networks";
+  const { holes } = await programWithHoles(podPlan(open, await planParts(open)), false);
+  const { conditions, unrepeatable } = world;
+  return keptLines({ why: why ?? unrepeatable, conditions, holes, joins });
 }
 
 /** The groups of users that flags name. They are in the image's files, so the tree has to be there. */
@@ -118,7 +165,12 @@ async function plannedUsers(
   return flagUsers(manifest, apps, { tree });
 }
 
-async function planManifest(store: Store, request: RunRequest, host: HostOptions) {
+async function planManifest(
+  store: Store,
+  request: RunRequest,
+  host: HostOptions,
+  world: World,
+) {
   const images: PlannedImage[] = [];
   if (request.pod.podManifest !== undefined) {
     const { userManifest } = await import("./user_manifest.ts");
@@ -127,8 +179,8 @@ async function planManifest(store: Store, request: RunRequest, host: HostOptions
     return { manifest: withFlavor(user.manifest, request.pod.flavor), images };
   }
   await checkSystemCalls(request.apps);
-  for (const { image } of request.apps) images.push(await planImage(store, image, host));
-  await checkWishes(request.apps, images.map(({ image }) => image), { store, host });
+  for (const { image } of request.apps) images.push(await planImage(store, image, host, world));
+  await checkWishes(request.apps, images.map(({ image }) => image), { store, host, world });
   const manifest = podManifest(
     request,
     images.map(({ image }) => image),
@@ -140,14 +192,20 @@ async function planManifest(store: Store, request: RunRequest, host: HostOptions
 /** An image that is in the store. */
 function plannedImage(store: Store, image: StoredImage): PlannedImage {
   const tree = store.renderedTree(image);
-  return { image, treeId: tree?.id ?? "of its layers", stored: true, rendered: tree !== undefined };
+  const treeId = tree?.id ?? "of its layers";
+  return { image, treeId, stored: true, rendered: tree !== undefined, ...tree && { tree } };
 }
 
 /** An image as a run would find it; a file that is not in the store is read, and not stored. */
-async function planImage(store: Store, text: string, host: HostOptions): Promise<PlannedImage> {
+async function planImage(
+  store: Store,
+  text: string,
+  host: HostOptions,
+  world: World,
+): Promise<PlannedImage> {
   const asked = parseImageArgument(text, exists);
   if (asked.kind !== "file") {
-    const [image] = await findImages(store, [{ image: text }], host);
+    const [image] = await findImages(store, [{ image: text }], host, { world });
     if (image === undefined) throw new TypeError("an image was asked for, and none found");
     return plannedImage(store, image);
   }
@@ -169,6 +227,7 @@ async function planImage(store: Store, text: string, host: HostOptions): Promise
  * Prints the plan of a pod, and what its apps are left with.
  *
  * @param before what rkt itself does first, a line each
+ * @param kept what is said of repeated starts
  */
 export async function show(
   described: Pod,
@@ -176,6 +235,7 @@ export async function show(
   options: RunOptions,
   host: HostOptions,
   manifest: PodManifest,
+  kept: readonly string[] = [],
 ): Promise<void> {
   const { pod, steps } = await withNetworks(described, options, host, manifest);
   const plan = podPlan(pod, await planParts(pod));
@@ -190,6 +250,7 @@ export async function show(
       `# what app "${app.name}" is left with`,
       ...summary(pod, app).map(([subject, text]) => `    ${subject.padEnd(16)}${text}`),
     ]),
+    ...kept,
   ];
   const text = lines.map(printableLine).join("\n");
   console.log(text.replaceAll(pod.uuid, "UUID"));

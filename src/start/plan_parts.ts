@@ -11,8 +11,11 @@ export async function planParts(pod: Pod): Promise<PlanParts> {
   const output = podChannels(pod).length > 0
     ? await import("../../stage1/output/output.ts")
     : undefined;
+  const networkEnd = pod.network.kind === "joined"
+    ? await import("../../stage1/processes/network_end.ts")
+    : undefined;
   const fly = pod.flavor === "fly" ? (await import("../../stage1/fly/fly.ts")).FLY : undefined;
-  const always = { manager: await managerSteps(pod), recorder, relay, output, fly };
+  const always = { manager: await managerSteps(pod), recorder, relay, output, networkEnd, fly };
   if (!needsStreamSteps(pod)) return always;
   const { CALLER_STREAM_STEPS } = await import("../../stage1/output/caller_streams.ts");
   return { ...always, streams: CALLER_STREAM_STEPS };

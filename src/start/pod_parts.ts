@@ -59,6 +59,7 @@ export async function podParts(
   host: HostOptions,
   world = new World(),
 ): Promise<PodParts> {
+  noteConfiguration(host, world);
   noteStore(store, request, world);
   const asked = request.pod.podManifest === undefined
     ? await askedPod(store, request, host, world)
@@ -73,12 +74,7 @@ export async function podParts(
     );
   }
   store.skeleton();
-  for (const { image, tree } of rendered) noteImage(store, image, tree, world);
-  // Which images names of registries stand for; how trees can be mounted.
-  for (const name of ["references", "index-method"]) {
-    world.entry(absolute(`${store.dataDir}/cas/${name}`));
-  }
-  world.isDirectory(`${absolute(store.dataDir)}/cas/skeleton`, "object");
+  noteTrees(store, rendered, world);
   const kind = await rootKind(store.dataDir, request.pod.overlay, world, privateUsers);
   const trees = new Map<string, string>(
     zip(asked.manifest.apps, rendered).map(([{ name }, { tree }]) => [name, tree.rootfs]),
@@ -116,6 +112,29 @@ function possible(entry: PodEntry): PodEntry {
   return entry.kind === "owned" && ownUsers() === "one" ? { ...entry, uid: 0, gid: 0 } : entry;
 }
 
+/** A start is repeated only as long as there is no configuration: where there is, it is read and said each time. */
+export function noteConfiguration({ configuration }: HostOptions, world: World): void {
+  for (const directory of configuration) {
+    if ((world.names(directory) ?? []).some((name) => name.endsWith(".json"))) {
+      world.cannotRepeat(`${directory} is read at each start`);
+    }
+  }
+}
+
+/** Notes the images that were found, and their trees. */
+export function noteTrees(
+  store: Store,
+  rendered: readonly Pick<Rendered, "image" | "tree">[],
+  world: World,
+): void {
+  for (const { image, tree } of rendered) noteImage(store, image, tree, world);
+  // Which images names of registries stand for; how trees can be mounted.
+  for (const name of ["references", "index-method"]) {
+    world.entry(absolute(`${store.dataDir}/cas/${name}`));
+  }
+  world.isDirectory(`${absolute(store.dataDir)}/cas/skeleton`, "object");
+}
+
 /** Notes an image that was found: the generation says whether others came or went, this whether it is whole. */
 function noteImage({ dataDir }: Store, image: StoredImage, tree: RenderedTree, world: World): void {
   world.isDirectory(absolute(imagePath(dataDir, "imageManifest", image.key)), "content");
@@ -150,7 +169,7 @@ async function withImageUsers(
 }
 
 /** Notes what a start takes from the store: before it is asked, so that what changes meanwhile makes the note an old one. */
-function noteStore({ dataDir }: Store, { apps }: RunRequest, world: World): void {
+export function noteStore({ dataDir }: Store, { apps }: RunRequest, world: World): void {
   world.isDirectory(absolute(dataDir), "owner");
   try {
     world.content(`${absolute(dataDir)}/cas/generation`);

@@ -33,11 +33,12 @@ export async function rootKind(
   return kind;
 }
 
-const kernelRelease = (world: World): string =>
+/** The version of the kernel. */
+export const kernelRelease = (world: World): string =>
   new TextDecoder().decode(world.content("/proc/sys/kernel/osrelease")).trim();
 
 /** What was found out for a key. A start that finds nothing goes on to find it out. */
-function rememberedKind(path: string, key: string, world: World): RootKind | undefined {
+export function rememberedKind(path: string, key: string, world: World): RootKind | undefined {
   const kinds = ["overlay", "copy"] as const;
   return kinds[world.oneOf(path, kinds.map((kind) => `${kind} ${key}`))];
 }

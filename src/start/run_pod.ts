@@ -32,15 +32,6 @@ import { saveUuid } from "./uuid_file.ts";
 import { World } from "./world.ts";
 import { unsupportedIsolators } from "./warn_unsupported_isolators.ts";
 
-/** A start is repeated only as long as there is no configuration: where there is, it is read and said each time. */
-function noteConfiguration({ configuration }: HostOptions, world: World): void {
-  for (const directory of configuration) {
-    if ((world.names(directory) ?? []).some((name) => name.endsWith(".json"))) {
-      world.cannotRepeat(`${directory} is read at each start`);
-    }
-  }
-}
-
 /** The file with the pod's name is there already. */
 function withoutName(name: string | undefined, entries: Pod["entries"]): Pod["entries"] {
   return name === undefined ? entries : entries.filter(({ path }) => path !== NAME_FILE);
@@ -68,7 +59,6 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
   // Nobody collects the images until the pod's directory names them; the supervisor lets go of the lock then.
   using prepareLock = store.prepareLock();
   world.capabilities();
-  noteConfiguration(host, world);
   const prepared = await patiently(() => podParts(store, request, host, world));
   const parts = await passToApps(passed, prepared);
   const options = await flavored(request.pod, parts.manifest, request.pod.privateUsers);

@@ -50,7 +50,7 @@ export interface InitSlots {
 
 /** The steps; see notify.ts, passed_descriptors.ts and on_demand.ts. */
 export interface ManagerSteps {
-  readonly waitedFor: Struct;
+  readonly waitedFor: readonly number[];
   openNotify(setup: Section, socket: string, self: Slot, apps: readonly PodApp[]): Notify;
   leaveNotify(steps: Section, notify: Notify): void;
   watchdogTime(microseconds: number): Struct;

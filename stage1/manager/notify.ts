@@ -19,10 +19,10 @@ import type { Notify } from "./manager_steps.ts";
 import type { PodApp } from "../pod.ts";
 import { openAppSockets, relayApp } from "./relay_notify.ts";
 import { splitPair } from "../steps/fd_passing.ts";
-import { signalSet, WAITED_FOR_SIGNALS } from "../steps/signals.ts";
+import { WAITED_FOR_SIGNALS } from "../steps/signals.ts";
 
 /** What the supervisor waits for where it is to tell a service manager. */
-export const WAITED_FOR_TO_NOTIFY: Struct = signalSet([...WAITED_FOR_SIGNALS, k.SIGIO]);
+export const WAITED_FOR_TO_NOTIFY: readonly number[] = [...WAITED_FOR_SIGNALS, k.SIGIO];
 
 /** The supervisor makes the pipe, and the apps' sockets, before it makes init. SIGIO waits until it is asked for. */
 export function openNotify(

@@ -135,6 +135,19 @@ export function leaveStreams(setup: Section, pod: Streaming): void {
   ]);
 }
 
+/** Whether an app has a terminal that init makes: that of the pod, or one of its own. */
+export function makesTerminal(
+  pod: Pod,
+  app: PodApp,
+  { interactive, fdSocket }: Terminals,
+): boolean {
+  if (interactive !== undefined) return true;
+  return fdSocket !== undefined && ttyOf(pod, app) !== undefined;
+}
+
+const ttyOf = (pod: Pod, app: PodApp) =>
+  podChannels(pod).find((each) => each.app.name === app.name && each.kind === "tty");
+
 /** Steps of init after it has mounted an app's devpts: opens the app's terminal, if it has one. */
 export function makeTerminals(
   steps: Section,
@@ -143,13 +156,11 @@ export function makeTerminals(
   dev: Slot,
   pod: Pod,
   app: PodApp,
-  { interactive, fdSocket }: Terminals,
+  terminals: Terminals,
 ): void {
-  const channel = podChannels(pod).find((each) =>
-    each.app.name === app.name && each.kind === "tty"
-  );
-  const through = interactive?.fdSocket ?? fdSocket;
-  if (through === undefined || (interactive === undefined && channel === undefined)) return;
+  const channel = ttyOf(pod, app);
+  const through = terminals.interactive?.fdSocket ?? terminals.fdSocket;
+  if (through === undefined || !makesTerminal(pod, app, terminals)) return;
   const master = slot("ptmx");
   makePty(steps, at, pts, dev, app, master);
   if (channel !== undefined) keepSlave(steps, at, pts, APP_SIDE + channel.number);

@@ -5,7 +5,6 @@
  */
 import * as k from "../../src/linux/constants.ts";
 import {
-  type Address,
   addressOf,
   type Argument,
   type Field,
@@ -21,7 +20,7 @@ import { fieldsWithHoles } from "../engine/hole_fields.ts";
 import { writeDecimal } from "../steps/decimal.ts";
 import { JOURNAL_ENTRIES } from "../output/journal.ts";
 import type { AuditRecord, PodAudit } from "../pod.ts";
-import type { Recorder } from "./supervisor.ts";
+import type { Piece, Recorder } from "./supervisor.ts";
 
 /** The most bytes of /proc/self/cgroup that are recorded. */
 const MOST_CGROUP = 4096;
@@ -31,25 +30,23 @@ const NLMSG_HDRLEN = 16;
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
-/** Bytes of a record: constant, or as many as a slot says. */
-interface Piece {
-  readonly from: Address;
-  readonly size: number | Slot;
-}
-
 function constant(name: string, bytes: Uint8Array<ArrayBuffer>): Piece {
   return { from: addressOf(struct(name, ...fieldsWithHoles("bytes", bytes))), size: bytes.length };
 }
 
 /** What {@linkcode podPlan} needs for a pod that is recorded; loaded only where one is. */
-export const RECORDER: Recorder = { recordStart, recordEnd };
+export const RECORDER: Recorder = { readCgroups, recordStart, recordEnd };
+
+/** The caller's cgroups, before the supervisor may move to another one. */
+function readCgroups(s: Section): Piece {
+  return readOwn(s, "cgroup", MOST_CGROUP);
+}
 
 /** Records that the pod starts: who wants it is in /proc. What is required ends the start where it fails. */
-function recordStart(s: Section, audit: PodAudit): void {
+function recordStart(s: Section, audit: PodAudit, cgroup: Piece): void {
   const { start } = audit;
   s.heading("supervisor: record the start");
   const login = readOwn(s, "loginuid", 16);
-  const cgroup = readOwn(s, "cgroup", MOST_CGROUP);
   const cgroupField = mutableStruct(
     "field with a size",
     ["name", 12, encode("\nRKT_CGROUP\n")],

@@ -3,7 +3,7 @@
  * they leave behind, notes how they ended, and ends with the pod's exit status. This is what it does until the apps
  * start; the rest is in init_loop.ts.
  */
-import { SIGSET_SIZE } from "../steps/signals.ts";
+import { awaitLeave, SIGSET_SIZE } from "../steps/signals.ts";
 import { keepHostDevices, openHostDevices } from "../root/host_devices.ts";
 import type { OpenRoot } from "../root/open_root.ts";
 import { startApp } from "../app/app.ts";
@@ -11,8 +11,9 @@ import { leavePodCgroups } from "../cgroup/cgroup.ts";
 import { type HostFiles, makeEtcFiles, makeHostname, openEtcFiles } from "../root/etc_files.ts";
 import { initLoop } from "./init_loop.ts";
 import { makeCovers, openKernelFiles } from "../root/kernel_files.ts";
-import { attributes, MOUNT_ATTR_SIZE, newMount, READ_ONLY } from "../steps/mounts.ts";
+import { attributes, MOUNT_ATTR_SIZE, mountNew, newMount, READ_ONLY } from "../steps/mounts.ts";
 import { enterNetwork } from "./network.ts";
+import { leavePrepareLock } from "../steps/pod_directory.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
 import * as k from "../../src/linux/constants.ts";
 import { Sandbox } from "./sandbox.ts";
@@ -80,6 +81,7 @@ export function init(
   dieWithSupervisor(setup, supervisor, fly);
   if (supervisor.notify !== undefined) manager?.leaveNotify(setup, supervisor.notify);
   if (pod.apps.length > 0) leavePodCgroups(setup, supervisor.cgroups);
+  leavePrepareLock(setup, pod);
   leaveStreams(setup, pod);
   setup.must("leave the caller's session", "setsid", []);
   setup.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-init"]);
@@ -104,6 +106,7 @@ export function init(
 
   const mounts = appMounts(pod);
   const proc = mounts.size > 0 ? openProc(setup) : undefined;
+  if (pod.apps.length === 0) setup.keep(statusDirectory, "there is no app whose end to note");
   if (fly === undefined) makeRoot(setup, pod, shm, devices);
   else fly.makeEtcFiles(setup, pod);
   const attach = ({ app, open, etc }: FromHost["roots"][0]) =>
@@ -111,6 +114,8 @@ export function init(
   if (proc === undefined) opened.forEach(attach);
   else inAppMounts(setup, proc, mounts, opened, attach);
 
+  // Nothing of an app runs before the pod is in its place, and on record.
+  awaitLeave(setup);
   setup.goto("init ready");
 
   for (const app of pod.apps) {
@@ -212,20 +217,25 @@ function hostSharedMemory(setup: Section): Slot {
 /** Init's own root becomes an empty tmpfs: nothing of the host's is left in its mount namespace. */
 function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
   const root = slot("init's root");
-  const shm = hostShm ?? slot("shm");
-  const place = pod.privateUsers === undefined ? "stage1/rootfs" : ".";
   const attached = k.MOVE_MOUNT_F_EMPTY_PATH;
+  const own = [["mode", "0755"], ["size", "1m"]] as const;
   setup.heading("init: leave the host's root");
-  newMount(setup, "make init's root", "tmpfs", [["mode", "0755"], ["size", "1m"]], INERT, root);
-  setup.must(`mount init's root on ${place}`, "move_mount", [
-    root,
-    "",
-    k.AT_FDCWD,
-    place,
-    attached,
-  ]);
-  // A user namespace is never made in a chroot (user_namespaces(7)), and its root has no way up.
-  if (pod.privateUsers === undefined && pod.rootless !== true) climb(setup, place, k.MS_PRIVATE);
+  if (pod.privateUsers === undefined) {
+    const place = "stage1/rootfs";
+    mountNew(setup, "make init's root", "tmpfs", own, INERT, place);
+    setup.must("refer to init's root", "openat", [
+      k.AT_FDCWD,
+      place,
+      k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC,
+      0,
+    ], { store: root });
+    // A user namespace is never made in a chroot (user_namespaces(7)), and its root has no way up.
+    if (pod.rootless !== true) climb(setup, place, k.MS_PRIVATE);
+  } else {
+    // This is the place already; a path through it would lead below the mount.
+    newMount(setup, "make init's root", "tmpfs", own, INERT, root);
+    setup.must("mount init's root", "move_mount", [root, "", k.AT_FDCWD, ".", attached]);
+  }
   setup.must("enter init's root", "fchdir", [root]);
   setup.attempt("close it", "close", [root]);
   changeRoot(setup);
@@ -236,17 +246,10 @@ function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
   setup.must("make a place for shared memory", "mkdirat", [k.AT_FDCWD, "/.shm", 0o755]);
   const size = String(pod.sharedMemory ?? SHARED_MEMORY);
   const options = [["mode", "1777"], ["size", size]] as const;
-  if (hostShm === undefined) {
-    newMount(setup, "make the pod's shared memory", "tmpfs", options, INERT, shm);
-  }
-  setup.must("mount the pod's shared memory", "move_mount", [
-    shm,
-    "",
-    k.AT_FDCWD,
-    "/.shm",
-    attached,
-  ]);
-  setup.attempt("close it", "close", [shm]);
+  const what = "mount the pod's shared memory";
+  if (hostShm === undefined) return mountNew(setup, what, "tmpfs", options, INERT, "/.shm");
+  setup.must(what, "move_mount", [hostShm, "", k.AT_FDCWD, "/.shm", attached]);
+  setup.attempt("close it", "close", [hostShm]);
 }
 
 /**

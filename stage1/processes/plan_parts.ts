@@ -15,6 +15,8 @@ export interface PlanParts {
   readonly relay?: typeof import("../output/relay.ts") | undefined;
   /** The module for apps that have streams of their own: see `podChannels()`. */
   readonly output?: typeof import("../output/output.ts") | undefined;
+  /** The module for the end of networks that were joined. */
+  readonly networkEnd?: typeof import("./network_end.ts") | undefined;
   /** In the flavor of that name. */
   readonly fly?: FlySteps | undefined;
 }

@@ -37,6 +37,9 @@ export function podPlan(pod: Pod, parts: PlanParts = {}): Plan {
   if ((pod.interactive && relay === undefined) || (podChannels(pod).length > 0 && !output)) {
     throw new Error("the apps' terminals and streams need steps");
   }
+  if (pod.network.kind === "joined" && parts.networkEnd === undefined) {
+    throw new Error("the pod's networks would stay on the host");
+  }
   const sections = emptySections();
   const supervisor = supervise(sections, pod, namespaces(pod), parts);
   init(sections, pod, supervisor, namespaces(pod), { manager, fly });

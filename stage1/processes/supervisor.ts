@@ -3,13 +3,13 @@
  * ended. It runs in the namespaces of its caller and holds the pod's lock.
  */
 import { undoInheritance } from "../steps/inherited.ts";
-import { alarm, WAITED_FOR } from "../steps/signals.ts";
+import { alarm, letAppsStart, signalSet, WAITED_FOR_SIGNALS } from "../steps/signals.ts";
 import { exitCode, findTitle, waitForSignal } from "../steps/wait.ts";
 import { type Cgroups, leaveAppCgroups, makeCgroups, removeCgroups } from "../cgroup/cgroup.ts";
-import { awaitExpiry, leaveNamespaceToInit, removeRules, tearDownNetwork } from "./network.ts";
 import * as k from "../../src/linux/constants.ts";
 import { spawnIntermediate } from "../root/private_users.ts";
 import {
+  type Address,
   addressOf,
   type Section,
   type Sections,
@@ -20,15 +20,22 @@ import {
 } from "../engine/plan.ts";
 import type { CallerStreamSteps, Output } from "../output/output.ts";
 import type { Pod, PodAudit } from "../pod.ts";
-import { makePodDirectory } from "../steps/pod_directory.ts";
+import { enterPodDirectory, finishPodDirectory } from "../steps/pod_directory.ts";
 import type { Terminals } from "../output/streams.ts";
 import type { ManagerSteps, Notify } from "../manager/manager_steps.ts";
 import { removePod } from "./removal.ts";
 import type { Terminal } from "../output/terminal.ts";
 
+/** Bytes of a record: constant, or as many as a slot says. */
+export interface Piece {
+  readonly from: Address;
+  readonly size: number | Slot;
+}
+
 /** Makes the steps that record the pod's start and end: see audit.ts. */
 export interface Recorder {
-  recordStart(steps: Section, audit: PodAudit): void;
+  readCgroups(steps: Section): Piece;
+  recordStart(steps: Section, audit: PodAudit, cgroups: Piece): void;
   /** @param code where the pod's status is */
   recordEnd(steps: Section, audit: PodAudit, code: Slot): void;
 }
@@ -54,6 +61,7 @@ interface SupervisorParts {
   readonly recorder?: Recorder | undefined;
   readonly relay?: typeof import("../output/relay.ts") | undefined;
   readonly output?: typeof import("../output/output.ts") | undefined;
+  readonly networkEnd?: typeof import("./network_end.ts") | undefined;
 }
 
 /**
@@ -68,18 +76,19 @@ export function supervise(
   namespaces: number,
   parts: SupervisorParts = {},
 ): Supervisor {
-  const { manager, streams, recorder } = parts;
+  const { manager, streams, recorder, networkEnd } = parts;
   const pid = slot("self");
   const alive = slot("supervisor");
   const init = zeroSlot("init");
-  const waitedFor = (pod.notifySocket === undefined ? undefined : manager?.waitedFor) ?? WAITED_FOR;
+  const waitedFor = (pod.notifySocket === undefined ? undefined : manager?.waitedFor) ??
+    WAITED_FOR_SIGNALS;
   setup.heading("supervisor: this process, in the caller's namespaces");
   findTitle(setup);
   setup.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-supervisor"]);
   undoInheritance(setup, waitedFor);
-  if (pod.audit !== undefined) recorder?.recordStart(setup, pod.audit);
+  const callers = pod.audit === undefined ? undefined : recorder?.readCgroups(setup);
   streams?.protectStreams(setup, pod, true);
-  makePodDirectory(setup, pod);
+  enterPodDirectory(setup, pod);
   const cgroups = makeCgroups(setup, pod);
   setup.heading("supervisor: the pod");
   setup.attempt("get the own PID", "getpid", [], { store: pid });
@@ -100,8 +109,14 @@ export function supervise(
     ], { store: init });
     setup.when(init, 0, "init");
   }
+  setup.heading("supervisor: what is left to do while init builds the apps' roots");
+  if (pod.audit !== undefined && callers !== undefined) {
+    recorder?.recordStart(setup, pod.audit, callers);
+  }
+  finishPodDirectory(setup, pod);
+  letAppsStart(setup, init);
   setup.heading("supervisor: the pod is on its way");
-  leaveNamespaceToInit(setup, pod);
+  networkEnd?.leaveNamespaceToInit(setup, pod);
   manager?.leavePassed(setup, pod);
   leaveAppCgroups(setup, cgroups);
   if (notify !== undefined) setup.attempt("leave the pipe to init", "close", [notify.sender]);
@@ -121,14 +136,14 @@ export function supervise(
     stopTimeout: pod.stopTimeout,
     output,
     cleanUp: (code) => {
-      removeRules(resident, pod);
+      networkEnd?.removeRules(resident, pod);
       if (pod.audit !== undefined) recorder?.recordEnd(resident, pod.audit, code);
-      tearDownNetwork(resident, pod);
+      networkEnd?.tearDownNetwork(resident, pod);
       removeCgroups(resident, pod, cgroups);
       removePod(resident, pod);
-      awaitExpiry(resident, pod);
+      networkEnd?.awaitExpiry(resident, pod);
     },
-    waitedFor,
+    waitedFor: signalSet(waitedFor),
     notify,
     watchdog: notify === undefined ? undefined : pod.watchdog,
     parts,

@@ -7,6 +7,8 @@ import {
   attributes,
   bind,
   MOUNT_ATTR_SIZE,
+  mountNew,
+  type MountOption,
   newMount,
   ownDirectory,
 } from "../steps/mounts.ts";
@@ -15,7 +17,7 @@ import type { Section, Slot, Value } from "../engine/plan.ts";
 import { slot } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
 import { idInPlan } from "./private_users.ts";
-import { makeTerminals, type Terminals } from "../output/streams.ts";
+import { makesTerminal, makeTerminals, type Terminals } from "../output/streams.ts";
 
 const DEVICES = [
   ["null", 1, 3],
@@ -52,22 +54,12 @@ export function mountDev(
   steps.must(`enter /dev ${at}`, "fchdir", [dev]);
   closeDevices(steps, at, dev, pod);
 
-  mountTerminals(steps, at, dev, pod, app, terminals);
-
-  const shm = slot("shm");
-  steps.must(`mount the pod's shared memory on /dev/shm ${at}`, "open_tree", [
-    k.AT_FDCWD,
-    "/.shm",
-    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
-  ], { store: shm });
-  steps.must(`attach /dev/shm ${at}`, "move_mount", [
-    shm,
-    "",
-    dev,
-    "shm",
-    k.MOVE_MOUNT_F_EMPTY_PATH,
-  ]);
-  steps.attempt("close /dev/shm", "close", [shm]);
+  if (makesTerminal(pod, app, terminals)) mountTerminals(steps, at, dev, pod, app, terminals);
+  else {
+    const what = `mount devpts on /dev/pts ${at}`;
+    mountNew(steps, what, "devpts", terminalOptions(app), MOUNT_FLAGS.pts, "pts");
+  }
+  bind(steps, `mount the pod's shared memory on /dev/shm ${at}`, "/.shm", "shm");
   steps.attempt("close /dev", "close", [dev]);
 }
 
@@ -85,12 +77,7 @@ export function mountTerminals(
     steps,
     `mount devpts on /dev/pts ${at}`,
     "devpts",
-    // Without a group of that number terminals have the group of their process.
-    [
-      ["ptmxmode", "0666"],
-      ["mode", "0620"],
-      ...app.keepsGroups === true ? [] : [["gid", "5"] as const],
-    ],
+    terminalOptions(app),
     MOUNT_FLAGS.pts,
     pts,
   );
@@ -104,6 +91,13 @@ export function mountTerminals(
   makeTerminals(steps, at, pts, dev, pod, app, terminals);
   steps.attempt("close /dev/pts", "close", [pts]);
 }
+
+/** The options of an app's devpts. Without a group of that number terminals have the group of their process. */
+const terminalOptions = ({ keepsGroups }: PodApp): readonly MountOption[] => [
+  ["ptmxmode", "0666"],
+  ["mode", "0620"],
+  ...keepsGroups === true ? [] : [["gid", "5"] as const],
+];
 
 /**
  * A /dev that is not attached yet. Only the host's root can make nodes; where rkt is another one, there are files, on which the

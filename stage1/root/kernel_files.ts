@@ -8,9 +8,10 @@ import {
   newMount,
   ownDirectory,
   READ_ONLY,
+  WRITABLE,
 } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
-import { type Section, type Slot, slot } from "../engine/plan.ts";
+import { type Section, type Slot, slot, type Struct } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
 
 /** What init itself mounts of the kernel's, where it has to do so before it leaves the host's root. */
@@ -45,7 +46,7 @@ export function mountProc(steps: Section, pod: Pod, at: string, open: OpenRoot):
   steps.attempt("close the target", "close", [target]);
   if (pod.protectPaths) {
     steps.must(`enter /proc ${at}`, "fchdir", [proc]);
-    for (const path of PROTECTED.proc.readOnly) readOnly(steps, at, "/proc", path);
+    readOnly(steps, at, "/proc", PROTECTED.proc.readOnly);
     hide(steps, at, "/proc", PROTECTED.proc.hidden);
   }
   steps.attempt("close /proc", "close", [proc]);
@@ -118,15 +119,19 @@ export const PROTECTED = {
 } as const;
 
 /**
- * Makes a path below the working directory read-only. That is a file system of the kernel's own, which no app has touched
- * yet: there are no links to be afraid of.
+ * Makes paths below the working directory read-only. That is a file system of the kernel's own, which no app has touched
+ * yet: there are no links to be afraid of. The whole is read-only meanwhile, and so is each mount of a part of it.
  */
-function readOnly(steps: Section, at: string, of: string, path: string): void {
-  const what = `make ${of}/${path} read-only ${at}`;
-  const done = `read-only ${of}/${path} ${at}`;
-  bind(steps, what, path, path, done);
-  steps.must(what, "mount_setattr", [k.AT_FDCWD, path, 0, READ_ONLY, MOUNT_ATTR_SIZE]);
-  steps.label(done);
+function readOnly(steps: Section, at: string, of: string, paths: readonly string[]): void {
+  const set = (what: string, attributes: Struct) =>
+    steps.must(what, "mount_setattr", [k.AT_FDCWD, ".", 0, attributes, MOUNT_ATTR_SIZE]);
+  set(`let parts of ${of} be read-only ${at}`, READ_ONLY);
+  for (const path of paths) {
+    const done = `read-only ${of}/${path} ${at}`;
+    bind(steps, `make ${of}/${path} read-only ${at}`, path, path, done);
+    steps.label(done);
+  }
+  set(`let the rest of ${of} be as it was ${at}`, WRITABLE);
 }
 
 /**

@@ -9,12 +9,17 @@
  */
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, mutableStruct, type Section, slot } from "../engine/plan.ts";
-import { DEFAULT_ACTION, SIGSET_SIZE, WAITED_FOR } from "./signals.ts";
+import { DEFAULT_ACTION, heldBack, SIGSET_SIZE, WAITED_FOR_SIGNALS } from "./signals.ts";
 
 /** What the apps would inherit of Deno and of the caller; and signals wait until they are asked for: those of `waitedFor`. */
-export function undoInheritance(setup: Section, waitedFor = WAITED_FOR): void {
+export function undoInheritance(setup: Section, waitedFor = WAITED_FOR_SIGNALS): void {
   resetSignals(setup);
-  setup.must("hold signals back", "rt_sigprocmask", [k.SIG_SETMASK, waitedFor, 0, SIGSET_SIZE]);
+  setup.must("hold signals back", "rt_sigprocmask", [
+    k.SIG_SETMASK,
+    heldBack(waitedFor),
+    0,
+    SIGSET_SIZE,
+  ]);
   limitOpenFiles(setup);
 }
 

@@ -36,6 +36,16 @@ export const attributes = (set: number, users = 0) =>
     users,
   ]);
 export const READ_ONLY = attributes(k.MOUNT_ATTR_RDONLY);
+/** Takes it back. */
+export const WRITABLE = struct("mount_attr", ["attr_set", 8, 0], [
+  "attr_clr",
+  8,
+  k.MOUNT_ATTR_RDONLY,
+], [
+  "propagation",
+  8,
+  0,
+], ["userns_fd", 8, 0]);
 /** Bytes of it. */
 export const MOUNT_ATTR_SIZE = 32;
 
@@ -62,6 +72,25 @@ export function newMount(
   steps.must(what, "fsconfig", [context, k.FSCONFIG_CMD_CREATE, 0, 0, 0]);
   steps.must(what, "fsmount", [context, k.FSMOUNT_CLOEXEC, attributes], { store: mount });
   steps.attempt("close its context", "close", [context]);
+}
+
+/**
+ * A new file system of a kind on a path: one call in place of those of {@linkcode newMount}, for places that nobody but rkt has
+ * had a hand in.
+ *
+ * @param flags `MOUNT_ATTR_*` of which those that forbid something have the same value as `MS_*`; not the one for read-only,
+ *   which would hold for the file system itself
+ */
+export function mountNew(
+  steps: Section,
+  what: string,
+  type: string,
+  options: readonly MountOption[],
+  flags: number,
+  on: string,
+): void {
+  const text = options.map((each) => each.join("=")).join(",");
+  steps.must(what, "mount", ["none", on, type, flags, text]);
 }
 
 /** Attaches a mount to what a descriptor refers to. */

@@ -1,22 +1,32 @@
-/** The supervisor's first steps: an empty pod directory is filled, and becomes that of a running pod. */
+/**
+ * An empty pod directory is filled, and becomes that of a running pod. What init needs of it is made first; the rest while
+ * init builds the apps' roots.
+ */
 import * as k from "../../src/linux/constants.ts";
 import { type Section, slot, space, struct } from "../engine/plan.ts";
 import type { Pod, PodEntry } from "../pod.ts";
 import { idInPlan, PRIVATE_USERS, usersTextInPlan } from "../root/private_users.ts";
 
+const stageOf = ({ stage }: Pod): string => stage === "embryo" ? "prepare" : stage;
+
 /**
- * Fills the pod's directory and moves it to `run`. It is the working directory from then on, also of init.
+ * Enters the pod's directory, which is the working directory from then on, also of init, and makes the directories in it.
  *
- * A pod that ends on the way is an aborted prepare, which `rkt gc` removes.
+ * A pod that ends before {@linkcode finishPodDirectory} is an aborted prepare, which `rkt gc` removes.
  */
-export function makePodDirectory(steps: Section, pod: Pod): void {
-  const prepare = `pods/${pod.stage === "embryo" ? "prepare" : pod.stage}/${pod.uuid}`;
+export function enterPodDirectory(steps: Section, pod: Pod): void {
+  const prepare = `pods/${stageOf(pod)}/${pod.uuid}`;
   steps.heading("supervisor: the pod's directory");
   steps.must("enter rkt's data directory", "chdir", [pod.dataDirectory]);
   steps.attempt("leave the modes of files as they are given", "umask", [0]);
   if (pod.stage === "embryo") move(steps, `pods/embryo/${pod.uuid}`, prepare);
   steps.must("enter the pod's directory", "chdir", [prepare]);
-  for (const entry of pod.entries) makeEntry(steps, pod, entry);
+  for (const entry of pod.entries) if (entry.kind !== "file") makeEntry(steps, pod, entry);
+}
+
+/** Writes the files, and moves the pod's directory to `run`. */
+export function finishPodDirectory(steps: Section, pod: Pod): void {
+  for (const entry of pod.entries) if (entry.kind === "file") makeEntry(steps, pod, entry);
   // Of a run-prepared that was killed before its pod ran.
   if (pod.stage === "prepared") {
     steps.attempt("remove an old ppid", "unlinkat", [k.AT_FDCWD, "ppid", 0]);
@@ -26,10 +36,14 @@ export function makePodDirectory(steps: Section, pod: Pod): void {
   }
   // Not run/UUID/pid: that is for the PID of init, which only the kernel knows.
   notePid(steps);
-  move(steps, `../../../${prepare}`, `../../../pods/run/${pod.uuid}`);
-  if (pod.prepareLock !== undefined) {
-    steps.attempt("let images be collected again", "close", [pod.prepareLock]);
-  }
+  move(steps, `../../../pods/${stageOf(pod)}/${pod.uuid}`, `../../../pods/run/${pod.uuid}`);
+  leavePrepareLock(steps, pod);
+}
+
+/** Lets go of the lock against the collection of images; of init's copy, too, for it is one lock. */
+export function leavePrepareLock(steps: Section, { prepareLock }: Pod): void {
+  if (prepareLock === undefined) return;
+  steps.attempt("let images be collected again", "close", [prepareLock]);
 }
 
 /** Writes the PID of this process into `ppid`, in decimal digits: those that /proc/self leads to. */

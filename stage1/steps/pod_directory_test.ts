@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import * as k from "../../src/linux/constants.ts";
 import {
   callsOf,
   indexOf,
@@ -25,7 +26,7 @@ function supervise(changes: Partial<Pod>, answer?: Script["answer"]): Run {
 /** From where to where the pod's directory is moved. */
 const moves = (run: Run) => callsOf(run, "renameat2").map(([, , from, , to]) => [from, to]);
 
-Deno.test("an empty pod directory is filled in prepare, and is in run before the pod is forked", () => {
+Deno.test("an empty pod directory is filled in prepare, and is in run before init may start the apps", () => {
   const run = supervise({ stage: "embryo" });
   assert.deepEqual(moves(run), [
     [`pods/embryo/${UUID}`, `pods/prepare/${UUID}`],
@@ -37,7 +38,21 @@ Deno.test("an empty pod directory is filled in prepare, and is in run before the
   assert.deepEqual(written[0], ["gänzlich", 9]);
   assert.equal(callsOf(run, "readlinkat")[0]?.[2], "/proc/self");
   assert.ok(run.calls.findLastIndex(({ call }) => call === "write") < last);
-  assert.ok(last < indexOf(run, "clone"));
+  assert.ok(last < indexOf(run, "kill", INIT, k.SIGSTKFLT));
+});
+
+Deno.test("init finds the directories, and starts no app before the supervisor lets it", () => {
+  const run = supervise({ stage: "embryo" });
+  assert.ok(indexOf(run, "mkdirat", k.AT_FDCWD, "appsinfo") < indexOf(run, "clone"));
+  const init = runPod(testPod([testApp("app")]), { clones: [0, 2] });
+  const waited = indexOf(init, "rt_sigtimedwait");
+  const apps = init.calls.flatMap(({ call }, i) => call === "clone" ? [i] : []);
+  assert.ok(waited > indexOf(init, "pivot_root") && waited < (apps[1] ?? NaN));
+  const alone = runPod(testPod([testApp("app")]), {
+    clones: [0, 2],
+    answer: (call) => call === "rt_sigtimedwait" ? k.SIGALRM : undefined,
+  });
+  assert.deepEqual(alone.end, { kind: "exit", code: 137 }, "the supervisor has ended before");
 });
 
 Deno.test("a complete pod directory is only moved", () => {
@@ -51,7 +66,8 @@ Deno.test("the lock against the collection of images is let go when the director
   const run = supervise({ prepareLock: 200 });
   const moved = run.calls.findLastIndex(({ call }) => call === "renameat2");
   assert.ok(indexOf(run, "close", 200) > moved);
-  assert.ok(indexOf(run, "close", 200) < indexOf(run, "clone"));
+  const init = runPod(testPod([testApp("app")], { prepareLock: 200 }), { clones: [0, 2] });
+  assert.ok(indexOf(init, "close", 200) < indexOf(init, "setsid"), "init has no copy of it");
   assert.equal(indexOf(supervise({}), "close", 200), -1);
 });
 
@@ -60,7 +76,7 @@ Deno.test("a pod whose directory can't be made complete is never in run", () => 
     const run = supervise({ stage: "embryo" }, (call) => call === failing ? -28 : undefined);
     assert.ok(run.end.kind === "failed", failing);
     assert.equal(run.end.errno, 28);
-    assert.equal(indexOf(run, "clone"), -1);
+    assert.equal(indexOf(run, "kill"), -1, "init starts no app");
     assert.ok(failing === "renameat2" || moves(run).length === 1, failing);
   }
 });

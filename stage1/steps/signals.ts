@@ -1,6 +1,6 @@
 /** Signals: which ones the supervisor and init wait for, and how a process treats them. */
 import * as k from "../../src/linux/constants.ts";
-import { type Section, type Struct, struct } from "../engine/plan.ts";
+import { type Section, type Slot, slot, type Struct, struct } from "../engine/plan.ts";
 
 /** The signals that reach the apps. */
 export const FORWARDED = [
@@ -33,6 +33,35 @@ export const WAITED_FOR_SIGNALS: readonly number[] = [
   k.SIGPIPE,
 ];
 export const WAITED_FOR: Struct = signalSet(WAITED_FOR_SIGNALS);
+
+/** By this signal the supervisor lets init start the apps. Nobody else has a use for it: it is that of a coprocessor of old. */
+const APPS_MAY_START = k.SIGSTKFLT;
+
+/** What is held back for the loop that waits for `signals`, and for init's wait for the supervisor. */
+export const heldBack = (signals: readonly number[]): Struct =>
+  signalSet([...signals, APPS_MAY_START]);
+
+/** Steps of the supervisor. */
+export function letAppsStart(steps: Section, init: Slot): void {
+  steps.attempt("let init start the apps", "kill", [init, APPS_MAY_START]);
+}
+
+/** Steps of init. Where the supervisor ends before, the kernel sends KILL, or ALRM: see dieWithSupervisor() of init.ts. */
+export function awaitLeave(steps: Section): void {
+  const [again, leave] = ["wait for the supervisor", "the apps may start"];
+  const signal = slot("signal");
+  steps.set(signal, 0);
+  steps.label(again);
+  steps.attempt("wait for the supervisor", "rt_sigtimedwait", [
+    signalSet([APPS_MAY_START, k.SIGALRM]),
+    0,
+    0,
+    SIGSET_SIZE,
+  ], { store: signal, branch: { when: "error", to: again } }); // EINTR: it was stopped for a while
+  steps.when(signal, APPS_MAY_START, leave);
+  steps.attempt("the supervisor is dead", "exit_group", [128 + k.SIGKILL]);
+  steps.label(leave);
+}
 
 /** `struct sigaction` of the kernel (include/linux/signal_types.h) that restores the default. */
 export const DEFAULT_ACTION: Struct = struct(

@@ -187,6 +187,10 @@ function scripted({ clones, events = [], answer }: Script, seen: Seen): Kernel {
       return new TextEncoder().encode(text).length;
     }
     if (call.startsWith("timer_")) return timers.call(call, args, memory);
+    // Init waits until it may start the apps: that is no event.
+    if (call === "rt_sigtimedwait" && args[0] instanceof DataView && isLeave(args[0])) {
+      return k.SIGSTKFLT;
+    }
     if (call === "rt_sigtimedwait") {
       const event = coming.shift();
       if (event === undefined || typeof event === "number") return event;
@@ -204,6 +208,9 @@ function scripted({ clones, events = [], answer }: Script, seen: Seen): Kernel {
     return child[0];
   };
 }
+
+const isLeave = (signals: DataView): boolean =>
+  (signals.getBigUint64(0, true) & 1n << BigInt(k.SIGSTKFLT - 1)) !== 0n;
 
 const textAt = (value: KernelValue, memory: Memory): string =>
   typeof value === "number" ? memory.text(value) : String(value);

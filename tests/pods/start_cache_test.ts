@@ -282,6 +282,38 @@ Deno.test("240 starts at once of command lines that differ in one early word eac
   assert.deepEqual(printed, ids.map((id) => `many${id}\n`));
 });
 
+Deno.test("--dry-run says what a repeated start asks first, and what is filled in; or why it is not kept", async () => {
+  const shown = async (...flags: string[]) => {
+    const { code, stdout, stderr } = await world.rkt(
+      "run",
+      "--net=none",
+      "--dry-run",
+      ...flags,
+      BOX,
+    );
+    assert.equal(code, 0, stderr);
+    return stdout;
+  };
+  await world.output("exit 0");
+  const asked = await shown();
+  const [, questions = "", filled = ""] = asked.split(/\n# what (?:a repeated|is filled)/);
+  assert.match(
+    questions,
+    new RegExp(`^    ${world.dataDir}/cas/generation has the same \\d+ bytes$`, "m"),
+  );
+  assert.match(questions, /^ {4}the caller has the same capabilities$/m);
+  assert.match(filled, /^ {4}the pod's UUID: 36 bytes, in \d+ places$/m);
+  assert.doesNotMatch(filled, /range of users/);
+  assert.match(
+    await shown("--private-users"),
+    /^ {4}the pod's range of users, in numbers: 2 bytes/m,
+  );
+  assert.match(
+    await shown("--interactive"),
+    /^# a repeated start is worked out anew: it is interactive$/m,
+  );
+});
+
 Deno.test("--rm executes the rkt that is at its path now only if that is the one that started", async () => {
   const copy = `${world.dir}/rkt`;
   const own = Deno.readFileSync(RKT);

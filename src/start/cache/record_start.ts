@@ -52,8 +52,7 @@ export async function recordStart(
   const { request, pod, program, holes } = worked;
   const why = whyNot(worked);
   if (why !== undefined) return why;
-  noteHost(pod, world);
-  noteOwners(pod.dataDirectory, world);
+  noteReliance(pod, world);
   if (world.unrepeatable !== undefined) return world.unrepeatable;
   const key = startKey();
   if (key === undefined) return "rkt runs from its sources";
@@ -119,8 +118,16 @@ async function userReplay(): Promise<UserReplay | undefined | string> {
   return recordUser();
 }
 
+/** Notes what of the host a program relies on, beyond what it was worked out from. */
+export function noteReliance(pod: Pod, world: World): void {
+  noteHost(pod, world);
+  noteOwners(pod.dataDirectory, world);
+}
+
 /** Why the same words need not mean the same pod, whatever the world says. */
-function whyNot({ request, pod, fills }: WorkedOut): string | undefined {
+export function whyNot(
+  { request, pod, fills }: Pick<WorkedOut, "request" | "pod" | "fills">,
+): string | undefined {
   const { pod: asked, apps } = request;
   if (asked.podManifest !== undefined) return "a pod manifest is read at each start";
   if (asked.sandbox) return "its apps come and go";
