@@ -23,6 +23,7 @@ import {
   STARTS_MODE,
   STREAMS_BYTES,
   USER_STARTS,
+  WORDS_SHIFT,
 } from "./start_entry.ts";
 
 /** `PATH_MAX` (include/uapi/linux/limits.h). */
@@ -176,13 +177,8 @@ export function findEntry(s: Section, start: Start, build: string): void {
   findVariables(s, start);
   checkOpenFiles(s);
   lookAtStreams(s, streams);
-  s.compute("shl", [GROUP, GROUP_SHIFT], { store: at });
-  s.compute("load", [addressOf(streams)], { store: word });
-  s.compute("add", [word, at], { store: word });
-  s.compute("put", [addressOf(streams), word]);
-
   s.heading(
-    "the key: this build, the streams and the group, the working directory, the words, the variables",
+    "the key: this build, streams, words' size and group, the working directory, the words, the variables",
   );
   s.attempt("get the working directory", "getcwd", [workingDirectory, PATH_MAX], {
     store: directorySize,
@@ -201,6 +197,12 @@ export function findEntry(s: Section, start: Start, build: string): void {
   s.compute("add", [wordsSize, at], { store: wordsSize });
   s.compute("add", [wordsSize, 1], { store: wordsSize });
   s.compute("sub", [wordsSize, words], { store: wordsSize });
+  s.compute("load", [addressOf(streams)], { store: word });
+  for (const [value, shift] of [[wordsSize, WORDS_SHIFT], [GROUP, GROUP_SHIFT]] as const) {
+    s.compute("shl", [value, shift], { store: at });
+    s.compute("add", [word, at], { store: word });
+  }
+  s.compute("put", [addressOf(streams), word]);
   const buildSize = build.length + 1;
   s.compute("hash", [build, buildSize, FNV_OFFSET_BASIS], { store: hash });
   s.compute("hash", [streams, STREAMS_BYTES, hash], { store: hash });

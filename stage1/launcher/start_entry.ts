@@ -39,7 +39,7 @@ export const ENTRY_ADDRESS = 0x2000_0000;
 export const MOST_ENTRY_BYTES = 0x1000_0000;
 
 /** The first eight bytes; the digit changes with the form. */
-export const MAGIC: bigint = new DataView(new TextEncoder().encode("rktstar3").buffer)
+export const MAGIC: bigint = new DataView(new TextEncoder().encode("rktstar4").buffer)
   .getBigUint64(0, true);
 
 /** The fields of the header, eight bytes each, by their offsets. */
@@ -83,10 +83,14 @@ export const MANAGER_VARIABLES = [
 /** The variables that say where the data and the configuration of users other than root are: part of their keys too. */
 export const USER_VARIABLES = ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] as const;
 
-/** Bytes of the number that says what the streams are, and the caller's group. */
+/** Bytes of the number that says what the streams are, how many bytes the words have, and the caller's group. */
 export const STREAMS_BYTES = 8;
 
-/** The first bit of the group in that number. */
+/**
+ * The first bits in that number of the words' bytes, of which the kernel takes some millions at most (execve(2)), and of the
+ * group. Without their size a last word could be taken for a variable.
+ */
+export const WORDS_SHIFT = 8;
 export const GROUP_SHIFT = 32;
 
 /** What a key consists of. */
@@ -110,7 +114,8 @@ export function keyBytes(
 ): Uint8Array<ArrayBuffer> {
   const start = new TextEncoder().encode(`${build}\0${"\0".repeat(STREAMS_BYTES)}`);
   const number = new DataView(start.buffer, start.byteOffset + build.length + 1);
-  number.setBigUint64(0, BigInt(streams) | BigInt(group) << BigInt(GROUP_SHIFT), true);
+  const size = BigInt(words.length) << BigInt(WORDS_SHIFT);
+  number.setBigUint64(0, BigInt(streams) | size | BigInt(group) << BigInt(GROUP_SHIFT), true);
   const end = bytesOfText(variables.map((each) => `${each}\0`).join(""));
   const endAt = start.length + workingDirectory.length + 1 + words.length;
   const bytes = new Uint8Array(endAt + end.length);

@@ -3,7 +3,7 @@
  * world between two runs, and the second has to do what a first one would.
  */
 import assert from "node:assert/strict";
-import { BOX, list, World } from "../world/pod_world.ts";
+import { BOX, list, UNSIGNED, World } from "../world/pod_world.ts";
 import { type Outcome, RKT } from "../world/rkt.ts";
 import { keepsStarts, keptStarts, startEntries } from "../world/start_entries.ts";
 import { exists } from "../../src/linux/exists.ts";
@@ -35,6 +35,23 @@ Deno.test("starts at once of command lines that differ in one early word each pr
   for (let round = 0; round < 2; round++) {
     const printed = await Promise.all(ids.map(start));
     for (const [id, text] of printed) assert.equal(text, `${id}\n`);
+  }
+});
+
+Deno.test("a word is not taken for a variable of a service manager, and no variable for a word", async () => {
+  for (
+    const variable of ["NOTIFY_SOCKET=@nobody", "LISTEN_FDNAMES=a", "CREDENTIALS_DIRECTORY=/x"]
+  ) {
+    const words = ["run", "--net=none", BOX, "--exec=/bin/busybox", "--", "echo", "said"];
+    const run = async (env: string[], more: string[]) => {
+      const args = [...env, RKT, `--dir=${world.dataDir}`, UNSIGNED, ...words, ...more];
+      const { code, stdout } = await new Deno.Command("env", { args, stdin: "null" }).output();
+      assert.equal(code, 0);
+      return new TextDecoder().decode(stdout);
+    };
+    for (let i = 0; i < 2; i++) assert.equal(await run([], [variable]), `said ${variable}\n`);
+    for (let i = 0; i < 2; i++) assert.equal(await run([variable], []), "said\n");
+    assert.equal(await run([], [variable]), `said ${variable}\n`);
   }
 });
 
