@@ -8,6 +8,8 @@
  */
 import { Failure } from "../src/failure.ts";
 import { APART } from "./test/apart.ts";
+import { failedFile, type FailedTest, failedTests } from "./test/failed_tests.ts";
+import { hasCounts } from "./test/counts.ts";
 import { coverageTable, figuresText, gather, MeasuredRkt, readFigures } from "./test/coverage.ts";
 import { inLanes } from "./test/lanes.ts";
 import { mergeProfiles } from "./test/merge_profiles.ts";
@@ -53,18 +55,29 @@ function readArguments(args: readonly string[]) {
   };
 }
 
-/** Runs tests, and adds what they enter to the profile. */
-async function measure(args: readonly string[], seconds: number, apart: boolean): Promise<boolean> {
+/** Runs tests, and adds what they enter to the profile. Returns those that failed. */
+async function measure(
+  args: readonly string[],
+  seconds: number,
+  apart: boolean,
+): Promise<readonly FailedTest[]> {
   const own = Deno.makeTempDirSync({ prefix: "rkt-profile-" });
   try {
     using rkt = new MeasuredRkt(own);
     const words = ["test", "--allow-all", "--frozen", "--no-check", ...args];
-    const { success } = await runDeno([...words.slice(0, 3), ...gather(own), ...words.slice(3)], {
+    const { success, stdout } = await runDeno([
+      ...words.slice(0, 3),
+      ...gather(own),
+      ...words.slice(3),
+    ], {
       ...{ seconds, visible: false, rkt: rkt.path },
       ...apart && { before: APART },
     });
     mergeProfiles(own, profile);
-    return success;
+    if (success) return [];
+    const file = args.at(-1) ?? "";
+    const failed = failedTests(stdout, file);
+    return hasCounts(stdout) ? failed : [...failed, failedFile(stdout, file)];
   } finally {
     Deno.removeSync(own, { recursive: true });
   }
@@ -76,10 +89,12 @@ async function coverage(args: readonly string[]): Promise<void> {
   Deno.mkdirSync(profile);
   const left: string[] = [];
   const began = Date.now();
-  const run = async (what: string, work: () => Promise<boolean>) => {
+  const run = async (what: string, work: () => Promise<readonly FailedTest[]>) => {
     if (Date.now() > deadline) return void left.push(what);
-    const word = await work() ? "ok" : "not all of it passed";
+    const failed = await work();
+    const word = failed.length === 0 ? "ok" : "not all of it passed";
     console.log(`${what}: ${word}, ${Math.round((Date.now() - began) / 1000)} s`);
+    for (const { file, name, message } of failed) console.log(`  ${file}: ${name}: ${message}`);
   };
   if (unit) await run("unit tests", () => measure(UNIT, UNIT_SECONDS, false));
   await inLanes(
