@@ -1,7 +1,19 @@
 /** Files of a directory for HTTP: with ranges and ETags (RFC 9110), and nothing outside the directory. */
 
+import {
+  AT_FDCWD,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_MAGICLINKS,
+} from "../linux/constants.ts";
+import { openHow } from "../linux/files.ts";
+import { closeDescriptor } from "../linux/lock.ts";
+import { cstring, trySyscall } from "../linux/syscall.ts";
+
 /** Answers a request. */
-export async function answer(directory: string, request: Request): Promise<Response> {
+export function answer(directory: string, request: Request): Response {
   const head = { "accept-ranges": "bytes", "x-content-type-options": "nosniff" };
   if (request.method !== "GET" && request.method !== "HEAD") {
     return new Response("only GET and HEAD\n", { status: 405, headers: { allow: "GET, HEAD" } });
@@ -9,7 +21,7 @@ export async function answer(directory: string, request: Request): Promise<Respo
   const url = new URL(request.url);
   // Names have no pages of their own: that of the directory says where their images are.
   const path = url.searchParams.has("ac-discovery") ? "/index.html" : url.pathname;
-  const found = await fileOf(directory, path);
+  const found = fileOf(directory, path);
   if (found === undefined) return new Response("404 Not Found\n", { status: 404 });
   using file = found;
   const { size, mtime, ino } = file.statSync();
@@ -60,26 +72,40 @@ class OpenFile implements Disposable {
   }
 }
 
-/** The file that a path means; undefined where there is none, it is hidden, or lies elsewhere. */
-async function fileOf(directory: string, path: string): Promise<OpenFile | undefined> {
+/**
+ * The file that a path means; undefined where there is none, it is hidden, or lies elsewhere. The kernel sees to that while it
+ * follows links, so nobody who writes to the directory can change one in between; and only files are opened for reading.
+ */
+function fileOf(directory: string, path: string): OpenFile | undefined {
+  const parts = partsOf(path);
+  if (parts === undefined) return undefined;
+  const name = parts.length === 0 ? "index.html" : parts.join("/");
+  const root = trySyscall("openat", AT_FDCWD, cstring(directory), PLACE | O_DIRECTORY, 0);
+  if (root < 0) return undefined;
+  const fd = trySyscall("openat2", root, cstring(name), BELOW, BELOW.length);
+  closeDescriptor(root);
+  if (fd < 0) return undefined;
+  try {
+    const place = `/proc/self/fd/${fd}`;
+    return Deno.statSync(place).isFile ? new OpenFile(Deno.openSync(place), name) : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  } finally {
+    closeDescriptor(fd);
+  }
+}
+
+const PLACE = O_PATH | O_CLOEXEC;
+const BELOW = openHow(PLACE, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+
+/** The names of a path; undefined where one is hidden, or can't be one. */
+function partsOf(path: string): readonly string[] | undefined {
   try {
     const parts = decodeURIComponent(path).split("/").filter((part) => part !== "");
-    if (parts.some((part) => part.startsWith(".") || part.includes("\0"))) return undefined;
-    const root = await Deno.realPath(directory);
-    const real = await Deno.realPath(
-      [root, ...parts.length === 0 ? ["index.html"] : parts].join("/"),
-    );
-    if (!real.startsWith(`${root}/`)) return undefined;
-    const file = await Deno.open(real);
-    if (file.statSync().isFile) return new OpenFile(file, real);
-    file.close();
-    return undefined;
+    return parts.some((part) => part.startsWith(".") || part.includes("\0")) ? undefined : parts;
   } catch (error) {
     if (error instanceof URIError) return undefined;
-    const { IsADirectory, NotADirectory, NotFound, PermissionDenied } = Deno.errors;
-    if ([IsADirectory, NotADirectory, NotFound, PermissionDenied].some((e) => error instanceof e)) {
-      return undefined;
-    }
     throw error;
   }
 }

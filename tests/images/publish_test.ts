@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { makeRoot } from "../world/pod_world.ts";
 import { FetchWorld } from "../world/fetch_world.ts";
 import { RKT, rkt } from "../world/rkt.ts";
+import { succeed } from "../world/web_site.ts";
 
 const world = new FetchWorld();
 const keys = `--keys=${world.directory}/keys`;
@@ -156,6 +157,18 @@ Deno.test("rkt serve: whole files, ranges, ETags, pages of discovery, and nothin
   Deno.writeTextFileSync(`${site}/.hidden`, "secret");
   Deno.writeTextFileSync(`${world.directory}/outside`, "secret");
   Deno.symlinkSync(`${world.directory}/outside`, `${site}/link`);
+  succeed("mkfifo", `${site}/fifo`);
+  Deno.mkdirSync(`${world.directory}/elsewhere`);
+  Deno.writeTextFileSync(`${world.directory}/elsewhere/file`, "secret");
+  // Whoever may write to the directory changes what a name leads to, all the time.
+  const swaps = new Deno.Command("sh", {
+    args: [
+      "-c",
+      'while :; do ln -sfn sub "$0/swap"; ln -sfn "$1/elsewhere" "$0/swap"; done',
+      site,
+      world.directory,
+    ],
+  }).spawn();
   const child = new Deno.Command(RKT, {
     args: ["serve", "--listen=127.0.0.1:0", site],
     stdin: "null",
@@ -196,6 +209,7 @@ Deno.test("rkt serve: whole files, ranges, ETags, pages of discovery, and nothin
       const path of [
         "/.hidden",
         "/link",
+        "/fifo",
         "/sub/%2e%2e/.hidden",
         "/%2e%2e/outside",
         "/sub",
@@ -206,7 +220,16 @@ Deno.test("rkt serve: whole files, ranges, ETags, pages of discovery, and nothin
       assert.equal((await get(path)).response.status, 404, path);
     }
     assert.equal((await get("/sub/file", {}, "DELETE")).response.status, 405);
+    for (let i = 0; i < 500; i++) {
+      const { response, body } = await get("/swap/file");
+      assert.ok(
+        response.status === 404 || body.length === bytes.length,
+        "what lies elsewhere is served",
+      );
+    }
   } finally {
+    swaps.kill("SIGKILL");
+    await swaps.status;
     child.kill("SIGTERM");
     assert.equal((await child.status).code, 0);
     await reader.cancel();
