@@ -1,6 +1,7 @@
 /** Fetching one image from where it is: by name, URL or file. */
 import { readManifestText } from "../aci/aci_reader.ts";
 import { ArchiveError } from "../aci/bytes/archive_error.ts";
+import { countedSource } from "../aci/bytes/counted_source.ts";
 import { type ByteSource, fileSource } from "../aci/bytes/source.ts";
 import type { ImageIdPrefix } from "../appc/image_id.ts";
 import { AppcError } from "../appc/error.ts";
@@ -16,7 +17,7 @@ import { EarlyVerdict } from "./early_verdict.ts";
 import { type FetchSession, pagesBy } from "./fetch_session.ts";
 import { fetchOci } from "./fetch_oci.ts";
 import { forThisHost } from "./host_labels.ts";
-import { type ImageArgument, signatureLocation } from "./image_argument.ts";
+import { type ImageArgument, METALINK, signatureLocation } from "./image_argument.ts";
 import type { PullPolicy } from "./pull_policy.ts";
 import { readRemoteRecord, writeRemoteRecord } from "./remote_record.ts";
 import { decryptedImage } from "./decrypt_image.ts";
@@ -70,7 +71,9 @@ export function fetchArgument(
     case "file":
       return fetchFile(session, beside(argument.path));
     case "url":
-      return fetchUrl(session, beside(argument.url));
+      return new URL(argument.url).pathname.endsWith(METALINK)
+        ? fetchMirrored(session, beside(argument.url))
+        : fetchUrl(session, beside(argument.url));
     case "transport":
       return fetchByTransport(session, argument.url, beside(argument.url), signature);
     case "name":
@@ -195,6 +198,25 @@ async function downloadImage(
   }
 }
 
+/** What mirrors send is read as it comes. */
+async function fetchMirrored(session: FetchSession, request: Request): Promise<StoredImage> {
+  refuseNever(request);
+  const judge = await openJudge(session, request);
+  const { openMirrors } = await import("./mirrors/fetch_metalink.ts");
+  const bar = (await session.progress()).start(request.location);
+  try {
+    using source = await openMirrors(session, request.location, bar.update);
+    return await importImage(session, source, judge, request);
+  } finally {
+    bar.end();
+  }
+}
+
+function refuseNever({ location, pullPolicy }: Request): void {
+  if (pullPolicy !== "never") return;
+  throw new Failure(`image ${location}: --pull-policy=never keeps it from being fetched`);
+}
+
 /** What a transport brings is read like a file, by the name of where it comes from. */
 async function fetchByTransport(
   session: FetchSession,
@@ -202,9 +224,7 @@ async function fetchByTransport(
   request: Request,
   signature: string | undefined,
 ): Promise<StoredImage> {
-  if (request.pullPolicy === "never") {
-    throw new Failure(`image ${url}: --pull-policy=never keeps it from being fetched`);
-  }
+  refuseNever(request);
   const { bringImage } = await import("./transport/fetched_file.ts");
   using image = await bringImage(session, url, signature);
   try {
@@ -340,22 +360,6 @@ function workingDirectory(): string {
   } catch {
     return "";
   }
-}
-
-function countedSource(source: ByteSource): { source: ByteSource; size(): number } {
-  let size = 0;
-  return {
-    size: () => size,
-    source: {
-      name: source.name,
-      async read() {
-        const chunk = await source.read();
-        size += chunk?.length ?? 0;
-        return chunk;
-      },
-      [Symbol.dispose]: () => source[Symbol.dispose](),
-    },
-  };
 }
 
 /** Checks that an image is the one that was asked for. */

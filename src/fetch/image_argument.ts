@@ -46,6 +46,9 @@ export function parseImageArgument(
   return { kind: "name", image: said(text, () => parseImageName(text)) };
 }
 
+/** What an image's URL ends in where it is a document that names mirrors. */
+export const METALINK = ".meta4";
+
 function urlArgument(text: string, scheme: string): ImageArgument {
   if (scheme === "docker" || scheme === "oci") {
     return { kind: "registry", text: `${scheme}${text.slice(scheme.length)}` };
@@ -57,8 +60,9 @@ function urlArgument(text: string, scheme: string): ImageArgument {
     throw new Failure(`image ${JSON.stringify(text)}: not a valid URL`);
   }
   const url = new URL(text);
-  if (!url.pathname.endsWith(".aci")) {
-    throw new Failure(`image ${JSON.stringify(text)}: an image's URL ends in .aci`);
+  const isMetalink = url.pathname.endsWith(`.aci${METALINK}`) && scheme !== "file";
+  if (!url.pathname.endsWith(".aci") && !isMetalink) {
+    throw new Failure(`image ${JSON.stringify(text)}: an image's URL ends in .aci, or .aci.meta4`);
   }
   if (url.username !== "" || url.password !== "") {
     throw new Failure(`image ${text.replace(/\/\/.*@/, "//…@")}: put credentials into auth.d`);
@@ -83,6 +87,10 @@ function said<T>(text: string, parse: () => T): T {
 export function signatureLocation(location: string): string {
   if (!/^https?:/.test(location)) return `${location}.asc`;
   const url = new URL(location);
+  // That of the image: the document is nobody's word.
+  if (url.pathname.endsWith(`.aci${METALINK}`)) {
+    url.pathname = url.pathname.slice(0, -METALINK.length);
+  }
   url.pathname += ".asc";
   return url.href;
 }
