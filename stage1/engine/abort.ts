@@ -3,6 +3,7 @@
  * `stage1: mount proc on /proc in app "etcd": EPERM (operation not permitted)`, and ends with 254.
  */
 import { errnoText, LAST_ERRNO } from "../../src/linux/errno.ts";
+import { withoutHoles } from "./hole.ts";
 import {
   addressOf,
   type Item,
@@ -42,8 +43,12 @@ const LINE_FEED = 10;
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\0-\x1f\x7f-\x9f]/g;
 
+/** What is filled in when the pod starts has its name, as `rkt run --dry-run` prints it. */
 const oneLine = (text: string): string =>
-  text.replace(CONTROL, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  withoutHoles(text, (name) => `<${name}>`).replace(
+    CONTROL,
+    (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
 
 /** The text that a failed step is reported with; its hint stands behind the first line feed. */
 export function failureText(step: Step): string {

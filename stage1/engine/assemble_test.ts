@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { INSTRUCTION_SIZE } from "./machine/engine.ts";
 import { ABORT, failureText } from "./abort.ts";
 import { assemble, type Images } from "./assemble.ts";
+import { textHole } from "./hole.ts";
 import {
   addressOf,
   emptySections,
@@ -132,6 +133,12 @@ Deno.test("assemble() gives a step that must succeed its text, and the way to th
 Deno.test("failureText() has an empty hint where there is none", () => {
   const step: Step = { kind: "step", call: "chdir", arguments: [], what: "x", fatal: true };
   assert.equal(failureText(step), "stage1: x: \n\n");
+});
+
+Deno.test("failureText() names what is filled in later, and keeps controls from the terminal", () => {
+  const what = `make /rkt-${textHole("uuid", 36)}\x1b[1m`;
+  const step: Step = { kind: "step", call: "mkdirat", arguments: [], what, fatal: true };
+  assert.equal(failureText(step), "stage1: make /rkt-<uuid>\\x1b[1m: \n\n");
 });
 
 Deno.test("assemble() keeps structures behind the instructions, and aligned", () => {
