@@ -20,6 +20,7 @@ import {
   RESOLVE_BENEATH,
   RESOLVE_NO_SYMLINKS,
   RESOLVE_NO_XDEV,
+  SEEK_SET,
   STATX_BLOCKS,
   STATX_NLINK,
   UMOUNT_NOFOLLOW,
@@ -27,6 +28,9 @@ import {
 
 /** How many directories are held open; a deeper one is moved up to the top of the tree first. */
 const MAX_DEPTH = 32;
+
+/** How many bytes of directory entries are read at once. */
+const ENTRIES_BYTES = 32_768;
 
 /** How often a directory that still is not empty is read anew. */
 const MAX_PASSES = 4;
@@ -66,6 +70,8 @@ class Walk {
   left: string | undefined;
   readonly #mounts: LeftoverMounts;
   readonly #stack: Frame[] = [];
+  /** By the depth of the directory. */
+  readonly #buffers: Uint8Array<ArrayBuffer>[] = [];
   readonly #statx = new Uint8Array(STATX.bytes);
   readonly #statxView = new DataView(this.#statx.buffer);
   #moved = 0;
@@ -84,7 +90,9 @@ class Walk {
   }
 
   #push(fd: number, name: Uint8Array<ArrayBuffer>, passes = 0): void {
-    this.#stack.push({ fd, name, passes, entries: new Uint8Array(32768), at: 0, end: 0 });
+    // Of the directories that are open at a time each has a buffer of its own; 32 KB for every directory cost more than it.
+    const entries = this.#buffers[this.#stack.length] ??= new Uint8Array(ENTRIES_BYTES);
+    this.#stack.push({ fd, name, passes, entries, at: 0, end: 0 });
   }
 
   #read(frame: Frame): boolean {
@@ -134,19 +142,13 @@ class Walk {
   #leave(frame: Frame): void {
     this.#stack.pop();
     const parent = this.#stack.at(-1);
-    // A second reading needs a new descriptor: the old one stands at the end.
-    const again = trySyscall("openat2", frame.fd, cstring("."), OPEN_HOW_BYTES, 24);
-    closeDescriptor(frame.fd);
     const errno = parent === undefined
-      ? (hasEntries(again) ? ERRNO.ENOTEMPTY : 0)
+      ? (hasEntries(frame.fd) ? ERRNO.ENOTEMPTY : 0)
       : this.#unlink(parent.fd, frame.name, AT_REMOVEDIR);
-    if (errno === ERRNO.ENOTEMPTY && again >= 0 && frame.passes < MAX_PASSES && !this.left) {
-      const fresh = trySyscall("openat2", again, cstring("."), OPEN_HOW_BYTES, 24);
-      closeDescriptor(again);
-      if (fresh >= 0) this.#push(fresh, frame.name, frame.passes + 1);
-      return;
-    }
-    closeDescriptor(again);
+    if (
+      errno === ERRNO.ENOTEMPTY && frame.passes < MAX_PASSES && !this.left && rewind(frame.fd)
+    ) return this.#push(frame.fd, frame.name, frame.passes + 1);
+    closeDescriptor(frame.fd);
     if (errno !== 0) this.#leaves(frame.name, errno);
   }
 
@@ -183,7 +185,12 @@ function isDot(name: Uint8Array): boolean {
   return name[0] === 0x2e && (name[1] === 0 || (name[1] === 0x2e && name[2] === 0));
 }
 
+/** Lets a directory be read from its start again. */
+const rewind = (fd: number): boolean => trySyscall("lseek", fd, 0, SEEK_SET) === 0;
+
+/** Whether a directory, read to its end, has entries now. */
 function hasEntries(fd: number): boolean {
+  if (!rewind(fd)) return false;
   const entries = new Uint8Array(1024);
   const end = trySyscall("getdents64", fd, entries, entries.length);
   for (let at = 0; at < end; at += u16At(entries, at + 16)) {

@@ -14,7 +14,7 @@ import { bytesOfText } from "./bytes.ts";
 // arch/x86/entry/syscalls/syscall_64.tbl
 // deno-fmt-ignore
 const X86_64 = {
-  close: 3, munmap: 11, fcntl: 72, flock: 73, ioctl: 16, memfd_create: 319,
+  close: 3, lseek: 8, munmap: 11, fcntl: 72, flock: 73, ioctl: 16, memfd_create: 319,
   openat: 257, openat2: 437, execveat: 322, kill: 62, pidfd_open: 434, pidfd_getfd: 438, pidfd_send_signal: 424,
   umount2: 166, capget: 125, write: 1, ppoll: 271, prlimit64: 302, faccessat2: 439,
   rt_sigprocmask: 14, umask: 95, fsync: 74, statx: 332, renameat2: 316,
@@ -28,7 +28,7 @@ const X86_64 = {
 // include/uapi/asm-generic/unistd.h
 // deno-fmt-ignore
 const AARCH64: typeof X86_64 = {
-  close: 57, munmap: 215, fcntl: 25, flock: 32, ioctl: 29, memfd_create: 279,
+  close: 57, lseek: 62, munmap: 215, fcntl: 25, flock: 32, ioctl: 29, memfd_create: 279,
   openat: 56, openat2: 437, execveat: 281, kill: 129, pidfd_open: 434, pidfd_getfd: 438, pidfd_send_signal: 424,
   umount2: 39, capget: 90, write: 64, ppoll: 73, prlimit64: 261, faccessat2: 439,
   rt_sigprocmask: 135, umask: 166, fsync: 82, statx: 291, renameat2: 276,
@@ -64,10 +64,12 @@ function errnoView(): Deno.UnsafePointerView {
   return new Deno.UnsafePointerView(pointer);
 }
 
-function word(value: Word | undefined): bigint {
-  if (value === undefined) return 0n;
+function word(value: Word): bigint {
+  if (value === 0) return 0n;
+  if (typeof value === "number") {
+    return value > 0 ? BigInt(value) : BigInt.asUintN(64, BigInt(value));
+  }
   if (typeof value === "bigint") return BigInt.asUintN(64, value);
-  if (typeof value === "number") return BigInt.asUintN(64, BigInt(value));
   return Deno.UnsafePointer.value(Deno.UnsafePointer.of(value as Uint8Array<ArrayBuffer>));
 }
 
@@ -76,10 +78,17 @@ function word(value: Word | undefined): bigint {
  *
  * @returns the call's result as an `int`, or the negative error number
  */
-export function trySyscall(name: SyscallName, ...args: Word[]): number {
-  const [a, b, c, d, e, f] = args;
+export function trySyscall(
+  name: SyscallName,
+  a: Word = 0,
+  b: Word = 0,
+  c: Word = 0,
+  d: Word = 0,
+  e: Word = 0,
+  f: Word = 0,
+): number {
   const nr = NUMBERS[name];
-  const [u, v, w, x, y, z] = [word(a), word(b), word(c), word(d), word(e), word(f)];
+  const u = word(a), v = word(b), w = word(c), x = word(d), y = word(e), z = word(f);
   const call = () => orErrno(libc.syscall(nr, u, v, w, x, y, z));
   return NEVER_AGAIN.has(name) ? unlessAgain(call) : call();
 }
@@ -118,7 +127,11 @@ export function orErrno(result: number): number {
  * @param doing what it is for, in words: `lock pod directory /var/lib/rkt/pods/run/…`
  * @throws {KernelError}
  */
-export function syscall(doing: string, name: SyscallName, ...args: Word[]): number {
+export function syscall(
+  doing: string,
+  name: SyscallName,
+  ...args: readonly [Word?, Word?, Word?, Word?, Word?, Word?]
+): number {
   const result = trySyscall(name, ...args);
   if (result < 0) throw new KernelError(-result, doing);
   return result;
