@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { ArchiveError } from "../aci/bytes/archive_error.ts";
 import { type ByteSource, firstBytes, prependedSource } from "../aci/bytes/source.ts";
 import { concat } from "../linux/bytes.ts";
-import { cfbDecipher } from "./cfb.ts";
+import { cfb } from "./cfb.ts";
 import { literalData } from "./literal.ts";
 import { type Packet, packetBytes, PacketReader, type Pull, wholeBody } from "./packets.ts";
 
@@ -35,7 +35,9 @@ const CIPHERS: Readonly<Record<string, number>> = { aes128: 16, aes192: 24, aes2
 /** `0xd3 0x14` and a SHA-1. */
 const MDC = 22;
 const PREFIX = 18;
-const STEP = 1 << 16;
+const STEP = 1 << 18;
+/** Room for what may be the MDC, so long that what stands behind it begins at a word. */
+const FRONT = 24;
 
 /** Whether bytes begin as a message that is encrypted: a packet with a key, or the data itself. */
 export function isEncrypted(head: Uint8Array): boolean {
@@ -105,22 +107,29 @@ async function integrityProtected(
 ): Promise<Pull> {
   if (CIPHERS[algorithm] !== key.length) throw wrong(`its cipher ${algorithm} is not AES`);
   const body = new Gatherer(packet);
-  const version = await body.take(1);
+  const version = new Uint8Array(1);
+  await body.fill(version);
   if (version[0] !== 1) throw wrong(`its form ${version[0]} is not that of gpg`);
-  const cipher = cfbDecipher(key);
+  const cipher = cfb(key, "decrypt");
   const hash = createHash("sha1");
-  let kept = new Uint8Array();
+  // What may be the MDC stands in front of what comes next.
+  const buffer = new Uint8Array(FRONT + STEP);
+  let [from, end] = [FRONT, FRONT];
   let begun = false;
   let ended = false;
   const more = async (): Promise<Uint8Array | undefined> => {
-    const plain = cipher.update(await body.take(STEP));
-    ended = plain.length < STEP;
-    const all = concat(kept, plain);
-    const size = Math.max(0, all.length - MDC);
-    kept = all.slice(size);
-    const open = all.subarray(0, size);
+    buffer.copyWithin(FRONT - MDC, end - MDC, end);
+    from = FRONT - (end - from);
+    const count = await body.fill(buffer.subarray(FRONT));
+    end = FRONT + count;
+    cipher.update(buffer.subarray(FRONT, end));
+    ended = count < STEP;
+    const open = buffer.subarray(from, Math.max(from, end - MDC));
+    from += open.length;
     hash.update(open);
     if (ended) {
+      cipher[Symbol.dispose]();
+      const kept = buffer.subarray(from, end);
       hash.update(kept.subarray(0, 2));
       const digest = new Uint8Array(hash.digest());
       const same = kept.length === MDC && kept[0] === 0xd3 && kept[1] === 0x14 &&
@@ -145,26 +154,26 @@ async function integrityProtected(
   };
 }
 
-/** Bytes in pieces of one size, but for the last. */
+/** Fills arrays, but for the last. */
 class Gatherer {
   #rest: Uint8Array = new Uint8Array();
 
   constructor(readonly source: Pull) {}
 
-  async take(size: number): Promise<Uint8Array<ArrayBuffer>> {
-    const bytes = new Uint8Array(size);
+  /** @returns how many bytes there were: fewer than asked for at the end */
+  async fill(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
     let fill = 0;
-    while (fill < size) {
+    while (fill < bytes.length) {
       if (this.#rest.length === 0) {
         const next = await this.source.read();
         if (next === undefined) break;
         this.#rest = next;
       }
-      const taken = this.#rest.subarray(0, size - fill);
+      const taken = this.#rest.subarray(0, bytes.length - fill);
       bytes.set(taken, fill);
       fill += taken.length;
       this.#rest = this.#rest.subarray(taken.length);
     }
-    return bytes.subarray(0, fill);
+    return fill;
   }
 }

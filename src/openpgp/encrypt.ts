@@ -4,11 +4,11 @@
  */
 import { createHash } from "node:crypto";
 import type { ByteSource } from "../aci/bytes/source.ts";
-import { cfbCipher } from "./cfb.ts";
+import { cfb } from "./cfb.ts";
 import { PartialBody } from "./packets.ts";
 
 /** Bytes that are encrypted at a time: a multiple of the cipher's block. */
-const STEP = 1 << 16;
+const STEP = 1 << 18;
 
 /** Who may decrypt. */
 export interface SessionKeyPackets {
@@ -28,7 +28,7 @@ export async function encryptMessage(
   write(packets);
   const outer = new PartialBody(18, write);
   outer.push(Uint8Array.of(1));
-  const cipher = cfbCipher(key);
+  using cipher = cfb(key, "encrypt");
   const hash = createHash("sha1");
   const buffer = new Uint8Array(STEP);
   let fill = 0;
@@ -39,7 +39,8 @@ export async function encryptMessage(
       fill += taken.length;
       at += taken.length;
       if (fill === STEP) {
-        outer.push(cipher.update(buffer));
+        cipher.update(buffer);
+        outer.push(buffer);
         fill = 0;
       }
     }
@@ -61,6 +62,8 @@ export async function encryptMessage(
   literal.end();
   protectedBytes(Uint8Array.of(0xd3, 0x14));
   encrypt(hash.digest());
-  outer.push(cipher.update(buffer.subarray(0, fill)));
+  const last = buffer.subarray(0, fill);
+  cipher.update(last);
+  outer.push(last);
   outer.end();
 }

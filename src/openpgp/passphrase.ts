@@ -1,0 +1,72 @@
+/** Session keys of passphrases: "String-to-Key" (RFC 9580 §3.7.1.3) and packets of symmetric session keys (§5.3.1). */
+import { createHash } from "node:crypto";
+import { concat } from "../linux/bytes.ts";
+import { cfb } from "./cfb.ts";
+import type { SessionKey } from "./decrypt.ts";
+
+/** RFC 9580 §9.3: those that are AES, and bytes of their keys. */
+const CIPHERS: Readonly<Record<number, readonly [name: string, bytes: number]>> = {
+  7: ["aes128", 16],
+  8: ["aes192", 24],
+  9: ["aes256", 32],
+};
+/** RFC 9580 §9.5. */
+const HASHES: Readonly<Record<number, string>> = {
+  2: "sha1",
+  8: "sha256",
+  9: "sha384",
+  10: "sha512",
+  11: "sha224",
+};
+
+const ITERATED = 3;
+const SALT = 8;
+/** Bytes that are hashed at a time. */
+const STEP = 1 << 16;
+
+/**
+ * The session key that a packet has for a passphrase.
+ *
+ * @param body of a packet with the tag 3
+ * @returns undefined where the passphrase is another one, mostly, and for packets of other kinds than gpg's
+ */
+export function sessionKeyOf(body: Uint8Array, passphrase: string): SessionKey | undefined {
+  const [version, algorithm = 0, specifier, hash = 0] = body;
+  const [cipher, hashName] = [CIPHERS[algorithm], HASHES[hash]];
+  if (version !== 4 || specifier !== ITERATED || cipher === undefined || hashName === undefined) {
+    return undefined;
+  }
+  const salt = body.subarray(4, 4 + SALT);
+  const coded = body[4 + SALT];
+  if (coded === undefined) return undefined;
+  const count = (16 + (coded & 15)) * 2 ** ((coded >> 4) + 6);
+  const key = iterated(
+    hashName,
+    concat(salt, new TextEncoder().encode(passphrase)),
+    count,
+    cipher[1],
+  );
+  const encrypted = body.slice(5 + SALT);
+  if (encrypted.length === 0) return { algorithm: cipher[0], data: key };
+  using decryption = cfb(key, "decrypt");
+  decryption.update(encrypted);
+  const inner = CIPHERS[encrypted[0] ?? 0];
+  const data = encrypted.subarray(1);
+  return inner?.[1] === data.length ? { algorithm: inner[0], data } : undefined;
+}
+
+/** Hashes the same text again and again, until so many bytes were hashed; for a longer key with zeros in front. */
+function iterated(hashName: string, text: Uint8Array, count: number, size: number): Uint8Array {
+  const repeated = concat(...Array.from({ length: Math.ceil(STEP / text.length) }, () => text));
+  const parts: Uint8Array[] = [];
+  for (let length = 0; length < size;) {
+    const hash = createHash(hashName).update(new Uint8Array(parts.length));
+    for (let left = Math.max(count, text.length); left > 0; left -= repeated.length) {
+      hash.update(repeated.subarray(0, left));
+    }
+    const digest = new Uint8Array(hash.digest());
+    parts.push(digest);
+    length += digest.length;
+  }
+  return concat(...parts).slice(0, size);
+}
