@@ -5,6 +5,7 @@
  * which the executable begins, replays it. And where only rkt can replay it, because of its networks,
  * src/start/cache does. To follow how a pod comes to be, go on in src/cli/main.ts.
  */
+import { calledName } from "./src/linux/called_name.ts";
 import { replayAssisted } from "./src/start/cache/start_cache.ts";
 
 async function start(given: readonly string[]): Promise<number> {
@@ -12,7 +13,7 @@ async function start(given: readonly string[]): Promise<number> {
     ? (await import("./src/linux/environment.ts")).callerWords(given)
     : given;
   try {
-    if (argv.includes("run")) await replayAssisted();
+    if (argv[0] !== "oci" && argv.includes("run")) await replayAssisted();
   } catch (error) {
     const { report } = await import("./src/cli/main.ts");
     return await report("run", error, argv.includes("--debug"));
@@ -21,5 +22,8 @@ async function start(given: readonly string[]): Promise<number> {
   return await main(argv);
 }
 
+/** Called by a link of this name, rkt is an OCI runtime. */
+const words = calledName().endsWith("rkt-oci") ? ["oci", ...Deno.args] : Deno.args;
+
 // Not with `await`: in the built program, what is loaded later imports this module and would wait for its end.
-start(Deno.args).then(Deno.exit);
+start(words).then(Deno.exit);

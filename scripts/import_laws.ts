@@ -92,6 +92,11 @@ const LAWS: readonly Law[] = [
     instead: "let src/start or the cli join the two",
   },
   {
+    room: "src/runtime",
+    only: [...TYPES, "src/pod", "stage1"],
+    instead: "a container of an engine has no image, no network and no store of ours",
+  },
+  {
     room: "src/pod",
     never: ["src/net", "src/start", "src/fetch", "src/trust"],
     instead: "let src/start join the two",

@@ -32,6 +32,10 @@ export async function main(argv: readonly string[]): Promise<number> {
     const { answerShell } = await import("./help/completion.ts");
     return await answerShell(argv.slice(1), await allCommands());
   }
+  if (argv[0] === "oci") {
+    const { oci } = await import("./oci/oci.ts");
+    return await oci(argv.slice(1));
+  }
   let speaker = "rkt";
   let debug = argv.includes("--debug");
   try {

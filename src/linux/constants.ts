@@ -32,6 +32,7 @@ export const AT_REMOVEDIR = 0x200;
 export const AT_RECURSIVE = 0x8000;
 
 // include/uapi/linux/sched.h
+export const CLONE_NEWTIME = 0x80;
 export const CLONE_VM = 0x100;
 export const CLONE_FILES = 0x400;
 export const CLONE_VFORK = 0x4000;
@@ -63,8 +64,10 @@ export const UTIME_OMIT = 0x3ffffffe;
 export const MS_BIND = 0x1000;
 export const MS_REC = 0x4000;
 export const MS_MOVE = 0x2000;
+export const MS_UNBINDABLE = 0x20000;
 export const MS_PRIVATE = 0x40000;
 export const MS_SLAVE = 1 << 19;
+export const MS_SHARED = 1 << 20;
 export const MNT_DETACH = 2;
 export const UMOUNT_NOFOLLOW = 8;
 export const OPEN_TREE_CLONE = 1;

@@ -70,14 +70,16 @@ export function errnoText(errno: number): string {
 
 /** The numbers that code compares with, by the header's name. */
 export const ERRNO = {
+  EPERM: 1,
   ENOENT: 2,
   ESRCH: 3,
   EINTR: 4,
   E2BIG: 7,
   EBADF: 9,
   EAGAIN: 11,
-  EACCES: 13,
+  ENXIO: 6,
   ENOMEM: 12,
+  EACCES: 13,
   EBUSY: 16,
   EEXIST: 17,
   EXDEV: 18,

@@ -26,6 +26,9 @@ export const DEFAULT_DEVICES: readonly DeviceRule[] = [
   char(10, 200), // net/tun
 ];
 
+/** A rule that may be about all devices of a type. */
+export type AllowedDevice = Omit<DeviceRule, "major"> & { readonly major?: number | undefined };
+
 /** A rule as `devices.allow` takes it (Documentation/admin-guide/cgroup-v1/devices.rst). */
 export function deviceLine({ type, major, minor, access }: DeviceRule): string {
   return `${type === "char" ? "c" : "b"} ${major}:${minor ?? "*"} ${access}`;
@@ -57,7 +60,7 @@ type Instruction = readonly [
 ];
 
 /** A BPF program of type `BPF_PROG_TYPE_CGROUP_DEVICE` that allows what one of the rules allows, and nothing else. */
-export function deviceProgram(rules: readonly DeviceRule[]): Uint8Array<ArrayBuffer> {
+export function deviceProgram(rules: readonly AllowedDevice[]): Uint8Array<ArrayBuffer> {
   const program: Instruction[] = [
     [LOAD_WORD, TYPE, CONTEXT, 0, 0],
     [MOVE, ASKED, TYPE, 0, 0],
@@ -84,14 +87,14 @@ export function deviceProgram(rules: readonly DeviceRule[]): Uint8Array<ArrayBuf
 const INSTRUCTION_SIZE = 8;
 
 /** Instructions that allow the access and end, or continue with the next rule. */
-function ruleInstructions(rule: DeviceRule): readonly Instruction[] {
+function ruleInstructions(rule: AllowedDevice): readonly Instruction[] {
   const access = ACCESS.reduce(
     (bits, [letter, bit]) => rule.access.includes(letter) ? bits | bit : bits,
     0,
   );
   const checks: readonly (readonly [register: number, value: number])[] = [
     [TYPE, TYPES[rule.type]],
-    [MAJOR, rule.major],
+    ...rule.major === undefined ? [] : [[MAJOR, rule.major] as const],
     ...rule.minor === undefined ? [] : [[MINOR, rule.minor] as const],
   ];
   const forbidden: readonly Instruction[] = access === ALL_ACCESS ? [] : [
@@ -126,7 +129,7 @@ const ATTACH_SIZE = 16;
 export function attachDeviceProgram(
   steps: Section,
   what: string,
-  rules: readonly DeviceRule[],
+  rules: readonly AllowedDevice[],
   cgroup: Slot,
 ): void {
   const code = deviceProgram(rules);

@@ -8,6 +8,7 @@ import {
   addressOf,
   type Item,
   mutableStruct,
+  type Plan,
   Section,
   type Slot,
   slot,
@@ -50,10 +51,16 @@ const oneLine = (text: string): string =>
     (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );
 
-/** The text that a failed step is reported with; its hint stands behind the first line feed. */
-export function failureText(step: Step): string {
-  const hint = step.hint === undefined ? "" : `; ${oneLine(step.hint)}`;
-  return `stage1: ${oneLine(step.what ?? step.call)}: \n${hint}\n`;
+/**
+ * The text that a failed step is reported with; its hint stands behind the first line feed.
+ *
+ * @param form see {@linkcode Plan.failures}
+ */
+export function failureText(step: Step, form: Plan["failures"] = "line"): string {
+  const written = form === "line" ? oneLine : (text: string) => JSON.stringify(text).slice(1, -1);
+  const hint = step.hint === undefined ? "" : `; ${written(step.hint)}`;
+  const speaker = form === "line" ? "stage1: " : "";
+  return `${speaker}${written(step.what ?? step.call)}: \n${hint}\n`;
 }
 
 /** The error of the step that failed: zero as long as none has. */

@@ -64,7 +64,7 @@ export interface Layout {
  * step with too many arguments, a text with a NUL, a section that has no end. {@linkcode verify} finds more.
  */
 export function assemble(plan: Plan, architecture: Architecture): Layout {
-  const assembly = new Assembly(architecture, plan.separateMemory ?? false);
+  const assembly = new Assembly(architecture, plan.separateMemory ?? false, plan.failures);
   // Setup comes last: what others use too is to be where they are.
   for (const section of SECTIONS.toReversed()) {
     const items = plan[section] ?? [];
@@ -126,7 +126,11 @@ class Assembly {
   }[] = [];
   #bases: Bases = {};
 
-  constructor(readonly architecture: Architecture, readonly separateMemory: boolean) {}
+  constructor(
+    readonly architecture: Architecture,
+    readonly separateMemory: boolean,
+    readonly failures: Plan["failures"],
+  ) {}
 
   add(item: Item, section: SectionName): void {
     const part = this.#parts[section];
@@ -145,7 +149,7 @@ class Assembly {
         }
       }
       if (item.store !== undefined) this.#addMemory(item.store, section);
-      if (item.fatal) part.addFailure(item, failureText(item));
+      if (item.fatal) part.addFailure(item, failureText(item, this.failures));
     } else if (item.kind === "label") {
       if (this.#labels.has(item.name)) throw new Error(`label ${item.name} stands twice`);
       this.#labels.set(item.name, [section, part.steps.length]);

@@ -156,6 +156,8 @@ export interface Plan {
    * the section is let go of, but {@linkcode Space}s do not. Else all memory is in one part.
    */
   readonly separateMemory?: boolean;
+  /** How the text of a failed step is written: for a person, or as the inside of a string of JSON, for a log. */
+  readonly failures?: "line" | "json";
 }
 
 /** A slot, to store a result in and to use it. */

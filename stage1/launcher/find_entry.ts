@@ -78,6 +78,9 @@ function checkOpenFiles(s: Section): void {
   s.label("open files: enough");
 }
 
+/** The name under which rkt is an OCI runtime. */
+const OCI_NAME = "rkt-oci";
+
 /**
  * Goes the full way unless the first word that is no flag is `run`.
  *
@@ -87,6 +90,17 @@ function checkWords(s: Section, argv: ReturnType<typeof slot>): void {
   const at = slot("argv entry");
   const word = slot("word of argv");
   const byte = slot("first byte");
+  // Called as rkt-oci, it is an OCI runtime, and "run" means another command.
+  s.compute("sub", [argv, 8], { store: at });
+  s.compute("load", [at], { store: word });
+  s.compute("length", [word], { store: byte });
+  s.compute("add", [word, byte], { store: word });
+  s.compute("sub", [word, OCI_NAME.length], { store: word });
+  s.compute("sub", [byte, OCI_NAME.length], { store: byte });
+  s.compute("let", [byte], { branch: { when: "less", operand: 0, to: "words: of rkt" } });
+  s.compute("same", [word, OCI_NAME, OCI_NAME.length], { store: byte });
+  s.when(byte, 1, "full way");
+  s.label("words: of rkt");
   s.set(at, argv);
   s.label("words: each");
   s.compute("load", [at], { store: word });

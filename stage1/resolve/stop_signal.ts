@@ -13,15 +13,8 @@ const NAMES: readonly string[] = [
 const RTMIN = 34;
 const RTMAX = 64;
 
-/**
- * Reads a signal: a number, or a name with or without `SIG`, like `SIGRTMIN+3`.
- *
- * @param at what names it, for the message
- * @returns TERM where nothing is named
- * @throws {Failure}
- */
-export function parseStopSignal(text: string | undefined, at: string): number {
-  if (text === undefined || text === "") return k.SIGTERM;
+/** The number of a signal by a number, or by a name with or without `SIG`, like `SIGRTMIN+3`; undefined where there is none. */
+export function signalNumber(text: string): number | undefined {
   const [, sign, distance] = /^(?:SIG)?RT(?:MIN(\+)|MAX-)(\d{1,2})$/i.exec(text) ?? [];
   const name = text.toUpperCase().replace(/^SIG/, "");
   const number = distance !== undefined
@@ -33,7 +26,20 @@ export function parseStopSignal(text: string | undefined, at: string): number {
     : name === "RTMAX"
     ? RTMAX
     : NAMES.indexOf(name, 1);
-  if (number >= 1 && number <= RTMAX) return number;
+  return number >= 1 && number <= RTMAX ? number : undefined;
+}
+
+/**
+ * Reads a signal that an image names.
+ *
+ * @param at what names it, for the message
+ * @returns TERM where nothing is named
+ * @throws {Failure}
+ */
+export function parseStopSignal(text: string | undefined, at: string): number {
+  if (text === undefined || text === "") return k.SIGTERM;
+  const number = signalNumber(text);
+  if (number !== undefined) return number;
   throw new Failure(
     `${at}: there is no signal ${
       JSON.stringify(text)

@@ -67,6 +67,12 @@ export class ImageRoot implements Disposable {
     return this.#with(path, O_PATH, (fd) => Deno.statSync(`/proc/self/fd/${fd}`));
   }
 
+  /** Opens a directory; undefined if there is none. The descriptor is the caller's to close. */
+  openDirectory(path: string): number | undefined {
+    const fd = this.#open(path, O_PATH | O_DIRECTORY);
+    return fd < 0 ? undefined : fd;
+  }
+
   /** The target of a symbolic link, links in its parents followed. Undefined if there is none. */
   link(path: string): string | undefined {
     return this.#with(path, O_PATH | O_NOFOLLOW, readLink);

@@ -79,8 +79,12 @@ function openNetwork({ network, sysctls, privateUsers }: Pod): readonly Sysctl[]
 
 /** Init writes the sysctls through a /proc that nobody else sees, once it is in the pod's namespaces. */
 export function applySysctls(steps: Section, pod: Pod): void {
-  const { sysctls } = pod;
   openToUsers(steps, pod);
+  writeSysctls(steps, pod.sysctls);
+}
+
+/** Writes sysctls by a proc of its own, whatever is on /proc. */
+export function writeSysctls(steps: Section, sysctls: readonly Sysctl[]): void {
   if (sysctls.length === 0) return;
   const proc = slot("proc");
   const file = slot("file");

@@ -1,4 +1,4 @@
-/** Runs filters in tests as the kernel does (net/core/filter.c), for the instructions that compile.ts uses. */
+/** Runs filters in tests as the kernel does (net/core/filter.c), for the instructions that compile.ts and rule_filter.ts use. */
 
 /** What a filter looks at: `struct seccomp_data`. */
 export interface Call {
@@ -21,6 +21,8 @@ export function filtered(program: Uint8Array, call: Call): number {
     const instruction = code.getUint16(at * 8, true);
     if (instruction === 0x20) accumulator = data.getUint32(operand, true);
     else if (instruction === 0x05) at += operand;
+    else if (instruction === 0x54) accumulator = (accumulator & operand) >>> 0;
+    else if (instruction === 0x25) at += jump(accumulator > operand);
     else if (instruction === 0x15) at += jump(accumulator === operand);
     else if (instruction === 0x35) at += jump(accumulator >= operand);
     else if (instruction === 0x45) at += jump((accumulator & operand) !== 0);

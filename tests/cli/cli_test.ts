@@ -85,6 +85,7 @@ const COMMANDS = [
     "identity verify",
     "audit",
     "unit",
+    "oci",
     "completion",
     "version",
     "help",

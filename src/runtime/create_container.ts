@@ -1,0 +1,406 @@
+/** An OCI container is made: its state, its cgroups, and the plan that this process becomes. */
+import { Failure } from "../failure.ts";
+import { CAPABILITIES } from "../linux/capabilities.ts";
+import * as k from "../linux/constants.ts";
+import { isHostRoot } from "../linux/own_users.ts";
+import { processFile } from "../linux/process.ts";
+import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
+import type { Container, ContainerDevice } from "../../stage1/container/container.ts";
+import { createPlan } from "../../stage1/container/create.ts";
+import { becomeProgram } from "../../stage1/engine/execute.ts";
+import { ARCHITECTURE, program } from "../../stage1/engine/launch.ts";
+import type { Plan } from "../../stage1/engine/plan.ts";
+import { ImageRoot } from "../../stage1/resolve/user.ts";
+import {
+  applyDevices1,
+  applySettings,
+  cgroupPlaces,
+  type CgroupSystem,
+  cgroupSystem,
+  makeCgroups,
+  removeCgroups,
+} from "./cgroups.ts";
+import { makeDirectory, removeDirectory, writeRecord } from "./container_directory.ts";
+import { copyUp } from "./copy_up.ts";
+import { allowedDevices, allRules } from "./device_rules.ts";
+import { mappedUsers } from "./mapped_users.ts";
+import { rootPropagation } from "./mount_options.ts";
+import { resolveMounts } from "./resolve_mounts.ts";
+import { resolveNamespaces } from "./resolve_namespaces.ts";
+import { resolveProcess } from "./resolve_process.ts";
+import { readResources } from "./resources.ts";
+import { type DeviceSpec, parseSpec, type RuntimeSpec } from "./spec.ts";
+import { stateText } from "./state_text.ts";
+
+/** What `create` and `run` are told. */
+export interface CreateRequest {
+  readonly id: string;
+  /** The runtime's root. */
+  readonly root: string;
+  readonly bundle: string;
+  readonly pidFile?: string | undefined;
+  readonly consoleSocket?: string | undefined;
+  readonly pivots: boolean;
+  readonly newKeyring: boolean;
+  readonly preserved: number;
+  readonly systemdCgroup: boolean;
+  readonly run?: Container["run"];
+  readonly log?: ContainerLog | undefined;
+}
+
+/** The log of the engine that called. */
+export interface ContainerLog {
+  readonly path: string;
+  /** What stands around an error. */
+  readonly around: readonly [before: string, after: string];
+}
+
+/** The descriptors that the plan knows by their numbers; the next two are the plan's. */
+const FIFO = 200;
+const CONSOLE = 204;
+const LOG = 205;
+/** The first of those for mounts that are made before. */
+const FIRST_MADE = 300;
+
+/** Makes a container. It returns only with an error; then there is nothing left of it. */
+export async function createContainer(request: CreateRequest): Promise<never> {
+  const spec = readBundle(request.bundle);
+  const system = cgroupSystem();
+  const cgroups = await chooseCgroups(spec, system, request);
+  const directory = makeDirectory(request.root, request.id);
+  try {
+    makeCgroups(system, cgroups);
+    limitCgroups(spec, system, cgroups);
+    makeFifo(directory);
+    const container = resolveContainer(spec, request, system, cgroups, directory);
+    writeRecord(directory, recordOf(spec, request, container, cgroups));
+    openDescriptors(request, directory);
+    const title = `rkt oci ${request.run === undefined ? "create" : "run"} ${request.id}`;
+    return becomeProgram(program(createPlan(container)), title);
+  } catch (error) {
+    await removeCgroups(cgroups).catch(() => []);
+    removeDirectory(directory);
+    throw error;
+  }
+}
+
+/** The plan that `create` would become, for `--dry-run`: nothing is made. */
+export function plannedContainer(request: CreateRequest): Plan {
+  const spec = readBundle(request.bundle);
+  const system = cgroupSystem();
+  const cgroups = cgroupPlaces(system, spec.linux.cgroupsPath, request.id);
+  const directory = `${request.root}/${request.id}`;
+  return createPlan(resolveContainer(spec, request, system, cgroups, directory, true));
+}
+
+/** @throws {Failure} there is no configuration, or it is wrong */
+export function readBundle(bundle: string): RuntimeSpec {
+  try {
+    return parseSpec(Deno.readTextFileSync(`${bundle}/config.json`));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Failure(`JSON specification file ${bundle}/config.json not found`, 1);
+  }
+}
+
+// deno-lint-ignore require-await -- a scope of systemd is waited for
+async function chooseCgroups(
+  spec: RuntimeSpec,
+  system: CgroupSystem,
+  request: CreateRequest,
+): Promise<Readonly<Record<string, string>>> {
+  if (request.systemdCgroup) {
+    throw new Failure("not yet: --systemd-cgroup; use the engine's cgroupfs manager", 1);
+  }
+  if (system.version === 0) return {};
+  return cgroupPlaces(system, spec.linux.cgroupsPath, request.id);
+}
+
+function limitCgroups(
+  spec: RuntimeSpec,
+  system: CgroupSystem,
+  cgroups: Readonly<Record<string, string>>,
+): void {
+  if (system.version === 0) return;
+  const { settings, devices } = readResources(spec.linux.resources, system.version);
+  applySettings(cgroups, settings);
+  if (system.version === 1 && isHostRoot()) applyDevices1(cgroups.devices, allRules(devices));
+}
+
+/** Version 2 of cgroups takes rules about devices as a program, which the plan loads. */
+function devicesOf2(
+  spec: RuntimeSpec,
+  system: CgroupSystem,
+  cgroups: Readonly<Record<string, string>>,
+): Container["allowedDevices"] {
+  const cgroup = cgroups[""];
+  if (system.version !== 2 || cgroup === undefined || !isHostRoot()) return undefined;
+  const devices = allowedDevices(allRules(readResources(spec.linux.resources, 2).devices));
+  return devices && { cgroup, devices };
+}
+
+function makeFifo(directory: string): void {
+  syscall(
+    "make the fifo",
+    "mknodat",
+    k.AT_FDCWD,
+    cstring(`${directory}/exec.fifo`),
+    k.S_IFIFO | 0o622,
+    0,
+  );
+}
+
+/** Opens what the plan finds by number; all of them are left open by execve(2). */
+function openDescriptors(request: CreateRequest, directory: string): void {
+  // Both ways: so it opens at once, and reading waits.
+  open(`${directory}/exec.fifo`, k.O_RDWR, FIFO);
+  if (request.log !== undefined) {
+    open(request.log.path, k.O_WRONLY | k.O_APPEND | k.O_CREAT, LOG);
+  }
+  if (request.consoleSocket !== undefined) connectConsole(request.consoleSocket, CONSOLE);
+}
+
+function open(path: string, flags: number, as: number): void {
+  const fd = syscall(
+    `open ${path}`,
+    "openat",
+    k.AT_FDCWD,
+    cstring(path),
+    flags | k.O_CLOEXEC,
+    0o644,
+  );
+  syscall(`keep ${path} open`, "dup3", fd, as, 0);
+  trySyscall("close", fd);
+}
+
+/** Connects to the socket over which an engine gets a terminal. */
+export function connectConsole(path: string, as: number): void {
+  const bytes = cstring(path);
+  if (bytes.length > 108) {
+    throw new Failure(`--console-socket: the path is longer than 107 bytes: ${path}`, 1);
+  }
+  const address = new Uint8Array(110);
+  new DataView(address.buffer).setUint16(0, k.AF_UNIX, true);
+  address.set(bytes, 2);
+  const fd = syscall("make a socket", "socket", k.AF_UNIX, k.SOCK_STREAM | k.SOCK_CLOEXEC, 0);
+  syscall(`connect to the console socket ${path}`, "connect", fd, address, 2 + bytes.length);
+  syscall("keep the console socket open", "dup3", fd, as, 0);
+  trySyscall("close", fd);
+}
+
+function recordOf(
+  spec: RuntimeSpec,
+  { id, bundle }: CreateRequest,
+  container: Container,
+  cgroups: Readonly<Record<string, string>>,
+) {
+  return {
+    ociVersion: spec.ociVersion,
+    id,
+    bundle,
+    rootfs: container.rootfs,
+    created: new Date().toISOString(),
+    owner: Deno.uid() === 0 ? "root" : `${Deno.uid()}`,
+    annotations: spec.annotations,
+    cgroups,
+    hasUsers: container.namespaces.hasUsers,
+    hooks: { poststart: spec.hooks.poststart, poststop: spec.hooks.poststop },
+    process: spec.process,
+    seccomp: spec.linux.seccomp === undefined ? undefined : withoutBigInts(spec.linux.seccomp),
+  };
+}
+
+/** As JSON has it. */
+const withoutBigInts = (value: unknown): unknown =>
+  JSON.parse(JSON.stringify(value, (_, each) => typeof each === "bigint" ? Number(each) : each));
+
+/** The numbers of the capabilities that this process has. */
+export function ownCapabilities(): readonly number[] {
+  const bits = BigInt(
+    `0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(processFile("self", "status") ?? "")?.[1] ?? "0"}`,
+  );
+  return CAPABILITIES.flatMap((_, number) => (bits >> BigInt(number) & 1n) === 1n ? [number] : []);
+}
+
+/** The text of a file of the host's; undefined where there is none. */
+export function hostFile(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function resolveContainer(
+  spec: RuntimeSpec,
+  request: CreateRequest,
+  system: CgroupSystem,
+  cgroups: Readonly<Record<string, string>>,
+  directory: string,
+  dry = false,
+): Container {
+  const { id, bundle } = request;
+  const { linux, process } = spec;
+  if (process === undefined) throw new Failure("config.json: process: is missing", 1);
+  if (spec.root === undefined) throw new Failure("config.json: root: is missing", 1);
+  if (linux.intelRdt) throw new Failure("config.json: linux.intelRdt: this runtime has none", 1);
+  if (process.terminal && request.consoleSocket === undefined && !dry) {
+    throw new Failure("cannot allocate tty if runc will detach without setting console socket", 1);
+  }
+  if (!process.terminal && request.consoleSocket !== undefined) {
+    throw new Failure("cannot use console socket if runc will not detach or allocate tty", 1);
+  }
+  const rootfs = rootPath(bundle, spec.root.path);
+  const namespaces = resolveNamespaces(linux);
+  using root = new ImageRoot(rootfs);
+  let made = FIRST_MADE;
+  const mounts = resolveMounts(spec.mounts, {
+    bundle,
+    system,
+    cgroups,
+    hasCgroupNamespace: namespaces.cgroup ||
+      namespaces.joined.some(({ name }) => name === "cgroup"),
+    hasMaps: linux.uidMappings.length > 0,
+    kind: hostKind,
+    users: (mount) => dry ? made++ : mappedUsers(mount, linux, made++),
+    copyUp: (target, options) => dry ? made++ : copyUp(root, target, options, made++),
+    label: linux.mountLabel !== undefined && linux.mountLabel !== "" &&
+        hostFile("/sys/fs/selinux/enforce") !== undefined
+      ? linux.mountLabel
+      : undefined,
+  });
+  const hasOwnDev = !mounts.mounts.some((mount) =>
+    mount.kind === "bind" && mount.target === "/dev"
+  );
+  const propagation = linux.rootfsPropagation === undefined || linux.rootfsPropagation === ""
+    ? 0
+    : rootPropagation(linux.rootfsPropagation);
+  if (propagation === undefined) {
+    throw new Failure(
+      `config.json: linux.rootfsPropagation: there is no ${linux.rootfsPropagation}`,
+      1,
+    );
+  }
+  return {
+    id,
+    directory,
+    pidFile: request.pidFile,
+    rootfs,
+    readOnlyRoot: spec.root.readonly,
+    pivots: request.pivots,
+    namespaces,
+    hostname: spec.hostname === "" ? undefined : spec.hostname,
+    domainname: spec.domainname === "" ? undefined : spec.domainname,
+    sysctls: Object.entries(linux.sysctl).map(([name, value]) =>
+      [sysctlPath(name), value] as const
+    ),
+    mounts: mounts.mounts,
+    lateReadOnly: mounts.late,
+    propagation,
+    devices: hasOwnDev ? devicesOf(linux.devices) : undefined,
+    bindsDevices: namespaces.hasUsers || !isHostRoot(),
+    maskedPaths: linux.maskedPaths,
+    readonlyPaths: linux.readonlyPaths,
+    cgroups: [...new Set(Object.values(cgroups))].map((path) => `${path}/cgroup.procs`),
+    allowedDevices: devicesOf2(spec, system, cgroups),
+    ownCgroups: [...new Set(Object.values(cgroups))],
+    process: resolveProcess(
+      process,
+      { seccomp: linux.seccomp, personality: linux.personality?.domain },
+      {
+        architecture: ARCHITECTURE,
+        rootFile: (path) => root.read(path),
+        hostFile,
+        ownCapabilities: ownCapabilities(),
+        newKeyring: request.newKeyring,
+      },
+    ),
+    hooks: spec.hooks,
+    state: (status) => stateText(spec, { id, bundle, status }),
+    descriptors: {
+      fifo: FIFO,
+      preserved: request.preserved,
+      console: request.consoleSocket === undefined ? undefined : CONSOLE,
+      log: request.log === undefined ? undefined : LOG,
+    },
+    run: request.run,
+    log: request.log?.around,
+  };
+}
+
+function rootPath(bundle: string, path: string): string {
+  const whole = path.startsWith("/") ? path : `${bundle}/${path}`;
+  try {
+    const real = Deno.realPathSync(whole);
+    if (Deno.statSync(real).isDirectory) return real;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  throw new Failure(`config.json: root.path: ${whole} is no directory`, 1);
+}
+
+function hostKind(path: string): "directory" | "other" | undefined {
+  try {
+    return Deno.statSync(path).isDirectory ? "directory" : "other";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** A sysctl's name as a path below /proc/sys (sysctl.d(5)): dots part its names, unless a slash comes first. */
+function sysctlPath(name: string): string {
+  const path = name.includes("/") && name.indexOf("/") < (name.indexOf(".") >>> 0)
+    ? name
+    : name.replace(/[./]/g, (each) => each === "." ? "/" : ".");
+  if (path.split("/").some((each) => each === ".." || each === "")) {
+    throw new Failure(
+      `config.json: linux.sysctl: ${JSON.stringify(name)} is no name of a sysctl`,
+      1,
+    );
+  }
+  return path;
+}
+
+/** config-linux.md, "Default Devices"; /dev/ptmx is a link. */
+const DEFAULT_DEVICES: readonly (readonly [string, number, number])[] = [
+  ["null", 1, 3],
+  ["zero", 1, 5],
+  ["full", 1, 7],
+  ["random", 1, 8],
+  ["urandom", 1, 9],
+  ["tty", 5, 0],
+];
+
+const TYPES = { b: k.S_IFBLK, c: k.S_IFCHR, u: k.S_IFCHR, p: k.S_IFIFO } as const;
+
+function devicesOf(specs: readonly DeviceSpec[]): readonly ContainerDevice[] {
+  const given = specs.map(({ type, path, major, minor, fileMode, uid, gid }): ContainerDevice => {
+    const names = path.split("/").filter((name) => name !== "" && name !== ".");
+    if (!path.startsWith("/") || names.includes("..") || names.length === 0) {
+      throw new Failure(
+        `config.json: linux.devices: ${JSON.stringify(path)} is no absolute path`,
+        1,
+      );
+    }
+    return {
+      path: `/${names.join("/")}`,
+      mode: TYPES[type] | ((fileMode ?? 0o666) & 0o7777),
+      number: type === "p" ? 0 : deviceNumber(major, minor),
+      uid,
+      gid,
+    };
+  });
+  const defaults = DEFAULT_DEVICES.map(([name, major, minor]): ContainerDevice => ({
+    path: `/dev/${name}`,
+    mode: k.S_IFCHR | 0o666,
+    number: deviceNumber(major, minor),
+    uid: 0,
+    gid: 0,
+  }));
+  return [...defaults.filter(({ path }) => !given.some((each) => each.path === path)), ...given];
+}
+
+/** `dev_t` as mknod(2) takes it. */
+const deviceNumber = (major: number, minor: number): number =>
+  (minor & 0xff) + major * 256 + (minor & ~0xff) * 4096;

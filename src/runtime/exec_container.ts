@@ -1,0 +1,128 @@
+/** A process in an OCI container that runs: `exec`. */
+import { AppcError } from "../appc/error.ts";
+import { Failure } from "../failure.ts";
+import * as k from "../linux/constants.ts";
+import { isHostRoot } from "../linux/own_users.ts";
+import { processLink } from "../linux/process.ts";
+import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
+import { setCloseOnExec } from "../linux/lock.ts";
+import { execPlan } from "../../stage1/container/exec_in.ts";
+import { becomeProgram } from "../../stage1/engine/execute.ts";
+import { ARCHITECTURE, program } from "../../stage1/engine/launch.ts";
+import { ImageRoot } from "../../stage1/resolve/user.ts";
+import { type FoundContainer, openFirst } from "./container_directory.ts";
+import { checkEnterable } from "./container_state.ts";
+import {
+  connectConsole,
+  type ContainerLog,
+  hostFile,
+  ownCapabilities,
+} from "./create_container.ts";
+import { NAMESPACE_FLAGS } from "./resolve_namespaces.ts";
+import { resolveProcess } from "./resolve_process.ts";
+import { type ProcessSpec, readProcess } from "./spec.ts";
+import { readSeccomp } from "./seccomp_spec.ts";
+
+/** What `exec` is told. */
+export interface ExecRequest {
+  readonly process: ProcessSpec;
+  readonly detached: boolean;
+  readonly ignoresPause: boolean;
+  readonly pidFile?: string | undefined;
+  readonly consoleSocket?: string | undefined;
+  readonly preserved: number;
+  readonly log?: ContainerLog | undefined;
+}
+
+const CONSOLE = 204;
+const LOG = 205;
+const TARGET = 206;
+const ROOT = 207;
+
+/** The process of the container's configuration: what `exec` takes what it is not told from. */
+export function containerProcess({ record }: FoundContainer): ProcessSpec {
+  try {
+    return readProcess(record.process, "process");
+  } catch (error) {
+    if (!(error instanceof AppcError)) throw error;
+    throw new Failure(`the state of container ${record.id}: ${error.message}`, 1);
+  }
+}
+
+/** Runs a process in a container. It returns only with an error. */
+export function execInContainer(container: FoundContainer, request: ExecRequest): never {
+  checkEnterable(container, request.ignoresPause);
+  const { record } = container;
+  using first = openFirst(container);
+  if (first === undefined) throw new Failure(`cannot exec in a stopped container: ${record.id}`, 1);
+  if (request.process.terminal && request.consoleSocket === undefined) {
+    throw new Failure("cannot allocate tty if runc will detach without setting console socket", 1);
+  }
+  const namespaces = otherNamespaces(first.pid);
+  const sharesMounts = (namespaces & k.CLONE_NEWNS) === 0;
+  using root = new ImageRoot(`/proc/${first.pid}/root/`);
+  const seccomp = record.seccomp === undefined ? undefined : readSeccomp(record.seccomp, "seccomp");
+  const process = resolveProcess(request.process, { seccomp }, {
+    architecture: ARCHITECTURE,
+    rootFile: (path) => root.read(path),
+    hostFile,
+    ownCapabilities: ownCapabilities(),
+    newKeyring: false,
+  });
+  if (!first.alive) throw new Failure(`cannot exec in a stopped container: ${record.id}`, 1);
+  keep(first.fd, TARGET);
+  if (sharesMounts) {
+    const path = cstring(`/proc/${first.pid}/root/`);
+    const flags = k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC;
+    keep(syscall("open the container's root", "openat", k.AT_FDCWD, path, flags, 0), ROOT);
+  }
+  if (request.consoleSocket !== undefined) connectConsole(request.consoleSocket, CONSOLE);
+  if (request.log !== undefined) {
+    const flags = k.O_WRONLY | k.O_APPEND | k.O_CREAT | k.O_CLOEXEC;
+    const path = cstring(request.log.path);
+    keep(syscall(`open ${request.log.path}`, "openat", k.AT_FDCWD, path, flags, 0o644), LOG);
+  }
+  const plan = execPlan({
+    target: TARGET,
+    namespaces: namespaces & (isHostRoot() ? ~0 : ~k.CLONE_NEWUSER),
+    root: sharesMounts ? ROOT : undefined,
+    cgroups: [...new Set(Object.values(record.cgroups))].map((path) => `${path}/cgroup.procs`),
+    process,
+    hasUsers: record.hasUsers,
+    detached: request.detached,
+    pidFile: request.pidFile,
+    console: request.consoleSocket === undefined ? undefined : CONSOLE,
+    log: request.log && { descriptor: LOG, around: request.log.around },
+    preserved: request.preserved,
+  });
+  return becomeProgram(program(plan), `rkt oci exec ${record.id}`);
+}
+
+function keep(fd: number, as: number): void {
+  syscall("keep a descriptor", "dup3", fd, as, 0);
+  trySyscall("close", fd);
+  setCloseOnExec(as, false);
+}
+
+/** The names that /proc/PID/ns has for the kinds of namespaces. */
+const NAMES = {
+  user: "user",
+  ipc: "ipc",
+  uts: "uts",
+  network: "net",
+  pid: "pid",
+  cgroup: "cgroup",
+  mount: "mnt",
+  time: "time",
+} as const;
+
+/** `CLONE_NEW*` of the namespaces of a process that are others than ours. */
+function otherNamespaces(pid: number): number {
+  let flags = 0;
+  for (const [type, name] of Object.entries(NAMES)) {
+    const [its, own] = [processLink(pid, `ns/${name}`), processLink("self", `ns/${name}`)];
+    if (its?.ino === own?.ino || its === undefined) continue;
+    flags |= NAMESPACE_FLAGS[type as keyof typeof NAMESPACE_FLAGS];
+  }
+  return flags;
+}

@@ -1,0 +1,46 @@
+/** Hooks behind a container's start and end: programs that get its state as their input; their failure is only said. */
+import { printNote } from "../linux/printable.ts";
+import type { ContainerHook } from "../../stage1/container/container.ts";
+
+/** Runs hooks, one after the other. What fails is said, and the others run all the same (runtime.md, "Lifecycle"). */
+export async function runRuntimeHooks(
+  point: string,
+  hooks: readonly ContainerHook[],
+  state: unknown,
+): Promise<void> {
+  for (const [i, hook] of hooks.entries()) {
+    try {
+      await runHook(hook, JSON.stringify(state));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      printNote(`rkt oci: warning: ${point} hook ${i} (${hook.path}): ${why}`);
+    }
+  }
+}
+
+async function runHook(hook: ContainerHook, input: string): Promise<void> {
+  const variables = hook.environment.map((each): [string, string] => {
+    const at = each.indexOf("=");
+    return at < 1 ? [each, ""] : [each.slice(0, at), each.slice(at + 1)];
+  });
+  const child = new Deno.Command(hook.path, {
+    args: hook.arguments.slice(1),
+    clearEnv: true,
+    env: Object.fromEntries(variables),
+    stdin: "piped",
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+  const timer = hook.timeout === undefined
+    ? undefined
+    : setTimeout(() => child.kill("SIGKILL"), hook.timeout * 1000);
+  try {
+    const writer = child.stdin.getWriter();
+    // A hook need not read.
+    await writer.write(new TextEncoder().encode(input)).then(() => writer.close()).catch(() => {});
+    const { success, code } = await child.status;
+    if (!success) throw new Error(`exit status ${code}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,405 @@
+/**
+ * The root of an OCI container: its file system, mounts, devices, and what of /proc and /sys it may not see. Targets are found
+ * below its root, links meaning what they mean to the container; no path of its is ever followed out of it.
+ */
+import * as k from "../../src/linux/constants.ts";
+import { ERRNO } from "../../src/linux/errno.ts";
+import {
+  ANYTHING,
+  attach,
+  DIRECTORY,
+  inRoot,
+  MOUNT_ATTR_SIZE,
+  newMount,
+  OPEN_HOW_SIZE,
+} from "../steps/mounts.ts";
+import { addressOf, type Section, type Slot, slot, space, struct } from "../engine/plan.ts";
+import type { Container, ContainerMount, MountAttributes } from "./container.ts";
+
+/** Bytes of a `struct statfs`, and its first field of /proc (include/uapi/linux/magic.h). */
+const STATFS_SIZE = 120;
+const PROC_SUPER_MAGIC = 0x9fa0;
+
+/** What of the host is opened before the root changes. */
+export interface OpenMounts {
+  readonly root: Slot;
+  /** In the order of the mounts; of those that are the host's files. */
+  readonly sources: ReadonlyMap<ContainerMount, Slot>;
+}
+
+const attributesOf = ({ set, clear }: MountAttributes, propagation = 0, users = 0) =>
+  struct(
+    "mount_attr",
+    ["attr_set", 8, set],
+    ["attr_clr", 8, clear],
+    ["propagation", 8, propagation],
+    ["userns_fd", 8, users],
+  );
+
+const NONE: MountAttributes = { set: 0, clear: 0, recursive: false };
+
+/** The mounts of the host, as they are before this namespace's own are private: only so some of them stay shared. */
+export function openMounts(s: Section, { rootfs, mounts }: Container): OpenMounts {
+  const root = slot("root");
+  s.must(`open the root ${rootfs}`, "open_tree", [
+    k.AT_FDCWD,
+    rootfs,
+    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC | k.AT_RECURSIVE,
+  ], { store: root });
+  const sources = new Map<ContainerMount, Slot>();
+  for (const [i, mount] of mounts.entries()) {
+    if (mount.kind !== "bind") continue;
+    const source = slot(`source ${i}`);
+    const recursive = mount.recursive ? k.AT_RECURSIVE : 0;
+    s.must(`open ${mount.source} for the mount at ${mount.target}`, "open_tree", [
+      k.AT_FDCWD,
+      mount.source,
+      k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC | recursive,
+    ], { store: source });
+    sources.set(mount, source);
+  }
+  s.must("keep mounts from reaching the host", "mount", [
+    "none",
+    "/",
+    0,
+    k.MS_REC | k.MS_PRIVATE,
+    0,
+  ], {
+    hint: "in a chroot whose root is no mount, mount it on itself first: mount --bind DIR DIR",
+  });
+  return { root, sources };
+}
+
+/** Attaches the root, and enters it. */
+export function attachContainerRoot(s: Section, { rootfs }: Container, { root }: OpenMounts): void {
+  s.must("make the root private", "mount_setattr", [
+    root,
+    "",
+    k.AT_EMPTY_PATH | k.AT_RECURSIVE,
+    attributesOf(NONE, k.MS_PRIVATE),
+    MOUNT_ATTR_SIZE,
+  ]);
+  s.must(`mount the root on ${rootfs}`, "move_mount", [
+    root,
+    "",
+    k.AT_FDCWD,
+    rootfs,
+    k.MOVE_MOUNT_F_EMPTY_PATH,
+  ]);
+  s.must("enter the root", "fchdir", [root]);
+}
+
+/** Makes and attaches all mounts. */
+export function mountAll(s: Section, container: Container, open: OpenMounts): void {
+  for (const [i, mount] of container.mounts.entries()) {
+    const at = `at ${mount.target} (mount ${i})`;
+    if (mount.kind === "link") {
+      makeLink(s, at, open.root, mount.target, mount.to);
+      continue;
+    }
+    const made = slot("mount");
+    if (mount.kind === "bind") {
+      const source = open.sources.get(mount);
+      if (source === undefined) throw new Error(`the source of ${mount.target} is not open`);
+      restrict(s, at, source, mount);
+      place(s, at, mount, source, open.root, mount.directory);
+      continue;
+    }
+    if (mount.kind === "made") s.set(made, mount.descriptor);
+    else newMount(s, `mount ${mount.type} ${at}`, mount.type, mount.options, 0, made);
+    restrict(s, at, made, mount);
+    place(s, at, mount, made, open.root, true);
+  }
+}
+
+type RealMount = Exclude<ContainerMount, { readonly kind: "link" }>;
+
+function restrict(s: Section, at: string, mount: Slot, { attributes, ...rest }: RealMount): void {
+  if (rest.kind === "bind" && rest.users !== undefined) {
+    const whole = rest.recursive ? k.AT_RECURSIVE : 0;
+    const mapped = attributesOf({ ...NONE, set: k.MOUNT_ATTR_IDMAP }, 0, rest.users);
+    s.must(`map the users of the mount ${at}`, "mount_setattr", [
+      mount,
+      "",
+      k.AT_EMPTY_PATH | whole,
+      mapped,
+      MOUNT_ATTR_SIZE,
+    ], { hint: "this needs a kernel and a file system with ID-mapped mounts" });
+  }
+  for (const each of attributes) {
+    s.must(`restrict the mount ${at}`, "mount_setattr", [
+      mount,
+      "",
+      k.AT_EMPTY_PATH | (each.recursive ? k.AT_RECURSIVE : 0),
+      attributesOf(each),
+      MOUNT_ATTR_SIZE,
+    ]);
+  }
+}
+
+function place(
+  s: Section,
+  at: string,
+  { target, propagation }: RealMount,
+  mount: Slot,
+  root: Slot,
+  directory: boolean,
+): void {
+  const found = openPlace(s, at, root, target, directory);
+  if (!isKernelPlace(target)) refuseProc(s, at, found);
+  attach(s, `attach the mount ${at}`, mount, found);
+  s.attempt("close the target", "close", [found]);
+  for (const flags of propagation) {
+    s.must(`set the propagation of the mount ${at}`, "mount_setattr", [
+      mount,
+      "",
+      k.AT_EMPTY_PATH | ((flags & k.MS_REC) === 0 ? 0 : k.AT_RECURSIVE),
+      attributesOf(NONE, flags & ~k.MS_REC),
+      MOUNT_ATTR_SIZE,
+    ]);
+  }
+  s.attempt("close the mount", "close", [mount]);
+}
+
+/** Whether a mount is meant to be in /proc, as the configuration spells it. */
+const isKernelPlace = (target: string): boolean =>
+  target === "/proc" || target.startsWith("/proc/");
+
+/** A link of the image that leads into /proc would let a mount stand in for files that the runtime writes (CVE-2025-52881). */
+function refuseProc(s: Section, at: string, place: Slot): void {
+  const status = space("statfs", STATFS_SIZE);
+  const kind = slot("file system");
+  const other = `not in /proc ${at}`;
+  s.must(`see what the place is in ${at}`, "fstatfs", [place, status]);
+  s.compute("load", [addressOf(status)], { store: kind });
+  s.compute("let", [kind], { branch: { when: "different", operand: PROC_SUPER_MAGIC, to: other } });
+  s.must(`refuse the mount ${at}: a link of the image leads it into /proc`, "fchdir", [-1]);
+  s.label(other);
+}
+
+/**
+ * Opens the place of a mount, which is made where it is missing, with its parents.
+ *
+ * @param at names the labels: unique in the plan
+ */
+export function openPlace(
+  s: Section,
+  at: string,
+  root: Slot,
+  path: string,
+  directory: boolean,
+): Slot {
+  const names = path.split("/").filter((name) => name !== "");
+  const found = slot("target");
+  const done = `place found ${at}`;
+  const how = directory ? DIRECTORY : ANYTHING;
+  const whole = names.length === 0 ? "." : names.join("/");
+  s.attempt(`open the place ${at}`, "openat2", [root, whole, how, OPEN_HOW_SIZE], {
+    store: found,
+    branch: { when: "less", operand: 0, to: `make the place ${at}` },
+  });
+  s.goto(done);
+  s.label(`make the place ${at}`);
+  for (const [i, name] of names.entries()) {
+    const parent = slot("parent");
+    const above = i === 0 ? "." : names.slice(0, i).join("/");
+    s.must(`open /${above} ${at}`, "openat2", [root, above, DIRECTORY, OPEN_HOW_SIZE], {
+      store: parent,
+    });
+    if (i < names.length - 1 || directory) {
+      s.attempt(`make /${names.slice(0, i + 1).join("/")} ${at}`, "mkdirat", [parent, name, 0o755]);
+    } else {
+      s.attempt(`make /${whole} ${at}`, "mknodat", [parent, name, k.S_IFREG | 0o644, 0]);
+    }
+    s.attempt("close the parent", "close", [parent]);
+  }
+  s.must(`open the place ${at}`, "openat2", [root, whole, how, OPEN_HOW_SIZE], { store: found });
+  s.label(done);
+  return found;
+}
+
+/** Opens the directory that a path of the root is in; it is made where it is missing. */
+function openParent(s: Section, at: string, root: Slot, path: string): readonly [Slot, string] {
+  const leaf = path.slice(path.lastIndexOf("/") + 1);
+  const parent = path.slice(0, path.length - leaf.length);
+  return [openPlace(s, at, root, parent, true), leaf];
+}
+
+function makeLink(s: Section, at: string, root: Slot, path: string, to: string): void {
+  const [parent, name] = openParent(s, at, root, path);
+  s.attempt(`make the link ${at}`, "symlinkat", [to, parent, name]);
+  s.attempt("close the parent", "close", [parent]);
+}
+
+const DEVICE_LINKS = [
+  ["fd", "/proc/self/fd"],
+  ["stdin", "/proc/self/fd/0"],
+  ["stdout", "/proc/self/fd/1"],
+  ["stderr", "/proc/self/fd/2"],
+] as const;
+
+/** Its /dev (config-linux.md, "Default Devices"): nodes and links. */
+export function fillDev(s: Section, container: Container, { root }: OpenMounts): void {
+  for (const device of container.devices ?? []) {
+    const at = `at ${device.path}`;
+    if (container.bindsDevices) {
+      const node = slot("device");
+      s.must(`open the host's device ${at}`, "open_tree", [
+        k.AT_FDCWD,
+        device.path,
+        k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
+      ], { store: node });
+      const target = openPlace(s, at, root, device.path, false);
+      attach(s, `mount the host's device ${at}`, node, target);
+      s.attempt("close the target", "close", [target]);
+      s.attempt("close the device", "close", [node]);
+      continue;
+    }
+    const [parent, name] = openParent(s, at, root, device.path);
+    const result = slot("result");
+    const made = `made ${at}`;
+    const ready = `device ${at} is ready`;
+    s.attempt(`make the device ${at}`, "mknodat", [parent, name, device.mode, device.number], {
+      store: result,
+      branch: { when: "equal", operand: 0, to: made },
+    });
+    s.when(result, -ERRNO.EEXIST, ready);
+    s.must(`make the device ${at}`, "mknodat", [parent, name, device.mode, device.number]);
+    s.label(made);
+    s.must(`give the device ${at} to its user`, "fchownat", [
+      parent,
+      name,
+      device.uid,
+      device.gid,
+      k.AT_SYMLINK_NOFOLLOW,
+    ]);
+    s.label(ready);
+    s.attempt("close the parent", "close", [parent]);
+  }
+  if (container.devices === undefined) return;
+  const dev = openPlace(s, "for the links of /dev", root, "/dev", true);
+  for (const [name, to] of DEVICE_LINKS) {
+    s.attempt(`make the link /dev/${name}`, "symlinkat", [to, dev, name]);
+  }
+  s.attempt("make room for /dev/ptmx", "unlinkat", [dev, "ptmx", 0]);
+  s.attempt("make the link /dev/ptmx", "symlinkat", ["pts/ptmx", dev, "ptmx"]);
+  s.attempt("close /dev", "close", [dev]);
+}
+
+/** The root becomes that of the process. */
+export function changeContainerRoot(s: Section, { pivots }: Container): void {
+  if (pivots) {
+    s.must("change the root", "pivot_root", [".", "."]);
+    s.must("detach the host's root", "umount2", [".", k.MNT_DETACH]);
+  } else {
+    s.must("move the root over the host's", "mount", [".", "/", 0, k.MS_MOVE, 0]);
+    s.must("change the root", "chroot", ["."]);
+  }
+  s.must("enter the new root", "chdir", ["/"]);
+}
+
+/**
+ * What of its files it may only read, or not see. It comes before the change of the root: a cover for files is the host's
+ * /dev/null, and only what is mounted can be cloned.
+ */
+export function protectPaths(s: Section, container: Container, { root }: OpenMounts): void {
+  for (const path of container.lateReadOnly) {
+    const at = `late, of ${path}`;
+    const target = openPlace(s, at, root, path, true);
+    s.must(`make it read-only ${at}`, "mount_setattr", [
+      target,
+      "",
+      k.AT_EMPTY_PATH,
+      attributesOf({ ...NONE, set: k.MOUNT_ATTR_RDONLY }),
+      MOUNT_ATTR_SIZE,
+    ]);
+    s.attempt("close it", "close", [target]);
+  }
+  for (const path of container.readonlyPaths) readOnly(s, root, path);
+  for (const path of container.maskedPaths) mask(s, root, path);
+}
+
+/** `struct open_how`: a path of the root without links. */
+const PLAIN = inRoot(k.O_PATH | k.O_CLOEXEC, k.RESOLVE_NO_SYMLINKS);
+
+/** Opens a path of the root; goes on at `missing` where there is none. */
+function openPlain(s: Section, at: string, root: Slot, path: string, missing: string): Slot {
+  const target = slot("target");
+  s.attempt(`open the path ${at}`, "openat2", [root, path.slice(1), PLAIN, OPEN_HOW_SIZE], {
+    store: target,
+    branch: { when: "less", operand: 0, to: missing },
+  });
+  return target;
+}
+
+const CLONE_OF_OPEN = k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC | k.AT_EMPTY_PATH;
+
+function readOnly(s: Section, root: Slot, path: string): void {
+  const at = `of ${path}`;
+  const mount = slot("path");
+  const done = `read-only ${at}`;
+  const target = openPlain(s, at, root, path, done);
+  s.must(`make a mount ${at}`, "open_tree", [target, "", CLONE_OF_OPEN | k.AT_RECURSIVE], {
+    store: mount,
+  });
+  s.must(`make it read-only ${at}`, "mount_setattr", [
+    mount,
+    "",
+    k.AT_EMPTY_PATH,
+    attributesOf({ ...NONE, set: k.MOUNT_ATTR_RDONLY }),
+    MOUNT_ATTR_SIZE,
+  ]);
+  attach(s, `attach the read-only mount ${at}`, mount, target);
+  s.attempt("close the target", "close", [target]);
+  s.attempt("close the mount", "close", [mount]);
+  s.label(done);
+}
+
+function mask(s: Section, root: Slot, path: string): void {
+  const at = `over ${path}`;
+  const clone = slot("clone");
+  const result = slot("result");
+  const [done, covered] = [`masked ${at}`, `covered ${at}`];
+  const target = openPlain(s, at, root, path, done);
+  s.must(`take a cover ${at}`, "open_tree", [
+    k.AT_FDCWD,
+    "/dev/null",
+    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
+  ], { store: clone });
+  const both = k.MOVE_MOUNT_F_EMPTY_PATH | k.MOVE_MOUNT_T_EMPTY_PATH;
+  s.attempt(`cover a file ${at}`, "move_mount", [clone, "", target, "", both], {
+    store: result,
+    branch: { when: "equal", operand: 0, to: covered },
+  });
+  // A directory takes no file (ENOTDIR): it is covered by an empty one.
+  const empty = slot("mount");
+  newMount(
+    s,
+    `make an empty directory ${at}`,
+    "tmpfs",
+    [["size", "4k"]],
+    k.MOUNT_ATTR_RDONLY,
+    empty,
+  );
+  attach(s, `cover a directory ${at}`, empty, target);
+  s.attempt("close the mount", "close", [empty]);
+  s.label(covered);
+  s.attempt("close the clone", "close", [clone]);
+  s.attempt("close the target", "close", [target]);
+  s.label(done);
+}
+
+/** The last of the root: how it propagates, and whether it can be written to. */
+export function finishRoot(s: Section, { propagation, readOnlyRoot }: Container): void {
+  if (propagation !== 0) {
+    s.must("set the propagation of the root", "mount", ["none", "/", 0, propagation, 0]);
+  }
+  if (!readOnlyRoot) return;
+  s.must("make the root read-only", "mount_setattr", [
+    k.AT_FDCWD,
+    "/",
+    0,
+    attributesOf({ ...NONE, set: k.MOUNT_ATTR_RDONLY }),
+    MOUNT_ATTR_SIZE,
+  ]);
+}

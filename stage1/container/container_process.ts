@@ -1,0 +1,241 @@
+/** What a process of an OCI container becomes before execve(2): its limits, user, capabilities and the like (config.md, "Process"). */
+import * as k from "../../src/linux/constants.ts";
+import { CAPABILITIES } from "../../src/linux/capabilities.ts";
+import { ERRNO } from "../../src/linux/errno.ts";
+import { addressOf, mutableStruct, type Section, slot, struct, vector } from "../engine/plan.ts";
+import { resetProcess } from "../steps/inherited.ts";
+import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
+import type { ContainerCapabilities, ContainerProcess } from "./container.ts";
+
+/** Bytes of `struct sock_filter` (include/uapi/linux/filter.h). */
+const SOCK_FILTER_SIZE = 8;
+
+/** Limits and the score for lack of memory: set while it still is a process of the host, which may raise them. */
+export function limitContainerProcess(s: Section, process: ContainerProcess): void {
+  for (const { resource, name, soft, hard } of process.limits) {
+    s.must(`set the limit ${name}`, "prlimit64", [
+      0,
+      resource,
+      struct("rlimit64", ["soft", 8, soft], ["hard", 8, hard]),
+      0,
+    ], { hint: "the runtime's own hard limit is lower, and it may not raise it" });
+  }
+  if (process.oomScoreAdj !== undefined) {
+    writeOwn(s, "set the score for lack of memory", "oom_score_adj", `${process.oomScoreAdj}`);
+  }
+  if (process.ioPriority !== undefined) {
+    s.must("set the I/O priority", "ioprio_set", [1, 0, process.ioPriority]);
+  }
+  if (process.scheduler !== undefined) {
+    const bytes = struct("sched_attr", ["bytes", process.scheduler.length, process.scheduler]);
+    s.must("set the scheduling policy", "sched_setattr", [0, bytes, 0]);
+  }
+  if (process.affinity !== undefined) {
+    const { length } = process.affinity;
+    const mask = struct("cpu_set", ["bytes", length, process.affinity]);
+    s.must("choose the processors", "sched_setaffinity", [0, length, mask]);
+  }
+}
+
+/** Writes a text to a file of the process's own. */
+function writeOwn(s: Section, what: string, name: string, text: string): void {
+  const file = slot("file");
+  s.must(what, "openat", [
+    k.AT_FDCWD,
+    `/proc/self/${name}`,
+    k.O_WRONLY | k.O_CLOEXEC | k.O_NOFOLLOW,
+    0,
+  ], { store: file });
+  s.must(what, "write", [file, text, new TextEncoder().encode(text).length]);
+  s.attempt("close it", "close", [file]);
+}
+
+/** The labels of the program that will be executed. */
+export function labelContainerProcess(s: Section, { labels }: ContainerProcess): void {
+  for (const [file, text] of labels) {
+    writeOwn(s, `set the security label ${text}`, file, text);
+  }
+}
+
+/**
+ * Its user, groups, capabilities, working directory and filter. Nothing behind it may need a privilege but what the process
+ * is to have itself.
+ *
+ * @param first the first descriptor that is not the process's
+ */
+export function becomeContainerProcess(s: Section, process: ContainerProcess, first: number): void {
+  const { capabilities, uid, gid, additionalGids } = process;
+  resetProcess(s, "of the container");
+  if (process.personality !== undefined) {
+    s.must("set the personality", "personality", [process.personality]);
+  }
+  if (process.newKeyring) {
+    s.attempt("start with an empty keyring", "keyctl", [k.KEYCTL_JOIN_SESSION_KEYRING, 0]);
+  }
+  s.attempt("set the file mode mask", "umask", [process.umask]);
+  for (const [number, name] of CAPABILITIES.entries()) {
+    if (capabilities === undefined || capabilities.bounding.includes(number)) continue;
+    s.must(`drop ${name}`, "prctl", [k.PR_CAPBSET_DROP, number, 0, 0, 0]);
+  }
+  if (!process.noNewPrivileges) filterContainerProcess(s, process);
+  const gids = struct("gids", ...additionalGids.map((each) => ["gid", 4, each] as const));
+  setGroups(s, additionalGids.length, gids);
+  s.must(`become group ${gid}`, "setresgid", [gid, gid, gid]);
+  s.must("keep capabilities as another user", "prctl", [k.PR_SET_KEEPCAPS, 1]);
+  // A directory that root alone may enter, and one that the user alone may: both are right.
+  const entered = "working directory entered";
+  s.attempt("enter the working directory", "chdir", [process.cwd], {
+    branch: { when: "equal", operand: 0, to: entered },
+  });
+  s.must(`become user ${uid}`, "setresuid", [uid, uid, uid]);
+  s.must(`enter the working directory ${process.cwd}`, "chdir", [process.cwd]);
+  s.label(entered);
+  s.must(`become user ${uid}`, "setresuid", [uid, uid, uid]);
+  if (capabilities !== undefined) setCapabilities(s, capabilities);
+  if (process.noNewPrivileges) {
+    s.must("forbid new privileges", "prctl", [k.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
+  }
+  s.keep(first, "whatever is left is closed by execve(2)");
+}
+
+/** In a user namespace with one user nobody can change groups: then none are asked for. */
+function setGroups(s: Section, count: number, gids: ReturnType<typeof struct>): void {
+  if (count > 0) return s.must("set the supplementary groups", "setgroups", [count, gids]);
+  const result = slot("result");
+  const done = "no supplementary groups";
+  s.attempt("have no supplementary groups", "setgroups", [0, 0], {
+    store: result,
+    branch: { when: "equal", operand: 0, to: done },
+  });
+  s.when(result, -ERRNO.EPERM, done);
+  s.must("have no supplementary groups", "setgroups", [0, 0]);
+  s.label(done);
+}
+
+function setCapabilities(s: Section, sets: ContainerCapabilities): void {
+  const header = mutableStruct("cap_header", ["version", 4, k._LINUX_CAPABILITY_VERSION_3], [
+    "pid",
+    4,
+    0,
+  ]);
+  const bits = (set: readonly number[], from: number) =>
+    set.reduce((all, n) => n >= from && n < from + 32 ? all + 2 ** (n - from) : all, 0);
+  const data = struct(
+    "cap_data",
+    ["effective", 4, bits(sets.effective, 0)],
+    ["permitted", 4, bits(sets.permitted, 0)],
+    ["inheritable", 4, bits(sets.inheritable, 0)],
+    ["effective", 4, bits(sets.effective, 32)],
+    ["permitted", 4, bits(sets.permitted, 32)],
+    ["inheritable", 4, bits(sets.inheritable, 32)],
+  );
+  s.must("set the capabilities", "capset", [header, data]);
+  s.attempt("clear the ambient capabilities", "prctl", [
+    k.PR_CAP_AMBIENT,
+    k.PR_CAP_AMBIENT_CLEAR_ALL,
+    0,
+    0,
+    0,
+  ]);
+  for (const number of sets.ambient) {
+    // What is not inheritable can't be ambient: the specification has the runtime go on.
+    s.attempt(`give ${CAPABILITIES[number]} to its programs`, "prctl", [
+      k.PR_CAP_AMBIENT,
+      k.PR_CAP_AMBIENT_RAISE,
+      number,
+      0,
+      0,
+    ]);
+  }
+}
+
+/** Installs the filter of system calls. */
+export function filterContainerProcess(s: Section, { filter }: ContainerProcess): void {
+  if (filter === undefined) return;
+  const { program, flags } = filter;
+  const instructions = struct("filter", ["instructions", program.length, program]);
+  const argument = struct("sock_fprog", ["len", 8, program.length / SOCK_FILTER_SIZE], [
+    "filter",
+    8,
+    addressOf(instructions),
+  ]);
+  s.must("filter the system calls", "seccomp", [k.SECCOMP_SET_MODE_FILTER, flags, argument]);
+}
+
+/** The slot that says which of the executables is there. */
+const CHOSEN = slot("executable");
+const EXECUTE = 1; // X_OK
+
+/**
+ * Looks for the program, as execvp(3) does, before the container is said to be made.
+ *
+ * @param name as the configuration has it, for errors
+ */
+export function chooseExecutable(
+  s: Section,
+  { executables, arguments: [name = ""] }: ContainerProcess,
+): void {
+  const refused = slot("refused");
+  const result = slot("result");
+  s.set(refused, -1);
+  executables.forEach((path, i) => {
+    const next = `look for executable ${i + 1}`;
+    s.set(CHOSEN, i);
+    s.attempt(`look for ${path}`, "faccessat2", [k.AT_FDCWD, path, EXECUTE, k.AT_EACCESS], {
+      store: result,
+      branch: { when: "equal", operand: 0, to: `executable ${i} may be executed` },
+    });
+    s.compute("let", [result], {
+      branch: { when: "different", operand: -ERRNO.EACCES, to: next },
+    });
+    s.set(refused, i);
+    s.goto(next);
+    s.label(`executable ${i} may be executed`);
+    // Entering a directory takes the same right.
+    s.attempt(`see whether ${path} is a directory`, "openat", [
+      k.AT_FDCWD,
+      path,
+      k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC,
+      0,
+    ], { store: result, branch: { when: "less", operand: 0, to: "executable found" } });
+    s.attempt("close it", "close", [result]);
+    s.set(refused, i);
+    s.label(next);
+  });
+  executables.forEach((path, i) => {
+    const other = `executable ${i} was not refused`;
+    s.compute("let", [refused], { branch: { when: "different", operand: i, to: other } });
+    // It fails, and says why.
+    s.must(`exec: "${name}"`, "execve", [path, vector([name]), vector([])]);
+    s.label(other);
+  });
+  const said = name.includes("/")
+    ? `exec: "${name}": stat ${name}`
+    : `exec: "${name}": executable file not found in $PATH`;
+  s.must(said, "faccessat2", [k.AT_FDCWD, executables.at(-1) ?? name, EXECUTE, k.AT_EACCESS]);
+  s.label("executable found");
+}
+
+/** The last steps: signals are let through, and the program is executed. */
+export function executeContainerProcess(s: Section, process: ContainerProcess): void {
+  if (process.noNewPrivileges) filterContainerProcess(s, process);
+  const { executables, arguments: args, environment } = process;
+  const argv = vector(args);
+  const envp = vector(environment);
+  executables.forEach((path, i) => {
+    if (i === executables.length - 1) {
+      s.must(`exec ${path}`, "execve", [path, argv, envp]);
+      return;
+    }
+    s.when(CHOSEN, i, `execute ${i}`);
+  });
+  executables.slice(0, -1).forEach((path, i) => {
+    s.label(`execute ${i}`);
+    s.must(`exec ${path}`, "execve", [path, argv, envp]);
+  });
+}
+
+/** Every signal is let through, and has its default effect. */
+export function releaseAllSignals(s: Section): void {
+  s.must("let signals through", "rt_sigprocmask", [k.SIG_SETMASK, signalSet([]), 0, SIGSET_SIZE]);
+}

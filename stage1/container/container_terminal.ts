@@ -1,0 +1,98 @@
+/** The terminal of an OCI container's process: of its own devpts; the master goes to the engine over its console socket. */
+import * as k from "../../src/linux/constants.ts";
+import { addressOf, mutableStruct, type Section, type Slot, slot, struct } from "../engine/plan.ts";
+import { attach, inRoot, OPEN_HOW_SIZE } from "../steps/mounts.ts";
+import { openPlace } from "./container_mounts.ts";
+import type { ContainerProcess } from "./container.ts";
+
+const SLAVE = slot("slave");
+const PTMX = "/dev/pts/ptmx";
+
+/** `struct open_how`: no link of the image is followed. */
+const PLAIN = inRoot(k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC, k.RESOLVE_NO_SYMLINKS);
+
+/**
+ * Opens a terminal in the root, which is this process's, and sends its master.
+ *
+ * @param console the socket
+ * @param mounts whether it is mounted on /dev/console
+ */
+export function openContainerTerminal(
+  s: Section,
+  { rows, columns }: NonNullable<ContainerProcess["terminal"]>,
+  console: number,
+  mounts: boolean,
+): void {
+  const root = slot("root");
+  const master = slot("master");
+  const unlocked = struct("int", ["locked", 4, 0], ["", 4, 0]);
+  s.must("open the root", "openat", [k.AT_FDCWD, "/", k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC, 0], {
+    store: root,
+  });
+  s.must("open a terminal", "openat2", [root, PTMX, PLAIN, OPEN_HOW_SIZE], {
+    store: master,
+    hint: "the container needs a devpts at /dev/pts",
+  });
+  s.must("unlock the terminal", "ioctl", [master, k.TIOCSPTLCK, unlocked]);
+  s.must("open the terminal", "ioctl", [
+    master,
+    k.TIOCGPTPEER,
+    k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC,
+  ], { store: SLAVE });
+  if (rows > 0 || columns > 0) {
+    const size = struct("winsize", ["row", 2, rows], ["col", 2, columns], ["", 4, 0]);
+    s.attempt("set the size of the terminal", "ioctl", [SLAVE, k.TIOCSWINSZ, size]);
+  }
+  if (mounts) mountConsole(s, root);
+  sendMaster(s, master, console);
+  s.must("close the master", "close", [master]);
+  s.attempt("close the root", "close", [root]);
+}
+
+function mountConsole(s: Section, root: Slot): void {
+  const clone = slot("clone");
+  const at = "of the terminal at /dev/console";
+  const place = openPlace(s, at, root, "/dev/console", false);
+  s.must(`make a mount ${at}`, "open_tree", [
+    SLAVE,
+    "",
+    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC | k.AT_EMPTY_PATH,
+  ], { store: clone });
+  attach(s, `attach the mount ${at}`, clone, place);
+  s.attempt("close the place", "close", [place]);
+  s.attempt("close the mount", "close", [clone]);
+}
+
+/** With its name, as runc sends it. */
+function sendMaster(s: Section, master: Slot, console: number): void {
+  const control = mutableStruct(
+    "cmsghdr",
+    ["len", 8, 20],
+    ["level", 4, k.SOL_SOCKET],
+    ["type", 4, k.SCM_RIGHTS],
+    ["fd", 4, 0],
+    ["", 4, 0],
+  );
+  const iovec = struct("iovec", ["base", 8, PTMX], ["len", 8, PTMX.length]);
+  const header = mutableStruct(
+    "msghdr",
+    ["name", 8, 0],
+    ["namelen", 8, 0],
+    ["iov", 8, addressOf(iovec)],
+    ["iovlen", 8, 1],
+    ["control", 8, addressOf(control)],
+    ["controllen", 8, 24],
+    ["flags", 8, 0],
+  );
+  s.compute("put", [addressOf(control, 16), master]);
+  s.must("send the terminal over the console socket", "sendmsg", [console, header, 0]);
+}
+
+/** The terminal becomes the process's streams, and that which it gets its signals from. */
+export function takeContainerTerminal(s: Section): void {
+  s.must("take the terminal", "ioctl", [SLAVE, k.TIOCSCTTY, 0]);
+  for (const stream of [0, 1, 2]) {
+    s.must(`make the terminal stream ${stream}`, "dup3", [SLAVE, stream, 0]);
+  }
+  s.attempt("close the terminal", "close", [SLAVE]);
+}

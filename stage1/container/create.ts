@@ -1,0 +1,304 @@
+/**
+ * The plan of `rkt oci create` and `run`: the runtime process becomes it, and it makes the container.
+ *
+ *     runtime          waits for the worker; on a failure it takes away what there is, and says why
+ *       └ worker       in the caller's namespaces: maps, cgroups, hooks of the runtime, the files with the PID
+ *           └ init     the container's first process: it becomes the user's program when `start` says so
+ *
+ * Where namespaces are joined, a process between worker and init enters them, and makes init a child of the worker. `create`
+ * leaves nobody behind but init, whose parent is then whoever called, or the next one who takes orphans.
+ */
+import * as k from "../../src/linux/constants.ts";
+import { ERROR_FD, EXIT_FAILURE } from "../engine/abort.ts";
+import {
+  addressOf,
+  type Plan,
+  Section,
+  type Slot,
+  slot,
+  type Space,
+  space,
+  zeroSlot,
+} from "../engine/plan.ts";
+import { attachDeviceProgram } from "../cgroup/devices.ts";
+import { writeDecimal } from "../steps/decimal.ts";
+import { splitPair } from "../steps/fd_passing.ts";
+import { limitOpenFiles, resetSignals } from "../steps/inherited.ts";
+import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
+import type { Container } from "./container.ts";
+import { containerInit } from "./container_init.ts";
+import { runHooks } from "./hooks.ts";
+import { hear, hookState, type Making, removeContainer, tell } from "./making.ts";
+import { reportFailure } from "./report_failure.ts";
+import { startAndWait } from "./run_container.ts";
+
+/** The plan that makes a container. */
+export function createPlan(container: Container): Plan {
+  const s = new Section();
+  const making: Making = {
+    container,
+    init: zeroSlot("init"),
+    workerEnd: slot("worker's end"),
+    initEnd: slot("init's end"),
+    said: slot("what is said"),
+    says: slot("says"),
+    digits: space("digits of the PID", 32),
+    length: zeroSlot("number of digits"),
+  };
+  runtime(s, making);
+  worker(s, making);
+  if (hasJoiner(container)) joiner(s, making);
+  containerInit(s, making);
+  return {
+    setup: s.items,
+    resident: [],
+    ...container.log !== undefined && { failures: "json" as const },
+  };
+}
+
+function runtime(s: Section, making: Making): void {
+  const { container, said, says } = making;
+  const child = slot("worker");
+  const status = slot("status");
+  const pair = space("pipe", 8);
+  s.heading("runtime: this process, in the caller's namespaces");
+  s.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-oci"]);
+  resetSignals(s);
+  // Signals that come meanwhile would leave half a container; a hook that does not read would send PIPE.
+  s.must("hold signals back", "rt_sigprocmask", [
+    k.SIG_SETMASK,
+    signalSet([
+      k.SIGHUP,
+      k.SIGINT,
+      k.SIGQUIT,
+      k.SIGTERM,
+      k.SIGPIPE,
+      k.SIGCHLD,
+      k.SIGUSR1,
+      k.SIGUSR2,
+    ]),
+    0,
+    SIGSET_SIZE,
+  ]);
+  limitOpenFiles(s);
+  s.must("take orphans", "prctl", [k.PR_SET_CHILD_SUBREAPER, 1]);
+  s.must("make a pipe for failures", "pipe2", [pair, k.O_CLOEXEC | k.O_NONBLOCK]);
+  splitPair(s, pair, said, says);
+  // VM: it shares memory with this process, so init's PID is known here. VFORK: this process sleeps until it has ended.
+  s.must("make the worker", "clone", [k.CLONE_VM | k.CLONE_VFORK | k.SIGCHLD, 0, 0, 0, 0], {
+    store: child,
+  });
+  s.when(child, 0, "worker");
+  s.attempt("wait for its end", "wait4", [child, addressOf(status), 0, 0]);
+  s.compute("and", [status, 0xffff], {
+    store: status,
+    branch: { when: "different", operand: 0, to: "failed" },
+  });
+  if (container.run === undefined) s.attempt("the container is made", "exit_group", [0]);
+  else startAndWait(s, making);
+  s.label("failed");
+  const skipped = "no init";
+  s.when(making.init, 0, skipped);
+  s.attempt("kill init", "kill", [making.init, k.SIGKILL]);
+  s.attempt("wait for its end", "wait4", [making.init, addressOf(status), k.__WALL, 0]);
+  s.label(skipped);
+  removeContainer(s, container);
+  reportFailure(s, making.said, container.descriptors.log, container.log);
+  s.attempt("say that it failed", "exit_group", [1]);
+}
+
+function worker(s: Section, making: Making): void {
+  const { container, init, workerEnd, initEnd, digits, length, says } = making;
+  const { namespaces, hooks } = container;
+  const pair = space("sockets", 8);
+  s.heading("worker: a child of the runtime");
+  s.label("worker");
+  s.compute("put", [addressOf(ERROR_FD), says]);
+  s.must("make the socket to init", "socketpair", [
+    k.AF_UNIX,
+    k.SOCK_SEQPACKET | k.SOCK_CLOEXEC,
+    0,
+    pair,
+  ]);
+  splitPair(s, pair, workerEnd, initEnd);
+  if (hasJoiner(container)) spawnJoiner(s, making);
+  else {
+    s.must("make init", "clone", [namespaces.made | k.SIGCHLD, 0, 0, 0, 0], { store: init });
+    s.when(init, 0, "init");
+  }
+  s.attempt("leave its end to init", "close", [initEnd]);
+  const end = slot("end of the digits");
+  writeDecimal(s, "init's PID", init, digits, end, { digits: 10 });
+  s.compute("sub", [end, digits], { store: length });
+  if (namespaces.maps !== undefined) writeMaps(s, making, namespaces.maps);
+  allowDevices(s, container);
+  for (const path of container.cgroups) joinCgroup(s, path, making);
+  tell(s, "let init go on", workerEnd, making);
+  hear(s, "until it has its mounts", workerEnd, "mounts");
+  runHooks(s, "prestart", hooks.prestart, hookState(making, "creating"), true);
+  runHooks(s, "createRuntime", hooks.createRuntime, hookState(making, "creating"), true);
+  tell(s, "let init go on", workerEnd, making);
+  hear(s, "until it waits to be started", workerEnd, "ready");
+  noteProcess(s, making);
+  s.attempt("the container is made", "exit_group", [0]);
+}
+
+/** Init's directory in /proc; it has to be closed. */
+function openProcess(s: Section, { digits, length }: Making): Slot {
+  const path = space("path", 48);
+  const at = slot("at");
+  const word = slot("eight digits");
+  const directory = slot("process");
+  s.compute("load", ["/proc/  "], { store: word });
+  s.compute("put", [path, word]);
+  s.compute("add", [path, 6], { store: at });
+  s.compute("load", [addressOf(digits)], { store: word });
+  s.compute("put", [at, word]);
+  s.compute("add", [at, 8], { store: at });
+  s.compute("load", [addressOf(digits, 8)], { store: word });
+  s.compute("put", [at, word]);
+  s.compute("add", [path, 6], { store: at });
+  s.compute("add", [at, length], { store: at });
+  s.compute("put", [at, 0]);
+  s.must("open init's directory in /proc", "openat", [
+    k.AT_FDCWD,
+    path,
+    k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC,
+    0,
+  ], { store: directory, hint: "is /proc mounted?" });
+  return directory;
+}
+
+function writeMaps(
+  s: Section,
+  making: Making,
+  maps: NonNullable<Container["namespaces"]["maps"]>,
+): void {
+  const directory = openProcess(s, making);
+  const file = slot("file");
+  const all = [
+    ...maps.deniesSetgroups ? [["setgroups", "deny"] as const] : [],
+    ["uid_map", maps.users] as const,
+    ["gid_map", maps.groups] as const,
+  ];
+  for (const [name, text] of all) {
+    const what = `write ${name} of the user namespace`;
+    s.must(what, "openat", [directory, name, k.O_WRONLY | k.O_CLOEXEC, 0], { store: file });
+    s.must(what, "write", [file, text, text.length]);
+    s.attempt("close it", "close", [file]);
+  }
+  s.attempt("close the directory", "close", [directory]);
+}
+
+function allowDevices(s: Section, { allowedDevices }: Container): void {
+  if (allowedDevices === undefined) return;
+  const cgroup = slot("cgroup");
+  const what = "let the container use its devices, and no others";
+  s.must(what, "openat", [
+    k.AT_FDCWD,
+    allowedDevices.cgroup,
+    k.O_RDONLY | k.O_DIRECTORY | k.O_CLOEXEC,
+    0,
+  ], { store: cgroup });
+  attachDeviceProgram(s, what, allowedDevices.devices, cgroup);
+  s.attempt("close the cgroup", "close", [cgroup]);
+}
+
+function joinCgroup(s: Section, path: string, { digits, length }: Making): void {
+  const file = slot("file");
+  const what = `put init into the cgroup ${path.slice(0, path.lastIndexOf("/"))}`;
+  s.must(what, "openat", [k.AT_FDCWD, path, k.O_WRONLY | k.O_CLOEXEC, 0], { store: file });
+  s.must(what, "write", [file, addressOf(digits), length]);
+  s.attempt("close it", "close", [file]);
+}
+
+/** Writes init's PID and what /proc says of it, by which it is known again, into the state; and the engine's file. */
+function noteProcess(s: Section, making: Making): void {
+  const { container, digits, length } = making;
+  const directory = openProcess(s, making);
+  const stat = space("stat", 1024);
+  const size = slot("size");
+  const file = slot("file");
+  const what = "note the process of the container";
+  s.must(what, "openat", [directory, "stat", k.O_CLOEXEC, 0], { store: file });
+  s.must(what, "read", [file, stat, 1024], { store: size });
+  s.attempt("close it", "close", [file]);
+  s.attempt("close the directory", "close", [directory]);
+  const write = (path: string, text: Slot | ReturnType<typeof addressOf> | Space, count: Slot) => {
+    s.must(what, "openat", [
+      k.AT_FDCWD,
+      path,
+      k.O_WRONLY | k.O_CREAT | k.O_TRUNC | k.O_CLOEXEC,
+      0o644,
+    ], { store: file });
+    s.must(what, "write", [file, text, count]);
+    s.attempt("close it", "close", [file]);
+  };
+  write(`${container.directory}/stat`, stat, size);
+  write(`${container.directory}/pid`, addressOf(digits), length);
+  const { pidFile } = container;
+  if (pidFile === undefined) return;
+  const slash = pidFile.lastIndexOf("/") + 1;
+  const beside = `${pidFile.slice(0, slash)}.${pidFile.slice(slash)}`;
+  write(beside, addressOf(digits), length);
+  s.must(what, "renameat2", [k.AT_FDCWD, beside, k.AT_FDCWD, pidFile, 0]);
+}
+
+/** Whether a process has to enter namespaces before init is made. */
+const hasJoiner = ({ namespaces: { joined, timeOffsets } }: Container): boolean =>
+  joined.length > 0 || timeOffsets !== undefined;
+
+function spawnJoiner(s: Section, { init }: Making): void {
+  const child = slot("joiner");
+  s.must("make a process that enters namespaces", "clone", [
+    k.CLONE_VM | k.CLONE_VFORK | k.SIGCHLD,
+    0,
+    0,
+    0,
+    0,
+  ], { store: child });
+  s.when(child, 0, "joiner");
+  s.attempt("wait for its end", "wait4", [child, 0, 0, 0]);
+  s.compute("let", [init], { branch: { when: "different", operand: 0, to: "init is made" } });
+  s.attempt("it has said why there is no init", "exit_group", [EXIT_FAILURE]);
+  s.label("init is made");
+}
+
+function joiner(s: Section, { container, init }: Making): void {
+  const { namespaces } = container;
+  s.heading("joiner: a child of the worker, which enters the namespaces that are there");
+  s.label("joiner");
+  const opened = namespaces.joined.map(({ path, name }) => {
+    const fd = slot(`${name} namespace`);
+    s.must(`open the ${name} namespace ${path}`, "openat", [k.AT_FDCWD, path, k.O_CLOEXEC, 0], {
+      store: fd,
+    });
+    return fd;
+  });
+  for (const [i, { flag, name, path }] of namespaces.joined.entries()) {
+    const fd = opened[i];
+    if (fd === undefined) throw new Error("a namespace is not open");
+    s.must(`enter the ${name} namespace ${path}`, "setns", [fd, flag]);
+    s.attempt("close it", "close", [fd]);
+  }
+  if (namespaces.timeOffsets !== undefined) {
+    const file = slot("file");
+    const text = namespaces.timeOffsets;
+    s.must("make a time namespace", "unshare", [k.CLONE_NEWTIME]);
+    if (text !== "") {
+      s.must("set the offsets of its clocks", "openat", [
+        k.AT_FDCWD,
+        "/proc/self/timens_offsets",
+        k.O_WRONLY | k.O_CLOEXEC,
+        0,
+      ], { store: file });
+      s.must("set the offsets of its clocks", "write", [file, text, text.length]);
+      s.attempt("close it", "close", [file]);
+    }
+  }
+  s.must("make init", "clone", [namespaces.made | k.CLONE_PARENT | k.SIGCHLD, 0, 0, 0, 0], {
+    store: init,
+  });
+  s.when(init, 0, "init");
+  s.attempt("leave it to the worker", "exit_group", [0]);
+}
