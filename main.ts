@@ -5,7 +5,7 @@
  * which the executable begins, replays it. And where only rkt can replay it, because of its networks,
  * src/start/cache does. To follow how a pod comes to be, go on in src/cli/main.ts.
  */
-import { calledName } from "./src/linux/called_name.ts";
+import { calledName } from "./src/linux/environment.ts";
 import { replayAssisted } from "./src/start/cache/start_cache.ts";
 
 async function start(given: readonly string[]): Promise<number> {

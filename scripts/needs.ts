@@ -54,7 +54,7 @@ export const TEST_NEEDS: readonly Need[] = [
   { file: "umoci", package: "umoci", why: "make OCI images" },
   { file: "skopeo", package: "skopeo", why: "copy images between layouts, archives and registries" },
   { file: "buildah", package: "buildah", why: "build images as Dockerfiles do" },
-  { file: "podman", package: "podman", why: "archives of podman save; compare with" },
+  { file: "podman", package: "podman", why: "archives of podman save; compare with; an engine above the OCI runtime" },
   { file: "systemd-socket-activate", package: "systemd", why: "pass sockets to pods" },
   { file: "perl", package: "perl-base", why: "pass descriptors of any kind, and a server in pods that takes them" },
   { file: "docker-registry", package: "docker-registry", why: "a real registry" },

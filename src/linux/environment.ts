@@ -62,3 +62,14 @@ export function callerWords(replaced: readonly string[]): readonly string[] {
   }
   return words.slice(words.length - replaced.length);
 }
+
+/** The name that this program was called by (`argv[0]`); empty without /proc. */
+export function calledName(): string {
+  try {
+    const [name = ""] = Deno.readTextFileSync("/proc/self/cmdline").split("\0", 1);
+    return name;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
+}

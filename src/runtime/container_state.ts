@@ -2,6 +2,7 @@
 import { Failure } from "../failure.ts";
 import * as k from "../linux/constants.ts";
 import { ERRNO, KernelError } from "../linux/errno.ts";
+import { processState } from "../linux/process.ts";
 import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
 import { cgroupProcesses, isFrozen, removeCgroups } from "./cgroups.ts";
 import {
@@ -114,7 +115,7 @@ async function killAll(container: FoundContainer): Promise<void> {
   if (isFrozen(cgroups)) await freeze(cgroups, false);
   for (let waited = 0; waited < LOOK_AT_MOST; waited += LOOK_EVERY) {
     // Without a PID namespace of its own others may be left.
-    const left = cgroupProcesses(cgroups);
+    const left = cgroupProcesses(cgroups).filter(isAlive);
     for (const pid of left) trySyscall("kill", pid, k.SIGKILL);
     if (left.length === 0 && (process === undefined || !process.alive || isStopped(container))) {
       return;
@@ -123,6 +124,9 @@ async function killAll(container: FoundContainer): Promise<void> {
   }
   throw new Failure(`container ${container.record.id} does not end`, 1);
 }
+
+/** Not so one that has ended, and whose parent has not looked yet. */
+const isAlive = (pid: number): boolean => !/[ZX]/.test(processState(pid)?.state ?? "X");
 
 const isStopped = (container: FoundContainer): boolean => statusOf(container) === "stopped";
 

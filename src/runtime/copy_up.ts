@@ -16,7 +16,7 @@ const MOST = 100_000;
 export function copyUp(root: ImageRoot, target: string, options: MountOptions, as: number): number {
   const doing = `make the tmpfs for ${target}`;
   const context = syscall(doing, "fsopen", cstring("tmpfs"), k.FSOPEN_CLOEXEC);
-  for (const [key, value] of options.data) {
+  for (const [key, value] of [["source", "tmpfs"] as const, ...options.data]) {
     const [command, text] = value === undefined
       ? [k.FSCONFIG_SET_FLAG, 0] as const
       : [k.FSCONFIG_SET_STRING, cstring(value)] as const;

@@ -20,7 +20,7 @@ import {
   makeCgroups,
   removeCgroups,
 } from "./cgroups.ts";
-import { makeDirectory, removeDirectory, writeRecord } from "./container_directory.ts";
+import { checkId, makeDirectory, removeDirectory, writeRecord } from "./container_directory.ts";
 import { copyUp } from "./copy_up.ts";
 import { allowedDevices, allRules } from "./device_rules.ts";
 import { mappedUsers } from "./mapped_users.ts";
@@ -64,6 +64,7 @@ const FIRST_MADE = 300;
 
 /** Makes a container. It returns only with an error; then there is nothing left of it. */
 export async function createContainer(request: CreateRequest): Promise<never> {
+  checkId(request.id);
   const spec = readBundle(request.bundle);
   const system = cgroupSystem();
   const cgroups = await chooseCgroups(spec, system, request);

@@ -9,8 +9,9 @@ import {
   chooseExecutable,
   executeContainerProcess,
   labelContainerProcess,
-  limitContainerProcess,
   releaseAllSignals,
+  scheduleContainerProcess,
+  setLimits,
 } from "./container_process.ts";
 import {
   attachContainerRoot,
@@ -42,7 +43,7 @@ export function containerInit(s: Section, making: Making): void {
   if (namespaces.cgroup) {
     s.must("make a cgroup namespace", "unshare", [k.CLONE_NEWCGROUP]);
   }
-  limitContainerProcess(s, process);
+  scheduleContainerProcess(s, process);
   nameHost(s, container);
   if (namespaces.loopback) bringLoopbackUp(s);
   const ownMounts = (namespaces.made & k.CLONE_NEWNS) !== 0;
@@ -81,6 +82,8 @@ export function containerInit(s: Section, making: Making): void {
   }
   labelContainerProcess(s, process);
   closeOthers(s, making);
+  // Behind the last descriptor with a great number: even few are to be enough. As another user it could raise none.
+  setLimits(s, process.limits);
   becomeContainerProcess(s, process, descriptors.fifo);
   chooseExecutable(s, process);
   tell(s, "it is ready to be started", initEnd, making);

@@ -140,12 +140,13 @@ function restrict(s: Section, at: string, mount: Slot, { attributes, ...rest }: 
 function place(
   s: Section,
   at: string,
-  { target, propagation }: RealMount,
+  { target, propagation, ...rest }: RealMount,
   mount: Slot,
   root: Slot,
   directory: boolean,
 ): void {
   const found = openPlace(s, at, root, target, directory);
+  if (rest.kind === "new" && KERNEL_TYPES.has(rest.type)) refuseLinks(s, at, root, target);
   if (!isKernelPlace(target)) refuseProc(s, at, found);
   attach(s, `attach the mount ${at}`, mount, found);
   s.attempt("close the target", "close", [found]);
@@ -159,6 +160,20 @@ function place(
     ]);
   }
   s.attempt("close the mount", "close", [mount]);
+}
+
+/** File systems in which paths are masked: they have to be where the configuration says (CVE-2019-19921, CVE-2023-27561). */
+const KERNEL_TYPES: ReadonlySet<string> = new Set(["proc", "sysfs"]);
+
+function refuseLinks(s: Section, at: string, root: Slot, path: string): void {
+  const plain = slot("place without links");
+  s.must(`see that no link leads to the place ${at}`, "openat2", [
+    root,
+    path.slice(1),
+    PLAIN,
+    OPEN_HOW_SIZE,
+  ], { store: plain });
+  s.attempt("close it", "close", [plain]);
 }
 
 /** Whether a mount is meant to be in /proc, as the configuration spells it. */
@@ -322,13 +337,21 @@ export function protectPaths(s: Section, container: Container, { root }: OpenMou
 /** `struct open_how`: a path of the root without links. */
 const PLAIN = inRoot(k.O_PATH | k.O_CLOEXEC, k.RESOLVE_NO_SYMLINKS);
 
-/** Opens a path of the root; goes on at `missing` where there is none. */
+/** Opens a path of the root; goes on at `missing` where there is none. A link on the way is an attack, and ends it. */
 function openPlain(s: Section, at: string, root: Slot, path: string, missing: string): Slot {
   const target = slot("target");
-  s.attempt(`open the path ${at}`, "openat2", [root, path.slice(1), PLAIN, OPEN_HOW_SIZE], {
+  const found = `path found ${at}`;
+  const open = [root, path.slice(1), PLAIN, OPEN_HOW_SIZE] as const;
+  s.attempt(`open the path ${at}`, "openat2", open, {
     store: target,
-    branch: { when: "less", operand: 0, to: missing },
+    branch: { when: "equal", operand: -ERRNO.ENOENT, to: missing },
   });
+  s.when(target, -ERRNO.ENOTDIR, missing);
+  s.compute("let", [target], { branch: { when: "less", operand: 0, to: `path wrong ${at}` } });
+  s.goto(found);
+  s.label(`path wrong ${at}`);
+  s.must(`open the path ${at}`, "openat2", open, { store: target });
+  s.label(found);
   return target;
 }
 

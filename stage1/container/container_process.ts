@@ -5,14 +5,14 @@ import { ERRNO } from "../../src/linux/errno.ts";
 import { addressOf, mutableStruct, type Section, slot, struct, vector } from "../engine/plan.ts";
 import { resetProcess } from "../steps/inherited.ts";
 import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
-import type { ContainerCapabilities, ContainerProcess } from "./container.ts";
+import type { ContainerCapabilities, ContainerLimit, ContainerProcess } from "./container.ts";
 
 /** Bytes of `struct sock_filter` (include/uapi/linux/filter.h). */
 const SOCK_FILTER_SIZE = 8;
 
-/** Limits and the score for lack of memory: set while it still is a process of the host, which may raise them. */
-export function limitContainerProcess(s: Section, process: ContainerProcess): void {
-  for (const { resource, name, soft, hard } of process.limits) {
+/** Sets the limits of the process. */
+export function setLimits(s: Section, limits: readonly ContainerLimit[]): void {
+  for (const { resource, name, soft, hard } of limits) {
     s.must(`set the limit ${name}`, "prlimit64", [
       0,
       resource,
@@ -20,6 +20,10 @@ export function limitContainerProcess(s: Section, process: ContainerProcess): vo
       0,
     ], { hint: "the runtime's own hard limit is lower, and it may not raise it" });
   }
+}
+
+/** How it is scheduled, and its score for lack of memory: set while it still is a process of the host. */
+export function scheduleContainerProcess(s: Section, process: ContainerProcess): void {
   if (process.oomScoreAdj !== undefined) {
     writeOwn(s, "set the score for lack of memory", "oom_score_adj", `${process.oomScoreAdj}`);
   }

@@ -15,8 +15,9 @@ import {
   chooseExecutable,
   executeContainerProcess,
   labelContainerProcess,
-  limitContainerProcess,
   releaseAllSignals,
+  scheduleContainerProcess,
+  setLimits,
 } from "./container_process.ts";
 import { openContainerTerminal, takeContainerTerminal } from "./container_terminal.ts";
 import { reportFailure } from "./report_failure.ts";
@@ -88,6 +89,7 @@ const GONE = "the container has ended";
 /** The pipe ends with execve(2), or with a failure that is said over it. */
 function awaitProcess(s: Section, exec: ContainerExec, child: Slot, said: Slot): void {
   reportFailure(s, said, exec.log?.descriptor, exec.log?.around, "it is executed");
+  s.attempt("wait for its end", "wait4", [child, 0, 0, 0]);
   s.attempt("say that it failed", "exit_group", [255]);
   s.label("it is executed");
   s.attempt("close the pipe", "close", [said]);
@@ -134,7 +136,7 @@ function program(s: Section, exec: ContainerExec, says: Slot): void {
     s.attempt("close it", "close", [file]);
   }
   s.must("own the process's files in /proc", "prctl", [k.PR_SET_DUMPABLE, 1]);
-  limitContainerProcess(s, process);
+  scheduleContainerProcess(s, process);
   labelContainerProcess(s, process);
   s.must("keep the container from tracing it", "prctl", [k.PR_SET_DUMPABLE, 0]);
   const namespaces = exec.namespaces & ~k.CLONE_NEWPID;
@@ -157,6 +159,7 @@ function program(s: Section, exec: ContainerExec, says: Slot): void {
   }
   s.must("close all below", "close_range", [3 + exec.preserved, SAYS - 1, 0]);
   s.must("close all above", "close_range", [SAYS + 1, 0xffffffff, 0]);
+  setLimits(s, process.limits);
   becomeContainerProcess(s, process, SAYS);
   chooseExecutable(s, process);
   releaseAllSignals(s);

@@ -1,0 +1,374 @@
+/** The configuration of OCI containers: what config.md and config-linux.md of the runtime specification say, seen from inside. */
+import assert from "node:assert/strict";
+import { type Changes, RuntimeWorld, shell } from "../world/runtime_world.ts";
+
+let world: RuntimeWorld;
+Deno.test.beforeAll(async () => {
+  world = await RuntimeWorld.make();
+});
+Deno.test.afterAll(() => world[Symbol.asyncDispose]());
+
+const WRITABLE = { root: { path: "rootfs", readonly: false } };
+
+/** What a shell in the container prints. */
+const seen = (script: string, changes: Changes = {}): Promise<string> =>
+  world.output({
+    ...changes,
+    process: { ...changes.process, args: ["sh", "-c", script] },
+  });
+
+Deno.test("process: user, groups, umask, environment, working directory", async () => {
+  const user = { uid: 1000, gid: 1001, umask: 0o77, additionalGids: [5, 6] };
+  const process = { user, env: ["PATH=/bin", "A=b c"], cwd: "/tmp" };
+  const script = "id -u; id -g; id -G; umask; echo $A; echo $HOME; pwd";
+  assert.equal(
+    await seen(script, { process }),
+    "1000\n1001\n1001 5 6\n0077\nb c\n/home/me\n/tmp\n",
+  );
+});
+
+Deno.test("process: a working directory that is missing is made", async () => {
+  assert.equal(await seen("pwd", { ...WRITABLE, process: { cwd: "/not/there" } }), "/not/there\n");
+});
+
+Deno.test("process: the five sets of capabilities", async () => {
+  const capabilities = {
+    bounding: ["CAP_KILL", "CAP_CHOWN", "CAP_NET_RAW"],
+    permitted: ["CAP_KILL", "CAP_NET_RAW"],
+    effective: ["CAP_KILL"],
+    inheritable: ["CAP_NET_RAW"],
+    ambient: ["CAP_NET_RAW"],
+  };
+  const lines = await seen("grep Cap /proc/self/status", {
+    process: { capabilities, user: { uid: 1000, gid: 1000 } },
+  });
+  const bits = (name: string) =>
+    parseInt(new RegExp(`${name}:\\s*(\\S+)`).exec(lines)?.[1] ?? "", 16);
+  const [CHOWN, KILL, RAW] = [1, 1 << 5, 1 << 13];
+  assert.deepEqual(
+    [bits("CapBnd"), bits("CapPrm"), bits("CapEff"), bits("CapInh"), bits("CapAmb")],
+    // What is ambient is permitted and effective in the program that is executed (capabilities(7)).
+    [CHOWN | KILL | RAW, RAW, RAW, RAW, RAW],
+  );
+  assert.match(
+    await seen("grep CapBnd /proc/self/status", { process: { capabilities: {} } }),
+    /0{16}/,
+  );
+});
+
+Deno.test("process: limits, no new privileges, score for lack of memory", async () => {
+  const process = {
+    rlimits: [{ type: "RLIMIT_NOFILE", soft: 100, hard: 200 }, {
+      type: "RLIMIT_CORE",
+      soft: 0,
+      hard: 0,
+    }],
+    noNewPrivileges: true,
+    oomScoreAdj: 321,
+  };
+  const script =
+    "ulimit -n; ulimit -Hn; ulimit -c; grep NoNewPrivs /proc/self/status; cat /proc/self/oom_score_adj";
+  assert.equal(await seen(script, { process }), "100\n200\n0\nNoNewPrivs:\t1\n321\n");
+});
+
+Deno.test("process: scheduling, I/O priority and processors", async () => {
+  const process = {
+    scheduler: { policy: "SCHED_BATCH", nice: 5 },
+    ioPriority: { class: "IOPRIO_CLASS_IDLE", priority: 0 },
+    execCPUAffinity: { final: "0" },
+  };
+  // Field 18 is the priority, 19 the nice value, 41 the policy (proc_pid_stat(5)).
+  const script =
+    "set -- $(cat /proc/self/stat); echo ${19} ${41}; grep Cpus_allowed_list /proc/self/status";
+  assert.equal(await seen(script, { process }), "5 3\nCpus_allowed_list:\t0\n");
+});
+
+Deno.test("root: read-only, or not", async () => {
+  const script = "touch /x 2>/dev/null && echo written || echo refused; rm -f /x";
+  assert.equal(await seen(script), "refused\n");
+  assert.equal(await seen(script, WRITABLE), "written\n");
+});
+
+Deno.test("namespaces: those that are listed are new, the others the runtime's", async () => {
+  const own = (name: string) => Deno.readLinkSync(`/proc/self/ns/${name}`);
+  const names = ["pid", "net", "ipc", "uts", "mnt", "cgroup"];
+  const script = `for n in ${names.join(" ")}; do readlink /proc/self/ns/$n; done`;
+  Deno.symlinkSync("busybox", `${world.bundle}/rootfs/bin/readlink`);
+  const all = (await seen(script)).trim().split("\n");
+  names.forEach((name, i) => assert.notEqual(all[i], own(name), name));
+  const shared = await seen(script, {
+    hostname: undefined,
+    namespaces: [{ type: "network", none: true }, { type: "uts", none: true }, {
+      type: "ipc",
+      none: true,
+    }],
+  });
+  const [pid, net, ipc, uts] = shared.trim().split("\n");
+  assert.notEqual(pid, own("pid"));
+  assert.deepEqual([net, ipc, uts], [own("net"), own("ipc"), own("uts")]);
+});
+
+Deno.test("namespaces: one by its path is joined", async () => {
+  const id = await world.create(shell("sleep 100"));
+  const { pid } = await world.state(id);
+  const there = (name: string) => Deno.readLinkSync(`/proc/${pid}/ns/${name}`);
+  const namespaces = [
+    { type: "network", path: `/proc/${pid}/ns/net` },
+    { type: "pid", path: `/proc/${pid}/ns/pid` },
+    { type: "ipc", path: `/proc/${pid}/ns/ipc` },
+  ];
+  const script = "for n in net pid ipc uts; do readlink /proc/self/ns/$n; done; echo $$";
+  const [net, inPid, ipc, uts, number] = (await seen(script, { namespaces })).trim().split("\n");
+  assert.deepEqual([net, inPid, ipc], [there("net"), there("pid"), there("ipc")]);
+  assert.notEqual(uts, there("uts"));
+  assert.notEqual(number, "1");
+  await world.oci("delete", "--force", id);
+});
+
+Deno.test("namespaces: users are mapped, and the loopback interface of a new network is up", async () => {
+  world.fill(`${world.dir}/mapped/rootfs`);
+  for (const path of ["", "/tmp"]) {
+    Deno.chownSync(`${world.dir}/mapped/rootfs${path}`, 100_000, 100_000);
+  }
+  const changes: Changes = {
+    root: { path: `${world.dir}/mapped/rootfs`, readonly: false },
+    namespaces: [{ type: "user" }],
+    linux: {
+      uidMappings: [{ containerID: 0, hostID: 100_000, size: 65_536 }],
+      gidMappings: [{ containerID: 0, hostID: 100_000, size: 65_536 }],
+    },
+  };
+  const text = await seen(
+    "id -u; cat /proc/self/uid_map; ip -o addr show lo; cat /dev/null; touch /tmp/x",
+    changes,
+  );
+  assert.match(text, /^0\n\s*0\s+100000\s+65536\n1: lo\s+inet 127\.0\.0\.1\/8/);
+  assert.equal(Deno.statSync(`${world.dir}/mapped/rootfs/tmp/x`).uid, 100_000);
+});
+
+Deno.test("namespaces: the clocks of a new time namespace have offsets", async () => {
+  const text = await seen("cat /proc/uptime", {
+    namespaces: [{ type: "time" }],
+    linux: { timeOffsets: { boottime: { secs: 10_000_000, nanosecs: 0 } } },
+  });
+  assert.ok(parseFloat(text) > 10_000_000, text);
+});
+
+Deno.test("names: host and domain", async () => {
+  const changes = { hostname: "example", domainname: "example.com" };
+  assert.equal(
+    await seen("hostname; cat /proc/sys/kernel/domainname", changes),
+    "example\nexample.com\n",
+  );
+});
+
+Deno.test("mounts: attributes of the mount alone, and of all below", async () => {
+  const host = `${world.dir}/host`;
+  Deno.mkdirSync(`${host}/sub`, { recursive: true });
+  Deno.writeTextFileSync(`${host}/file`, "from the host\n");
+  const mount = (destination: string, options: readonly string[], source = host) => ({
+    ...{ destination, type: "bind", source, options },
+  });
+  const changes: Changes = {
+    mounts: [
+      mount("/data/a", ["bind", "ro"]),
+      mount("/data/b", ["rbind", "rro", "nosuid", "noexec"]),
+      mount("/data/file", ["bind", "ro"], `${host}/file`),
+      mount("/data/deep/er", ["bind"]),
+    ],
+    ...WRITABLE,
+  };
+  const script = "cat /data/file /data/deep/er/file; touch /data/a/x 2>/dev/null || echo ro; " +
+    "touch /data/b/x 2>/dev/null || echo ro; touch /data/deep/er/x && echo rw; grep ' /data/b ' /proc/mounts";
+  const text = await seen(script, changes);
+  assert.match(
+    text,
+    /^from the host\nfrom the host\nro\nro\nrw\n\S+ \/data\/b \S+ ro,nosuid,noexec/,
+  );
+  assert.ok(Deno.statSync(`${host}/x`).isFile);
+});
+
+Deno.test("mounts: a tmpfs with what the image has there, and one without", async () => {
+  Deno.mkdirSync(`${world.bundle}/rootfs/filled/sub`, { recursive: true });
+  Deno.writeTextFileSync(`${world.bundle}/rootfs/filled/sub/file`, "of the image\n", {
+    mode: 0o644,
+  });
+  Deno.chownSync(`${world.bundle}/rootfs/filled/sub/file`, 7, 8);
+  Deno.symlinkSync("sub/file", `${world.bundle}/rootfs/filled/link`);
+  const tmpfs = (options: readonly string[]): Changes => ({
+    mounts: [{ destination: "/filled", type: "tmpfs", source: "tmpfs", options }],
+  });
+  const script =
+    "cat /filled/link; stat -c '%a %u %g' /filled/sub/file; touch /filled/x && echo rw";
+  assert.equal(await seen(script, tmpfs(["tmpcopyup", "size=1m"])), "of the image\n644 7 8\nrw\n");
+  assert.equal(await seen("ls /filled", tmpfs(["size=1m"])), "");
+  assert.throws(() => Deno.statSync(`${world.bundle}/rootfs/filled/x`));
+});
+
+Deno.test("mounts: files have other owners in an ID-mapped mount", async () => {
+  const host = `${world.dir}/owned`;
+  Deno.mkdirSync(host);
+  Deno.writeTextFileSync(`${host}/file`, "");
+  Deno.chownSync(`${host}/file`, 1000, 1000);
+  const mapping = [{ containerID: 1000, hostID: 0, size: 1 }];
+  const mounts = [{
+    ...{ destination: "/data", type: "bind", source: host, options: ["bind", "idmap"] },
+    ...{ uidMappings: mapping, gidMappings: mapping },
+  }];
+  assert.equal(await seen("stat -c '%u %g' /data/file", { mounts }), "0 0\n");
+});
+
+Deno.test("devices: the default ones, those that are given, and no others", async () => {
+  const linux = {
+    devices: [{
+      path: "/dev/own/null",
+      type: "c",
+      major: 1,
+      minor: 3,
+      fileMode: 0o640,
+      uid: 1,
+      gid: 2,
+    }],
+    resources: { devices: [{ allow: false, access: "rwm" }] },
+  };
+  const script =
+    "echo x >/dev/null; head -c 3 /dev/zero | wc -c; stat -c '%a %u %g %t:%T' /dev/own/null; " +
+    "ls -l /dev/fd /dev/ptmx | grep -c '>'; mknod /tmp/vda b 254 0; cat /tmp/vda 2>&1 | grep -c 'not permitted'";
+  const capabilities = {
+    bounding: ["CAP_MKNOD"],
+    permitted: ["CAP_MKNOD"],
+    effective: ["CAP_MKNOD"],
+  };
+  const mounts = [{ destination: "/tmp", type: "tmpfs", options: ["dev"] }];
+  const text = await seen(script, { linux, process: { capabilities }, mounts });
+  assert.equal(text, "3\n640 1 2 1:3\n2\n1\n");
+});
+
+Deno.test("cgroups: limits hold, and the container sees its own cgroup as the root", async () => {
+  const linux = {
+    resources: {
+      memory: { limit: 50 << 20 },
+      pids: { limit: 30 },
+      cpu: { shares: 512, quota: 50_000, period: 100_000 },
+    },
+  };
+  const one =
+    "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/cpu/cpu.cfs_quota_us";
+  const two = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max /sys/fs/cgroup/cpu.max";
+  const text = await seen(`if test -d /sys/fs/cgroup/memory; then ${one}; else ${two}; fi`, {
+    linux,
+  });
+  assert.match(text, /^52428800\n30\n50000( 100000)?\n$/);
+});
+
+Deno.test("seccomp: actions, errors, and conditions on arguments", async () => {
+  const seccomp = {
+    defaultAction: "SCMP_ACT_ALLOW",
+    architectures: ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"],
+    syscalls: [
+      { names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 28 },
+      {
+        names: ["kill"],
+        action: "SCMP_ACT_ERRNO",
+        args: [{ index: 1, value: 10, op: "SCMP_CMP_EQ" }],
+      },
+    ],
+  };
+  const script =
+    "mkdir /tmp/x 2>&1 | grep -c 'No space'; kill -0 $$ && echo may; kill -10 $$ 2>&1 | grep -c permitted";
+  for (const noNewPrivileges of [true, false]) {
+    const text = await seen(script, { linux: { seccomp }, process: { noNewPrivileges } });
+    assert.equal(text, "1\nmay\n1\n");
+  }
+});
+
+Deno.test("masked paths are empty, read-only ones can't be written, sysctls are set", async () => {
+  const linux = {
+    maskedPaths: ["/proc/version", "/proc/bus", "/proc/not-there"],
+    readonlyPaths: ["/proc/sys"],
+    sysctl: { "net.ipv4.ip_forward": "1", "kernel.shmmax": "12345" },
+  };
+  const script =
+    "wc -c </proc/version; ls /proc/bus | wc -l; echo 1 2>/dev/null >/proc/sys/kernel/shmmax || echo ro; " +
+    "cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmax";
+  assert.equal(await seen(script, { linux }), "0\n0\nro\n1\n12345\n");
+});
+
+Deno.test("personality, preserved descriptors, and nothing else of the runtime's", async () => {
+  const linux = { personality: { domain: "LINUX32" } };
+  Deno.symlinkSync("busybox", `${world.bundle}/rootfs/bin/uname`);
+  assert.match(await seen("uname -m", { linux }), /^i[3-6]86|^armv/);
+  assert.equal(await seen("ls /proc/self/fd | wc -l"), "4\n"); // its streams, and the directory that ls reads
+  await world.configure(shell("cat <&3"));
+  const { stdout } = await new Deno.Command("sh", {
+    args: [
+      "-c",
+      `echo passed | { exec 3<&0; exec </dev/null; exec "$0" oci --root ${world.root} run --preserve-fds 1 --bundle ${world.bundle} kept; }`,
+      (await import("../world/rkt.ts")).RKT,
+    ],
+  }).output();
+  assert.equal(new TextDecoder().decode(stdout), "passed\n");
+});
+
+Deno.test("CVE-2024-21626: a working directory in /proc/self/fd leads nowhere", async () => {
+  for (const fd of [3, 5, 7, 9, 200, 201, 202]) {
+    const { code, stdout } = await world.run({
+      process: { cwd: `/proc/self/fd/${fd}`, args: ["pwd"] },
+    });
+    assert.notEqual(code, 0, `${fd}: ${stdout}`);
+  }
+});
+
+Deno.test("CVE-2019-5736 and its siblings: what runs in the container can't write to the runtime's program", async () => {
+  const id = await world.create(shell("sleep 100"));
+  await world.oci("start", id);
+  const script = "for p in /proc/[0-9]*/exe; do echo x >$p && echo written; done 2>/dev/null; true";
+  assert.equal((await world.oci("exec", id, "sh", "-c", script)).stdout, "");
+  await world.oci("delete", "--force", id);
+});
+
+Deno.test("CVE-2025-52881: a link of the image leads no mount into /proc", async () => {
+  const rootfs = `${world.dir}/evil`;
+  world.fill(rootfs);
+  Deno.symlinkSync("/proc/self/attr", `${rootfs}/trap`);
+  Deno.symlinkSync("/proc/sys/kernel", `${rootfs}/other`);
+  for (const destination of ["/trap", "/other"]) {
+    const { code, stderr } = await world.run({
+      root: { path: rootfs },
+      mounts: [{ destination, type: "tmpfs" }],
+    });
+    assert.equal(code, 1);
+    assert.match(stderr, /leads it into \/proc/);
+  }
+});
+
+Deno.test("CVE-2023-27561: no link of the image stands in for /proc or hides what is masked", async () => {
+  const rootfs = `${world.dir}/linked`;
+  world.fill(rootfs);
+  Deno.mkdirSync(`${rootfs}/elsewhere`);
+  Deno.symlinkSync("elsewhere", `${rootfs}/proc`);
+  const { code, stdout, stderr } = await world.run({
+    root: { path: rootfs, readonly: false },
+    ...shell("wc -c </proc/version"),
+    linux: { maskedPaths: ["/proc/version"], readonlyPaths: [] },
+  });
+  assert.equal(code, 1, stdout);
+  assert.match(stderr, /no link leads to the place at \/proc/);
+});
+
+Deno.test("a link of the image leads no mount out of its root", async () => {
+  const rootfs = `${world.dir}/out`;
+  world.fill(rootfs);
+  const outside = `${world.dir}/outside`;
+  Deno.mkdirSync(outside);
+  Deno.symlinkSync(outside, `${rootfs}/absolute`);
+  Deno.symlinkSync(`../../../../../../../..${outside}`, `${rootfs}/relative`);
+  for (const destination of ["/absolute/made", "/relative/made"]) {
+    await world.run({
+      root: { path: rootfs, readonly: false },
+      mounts: [{ destination, type: "tmpfs" }],
+      ...shell("true"),
+    });
+  }
+  assert.deepEqual([...Deno.readDirSync(outside)], []);
+});
