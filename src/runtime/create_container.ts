@@ -5,7 +5,7 @@ import * as k from "../linux/constants.ts";
 import { isHostRoot } from "../linux/own_users.ts";
 import { processFile } from "../linux/process.ts";
 import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
-import type { Container, ContainerDevice } from "../../stage1/container/container.ts";
+import type { Container } from "../../stage1/container/container.ts";
 import { createPlan } from "../../stage1/container/create.ts";
 import { becomeProgram } from "../../stage1/engine/execute.ts";
 import { ARCHITECTURE, program } from "../../stage1/engine/launch.ts";
@@ -29,7 +29,8 @@ import { resolveMounts } from "./resolve_mounts.ts";
 import { resolveNamespaces } from "./resolve_namespaces.ts";
 import { resolveProcess } from "./resolve_process.ts";
 import { readResources } from "./resources.ts";
-import { type DeviceSpec, parseSpec, type RuntimeSpec } from "./spec.ts";
+import { parseSpec, type RuntimeSpec } from "./spec.ts";
+import { devicesOf } from "./container_devices.ts";
 import { stateText } from "./state_text.ts";
 
 /** What `create` and `run` are told. */
@@ -362,46 +363,3 @@ function sysctlPath(name: string): string {
   }
   return path;
 }
-
-/** config-linux.md, "Default Devices"; /dev/ptmx is a link. */
-const DEFAULT_DEVICES: readonly (readonly [string, number, number])[] = [
-  ["null", 1, 3],
-  ["zero", 1, 5],
-  ["full", 1, 7],
-  ["random", 1, 8],
-  ["urandom", 1, 9],
-  ["tty", 5, 0],
-];
-
-const TYPES = { b: k.S_IFBLK, c: k.S_IFCHR, u: k.S_IFCHR, p: k.S_IFIFO } as const;
-
-function devicesOf(specs: readonly DeviceSpec[]): readonly ContainerDevice[] {
-  const given = specs.map(({ type, path, major, minor, fileMode, uid, gid }): ContainerDevice => {
-    const names = path.split("/").filter((name) => name !== "" && name !== ".");
-    if (!path.startsWith("/") || names.includes("..") || names.length === 0) {
-      throw new Failure(
-        `config.json: linux.devices: ${JSON.stringify(path)} is no absolute path`,
-        1,
-      );
-    }
-    return {
-      path: `/${names.join("/")}`,
-      mode: TYPES[type] | ((fileMode ?? 0o666) & 0o7777),
-      number: type === "p" ? 0 : deviceNumber(major, minor),
-      uid,
-      gid,
-    };
-  });
-  const defaults = DEFAULT_DEVICES.map(([name, major, minor]): ContainerDevice => ({
-    path: `/dev/${name}`,
-    mode: k.S_IFCHR | 0o666,
-    number: deviceNumber(major, minor),
-    uid: 0,
-    gid: 0,
-  }));
-  return [...defaults.filter(({ path }) => !given.some((each) => each.path === path)), ...given];
-}
-
-/** `dev_t` as mknod(2) takes it. */
-const deviceNumber = (major: number, minor: number): number =>
-  (minor & 0xff) + major * 256 + (minor & ~0xff) * 4096;

@@ -21,9 +21,9 @@ import {
   mountAll,
   openMounts,
   openPlace,
-  protectPaths,
 } from "./container_mounts.ts";
 import type { Container } from "./container.ts";
+import { protectPaths } from "./protected_paths.ts";
 import { hear, hookState, type Making, tell } from "./making.ts";
 import { runHooks } from "./hooks.ts";
 import { openContainerTerminal, takeContainerTerminal } from "./container_terminal.ts";

@@ -64,7 +64,7 @@ export interface Layout {
  * step with too many arguments, a text with a NUL, a section that has no end. {@linkcode verify} finds more.
  */
 export function assemble(plan: Plan, architecture: Architecture): Layout {
-  const assembly = new Assembly(architecture, plan.separateMemory ?? false, plan.failures);
+  const assembly = new Assembly(architecture, plan);
   // Setup comes last: what others use too is to be where they are.
   for (const section of SECTIONS.toReversed()) {
     const items = plan[section] ?? [];
@@ -126,11 +126,7 @@ class Assembly {
   }[] = [];
   #bases: Bases = {};
 
-  constructor(
-    readonly architecture: Architecture,
-    readonly separateMemory: boolean,
-    readonly failures: Plan["failures"],
-  ) {}
+  constructor(readonly architecture: Architecture, readonly plan: Plan) {}
 
   add(item: Item, section: SectionName): void {
     const part = this.#parts[section];
@@ -149,7 +145,7 @@ class Assembly {
         }
       }
       if (item.store !== undefined) this.#addMemory(item.store, section);
-      if (item.fatal) part.addFailure(item, failureText(item, this.failures));
+      if (item.fatal) part.addFailure(item, failureText(item, this.plan.failures));
     } else if (item.kind === "label") {
       if (this.#labels.has(item.name)) throw new Error(`label ${item.name} stands twice`);
       this.#labels.set(item.name, [section, part.steps.length]);
@@ -161,7 +157,7 @@ class Assembly {
     this.#users.set(memory, (users ?? 0) | USER[section]);
     if (users !== undefined) return;
     if (memory.kind === "struct") {
-      const texts = section === "setup" && !this.separateMemory ? "resident" : section;
+      const texts = section === "setup" && !this.plan.separateMemory ? "resident" : section;
       this.#textsOf.set(memory, texts);
       this.#addFields(memory, texts);
     }
@@ -212,7 +208,7 @@ class Assembly {
 
   /** The part that memory is in: see {@linkcode Plan.separateMemory}. */
   #homeOf(memory: Memory, users: number): PartName {
-    if (!this.separateMemory) return "data";
+    if (!this.plan.separateMemory) return "data";
     const kept = memory.kind !== "space";
     if (users === 0) throw new Error(`${memory.name} is of no process: all wait with it`);
     if (users === USER.setup) return "setup";
