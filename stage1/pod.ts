@@ -381,7 +381,12 @@ export interface DeviceRule {
 export interface PrivateUsers {
   readonly shift: number;
   readonly count: number;
+  /** The user and group of the pod that are the caller himself: 0 of the namespace that rkt runs in. */
+  readonly kept?: { readonly uid: number; readonly gid: number } | undefined;
 }
+
+/** What a number of an owner is. */
+export type IdKind = "uid" | "gid";
 
 /** A sysctl: its path below /proc/sys and its value. */
 export type Sysctl = readonly [path: string, value: string];

@@ -6,7 +6,7 @@ import { MANIFEST, MAX_MANIFEST, ROOTFS } from "./structure.ts";
 import { padding } from "./tar/tar_field.ts";
 import { archived } from "./tar/archived.ts";
 import { tarHeader } from "./tar/tar_writer.ts";
-import { ARCHIVED_HOLES, TreeEntries, type TreeItem } from "./tree_entries.ts";
+import { ARCHIVED_HOLES, type MapId, TreeEntries, type TreeItem } from "./tree_entries.ts";
 
 /** What to build. */
 export interface BuildOptions {
@@ -25,7 +25,7 @@ export interface BuildOptions {
   /** Whose all files are. Default: as they are. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
   /** Maps owners and groups to those that the image is to have. Default: as they are. */
-  readonly mapId?: (id: number) => number;
+  readonly mapId?: MapId;
 }
 
 /** Within 2 % of the size of level 6 (the default), in three quarters of its time. */

@@ -55,6 +55,9 @@ const MOST_PIECES = 1 << 16;
  */
 export type TreeItem = TarEntry | Uint8Array<ArrayBuffer>;
 
+/** Says who an owner is for whoever reads the entries. */
+export type MapId = (id: number, kind: "uid" | "gid") => number;
+
 /**
  * Reads a tree as the entries of an archive: a directory comes before what is in it, names in the order of their bytes.
  * Sockets are left out.
@@ -65,7 +68,7 @@ export type TreeItem = TarEntry | Uint8Array<ArrayBuffer>;
 export class TreeEntries {
   readonly #place: string;
   readonly #path: ByteString;
-  readonly #mapId: (id: number) => number;
+  readonly #mapId: MapId;
   readonly #options: TreeOptions;
   readonly #reader = new DirectoryReader();
   readonly #buffer = new Uint8Array(READ_SIZE);
@@ -79,7 +82,7 @@ export class TreeEntries {
   constructor(
     place: string,
     path: ByteString,
-    mapId: (id: number) => number = (id) => id,
+    mapId: MapId = (id) => id,
     options: TreeOptions = {},
   ) {
     this.#place = place;
@@ -211,8 +214,8 @@ export class TreeEntries {
       path,
       link: "",
       mode: status.mode & 0o7777,
-      uid: this.#mapId(status.uid),
-      gid: this.#mapId(status.gid),
+      uid: this.#mapId(status.uid, "uid"),
+      gid: this.#mapId(status.gid, "gid"),
       size: kind === "file" ? status.size : 0,
       mtime: status.mtime,
       mtimeNs: status.mtimeNs,

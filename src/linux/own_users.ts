@@ -35,10 +35,15 @@ function readMap(): string {
   }
 }
 
+/** How many users this process' namespace has. */
+export const ownUserCount = (): number => countOf(ownUserMap());
+
+const countOf = (text: string): number =>
+  text.trim().split("\n").reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[2]), 0);
+
 /** What a map says; see {@linkcode ownUserMap}. */
 export function usersOfMap(text: string): OwnUsers {
-  const counts = text.trim().split("\n").map((line) => Number(line.trim().split(/\s+/)[2]));
-  const count = counts.reduce((sum, each) => sum + each, 0);
+  const count = countOf(text);
   if (count === 2 ** 32 - 1) return "all";
   return count > 1 ? "range" : "one";
 }

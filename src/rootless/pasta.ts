@@ -28,6 +28,8 @@ export interface PastaPod {
   /** Absolute. */
   readonly dataDir: string;
   readonly forwards: readonly Forward[];
+  /** Makes the namespace, where it is to belong to the pod's own users, and returns its descriptor. */
+  readonly makeNamespace?: (() => number) | undefined;
 }
 
 /**
@@ -43,15 +45,11 @@ export async function joinPasta(pod: PastaPod): Promise<PodNetwork> {
         "or say --net=none, or --net=host",
     );
   }
-  const { plan, child } = namespacePlan(k.CLONE_NEWNET);
-  const pid = Number(runInProcess(plan)(child));
-  if (pid < 0) {
-    throw new Failure("the kernel makes no network namespace (is it without CONFIG_NET_NS?)");
-  }
   const name = `${pod.dataDir}/${DIRECTORY}/${pod.uuid}`;
-  const namespace = `/proc/${pid}/ns/net`;
+  const made = pod.makeNamespace?.() ?? networkNamespace();
+  const namespace = `/proc/self/fd/${POD_NAMESPACE}`;
   try {
-    keepNamespace(openNamespace(namespace));
+    keepNamespace(made);
     Deno.mkdirSync(`${pod.dataDir}/${DIRECTORY}`, { recursive: true, mode: 0o700 });
     Deno.writeTextFileSync(name, "", { createNew: true, mode: 0o600 });
     mountOn(namespace, name);
@@ -61,8 +59,6 @@ export async function joinPasta(pod: PastaPod): Promise<PodNetwork> {
     throw error;
   } finally {
     trySyscall("umount2", cstring(name), k.MNT_DETACH);
-    trySyscall("kill", pid, k.SIGKILL);
-    trySyscall("wait4", pid, 0, 0, 0);
   }
   return {
     kind: "joined",
@@ -70,6 +66,21 @@ export async function joinPasta(pod: PastaPod): Promise<PodNetwork> {
     networks: "pasta (eth0)",
     tearDown: { messages: [], files: [name] },
   };
+}
+
+/** A descriptor of a new network namespace, closed on exec. */
+function networkNamespace(): number {
+  const { plan, child } = namespacePlan(k.CLONE_NEWNET);
+  const pid = Number(runInProcess(plan)(child));
+  if (pid < 0) {
+    throw new Failure("the kernel makes no network namespace (is it without CONFIG_NET_NS?)");
+  }
+  try {
+    return openNamespace(`/proc/${pid}/ns/net`);
+  } finally {
+    trySyscall("kill", pid, k.SIGKILL);
+    trySyscall("wait4", pid, 0, 0, 0);
+  }
 }
 
 /** Mounts a namespace on a file, in this process' mounts only, and for pasta to open: what it watches is the file below. */

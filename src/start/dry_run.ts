@@ -22,6 +22,7 @@ import {
   noteStore,
   noteTrees,
   podEnvironment,
+  podUsers,
 } from "./pod_parts.ts";
 import { describePod } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
@@ -44,7 +45,7 @@ import { print } from "../../stage1/engine/print.ts";
 import { STEP_REGISTER, stepAddresses } from "../../stage1/engine/symbols.ts";
 import { findingText, verify } from "../../stage1/engine/verify.ts";
 import type { Pod } from "../../stage1/pod.ts";
-import { newPrivateUsers, USER_NAMESPACE } from "../../stage1/root/private_users.ts";
+import { USER_NAMESPACE } from "../../stage1/root/private_users.ts";
 import { planParts } from "./plan_parts.ts";
 import { flavored } from "./flavor/flavored.ts";
 import { withFlavor } from "../pod/directory/flavor.ts";
@@ -75,7 +76,7 @@ export async function planRun(
   const options = await flavored(request.pod, planned, request.pod.privateUsers);
   checkRunOptions(options, planned.apps.length, planned.ports.length);
   const kind = request.pod.overlay ? "overlay" : "copy";
-  const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
+  const privateUsers = await podUsers(request.pod);
   const paths: string[] = [];
   for (const { treeId, rendered } of images) {
     paths.push(rendered ? await podTree(store.dataDir, treeId) : "");

@@ -15,7 +15,7 @@ export function holeValues({ uuid, privateUsers, network }: Pod): HoleValues {
   const joined = network.kind === "joined" ? network : undefined;
   return new Map<HoleName, Uint8Array>([
     ["uuid", encoder.encode(uuid)],
-    ...privateUsers === undefined ? [] : [
+    ...privateUsers === undefined || privateUsers.shift % privateUsers.count !== 0 ? [] : [
       ["users", new Uint8Array(new Uint16Array([privateUsers.shift / privateUsers.count]).buffer)],
       ["digits", encoder.encode(`${privateUsers.shift}`)],
     ] as const,

@@ -13,7 +13,7 @@ import type { Store } from "../store/store.ts";
 import type { RenderedTree, StoredImage } from "../store/stored_image.ts";
 import { systemCalls } from "../../stage1/seccomp/filter.ts";
 import type { PodApp, PodEntry, PrivateUsers } from "../../stage1/pod.ts";
-import { newPrivateUsers, toHostId } from "../../stage1/root/private_users.ts";
+import { toHostId } from "../../stage1/root/private_users.ts";
 import { parseAssignment, readEnvironmentFile } from "./environment_file.ts";
 import type { HostOptions } from "./host_options.ts";
 import { absolute } from "./absolute.ts";
@@ -67,12 +67,7 @@ export async function podParts(
   const { images } = asked;
   const rendered: Rendered[] = [];
   for (const image of images) rendered.push({ image, tree: await store.tree(image) });
-  const privateUsers = request.pod.privateUsers ? newPrivateUsers() : undefined;
-  if (privateUsers !== undefined && ownUsers() !== "all") {
-    throw new Failure(
-      "--private-users takes the host's root; pods of other users have their users",
-    );
-  }
+  const privateUsers = await podUsers(request.pod);
   store.skeleton();
   noteTrees(store, rendered, world);
   const kind = await rootKind(store.dataDir, request.pod.overlay, world, privateUsers);
@@ -105,6 +100,15 @@ export async function podParts(
     entries: podEntries(manifest, rendered.map(appImage), kind, privateUsers).map(possible),
     fills,
   };
+}
+
+/** Users of its own for a pod that is to have some. */
+export async function podUsers(
+  { privateUsers, kept }: Pick<PodRequest, "privateUsers" | "kept">,
+): Promise<PrivateUsers | undefined> {
+  if (!privateUsers) return undefined;
+  const { freePrivateUsers } = await import("./host/free_private_users.ts");
+  return { ...freePrivateUsers(), kept };
 }
 
 /** An entry of a pod's directory as it can be made here: where there is one user, everything is his. */
@@ -272,6 +276,6 @@ export async function fillPod(store: Store, pod: PodDirectory, parts: PodParts):
   const { renderCopy } = await import("../store/render_tree.ts");
   for (const [{ name }, { image }] of zip(parts.manifest.apps, parts.rendered)) {
     const path = `${pod.path}/${copyPath(name)}`;
-    await renderCopy(store, image, path, (id) => toHostId(id, privateUsers));
+    await renderCopy(store, image, path, (id, kind) => toHostId(id, privateUsers, kind));
   }
 }

@@ -12,6 +12,7 @@ import { Failure } from "../failure.ts";
 import type { Stage1Choice } from "../config/config_kinds.ts";
 import type { Flavor } from "../pod/directory/flavor.ts";
 import type { PullPolicy } from "../fetch/pull_policy.ts";
+import type { PrivateUsers } from "../../stage1/pod.ts";
 
 /** What a person asks of `rkt run`. */
 export interface RunRequest {
@@ -49,6 +50,8 @@ export interface PodRequest {
   readonly overlay: boolean;
   /** Whether the pod has users of its own. */
   readonly privateUsers: boolean;
+  /** With these: the pod's user and group that are the caller himself. */
+  readonly kept?: PrivateUsers["kept"];
   readonly pullPolicy: PullPolicy;
   readonly podManifest?: string | undefined;
   /** How the pod is run; absent means with namespaces of its own. */

@@ -1,4 +1,5 @@
 /** Rendering an image and what it depends on into one tree, once. */
+import type { MapId } from "../aci/tree_entries.ts";
 import { ownership as ownOwnership } from "./ownership.ts";
 import { renderImage } from "../aci/render.ts";
 import type { Ownership } from "../aci/write_options.ts";
@@ -101,17 +102,17 @@ export async function renderCopy(
   store: ImageStore,
   image: StoredImage,
   path: string,
-  users: (id: number) => number = (id) => id,
+  users: MapId = (id) => id,
 ): Promise<void> {
   const directory = path.slice(0, path.lastIndexOf("/"));
   Deno.mkdirSync(directory, { recursive: true, mode: 0o755 });
   try {
     const tree = await renderInto(store.dataDir, directory, await imageGraph(store, image), {
-      mapUid: users,
-      mapGid: users,
+      mapUid: (id) => users(id, "uid"),
+      mapGid: (id) => users(id, "gid"),
     });
     Deno.renameSync(`${tree}/rootfs`, path);
-    fillSkeleton(path, users(0));
+    fillSkeleton(path, users(0, "uid"));
   } catch (error) {
     throw fullDisk(error, `image "${image.manifest.name}"`, store.dataDir);
   }

@@ -46,8 +46,8 @@ export function summary(pod: Pod, app: PodApp): readonly (readonly [string, stri
     ...users === undefined ? [] : [
       [
         "on the host",
-        `user ${toHostId(app.uid, users)}, group ${
-          toHostId(app.gid, users)
+        `user ${toHostId(app.uid, users, "uid")}, group ${
+          toHostId(app.gid, users, "gid")
         }; root is user ${users.shift}`,
       ] as const,
     ],

@@ -3,7 +3,8 @@ import { connectJournal } from "./journal.ts";
 import { type FdSocket, openFdSocket, receiveDescriptor, splitPair } from "../steps/fd_passing.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, slot, space } from "../engine/plan.ts";
-import type { Pod, PodApp } from "../pod.ts";
+import type { IdKind, Pod, PodApp } from "../pod.ts";
+import { idInPlan, toHostId } from "../root/private_users.ts";
 import {
   APP_SIDE,
   type Channel,
@@ -16,17 +17,20 @@ import {
   TTY,
 } from "./streams.ts";
 
+/** Whose streams are opened. */
+type Owner = Pick<Pod, "uuid"> & Partial<Pick<Pod, "privateUsers" | "holes">>;
+
 /** Steps of the supervisor before it forks init: opens all channels but the terminals, which only init can open. */
 export function openStreams(
   setup: Section,
-  pod: Streaming & Pick<Pod, "uuid">,
+  pod: Streaming & Owner,
 ): FdSocket | undefined {
   const all = podChannels(pod);
   if (all.length === 0) return undefined;
   setup.heading("supervisor: the apps' streams");
   for (const channel of all) {
     if (channel.kind === "journal") openJournal(setup, pod, channel);
-    else if (channel.kind !== "tty") openPipe(setup, channel);
+    else if (channel.kind !== "tty") openPipe(setup, pod, channel);
   }
   return all.some(({ kind }) => kind === "tty")
     ? openFdSocket(setup, "make a socket for the apps' terminals")
@@ -36,7 +40,7 @@ export function openStreams(
 const nameOf = ({ app, stream }: Channel): string =>
   `${stream === TTY ? "terminal" : STREAMS[stream]} of app "${app.name}"`;
 
-function openPipe(setup: Section, channel: Channel): void {
+function openPipe(setup: Section, pod: Owner, channel: Channel): void {
   const pair = space("pipe", 8);
   const [output, input] = [slot("output"), slot("input")];
   const what = `make a pipe for ${nameOf(channel)}`;
@@ -49,13 +53,17 @@ function openPipe(setup: Section, channel: Channel): void {
   // An app may read its own pipe. The logger must not block on data that is gone then.
   setup.must("never wait for it", "fcntl", [ours, k.F_SETFL, k.O_NONBLOCK]);
   if (toApp) setup.keep(ours, "`rkt attach` takes it from the supervisor");
-  giveToApp(setup, what, channel);
+  giveToApp(setup, what, pod, channel);
 }
 
 /** So that the app can open /dev/stdout, which names the pipe. */
-function giveToApp(setup: Section, what: string, { app, number }: Channel): void {
-  if (app.uid === 0 && app.gid === 0) return;
-  setup.must(what, "fchownat", [APP_SIDE + number, "", app.uid, app.gid, k.AT_EMPTY_PATH]);
+function giveToApp(setup: Section, what: string, pod: Owner, { app, number }: Channel): void {
+  const { privateUsers, holes } = pod;
+  if (privateUsers === undefined && app.uid === 0 && app.gid === 0) return;
+  const inPlan = (kind: IdKind) =>
+    idInPlan({ privateUsers, holes }, toHostId(app[kind], privateUsers, kind));
+  const owner = [inPlan("uid"), inPlan("gid")] as const;
+  setup.must(what, "fchownat", [APP_SIDE + number, "", ...owner, k.AT_EMPTY_PATH]);
 }
 
 /** In a unit, which says which pod it is, it is the app's name: `journalctl -u UNIT -t APP`. */

@@ -10,40 +10,44 @@ import * as k from "../../src/linux/constants.ts";
 import { EXIT_FAILURE } from "../engine/abort.ts";
 import { textHole, userHole } from "../engine/hole.ts";
 import { addressOf, type Section, type Slot, slot } from "../engine/plan.ts";
-import type { Pod, PrivateUsers } from "../pod.ts";
+import type { IdKind, Pod, PrivateUsers } from "../pod.ts";
 
 /** How many users a pod has, and how many such ranges there are within the 31 bits that all programs can handle. */
 export const COUNT = 65_536;
 export const MOST_RANGES = 0x7fff;
 
-/** A range of users, by chance: two pods with the same one could touch each other's files, were they to see them. */
-export function newPrivateUsers(): PrivateUsers {
-  const random = new DataView(crypto.getRandomValues(new Uint8Array(4)).buffer).getUint32(0);
-  return { shift: (1 + random % MOST_RANGES) * COUNT, count: COUNT };
-}
+/** Whether another range can be filled in each time: those of a user's namespace begin elsewhere. */
+export const isFilledIn = ({ shift, kept }: PrivateUsers): boolean =>
+  shift % COUNT === 0 && kept === undefined;
 
 /** Nobody, as the kernel calls users that a namespace does not have (/proc/sys/kernel/overflowuid). */
 const NOBODY = 65_534;
 
 /** The host's ID of one of the pod's users. An ID that the pod does not have becomes that of nobody. */
-export function toHostId(id: number, users: PrivateUsers | undefined): number {
-  return users === undefined ? id : users.shift + (id < users.count ? id : NOBODY);
+export function toHostId(id: number, users: PrivateUsers | undefined, kind: IdKind): number {
+  if (users === undefined) return id;
+  if (id === users.kept?.[kind]) return 0;
+  return users.shift + (id < users.count ? id : NOBODY);
 }
 
 /** A host's ID of the range as a plan has it. */
 export const idInPlan = (
   { privateUsers, holes }: Pick<Pod, "privateUsers" | "holes">,
   id: number,
-) => holes === true && privateUsers !== undefined ? userHole(id - privateUsers.shift) : id;
+) =>
+  holes === true && privateUsers !== undefined && isFilledIn(privateUsers)
+    ? userHole(id - privateUsers.shift)
+    : id;
 
-/** The range as it stands in a pod's directory. */
-export const privateUsersText = ({ shift, count }: PrivateUsers): string => `${shift}:${count}`;
+/** The range as it stands in a pod's directory; behind it the user and group that are the caller's, where some are. */
+export const privateUsersText = ({ shift, count, kept }: PrivateUsers): string =>
+  `${shift}:${count}${kept === undefined ? "" : `:${kept.uid}:${kept.gid}`}`;
 
 /** The same as a plan has it: of so many digits as this range, or with a hole for it. */
 export const usersTextInPlan = ({ shift, count }: PrivateUsers): string =>
   `${textHole("digits", `${shift}`.length)}:${count}`;
 
-/** The file in the pod's directory that says so, as `shift:count`. */
+/** The file in the pod's directory that says so. */
 export const PRIVATE_USERS = "private-users-prepared";
 
 /** The descriptor of the user namespace: a number that is known when the plan is made. */

@@ -5,7 +5,7 @@
 import * as k from "../../src/linux/constants.ts";
 import { type Section, slot, space, struct } from "../engine/plan.ts";
 import type { Pod, PodEntry } from "../pod.ts";
-import { idInPlan, PRIVATE_USERS, usersTextInPlan } from "../root/private_users.ts";
+import { idInPlan, isFilledIn, PRIVATE_USERS, usersTextInPlan } from "../root/private_users.ts";
 
 const stageOf = ({ stage }: Pod): string => stage === "embryo" ? "prepare" : stage;
 
@@ -97,7 +97,8 @@ function textInPlan(
   { privateUsers, holes }: Pod,
   { path, text }: Extract<PodEntry, { readonly kind: "file" }>,
 ): string {
-  return holes === true && privateUsers !== undefined && path === PRIVATE_USERS
+  return holes === true && privateUsers !== undefined && isFilledIn(privateUsers) &&
+      path === PRIVATE_USERS
     ? usersTextInPlan(privateUsers)
     : text;
 }

@@ -33,6 +33,24 @@ const FLAVORS: readonly (readonly string[])[] = [[], ["--no-overlay"], ["--net=h
   "--net=default",
 ]];
 
+Deno.test("an app of another user can open /dev/stdout where it is a pipe of rkt's", async () => {
+  const who = ["--user=www", "--group=www"];
+  for (const users of [["--private-users"], ["--userns=uid=33:gid=34"], []]) {
+    const before = world.pods();
+    const words = [...users, ...who, "--stdout=log", "--stderr=log"];
+    const { code, stderr } = await world.run(
+      "echo out >/dev/stdout; echo err >/dev/stderr",
+      ...words,
+    );
+    assert.equal(code, 0, stderr);
+    const uuid = world.pods().find((pod) => !before.includes(pod))?.split("/")[1] ?? "";
+    assert.deepEqual((await world.rkt("logs", uuid)).stdout.trim().split("\n").sort(), [
+      "err",
+      "out",
+    ]);
+  }
+});
+
 for (const flags of FLAVORS) {
   Deno.test(`run --private-users ${flags.join(" ")}: root in the pod, a user of its own outside`, async () => {
     const before = running();

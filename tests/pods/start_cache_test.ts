@@ -5,9 +5,8 @@
 import assert from "node:assert/strict";
 import { BOX, list, UNSIGNED, World } from "../world/pod_world.ts";
 import { type Outcome, RKT } from "../world/rkt.ts";
-import { keepsStarts, keptStarts, startEntries } from "../world/start_entries.ts";
+import { ENTRIES, keepsStarts, keptStarts, startEntries } from "../world/start_entries.ts";
 import { exists } from "../../src/linux/exists.ts";
-import { STARTS_DIRECTORY } from "../../stage1/launcher/start_entry.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -82,7 +81,7 @@ Deno.test("an app's argument decides nothing about where starts are kept", async
 });
 
 /** Where one puts an entry that is to be a link. */
-const MOVED = `${STARTS_DIRECTORY}/../moved-by-test`;
+const MOVED = `${ENTRIES}/../moved-by-test`;
 Deno.test.afterAll(() => {
   if (exists(MOVED)) Deno.removeSync(MOVED);
 });
@@ -115,13 +114,13 @@ Deno.test("a directory of entries that is not root's alone is not used", async (
   await start();
   assert.ok(await isReplayed(start));
   try {
-    Deno.chmodSync(STARTS_DIRECTORY, 0o777);
+    Deno.chmodSync(ENTRIES, 0o777);
     const before = keptStarts(world.dataDir);
     assert.equal(await start(), "alone\n");
     assert.equal(await world.output("echo new"), "new\n");
     assert.equal(keptStarts(world.dataDir), before);
   } finally {
-    Deno.chmodSync(STARTS_DIRECTORY, 0o700);
+    Deno.chmodSync(ENTRIES, 0o700);
   }
 });
 
@@ -132,7 +131,7 @@ Deno.test("an entry that a caller with a narrow umask has made is replayed", asy
     const { stdout } = await new Deno.Command("sh", { args, stdin: "null" }).output();
     assert.equal(new TextDecoder().decode(stdout), "narrow\n");
   };
-  if (exists(STARTS_DIRECTORY)) Deno.removeSync(STARTS_DIRECTORY, { recursive: true });
+  if (exists(ENTRIES)) Deno.removeSync(ENTRIES, { recursive: true });
   await run();
   assert.ok(await isReplayed(run));
 });

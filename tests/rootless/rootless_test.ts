@@ -164,7 +164,6 @@ for (const mode of MODES) {
 
   test("what a user's pods can't have is refused in one line", async (world) => {
     const cases = [
-      [["run", "--private-users", `${world.dir}/box.aci`], /--private-users takes the host's root/],
       [["run", "--net=other", `${world.dir}/box.aci`], /networks of net\.d take the host's root/],
     ] as const;
     for (const [args, message] of cases) {

@@ -3,12 +3,16 @@ import assert from "node:assert/strict";
 import type { Host } from "./host_world.ts";
 import { list, podUuid, type World } from "./pod_world.ts";
 import { nth } from "./nth.ts";
+import { USER } from "./rkt.ts";
 
 /** What `list` may say of a pod that nobody is at. */
 const AT_REST = ["embryo", "aborted prepare", "prepared", "exited", "exited garbage", "garbage"];
 
 /** The entries of a data directory that no pod owns. */
-const DATA_DIRECTORY = ["audit.log", "cas", "ended-pods.json", "locks", "networks", "pods"];
+const DATA_DIRECTORY = [
+  ...["audit.log", "cas", "ended-pods.json", "locks", "networks", "pods"],
+  ...USER === undefined ? [] : ["pasta"],
+];
 
 /** Follows the pods of a world while they come and go, to know them by more than their directories. */
 export class PodTrace {

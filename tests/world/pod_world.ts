@@ -5,7 +5,7 @@ import { removeCgroupsSoon } from "../../src/pod/cgroups/pod_cgroups.ts";
 import { syscall, trySyscall } from "../../src/linux/syscall.ts";
 import { listPods } from "../../src/pod/directory/pod_directory.ts";
 import { detachTrees } from "../../src/store/tree/mount_tree.ts";
-import { type Outcome, RKT, rkt } from "./rkt.ts";
+import { type Outcome, RKT, rkt, rootRkt } from "./rkt.ts";
 import { only } from "./nth.ts";
 import { within } from "./until.ts";
 
@@ -38,6 +38,10 @@ export function makeRoot(root: string): void {
     Deno.writeTextFileSync(`${root}/${path}`, text);
     Deno.chmodSync(`${root}/${path}`, mode);
   }
+  // Root's, whoever runs the pods.
+  for (const path of ["", "bin", "etc", "srv", "private", ...files.map(([path]) => path)]) {
+    Deno.chownSync(`${root}/${path}`, 0, 0);
+  }
   Deno.chmodSync(`${root}/private`, 0o700);
   Deno.chownSync(`${root}/srv/owned`, 1234, 2345);
 }
@@ -66,8 +70,9 @@ export class World implements AsyncDisposable {
   /** Builds an image with `rkt image build`, and returns its path. */
   async build(file: string, flags: readonly string[], root = this.root): Promise<string> {
     const path = `${this.dir}/${file}`;
-    const built = await rkt("image", "build", ...flags, "--compression=none", root, path);
+    const built = await rootRkt("image", "build", ...flags, "--compression=none", root, path);
     assert.equal(built.code, 0, built.stderr);
+    Deno.chmodSync(path, 0o644);
     return path;
   }
 

@@ -1,11 +1,15 @@
 /** The entries of starts (src/start/cache) as files: all data directories' are in one place. */
-import { STARTS_DIRECTORY } from "../../stage1/launcher/start_entry.ts";
+import { STARTS_DIRECTORY, USER_STARTS } from "../../stage1/launcher/start_entry.ts";
+import { USER } from "./rkt.ts";
 import { exists } from "../../src/linux/exists.ts";
+
+/** Where they are for who runs rkt here. */
+export const ENTRIES = USER === undefined ? STARTS_DIRECTORY : `/run/user/${USER}/${USER_STARTS}`;
 
 /** The paths of the entries whose starts are of a data directory. */
 export function startEntries(dataDir: string): readonly string[] {
-  if (!exists(STARTS_DIRECTORY)) return [];
-  return Array.from(Deno.readDirSync(STARTS_DIRECTORY), ({ name }) => `${STARTS_DIRECTORY}/${name}`)
+  if (!exists(ENTRIES)) return [];
+  return Array.from(Deno.readDirSync(ENTRIES), ({ name }) => `${ENTRIES}/${name}`)
     .filter((path) => textOf(path).includes(dataDir)).sort();
 }
 

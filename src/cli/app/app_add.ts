@@ -161,7 +161,12 @@ async function makeApp(
     ...volumes.flatMap((volume) => volumeEntries(volume, users)),
   ]);
   if (kind === "copy") {
-    await renderCopy(store, image, `${pod.path}/${copyPath(name)}`, (id) => toHostId(id, users));
+    await renderCopy(
+      store,
+      image,
+      `${pod.path}/${copyPath(name)}`,
+      (id, kind) => toHostId(id, users, kind),
+    );
   }
   Deno.writeTextFileSync(`${statusPath(pod)}/${name}-created`, "", { mode: 0o644 });
 }

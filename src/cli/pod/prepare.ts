@@ -10,7 +10,7 @@ import type { HostOptions } from "../../start/host_options.ts";
 import type { RunRequest } from "../../start/request.ts";
 import type { ExternalParts } from "../../start/external/external_parts.ts";
 import { hostOptions } from "../request/host_options.ts";
-import { runRequest } from "../request/run_arguments.ts";
+import { runRequest, withUserns } from "../request/run_arguments.ts";
 import { unsupportedIsolators } from "../../start/warn_unsupported_isolators.ts";
 
 /**
@@ -18,8 +18,8 @@ import { unsupportedIsolators } from "../../start/warn_unsupported_isolators.ts"
  * removes. Once the UUID is printed, the pod is on the disk.
  */
 export default async function prepare(invocation: Invocation): Promise<number> {
-  const { global } = invocation;
-  const request = runRequest(invocation);
+  const { global, flags } = invocation;
+  const request = await withUserns(runRequest(invocation), flags);
   const store = new Store(global.dir);
   // Nobody collects the images until the pod's directory names them.
   using _lock = store.prepareLock();

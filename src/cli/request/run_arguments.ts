@@ -91,6 +91,13 @@ export function sandboxRequest(
   return { pod, apps: [] };
 }
 
+/** A request with the users that `--userns` says. */
+export async function withUserns(request: RunRequest, flags: Flags): Promise<RunRequest> {
+  if (!flags.isSet("userns")) return request;
+  const { userns } = await import("./users/userns.ts");
+  return userns(request, flags);
+}
+
 /** What every pod can have. */
 function volumesAndPorts(
   flags: Flags,

@@ -12,7 +12,7 @@ const APP_FLAG = {
 
 /** The flags of a pod that are not about images. */
 const SANDBOX_FLAGS = POD_FLAGS.filter(({ name }) =>
-  ["pod-name", "volume", "no-overlay", "private-users"].includes(name)
+  ["pod-name", "volume", "no-overlay", "private-users", "userns"].includes(name)
 );
 /** An app's flags that a sandbox has as well. */
 const NOTES = APP_FLAGS.filter(({ name }) =>

@@ -154,6 +154,14 @@ export const POD_FLAGS: readonly Flag[] = [
     help: "Give the pod user IDs of its own",
   },
   {
+    name: "userns",
+    kind: "text",
+    value: "USERS",
+    help:
+      "Whose users the pod has: host, auto (like --private-users), keep-id (users of its own, but " +
+      "you are you), or uid=UID:gid=GID (you are these)",
+  },
+  {
     name: "pull-policy",
     kind: "text",
     oneOf: ["new", "never", "update"],

@@ -10,7 +10,7 @@ import type { GlobalFlags } from "../grammar/global_flags.ts";
 import type { Flags } from "../grammar/flags.ts";
 import { globalWords } from "../grammar/global_words.ts";
 import { print, printLine } from "../print/output.ts";
-import { runRequest } from "../request/run_arguments.ts";
+import { runRequest, withUserns } from "../request/run_arguments.ts";
 import { installUnits } from "./install_units.ts";
 import { type Listen, type Sockets, unitFiles, type UnitOptions } from "./unit_file.ts";
 import type { UnitWord } from "./unit_words.ts";
@@ -18,7 +18,7 @@ import type { UnitWord } from "./unit_words.ts";
 /** `rkt unit`: writes the units that run a pod as a service. */
 export default async function unit(invocation: Invocation): Promise<number> {
   const { flags } = invocation;
-  const options = unitOptions(invocation);
+  const options = await unitOptions(invocation);
   const files = unitFiles(options);
   if (!flags.on("install")) {
     const texts = files.map(({ name, text }) => `# ${name}\n${text}`);
@@ -34,11 +34,13 @@ export default async function unit(invocation: Invocation): Promise<number> {
   return 0;
 }
 
-function unitOptions({ args, flags, global, commands }: Invocation): UnitOptions {
+async function unitOptions(
+  { args, flags, global, commands }: Invocation,
+): Promise<UnitOptions> {
   const [given = "", ...words] = args;
   const name = unitName(given);
   const sockets = socketOptions(flags, name);
-  const run = readRun(words, commands, sockets !== undefined);
+  const run = await readRun(words, commands, sockets !== undefined);
   const { pod, apps } = run.request;
   const images = apps.map(({ image }) => image);
   const outer = [...ownCommand(), ...globalWords(global)];
@@ -149,7 +151,11 @@ interface Run {
 }
 
 /** Parses the words as `rkt run` would, so that errors are reported now. */
-function readRun(words: readonly string[], commands: readonly Command[], sockets: boolean): Run {
+async function readRun(
+  words: readonly string[],
+  commands: readonly Command[],
+  sockets: boolean,
+): Promise<Run> {
   if (words.length === 0) {
     throw new Failure("a unit needs what it runs: rkt unit NAME -- run IMAGE");
   }
@@ -158,7 +164,7 @@ function readRun(words: readonly string[], commands: readonly Command[], sockets
     throw new Failure(`a unit runs a pod: behind -- stands "run", and not "${found.command.name}"`);
   }
   const invocation = readInvocation(found);
-  const request = runRequest(invocation, sockets);
+  const request = await withUserns(runRequest(invocation, sockets), invocation.flags);
   if (request.pod.dryRun) throw new Failure("--dry-run prints a plan, and a unit runs a pod");
   if (request.pod.interactive) {
     throw new Failure("--interactive needs a terminal, and a unit has none");

@@ -1,4 +1,8 @@
 /** Access to an app's files from outside, before, while and after it runs. */
+import { privateUsersOf } from "../make/private_users.ts";
+import { toHostId } from "../../../stage1/root/private_users.ts";
+import { toPodId } from "../make/user_ranges.ts";
+import type { IdKind } from "../../../stage1/pod.ts";
 import { Failure } from "../../failure.ts";
 import { exists } from "../../linux/exists.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
@@ -12,7 +16,7 @@ import { type MountOption, newMount } from "../../../stage1/steps/mounts.ts";
 import { findApp, pinInit } from "./app_process.ts";
 import { ownRoot } from "./fly_root.ts";
 import { openHeldRoot } from "./init_mounts.ts";
-import { type PodView, readPodFile } from "../directory/pod_directory.ts";
+import type { PodView } from "../directory/pod_directory.ts";
 import { copyPath, overlayPath } from "../make/prepare_pod.ts";
 import { isSandbox } from "../directory/sandbox.ts";
 import { appOf, claimApp } from "../life/sandbox_changes.ts";
@@ -23,9 +27,9 @@ export interface AppFiles extends Disposable {
   /** A descriptor of the root directory. */
   readonly root: number;
   /** The owner on the host of a file that is `id`'s in the app. */
-  toHost(id: number): number;
+  toHost(id: number, kind: IdKind): number;
   /** The reverse. An ID of the host that the app can't see keeps its number. */
-  toApp(id: number): number;
+  toApp(id: number, kind: IdKind): number;
 }
 
 /** Whether something is to be written. */
@@ -50,8 +54,8 @@ export async function openAppFiles(
   if (!running && !AT_REST.includes(pod.state)) {
     throw new Failure(`pod "${pod.uuid}" is ${pod.state}: it has no files to look into`);
   }
-  const { shift, count } = privateUsers(pod);
-  if (pod.state === "prepared" && access === "write" && count > 0) {
+  const users = privateUsersOf(pod);
+  if (pod.state === "prepared" && access === "write" && users !== undefined) {
     // What a copy changes of the image's directories would keep the image's owners, whom the pod does not have.
     throw new Failure(`pod "${pod.uuid}" has users of its own: copy into it when it runs`);
   }
@@ -64,16 +68,9 @@ export async function openAppFiles(
   return {
     root,
     [Symbol.dispose]: () => all.dispose(),
-    toHost: (id) => id < count ? id + shift : id,
-    toApp: (id) => id >= shift && id < shift + count ? id - shift : id,
+    toHost: (id, kind) => toHostId(id, users, kind),
+    toApp: (id, kind) => users === undefined ? id : toPodId(id, users, kind),
   };
-}
-
-/** The users of a pod that has its own, from its file `private-users-prepared`: `shift:count`. */
-function privateUsers(pod: PodView): { readonly shift: number; readonly count: number } {
-  const text = readPodFile(pod, "private-users-prepared")?.trim() ?? "0:0";
-  const [, shift = 0, count = 0] = (/^(\d+):(\d+)$/.exec(text) ?? []).map(Number);
-  return { shift, count };
 }
 
 /** Opens the root of an app of a running pod. `held` gets the resources that must live as long as it is open. */

@@ -8,7 +8,7 @@ import { type ByteSource } from "../../aci/bytes/source.ts";
 import { TarParser } from "../../aci/tar/tar.ts";
 import type { TarEntry, TarSink } from "../../aci/tar/entry.ts";
 import { archived } from "../../aci/tar/archived.ts";
-import { ARCHIVED_HOLES, TreeEntries, type TreeItem } from "../../aci/tree_entries.ts";
+import { ARCHIVED_HOLES, type MapId, TreeEntries, type TreeItem } from "../../aci/tree_entries.ts";
 import { TreeWriter } from "../../aci/tree_writer.ts";
 import { Failure } from "../../failure.ts";
 import { type ByteString, byteStringOfText, shown } from "../../linux/byte_string.ts";
@@ -135,7 +135,7 @@ const KERNEL_FILES: readonly string[] = ["proc", "sys", "dev"];
 function entriesOf(
   source: Source,
   path: ByteString,
-  mapId: (id: number) => number,
+  mapId: MapId,
   holes: number,
 ): Generator<TreeItem> {
   const top = path === "" ? "" : `${path}/`;
@@ -148,7 +148,7 @@ function entriesOf(
 /** Writes a source as an archive. */
 export function archiveTo(
   source: Source,
-  mapId: (id: number) => number,
+  mapId: MapId,
   write: (chunk: Uint8Array) => void,
 ): void {
   const path = source.base === "" ? "." : source.base;
@@ -184,8 +184,8 @@ class DataPlaces {
 /** How copies are written. */
 export interface CopyOptions {
   /** Owners where it is read, and where it is written. */
-  readonly mapFrom: (id: number) => number;
-  readonly mapTo: (id: number) => number;
+  readonly mapFrom: MapId;
+  readonly mapTo: MapId;
   /** Whether copies lose their privileges: setuid and setgid bits, and file capabilities. */
   readonly unprivileged: boolean;
 }
@@ -250,7 +250,11 @@ class CopySink implements TarSink, Disposable {
     this.#unprivileged = unprivileged;
     trySyscall("umask", 0);
     const directory = `/proc/self/fd/${target.directory}`;
-    this.#writer = new TreeWriter(directory, { merge: true, mapUid: mapTo, mapGid: mapTo });
+    this.#writer = new TreeWriter(directory, {
+      merge: true,
+      mapUid: (id) => mapTo(id, "uid"),
+      mapGid: (id) => mapTo(id, "gid"),
+    });
   }
 
   entry(raw: TarEntry): boolean {

@@ -108,8 +108,8 @@ function upperLayer(
     kind: "owned",
     path,
     mode,
-    uid: toHostId(uid, users),
-    gid: toHostId(gid, users),
+    uid: toHostId(uid, users, "uid"),
+    gid: toHostId(gid, users, "gid"),
     attributes,
   };
 }
@@ -122,7 +122,7 @@ export function volumeEntries(volume: Volume, users?: PrivateUsers): readonly Po
     kind: "owned",
     path: volumePath(name),
     mode,
-    uid: toHostId(uid, users),
-    gid: toHostId(gid, users),
+    uid: toHostId(uid, users, "uid"),
+    gid: toHostId(gid, users, "gid"),
   }];
 }

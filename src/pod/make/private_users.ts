@@ -1,11 +1,13 @@
 /** The user namespace of a pod with users of its own. */
 import type { PrivateUsers } from "../../../stage1/pod.ts";
 import { Failure } from "../../failure.ts";
+import { ownUsers } from "../../linux/own_users.ts";
 import { cstring, syscall, trySyscall } from "../../linux/syscall.ts";
 import { runInProcess } from "../../../stage1/engine/in_process.ts";
 import * as k from "../../linux/constants.ts";
 import { type Plan, Section, type Slot, slot } from "../../../stage1/engine/plan.ts";
 import { COUNT, PRIVATE_USERS, USER_NAMESPACE } from "../../../stage1/root/private_users.ts";
+import { mapText } from "./user_ranges.ts";
 import { type PodView, readPodFile } from "../directory/pod_directory.ts";
 
 /**
@@ -16,11 +18,14 @@ import { type PodView, readPodFile } from "../directory/pod_directory.ts";
 export function privateUsersOf(pod: Pick<PodView, "path" | "uuid">): PrivateUsers | undefined {
   const text = readPodFile(pod, PRIVATE_USERS);
   if (text === undefined) return undefined;
-  const [, shift, count] = /^(\d{1,10}):(\d{1,10})\s*$/.exec(text) ?? [];
-  if (shift === undefined || Number(shift) < COUNT || Number(count) !== COUNT) {
+  const [, shift, count, uid, gid] =
+    /^(\d{1,10}):(\d{1,10})(?::([1-9]\d{0,9}):([1-9]\d{0,9}))?\s*$/.exec(text) ?? [];
+  const least = ownUsers() === "all" ? COUNT : 1;
+  if (shift === undefined || Number(shift) < least || Number(count) !== COUNT) {
     throw new Failure(`pod "${pod.uuid}": ${PRIVATE_USERS} is not a range of users`);
   }
-  return { shift: Number(shift), count: Number(count) };
+  const kept = uid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
+  return { shift: Number(shift), count: Number(count), ...kept && { kept } };
 }
 
 /**
@@ -51,7 +56,7 @@ export function namespacePlan(namespaces: number): { readonly plan: Plan; readon
  * @returns a descriptor of that, closed on exec; or -1
  * @throws {Failure} the kernel refuses user namespaces
  */
-export function makeUserNamespace({ shift, count }: PrivateUsers, withNetwork: boolean): number {
+export function makeUserNamespace(users: PrivateUsers, withNetwork: boolean): number {
   // A namespace lives in a process until it is open, and its maps are written from outside. The child sleeps till then.
   const { plan, child } = namespacePlan(
     k.CLONE_NEWUSER | (withNetwork ? k.CLONE_NEWNET : 0),
@@ -63,8 +68,8 @@ export function makeUserNamespace({ shift, count }: PrivateUsers, withNetwork: b
     );
   }
   try {
-    for (const map of ["uid_map", "gid_map"]) {
-      Deno.writeTextFileSync(`/proc/${pid}/${map}`, `0 ${shift} ${count}\n`);
+    for (const kind of ["uid", "gid"] as const) {
+      Deno.writeTextFileSync(`/proc/${pid}/${kind}_map`, mapText(users, kind));
     }
     const open = (name: string) => {
       const path = `/proc/${pid}/ns/${name}`;

@@ -133,6 +133,8 @@ export function whyNot(
   if (asked.sandbox) return "its apps come and go";
   // Their network namespace belongs to their own user namespace.
   if (asked.privateUsers && asked.network.kind === "networks") return "users and networks together";
+  if (asked.kept !== undefined) return "the caller is one of its users";
+  if (asked.privateUsers && pod.rootless === true) return "it has users of the caller's range";
   if (asked.privateUsers && fills.length > 0) return "volumes with files of an image, and users";
   if (asked.interactive) return "it is interactive";
   if (asked.registers) return "it is registered with the metadata service each time";

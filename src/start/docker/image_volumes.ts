@@ -79,9 +79,12 @@ export function fillVolumes(
   fills: readonly VolumeFill[],
   users: PrivateUsers | undefined,
 ): void {
-  const map = (id: number) => toHostId(id, users);
+  const maps = {
+    mapUid: (id: number) => toHostId(id, users, "uid"),
+    mapGid: (id: number) => toHostId(id, users, "gid"),
+  };
   for (const { volume, source } of fills) {
-    using writer = new TreeWriter(`${pod}/${volumePath(volume)}`, { mapUid: map, mapGid: map });
+    using writer = new TreeWriter(`${pod}/${volumePath(volume)}`, maps);
     let file;
     for (const item of new TreeEntries(source, byteStringOfText("")).root()) {
       if (item instanceof Uint8Array) {

@@ -2,6 +2,7 @@
 import type { PodManifest } from "../../appc/pod_manifest.ts";
 import { Failure } from "../../failure.ts";
 import { podForwards } from "../../net/nat/pod_forwards.ts";
+import { makeUserNamespace } from "../../pod/make/private_users.ts";
 import { joinPasta, leavePasta } from "../../rootless/pasta.ts";
 import type { Pod } from "../../../stage1/pod.ts";
 import { etcFiles } from "../etc_files.ts";
@@ -35,7 +36,9 @@ export async function joinUserNetwork(
   }
   const { uuid, dataDirectory: dataDir } = pod;
   const forwards = podForwards(manifest);
-  const network = await joinPasta({ uuid, dataDir, forwards });
+  const { privateUsers: users } = pod;
+  const makeNamespace = users && (() => makeUserNamespace(users, true));
+  const network = await joinPasta({ uuid, dataDir, forwards, makeNamespace });
   world.cannotRepeat("its network is made by pasta");
   const etc = etcFiles(options, { hostname: pod.hostname, host: () => hostNames(world, true) });
   return { ...pod, network, etc };
