@@ -60,7 +60,7 @@ for (
     const other = await say(
       range,
       userns,
-      "id -u; cat /mine/x 2>&1; touch /mine/new 2>&1",
+      "id -u; cat /mine/x 2>&1; touch /mine/new 2>&1; true",
       "--user=5",
       "--group=5",
     );
