@@ -1,4 +1,5 @@
 /** What stage1 gets to know of a pod: everything is decided, nothing is looked up any more. */
+import type { PrivateUsers } from "./root/pod_users.ts";
 import type { SeccompSet } from "../src/appc/isolator.ts";
 import type { CgroupLocation } from "../src/cgroup/location.ts";
 import type { Limits } from "../src/cgroup/limits.ts";
@@ -376,17 +377,6 @@ export interface DeviceRule {
   /** Letters of: r (read), w (write), m (make nodes). */
   readonly access: string;
 }
-
-/** Which users of the host a pod has: its 0 is `shift`, and so on. */
-export interface PrivateUsers {
-  readonly shift: number;
-  readonly count: number;
-  /** The user and group of the pod that are the caller himself: 0 of the namespace that rkt runs in. */
-  readonly kept?: { readonly uid: number; readonly gid: number } | undefined;
-}
-
-/** What a number of an owner is. */
-export type IdKind = "uid" | "gid";
 
 /** A sysctl: its path below /proc/sys and its value. */
 export type Sysctl = readonly [path: string, value: string];

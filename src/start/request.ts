@@ -12,7 +12,7 @@ import { Failure } from "../failure.ts";
 import type { Stage1Choice } from "../config/config_kinds.ts";
 import type { Flavor } from "../pod/directory/flavor.ts";
 import type { PullPolicy } from "../fetch/pull_policy.ts";
-import type { PrivateUsers } from "../../stage1/pod.ts";
+import type { PrivateUsers } from "../../stage1/root/pod_users.ts";
 
 /** What a person asks of `rkt run`. */
 export interface RunRequest {

@@ -1,5 +1,5 @@
 /** How trees become the roots of apps here. */
-import type { PrivateUsers } from "../../stage1/pod.ts";
+import type { PrivateUsers } from "../../stage1/root/pod_users.ts";
 import type { RootKind } from "../pod/make/prepare_pod.ts";
 import { absolute } from "./absolute.ts";
 import type { World } from "./world.ts";

@@ -1,6 +1,7 @@
 /** What a pod needs of the host before it runs, and how that is taken back. Loaded only as far as a pod needs it. */
 import type { PodManifest } from "../appc/pod_manifest.ts";
-import type { Pod, PodApp, PrivateUsers } from "../../stage1/pod.ts";
+import type { Pod, PodApp } from "../../stage1/pod.ts";
+import type { PrivateUsers } from "../../stage1/root/pod_users.ts";
 import type { ChosenNetwork } from "../net/plugins/networks.ts";
 import type { HostOptions } from "./host_options.ts";
 import type { RunOptions } from "./request.ts";

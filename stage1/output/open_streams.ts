@@ -3,7 +3,8 @@ import { connectJournal } from "./journal.ts";
 import { type FdSocket, openFdSocket, receiveDescriptor, splitPair } from "../steps/fd_passing.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, slot, space } from "../engine/plan.ts";
-import type { IdKind, Pod, PodApp } from "../pod.ts";
+import type { Pod, PodApp } from "../pod.ts";
+import type { IdKind } from "../root/pod_users.ts";
 import { idInPlan, toHostId } from "../root/private_users.ts";
 import {
   APP_SIDE,

@@ -4,7 +4,7 @@
  * Each app that is added has a shim (shim.ts), a process of the pod beside init, which holds the directory `rkt`
  * of stage1's root locked shared for as long as it lives. Who gets that lock exclusively knows that no app runs.
  */
-import type { PrivateUsers } from "../pod.ts";
+import type { PrivateUsers } from "../root/pod_users.ts";
 import type { Role } from "./init_state.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot, zeroSlot } from "../engine/plan.ts";

@@ -10,7 +10,8 @@ import * as k from "../../src/linux/constants.ts";
 import { EXIT_FAILURE } from "../engine/abort.ts";
 import { textHole, userHole } from "../engine/hole.ts";
 import { addressOf, type Section, type Slot, slot } from "../engine/plan.ts";
-import type { IdKind, Pod, PrivateUsers } from "../pod.ts";
+import type { Pod } from "../pod.ts";
+import type { IdKind, PrivateUsers } from "./pod_users.ts";
 
 /** How many users a pod has, and how many such ranges there are within the 31 bits that all programs can handle. */
 export const COUNT = 65_536;

@@ -2,7 +2,7 @@
 import { privateUsersOf } from "../make/private_users.ts";
 import { toHostId } from "../../../stage1/root/private_users.ts";
 import { toPodId } from "../make/user_ranges.ts";
-import type { IdKind } from "../../../stage1/pod.ts";
+import type { IdKind } from "../../../stage1/root/pod_users.ts";
 import { Failure } from "../../failure.ts";
 import { exists } from "../../linux/exists.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";

@@ -1,5 +1,5 @@
 /** The user namespace of a pod with users of its own. */
-import type { PrivateUsers } from "../../../stage1/pod.ts";
+import type { PrivateUsers } from "../../../stage1/root/pod_users.ts";
 import { Failure } from "../../failure.ts";
 import { ownUsers } from "../../linux/own_users.ts";
 import { cstring, syscall, trySyscall } from "../../linux/syscall.ts";

@@ -1,5 +1,5 @@
 /** Ranges of users for pods that have their own, and the maps of their namespaces. stage1/root/private_users.ts uses them. */
-import type { IdKind, PrivateUsers } from "../../../stage1/pod.ts";
+import type { IdKind, PrivateUsers } from "../../../stage1/root/pod_users.ts";
 import { COUNT, MOST_RANGES } from "../../../stage1/root/private_users.ts";
 
 /**

@@ -10,7 +10,7 @@ import type { PodManifest, RuntimeApp } from "../../appc/pod_manifest.ts";
 import type { EmptyVolume, Volume } from "../../appc/volume.ts";
 import { byteStringOfText } from "../../linux/byte_string.ts";
 import { volumePath } from "../../pod/make/prepare_pod.ts";
-import type { PrivateUsers } from "../../../stage1/pod.ts";
+import type { PrivateUsers } from "../../../stage1/root/pod_users.ts";
 import { ImageRoot } from "../../../stage1/resolve/user.ts";
 import { toHostId } from "../../../stage1/root/private_users.ts";
 

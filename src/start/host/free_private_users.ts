@@ -1,7 +1,7 @@
 /** A range of users for a pod that is to have its own. */
 import { Failure } from "../../failure.ts";
 import { ownUserCount, ownUsers } from "../../linux/own_users.ts";
-import type { PrivateUsers } from "../../../stage1/pod.ts";
+import type { PrivateUsers } from "../../../stage1/root/pod_users.ts";
 import { newPrivateUsers } from "../../pod/make/user_ranges.ts";
 
 /**
