@@ -266,3 +266,31 @@ Deno.test("a plugin in net.d comes before one of the system", async () => {
   await printed("true", "own");
   assert.equal(Deno.readTextFileSync(`${world.dir}/calls`), "ADD eth0\nDEL eth0\n");
 });
+
+Deno.test("plugins of CNI 1.1 are asked first whether they are ready", async () => {
+  const plugin = `${world.dir}/etc/net.d/ready`;
+  const notes = `${world.dir}/status-calls`;
+  Deno.writeTextFileSync(
+    plugin,
+    `#!/bin/sh
+echo "$CNI_COMMAND $CNI_CONTAINERID" | cut -c1-6 >>${notes}; cat >/dev/null
+test "$CNI_COMMAND" != STATUS || test ! -e ${world.dir}/not-ready || { echo '{"code":50,"msg":"no leases"}'; exit 1; }
+echo '{"cniVersion":"1.1.0"}'
+`,
+  );
+  Deno.chmodSync(plugin, 0o755);
+  network("asked", "1.1.0", { type: "ready" });
+  await printed("true", "asked");
+  const calls = () => Deno.readTextFileSync(notes).split("\n").map((line) => line.split(" ")[0]);
+  assert.deepEqual(calls(), ["STATUS", "ADD", "DEL", ""]);
+  Deno.writeTextFileSync(`${world.dir}/not-ready`, "");
+  Deno.removeSync(notes);
+  const { code, stderr } = await host.pod(world, "true", "--net=asked");
+  assert.equal(code, 254);
+  assert.match(stderr, /^run: .*plugin ready .*: STATUS failed: no leases\n$/);
+  assert.deepEqual(calls(), ["STATUS", ""]);
+  network("asked", "1.0.0", { type: "ready" });
+  Deno.removeSync(notes);
+  await printed("true", "asked");
+  assert.deepEqual(calls(), ["ADD", "DEL", ""]);
+});

@@ -10,7 +10,8 @@ import { parseResult, resultJson, versionAtLeast } from "./cni_result.ts";
 
 /** What a plugin is to do. */
 export interface PluginCall {
-  readonly command: "ADD" | "CHECK" | "DEL";
+  /** STATUS: whether it could do ADD now, from CNI 1.1 on. */
+  readonly command: "ADD" | "CHECK" | "DEL" | "STATUS";
   readonly network: NetworkConf;
   readonly plugin: PluginConf;
   readonly attachment: Attachment;
@@ -29,6 +30,9 @@ const TIME_LIMIT = 120_000;
 
 /** The code of the error that a plugin does not speak the version that it was asked in (CNI specification, "Error"). */
 const INCOMPATIBLE_VERSION = 1;
+
+/** The codes of STATUS that ADD could not be done now. */
+const NOT_READY: readonly number[] = [50, 51];
 
 /** Where programs of plugins are looked for. */
 export function pluginDirectories(localConfig: string): readonly string[] {
@@ -87,15 +91,19 @@ export async function execPlugin(call: PluginCall): Promise<CniResult | undefine
     who,
     {
       CNI_COMMAND: command,
-      CNI_CONTAINERID: call.attachment.containerId,
-      CNI_NETNS: call.attachment.netns,
-      CNI_IFNAME: call.attachment.ifName,
-      CNI_ARGS: pluginArguments(call.attachment.args),
+      ...command !== "STATUS" && {
+        CNI_CONTAINERID: call.attachment.containerId,
+        CNI_NETNS: call.attachment.netns,
+        CNI_IFNAME: call.attachment.ifName,
+        CNI_ARGS: pluginArguments(call.attachment.args),
+      },
       CNI_PATH: directories.join(":"),
     },
     pluginInput(call),
     timeLimit,
   );
+  // What does not know the question is asked to ADD, and says then what is wrong.
+  if (command === "STATUS" && !NOT_READY.includes(parseError(stdout)?.code ?? 0)) return undefined;
   if (!success) throw new Failure(`${who}: ${await errorText(call, path, who, stdout, stderr)}`);
   if (command !== "ADD") return undefined;
   try {

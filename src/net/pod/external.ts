@@ -8,7 +8,7 @@ import {
   pluginDirectories,
   portMappings,
 } from "../plugins/cni_plugin.ts";
-import { parseResult, resultJson } from "../plugins/cni_result.ts";
+import { parseResult, resultJson, versionAtLeast } from "../plugins/cni_result.ts";
 import { inNamespace, makeNamespace } from "../kernel/namespace.ts";
 import { addressesOf } from "./nat_request.ts";
 import type { NetInfo } from "./net_info.ts";
@@ -26,6 +26,22 @@ export interface ExternalCall {
   readonly localConfig: string;
   /** What plugins with the capability `portMappings` are to forward. */
   readonly forwards: readonly Forward[];
+}
+
+/**
+ * Asks plugins whether they could do what they are for, before anything is made (CNI 1.1, "STATUS").
+ *
+ * @throws {Failure} what the first says that can't
+ */
+export async function checkReady(
+  plugins: readonly PluginConf[],
+  { network, attachment, localConfig }: ExternalCall,
+): Promise<void> {
+  if (!versionAtLeast(network.cniVersion, "1.1.0")) return;
+  const directories = pluginDirectories(localConfig);
+  for (const plugin of plugins) {
+    await execPlugin({ command: "STATUS", network, plugin, attachment, directories });
+  }
 }
 
 /** Calls a plugin for a pod that starts. */

@@ -182,6 +182,10 @@ async function planNetwork(
       called,
     };
     const { localConfig, forwards } = request;
+    if (called.length > 0) {
+      const { checkReady } = await import("./external.ts");
+      await checkReady(called, { network, attachment, localConfig, forwards });
+    }
     return { network, plugins, attachment, info, localConfig, forwards };
   });
 }
