@@ -41,7 +41,7 @@ export interface WorkloadService {
 const MOST_CONTENT = 1 << 20;
 const MOST_MANIFEST = 8 << 20;
 /** Connections of one pod, or address, at once: so that one can't keep all others out. */
-const MOST_CONNECTIONS = 64;
+const MOST_CONNECTIONS = 256;
 /** Milliseconds for a request to arrive. */
 const REQUEST_TIMEOUT = 10_000;
 const BASE = "/acMetadata/v1";
