@@ -70,3 +70,33 @@ Deno.test("derivedKey() has a key for each purpose and length, the same one each
   assert.notEqual(key("a"), key("b"));
   assert.equal(key("a", 64).length, 128);
 });
+
+Deno.test("hostSecret() takes the credential of the service where there is one, and makes no secret then", async () => {
+  const dir = Deno.makeTempDirSync({ prefix: "rkt-secret-" });
+  try {
+    const module = new URL("./host_secret.ts", import.meta.url).href;
+    const script = `import { hostSecret } from ${JSON.stringify(module)};
+      const { bytes, source } = hostSecret(${JSON.stringify(`${dir}/data`)});
+      console.log(bytes.toHex(), source);`;
+    const ask = async (text: string) => {
+      Deno.writeTextFileSync(`${dir}/rkt-identity`, text);
+      const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
+        args: ["eval", script],
+        env: { CREDENTIALS_DIRECTORY: dir },
+      }).output();
+      return {
+        success,
+        out: new TextDecoder().decode(stdout),
+        err: new TextDecoder().decode(stderr),
+      };
+    };
+    const secret = "0a".repeat(32);
+    assert.equal((await ask(`${secret}\n`)).out, `${secret} ${dir}/rkt-identity\n`);
+    const bad = await ask("0a0b");
+    assert.equal(bad.success, false);
+    assert.match(bad.err, /does not hold 64 hexadecimal digits/);
+    assert.equal([...Deno.readDirSync(dir)].some(({ name }) => name === "data"), false);
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
+  }
+});
