@@ -4,6 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { BOX, list, UNSIGNED, World } from "../world/pod_world.ts";
+import { nth } from "../world/nth.ts";
+import { Random } from "../world/random.ts";
 import { type Outcome, RKT } from "../world/rkt.ts";
 import { ENTRIES, keepsStarts, keptStarts, startEntries } from "../world/start_entries.ts";
 import { exists } from "../../src/linux/exists.ts";
@@ -108,6 +110,39 @@ for (const [what, change] of Object.entries(FOREIGN)) {
     assert.ok(await isReplayed(start), "it is not kept again");
   });
 }
+
+/** Ways in which a file can be damaged. */
+const DAMAGES: readonly ((bytes: Uint8Array, random: Random) => Uint8Array)[] = [
+  (bytes, random) => {
+    const at = random.below(bytes.length);
+    return bytes.with(at, (bytes[at] ?? 0) ^ 1 << random.below(8));
+  },
+  // The header, the key and the replay are at the beginning.
+  (bytes, random) => {
+    const at = random.below(8192);
+    return bytes.with(at, (bytes[at] ?? 0) ^ 1 << random.below(8));
+  },
+  (bytes, random) => bytes.slice(0, random.below(bytes.length)),
+  (bytes, random) => bytes.slice(0, random.below(200)),
+  (bytes, random) => new Uint8Array([...bytes, ...new Uint8Array(1 + random.below(5000))]),
+];
+
+Deno.test("an entry that is damaged anywhere costs one slow start, and is replaced", async () => {
+  const random = Random.ofTest();
+  const start = async () => assert.equal(await world.output("echo whole"), "whole\n");
+  for (let i = 0; i < 3 * DAMAGES.length; i++) {
+    for (const entry of startEntries(world.dataDir)) Deno.removeSync(entry);
+    await start();
+    assert.ok(await isReplayed(start), `${i}: it is not kept`);
+    for (const entry of startEntries(world.dataDir)) {
+      const bytes = nth(DAMAGES, i % DAMAGES.length)(Deno.readFileSync(entry), random);
+      Deno.removeSync(entry); // who has it mapped keeps the old one
+      Deno.writeFileSync(entry, bytes, { mode: 0o600 });
+    }
+    await start();
+    assert.ok(await isReplayed(start), `${i}: it is not replaced`);
+  }
+});
 
 Deno.test("a directory of entries that is not root's alone is not used", async () => {
   const start = () => world.output("echo alone");
