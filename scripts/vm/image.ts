@@ -41,8 +41,9 @@ Description=Tests of rkt
 After=multi-user.target
 [Service]
 Type=exec
-# Without udev there is no unit for the disk to wait for.
-ExecStartPre=/bin/mount /dev/nvme1n1 /work
+# Without udev nobody loads the disk's driver, and there is no unit to wait for.
+ExecStartPre=/sbin/modprobe -a virtio_pci virtio_blk
+ExecStartPre=/bin/sh -c 'until mount /dev/vda /work; do sleep 0.1; done'
 ExecStart=/bin/bash /work/main.sh
 Environment=HOME=/root
 Delegate=yes

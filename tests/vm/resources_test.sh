@@ -9,7 +9,7 @@ until_true sh -c "grep -q . $unit/rkt-*/limited/cgroup.procs 2>/dev/null"
 app=$(echo $unit/rkt-*/limited)
 equal cpu.max "$(cat $app/cpu.max)" "20000 100000"
 equal io.weight "$(head -n 1 $app/io.weight)" "default 50"
-disk=$(cat /sys/class/block/nvme1n1/dev)
+disk=$(cat /sys/class/block/vda/dev)
 has io.max "$(cat $app/io.max)" "$disk rbps=1048576 wbps=1048576 riops=1000 wiops=1000"
 
 # What is written by way of the page cache counts too: 2 MiB, at 1 MiB a second.
