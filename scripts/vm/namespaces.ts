@@ -174,7 +174,7 @@ function isThere(path: string): boolean {
 }
 
 /**
- * Runs the scripts one after the other under one systemd, and returns how each went.
+ * Runs the scripts one after the other, each under a systemd of its own, and returns how each went.
  *
  * @param files a directory that they have at /work; `lib.sh` in it is read before each script
  * @throws {Failure} where systemd does not start
@@ -187,10 +187,12 @@ export async function runInNamespaces(
   const directory = await Deno.makeTempDir({ prefix: "rkt-systemd-" });
   await Deno.mkdir(`${files}/scripts`, { recursive: true });
   for (const { name, text } of scripts) await Deno.writeTextFile(`${files}/scripts/${name}`, text);
+  const results = new Map<string, Result>();
   try {
-    await using systemd = await NamespacedSystemd.start(release, files, directory);
-    const results = new Map<string, Result>();
-    for (const script of scripts) results.set(script.name, await systemd.run(script));
+    for (const script of scripts) {
+      await using systemd = await NamespacedSystemd.start(release, files, directory);
+      results.set(script.name, await systemd.run(script));
+    }
     return results;
   } finally {
     await Deno.remove(directory);

@@ -22,7 +22,7 @@ cat >/run/proof/pod.json <<'J'
            "app": {"exec": ["/bin/sh", "-c", "echo here >/proof/manifest"], "user": "0", "group": "0"}}],
  "volumes": [{"name": "proof", "kind": "host", "source": "/run/proof"}]}
 J
-sed -i "s/\"ID\"/\"$(rkt image list --fields=id --full --no-legend | head -n 1)\"/" /run/proof/pod.json
+sed -i "s/\"ID\"/\"$(rkt image list --fields=id,name --full --no-legend | sed -n 's/\texample.com\/box.*//p')\"/" /run/proof/pod.json
 systemctl start --no-block simple advanced prepared wrapper many@one many@two tenant agent exporter after env manifest sandbox \
   failing reload socket.socket inetd.socket clock.timer collect.timer drop.path
 proof simple here
