@@ -203,6 +203,21 @@ export const HOST_COMMANDS: readonly Command[] = [
     load: () => import("../unit/unit.ts"),
   },
   {
+    name: "oci",
+    group: "Host",
+    summary: "Be the OCI runtime of an engine, such as podman or containerd",
+    usage: "[flags] COMMAND ...",
+    about: [
+      "The commands and flags are those of runc: rkt oci --help lists them. Called by the name rkt-oci, a link, rkt is " +
+      "this command: that is what engines want.",
+      "rkt oci --dry-run create prints each step that would make the container.",
+    ],
+    flags: [],
+    grammar: "command",
+    examples: ["rkt oci spec", "podman --runtime /usr/local/bin/rkt-oci run IMAGE"],
+    load: () => import("../oci/oci_command.ts"),
+  },
+  {
     name: "completion",
     group: "Host",
     summary: "Print the completion script for a shell",
@@ -228,20 +243,5 @@ export const HOST_COMMANDS: readonly Command[] = [
     ],
     examples: ["rkt help image build", "rkt help --man=/usr/local/share/man/man1"],
     load: () => import("../help/help.ts"),
-  },
-  {
-    name: "oci",
-    group: "Host",
-    summary: "Be the OCI runtime of an engine, such as podman or containerd",
-    usage: "[flags] COMMAND ...",
-    about: [
-      "The commands and flags are those of runc: rkt oci --help lists them. Called by the name rkt-oci, a link, rkt is " +
-      "this command: that is what engines want.",
-      "rkt oci --dry-run create prints each step that would make the container.",
-    ],
-    flags: [],
-    grammar: "command",
-    examples: ["rkt oci spec", "podman --runtime /usr/local/bin/rkt-oci run IMAGE"],
-    load: () => import("../oci/oci_command.ts"),
   },
 ];
