@@ -20,7 +20,21 @@ export interface Skipped {
   readonly mode?: Mode;
 }
 
-export const SKIPPED: readonly Skipped[] = [];
+/** Not whole: of what fails besides, the reasons are not known yet. */
+export const SKIPPED: readonly Skipped[] = [
+  { file: "pods/fly_test.ts", tests: "all", why: "the flavor fly needs root" },
+  {
+    file: "pods/enter_test.ts",
+    tests: "an entered command is in the app's cgroups",
+    why: "a user has no cgroups of version 1",
+  },
+  {
+    file: "pods/app_commands_test.ts",
+    tests: "added apps live with the pod's own users",
+    why: "users have no ranges of their own for pods",
+    mode: "one",
+  },
+];
 
 /** The beginnings of the names of tests that are left out of a file. */
 export function skippedIn(mode: Mode, file: string): readonly string[] | "all" {

@@ -158,6 +158,16 @@ for (const mode of MODES) {
     assert.ok((await run(world, command)).replayed, "it is kept again");
   });
 
+  test("rkt gc removes the entries that an image more has made useless", async (world) => {
+    await run(world, words("echo swept"));
+    assert.notEqual(kept(world), "");
+    const image = await world.build(`swept-${mode}`, ["--exec=/bin/sh"], "root");
+    assert.equal((await world.rkt("fetch", image)).code, 0);
+    const { code, stderr } = await world.rkt("gc");
+    assert.equal(code, 0, stderr);
+    assert.equal(kept(world), "");
+  });
+
   test("nothing of the launcher's stays: no process, and no pod that is not over", async (world) => {
     const command = words("exit 0");
     for (let i = 0; i < 3; i++) await run(world, command);

@@ -1,4 +1,3 @@
-import { isHostRoot } from "../../linux/own_users.ts";
 import { printNote } from "../../linux/printable.ts";
 import { removeStaleDownloads } from "../../fetch/stale_downloads.ts";
 import { usedByPods } from "../../pod/directory/used_by_pods.ts";
@@ -31,7 +30,7 @@ export default async function run({ flags, global }: Invocation): Promise<number
     onLeft: say,
   });
   const freed = collected + removeStaleDownloads(global.dir, gracePeriod);
-  if (isHostRoot()) sweepStarts(global.dir);
+  sweepStarts(global.dir);
   if (removed > 0) say(`${removed} image(s) successfully removed`);
   if (freed > 0) say(`freed ${shownSize(freed)}`);
   return 0;

@@ -1,4 +1,3 @@
-import { isHostRoot } from "../../linux/own_users.ts";
 import { printNote } from "../../linux/printable.ts";
 import { removeImage } from "../../store/collect_images.ts";
 import { usedByPods } from "../../pod/directory/used_by_pods.ts";
@@ -29,7 +28,7 @@ export default async function run({ args, global }: Invocation): Promise<number>
     }
   }
   if (removed > 0) {
-    if (isHostRoot()) sweepStarts(global.dir);
+    sweepStarts(global.dir);
     printNote(`rm: ${removed} image(s) successfully removed, freed ${shownSize(freed)}`);
   }
   if (failed) throw new Failure("failed to remove one or more images");

@@ -41,7 +41,7 @@ export default async function run({ flags, global }: Invocation): Promise<number
     for (const directory of ["", "/cas", "/cas/db", "/networks"]) {
       removeAbandoned(`${global.dir}${directory}`);
     }
-    if (isHostRoot()) sweepStarts(global.dir);
+    sweepStarts(global.dir);
   }
   if (freed > 0) say(`freed ${shownSize(freed)}`);
   return 0;
