@@ -50,8 +50,10 @@ const architecture = () => Deno.build.arch === "aarch64" ? "aarch64" : "amd64";
 /** Runs `rkt fetch` with a store on a file system of 160 MiB. */
 async function fetchIntoLittle(world: FetchWorld, what: string, ...flags: string[]) {
   Deno.mkdirSync(world.data, { recursive: true });
+  // Layers as they come: zeros that are compressed again would fit any disk.
+  const asTar = 'mkdir -m 700 "$1/cas" && echo tar >"$1/cas/layer-format"';
   const mounts =
-    `mount --bind "$0" /etc/hosts && mount -t tmpfs -o size=160M none "$1" && shift && exec "$@"`;
+    `mount --bind "$0" /etc/hosts && mount -t tmpfs -o size=160M,mode=700 none "$1" && ${asTar} && shift && exec "$@"`;
   const { code, stderr } = await new Deno.Command("unshare", {
     args: [
       ...["-m", "sh", "-c", mounts, world.site.hostsFile, world.data, RKT, `--dir=${world.data}`],
@@ -179,7 +181,8 @@ Deno.test("a layer is compared with its digest before much of it is unpacked; on
       assert.match(limited.err, /has more than the 209715200 bytes that --max-size allows/);
     }
     assert.deepEqual(world.stored("tmp"), []);
-    assert.equal(world.stored("layer").length, code === 0 ? 1 : 0);
+    const layers = [...world.stored("layer"), ...world.stored("compressedLayer")];
+    assert.equal(layers.length, code === 0 ? 1 : 0);
   }
 });
 
