@@ -1,6 +1,7 @@
 /** The terminal of an OCI container's process: of its own devpts; the master goes to the engine over its console socket. */
 import * as k from "../../src/linux/constants.ts";
-import { addressOf, mutableStruct, type Section, type Slot, slot, struct } from "../engine/plan.ts";
+import { type Section, type Slot, slot, struct } from "../engine/plan.ts";
+import { sendDescriptorOver } from "../steps/fd_passing.ts";
 import { attach, inRoot, OPEN_HOW_SIZE } from "../steps/mounts.ts";
 import { openPlace } from "./container_mounts.ts";
 import type { ContainerProcess } from "./container.ts";
@@ -44,7 +45,8 @@ export function openContainerTerminal(
     s.attempt("set the size of the terminal", "ioctl", [SLAVE, k.TIOCSWINSZ, size]);
   }
   if (mounts) mountConsole(s, root);
-  sendMaster(s, master, console);
+  // With its name, as runc sends it.
+  sendDescriptorOver(s, "send the terminal over the console socket", console, master, PTMX);
   s.must("close the master", "close", [master]);
   s.attempt("close the root", "close", [root]);
 }
@@ -61,31 +63,6 @@ function mountConsole(s: Section, root: Slot): void {
   attach(s, `attach the mount ${at}`, clone, place);
   s.attempt("close the place", "close", [place]);
   s.attempt("close the mount", "close", [clone]);
-}
-
-/** With its name, as runc sends it. */
-function sendMaster(s: Section, master: Slot, console: number): void {
-  const control = mutableStruct(
-    "cmsghdr",
-    ["len", 8, 20],
-    ["level", 4, k.SOL_SOCKET],
-    ["type", 4, k.SCM_RIGHTS],
-    ["fd", 4, 0],
-    ["", 4, 0],
-  );
-  const iovec = struct("iovec", ["base", 8, PTMX], ["len", 8, PTMX.length]);
-  const header = mutableStruct(
-    "msghdr",
-    ["name", 8, 0],
-    ["namelen", 8, 0],
-    ["iov", 8, addressOf(iovec)],
-    ["iovlen", 8, 1],
-    ["control", 8, addressOf(control)],
-    ["controllen", 8, 24],
-    ["flags", 8, 0],
-  );
-  s.compute("put", [addressOf(control, 16), master]);
-  s.must("send the terminal over the console socket", "sendmsg", [console, header, 0]);
 }
 
 /** The terminal becomes the process's streams, and that which it gets its signals from. */

@@ -10,16 +10,7 @@
  */
 import * as k from "../../src/linux/constants.ts";
 import { ERROR_FD, EXIT_FAILURE } from "../engine/abort.ts";
-import {
-  addressOf,
-  type Plan,
-  Section,
-  type Slot,
-  slot,
-  type Space,
-  space,
-  zeroSlot,
-} from "../engine/plan.ts";
+import { addressOf, type Plan, Section, type Slot, slot, space, zeroSlot } from "../engine/plan.ts";
 import { attachDeviceProgram } from "../cgroup/devices.ts";
 import { writeDecimal } from "../steps/decimal.ts";
 import { splitPair } from "../steps/fd_passing.ts";
@@ -29,6 +20,7 @@ import type { Container } from "./container.ts";
 import { containerInit } from "./container_init.ts";
 import { runHooks } from "./hooks.ts";
 import { hear, hookState, type Making, removeContainer, tell } from "./making.ts";
+import { writeFile, writePidFile } from "./pid_file.ts";
 import { reportFailure } from "./report_failure.ts";
 import { startAndWait } from "./run_container.ts";
 
@@ -224,24 +216,11 @@ function noteProcess(s: Section, making: Making): void {
   s.must(what, "read", [file, stat, 1024], { store: size });
   s.attempt("close it", "close", [file]);
   s.attempt("close the directory", "close", [directory]);
-  const write = (path: string, text: Slot | ReturnType<typeof addressOf> | Space, count: Slot) => {
-    s.must(what, "openat", [
-      k.AT_FDCWD,
-      path,
-      k.O_WRONLY | k.O_CREAT | k.O_TRUNC | k.O_CLOEXEC,
-      0o644,
-    ], { store: file });
-    s.must(what, "write", [file, text, count]);
-    s.attempt("close it", "close", [file]);
-  };
-  write(`${container.directory}/stat`, stat, size);
-  write(`${container.directory}/pid`, addressOf(digits), length);
-  const { pidFile } = container;
-  if (pidFile === undefined) return;
-  const slash = pidFile.lastIndexOf("/") + 1;
-  const beside = `${pidFile.slice(0, slash)}.${pidFile.slice(slash)}`;
-  write(beside, addressOf(digits), length);
-  s.must(what, "renameat2", [k.AT_FDCWD, beside, k.AT_FDCWD, pidFile, 0]);
+  writeFile(s, what, `${container.directory}/stat`, stat, size);
+  writeFile(s, what, `${container.directory}/pid`, addressOf(digits), length);
+  if (container.pidFile !== undefined) {
+    writePidFile(s, container.pidFile, addressOf(digits), length);
+  }
 }
 
 /** Whether a process has to enter namespaces before init is made. */

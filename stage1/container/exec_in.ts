@@ -20,6 +20,7 @@ import {
   setLimits,
 } from "./container_process.ts";
 import { openContainerTerminal, takeContainerTerminal } from "./container_terminal.ts";
+import { writePidFile } from "./pid_file.ts";
 import { reportFailure } from "./report_failure.ts";
 import { awaitEnd } from "./run_container.ts";
 
@@ -104,21 +105,10 @@ function awaitProcess(s: Section, exec: ContainerExec, child: Slot, said: Slot):
 
 function writePid(s: Section, path: string, child: Slot): void {
   const digits = space("digits of the PID", 32);
-  const [end, length, file] = [slot("end"), slot("number of digits"), slot("file")];
-  const what = "write the PID for the engine";
-  const slash = path.lastIndexOf("/") + 1;
-  const beside = `${path.slice(0, slash)}.${path.slice(slash)}`;
+  const [end, length] = [slot("end"), slot("number of digits")];
   writeDecimal(s, "the process's PID", child, digits, end, { digits: 10 });
   s.compute("sub", [end, digits], { store: length });
-  s.must(what, "openat", [
-    k.AT_FDCWD,
-    beside,
-    k.O_WRONLY | k.O_CREAT | k.O_TRUNC | k.O_CLOEXEC,
-    0o644,
-  ], { store: file });
-  s.must(what, "write", [file, digits, length]);
-  s.attempt("close it", "close", [file]);
-  s.must(what, "renameat2", [k.AT_FDCWD, beside, k.AT_FDCWD, path, 0]);
+  writePidFile(s, path, digits, length);
 }
 
 function program(s: Section, exec: ContainerExec, says: Slot): void {

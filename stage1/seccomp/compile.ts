@@ -7,40 +7,27 @@
  * them.
  */
 import type { Architecture } from "../engine/machine/engine.ts";
+import {
+  ARCHITECTURE,
+  AUDIT_ARCH,
+  type Instruction,
+  JUMP_EQUAL,
+  JUMP_SET,
+  LOAD,
+  lowerHalf,
+  MOST_INSTRUCTIONS,
+  NUMBER,
+  programBytes,
+  RETURN,
+  search,
+  SECCOMP_RET_KILL_PROCESS,
+} from "./bpf.ts";
 import { KNOWN_CALLS } from "./known_calls.ts";
 import type { Action, Policy } from "./policy.ts";
 
-// include/uapi/linux/bpf_common.h
-const LOAD = 0x20; // BPF_LD | BPF_W | BPF_ABS
-const JUMP = 0x05; // BPF_JMP | BPF_JA
-const JUMP_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-const JUMP_NOT_LESS = 0x35; // BPF_JMP | BPF_JGE | BPF_K
-const JUMP_SET = 0x45; // BPF_JMP | BPF_JSET | BPF_K
-const RETURN = 0x06; // BPF_RET | BPF_K
-
-// struct seccomp_data
-const NUMBER = 0;
-const ARCHITECTURE = 4;
-const argumentAt = (index: number): number => 16 + 8 * index; // its lower half: both machines are little-endian
-
 // include/uapi/linux/seccomp.h
-const SECCOMP_RET_KILL_PROCESS = 0x80000000;
 const SECCOMP_RET_ERRNO = 0x00050000;
 const SECCOMP_RET_ALLOW = 0x7fff0000;
-
-// include/uapi/linux/audit.h
-const AUDIT_ARCH: Readonly<Record<Architecture, number>> = {
-  x86_64: 0xc000003e,
-  aarch64: 0xc00000b7,
-};
-
-/** The most instructions that the kernel takes (`BPF_MAXINSNS`, include/uapi/linux/bpf_common.h). */
-export const MOST_INSTRUCTIONS = 4096;
-/** Bytes of an instruction: `struct sock_filter`. */
-export const SOCK_FILTER_SIZE = 8;
-
-/** An instruction: code, jump if true, jump if false, operand. */
-type Instruction = readonly [code: number, yes: number, no: number, operand: number];
 
 const returns = (value: number): Instruction => [RETURN, 0, 0, value];
 
@@ -51,18 +38,12 @@ export function compile(policy: Policy, architecture: Architecture): Uint8Array<
     [JUMP_EQUAL, 1, 0, AUDIT_ARCH[architecture]],
     returns(SECCOMP_RET_KILL_PROCESS),
     [LOAD, 0, 0, NUMBER],
-    ...search(ranges(policy, architecture)),
+    ...search(
+      ranges(policy, architecture).map(({ from, action }) => ({ from, steps: act(action) })),
+    ),
   ];
   if (program.length > MOST_INSTRUCTIONS) throw new Error("the filter is longer than may be");
-  const bytes = new Uint8Array(program.length * SOCK_FILTER_SIZE);
-  const view = new DataView(bytes.buffer);
-  program.forEach(([code, yes, no, operand], i) => {
-    view.setUint16(i * SOCK_FILTER_SIZE, code, true);
-    view.setUint8(i * SOCK_FILTER_SIZE + 2, yes);
-    view.setUint8(i * SOCK_FILTER_SIZE + 3, no);
-    view.setUint32(i * SOCK_FILTER_SIZE + 4, operand, true);
-  });
-  return bytes;
+  return programBytes(program);
 }
 
 /** A range of numbers, up to the first number of the next range. */
@@ -95,21 +76,6 @@ function same(a: Action, b: Action): boolean {
   return a.kind === b.kind && (a.kind !== "errno" || b.kind !== "errno" || a.errno === b.errno);
 }
 
-/** Builds a binary tree: numbers below the first number of the middle range are on the left. */
-function search(all: readonly Range[]): readonly Instruction[] {
-  const middle = all.length >> 1;
-  const at = all[middle];
-  if (at === undefined) throw new RangeError("there are no ranges to search");
-  if (middle === 0) return act(at.action);
-  const left = search(all.slice(0, middle));
-  const right = search(all.slice(middle));
-  const { from } = at;
-  // Conditional jumps reach 255 instructions, others any.
-  return left.length <= 255
-    ? [[JUMP_NOT_LESS, left.length, 0, from], ...left, ...right]
-    : [[JUMP_NOT_LESS, 0, 1, from], [JUMP, 0, 0, left.length], ...left, ...right];
-}
-
 function act(action: Action): readonly Instruction[] {
   if (action.kind !== "check") return [returns(verdict(action))];
   const { argument, test, values } = action.check;
@@ -118,7 +84,7 @@ function act(action: Action): readonly Instruction[] {
     ? [SECCOMP_RET_ALLOW, verdict(action.refused)]
     : [verdict(action.refused), SECCOMP_RET_ALLOW];
   return [
-    [LOAD, 0, 0, argumentAt(argument)],
+    [LOAD, 0, 0, lowerHalf(argument)],
     ...values.map((value, i): Instruction => [code, values.length - i, 0, value]),
     returns(miss),
     returns(hit),

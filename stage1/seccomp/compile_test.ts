@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { defaultFilterModule } from "../../scripts/default_filter.ts";
 import { CAPABILITIES } from "../../src/linux/capabilities.ts";
 import { type Call, filtered } from "../testing/bpf_machine.ts";
-import { compile, MOST_INSTRUCTIONS } from "./compile.ts";
+import { MOST_INSTRUCTIONS } from "./bpf.ts";
+import { compile } from "./compile.ts";
 import { KNOWN_CALLS } from "./known_calls.ts";
 import { type Action, policyOf } from "./policy.ts";
 

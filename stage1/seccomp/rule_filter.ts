@@ -4,7 +4,24 @@
  * what libseccomp makes of them, for rules that do not contradict each other.
  */
 import type { Architecture } from "../engine/machine/engine.ts";
-import { MOST_INSTRUCTIONS, SOCK_FILTER_SIZE } from "./compile.ts";
+import {
+  AND,
+  ARCHITECTURE,
+  AUDIT_ARCH,
+  type Instruction,
+  JUMP_EQUAL,
+  JUMP_GREATER,
+  JUMP_NOT_LESS,
+  LOAD,
+  lowerHalf,
+  MOST_INSTRUCTIONS,
+  NUMBER,
+  type NumberRange,
+  programBytes,
+  RETURN,
+  search,
+  SECCOMP_RET_KILL_PROCESS,
+} from "./bpf.ts";
 import { KNOWN_CALLS } from "./known_calls.ts";
 
 /** What is done about a call: `SECCOMP_RET_*` with its data. */
@@ -31,33 +48,12 @@ export interface CallRule {
   readonly conditions: readonly ArgumentCondition[];
 }
 
-// include/uapi/linux/bpf_common.h
-const LOAD = 0x20;
-const JUMP = 0x05;
-const JUMP_EQUAL = 0x15;
-const JUMP_GREATER = 0x25;
-const JUMP_NOT_LESS = 0x35;
-const AND = 0x54;
-const RETURN = 0x06;
+/** The upper half of an argument. */
+const high = (index: number): number => lowerHalf(index) + 4;
 
-// struct seccomp_data: both machines are little-endian
-const NUMBER = 0;
-const ARCHITECTURE = 4;
-const low = (index: number): number => 16 + 8 * index;
-const high = (index: number): number => low(index) + 4;
-
-const SECCOMP_RET_KILL_PROCESS = 0x80000000;
 const ENOSYS = 0x00050000 | 38;
 /** Calls of the x32 ABI have this bit (arch/x86/include/uapi/asm/unistd.h). */
 const X32 = 0x40000000;
-
-const AUDIT_ARCH: Readonly<Record<Architecture, number>> = {
-  x86_64: 0xc000003e,
-  aarch64: 0xc00000b7,
-};
-
-/** An instruction; a jump leads so many instructions on. */
-type Instruction = readonly [code: number, yes: number, no: number, operand: number];
 
 /**
  * Compiles rules. Calls of other ABIs of the machine end the process; those that this kernel's table does not have are the
@@ -92,28 +88,14 @@ export function compileRules(
     ...body,
   ];
   if (program.length > MOST_INSTRUCTIONS) throw new RangeError("the filter is longer than may be");
-  const bytes = new Uint8Array(program.length * SOCK_FILTER_SIZE);
-  const view = new DataView(bytes.buffer);
-  program.forEach(([code, yes, no, operand], i) => {
-    view.setUint16(i * SOCK_FILTER_SIZE, code, true);
-    view.setUint8(i * SOCK_FILTER_SIZE + 2, yes);
-    view.setUint8(i * SOCK_FILTER_SIZE + 3, no);
-    view.setUint32(i * SOCK_FILTER_SIZE + 4, operand, true);
-  });
-  return bytes;
-}
-
-/** Numbers from one on, up to the first of the next range: what is done about them. */
-interface Range {
-  readonly from: number;
-  readonly steps: readonly Instruction[];
+  return programBytes(program);
 }
 
 function ranges(
   byNumber: ReadonlyMap<number, readonly CallRule[]>,
   fallback: Verdict,
-): readonly Range[] {
-  const all: Range[] = [];
+): readonly NumberRange[] {
+  const all: NumberRange[] = [];
   const last = Math.max(0, ...byNumber.keys());
   for (let number = 0; number <= last + 1; number++) {
     const steps = decide(byNumber.get(number) ?? [], fallback);
@@ -158,14 +140,14 @@ function compare(
       return [
         loads(high(index)),
         [JUMP_EQUAL, 0, skip + 2, h],
-        loads(low(index)),
+        loads(lowerHalf(index)),
         [JUMP_EQUAL, 0, skip, l],
       ];
     case "NE":
       return [
         loads(high(index)),
         [JUMP_EQUAL, 0, 2, h],
-        loads(low(index)),
+        loads(lowerHalf(index)),
         [JUMP_EQUAL, skip, 0, l],
       ];
     case "MASKED_EQ": {
@@ -174,7 +156,7 @@ function compare(
         loads(high(index)),
         [AND, 0, 0, h],
         [JUMP_EQUAL, 0, skip + 3, wantedHigh],
-        loads(low(index)),
+        loads(lowerHalf(index)),
         [AND, 0, 0, l],
         [JUMP_EQUAL, 0, skip, wantedLow],
       ];
@@ -186,7 +168,7 @@ function compare(
         loads(high(index)),
         [JUMP_GREATER, 3, 0, h],
         [JUMP_EQUAL, 0, skip + 2, h],
-        loads(low(index)),
+        loads(lowerHalf(index)),
         [last, 0, skip, l],
       ];
     }
@@ -197,7 +179,7 @@ function compare(
         loads(high(index)),
         [JUMP_GREATER, skip + 3, 0, h],
         [JUMP_EQUAL, 0, 2, h],
-        loads(low(index)),
+        loads(lowerHalf(index)),
         [last, skip, 0, l],
       ];
     }
@@ -208,16 +190,3 @@ const halves = (value: bigint): readonly [high: number, low: number] => [
   Number(value >> 32n & 0xffffffffn),
   Number(value & 0xffffffffn),
 ];
-
-/** Builds a binary tree: numbers below the first number of the middle range are on the left. */
-function search(all: readonly Range[]): readonly Instruction[] {
-  const middle = all.length >> 1;
-  const at = all[middle];
-  if (at === undefined) throw new RangeError("there are no ranges to search");
-  if (middle === 0) return at.steps;
-  const left = search(all.slice(0, middle));
-  const right = search(all.slice(middle));
-  return left.length <= 255
-    ? [[JUMP_NOT_LESS, left.length, 0, at.from], ...left, ...right]
-    : [[JUMP_NOT_LESS, 0, 1, at.from], [JUMP, 0, 0, left.length], ...left, ...right];
-}

@@ -32,8 +32,10 @@ export function splitPair(
   steps.compute("shr", [both, 32], { store: second });
 }
 
-/** `struct msghdr` (include/linux/socket.h) with one byte, and room for one descriptor. */
-function message() {
+/**
+ * `struct msghdr` (include/linux/socket.h) with a text, or room for one byte, and one descriptor.
+ */
+function message(text?: string) {
   const control = mutableStruct(
     "cmsghdr",
     ["len", 8, 20],
@@ -42,7 +44,11 @@ function message() {
     ["fd", 4, 0],
     ["", 4, 0],
   );
-  const iovec = mutableStruct("iovec", ["base", 8, addressOf(space("byte", 8))], ["len", 8, 1]);
+  const iovec = mutableStruct("iovec", ["base", 8, text ?? addressOf(space("byte", 8))], [
+    "len",
+    8,
+    text === undefined ? 1 : new TextEncoder().encode(text).length,
+  ]);
   const header = mutableStruct(
     "msghdr",
     ["name", 8, 0],
@@ -63,9 +69,24 @@ export function sendDescriptor(
   { sender }: FdSocket,
   descriptor: Slot,
 ): void {
-  const { header, control } = message();
+  sendDescriptorOver(steps, what, sender, descriptor);
+}
+
+/**
+ * Sends a descriptor over a socket.
+ *
+ * @param text what is sent with it; by default one byte
+ */
+export function sendDescriptorOver(
+  steps: Section,
+  what: string,
+  socket: Slot | number,
+  descriptor: Slot,
+  text?: string,
+): void {
+  const { header, control } = message(text);
   steps.compute("put", [addressOf(control, 16), descriptor]);
-  steps.must(what, "sendmsg", [sender, header, 0]);
+  steps.must(what, "sendmsg", [socket, header, 0]);
 }
 
 /** The supervisor: receives a descriptor. Goes on at `failed` where init has ended before. */
