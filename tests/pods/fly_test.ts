@@ -166,7 +166,7 @@ for (
     [["--shm-size=1Mi"], "--shm-size is not for the flavor fly"],
     [["--ipc=private"], "--ipc=private is not for the flavor fly"],
     [["--port=x:80"], "--port can't be used with --net=host"],
-    [["--stage1-name=coreos.com/rkt/stage1-fly"], "--flavor and --stage1-name exclude"],
+    [["--stage1-name=coreos.com/rkt/stage1-fly"], "--stage1-name and --flavor exclude"],
   ] as const
 ) {
   Deno.test(`fly with ${flags.join(" ")} is refused, and no pod is made`, async () => {

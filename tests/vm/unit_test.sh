@@ -10,7 +10,7 @@ equal memory.oom.group "$(cat $app/memory.oom.group)" 1
 equal cpu.max "$(cat $app/cpu.max)" "50000 100000"
 equal cpu.weight "$(cat $app/cpu.weight)" 50
 equal pids.max "$(cat $app/pids.max)" 20
-[ "$(cat $unit/memory.current)" -gt 20000000 ] || fail "the unit does not pay for the app"
+until_true sh -c "[ \$(cat $unit/memory.current) -gt 20000000 ]"
 equal "the unit's limit" "$(cat $unit/memory.max)" 209715200
 main=$(systemctl show -P MainPID web)
 equal "the supervisor's cgroup" "$(cat /proc/$main/cgroup)" 0::/system.slice/web.service/supervisor
