@@ -4,7 +4,10 @@
  * their UUIDs.
  */
 
-/** The new sysfs shows the links of the new network; cgroups are in it as before. */
+/**
+ * The shell stays, as the first process: it takes orphans. One that nobody takes would keep the end of a pod waiting, whose PID
+ * namespace it is in. The new sysfs shows the links of the new network; cgroups are in it as before.
+ */
 const SET_UP = `
 ip link set lo up
 mount -t tmpfs -o mode=755 tmpfs /run
@@ -13,7 +16,9 @@ mount -t tmpfs tmpfs /var/lib/cni
 mount --rbind /sys/fs/cgroup /run/cgroups
 mount -t sysfs sysfs /sys
 mount --rbind /run/cgroups /sys/fs/cgroup
-exec "$@"
+code=0
+"$@" || code=$?
+exit $code
 `;
 
 /** Words that stand before a command, as root. What it leaves running is killed with its last word. */

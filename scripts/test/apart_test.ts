@@ -9,7 +9,7 @@ Deno.test("a command apart has a network, processes and a /run of its own, and t
   const { success, stdout } = await apart(`console.log(JSON.stringify({
     links: Deno.networkInterfaces().map(({ name }) => name).filter((name) => name !== "lo"),
     network: Deno.readLinkSync("/proc/self/ns/net"),
-    pid: Deno.pid,
+    first: Deno.readTextFileSync("/proc/1/comm"),
     // mount(8) keeps its table there.
     run: [...Deno.readDirSync("/run")].map(({ name }) => name).filter((name) => name !== "mount").sort(),
     sysfs: [...Deno.readDirSync("/sys/class/net")].map(({ name }) => name),
@@ -19,7 +19,7 @@ Deno.test("a command apart has a network, processes and a /run of its own, and t
   const { network, ...seen } = JSON.parse(stdout);
   notStrictEqual(network, Deno.readLinkSync("/proc/self/ns/net"));
   const run = ["cgroups", "lock", "netns"];
-  deepStrictEqual(seen, { links: [], pid: 1, run, sysfs: ["lo"], cgroups: true });
+  deepStrictEqual(seen, { links: [], first: "bash\n", run, sysfs: ["lo"], cgroups: true });
 });
 
 Deno.test("what a command apart starts ends with it when its time is over", async () => {

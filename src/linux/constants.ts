@@ -61,6 +61,10 @@ export const UTIME_NOW = 0x3fffffff;
 export const UTIME_OMIT = 0x3ffffffe;
 
 // include/uapi/linux/mount.h
+// Those that forbid something; MOUNT_ATTR_* have the same values.
+export const MS_NOSUID = 2;
+export const MS_NODEV = 4;
+export const MS_NOEXEC = 8;
 export const MS_BIND = 0x1000;
 export const MS_REC = 0x4000;
 export const MS_MOVE = 0x2000;

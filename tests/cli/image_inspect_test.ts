@@ -105,5 +105,5 @@ Deno.test("rkt run --dry-run ends with what the app may do beyond the default, a
     end,
     /^ {4}beyond default {2}capabilities: SYS_TIME\n {20}system calls: setting clocks/,
   );
-  assert.match(end, /\n {4}less {12}no capabilities: .*\n(.*\n)* {20}no writing to its root\n$/);
+  assert.match(end, /\n {4}less {12}no capabilities: .*\n(.*\n)* {20}no writing to its root\n\n# /);
 });

@@ -221,7 +221,7 @@ const INJECTED: readonly (readonly [string, string])[] = [
   // The file systems before it: the overlay, init's root, the shared memory.
   [
     "fsopen:error=EPERM:when=4",
-    'mount proc on /proc in app "box": EPERM (operation not permitted)',
+    'mount tmpfs on /dev in app "box": EPERM (operation not permitted)',
   ],
   [
     "fsopen:error=ENODEV:when=1",
