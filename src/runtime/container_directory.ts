@@ -1,6 +1,8 @@
 /** The states of OCI containers: a directory for each, below the runtime's root (runtime.md, "State"). */
 import { Failure } from "../failure.ts";
 import { KernelError } from "../linux/errno.ts";
+import * as k from "../linux/constants.ts";
+import { cstring, syscall } from "../linux/syscall.ts";
 import { closeDescriptor, openLockFile, tryLockExclusive } from "../linux/lock.ts";
 import { openProcess, type Process, processFile } from "../linux/process.ts";
 import type { ContainerHook } from "../../stage1/container/container.ts";
@@ -150,6 +152,30 @@ export function notedPid({ directory }: FoundContainer): number {
   return Number(readText(`${directory}/pid`) ?? "0");
 }
 
+/** Where `struct statx` has the inode. */
+const INODE = 32;
+
+const inodeIn = (status: Uint8Array): bigint =>
+  new DataView(status.buffer, status.byteOffset).getBigUint64(INODE, true);
+
+/** The inode of a pidfd, of which there is one for each process in all time (Linux 6.9); before they are all the same. */
+function inodeOf(pidfd: number): bigint {
+  const status = new Uint8Array(256);
+  const flags = k.AT_EMPTY_PATH;
+  syscall("look at a pidfd", "statx", pidfd, cstring(""), flags, k.STATX_BASIC_STATS, status);
+  return inodeIn(status);
+}
+
+/** That of the process that was noted; undefined where it was not. */
+function notedInode({ directory }: FoundContainer): bigint | undefined {
+  try {
+    return inodeIn(Deno.readFileSync(`${directory}/pidfd`));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
 /**
  * Opens the first process of a container: the one that was noted, and no other that has its number now. Undefined where it has
  * ended, or is not there yet.
@@ -161,7 +187,9 @@ export function openFirst(container: FoundContainer): Process | undefined {
   const process = openProcess(pid);
   if (process === undefined) return undefined;
   const now = statFields(processFile(pid, "stat") ?? "");
-  const isIt = now !== undefined && now.start === noted.start && !/[ZX]/.test(now.state);
+  // The time of the start is in hundredths of a second: two processes may share it.
+  const isIt = now !== undefined && now.start === noted.start && !/[ZX]/.test(now.state) &&
+    inodeOf(process.fd) === notedInode(container);
   if (isIt && process.alive) return process;
   process[Symbol.dispose]();
   return undefined;

@@ -24,6 +24,9 @@ import { writeFile, writePidFile } from "./pid_file.ts";
 import { reportFailure } from "./report_failure.ts";
 import { startAndWait } from "./run_container.ts";
 
+/** Bytes of a `struct statx` (include/uapi/linux/stat.h). */
+const STATX_SIZE = 256;
+
 /** The plan that makes a container. */
 export function createPlan(container: Container): Plan {
   const s = new Section();
@@ -217,10 +220,24 @@ function noteProcess(s: Section, making: Making): void {
   s.attempt("close it", "close", [file]);
   s.attempt("close the directory", "close", [directory]);
   writeFile(s, what, `${container.directory}/stat`, stat, size);
+  noteIdentity(s, making);
   writeFile(s, what, `${container.directory}/pid`, addressOf(digits), length);
   if (container.pidFile !== undefined) {
     writePidFile(s, container.pidFile, addressOf(digits), length);
   }
+}
+
+/** Writes down the status of a pidfd of init, whose inode no other process ever has (Linux 6.9; all have the same before). */
+function noteIdentity(s: Section, { container, init }: Making): void {
+  const what = "note which process it is";
+  const pidfd = slot("pidfd");
+  const status = space("statx", STATX_SIZE);
+  const size = slot("size");
+  s.must(what, "pidfd_open", [init, 0], { store: pidfd });
+  s.must(what, "statx", [pidfd, "", k.AT_EMPTY_PATH, k.STATX_BASIC_STATS, status]);
+  s.attempt("close it", "close", [pidfd]);
+  s.set(size, STATX_SIZE);
+  writeFile(s, what, `${container.directory}/pidfd`, status, size);
 }
 
 /** Whether a process has to enter namespaces before init is made. */

@@ -41,7 +41,7 @@ export function removeContainer(s: Section, { directory, ownCgroups }: Container
 }
 
 /** The files of a container's state. */
-export const STATE_FILES = ["exec.fifo", "pid", "stat", "state.json", "lock"] as const;
+export const STATE_FILES = ["exec.fifo", "pid", "pidfd", "stat", "state.json", "lock"] as const;
 
 /** Sends a word to the other side: the digits of init's PID. */
 export function tell(s: Section, what: string, to: Slot, { digits, length }: Making): void {

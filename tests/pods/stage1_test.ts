@@ -119,7 +119,7 @@ Deno.test("stage1.d chooses the image, a flag goes before it, and kept starts he
   await world.rkt("fetch", image);
   await ranBy("bubblewrap");
   write("stage1.d/a.json", { rktKind: "stage1", location: "/nonexistent.aci" });
-  assert.match((await run()).stderr, /^run: image \/nonexistent\.aci/);
+  assert.match((await run()).stderr, /^run: \/nonexistent\.aci: no such file/);
   write("stage1.d/a.json", {
     rktKind: "stage1",
     name: "coreos.com/rkt/stage1-coreos",
