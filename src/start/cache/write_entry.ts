@@ -76,7 +76,9 @@ export function sweepStarts(dataDir: string): void {
       const stale = name.startsWith(IN_WORK) ? isAbandoned(path) : !isCurrent(path, generation);
       if (stale) removeEntry(directory.path, name);
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      // What its owner can't read in a directory of his own is somebody else's, and no entry.
+      if (error instanceof Deno.errors.PermissionDenied) removeEntry(directory.path, name);
+      else if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
 }
