@@ -65,7 +65,7 @@ const QUIET = [
 
 /** What takes longest begins first, so that no lane waits for it at the end. */
 const LONG = [
-  ...["pods/chaos", "pods/kill", "cli/interactive", "images/fetch_refusals"],
+  ...["systemd/systemd", "pods/chaos", "pods/kill", "cli/interactive", "images/fetch_refusals"],
   ...["images/fetch", "pods/start_cache", "net/ports", "images/fetch_chaos", "net/network_again"],
 ].map((name) => `tests/${name}_test.ts`);
 
