@@ -77,8 +77,16 @@ export function cgroupPlaces(
   return Object.fromEntries([...system.roots].map(([name, root]) => [name, place(root, name)]));
 }
 
-/** Makes the cgroups of a container; those that are there already stay as they are. */
-export function makeCgroups(system: CgroupSystem, places: Readonly<Record<string, string>>): void {
+/**
+ * Makes the cgroups of a container; those that are there already stay as they are.
+ *
+ * @returns the directories that it has made: whatever else is there is not the container's to remove if it fails
+ */
+export function makeCgroups(
+  system: CgroupSystem,
+  places: Readonly<Record<string, string>>,
+): readonly string[] {
+  const made: string[] = [];
   for (const [controller, path] of Object.entries(places)) {
     const root = controller === "" ? system.unified ?? "" : system.roots.get(controller) ?? "";
     const names = path.slice(root.length + 1).split("/");
@@ -86,19 +94,22 @@ export function makeCgroups(system: CgroupSystem, places: Readonly<Record<string
     for (const [i, name] of names.entries()) {
       if (controller === "") enableControllers(parent);
       const next = `${parent}/${name}`;
-      make(next);
+      if (make(next) && i === names.length - 1) made.push(next);
       if (controller === "cpuset") inheritCpuset(parent, next);
       parent = next;
       if (i > 100) throw new Failure("the path of the cgroup is too deep", 1);
     }
   }
+  return made;
 }
 
-function make(path: string): void {
+/** Whether it was made, and not there. */
+function make(path: string): boolean {
   try {
     Deno.mkdirSync(path);
+    return true;
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return;
+    if (error instanceof Deno.errors.AlreadyExists) return false;
     throw new Failure(`make the cgroup ${path}: ${reason(error)}`, 1, { cause: error });
   }
 }

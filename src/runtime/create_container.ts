@@ -70,17 +70,19 @@ export async function createContainer(request: CreateRequest): Promise<never> {
   const system = cgroupSystem();
   const cgroups = await chooseCgroups(spec, system, request);
   const directory = makeDirectory(request.root, request.id);
+  let made: readonly string[] = [];
   try {
-    makeCgroups(system, cgroups);
+    made = makeCgroups(system, cgroups);
     limitCgroups(spec, system, cgroups);
     makeFifo(directory);
-    const container = resolveContainer(spec, request, system, cgroups, directory);
+    const resolved = resolveContainer(spec, request, system, cgroups, directory);
+    const container = { ...resolved, ownCgroups: made };
     writeRecord(directory, recordOf(spec, request, container, cgroups));
     openDescriptors(request, directory);
     const title = `rkt oci ${request.run === undefined ? "create" : "run"} ${request.id}`;
     return becomeProgram(program(createPlan(container)), title);
   } catch (error) {
-    await removeCgroups(cgroups).catch(() => []);
+    await removeCgroups(Object.fromEntries(made.map((path) => [path, path])));
     removeDirectory(directory);
     throw error;
   }
@@ -147,7 +149,7 @@ function makeFifo(directory: string): void {
     "mknodat",
     k.AT_FDCWD,
     cstring(`${directory}/exec.fifo`),
-    k.S_IFIFO | 0o622,
+    k.S_IFIFO | 0o600,
     0,
   );
 }
@@ -247,10 +249,10 @@ function resolveContainer(
   if (spec.root === undefined) throw new Failure("config.json: root: is missing", 1);
   if (linux.intelRdt) throw new Failure("config.json: linux.intelRdt: this runtime has none", 1);
   if (process.terminal && request.consoleSocket === undefined && !dry) {
-    throw new Failure("cannot allocate tty if runc will detach without setting console socket", 1);
+    throw new Failure("a terminal needs --console-socket: whoever calls gets it over that", 1);
   }
   if (!process.terminal && request.consoleSocket !== undefined) {
-    throw new Failure("cannot use console socket if runc will not detach or allocate tty", 1);
+    throw new Failure("--console-socket: the process has no terminal; set process.terminal", 1);
   }
   const rootfs = rootPath(bundle, spec.root.path);
   const namespaces = resolveNamespaces(linux);

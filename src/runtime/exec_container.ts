@@ -56,7 +56,7 @@ export function execInContainer(container: FoundContainer, request: ExecRequest)
   using first = openFirst(container);
   if (first === undefined) throw new Failure(`cannot exec in a stopped container: ${record.id}`, 1);
   if (request.process.terminal && request.consoleSocket === undefined) {
-    throw new Failure("cannot allocate tty if runc will detach without setting console socket", 1);
+    throw new Failure("a terminal needs --console-socket: whoever calls gets it over that", 1);
   }
   const namespaces = otherNamespaces(first.pid);
   const sharesMounts = (namespaces & k.CLONE_NEWNS) === 0;

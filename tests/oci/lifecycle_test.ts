@@ -268,3 +268,24 @@ Deno.test("hooks run at their points, in their namespaces, and read the state", 
   await world.oci("delete", "--force", id);
   assert.deepEqual(order().slice(3), ["poststart", "poststop"]);
 });
+
+Deno.test("a cgroup that was there before stays, whether the container can be made or not", async () => {
+  const cgroupsPath = `/rkt-test-${crypto.randomUUID()}`;
+  const mounts = Deno.readTextFileSync("/proc/self/mounts");
+  const [hierarchy = ""] = /^\S+ (\S*\/pids|\/sys\/fs\/cgroup) cgroup2? /m.exec(mounts)?.slice(1) ??
+    [];
+  const there = `${hierarchy}${cgroupsPath}`;
+  Deno.mkdirSync(`${there}/child`, { recursive: true });
+  try {
+    await world.configure({ linux: { cgroupsPath }, process: { args: ["no-such-program"] } });
+    const failed = await world.oci("create", "--bundle", world.bundle, world.id());
+    assert.equal(failed.code, 1, failed.stderr);
+    assert.ok(Deno.statSync(`${there}/child`).isDirectory);
+    assert.equal((await world.run({ ...shell("exit 3"), linux: { cgroupsPath } })).code, 3);
+    assert.ok(Deno.statSync(`${there}/child`).isDirectory);
+  } finally {
+    await new Deno.Command("sh", {
+      args: ["-c", `find /sys/fs/cgroup -depth -type d -path '*${cgroupsPath}*' -exec rmdir {} +`],
+    }).output();
+  }
+});
