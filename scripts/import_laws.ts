@@ -93,7 +93,7 @@ const LAWS: readonly Law[] = [
   },
   {
     room: "src/runtime",
-    only: [...TYPES, "src/pod", "stage1"],
+    only: [...TYPES, "src/cgroup", "src/pod", "stage1"],
     instead: "a container of an engine has no image, no network and no store of ours",
   },
   {

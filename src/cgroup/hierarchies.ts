@@ -20,11 +20,7 @@ export const TELLING = ["memory", "cpu", "pids", "blkio", "devices"];
  * @param mounts the text of /proc/self/mountinfo (proc_pid_mountinfo(5))
  */
 export function findHierarchies(cgroups: string, mounts: string): Hierarchies {
-  const paths = new Map<string, string>();
-  for (const line of cgroups.split("\n")) {
-    const [, controllers = "", path = ""] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-    if (path !== "") { for (const name of controllers.split(",")) paths.set(name, path); }
-  }
+  const paths = cgroupPaths(cgroups);
   const own = new Map<string, string>();
   let unified: Hierarchies["unified"];
   for (const mount of mounts.split("\n").map(parseMount)) {
@@ -43,12 +39,23 @@ export function findHierarchies(cgroups: string, mounts: string): Hierarchies {
   return { version, own, ...version === 2 && unified && { unified } };
 }
 
+/** The paths of a process' cgroups by the names of controllers; of version 2 by an empty name. */
+export function cgroupPaths(cgroups: string): ReadonlyMap<string, string> {
+  const paths = new Map<string, string>();
+  for (const line of cgroups.split("\n")) {
+    const [, controllers = "", path = ""] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    if (path !== "") { for (const name of controllers.split(",")) paths.set(name, path); }
+  }
+  return paths;
+}
+
 /** Where file systems of cgroups are mounted: directories below are cgroups. */
 export function cgroupMounts(mounts: string): readonly string[] {
   return mounts.split("\n").flatMap((line) => parseMount(line)?.point ?? []);
 }
 
-interface CgroupMount {
+/** A mount of cgroups. */
+export interface CgroupMount {
   readonly type: string;
   /** The path in the hierarchy that is mounted. */
   readonly root: string;
@@ -56,7 +63,8 @@ interface CgroupMount {
   readonly options: readonly string[];
 }
 
-function parseMount(line: string): CgroupMount | undefined {
+/** Reads a line of mountinfo; undefined where it is of another kind. */
+export function parseMount(line: string): CgroupMount | undefined {
   const [left = "", right = ""] = line.split(" - ");
   if (!right.startsWith("cgroup")) return undefined;
   const [, , , root = "", point = ""] = left.split(" ");

@@ -1,5 +1,6 @@
 /** The cgroups of OCI containers: made, limited, frozen, emptied, removed, by files of the kernel's. */
 import { Failure } from "../failure.ts";
+import { cgroupPaths, parseMount } from "../cgroup/hierarchies.ts";
 import { processFile } from "../linux/process.ts";
 import { errnoName } from "../linux/errno.ts";
 import type { CgroupSetting, DeviceAccess } from "./resources.ts";
@@ -22,23 +23,16 @@ export function cgroupSystem(
   mounts = processFile("self", "mountinfo") ?? "",
   cgroups = processFile("self", "cgroup") ?? "",
 ): CgroupSystem {
+  const paths = cgroupPaths(cgroups);
   const roots = new Map<string, string>();
   let unified: string | undefined;
-  for (const line of mounts.split("\n")) {
-    const [left = "", right = ""] = line.split(" - ");
-    const [type = "", , options = ""] = right.split(" ");
-    const point = left.split(" ")[4] ?? "";
-    if (type === "cgroup2") unified ??= point;
-    if (type !== "cgroup") continue;
-    for (const name of options.split(",")) {
-      if (name === "rw" || name === "ro" || name === "xattr" || roots.has(name)) continue;
-      roots.set(name, point);
+  for (const mount of mounts.split("\n").map(parseMount)) {
+    if (mount?.type === "cgroup2") unified ??= mount.point;
+    if (mount?.type !== "cgroup") continue;
+    // Of the options those that are controllers.
+    for (const name of mount.options) {
+      if (paths.has(name) && !roots.has(name)) roots.set(name, mount.point);
     }
-  }
-  const paths = new Map<string, string>();
-  for (const line of cgroups.split("\n")) {
-    const [, names = "", path = ""] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-    for (const name of names.split(",")) if (path !== "") paths.set(name, path);
   }
   const version = roots.has("memory") || roots.has("pids") || roots.has("cpu")
     ? 1

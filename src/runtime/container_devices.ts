@@ -1,6 +1,7 @@
 /** The nodes in the /dev of an OCI container: from its configuration to what stage1 is told. */
 import { Failure } from "../failure.ts";
 import * as k from "../linux/constants.ts";
+import { makedev } from "../linux/files.ts";
 import type { ContainerDevice } from "../../stage1/container/container.ts";
 import type { DeviceSpec } from "./spec.ts";
 
@@ -33,7 +34,7 @@ export function devicesOf(specs: readonly DeviceSpec[]): readonly ContainerDevic
     return {
       path: `/${names.join("/")}`,
       mode: TYPES[type] | ((fileMode ?? 0o666) & 0o7777),
-      number: type === "p" ? 0 : deviceNumber(major, minor),
+      number: type === "p" ? 0 : makedev(major, minor),
       uid,
       gid,
     };
@@ -41,13 +42,9 @@ export function devicesOf(specs: readonly DeviceSpec[]): readonly ContainerDevic
   const defaults = DEFAULT_DEVICES.map(([name, major, minor]): ContainerDevice => ({
     path: `/dev/${name}`,
     mode: k.S_IFCHR | 0o666,
-    number: deviceNumber(major, minor),
+    number: makedev(major, minor),
     uid: 0,
     gid: 0,
   }));
   return [...defaults.filter(({ path }) => !given.some((each) => each.path === path)), ...given];
 }
-
-/** `dev_t` as mknod(2) takes it. */
-const deviceNumber = (major: number, minor: number): number =>
-  (minor & 0xff) + major * 256 + (minor & ~0xff) * 4096;

@@ -4,7 +4,7 @@ import * as k from "../linux/constants.ts";
 import { ERRNO, KernelError } from "../linux/errno.ts";
 import { processState } from "../linux/process.ts";
 import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
-import { cgroupProcesses, isFrozen, removeCgroups } from "./cgroups.ts";
+import { cgroupProcesses, freeze, isFrozen, removeCgroups } from "./cgroups.ts";
 import {
   type FoundContainer,
   lockContainer,
@@ -109,7 +109,6 @@ export async function deleteContainer(container: FoundContainer, force: boolean)
 
 async function killAll(container: FoundContainer): Promise<void> {
   const { cgroups } = container.record;
-  const { freeze } = await import("./cgroups.ts");
   using process = openFirst(container);
   if (process !== undefined) trySyscall("pidfd_send_signal", process.fd, k.SIGKILL, 0, 0);
   if (isFrozen(cgroups)) await freeze(cgroups, false);

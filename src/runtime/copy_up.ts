@@ -3,6 +3,7 @@ import { Failure } from "../failure.ts";
 import * as k from "../linux/constants.ts";
 import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
 import type { ImageRoot } from "../../stage1/resolve/user.ts";
+import { keepOpen } from "./kept_descriptors.ts";
 import type { MountOptions } from "./mount_options.ts";
 
 /** Entries that are copied at most: an image with more there wants a volume. */
@@ -25,8 +26,7 @@ export function copyUp(root: ImageRoot, target: string, options: MountOptions, a
   syscall(doing, "fsconfig", context, k.FSCONFIG_CMD_CREATE, 0, 0, 0);
   const mount = syscall(doing, "fsmount", context, k.FSMOUNT_CLOEXEC, 0);
   trySyscall("close", context);
-  syscall(doing, "dup3", mount, as, 0);
-  trySyscall("close", mount);
+  keepOpen(doing, mount, as);
   const from = root.openDirectory(target);
   if (from === undefined) return as;
   let left = MOST;

@@ -4,13 +4,14 @@ import { CAPABILITIES } from "../linux/capabilities.ts";
 import * as k from "../linux/constants.ts";
 import { isHostRoot } from "../linux/own_users.ts";
 import { processFile } from "../linux/process.ts";
-import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
+import { cstring, syscall } from "../linux/syscall.ts";
 import type { Container } from "../../stage1/container/container.ts";
 import { createPlan } from "../../stage1/container/create.ts";
 import { becomeProgram } from "../../stage1/engine/execute.ts";
 import { ARCHITECTURE, program } from "../../stage1/engine/launch.ts";
 import type { Plan } from "../../stage1/engine/plan.ts";
 import { ImageRoot } from "../../stage1/resolve/user.ts";
+import { settingPath } from "../../stage1/root/sysctl.ts";
 import {
   applyDevices1,
   applySettings,
@@ -18,17 +19,19 @@ import {
   type CgroupSystem,
   cgroupSystem,
   makeCgroups,
+  read,
   removeCgroups,
 } from "./cgroups.ts";
 import { checkId, makeDirectory, removeDirectory, writeRecord } from "./container_directory.ts";
 import { copyUp } from "./copy_up.ts";
 import { allowedDevices, allRules } from "./device_rules.ts";
+import { CONSOLE, type ContainerLog, LOG, openAs, openForEngine } from "./kept_descriptors.ts";
 import { mappedUsers } from "./mapped_users.ts";
 import { rootPropagation } from "./mount_options.ts";
 import { resolveMounts } from "./resolve_mounts.ts";
 import { resolveNamespaces } from "./resolve_namespaces.ts";
 import { resolveProcess } from "./resolve_process.ts";
-import { readResources } from "./resources.ts";
+import { type ContainerResources, readResources } from "./resources.ts";
 import { parseSpec, type RuntimeSpec } from "./spec.ts";
 import { devicesOf } from "./container_devices.ts";
 import { stateText } from "./state_text.ts";
@@ -49,17 +52,8 @@ export interface CreateRequest {
   readonly log?: ContainerLog | undefined;
 }
 
-/** The log of the engine that called. */
-export interface ContainerLog {
-  readonly path: string;
-  /** What stands around an error. */
-  readonly around: readonly [before: string, after: string];
-}
-
-/** The descriptors that the plan knows by their numbers; the next two are the plan's. */
+/** The descriptor of the fifo; the next two are the plan's. */
 const FIFO = 200;
-const CONSOLE = 204;
-const LOG = 205;
 /** The first of those for mounts that are made before. */
 const FIRST_MADE = 300;
 
@@ -68,17 +62,20 @@ export async function createContainer(request: CreateRequest): Promise<never> {
   checkId(request.id);
   const spec = readBundle(request.bundle);
   const system = cgroupSystem();
-  const cgroups = await chooseCgroups(spec, system, request);
+  const cgroups = chooseCgroups(spec, system, request);
   const directory = makeDirectory(request.root, request.id);
   let made: readonly string[] = [];
   try {
     made = makeCgroups(system, cgroups);
-    limitCgroups(spec, system, cgroups);
+    const resources = resourcesOf(spec, system);
+    limitCgroups(resources, system, cgroups);
     makeFifo(directory);
-    const resolved = resolveContainer(spec, request, system, cgroups, directory);
-    const container = { ...resolved, ownCgroups: made };
+    const place = { system, cgroups, ownCgroups: made, directory };
+    const container = resolveContainer(spec, request, place, resources);
     writeRecord(directory, recordOf(spec, request, container, cgroups));
-    openDescriptors(request, directory);
+    // Both ways: so it opens at once, and reading waits.
+    openAs(`${directory}/exec.fifo`, k.O_RDWR, FIFO);
+    openForEngine(request);
     const title = `rkt oci ${request.run === undefined ? "create" : "run"} ${request.id}`;
     return becomeProgram(program(createPlan(container)), title);
   } catch (error) {
@@ -94,7 +91,8 @@ export function plannedContainer(request: CreateRequest): Plan {
   const system = cgroupSystem();
   const cgroups = cgroupPlaces(system, spec.linux.cgroupsPath, request.id);
   const directory = `${request.root}/${request.id}`;
-  return createPlan(resolveContainer(spec, request, system, cgroups, directory, true));
+  const place = { system, cgroups, ownCgroups: Object.values(cgroups), directory };
+  return createPlan(resolveContainer(spec, request, place, resourcesOf(spec, system), true));
 }
 
 /** @throws {Failure} there is no configuration, or it is wrong */
@@ -107,12 +105,11 @@ export function readBundle(bundle: string): RuntimeSpec {
   }
 }
 
-// deno-lint-ignore require-await -- a scope of systemd is waited for
-async function chooseCgroups(
+function chooseCgroups(
   spec: RuntimeSpec,
   system: CgroupSystem,
   request: CreateRequest,
-): Promise<Readonly<Record<string, string>>> {
+): Readonly<Record<string, string>> {
   if (request.systemdCgroup) {
     throw new Failure("not yet: --systemd-cgroup; use the engine's cgroupfs manager", 1);
   }
@@ -120,26 +117,34 @@ async function chooseCgroups(
   return cgroupPlaces(system, spec.linux.cgroupsPath, request.id);
 }
 
+/** What it may use; undefined where there are no cgroups. */
+function resourcesOf(
+  { linux }: RuntimeSpec,
+  { version }: CgroupSystem,
+): ContainerResources | undefined {
+  return version === 0 ? undefined : readResources(linux.resources, version);
+}
+
 function limitCgroups(
-  spec: RuntimeSpec,
-  system: CgroupSystem,
+  resources: ContainerResources | undefined,
+  { version }: CgroupSystem,
   cgroups: Readonly<Record<string, string>>,
 ): void {
-  if (system.version === 0) return;
-  const { settings, devices } = readResources(spec.linux.resources, system.version);
-  applySettings(cgroups, settings);
-  if (system.version === 1 && isHostRoot()) applyDevices1(cgroups.devices, allRules(devices));
+  if (resources === undefined) return;
+  applySettings(cgroups, resources.settings);
+  if (version === 1 && isHostRoot()) applyDevices1(cgroups.devices, allRules(resources.devices));
 }
 
 /** Version 2 of cgroups takes rules about devices as a program, which the plan loads. */
 function devicesOf2(
-  spec: RuntimeSpec,
-  system: CgroupSystem,
-  cgroups: Readonly<Record<string, string>>,
+  resources: ContainerResources | undefined,
+  { version }: CgroupSystem,
+  { "": cgroup }: Readonly<Record<string, string>>,
 ): Container["allowedDevices"] {
-  const cgroup = cgroups[""];
-  if (system.version !== 2 || cgroup === undefined || !isHostRoot()) return undefined;
-  const devices = allowedDevices(allRules(readResources(spec.linux.resources, 2).devices));
+  if (version !== 2 || resources === undefined || cgroup === undefined || !isHostRoot()) {
+    return undefined;
+  }
+  const devices = allowedDevices(allRules(resources.devices));
   return devices && { cgroup, devices };
 }
 
@@ -152,44 +157,6 @@ function makeFifo(directory: string): void {
     k.S_IFIFO | 0o600,
     0,
   );
-}
-
-/** Opens what the plan finds by number; all of them are left open by execve(2). */
-function openDescriptors(request: CreateRequest, directory: string): void {
-  // Both ways: so it opens at once, and reading waits.
-  open(`${directory}/exec.fifo`, k.O_RDWR, FIFO);
-  if (request.log !== undefined) {
-    open(request.log.path, k.O_WRONLY | k.O_APPEND | k.O_CREAT, LOG);
-  }
-  if (request.consoleSocket !== undefined) connectConsole(request.consoleSocket, CONSOLE);
-}
-
-function open(path: string, flags: number, as: number): void {
-  const fd = syscall(
-    `open ${path}`,
-    "openat",
-    k.AT_FDCWD,
-    cstring(path),
-    flags | k.O_CLOEXEC,
-    0o644,
-  );
-  syscall(`keep ${path} open`, "dup3", fd, as, 0);
-  trySyscall("close", fd);
-}
-
-/** Connects to the socket over which an engine gets a terminal. */
-export function connectConsole(path: string, as: number): void {
-  const bytes = cstring(path);
-  if (bytes.length > 108) {
-    throw new Failure(`--console-socket: the path is longer than 107 bytes: ${path}`, 1);
-  }
-  const address = new Uint8Array(110);
-  new DataView(address.buffer).setUint16(0, k.AF_UNIX, true);
-  address.set(bytes, 2);
-  const fd = syscall("make a socket", "socket", k.AF_UNIX, k.SOCK_STREAM | k.SOCK_CLOEXEC, 0);
-  syscall(`connect to the console socket ${path}`, "connect", fd, address, 2 + bytes.length);
-  syscall("keep the console socket open", "dup3", fd, as, 0);
-  trySyscall("close", fd);
 }
 
 function recordOf(
@@ -226,21 +193,20 @@ export function ownCapabilities(): readonly number[] {
   return CAPABILITIES.flatMap((_, number) => (bits >> BigInt(number) & 1n) === 1n ? [number] : []);
 }
 
-/** The text of a file of the host's; undefined where there is none. */
-export function hostFile(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return undefined;
-  }
+/** Where a container is kept and limited. */
+interface ContainerPlace {
+  readonly system: CgroupSystem;
+  readonly cgroups: Readonly<Record<string, string>>;
+  /** Those of its cgroups that were made for it. */
+  readonly ownCgroups: readonly string[];
+  readonly directory: string;
 }
 
 function resolveContainer(
   spec: RuntimeSpec,
   request: CreateRequest,
-  system: CgroupSystem,
-  cgroups: Readonly<Record<string, string>>,
-  directory: string,
+  { system, cgroups, ownCgroups, directory }: ContainerPlace,
+  resources: ContainerResources | undefined,
   dry = false,
 ): Container {
   const { id, bundle } = request;
@@ -269,7 +235,7 @@ function resolveContainer(
     users: (mount) => dry ? made++ : mappedUsers(mount, linux, made++),
     copyUp: (target, options) => dry ? made++ : copyUp(root, target, options, made++),
     label: linux.mountLabel !== undefined && linux.mountLabel !== "" &&
-        hostFile("/sys/fs/selinux/enforce") !== undefined
+        read("/sys/fs/selinux/enforce") !== undefined
       ? linux.mountLabel
       : undefined,
   });
@@ -306,15 +272,15 @@ function resolveContainer(
     maskedPaths: linux.maskedPaths,
     readonlyPaths: linux.readonlyPaths,
     cgroups: [...new Set(Object.values(cgroups))].map((path) => `${path}/cgroup.procs`),
-    allowedDevices: devicesOf2(spec, system, cgroups),
-    ownCgroups: [...new Set(Object.values(cgroups))],
+    allowedDevices: devicesOf2(resources, system, cgroups),
+    ownCgroups: [...new Set(ownCgroups)],
     process: resolveProcess(
       process,
       { seccomp: linux.seccomp, personality: linux.personality?.domain },
       {
         architecture: ARCHITECTURE,
         rootFile: (path) => root.read(path),
-        hostFile,
+        hostFile: read,
         ownCapabilities: ownCapabilities(),
         newKeyring: request.newKeyring,
       },
@@ -352,11 +318,9 @@ function hostKind(path: string): "directory" | "other" | undefined {
   }
 }
 
-/** A sysctl's name as a path below /proc/sys (sysctl.d(5)): dots part its names, unless a slash comes first. */
+/** A sysctl's name as a path below /proc/sys. */
 function sysctlPath(name: string): string {
-  const path = name.includes("/") && name.indexOf("/") < (name.indexOf(".") >>> 0)
-    ? name
-    : name.replace(/[./]/g, (each) => each === "." ? "/" : ".");
+  const path = settingPath(name);
   if (path.split("/").some((each) => each === ".." || each === "")) {
     throw new Failure(
       `config.json: linux.sysctl: ${JSON.stringify(name)} is no name of a sysctl`,

@@ -4,20 +4,16 @@ import { Failure } from "../failure.ts";
 import * as k from "../linux/constants.ts";
 import { isHostRoot } from "../linux/own_users.ts";
 import { processLink } from "../linux/process.ts";
-import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
-import { setCloseOnExec } from "../linux/lock.ts";
+import { syscall } from "../linux/syscall.ts";
 import { execPlan } from "../../stage1/container/exec_in.ts";
 import { becomeProgram } from "../../stage1/engine/execute.ts";
 import { ARCHITECTURE, program } from "../../stage1/engine/launch.ts";
 import { ImageRoot } from "../../stage1/resolve/user.ts";
 import { type FoundContainer, openFirst } from "./container_directory.ts";
 import { checkEnterable } from "./container_state.ts";
-import {
-  connectConsole,
-  type ContainerLog,
-  hostFile,
-  ownCapabilities,
-} from "./create_container.ts";
+import { read } from "./cgroups.ts";
+import { ownCapabilities } from "./create_container.ts";
+import { CONSOLE, type ContainerLog, LOG, openAs, openForEngine } from "./kept_descriptors.ts";
 import { NAMESPACE_FLAGS } from "./resolve_namespaces.ts";
 import { resolveProcess } from "./resolve_process.ts";
 import { type ProcessSpec, readProcess } from "./spec.ts";
@@ -34,8 +30,6 @@ export interface ExecRequest {
   readonly log?: ContainerLog | undefined;
 }
 
-const CONSOLE = 204;
-const LOG = 205;
 const TARGET = 206;
 const ROOT = 207;
 
@@ -65,23 +59,15 @@ export function execInContainer(container: FoundContainer, request: ExecRequest)
   const process = resolveProcess(request.process, { seccomp }, {
     architecture: ARCHITECTURE,
     rootFile: (path) => root.read(path),
-    hostFile,
+    hostFile: read,
     ownCapabilities: ownCapabilities(),
     newKeyring: false,
   });
   if (!first.alive) throw new Failure(`cannot exec in a stopped container: ${record.id}`, 1);
-  keep(first.fd, TARGET);
-  if (sharesMounts) {
-    const path = cstring(`/proc/${first.pid}/root/`);
-    const flags = k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC;
-    keep(syscall("open the container's root", "openat", k.AT_FDCWD, path, flags, 0), ROOT);
-  }
-  if (request.consoleSocket !== undefined) connectConsole(request.consoleSocket, CONSOLE);
-  if (request.log !== undefined) {
-    const flags = k.O_WRONLY | k.O_APPEND | k.O_CREAT | k.O_CLOEXEC;
-    const path = cstring(request.log.path);
-    keep(syscall(`open ${request.log.path}`, "openat", k.AT_FDCWD, path, flags, 0o644), LOG);
-  }
+  // A copy of it: the pidfd itself is closed with its owner.
+  syscall("keep the container's process", "dup3", first.fd, TARGET, 0);
+  if (sharesMounts) openAs(`/proc/${first.pid}/root/`, k.O_PATH | k.O_DIRECTORY, ROOT);
+  openForEngine(request);
   const plan = execPlan({
     target: TARGET,
     namespaces: namespaces & (isHostRoot() ? ~0 : ~k.CLONE_NEWUSER),
@@ -96,12 +82,6 @@ export function execInContainer(container: FoundContainer, request: ExecRequest)
     preserved: request.preserved,
   });
   return becomeProgram(program(plan), `rkt oci exec ${record.id}`);
-}
-
-function keep(fd: number, as: number): void {
-  syscall("keep a descriptor", "dup3", fd, as, 0);
-  trySyscall("close", fd);
-  setCloseOnExec(as, false);
 }
 
 /** The names that /proc/PID/ns has for the kinds of namespaces. */

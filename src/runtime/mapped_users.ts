@@ -4,6 +4,7 @@ import * as k from "../linux/constants.ts";
 import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
 import { runInProcess } from "../../stage1/engine/in_process.ts";
 import { namespacePlan } from "../pod/make/private_users.ts";
+import { keepOpen } from "./kept_descriptors.ts";
 import { mapText } from "./resolve_namespaces.ts";
 import type { LinuxSpec, MountSpec } from "./spec.ts";
 
@@ -29,8 +30,7 @@ export function mappedUsers(mount: MountSpec, linux: LinuxSpec, as: number): num
     Deno.writeTextFileSync(`/proc/${pid}/gid_map`, mapText(gidMappings));
     const path = cstring(`/proc/${pid}/ns/user`);
     const fd = syscall("open the user namespace", "openat", k.AT_FDCWD, path, k.O_CLOEXEC, 0);
-    syscall("keep the user namespace", "dup3", fd, as, 0);
-    trySyscall("close", fd);
+    keepOpen("keep the user namespace", fd, as);
     return as;
   } finally {
     trySyscall("kill", pid, k.SIGKILL);

@@ -6,6 +6,7 @@ import type {
   ContainerLimit,
   ContainerProcess,
 } from "../../stage1/container/container.ts";
+import { isResource, RESOURCES, UNLIMITED } from "../../stage1/app/process_limits.ts";
 import type { Architecture } from "../../stage1/engine/machine/engine.ts";
 import { seccompFilter } from "./seccomp_filter.ts";
 import type { CapabilitySet, ProcessSpec } from "./spec.ts";
@@ -22,13 +23,6 @@ export interface ProcessHost {
   readonly ownCapabilities: readonly number[];
   readonly newKeyring: boolean;
 }
-
-/** The numbers of resources, as setrlimit(2) has them (include/uapi/asm-generic/resource.h). */
-const RESOURCES = [
-  ...["RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_DATA", "RLIMIT_STACK", "RLIMIT_CORE", "RLIMIT_RSS"],
-  ...["RLIMIT_NPROC", "RLIMIT_NOFILE", "RLIMIT_MEMLOCK", "RLIMIT_AS", "RLIMIT_LOCKS"],
-  ...["RLIMIT_SIGPENDING", "RLIMIT_MSGQUEUE", "RLIMIT_NICE", "RLIMIT_RTPRIO", "RLIMIT_RTTIME"],
-];
 
 /** Domains of personality(2). */
 const DOMAINS: Readonly<Record<string, number>> = { LINUX: 0, LINUX32: 8 };
@@ -125,13 +119,13 @@ function capabilitiesOf(
 }
 
 function limitOf({ type, soft, hard }: ProcessSpec["rlimits"][number]): ContainerLimit {
-  const resource = RESOURCES.indexOf(type);
-  if (resource < 0) throw wrong("rlimits", `there is no limit ${JSON.stringify(type)}`);
+  const name = /^RLIMIT_([A-Z]+)$/.exec(type)?.[1]?.toLowerCase() ?? "";
+  if (!isResource(name)) throw wrong("rlimits", `there is no limit ${JSON.stringify(type)}`);
   const amount = (value: number): bigint =>
-    value < 0 || value >= 2 ** 64 - 1 ? (1n << 64n) - 1n : BigInt(value);
+    value < 0 || value >= 2 ** 64 - 1 ? UNLIMITED : BigInt(value);
   const [least, most] = [amount(soft), amount(hard)];
   if (least > most) throw wrong("rlimits", `${type}: the soft limit is above the hard one`);
-  return { resource, name: type, soft: least, hard: most };
+  return { resource: RESOURCES[name], name: type, soft: least, hard: most };
 }
 
 function labelsOf(

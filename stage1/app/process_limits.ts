@@ -27,7 +27,8 @@ export const RESOURCES: Readonly<Record<Resource, number>> = {
 /** What stands for no limit (include/uapi/asm-generic/resource.h); above it there is no number. */
 export const UNLIMITED = (1n << 64n) - 1n;
 
-const isResource = (name: string): name is Resource => Object.hasOwn(RESOURCES, name);
+/** Whether there is a resource of this name. */
+export const isResource = (name: string): name is Resource => Object.hasOwn(RESOURCES, name);
 
 /**
  * Reads `NAME=SOFT[:HARD]`; without HARD both are SOFT. -1 and `unlimited` stand for no limit.

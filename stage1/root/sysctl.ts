@@ -57,7 +57,7 @@ function sysctl(
 }
 
 /** Either separator is meant as such where it comes first (sysctl(8)): `net.ipv4.conf.eth0/1.forwarding`. */
-function settingPath(name: string): string {
+export function settingPath(name: string): string {
   const slashes = name.search(/[./]/) === name.indexOf("/");
   if (slashes) return name;
   return name.replace(/[./]/g, (separator) => separator === "." ? "/" : ".");

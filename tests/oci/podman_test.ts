@@ -160,7 +160,7 @@ const CASES: readonly Case[] = [
     "/bin/sleep",
     "1000",
   ],
-  ["what is in the pod", "exec", "member", "/bin/sh", "-c", "ps | grep -c 'sleep 1000'"],
+  ["what is in the pod", "exec", "member", "/bin/sh", "-c", "ps | grep -c '[s]leep 1000$'"],
   ["remove the pod", "pod", "rm", "-f", "-t", "0", "pod"],
   [
     "health",

@@ -4,7 +4,7 @@ import { originalVariable } from "../../linux/environment.ts";
 import { printableLine } from "../../linux/printable.ts";
 import { BUILD, RKT_VERSION } from "../../version.ts";
 import { errorLine } from "../print/error_line.ts";
-import type { ContainerLog } from "../../runtime/create_container.ts";
+import type { ContainerLog } from "../../runtime/kept_descriptors.ts";
 import { OCI_COMMANDS, type OciWords, readOciWords } from "./oci_words.ts";
 
 /** The version of the specification that this runtime knows. */

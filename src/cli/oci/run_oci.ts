@@ -3,7 +3,7 @@ import { AppcError } from "../../appc/error.ts";
 import { parseJsonObject } from "../../appc/json_value.ts";
 import { Failure } from "../../failure.ts";
 import { signalNumber } from "../../../stage1/resolve/stop_signal.ts";
-import type { ContainerLog } from "../../runtime/create_container.ts";
+import type { ContainerLog } from "../../runtime/kept_descriptors.ts";
 import {
   containerIds,
   findContainer,

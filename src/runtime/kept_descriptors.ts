@@ -1,0 +1,53 @@
+/** Descriptors that plans of OCI containers know by their numbers: opened here, and left open by execve(2). */
+import { Failure } from "../failure.ts";
+import * as k from "../linux/constants.ts";
+import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
+
+/** The socket that a terminal is sent over. */
+export const CONSOLE = 204;
+/** The log of the engine that called. */
+export const LOG = 205;
+
+/** That log. */
+export interface ContainerLog {
+  readonly path: string;
+  /** What stands around an error. */
+  readonly around: readonly [before: string, after: string];
+}
+
+/** Moves a descriptor to a number. */
+export function keepOpen(doing: string, fd: number, as: number): void {
+  syscall(doing, "dup3", fd, as, 0);
+  trySyscall("close", fd);
+}
+
+/** Opens a path as a number. */
+export function openAs(path: string, flags: number, as: number): void {
+  const all = flags | k.O_CLOEXEC;
+  const fd = syscall(`open ${path}`, "openat", k.AT_FDCWD, cstring(path), all, 0o644);
+  keepOpen(`keep ${path} open`, fd, as);
+}
+
+/** Opens what the engine that called reads and writes: the log, and the socket over which it gets a terminal. */
+export function openForEngine(
+  { log, consoleSocket }: {
+    readonly log?: ContainerLog | undefined;
+    readonly consoleSocket?: string | undefined;
+  },
+): void {
+  if (log !== undefined) openAs(log.path, k.O_WRONLY | k.O_APPEND | k.O_CREAT, LOG);
+  if (consoleSocket !== undefined) connectConsole(consoleSocket);
+}
+
+function connectConsole(path: string): void {
+  const bytes = cstring(path);
+  if (bytes.length > 108) {
+    throw new Failure(`--console-socket: the path is longer than 107 bytes: ${path}`, 1);
+  }
+  const address = new Uint8Array(110);
+  new DataView(address.buffer).setUint16(0, k.AF_UNIX, true);
+  address.set(bytes, 2);
+  const fd = syscall("make a socket", "socket", k.AF_UNIX, k.SOCK_STREAM | k.SOCK_CLOEXEC, 0);
+  syscall(`connect to the console socket ${path}`, "connect", fd, address, 2 + bytes.length);
+  keepOpen("keep the console socket open", fd, CONSOLE);
+}
