@@ -64,6 +64,7 @@ const LAWS: readonly Law[] = [
     only: [...TYPES, "src/config", "stage1"],
     instead: "a record is of values: let the caller hand them in",
   },
+  { room: "src/dbus", only: GROUND, instead: HAND_IN },
   { room: "src/identity", only: TYPES, instead: HAND_IN },
   {
     room: "src/metadata",
@@ -93,7 +94,7 @@ const LAWS: readonly Law[] = [
   },
   {
     room: "src/runtime",
-    only: [...TYPES, "src/cgroup", "src/pod", "stage1"],
+    only: [...TYPES, "src/cgroup", "src/pod", "src/dbus", "stage1"],
     instead: "a container of an engine has no image, no network and no store of ours",
   },
   {
