@@ -15,6 +15,7 @@ import {
   statusOf,
 } from "./container_directory.ts";
 import { runRuntimeHooks } from "./runtime_hooks.ts";
+import { stateObject } from "./state_text.ts";
 
 /** The status of a container, also whether it is paused. */
 export function fullStatus(container: FoundContainer): Status {
@@ -22,12 +23,10 @@ export function fullStatus(container: FoundContainer): Status {
   return status === "running" && isFrozen(container.record.cgroups) ? "paused" : status;
 }
 
-/** The state of a container (runtime.md, "State"), with what runc adds. */
+/** The state of a container (runtime.md, "State"). */
 export function stateOf(container: FoundContainer) {
-  const { ociVersion, id, bundle, rootfs, created, owner, annotations } = container.record;
   const status = fullStatus(container);
-  const pid = status === "stopped" ? 0 : notedPid(container);
-  return { ociVersion, id, pid, status, bundle, rootfs, created, annotations, owner };
+  return stateObject(container.record, status === "stopped" ? 0 : notedPid(container), status);
 }
 
 /**

@@ -26,6 +26,7 @@ import { checkId, makeDirectory, removeDirectory, writeRecord } from "./containe
 import { copyUp } from "./copy_up.ts";
 import { allowedDevices, allRules } from "./device_rules.ts";
 import { CONSOLE, type ContainerLog, LOG, openAs, openForEngine } from "./kept_descriptors.ts";
+import { writeLauncherRecord } from "./launcher_record.ts";
 import { mappedUsers } from "./mapped_users.ts";
 import { rootPropagation } from "./mount_options.ts";
 import { resolveMounts } from "./resolve_mounts.ts";
@@ -72,7 +73,9 @@ export async function createContainer(request: CreateRequest): Promise<never> {
     makeFifo(directory);
     const place = { system, cgroups, ownCgroups: made, directory };
     const container = resolveContainer(spec, request, place, resources);
-    writeRecord(directory, recordOf(spec, request, container, cgroups));
+    const record = recordOf(spec, request, container, cgroups);
+    writeRecord(directory, record);
+    writeLauncherRecord(directory, record);
     // Both ways: so it opens at once, and reading waits.
     openAs(`${directory}/exec.fifo`, k.O_RDWR, FIFO);
     openForEngine(request);

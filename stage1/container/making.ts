@@ -1,4 +1,5 @@
 /** What the processes that make an OCI container have in common: a socket, and what is taken away on a failure. */
+import { CONTAINER_RECORD } from "../launcher/container_record.ts";
 import * as k from "../../src/linux/constants.ts";
 import { EXIT_FAILURE } from "../engine/abort.ts";
 import { addressOf, type Section, type Slot, type Space, space } from "../engine/plan.ts";
@@ -41,7 +42,9 @@ export function removeContainer(s: Section, { directory, ownCgroups }: Container
 }
 
 /** The files of a container's state. */
-export const STATE_FILES = ["exec.fifo", "pid", "pidfd", "stat", "state.json", "lock"] as const;
+export const STATE_FILES = [
+  ...["exec.fifo", "lock", CONTAINER_RECORD, "state.json", "pid", "pidfd", "stat"],
+] as const;
 
 /** Sends a word to the other side: the digits of init's PID. */
 export function tell(s: Section, what: string, to: Slot, { digits, length }: Making): void {

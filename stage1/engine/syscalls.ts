@@ -82,6 +82,7 @@ export const SYSCALLS = {
   openat: call(257, 56, "fd", "pointer", "O_", "octal"),
   openat2: call(437, 437, "fd", "pointer", "pointer", "size"),
   pidfd_open: call(434, 434, "pid", "int"),
+  pidfd_send_signal: call(424, 424, "fd", "signal", "pointer", "int"),
   pipe2: call(293, 59, "pointer", "O_"),
   pivot_root: call(155, 41, "pointer", "pointer"),
   ppoll: call(271, 73, "pointer", "size", "pointer", "pointer", "size"),

@@ -4,7 +4,7 @@
  */
 import * as k from "../../src/linux/constants.ts";
 import { EXIT_FAILURE } from "../engine/abort.ts";
-import { addressOf, mutableStruct, type Section, slot, space } from "../engine/plan.ts";
+import { addressOf, type Section, slot, space } from "../engine/plan.ts";
 
 /** `PATH_MAX` (include/uapi/linux/limits.h). */
 const PATH_MAX = 4096;
@@ -28,7 +28,7 @@ const FEW_ADDRESSES =
 
 /** Checks what Deno needs; ends with one line where something is missing. */
 export function checkRuntime(s: Section): void {
-  const limit = mutableStruct("rlimit64", ["soft", 8, UNLIMITED], ["hard", 8, UNLIMITED]);
+  const limit = space("rlimit64 of addresses", 16);
   const soft = slot("limit of addresses");
   const missing = slot("missing");
   const proc = slot("proc");
@@ -49,7 +49,9 @@ export function checkRuntime(s: Section): void {
   });
   s.attempt("leave the directory that is gone", "chdir", [NOWHERE]);
   s.label("runtime: working directory");
-  s.attempt("read the limit of addresses", "prlimit64", [0, k.RLIMIT_AS, 0, limit]);
+  s.attempt("read the limit of addresses", "prlimit64", [0, k.RLIMIT_AS, 0, limit], {
+    branch: { when: "error", to: "runtime: can be loaded" },
+  });
   s.compute("load", [addressOf(limit)], { store: soft });
   s.when(soft, UNLIMITED, "runtime: can be loaded");
   s.compute("sub", [soft, LEAST_ADDRESSES], {

@@ -10,6 +10,8 @@ import * as k from "../../src/linux/constants.ts";
 import { FNV_OFFSET_BASIS } from "../engine/fnv1a.ts";
 import { addressOf, instructionAt, type Section, slot, space, struct } from "../engine/plan.ts";
 import { checkCaller, findVariables, GROUP, RUNTIME, USER, VARIABLES } from "./caller.ts";
+import { containerCommands } from "./container_commands.ts";
+import { CALLED_AS_RUNTIME } from "./container_words.ts";
 import type { Start } from "./load_interpreter.ts";
 import { lookAtStreams } from "./streams.ts";
 import {
@@ -78,9 +80,6 @@ function checkOpenFiles(s: Section): void {
   s.label("open files: enough");
 }
 
-/** The name under which rkt is an OCI runtime. */
-const OCI_NAME = "rkt-oci";
-
 /**
  * Goes the full way unless the first word that is no flag is `run`.
  *
@@ -90,17 +89,8 @@ function checkWords(s: Section, argv: ReturnType<typeof slot>): void {
   const at = slot("argv entry");
   const word = slot("word of argv");
   const byte = slot("first byte");
-  // Called as rkt-oci, it is an OCI runtime, and "run" means another command.
-  s.compute("sub", [argv, 8], { store: at });
-  s.compute("load", [at], { store: word });
-  s.compute("length", [word], { store: byte });
-  s.compute("add", [word, byte], { store: word });
-  s.compute("sub", [word, OCI_NAME.length], { store: word });
-  s.compute("sub", [byte, OCI_NAME.length], { store: byte });
-  s.compute("let", [byte], { branch: { when: "less", operand: 0, to: "words: of rkt" } });
-  s.compute("same", [word, OCI_NAME, OCI_NAME.length], { store: byte });
-  s.when(byte, 1, "full way");
-  s.label("words: of rkt");
+  // There "run" means another command.
+  s.when(CALLED_AS_RUNTIME, 1, "full way");
   s.set(at, argv);
   s.label("words: each");
   s.compute("load", [at], { store: word });
@@ -186,6 +176,7 @@ export function findEntry(s: Section, start: Start, build: string): void {
   s.compute("load", [start.stack], { store: argc });
   s.compute("sub", [argc, 2], { store: word });
   s.compute("let", [word], { branch: { when: "less", operand: 0, to: "full way" } });
+  containerCommands(s, start);
   s.compute("add", [start.stack, 16], { store: argv });
   checkWords(s, argv);
   findVariables(s, start);

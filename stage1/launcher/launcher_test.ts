@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { launcher, launcherSize } from "./launcher.ts";
+import { launcher, launcherPlan, launcherSize } from "./launcher.ts";
 
 Deno.test("launcherSize() is that of the launcher, wherever it is", () => {
   for (const architecture of ["x86_64", "aarch64"] as const) {
@@ -10,5 +10,19 @@ Deno.test("launcherSize() is that of the launcher, wherever it is", () => {
         assert.equal(bytes.length, launcherSize(options));
       }
     }
+  }
+});
+
+Deno.test("the launcher counts on no memory that begins as anything but zero bytes: nobody fills it", () => {
+  const { setup } = launcherPlan(0, 0, "0".repeat(32));
+  const memory = setup.flatMap((item) => item.kind === "step" ? item.arguments : []).flatMap((
+    argument,
+  ) => {
+    const of = typeof argument === "object" && argument.kind === "address" ? argument.of : argument;
+    return typeof of === "object" && of.kind === "struct" && of.mutable ? [of] : [];
+  });
+  assert.ok(memory.length > 0);
+  for (const { name, fields } of memory) {
+    for (const [field, , value] of fields) assert.equal(value, 0, `${field} of ${name}`);
   }
 });
