@@ -35,7 +35,14 @@ export function overlayProbePlan(directory: string): ProbePlan {
   steps.label("child");
   steps.attempt("fail without a word", "close", [2]);
   steps.attempt("enter the directory", "chdir", [directory]);
-  const layers = [["lowerdir", "lower"], ["upperdir", "upper"], ["workdir", "work"]] as const;
+  // As the roots of apps are mounted. Without "volatile" the end of this mount would write out all that the file system of
+  // the store has not written yet (ovl_sync_fs), as an image that was just fetched.
+  const layers = [
+    ["lowerdir", "lower"],
+    ["upperdir", "upper"],
+    ["workdir", "work"],
+    ["volatile"],
+  ] as const;
   newMount(steps, "try overlayfs", "overlay", layers, 0, slot("mount"));
   steps.attempt("it works", "exit_group", [0]);
   return { plan: { setup: steps.items, resident: [] }, child, status };

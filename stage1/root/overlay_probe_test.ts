@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { overlayWorks } from "./overlay_probe.ts";
+import { print } from "../engine/print.ts";
+import { overlayProbePlan, overlayWorks } from "./overlay_probe.ts";
 
 /** Whether mount(8) can do it, in a namespace of its own. */
 function mounts(directory: string): boolean {
@@ -19,6 +20,10 @@ Deno.test("overlayWorks() is right, and leaves nothing mounted", () => {
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }
+});
+
+Deno.test("the probe mounts as roots are mounted: its end does not write out the whole file system", () => {
+  assert.match(print(overlayProbePlan("/tmp").plan).join("\n"), /"volatile"/);
 });
 
 Deno.test("overlayWorks() is false on what overlayfs refuses as a layer: another overlay", () => {

@@ -1,5 +1,6 @@
 /** Trees that are indexes over the stored archives, next to trees that are extracted: nobody sees a difference. */
 import assert from "node:assert/strict";
+import { architectureLabel } from "../../src/appc/label.ts";
 import { detachTrees } from "../../src/store/tree/mount_tree.ts";
 import { treeRoot } from "../../src/store/tree/tree_root.ts";
 import { BOX, list, podUuid, World } from "../world/pod_world.ts";
@@ -63,6 +64,28 @@ Deno.test("the times in an index are those of extraction", async () => {
   const lines = (text: string) =>
     withoutDirectorySizes(text).split("\n").filter((line) => !line.startsWith("/ "));
   assert.deepEqual(lines(a.stdout), lines(b.stdout));
+});
+
+Deno.test("a fetch finds out what the first start would have to", async () => {
+  await using world = await World.make("indexed");
+  const arch = architectureLabel(Deno.build.arch);
+  const labels = Object.entries({ version: "3", os: "linux", arch }).map(([name, value]) => ({
+    name,
+    value,
+  }));
+  const file = await world.image("ready", {}, { labels });
+  const fetched = await world.rkt("--insecure-options=image", "fetch", file);
+  assert.equal(fetched.code, 0, fetched.stderr);
+  const cas = `${world.dataDir}/cas`;
+  assert.match(Deno.readTextFileSync(`${cas}/root-kind`), /^(overlay|copy) /);
+  const known = () => list(`${cas}/resolved`).filter((name) => name.includes("ready"));
+  const names = known();
+  for (const version of ["", ":3"]) {
+    const run = await world.rkt("run", "--net=none", `example.com/ready${version}`);
+    assert.equal(run.code, 0, run.stderr);
+  }
+  assert.equal(names.length, 2, names.join());
+  assert.deepEqual(known(), names, "the starts had nothing to find out");
 });
 
 Deno.test("a tree is mounted once for all pods, and reaches no other namespace", async () => {

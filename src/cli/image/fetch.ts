@@ -45,6 +45,11 @@ async function fetchImages(
     pullPolicy: pullPolicy(flags),
     untrusted: "fetch",
   });
+  const fetched = outcomes.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
+  if (Deno.uid() === 0 && fetched.length > 0) {
+    const { readyStarts } = await import("../../start/ready_starts.ts");
+    await readyStarts(settings.store, fetched);
+  }
   const failed: string[] = [];
   zip(args, outcomes).forEach(([image, outcome]) => {
     if (outcome.status === "fulfilled") {

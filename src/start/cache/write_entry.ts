@@ -1,6 +1,6 @@
 /** Writing and removing entries of starts. */
 import { absolute } from "../absolute.ts";
-import { ENTRY_MODE, entryName } from "../../../stage1/launcher/start_entry.ts";
+import { ENTRY_MODE, entryName, HEADER } from "../../../stage1/launcher/start_entry.ts";
 import { quietly } from "../../linux/clean_up.ts";
 import { openStarts, removeEntry, type StartsDirectory } from "./starts_directory.ts";
 
@@ -106,7 +106,24 @@ function generationOf(dataDir: string): Generation {
 
 /** Whether an entry is another data directory's, or of the generation that the store has now. */
 function isCurrent(entry: string, { path, text }: Generation): boolean {
-  const all = new TextDecoder("latin1").decode(Deno.readFileSync(entry));
-  if (!all.includes(path)) return true;
-  return text !== undefined && (all.includes(text) || all.includes(btoa(text)));
+  const replay = new TextDecoder("latin1").decode(bytesBeforeProgram(entry));
+  if (!replay.includes(path)) return true;
+  return text !== undefined && (replay.includes(text) || replay.includes(btoa(text)));
+}
+
+/** An entry without its program, which is the most of it: its conditions stand before. */
+function bytesBeforeProgram(entry: string): Uint8Array {
+  using file = Deno.openSync(entry);
+  const header = new Uint8Array(HEADER.bytes);
+  const read = file.readSync(header) ?? 0;
+  // What a damaged one says of itself is not to take all memory.
+  const said = Number(new DataView(header.buffer).getBigUint64(HEADER.programAt, true));
+  const bytes = new Uint8Array(Math.min(said, file.statSync().size));
+  bytes.set(header.subarray(0, Math.min(read, bytes.length)));
+  for (let at = read; at < bytes.length;) {
+    const n = file.readSync(bytes.subarray(at));
+    if (n === null) break; // another writes it anew
+    at += n;
+  }
+  return bytes;
 }
