@@ -55,6 +55,7 @@ export const TEST_NEEDS: readonly Need[] = [
   { file: "skopeo", package: "skopeo", why: "copy images between layouts, archives and registries" },
   { file: "buildah", package: "buildah", why: "build images as Dockerfiles do" },
   { file: "podman", package: "podman", why: "archives of podman save; compare with; an engine above the OCI runtime" },
+  { file: "containerd", package: "containerd", why: "an engine above the OCI runtime, and what a kubelet speaks to" },
   { file: "systemd-socket-activate", package: "systemd", why: "pass sockets to pods" },
   { file: "perl", package: "perl-base", why: "pass descriptors of any kind, and a server in pods that takes them" },
   { file: "docker-registry", package: "docker-registry", why: "a real registry" },

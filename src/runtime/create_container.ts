@@ -11,7 +11,6 @@ import { becomeProgram } from "../../stage1/engine/execute.ts";
 import { ARCHITECTURE, program } from "../../stage1/engine/launch.ts";
 import type { Plan } from "../../stage1/engine/plan.ts";
 import { ImageRoot } from "../../stage1/resolve/user.ts";
-import { settingPath } from "../../stage1/root/sysctl.ts";
 import {
   applyDevices1,
   applySettings,
@@ -30,8 +29,9 @@ import { writeLauncherRecord } from "./launcher_record.ts";
 import { mappedUsers } from "./mapped_users.ts";
 import { rootPropagation } from "./mount_options.ts";
 import { resolveMounts } from "./resolve_mounts.ts";
-import { resolveNamespaces } from "./resolve_namespaces.ts";
+import { isOwnNamespace, resolveNamespaces } from "./resolve_namespaces.ts";
 import { resolveProcess } from "./resolve_process.ts";
+import { resolveSysctls } from "./resolve_sysctls.ts";
 import { type ContainerResources, readResources } from "./resources.ts";
 import { parseSpec, type RuntimeSpec } from "./spec.ts";
 import { devicesOf } from "./container_devices.ts";
@@ -262,11 +262,9 @@ function resolveContainer(
     readOnlyRoot: spec.root.readonly,
     pivots: request.pivots,
     namespaces,
-    hostname: spec.hostname === "" ? undefined : spec.hostname,
-    domainname: spec.domainname === "" ? undefined : spec.domainname,
-    sysctls: Object.entries(linux.sysctl).map(([name, value]) =>
-      [sysctlPath(name), value] as const
-    ),
+    hostname: hostName(spec, "hostname"),
+    domainname: hostName(spec, "domainname"),
+    sysctls: resolveSysctls(linux, isOwnNamespace),
     mounts: mounts.mounts,
     lateReadOnly: mounts.late,
     propagation,
@@ -301,6 +299,14 @@ function resolveContainer(
   };
 }
 
+/** A name of the container's; without a namespace for names it would be the host's that changes. */
+function hostName(spec: RuntimeSpec, field: "hostname" | "domainname"): string | undefined {
+  const name = spec[field];
+  if (name === undefined || name === "") return undefined;
+  if (spec.linux.namespaces.some(({ type }) => type === "uts")) return name;
+  throw new Failure(`config.json: ${field}: it needs a namespace of the type uts`, 1);
+}
+
 function rootPath(bundle: string, path: string): string {
   const whole = path.startsWith("/") ? path : `${bundle}/${path}`;
   try {
@@ -319,16 +325,4 @@ function hostKind(path: string): "directory" | "other" | undefined {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
-}
-
-/** A sysctl's name as a path below /proc/sys. */
-function sysctlPath(name: string): string {
-  const path = settingPath(name);
-  if (path.split("/").some((each) => each === ".." || each === "")) {
-    throw new Failure(
-      `config.json: linux.sysctl: ${JSON.stringify(name)} is no name of a sysctl`,
-      1,
-    );
-  }
-  return path;
 }

@@ -64,6 +64,32 @@ export function resolveNamespaces(linux: LinuxSpec): ContainerNamespaces {
   };
 }
 
+/** The names of namespaces in /proc/PID/ns. */
+const FILES: Readonly<Record<NamespaceType, string>> = {
+  user: "user",
+  ipc: "ipc",
+  uts: "uts",
+  network: "net",
+  pid: "pid",
+  cgroup: "cgroup",
+  mount: "mnt",
+  time: "time",
+};
+
+/** Whether a path leads to the namespace that this process is in. */
+export function isOwnNamespace(path: string, type: NamespaceType): boolean {
+  const identity = (each: string) => {
+    const { dev, ino } = Deno.statSync(each);
+    return `${dev}:${ino}`;
+  };
+  try {
+    return identity(path) === identity(`/proc/self/ns/${FILES[type]}`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false; // stage1 says that it is not there
+    throw error;
+  }
+}
+
 const wrong = (why: string) => new Failure(`config.json: linux.${why}`, 1);
 
 /** Lines as /proc/PID/uid_map takes them (user_namespaces(7)). */

@@ -1,7 +1,7 @@
 /** Changes what an OCI container may use: `update`. */
 import type { JsonObject } from "../appc/json_value.ts";
 import { Failure } from "../failure.ts";
-import { applyDevices1, applySettings } from "./cgroups.ts";
+import { applySettings } from "./cgroups.ts";
 import type { FoundContainer } from "./container_directory.ts";
 import { readResources } from "./resources.ts";
 import { statusOf } from "./container_directory.ts";
@@ -51,12 +51,13 @@ function amount(name: string, text: string): number {
   return Number(digits) * (UNITS[unit.toLowerCase()] ?? 1);
 }
 
-/** Applies them. */
+/**
+ * Applies them. Rules about devices are passed over, as runc does: engines hand in those of the configuration, without the ones
+ * that every container has, and a process may be at work that needs the others.
+ */
 export function updateContainer(container: FoundContainer, resources: JsonObject): void {
   if (statusOf(container) === "stopped") throw new Failure("container not running", 1);
   const { cgroups } = container.record;
   const version = cgroups[""] === undefined ? 1 : 2;
-  const { settings, devices } = readResources(resources, version);
-  applySettings(cgroups, settings);
-  if (version === 1) applyDevices1(cgroups.devices, devices);
+  applySettings(cgroups, readResources(resources, version).settings);
 }

@@ -6,8 +6,11 @@ import { type Section, slot } from "../engine/plan.ts";
 import type { Pod, Sysctl } from "../pod.ts";
 import { newMount } from "../steps/mounts.ts";
 
+/** The kinds of namespaces that divide sysctls. */
+type DividedBy = "network" | "IPC" | "UTS";
+
 /** What each namespace divides (sysctl(5) of the kernel's documentation; ipc/ipc_sysctl.c, ipc/mq_sysctl.c). */
-const NAMESPACED: readonly (readonly [form: RegExp, namespace: "network" | "IPC" | "UTS"])[] = [
+const NAMESPACED: readonly (readonly [form: RegExp, namespace: DividedBy])[] = [
   [/^net\/./, "network"],
   [/^fs\/mqueue\/./, "IPC"],
   [
@@ -41,10 +44,10 @@ export function podSysctls(
 function sysctl(
   name: string,
   value: string,
-  own: Readonly<Record<"network" | "IPC" | "UTS", boolean>>,
+  own: Readonly<Record<DividedBy, boolean>>,
 ): Sysctl {
   const path = settingPath(name);
-  const [, namespace] = NAMESPACED.find(([form]) => form.test(path)) ?? [];
+  const namespace = dividedBy(path);
   if (namespace === undefined) {
     throw new Failure(
       `sysctl ${name} is the whole host's: set it there; pods have net.*, fs.mqueue.*, kernel.shm*, kernel.msg*, kernel.sem, kernel.hostname and kernel.domainname`,
@@ -55,6 +58,10 @@ function sysctl(
   }
   return [path, value];
 }
+
+/** The kind of namespace that has a sysctl of its own; undefined where there is one for the whole host. */
+export const dividedBy = (path: string): DividedBy | undefined =>
+  NAMESPACED.find(([form]) => form.test(path))?.[1];
 
 /** Either separator is meant as such where it comes first (sysctl(8)): `net.ipv4.conf.eth0/1.forwarding`. */
 export function settingPath(name: string): string {

@@ -289,3 +289,44 @@ Deno.test("a cgroup that was there before stays, whether the container can be ma
     }).output();
   }
 });
+
+Deno.test("update: limits change, and the devices that every container has stay, whatever rules are handed in", async () => {
+  const id = await world.create(shell("while :; do sleep 0.1 </dev/null; done"));
+  await world.oci("start", id);
+  const resources = `${world.dir}/resources.json`;
+  const denied = { allow: false, access: "rwm" };
+  Deno.writeTextFileSync(
+    resources,
+    JSON.stringify({ memory: { limit: 96 << 20 }, pids: { limit: 77 }, devices: [denied] }),
+  );
+  const { code, stderr } = await world.oci("update", "--resources", resources, id);
+  assert.equal(code, 0, stderr);
+  const [cgroup = ""] = cgroupsOf(id).filter((path) =>
+    /\/pids\//.test(path) || path.startsWith("/sys/fs/cgroup/rkt")
+  );
+  if (cgroup !== "") assert.equal(Deno.readTextFileSync(`${cgroup}/pids.max`), "77\n");
+  const looked = await world.oci("exec", id, "sh", "-c", "echo x >/dev/null && echo well");
+  assert.equal(looked.stdout, "well\n", looked.stderr);
+  assert.equal((await world.oci("delete", "--force", id)).code, 0);
+});
+
+Deno.test("names and sysctls that would be the host's are refused, and the host's stay", async () => {
+  const name = Deno.hostname();
+  const none = [{ type: "uts", none: true }];
+  for (
+    const [changes, line] of [
+      [{ hostname: "other", namespaces: none }, /hostname: it needs a namespace of the type uts/],
+      [
+        { hostname: "", domainname: "x.example", namespaces: none },
+        /domainname: it needs a namespace of the type uts/,
+      ],
+      [{ linux: { sysctl: { "kernel.panic": "7" } } }, /kernel.panic is in no namespace/],
+    ] as const
+  ) {
+    const { code, stderr } = await world.run(changes);
+    assert.equal(code, 1);
+    assert.match(stderr, line);
+  }
+  assert.equal(Deno.hostname(), name);
+  assert.deepEqual(world.left(), []);
+});

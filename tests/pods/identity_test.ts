@@ -13,7 +13,7 @@ Deno.test.afterAll(() => world[Symbol.asyncDispose]());
 const CLIENT = new URL("../world/spiffe_client.ts", import.meta.url).pathname;
 
 const GRPC = new URL("../world/spiffe_grpc.ts", import.meta.url).pathname;
-const LIBRARIES = new URL("../../testdata/spiffe-client", import.meta.url).pathname;
+const LIBRARIES = new URL("../../testdata/grpc", import.meta.url).pathname;
 /** The words with which Deno runs it. */
 const WITH_LIBRARIES = [`--config=${LIBRARIES}/deno.json`, `--lock=${LIBRARIES}/deno.lock`];
 

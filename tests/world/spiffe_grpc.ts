@@ -30,7 +30,7 @@ message Validation { string audience = 1; string svid = 2; }
 message Validated { string spiffe_id = 1; google.protobuf.Struct claims = 2; }
 `;
 
-/** As far as they are used here, and typed; see testdata/spiffe-client. */
+/** As far as they are used here, and typed; see testdata/grpc. */
 interface Grpc {
   readonly credentials: { createInsecure(): unknown };
   readonly Metadata: new () => { set(name: string, value: string): void };
