@@ -61,6 +61,8 @@ export const TEST_NEEDS: readonly Need[] = [
   { file: "docker-registry", package: "docker-registry", why: "a real registry" },
   { file: "pasta", package: "passt", why: "networks of pods whose user is not root" },
   { file: "rpmbuild", package: "rpm", why: "make rkt's package for Fedora, and install it" },
+  { file: "swtpm", package: "swtpm", why: "a TPM 2.0 for the secret of identities" },
+  { file: "tpm2_unseal", package: "tpm2-tools", why: "the same" },
   { file: "newuidmap", package: "uidmap", why: "several users in pods whose user is not root" },
 ];
 

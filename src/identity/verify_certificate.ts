@@ -1,7 +1,7 @@
 /** Verifying a certificate of an app offline, by the bundle of its host (X509-SVID, 5). */
 import { X509Certificate } from "node:crypto";
 import { Failure } from "../failure.ts";
-import { bundleKeys } from "./tokens.ts";
+import { bundleKeys } from "./bundle.ts";
 
 /** What a certificate says. */
 export interface VerifiedCertificate {

@@ -5,12 +5,14 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { Failure } from "../failure.ts";
+import { bundle, tokenBundle } from "./bundle.ts";
 import { authorityCertificate, CERTIFICATE_LIFE, issueCertificate } from "./certificates.ts";
 import type { HostKeys } from "./host_keys.ts";
 import { type Http2Request, serveHttp2 } from "./http2.ts";
 import { domainId, type PodIdentity, spiffeId } from "./pod_identity.ts";
 import { fieldsOf, message } from "./protobuf.ts";
-import { bundle, issueToken, verifyToken } from "./tokens.ts";
+import { structMessage } from "./protobuf_struct.ts";
+import { issueToken, verifyToken } from "./tokens.ts";
 
 /** Status codes (grpc, statuscodes.md). */
 const STATUS = { invalidArgument: 3, permissionDenied: 7, unimplemented: 12 } as const;
@@ -66,7 +68,7 @@ async function answer(call: Call, request: Http2Request): Promise<void> {
     case "FetchJWTBundles":
       return renewed(
         request,
-        () => message([1, message([1, domain], [2, bundle(keys, trustDomain)])]),
+        () => message([1, message([1, domain], [2, tokenBundle(keys)])]),
       );
     case "FetchJWTSVID":
       return once(request, tokenReply(call, asks, body));
@@ -101,8 +103,8 @@ function validationReply({ keys, trustDomain }: Call, body: Uint8Array): Uint8Ar
   const text = (number: number) =>
     new TextDecoder().decode((fieldsOf(body) ?? []).find(([each]) => each === number)?.[1]);
   try {
-    const { sub } = verifyToken(text(2), bundle(keys, trustDomain), text(1));
-    return message([1, sub]);
+    const claims = verifyToken(text(2), bundle(keys, trustDomain), text(1));
+    return message([1, claims.sub], [2, structMessage(claims)]);
   } catch (error) {
     const why = error instanceof Failure ? error.message : "the token can't be read";
     throw new Refusal(STATUS.invalidArgument, why);

@@ -65,8 +65,12 @@ export class PodFinder {
     const candidates = namespaces.filter((each) => own !== undefined && each !== inode(own));
     if (candidates.length === 0) return undefined;
     for (const pod of this.#pods.all()) {
+      const known = this.#inits.get(pod.uuid);
+      // A look at each init would make every request pay for all pods of the host.
+      if (known !== undefined && !candidates.includes(known.namespace)) continue;
       const init = this.#init(pod);
-      if (init !== undefined && candidates.includes(init.namespace)) return pod;
+      if (init === undefined || !candidates.includes(init.namespace)) continue;
+      return process.alive ? pod : undefined; // else its namespace may have become another's
     }
     return undefined;
   }

@@ -24,6 +24,9 @@ export const WORKLOAD_SOCKET = "workload.sock";
 /** What the service remembers of the pods, so that a restart loses nothing; a reboot ends pods and forgets it. */
 export const REMEMBERED_PODS = "/run/rkt/metadata-pods";
 
+/** The public keys of the service, for `rkt identity bundle`: only the service may know the secret that they are made of. */
+export const IDENTITY_BUNDLE = "/run/rkt/identity-bundle.json";
+
 /** The port of rkt 1.30 (`MetadataServicePort`). */
 export const DEFAULT_PORT = 18112;
 

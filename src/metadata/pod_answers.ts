@@ -1,5 +1,8 @@
 /** What a pod is told about itself: the endpoints below `/acMetadata/v1` (appc specification, "Metadata Service"). */
 import type { Annotation } from "../appc/annotation.ts";
+import type { SigningKey } from "../identity/host_keys.ts";
+import { signForPod, verifySignature } from "../identity/signatures.ts";
+import { Failure } from "../failure.ts";
 import { type Form, readForm } from "./form.ts";
 import { signContent, verifyContent } from "./hmac.ts";
 import { isUuid, type RegisteredPod } from "./registered_pods.ts";
@@ -14,19 +17,27 @@ export interface PodRequest {
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
-/**
- * Answers a request.
- *
- * @param key the host's secret for signatures
- */
+/** What the service signs with. */
+export interface Signer {
+  /** The host's secret for signatures of the specification's kind. */
+  readonly hmac: Uint8Array;
+  /** For those that others verify by the host's bundle. */
+  readonly ed25519: SigningKey;
+  readonly bundle: string;
+  readonly trustDomain: string;
+}
+
+/** Answers a request. */
 export async function answerPod(
   pod: RegisteredPod,
   request: PodRequest,
-  key: Uint8Array,
+  signer: Signer,
 ): Promise<Reply> {
   const segments = request.path.split("/").slice(1);
   const [area, ...rest] = segments;
-  if (area === "pod" && rest[0] === "hmac") return await answerSigning(pod, request, rest, key);
+  if (area === "pod" && (rest[0] === "hmac" || rest[0] === "ed25519")) {
+    return await answerSigning(pod, request, rest, signer);
+  }
   const reply = area === "pod"
     ? podReply(pod, rest)
     : area === "apps"
@@ -96,8 +107,8 @@ function decoded(segment: string): string | undefined {
 async function answerSigning(
   pod: RegisteredPod,
   { method, contentType, body }: PodRequest,
-  [, what, ...more]: readonly string[],
-  key: Uint8Array,
+  [kind, what, ...more]: readonly string[],
+  signer: Signer,
 ): Promise<Reply> {
   if ((what !== "sign" && what !== "verify") || more.length > 0) {
     return refusal(404, "there is no such endpoint");
@@ -107,8 +118,29 @@ async function answerSigning(
   if (form === undefined) return refusal(400, "the body is no form");
   const content = form.get("content");
   if (content === undefined) return refusal(400, 'the form has no field "content"');
-  if (what === "sign") return text(signContent(key, pod.uuid, content));
-  return verified(form, content, key);
+  if (kind === "ed25519") {
+    return what === "sign" ? signed(pod, content, signer) : whoSigned(form, content, signer);
+  }
+  if (what === "sign") return text(signContent(signer.hmac, pod.uuid, content));
+  return verified(form, content, signer.hmac);
+}
+
+function signed(pod: RegisteredPod, content: Uint8Array, signer: Signer): Reply {
+  const { apps } = pod.parsed;
+  const signing = { trustDomain: signer.trustDomain, pod: pod.uuid, apps };
+  return text(signForPod(signer.ed25519, signing, content));
+}
+
+function whoSigned(form: Form, content: Uint8Array, { bundle }: Signer): Reply {
+  const signature = form.get("signature");
+  if (signature === undefined) return refusal(400, 'the form has no field "signature"');
+  try {
+    const claims = verifySignature(new TextDecoder().decode(signature), bundle, content);
+    return json(JSON.stringify(claims));
+  } catch (error) {
+    if (error instanceof Failure) return refusal(403, error.message);
+    throw error;
+  }
 }
 
 function verified(form: Form, content: Uint8Array, key: Uint8Array): Reply {

@@ -1,4 +1,6 @@
-import { equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { bundle } from "../identity/bundle.ts";
+import { hostKeys } from "../identity/host_keys.ts";
 import { parsePodManifest } from "../appc/pod_manifest.ts";
 import { parseImageManifest } from "../appc/image_manifest.ts";
 import { answerPod } from "./pod_answers.ts";
@@ -9,7 +11,11 @@ import { readSocketAddress } from "./listening.ts";
 
 const UUID = "11111111-2222-3333-4444-555555555555";
 const TOKEN = "0123456789abcdef0123456789abcdef";
-const KEY = new Uint8Array(64).fill(7);
+const KEYS = hostKeys({ bytes: new Uint8Array(32).fill(7), source: "" });
+const SIGNER = {
+  ...{ hmac: new Uint8Array(64).fill(7), ed25519: KEYS.signatures, trustDomain: "test.example" },
+  bundle: bundle(KEYS, "test.example"),
+};
 
 const POD = JSON.stringify({
   acVersion: "0.8.11",
@@ -34,7 +40,7 @@ const pod: RegisteredPod = {
 };
 
 const ask = (method: string, path: string, body = "", contentType = "") =>
-  answerPod(pod, { method, path, body: new TextEncoder().encode(body), contentType }, KEY);
+  answerPod(pod, { method, path, body: new TextEncoder().encode(body), contentType }, SIGNER);
 
 Deno.test("annotations of the pod go before those of the image, in the image's order", async () => {
   const { body } = await ask("GET", "/apps/web/annotations");
@@ -56,6 +62,9 @@ for (
     ["GET", "/pod/hmac/sign", 405],
     ["GET", "/pod/hmac", 404],
     ["POST", "/pod/hmac/sign/x", 404],
+    ["GET", "/pod/ed25519/sign", 405],
+    ["POST", "/pod/ed25519", 404],
+    ["POST", "/pod/ed25519/x", 404],
     ["GET", "/apps/__proto__/image/manifest", 404],
     ["GET", "/apps/web/annotations/%", 404],
     ["GET", "/apps/web/image/id/x", 404],
@@ -72,7 +81,7 @@ Deno.test("a signature is HMAC-SHA512 over the UUID's bytes and the content", as
   const { body } = await ask("POST", "/pod/hmac/sign", "content=h%C3%A9%FF+", form);
   const { createHmac } = await import("node:crypto");
   const bytes = Uint8Array.of(0x68, 0xc3, 0xa9, 0xff, 0x20);
-  const expected = createHmac("sha512", KEY)
+  const expected = createHmac("sha512", SIGNER.hmac)
     .update(Uint8Array.fromHex(UUID.replaceAll("-", ""))).update(bytes).digest("base64");
   equal(body, expected);
 
@@ -147,4 +156,20 @@ Deno.test("addresses of sockets are read as the kernel writes them", () => {
   );
   const path = new TextEncoder().encode("\x01\0/run/x\0rest");
   equal(JSON.stringify(readSocketAddress(path, path.length)), '{"family":"unix","path":"/run/x"}');
+});
+
+Deno.test("what a pod has signed by Ed25519 names the pod and its images, for this content alone", async () => {
+  const form = "application/x-www-form-urlencoded";
+  const signature = (await ask("POST", "/pod/ed25519/sign", "content=a%00b", form)).body;
+  const verify = (fields: Record<string, string>) =>
+    ask("POST", "/pod/ed25519/verify", `${new URLSearchParams(fields)}`, form);
+  const good = await verify({ content: "a\0b", signature });
+  equal(good.status, 200);
+  const { sub, rkt } = JSON.parse(good.body);
+  equal(sub, `spiffe://test.example/pod/${UUID}`);
+  deepEqual(rkt, { pod: UUID, apps: [{ name: "web", imageID: `sha512-${"a".repeat(128)}` }] });
+  equal((await verify({ content: "a", signature })).status, 403);
+  equal((await verify({ content: "a\0b", signature: "x.y.z" })).status, 403);
+  equal((await verify({ content: "a\0b" })).status, 400);
+  equal((await ask("POST", "/pod/ed25519/sign", "other=1", form)).status, 400);
 });

@@ -13,7 +13,7 @@ import { Acceptor, type Connection, type Listener } from "./acceptor.ts";
 import type { ListeningSocket } from "./listening.ts";
 import { peerProcess, PodFinder } from "./peer.ts";
 import { PORT_HEADER } from "./places.ts";
-import { answerPod } from "./pod_answers.ts";
+import { answerPod, type Signer } from "./pod_answers.ts";
 import { isAlive, type RegisteredPod, type RegisteredPods } from "./registered_pods.ts";
 import { answerRegistration } from "./registration_answers.ts";
 import { refusal, type Reply } from "./reply.ts";
@@ -49,7 +49,7 @@ const BASE = "/acMetadata/v1";
 /** A running service. */
 export class MetadataService {
   readonly #pods: RegisteredPods;
-  readonly #key: Uint8Array;
+  readonly #signer: Signer;
   readonly #finder: PodFinder;
   readonly #acceptor: Acceptor;
   readonly #servers: readonly Server[];
@@ -62,18 +62,18 @@ export class MetadataService {
   readonly #debug: ((line: string) => void) | undefined;
 
   /**
-   * @param key the host's secret for signatures of pods
+   * @param signer signs for pods
    * @param debug takes a line for each request
    */
   constructor(
     pods: RegisteredPods,
     sockets: ServiceSockets,
-    key: Uint8Array,
+    signer: Signer,
     workload?: WorkloadService,
     debug?: (line: string) => void,
   ) {
     this.#pods = pods;
-    this.#key = key;
+    this.#signer = signer;
     this.#debug = debug;
     this.#finder = new PodFinder(pods);
     const { registration, pods: podSocket, network } = sockets;
@@ -172,7 +172,7 @@ export class MetadataService {
     }
     const body = new Uint8Array(bytes);
     const contentType = headers["content-type"] ?? "";
-    return await answerPod(pod, { method, path: target.path, contentType, body }, this.#key);
+    return await answerPod(pod, { method, path: target.path, contentType, body }, this.#signer);
   }
 
   /** The pod that asks: what the kernel says of the connection and what the token says must agree. */

@@ -82,6 +82,7 @@ const COMMANDS = [
     "check",
     "metadata-service",
     "identity bundle",
+    "identity seal",
     "identity verify",
     "audit",
     "unit",

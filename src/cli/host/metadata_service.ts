@@ -1,5 +1,6 @@
 /** `rkt metadata-service`: answers pods what they ask about themselves, until it is told to end. */
 import { Failure } from "../../failure.ts";
+import { bundle } from "../../identity/bundle.ts";
 import { hostKeys } from "../../identity/host_keys.ts";
 import {
   defaultTrustDomain,
@@ -8,9 +9,11 @@ import {
 } from "../../identity/pod_identity.ts";
 import { serveWorkload } from "../../identity/workload_api.ts";
 import { derivedKey, hostSecret } from "../../identity/host_secret.ts";
+import { replaceFile } from "../../linux/atomic_file.ts";
 import { printNote } from "../../linux/printable.ts";
 import { inheritedSockets, listenAtPath, listenAtPort } from "../../metadata/listening.ts";
 import {
+  IDENTITY_BUNDLE,
   METADATA_SOCKET,
   POD_SOCKETS,
   REGISTRATION_SOCKET,
@@ -35,12 +38,13 @@ export default async function run({ flags, global }: Invocation): Promise<number
   const sockets = serviceSockets(flags.number("listen-port") ?? 0);
   const pods = new RegisteredPods(REMEMBERED_PODS);
   const debug = global.debug ? (line: string) => printNote(`metadata-service: ${line}`) : undefined;
-  const key = derivedKey(secret, "pod hmac", KEY_BYTES);
   const domain = flags.text("trust-domain");
   const trustDomain = domain === undefined
     ? defaultTrustDomain(Deno.hostname())
     : parseTrustDomain(domain);
   const keys = hostKeys(secret);
+  const publicKeys = bundle(keys, trustDomain);
+  replaceFile(IDENTITY_BUNDLE, `${publicKeys}\n`, { mode: 0o644, durable: false });
   const workload: WorkloadService = {
     socket: podSocket(WORKLOAD_SOCKET),
     serve: (socket, pod, app, alive) => {
@@ -48,7 +52,11 @@ export default async function run({ flags, global }: Invocation): Promise<number
       serveWorkload(socket, { keys, trustDomain, who: () => alive() ? identity : undefined });
     },
   };
-  const service = new MetadataService(pods, sockets, key, workload, debug);
+  const signer = {
+    hmac: derivedKey(secret, "pod hmac", KEY_BYTES),
+    ...{ ed25519: keys.signatures, bundle: publicKeys, trustDomain },
+  };
+  const service = new MetadataService(pods, sockets, signer, workload, debug);
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(signal, () => service.stop());
   }

@@ -78,22 +78,42 @@ export const HOST_COMMANDS: readonly Command[] = [
     load: () => import("../host/identity_bundle.ts"),
   },
   {
+    name: "identity seal",
+    group: "Host",
+    summary: "Have the secret of this host's identities kept by its TPM",
+    usage: "[flags]",
+    about: [
+      "Seals the secret in the machine's TPM 2.0, by tpm2-tools, and removes it from the disk. Where there is none yet, it is " +
+      "made. The metadata service has it opened by the TPM each time that it starts.",
+    ],
+    flags: [{
+      name: "pcrs",
+      kind: "text",
+      value: "LIST",
+      help: "Open it only while these registers are as now, like sha256:7; tpm2_policypcr(1)",
+    }],
+    arguments: [0, 0],
+    examples: ["rkt identity seal", "rkt identity seal --pcrs=sha256:7"],
+    load: () => import("../host/identity_seal.ts"),
+  },
+  {
     name: "identity verify",
     group: "Host",
-    summary: "Verify a token or certificate of a pod, offline",
+    summary: "Verify a token, certificate or signature of a pod, offline",
     usage: "[flags] FILE",
     about: [
       "Prints whom the document names, as JSON, where one of the bundle's keys has signed it and it has " +
-      "not expired. FILE is a token (JWT) or a certificate (PEM); - is the standard input.",
+      "not expired. FILE is a token (JWT), a certificate (PEM) or a signature (JWS); - is the standard input.",
     ],
     flags: [
       { name: "bundle", kind: "text", value: "FILE", help: "What rkt identity bundle has printed" },
       { name: "audience", kind: "text", value: "NAME", help: "Whom a token must be for" },
+      { name: "content", kind: "text", value: "PATH", help: "What the pod has signed" },
     ],
     arguments: [1, 1],
     examples: [
-      "rkt identity verify --bundle=host.json web.pem",
       "rkt identity verify --bundle=host.json --audience=db token.jwt",
+      "rkt identity verify --bundle=host.json --content=order.json order.json.sig",
     ],
     load: () => import("../host/identity_verify.ts"),
   },
