@@ -97,7 +97,7 @@ export async function report(speaker: string, thrown: unknown, debug: boolean): 
   const { errorLine, firstError } = await import("./print/error_line.ts");
   const first = firstError(thrown);
   const error = first instanceof UnknownWord
-    ? (await import("./grammar/docker_words.ts")).withDockerHint(first)
+    ? (await import("./grammar/docker_words.ts")).withHint(first, speaker, await allCommands())
     : first;
   printNote(`${speaker}: ${errorLine(error)}`);
   if (debug && error instanceof Error) console.error(printableText(details(error)));

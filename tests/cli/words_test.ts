@@ -32,6 +32,9 @@ Deno.test("words of docker's end in what they are here", async () => {
   const words: readonly (readonly [words: string[], line: RegExp])[] = [
     [["run", "-it", BOX], /unknown flag -it; .*--interactive/],
     [["run", "-d", BOX], /unknown flag -d; there is no daemon/],
+    [["prepare", "--net=none", BOX], /unknown flag --net; it belongs to rkt run-prepared/],
+    [["run-prepared", "--volume=a,kind=empty", "x"], /--volume; it belongs to rkt prepare/],
+    [["prepare", "--nett=none", BOX], /unknown flag --nett$/m],
     [["run", "-p", "80:80", BOX], /unknown flag -p; .*--port=NAME:HOSTPORT/],
     [
       ["run", "-v", "/a:/b", BOX],

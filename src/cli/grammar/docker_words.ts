@@ -1,5 +1,6 @@
 /** What people write who know docker, podman or rkt 1, and what it is here: the ends of messages about unknown words. */
 import { Failure } from "../../failure.ts";
+import type { Command } from "./command.ts";
 import type { UnknownWord } from "./unknown_word.ts";
 
 const FLAGS: Readonly<Record<string, string>> = {
@@ -52,11 +53,34 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "api-service": "--format=json of each command, and rkt audit: there is no service",
 };
 
-/** The error with what a word of docker's is here; as it is for other words. */
-export function withDockerHint(error: UnknownWord): Failure {
+/** The two commands that share the work of `run`, and its flags. */
+const HALVES: Readonly<Record<string, string>> = {
+  prepare: "run-prepared",
+  "run-prepared": "prepare",
+};
+
+/**
+ * The error with what a word of docker's is here, or with the command that has the flag; as it is for other words.
+ *
+ * @param speaker the command
+ */
+export function withHint(
+  error: UnknownWord,
+  speaker: string,
+  commands: readonly Command[],
+): Failure {
   const { what, word, begin, exitCode } = error;
   const [words, prefix] = what === "flag" ? [FLAGS, "; "] : [COMMANDS, "; that is "];
-  return Object.hasOwn(words, word)
-    ? new Failure(`${begin}${prefix}${words[word]}`, exitCode, { cause: error })
-    : error;
+  const [other, name] = [HALVES[speaker] ?? "", word.replace(/^--/, "").replace(/=.*/s, "")];
+  const hint = Object.hasOwn(words, word)
+    ? words[word]
+    : what === "flag" && hasFlag(commands, other, name)
+    ? `it belongs to rkt ${other}`
+    : undefined;
+  return hint === undefined
+    ? error
+    : new Failure(`${begin}${prefix}${hint}`, exitCode, { cause: error });
 }
+
+const hasFlag = (commands: readonly Command[], command: string, flag: string): boolean =>
+  commands.some(({ name, flags }) => name === command && flags.some((each) => each.name === flag));

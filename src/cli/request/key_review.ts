@@ -58,7 +58,8 @@ function review(
     const scope = prefix === "" ? "--root" : `--prefix=${prefix}`;
     throw new Failure(
       `key ${key.fingerprint} from ${location} has to be reviewed, and there is no terminal to ask on; ` +
-        `run: rkt trust ${scope} ${location}`,
+        `run at one: rkt trust ${scope} ${location} (or, with a fingerprint that was compared before, add ` +
+        "--skip-fingerprint-review)",
     );
   }
   print(key.text);

@@ -71,12 +71,21 @@ export function keepKey(directory: string, fingerprint: string, armoured: string
 }
 
 /**
- * The key that a fingerprint, or the end of it, stands for.
+ * The key that a fingerprint, the end of it, an identity, or the mail address of one stands for.
  *
  * @returns undefined where there is none
+ * @throws {Failure} where several have the identity
  */
 export function keyNamed(keys: readonly SecretKey[], text: string): SecretKey | undefined {
   const digits = text.toLowerCase().replace(/^0x/, "");
-  if (!/^[0-9a-f]{8,64}$/.test(digits)) return undefined;
-  return keys.find(({ fingerprint }) => fingerprint.endsWith(digits));
+  if (/^[0-9a-f]{8,64}$/.test(digits)) {
+    return keys.find(({ fingerprint }) => fingerprint.endsWith(digits));
+  }
+  const [found, another] = keys.filter(({ identities }) =>
+    identities.some((each) => each === text || each.endsWith(`<${text}>`))
+  );
+  if (another !== undefined) {
+    throw new Failure(`several keys are of ${text}; name one by its fingerprint (rkt key list)`);
+  }
+  return found;
 }
