@@ -87,6 +87,26 @@ export function discoverKeys(
   );
 }
 
+/**
+ * What a page that names an image says of it besides.
+ *
+ * @param kind of tags whose values are templates
+ * @param ext what stands for `{ext}`
+ */
+export function templatesOf(
+  { found, steps }: Discovered<ImageEndpoint>,
+  image: ImageName,
+  kind: DiscoveryTag["kind"],
+  ext: string,
+): readonly string[] {
+  if (found.length === 0) return [];
+  return (steps.at(-1)?.tags ?? []).flatMap((tag) => {
+    if (tag.kind !== kind || !image.name.startsWith(tag.prefix)) return [];
+    const url = fillTemplate(tag.value, image, ext);
+    return url !== undefined && isWebUrl(url) ? [url] : [];
+  });
+}
+
 function isWebUrl(text: string): boolean {
   return /^https?:\/\//i.test(text) && URL.canParse(text);
 }

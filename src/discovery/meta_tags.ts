@@ -4,10 +4,15 @@ import { defaultTreeAdapter, type DefaultTreeAdapterTypes, parse } from "parse5"
 /** What is in the head of a page beyond this was not made for discovery. */
 const MAX_ELEMENTS = 10_000;
 
+/**
+ * `ac-discovery`: a template for images; `ac-discovery-pubkeys`: the URL of keys. Of rkt's own: `ac-discovery-chunks`, a
+ * template for images beside which there is an index of chunks.
+ */
+const KINDS = ["ac-discovery", "ac-discovery-pubkeys", "ac-discovery-chunks"] as const;
+
 /** One `<meta name="ac-discovery…" content="PREFIX VALUE">`. */
 export interface DiscoveryTag {
-  /** `ac-discovery`: a template for images; `ac-discovery-pubkeys`: the URL of keys. */
-  readonly kind: "ac-discovery" | "ac-discovery-pubkeys";
+  readonly kind: typeof KINDS[number];
   /** The tag speaks about names that begin with this. */
   readonly prefix: string;
   /** The template or URL. */
@@ -57,9 +62,11 @@ export function likelyTags(html: string): number {
 function metaTag(element: Element): DiscoveryTag[] {
   if (element.tagName !== "meta") return [];
   const attribute = (name: string) => element.attrs.find((each) => each.name === name)?.value;
-  const kind = attribute("name")?.toLowerCase();
+  const name = attribute("name")?.toLowerCase();
+  const kind = KINDS.find((each) => each === name);
   const [prefix, value, ...more] = (attribute("content") ?? "").trim().split(/\s+/);
-  if (kind !== "ac-discovery" && kind !== "ac-discovery-pubkeys") return [];
-  if (prefix === undefined || value === undefined || more.length > 0) return [];
+  if (kind === undefined || prefix === undefined || value === undefined || more.length > 0) {
+    return [];
+  }
   return [{ kind, prefix, value }];
 }

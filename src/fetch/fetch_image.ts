@@ -1,27 +1,21 @@
 /** Fetching one image from where it is: by name, URL or file. */
 import { readManifestText } from "../aci/aci_reader.ts";
 import { ArchiveError } from "../aci/bytes/archive_error.ts";
-import { countedSource } from "../aci/bytes/counted_source.ts";
-import { type ByteSource, fileSource } from "../aci/bytes/source.ts";
-import type { ImageIdPrefix } from "../appc/image_id.ts";
+import { fileSource } from "../aci/bytes/source.ts";
 import { AppcError } from "../appc/error.ts";
 import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.ts";
 import type { ImageName } from "../appc/image_name.ts";
-import { labelValue } from "../appc/label.ts";
-import { discoverImage, discoveryFailure } from "../discovery/discover.ts";
+import { discoverImage, discoveryFailure, templatesOf } from "../discovery/discover.ts";
 import { Failure } from "../failure.ts";
-import type { Signer } from "../store/image_info.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { ImageChanged, startDownload } from "./download.ts";
-import { EarlyVerdict } from "./early_verdict.ts";
 import { type FetchSession, pagesBy } from "./fetch_session.ts";
 import { fetchOci } from "./fetch_oci.ts";
 import { forThisHost } from "./host_labels.ts";
-import { type ImageArgument, METALINK, signatureLocation } from "./image_argument.ts";
+import { CHUNKS, type ImageArgument, METALINK, signatureLocation } from "./image_argument.ts";
+import { type Arrival, checkIdentity, type Expected, importImage } from "./import_image.ts";
 import type { PullPolicy } from "./pull_policy.ts";
 import { readRemoteRecord, writeRemoteRecord } from "./remote_record.ts";
-import { decryptedImage } from "./decrypt_image.ts";
-import { recordFetch } from "./record_fetch.ts";
 import { MissingSignature, openSignature, type SignedImage } from "./signed_image.ts";
 import { whyUntrusted } from "./trust/trusted_image.ts";
 import { offerDiscoveredKeys } from "./trusted_keys.ts";
@@ -29,24 +23,12 @@ import { offerDiscoveredKeys } from "./trusted_keys.ts";
 /** How often an image is fetched from the beginning, when it changes or can't be resumed. */
 const MAX_STARTS = 5;
 
-/** What an image has to be. */
-export interface Expected {
-  /** The name and labels that were asked for. */
-  readonly image?: ImageName;
-  readonly id?: ImageIdPrefix;
-  /** Bytes, as transferred. */
-  readonly size?: number;
-}
-
 /** What to fetch. */
-interface Request {
-  /** A path or URL. */
-  readonly location: string;
+interface Request extends Arrival {
   readonly signature: string;
-  readonly expected: Expected;
   readonly pullPolicy: PullPolicy;
-  /** Where it comes from, where that is another place; for records. */
-  readonly source?: string;
+  /** The URL beside which there is an index of the image's chunks, where there is one. */
+  readonly chunks?: string;
 }
 
 /** How to fetch what an argument stands for. */
@@ -71,9 +53,7 @@ export function fetchArgument(
     case "file":
       return fetchFile(session, beside(argument.path));
     case "url":
-      return new URL(argument.url).pathname.endsWith(METALINK)
-        ? fetchMirrored(session, beside(argument.url))
-        : fetchUrl(session, beside(argument.url));
+      return fetchWebPlace(session, argument.url, beside);
     case "transport":
       return fetchByTransport(session, argument.url, beside(argument.url), signature);
     case "name":
@@ -84,6 +64,20 @@ export function fetchArgument(
     case "id":
       throw new Failure(`image ${argument.id} is not in the store`);
   }
+}
+
+/** A URL of an image, of a document that names its mirrors, or of the index of its chunks. */
+function fetchWebPlace(
+  session: FetchSession,
+  url: string,
+  beside: (location: string) => Request,
+): Promise<StoredImage> {
+  const { pathname } = new URL(url);
+  if (pathname.endsWith(METALINK)) return fetchMirrored(session, beside(url));
+  if (!pathname.endsWith(CHUNKS)) return fetchUrl(session, beside(url));
+  const image = new URL(url);
+  image.pathname = pathname.slice(0, -CHUNKS.length);
+  return fetchUrl(session, { ...beside(image.href), chunks: image.href });
 }
 
 /** Fetches an image by its name. */
@@ -101,11 +95,14 @@ export async function fetchByName(
   const endpoint = discovered.found[0];
   if (endpoint === undefined) throw discoveryFailure(image, discovered);
   if (!session.allows("image")) await offerDiscoveredKeys(session, image.name);
+  const [chunks] = templatesOf(discovered, image, "ac-discovery-chunks", "aci");
   return await fetchUrl(session, {
     location: endpoint.aci,
     signature: signature ?? endpoint.asc,
     expected: { ...expected, image },
     pullPolicy,
+    // A signature that is given is over the file.
+    ...chunks !== undefined && signature === undefined && { chunks },
   });
 }
 
@@ -143,6 +140,11 @@ async function fetchRemote(session: FetchSession, request: Request): Promise<Sto
         : `image ${location} is in the store, but it is not trusted, and --pull-policy=never keeps ` +
           "it from being fetched",
     );
+  }
+  if (request.chunks !== undefined) {
+    const { fetchDelta } = await import("./delta/fetch_delta.ts");
+    const image = await fetchDelta(session, { ...request, chunks: request.chunks });
+    if (image !== undefined) return image;
   }
   for (let start = 1;; start++) {
     try {
@@ -296,94 +298,4 @@ async function refuseMissing(session: FetchSession, url: string, cause: Error): 
   cancel();
   if (status !== 404 && status !== 410) return;
   throw new Failure(`${url}: ${status} ${statusText}: there is no such image`, 254, { cause });
-}
-
-/** Reads an image into the store: all that it has to be is checked before any of it is visible. */
-async function importImage(
-  session: FetchSession,
-  source: ByteSource,
-  judge: SignedImage | undefined,
-  { location, expected, source: origin }: Request,
-): Promise<StoredImage> {
-  const { store, message } = session.settings;
-  const watched = judge?.watched(source) ?? source;
-  const counted = countedSource(watched);
-  const version = labelValue(expected.image?.labels ?? [], "version");
-  const verify = async (read: { imageId: string; manifest: ImageManifest }): Promise<Signer[]> => {
-    const signers = await judge?.verify(read.manifest) ?? [];
-    checkIdentity(location, read.manifest, expected);
-    checkContent(location, read.imageId, counted.size(), expected);
-    if (signers.length > 0) message("signature verified:");
-    for (const signer of signers) message(`  ${signer.identity || signer.fingerprint}`);
-    return signers;
-  };
-  try {
-    using gated = judge && new EarlyVerdict(
-      counted.source,
-      { knowsName: expected.image !== undefined, verify: (manifest) => judge.verify(manifest) },
-      store.dataDir,
-    );
-    const image = await store.importAci(await decryptedImage(session, gated ?? counted.source), {
-      verify,
-      maxBytes: session.settings.maxSize,
-      ...expected.image !== undefined && version === undefined && { latest: true },
-      // Read after `verify`: a deferred signature is there only then.
-      get signature() {
-        return judge?.text;
-      },
-    });
-    const from = origin ??
-      (/^(?:\/|https?:)/.test(location) ? location : `${workingDirectory()}${location}`);
-    const otherwise = expected.id === undefined ? "nothing" : "its digest";
-    await recordFetch(session, image, from, otherwise);
-    return image;
-  } catch (error) {
-    if (error instanceof ArchiveError) await blameSignature(counted.source, judge);
-    throw error;
-  }
-}
-
-/**
- * An archive that is damaged was most often tampered with or badly transferred. The signature tells,
- * so the rest is read for it: a bad signature is the better reason for a refusal.
- */
-async function blameSignature(source: ByteSource, judge: SignedImage | undefined): Promise<void> {
-  if (judge === undefined) return;
-  while (await source.read() !== undefined);
-  await judge.verify(undefined);
-}
-
-/** With a slash behind; empty where it can't be named: it is gone, or its name is no UTF-8. */
-function workingDirectory(): string {
-  try {
-    return `${Deno.cwd()}/`;
-  } catch {
-    return "";
-  }
-}
-
-/** Checks that an image is the one that was asked for. */
-export function checkIdentity(what: string, manifest: ImageManifest, { image }: Expected): void {
-  if (image === undefined) return;
-  if (manifest.name !== image.name) {
-    throw new Failure(
-      `${what}: its manifest says that it is ${JSON.stringify(manifest.name)}, ` +
-        `but ${JSON.stringify(image.name)} was asked for`,
-    );
-  }
-  for (const { name, value } of image.labels) {
-    const found = labelValue(manifest.labels, name);
-    if (found === value) continue;
-    const has = found === undefined ? `has no label "${name}"` : `has ${name}=${found}`;
-    throw new Failure(`${what}: its manifest ${has}, but ${name}=${value} was asked for`);
-  }
-}
-
-function checkContent(what: string, imageId: string, size: number, expected: Expected): void {
-  if (expected.id !== undefined && !imageId.startsWith(expected.id)) {
-    throw new Failure(`${what}: its ID is ${imageId}, but ${expected.id} was asked for`);
-  }
-  if (expected.size !== undefined && size !== expected.size) {
-    throw new Failure(`${what}: has ${size} bytes, but ${expected.size} were asked for`);
-  }
 }

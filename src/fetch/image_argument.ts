@@ -48,6 +48,8 @@ export function parseImageArgument(
 
 /** What an image's URL ends in where it is a document that names mirrors. */
 export const METALINK = ".meta4";
+/** What it ends in where it is the index of its chunks; see src/aci/chunks. */
+export const CHUNKS = ".chunks";
 
 function urlArgument(text: string, scheme: string): ImageArgument {
   if (scheme === "docker" || scheme === "oci") {
@@ -60,9 +62,11 @@ function urlArgument(text: string, scheme: string): ImageArgument {
     throw new Failure(`image ${JSON.stringify(text)}: not a valid URL`);
   }
   const url = new URL(text);
-  const isMetalink = url.pathname.endsWith(`.aci${METALINK}`) && scheme !== "file";
-  if (!url.pathname.endsWith(".aci") && !isMetalink) {
-    throw new Failure(`image ${JSON.stringify(text)}: an image's URL ends in .aci, or .aci.meta4`);
+  const isHint = [METALINK, CHUNKS].some((end) => url.pathname.endsWith(`.aci${end}`));
+  if (!url.pathname.endsWith(".aci") && !(isHint && scheme !== "file")) {
+    throw new Failure(
+      `image ${JSON.stringify(text)}: an image's URL ends in .aci, .aci.meta4 or .aci.chunks`,
+    );
   }
   if (url.username !== "" || url.password !== "") {
     throw new Failure(`image ${text.replace(/\/\/.*@/, "//…@")}: put credentials into auth.d`);

@@ -56,6 +56,11 @@ export class Replacement implements Disposable {
     this.file = Deno.openSync(this.#temporary, { write: true, createNew: true, mode });
   }
 
+  /** Writes all of some bytes, which write(2) may take in parts. */
+  write(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) at += this.file.writeSync(bytes.subarray(at));
+  }
+
   /**
    * Puts the file in its place.
    *
@@ -91,7 +96,7 @@ export class Replacement implements Disposable {
 export function replaceFile(path: string, text: string, options: ReplaceOptions = {}): void {
   using replacement = new Replacement(path, options);
   const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += replacement.file.writeSync(bytes.subarray(at));
+  replacement.write(bytes);
   replacement.commit();
 }
 

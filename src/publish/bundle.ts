@@ -42,7 +42,7 @@ export function writeBundle(out: string, files: readonly BundledFile[], keys: st
   using replacement = new Replacement(out, { mode: 0o666 });
   const all = files.toSorted((a, b) => a.name < b.name ? -1 : 1);
   for (const chunk of archived(items(all, new TextEncoder().encode(keys)))) {
-    for (let at = 0; at < chunk.length;) at += replacement.file.writeSync(chunk.subarray(at));
+    replacement.write(chunk);
   }
   replacement.commit();
 }

@@ -1,6 +1,7 @@
 /** Putting an image with its signature into a site. */
 import { readAci } from "../aci/aci_reader.ts";
 import { fileSource } from "../aci/bytes/source.ts";
+import { CHUNKS } from "../aci/chunks/chunk_index.ts";
 import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.ts";
 import type { ImageName } from "../appc/image_name.ts";
 import { labelValue } from "../appc/label.ts";
@@ -14,6 +15,7 @@ import {
   readSignatures,
   verifySigned,
 } from "../trust/signature.ts";
+import { BESIDE, publishChunks, removeChunks } from "./publish_chunks.ts";
 import type { PublishedImage } from "./site.ts";
 
 /** What is published. */
@@ -64,7 +66,7 @@ export async function publishImage(
     digests.update(chunk);
     hash.update(chunk);
     size += chunk.length;
-    for (let at = 0; at < chunk.length;) at += image.file.writeSync(chunk.subarray(at));
+    image.write(chunk);
   }
   const signers = await verifySigned(path, candidates, digests);
   const sha512 = hash.digest("hex");
@@ -72,15 +74,17 @@ export async function publishImage(
     throw new Failure(`${target}: is another image; --overwrite replaces it`);
   }
   using signature = new Replacement(`${target}.asc`);
-  for (let at = 0; at < asc.length;) at += signature.file.writeSync(asc.subarray(at));
+  signature.write(asc);
   // One behind the other: who fetches between finds a signature that does not fit, and tries again.
   signature.commit();
   image.commit();
+  const isChunked = await publishChunks({ target, name, imageId: id, path, keys });
   return {
     name,
     labels,
     ...id !== undefined && { id },
     ...{ file, size, sha512, signers: signers.map(({ fingerprint }) => fingerprint) },
+    ...isChunked && { chunks: `${file}${CHUNKS}` },
   };
 }
 
@@ -88,14 +92,16 @@ export async function publishImage(
 export function publishLatest(directory: string, image: PublishedImage): PublishedImage {
   const { name, labels } = image;
   const file = `${name}-latest-${labels.os}-${labels.arch}.aci`;
-  for (const end of [".asc", ""]) {
+  const isChunked = image.chunks !== undefined;
+  if (!isChunked) removeChunks(`${directory}/${file}`);
+  for (const end of [...isChunked ? BESIDE.toReversed() : [], ".asc", ""]) {
     const temporary = `${directory}/${file}${end}.${crypto.randomUUID()}.tmp`;
     Deno.linkSync(`${directory}/${image.file}${end}`, temporary);
     Deno.renameSync(temporary, `${directory}/${file}${end}`);
     // Of two names of one file, rename(2) leaves both.
     if (exists(temporary)) Deno.removeSync(temporary);
   }
-  return { ...image, file };
+  return { ...image, file, ...isChunked && { chunks: `${file}${CHUNKS}` } };
 }
 
 async function readImage(path: string) {

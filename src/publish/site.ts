@@ -5,6 +5,7 @@
  *     index.json                              what is there
  *     pubkeys.asc                             the keys that have signed
  *     NAME-VERSION-OS-ARCH.aci, ….aci.asc     an image and its signature
+ *     ….aci.chunks, ….pieces, ….id.asc        by which others fetch what differs, see src/aci/chunks
  */
 import { parseJsonObject } from "../appc/json_value.ts";
 import { AppcError } from "../appc/error.ts";
@@ -28,6 +29,8 @@ export interface PublishedImage {
   readonly sha512: string;
   /** Fingerprints or IDs of the keys that say they have signed it. */
   readonly signers: readonly string[];
+  /** The index of its chunks, below the site's directory; absent where its ID is not signed. */
+  readonly chunks?: string;
 }
 
 /** What is in a site. */
@@ -95,8 +98,11 @@ export function metaTags({ url, images }: SiteIndex, hasKeys: boolean): string[]
   const hosts = [...new Set(images.map(({ name }) => name.split("/")[0] ?? name))].sort();
   const tag = (kind: string, host: string, what: string) =>
     `<meta name="${kind}" content="${escaped(`${host} ${url}/${what}`)}">`;
+  const template = "{name}-{version}-{os}-{arch}.{ext}";
+  const chunked = images.some(({ chunks }) => chunks !== undefined);
   return hosts.flatMap((host) => [
-    tag("ac-discovery", host, "{name}-{version}-{os}-{arch}.{ext}"),
+    tag("ac-discovery", host, template),
+    ...chunked ? [tag("ac-discovery-chunks", host, template)] : [],
     ...hasKeys ? [tag("ac-discovery-pubkeys", host, "pubkeys.asc")] : [],
   ]);
 }

@@ -2,25 +2,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { FetchWorld } from "../world/fetch_world.ts";
-import type { SiteReply, SiteRequest } from "../world/web_site.ts";
+import { ranges } from "../world/ranges.ts";
 
 const PIECE = 16 * 1024;
 const HOSTS = ["example.com", "cdn.example.com", "example.org"];
 const DOCUMENT = "https://example.com/app.aci.meta4";
-
-/** A server that sends ranges; with `lie`, one whose bytes of some pieces are others. */
-const ranges = (content: Uint8Array, lie: (piece: number) => boolean = () => false) =>
-(
-  { headers }: SiteRequest,
-): SiteReply => {
-  const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers.get("range") ?? "") ?? [];
-  if (from === undefined || to === undefined) return { body: content };
-  const [first, last] = [Number(from), Number(to)];
-  const body = content.slice(first, last + 1);
-  if (lie(first / PIECE)) body[100] = (body[100] ?? 0) ^ 1;
-  const range = `bytes ${first}-${last}/${content.length}`;
-  return { status: 206, headers: { "content-range": range }, body };
-};
 
 function metalink(content: Uint8Array): string {
   const hashes = [];
@@ -61,7 +47,7 @@ Deno.test("three mirrors each send a part of an image, which is verified as a wh
 Deno.test("a mirror that lies in one piece is named, and the others finish", async () => {
   const { world, image } = mirrored();
   using _world = world;
-  world.site.route("https://example.org/mirror.aci", ranges(image, () => true));
+  world.site.route("https://example.org/mirror.aci", ranges(image, { lie: () => true }));
   world.site.route("https://cdn.example.com/mirror.aci", { status: 404 });
   const fetched = await world.rkt("fetch", DOCUMENT);
   assert.equal(fetched.code, 0, fetched.err);
@@ -88,7 +74,7 @@ Deno.test("where all mirrors lie or are gone, all of them are named", async () =
   const { world, image } = mirrored();
   using _world = world;
   for (const host of HOSTS) {
-    world.site.route(`https://${host}/mirror.aci`, ranges(image, () => true));
+    world.site.route(`https://${host}/mirror.aci`, ranges(image, { lie: () => true }));
   }
   const fetched = await world.rkt("fetch", DOCUMENT);
   assert.equal(fetched.code, 254);

@@ -23,7 +23,7 @@ export default async function imageDecrypt({ args, flags, global }: Invocation):
   using source = await decrypted(fileSource(path), (packets) => findSessionKey(path, packets, by));
   using replacement = new Replacement(out, { mode: 0o666 });
   for (let chunk = await source.read(); chunk !== undefined; chunk = await source.read()) {
-    for (let at = 0; at < chunk.length;) at += replacement.file.writeSync(chunk.subarray(at));
+    replacement.write(chunk);
   }
   replacement.commit();
   printLine(out);

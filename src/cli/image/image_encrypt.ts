@@ -29,9 +29,7 @@ export default async function imageEncrypt({ args, flags }: Invocation): Promise
   const source = fileSource(path);
   using replacement = new Replacement(out, { mode: 0o666 });
   const session = await newSessionKey(recipients, passphrases);
-  await encryptMessage(source, session, (bytes) => {
-    for (let at = 0; at < bytes.length;) at += replacement.file.writeSync(bytes.subarray(at));
-  });
+  await encryptMessage(source, session, (bytes) => replacement.write(bytes));
   replacement.commit();
   printLine(out);
   return 0;

@@ -1,5 +1,7 @@
 /** `rkt image sign`: signatures beside images, by keys of files or by gpg with its agent and cards. */
+import { readAci } from "../../aci/aci_reader.ts";
 import { fileSource } from "../../aci/bytes/source.ts";
+import { ID_SIGNATURE, idText } from "../../aci/chunks/chunk_index.ts";
 import { Failure } from "../../failure.ts";
 import { replaceFile } from "../../linux/atomic_file.ts";
 import { exists } from "../../linux/exists.ts";
@@ -25,25 +27,50 @@ export default async function imageSign({ args, flags }: Invocation): Promise<nu
     );
   }
   const signers = files.length + named.length === 0 ? [byDefault] : [...files, ...named];
+  const how = { signers, add: flags.on("add"), overwrite: flags.on("overwrite") };
   for (const path of args) {
-    const out = `${path}.asc`;
-    const before = readBefore(out, flags.on("add"), flags.on("overwrite"));
-    const made: string[] = [];
-    for (const signer of signers) {
-      made.push(
-        typeof signer === "object" ? await signByFile(path, signer) : await signByGpg(path, signer),
-      );
-    }
-    const text = [before, ...made].map((each) => each.trim()).filter((each) => each !== "")
-      .join("\n") + "\n";
-    // What rkt itself would refuse is not written: SHA-1, say, from somebody's gpg.conf.
-    const signatures = await readSignatures(new TextEncoder().encode(text), out);
-    const refused = signatures.find(({ refusal }) => refusal !== undefined);
-    if (refused !== undefined) throw new Failure(`${out}: ${refused.refusal}`);
-    replaceFile(out, text);
-    printLine(out);
+    await signFile(path, `${path}.asc`, how);
+    if (flags.on("delta")) await signId(path, how);
   }
   return 0;
+}
+
+/** Who signs, and what becomes of signatures that are there. */
+interface Signing {
+  readonly signers: readonly SignerChoice[];
+  readonly add: boolean;
+  readonly overwrite: boolean;
+}
+
+async function signFile(path: string, out: string, how: Signing): Promise<void> {
+  const before = readBefore(out, how.add, how.overwrite);
+  const made: string[] = [];
+  for (const signer of how.signers) {
+    made.push(
+      typeof signer === "object" ? await signByFile(path, signer) : await signByGpg(path, signer),
+    );
+  }
+  const text = [before, ...made].map((each) => each.trim()).filter((each) => each !== "")
+    .join("\n") + "\n";
+  // What rkt itself would refuse is not written: SHA-1, say, from somebody's gpg.conf.
+  const signatures = await readSignatures(new TextEncoder().encode(text), out);
+  const refused = signatures.find(({ refusal }) => refusal !== undefined);
+  if (refused !== undefined) throw new Failure(`${out}: ${refused.refusal}`);
+  replaceFile(out, text);
+  printLine(out);
+}
+
+/** Signs an image's ID: gpg signs files, so there is one for a moment. */
+async function signId(path: string, how: Signing): Promise<void> {
+  const { imageId } = await readAci(fileSource(path));
+  const directory = Deno.makeTempDirSync({ prefix: "rkt-sign-" });
+  try {
+    const file = `${directory}/id`;
+    Deno.writeTextFileSync(file, idText(imageId), { createNew: true });
+    await signFile(file, `${path}${ID_SIGNATURE}`, how);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
 }
 
 function readBefore(out: string, add: boolean, overwrite: boolean): string {

@@ -123,6 +123,12 @@ export const TRUST_COMMANDS: readonly Command[] = [
       },
       { name: "key-file", kind: "texts", value: "FILE", help: "A secret key in a file, armoured" },
       { name: "add", kind: "switch", help: "Keep the signatures that are there" },
+      {
+        name: "delta",
+        kind: "switch",
+        help:
+          "Also sign the image's ID (FILE.id.asc): others can fetch what differs from an older version",
+      },
       KEYS,
       OVERWRITE,
     ],

@@ -1,9 +1,10 @@
 /** The mirrors of an image that a Metalink document names, as a source of bytes. */
 import { Failure } from "../../failure.ts";
-import { getSmall, type HttpClient } from "../../http/http_client.ts";
+import { getSmall } from "../../http/http_client.ts";
+import { rangeGetter } from "./ranges.ts";
 import type { FetchSession } from "../fetch_session.ts";
 import { parseMetalink } from "./metalink.ts";
-import { type GetRange, MirrorSource } from "./mirror_source.ts";
+import { MirrorSource } from "./mirror_source.ts";
 
 /** Bytes of a document at most: 100,000 digests. */
 const MOST_DOCUMENT = 16 * 2 ** 20;
@@ -27,22 +28,4 @@ export async function openMirrors(
     progress,
     dropped: (_, why) => session.settings.message(`warning: ${why}; this mirror is asked no more`),
   });
-}
-
-function rangeGetter(client: HttpClient): GetRange {
-  return async (url, first, last, size) => {
-    const reply = await client.get(url, { range: `bytes=${first}-${last}` });
-    const range = reply.headers.get("content-range");
-    const isWhole = reply.status === 200 && first === 0 && last === size - 1;
-    if (isWhole || (reply.status === 206 && range === `bytes ${first}-${last}/${size}`)) {
-      return reply;
-    }
-    reply.cancel();
-    const why = reply.status === 200
-      ? "it sends no ranges"
-      : reply.status === 206
-      ? `it has another range, ${JSON.stringify(range)}, than ${first}-${last}/${size}`
-      : `${reply.status} ${reply.statusText}`.trim();
-    throw new Failure(`${url}: ${why}`);
-  };
 }

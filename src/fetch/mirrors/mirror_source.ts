@@ -7,31 +7,13 @@ import type { ByteSource } from "../../aci/bytes/source.ts";
 import { concat } from "../../linux/bytes.ts";
 import { Failure } from "../../failure.ts";
 import type { Metalink } from "./metalink.ts";
+import type { GetRange, RangeReply } from "./ranges.ts";
 
 /** Bytes of a piece where the Metalink has none. */
 const PIECE = 2 * 1024 * 1024;
 /** Pieces for each mirror that may be there before their turn; and bytes, which memory is for. */
 const AHEAD = 3;
 const MOST_AHEAD = 64 * 1024 * 1024;
-
-/** A range of a file, as a mirror sends it. */
-export interface RangeReply {
-  read(): Promise<Uint8Array | undefined>;
-  cancel(): void;
-}
-
-/**
- * Asks a mirror for a range.
- *
- * @param last the last byte of it
- * @throws {Failure} where the mirror does not answer with this range of a file of this size
- */
-export type GetRange = (
-  url: string,
-  first: number,
-  last: number,
-  size: number,
-) => Promise<RangeReply>;
 
 /** What a source tells, and asks. */
 export interface MirrorOptions {
