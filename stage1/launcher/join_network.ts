@@ -117,7 +117,11 @@ export function joinNetwork(s: Section, joining: Joining, failed: string): void 
   setIpv6(s, podSettings, "eth0", "accept_ra", "0", UNDO);
   openSettings(s, IPV6_SETTINGS, hostSettings, "no IPv6");
   s.label("no IPv6");
-  setIpv6(s, hostSettings, values.link, "disable_ipv6", "1", UNDO);
+  // New links have IPv6, as a condition says.
+  const [setting, value] = network.ipv6
+    ? ["accept_ra", "0"] as const
+    : ["disable_ipv6", "1"] as const;
+  setIpv6(s, hostSettings, values.link, setting, value, UNDO);
   ask(s, "set up the pod's end", podSocket, network.podEnd, values, answer, UNDO);
   ask(s, "set up the host's end", hostSocket, network.hostEnd, values, answer, UNDO);
   if (network.rules !== undefined) {

@@ -59,7 +59,7 @@ export function setIpv6(
   value: "0" | "1",
   failed: string,
 ) {
-  const without = `${name}: done`;
+  const without = `${base.name}: done`;
   s.when(base, -ERRNO.ENOENT, without);
   setForLink(s, base, link, name, value, failed);
   s.label(without);

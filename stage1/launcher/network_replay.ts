@@ -1,11 +1,13 @@
 /**
- * A network that a repeated start joins: a veth with one IPv4 address of one range, and TCP ports. The messages to the kernel are
+ * A network that a repeated start joins: a veth with one IPv4 address of one range, maybe the IPv6 address beside it, and TCP ports. The messages to the kernel are
  * there from the first start, with holes for what differs from pod to pod (src/net/pod/record_rejoin.ts makes them).
  */
 import type { HoleName } from "../engine/hole.ts";
 
 /** The network. The pod's interface is `eth0`. */
 export interface NetworkReplay {
+  /** Whether the pod has the IPv6 address beside its IPv4 one. */
+  readonly ipv6: boolean;
   /** The directory of the pods' records, absolute. */
   readonly records: string;
   readonly range: AddressRange;

@@ -442,7 +442,12 @@ const REPLAYS: readonly Replay[] = [
 function testNetwork(): NonNullable<Replay["network"]> {
   const template = (...holes: Template["holes"]): Template => ({ hex: "00".repeat(64), holes });
   return {
-    ...{ namespace: 201, records: "/data/networks", info: ['{"ip":"', '","ips":["', '/24"]}'] },
+    ...{
+      ipv6: true,
+      namespace: 201,
+      records: "/data/networks",
+      info: ['{"ip":"', '","ips":["', '/24"]}'],
+    },
     range: { directory: "/ipam/net", first: 0x0a010002, last: 0x0a0100fe, gateway: 0x0a010001 },
     link: template(["link", 0, 40, 15]),
     podLink: template(),

@@ -4,7 +4,13 @@ import type { Bytes } from "../../src/linux/bytes.ts";
 import { syscall, trySyscall } from "../../src/linux/syscall.ts";
 import { inNamespace, openNamespace } from "../../src/net/kernel/namespace.ts";
 import { parseIp } from "../../src/net/model/address.ts";
-import { advertisement, arpFrame, type Ends, udpFrame } from "../../src/net/testing/frames.ts";
+import {
+  advertisement,
+  arpFrame,
+  type Ends,
+  udp6Frame,
+  udpFrame,
+} from "../../src/net/testing/frames.ts";
 import { Host, hostLocal, makeNetImage, podNamespace, writeNetwork } from "../world/host_world.ts";
 import { list, World } from "../world/pod_world.ts";
 import { nth, only } from "../world/nth.ts";
@@ -27,6 +33,10 @@ Deno.test.beforeAll(async () => {
     ...{ cniVersion: "0.4.0", name: "routed", type: "ptp" },
     ipam: ipam(["10.72.0.0/24", "fd72::/64"]),
   });
+  writeNetwork(world, {
+    ...{ cniVersion: "0.4.0", name: "old", type: "ptp" },
+    ipam: ipam(["10.74.0.0/24"]),
+  });
 });
 Deno.test.afterAll(async () => {
   await world[Symbol.asyncDispose]();
@@ -37,6 +47,7 @@ const ip = (text: string) => parseIp(text) ?? assert.fail(text);
 
 // include/linux/socket.h, include/uapi/linux/if_packet.h
 const AF_INET = 2;
+const AF_INET6 = 10;
 const AF_PACKET = 17;
 const SOCK_DGRAM = 2;
 const SOCK_RAW = 3;
@@ -130,18 +141,18 @@ interface Listener extends Disposable {
 }
 
 /** A socket of UDP on the host. */
-function listen(address: string): Listener {
+const listen = (address: string): Listener =>
+  listenAt([AF_INET, 0, 7000 >> 8, 7000 & 0xff, ...ip(address), ...Array(8).fill(0)]);
+
+/** The same by IPv6: a `struct sockaddr_in6`. */
+const listen6 = (address: Bytes): Listener =>
+  listenAt([AF_INET6, 0, 7000 >> 8, 7000 & 0xff, 0, 0, 0, 0, ...address, 0, 0, 0, 0]);
+
+function listenAt(address: readonly number[]): Listener {
   const namespace = openNamespace(host.path);
   const fd = inNamespace(namespace, () => {
-    const socket = syscall("open", "socket", AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    const bound = new Uint8Array([
-      AF_INET,
-      0,
-      7000 >> 8,
-      7000 & 0xff,
-      ...ip(address),
-      ...Array(8).fill(0),
-    ]);
+    const bound = new Uint8Array(address);
+    const socket = syscall("open", "socket", bound[0] ?? 0, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     syscall("bind", "bind", socket, bound, bound.length);
     return socket;
   });
@@ -184,6 +195,7 @@ for (
     ["default", "172.16.28.1", []],
     ["default, as before", "172.16.28.1", []],
     ["default-restricted", "172.31.0.1", ["--net=default-restricted"]],
+    ["old", "10.74.0.1", ["--net=old"]],
     ["four", "10.70.0.1", ["--net=four"]],
     ["both", "10.71.0.1", ["--net=both"]],
     ["routed", "10.72.0.1", ["--net=routed"]],
@@ -219,7 +231,7 @@ for (
 
   Deno.test(`links of the network ${network} believe nothing`, async () => {
     await using _pod = await standing(...flags);
-    const six = network === "both" || network === "routed";
+    const six = network !== "four" && network !== "old";
     const value = async (name: string) =>
       (await host.sh(`cat /proc/sys/net/${name}`)).stdout.trim();
     for (const link of (await host.links()).filter((name) => name !== "up0")) {
@@ -245,6 +257,35 @@ for (
     assert.equal(new TextDecoder().decode(accept.stdout), "0\n");
   });
 }
+
+Deno.test("a pod of the default network sends from its own IPv6 address only, by both ways of a start", async () => {
+  for (const _ of [1, 2]) {
+    await using _pod = await standing("--port=web:8082");
+    using attacker = await Attacker.of("172.16.28.1");
+    const six = (last: string) => ip(`fd58:94bc:ef0a::${last}`);
+    const gateway = six("172.16.28.1");
+    using open = listen6(gateway);
+    const from = (source: Bytes, text: string) =>
+      udp6Frame(attacker.ends, source, gateway, 7000, text);
+    const spoofed = attacker.address.replace(/\d+$/, "77");
+    attacker.send(
+      from(six(spoofed), "from another pod"),
+      from(gateway, "from the host"),
+      from(ip("2001:db8::1"), "from elsewhere"),
+      from(six(attacker.address), "last"),
+    );
+    const texts: string[] = [];
+    await until(
+      () => {
+        texts.push(...received(open));
+        return texts.includes("last");
+      },
+      20,
+      "the datagram that is fine",
+    );
+    assert.deepEqual(texts, ["last"]);
+  }
+});
 
 Deno.test("with sourceCheck off a pod sends from other addresses, and not to the host's loopback", async () => {
   writeNetwork(world, {

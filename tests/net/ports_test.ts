@@ -110,6 +110,10 @@ interface Kind {
 }
 
 const KINDS: readonly Kind[] = [
+  {
+    ...{ network: "default", gateway4: "172.16.28.1", gateway6: "fd58:94bc:ef0a::ac10:1c01" },
+    kept: true,
+  },
   { network: "routed", gateway4: "10.88.0.1", gateway6: "fd88::1", kept: true },
   // On a bridge, others are masqueraded: the answer would not come back by way of the host.
   { network: "switched", gateway4: "10.89.0.1", gateway6: "fd89::1", kept: false },
@@ -357,6 +361,19 @@ Deno.test("pods forward ports with an empty PATH, where there are no programs", 
   await server.stop();
   assert.equal((await host.rkt(world, "gc", "--grace-period=0s")).code, 0);
   assert.equal(await host.output("nft", "list", "ruleset"), "");
+});
+
+Deno.test("::1 leads to each of several pods, by first and repeated starts, and by one address of the host", async () => {
+  for (const _ of [1, 2]) {
+    const pods = [8080, 8081, "[::1]:8082"].map((port) =>
+      host.start(world, serve(80, "6"), `--port=web:${port}`)
+    );
+    for (const [i, pod] of pods.entries()) {
+      const by = await caller(pod, asked(host, "::1", 8080 + i, "6"));
+      assert.equal(by, "fd58:94bc:ef0a::ac10:1c01");
+    }
+    await Promise.all(pods.map((pod) => pod.stop()));
+  }
 });
 
 Deno.test("many pods at once get an address and a port each", async () => {

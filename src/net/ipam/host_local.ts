@@ -33,6 +33,7 @@ import {
   sameIp,
 } from "../model/address.ts";
 import type { Attachment, CniDns, CniIp } from "../model/cni.ts";
+import { withIpv6 } from "./embedded_ipv6.ts";
 import { type Allocation, ipField, NO_DNS, prefixField, routesField } from "./ipam.ts";
 
 /** Where CNI keeps the files of all networks, unless `dataDir` says otherwise. */
@@ -163,7 +164,7 @@ export function allocateHostLocal(
       const context = { directory, index: i, network, attachment, files };
       return wanted === undefined ? takeNext(set, context) : takeAsked(set, wanted, context);
     });
-    return { ips, routes, dns, files };
+    return withIpv6(ipam, at, { ips, routes, dns, files });
   } catch (error) {
     for (const file of files) quietly(() => Deno.removeSync(file));
     throw error;

@@ -84,6 +84,14 @@ export function addRoute(route: Route, replace = false): Request {
   };
 }
 
+/** Adds a route, also where one to the same network leads over another link. */
+export function addRouteBeside(route: Route): Request {
+  return {
+    doing: `add route to ${prefixText(route.to)}`,
+    message: routeMessage(RTM_NEWROUTE, NLM_F_CREATE, route),
+  };
+}
+
 /** Removes a route. */
 export function deleteRoute(route: Route): Request {
   return {

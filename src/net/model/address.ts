@@ -69,9 +69,21 @@ export function parsePrefix(text: string): IpPrefix | undefined {
   return address === undefined || length > address.length * 8 ? undefined : { address, length };
 }
 
-/** The text of an address; for IPv6 in the canonical form of RFC 5952. */
+/** Of the addresses that pods have beside IPv4 ones, which they end with: unique local ones (RFC 4193), `fd58:94bc:ef0a::/96`. */
+const EMBEDDING: Bytes = new Uint8Array([0xfd, 0x58, 0x94, 0xbc, 0xef, 0x0a, ...Array(6).fill(0)]);
+
+/** The IPv6 address, or network, that belongs to one of IPv4. */
+export const embedding = ({ address, length }: IpPrefix): IpPrefix => ({
+  address: new Uint8Array([...EMBEDDING, ...address]),
+  length: EMBEDDING.length * 8 + length,
+});
+
+/** The text of an address; for IPv6 in the canonical form of RFC 5952, which shows an IPv4 address that is part of it. */
 export function ipText(address: IpAddress): string {
   if (address.length === 4) return address.join(".");
+  if (EMBEDDING.every((byte, i) => byte === address[i])) {
+    return `fd58:94bc:ef0a::${address.slice(EMBEDDING.length).join(".")}`;
+  }
   const view = new DataView(address.buffer, address.byteOffset, address.length);
   const groups = Array.from({ length: 8 }, (_, i) => view.getUint16(2 * i));
   const [at, length] = longestZeros(groups);

@@ -33,6 +33,8 @@ Deno.test("parseIp() and ipText() go both ways, in the form of RFC 5952", () => 
     ["2001:DB8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"],
     ["::ffff:10.0.0.1", "::ffff:a00:1"],
     ["fd00::10:0:0:0", "fd00::10:0:0:0"],
+    ["fd58:94bc:ef0a::ac10:1c02", "fd58:94bc:ef0a::172.16.28.2"],
+    ["fd58:94bc:ef0a:0:0:1:ac10:1c02", "fd58:94bc:ef0a::1:ac10:1c02"],
   ];
   for (const [text, shown] of forms) assert.equal(ipText(ip(text)), shown);
 });

@@ -12,12 +12,12 @@
  */
 import { ERRNO } from "../../linux/errno.ts";
 import type { IpAddress } from "../model/address.ts";
-import { NetlinkError, NetlinkSocket } from "../kernel/netlink.ts";
+import { NetlinkError, NetlinkSocket, type Request } from "../kernel/netlink.ts";
 import { NETLINK_ROUTE } from "../kernel/netlink_numbers.ts";
 import { guardLink } from "../types/host_link.ts";
 import { LOOPBACK_GUARD } from "../types/link_guard.ts";
 import { GET_LINKS, getLink, readLink } from "../kernel/rtnetlink_link.ts";
-import { addRoute, deleteRoute, RT_TABLE_LOCAL } from "../kernel/rtnetlink_route.ts";
+import { addRouteBeside, deleteRoute, RT_TABLE_LOCAL } from "../kernel/rtnetlink_route.ts";
 
 /** The route to ::1 over a link; the metric of the kernel's own is 0. */
 const answers = (link: number) => ({
@@ -27,6 +27,9 @@ const answers = (link: number) => ({
   priority: 1024,
   local: true,
 });
+
+/** Lets answers to ::1 in by a link. */
+export const answersRoute = (link: number): Request => addRouteBeside(answers(link));
 
 /**
  * Lets answers in by a link.
@@ -92,7 +95,7 @@ function changeRoute(link: string, add: boolean): void {
   using socket = new NetlinkSocket(NETLINK_ROUTE);
   try {
     const { index } = readLink(socket.ask(getLink(link)));
-    socket.requests([add ? addRoute(answers(index)) : deleteRoute(answers(index))]);
+    socket.requests([add ? answersRoute(index) : deleteRoute(answers(index))]);
   } catch (error) {
     const harmless: readonly number[] = add ? [ERRNO.EEXIST] : [ERRNO.ESRCH, ERRNO.ENODEV];
     if (!(error instanceof NetlinkError && harmless.includes(error.errno))) throw error;

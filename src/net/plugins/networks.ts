@@ -14,6 +14,7 @@ const BUILT_IN: readonly { readonly name: string; readonly type: string }[] = [
     ipam: {
       type: "host-local",
       subnet: "172.16.28.0/24",
+      ipv6: true,
       routes: [{ dst: "0.0.0.0/0" }],
     },
   },
@@ -21,7 +22,7 @@ const BUILT_IN: readonly { readonly name: string; readonly type: string }[] = [
     name: "default-restricted",
     type: "ptp",
     ipMasq: false,
-    ipam: { type: "host-local", subnet: "172.31.0.0/16" },
+    ipam: { type: "host-local", subnet: "172.31.0.0/16", ipv6: true },
   },
 ].map((conf) => ({ cniVersion: "0.1.0", ...conf }));
 

@@ -4,12 +4,21 @@
  */
 import { boolean, type JsonObject } from "../../appc/json_value.ts";
 import { type Bytes, concat } from "../../linux/bytes.ts";
-import { AF_INET, AF_INET6, type IpAddress, lastOf, prefixText } from "../model/address.ts";
-import type { CniResult } from "../model/cni.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  embedding,
+  type IpAddress,
+  lastOf,
+  prefixText,
+} from "../model/address.ts";
+import type { CniIp, CniResult } from "../model/cni.ts";
+import { besides, DEFAULT6, isDefault4 } from "../ipam/embedded_ipv6.ts";
 import { allocationDirectory, type Range, readRangeSets } from "../ipam/host_local.ts";
 import { routesField } from "../ipam/ipam.ts";
 import { listenersRequest } from "../kernel/listeners.ts";
 import { encode, type Message, NLM_F_DUMP, u32 } from "../kernel/message.ts";
+import { answersRoute } from "../nat/loopback_access.ts";
 import { askForRule, natElements } from "../nat/nat.ts";
 import { elementsCanExpire, ending, lastAcknowledged, removal } from "../nat/nat_tear_down.ts";
 import { elementMessages, insertion, portKey, type SetElementRef } from "../nat/nat_elements.ts";
@@ -58,8 +67,10 @@ export interface RecordedPod {
   readonly holes: readonly HolePlace[];
 }
 
-/** A network that the fast path can join: a veth, one IPv4 address of one range, and TCP ports only. */
+/** A network that the fast path can join: a veth, one IPv4 address of one range, maybe IPv6 beside it, and TCP ports only. */
 interface RejoinableNetwork {
+  /** Whether the pod has IPv6 beside IPv4. */
+  readonly ipv6: boolean;
   readonly range: Range;
   readonly routes: CniResult["routes"];
   readonly mtu?: number;
@@ -88,9 +99,12 @@ function rejoinable(
   const [range, ...ranges] = readRangeSets(ipam.json, "ipam").flat();
   if (range?.subnet.address.length !== 4 || ranges.length > 0) return undefined;
   const mtu = mtuField(json);
+  const [, six] = pod.infos.flatMap(({ ips }) => ips);
+  const routes = routesField(ipam.json, "ipam");
   return {
+    ipv6: six !== undefined,
     range,
-    routes: routesField(ipam.json, "ipam"),
+    routes: six !== undefined && routes.some(isDefault4) ? [...routes, DEFAULT6] : routes,
     ...mtu !== undefined && { mtu },
     json,
     masqueraded: boolean(json.ipMasq, "ipMasq", false),
@@ -223,6 +237,7 @@ export function recordRejoin(
   if (!fits(program, pod.holes)) return undefined;
   const records = recordPath({ dataDir: pod.dataDir, uuid: "" }).replace(/\/$/, "");
   return {
+    ipv6: network.ipv6,
     records,
     range: {
       directory,
@@ -231,7 +246,7 @@ export function recordRejoin(
       gateway: numberOf(range.gateway),
     },
     info: infoParts(info),
-    ...linkTemplates(network),
+    ...linkTemplates(network, forwards.length > 0),
     ...ruled && {
       rules: templateOf((marks) => {
         const generation = forwards.length > 0 ? marks.generation : undefined;
@@ -269,30 +284,32 @@ const launchedLink = (uuid: string) => `veth${uuid.slice(0, 8)}${uuid.slice(9, 1
 /** The messages for the pod's link, as ptp.ts sends them. */
 function linkTemplates(
   network: RejoinableNetwork,
+  forwarded: boolean,
 ): Pick<NetworkReplay, "link" | "podLink" | "podEnd" | "hostEnd"> {
   const { range, mtu, routes, json } = network;
   const ends = { podName: "eth0", namespace: POD_NAMESPACE, ...mtu !== undefined && { mtu } };
-  const ipsOf = ({ address }: Marks) => [
-    { address: { address, length: range.subnet.length }, gateway: range.gateway },
-  ];
+  const ipsOf = (address: IpAddress): readonly CniIp[] => {
+    const ip = { address: { address, length: range.subnet.length }, gateway: range.gateway };
+    return network.ipv6 ? [ip, besides(ip)] : [ip];
+  };
   const makers = {
     link: ({ link }: Marks) =>
       datagram([vethRequest({ ...ends, hostName: link }), getLink(link)], true),
     podLink: () => datagram([setLink(LOOPBACK, { up: true }, "lo"), getLink(ends.podName)], true),
     podEnd: (marks: Marks) => {
-      const ips = ipsOf(marks), index = marks.podIndex;
+      const ips = ipsOf(marks.address), index = marks.podIndex;
       return datagram([
         ...podLinkRequests({ index, name: ends.podName }, { ips }, { pointToPoint: true }),
         ...podRouteRequests(index, { ips, routes }),
       ]);
     },
     hostEnd: (marks: Marks) => {
-      const ips = ipsOf(marks), index = marks.hostIndex;
-      const source = { address: { address: marks.source, length: range.subnet.length } };
+      const ips = ipsOf(marks.address), index = marks.hostIndex;
       return datagram([
-        ...guardRequests(index, ptpGuard(json, [source])),
+        ...guardRequests(index, ptpGuard(json, ipsOf(marks.source))),
         ...bringUpRequests(index, marks.link),
         ...hostEndRequests(index, ips),
+        ...network.ipv6 && forwarded ? [answersRoute(index)] : [],
       ]);
     },
   };
@@ -308,10 +325,11 @@ function linkTemplates(
 function elementsOf(
   { address, uuid, link }: Marks,
   info: NetInfo,
-  { range }: RejoinableNetwork,
+  { range, ipv6 }: RejoinableNetwork,
   dataDir: string,
 ): readonly SetElementRef[] {
-  const ips = [prefixText({ address, length: range.subnet.length })];
+  const four = { address, length: range.subnet.length };
+  const ips = [four, ...ipv6 ? [embedding(four)] : []].map(prefixText);
   const request = natRequest({ uuid, dataDir }, [{ ...info, ips }]);
   if (request === undefined) return [];
   const { target } = request;
@@ -352,7 +370,9 @@ function portChecks(forwards: readonly Forward[]): PortChecks {
     hostPorts,
     listeners: [AF_INET, AF_INET6].map((family) => dump(listenersRequest("tcp", family))),
     generation: encode(getGeneration(), 1).toHex(),
-    others: sets.map((set) => dump(getElements(TABLE, setName(set, new Uint8Array(4))))),
+    others: sets.flatMap((set) =>
+      [4, 16].map((size) => dump(getElements(TABLE, setName(set, new Uint8Array(size)))))
+    ),
     keys: hostPorts.map((port) => portKey("tcp", port).toHex()),
   };
 }
@@ -362,7 +382,8 @@ const numberOf = (address: IpAddress): number => Number(`0x${address.toHex()}`);
 /** The text of `net-info.json`, split where the address goes. */
 function infoParts(info: NetInfo): readonly string[] {
   const mark = "\u0001";
-  const ips = info.ips.map((prefix) => mark + prefix.slice(prefix.indexOf("/")));
+  const { ip } = info;
+  const ips = info.ips.map((prefix) => prefix.replace(ip, mark));
   return `${JSON.stringify([{ ...info, ip: mark, ips }])}\n`.split(
     JSON.stringify(mark).slice(1, -1),
   );

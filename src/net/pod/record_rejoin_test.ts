@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { type IpAddress, parseIp, parsePrefix, prefixText } from "../model/address.ts";
+import { type IpAddress, parseIp, parsePrefix } from "../model/address.ts";
 import { decode } from "../kernel/message.ts";
 import { type Forward, storedForward } from "../model/forward.ts";
 import { natElements } from "../nat/nat.ts";
+import { answersRoute } from "../nat/loopback_access.ts";
 import { natTearDown } from "../nat/nat_tear_down.ts";
 import { elementMessages, insertion } from "../nat/nat_elements.ts";
 import { natRequest } from "./nat_request.ts";
@@ -46,9 +47,10 @@ function cachedOf({ conf, ipam, args = "", forwards = [] }: Case) {
   };
   const network = parseNetworkConf(JSON.stringify(json), "/etc/rkt/net.d/net.conf");
   const masqueraded = "ipMasq" in json && json.ipMasq === true;
+  const six = "ipv6" in json.ipam && json.ipam.ipv6 === true;
   const info: NetInfo = {
     ...{ netName: "net", netConf: "", pluginPath: "ptp", ifName: "eth0", args: "", mask: "" },
-    ...{ ip: "10.1.0.2", ips: ["10.1.0.2/20"], cniVersion: "0.1.0", called: [] },
+    ...{ ip: "10.1.0.2", ips: ipsOf("10.1.0.2", six), cniVersion: "0.1.0", called: [] },
     tie: {
       ...{ builtIn: true, ownLink: true, switched: false, hostAddresses: [] },
       routes: ["0.0.0.0/0"],
@@ -56,7 +58,7 @@ function cachedOf({ conf, ipam, args = "", forwards = [] }: Case) {
     ...masqueraded && { masqueraded },
     ...forwards.length > 0 && { forwards: forwards.map(storedForward) },
   };
-  const tearDown = masqueraded || forwards.length > 0 ? elementsFor(info, "10.1.0.2").batches : [];
+  const tearDown = masqueraded || forwards.length > 0 ? elementsFor(info, info.ips).batches : [];
   const holes = [
     { name: "uuid", size: 36 } as const,
     ...tearDown.map((size, i) => ({ name: `message ${i}` as const, size })),
@@ -70,11 +72,15 @@ function cachedOf({ conf, ipam, args = "", forwards = [] }: Case) {
   return { info, cached };
 }
 
+/** The addresses of a pod, with and without IPv6 beside IPv4. */
+const ipsOf = (address: string, six: boolean): readonly string[] => [
+  `${address}/20`,
+  ...six ? [`fd58:94bc:ef0a::${address}/116`] : [],
+];
+
 /** The messages that set a pod's elements, and the sizes of the batches that take them away. */
-function elementsFor(info: NetInfo, address: string) {
-  const request = natRequest({ uuid: UUID, dataDir: "/data" }, [
-    { ...info, ips: [`${address}/20`] },
-  ]);
+function elementsFor(info: NetInfo, ips: readonly string[]) {
+  const request = natRequest({ uuid: UUID, dataDir: "/data" }, [{ ...info, ips }]);
   assert.ok(request !== undefined);
   const { own } = natElements(request);
   const batches = natTearDown(own, false).messages.map(({ length }) => length);
@@ -108,16 +114,21 @@ const bodies = (template: Template | undefined, values: Values): string[] =>
     ? assert.fail("there is no such message")
     : decode(filled(template, values)).map(({ body }) => body.toHex());
 
-for (const text of ["10.1.0.2", "10.1.15.254", "10.1.8.0"]) {
-  Deno.test(`the messages for ${text} are those of the long way`, () => {
-    const { cached, info } = cachedOf({ conf: { ipMasq: true, mtu: 1400 }, forwards: [WEB] });
+const ADDRESSES = ["10.1.0.2", "10.1.15.254", "10.1.8.0"];
+for (const [text, six] of ADDRESSES.flatMap((each) => [[each, false], [each, true]] as const)) {
+  Deno.test(`the messages for ${text}${six ? ", with IPv6," : ""} are those of the long way`, () => {
+    const ipam = six ? { ipv6: true } : {};
+    const { cached, info } = cachedOf({ conf: { ipMasq: true, mtu: 1400 }, ipam, forwards: [WEB] });
     assert.ok(cached !== undefined);
     const address = ip(text);
     const values = valuesFor(address);
-    const gateway = ip("10.1.0.1");
-    const prefix = { address, length: 20 };
-    const ips = [{ address: prefix, gateway }];
-    const to = parsePrefix("0.0.0.0/0") ?? assert.fail();
+    const texts = ipsOf(text, six);
+    const gateways = [ip("10.1.0.1"), ip("fd58:94bc:ef0a::10.1.0.1")];
+    const ips = texts.map((each, i) => ({
+      address: parsePrefix(each) ?? assert.fail(each),
+      gateway: gateways[i] ?? assert.fail(),
+    }));
+    const routes = ["0.0.0.0/0", "::/0"].map((to) => ({ to: parsePrefix(to) ?? assert.fail() }));
     const same = (template: Template | undefined, wanted: readonly { body: Uint8Array }[]) =>
       assert.deepEqual(
         bodies(template, values).slice(0, wanted.length),
@@ -127,29 +138,31 @@ for (const text of ["10.1.0.2", "10.1.15.254", "10.1.8.0"]) {
     same(cached.link, [vethRequest(ends).message]);
     const pod = [
       ...podLinkRequests({ index: POD_INDEX, name: "eth0" }, { ips }, { pointToPoint: true }),
-      ...podRouteRequests(POD_INDEX, { ips, routes: [{ to }] }),
+      ...podRouteRequests(POD_INDEX, { ips, routes }),
     ];
-    assert.equal(pod.length, 5);
+    assert.equal(pod.length, six ? 9 : 5);
     same(cached.podEnd, pod.map(({ message }) => message));
     const host = [
       ...guardRequests(HOST_INDEX, ptpGuard({}, ips)),
       ...bringUpRequests(HOST_INDEX, LINK),
       ...hostEndRequests(HOST_INDEX, ips),
+      ...six ? [answersRoute(HOST_INDEX)] : [],
     ];
-    assert.equal(host.length, 6);
+    assert.equal(host.length, six ? 9 : 6);
+    assert.equal(cached.ipv6, six);
     same(cached.hostEnd, host.map(({ message }) => message));
     const [begin = "", ...rules] = bodies(cached.rules, values);
     assert.match(begin, /0000004d$/); // the generation
     assert.deepEqual(
       rules.slice(0, -1),
-      elementsFor(info, text).insertions.map(({ body }) => body.toHex()),
+      elementsFor(info, texts).insertions.map(({ body }) => body.toHex()),
     );
     const [file = "", record] = cached.program.flatMap(([name, template]) =>
       name.startsWith("file") ? [new TextDecoder().decode(filled(template, values))] : []
     );
     const request = natRequest({ uuid: UUID, dataDir: "/data" }, [{
       ...info,
-      ips: [`${text}/20`],
+      ips: texts,
     }]);
     assert.deepEqual(
       cached.program.flatMap(([name, template]) =>
@@ -160,7 +173,7 @@ for (const text of ["10.1.0.2", "10.1.15.254", "10.1.8.0"]) {
     assert.equal(file.replace(/\/+/g, "/"), `/var/lib/cni/networks/net/${text}`);
     assert.equal(record, `/data/networks/${UUID}`);
     const written = JSON.parse(cached.info.join(text));
-    assert.deepEqual(written, [{ ...info, ip: text, ips: [prefixText(prefix)] }]);
+    assert.deepEqual(written, [{ ...info, ip: text, ips: texts }]);
   });
 }
 

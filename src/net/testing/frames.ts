@@ -60,6 +60,24 @@ export const ipv6Frame = (
   return ethernet(ends, 0x86dd, header, ...payload);
 };
 
+const UDP = 17;
+
+/** A datagram of UDP over IPv6, where the checksum can't be left out. */
+export function udp6Frame(
+  ends: Ends,
+  source: IpAddress,
+  destination: IpAddress,
+  port: number,
+  text: string,
+): Bytes {
+  const payload = new TextEncoder().encode(text);
+  const size = 8 + payload.length;
+  const udp = (sum: Bytes) => concat(be16(5555), be16(port), be16(size), sum, payload);
+  const pseudo = concat(source, destination, be32(size), be32(UDP));
+  const sum = checksum(concat(pseudo, udp(be16(0))));
+  return ipv6Frame(ends, source, destination, UDP, udp(sum));
+}
+
 const ICMPV6 = 58;
 
 /** A message of ICMPv6 with its checksum. */

@@ -20,6 +20,7 @@ import { NetlinkError, type NetlinkSocket, type Request } from "../kernel/netlin
 import { addAddress } from "../kernel/rtnetlink_address.ts";
 import { getLink, getLinkAt, type Link, readLink, setLink } from "../kernel/rtnetlink_link.ts";
 import { addRoute, getRoutes, readRoute } from "../kernel/rtnetlink_route.ts";
+import { forwardIpv6, IPV6_FILES } from "../kernel/ipv6_forwarding.ts";
 
 /** The network, the pod and the sockets that a built-in plugin works with. */
 export interface AttachContext {
@@ -164,17 +165,21 @@ export function firstWins(socket: NetlinkSocket, request: Request): void {
   }
 }
 
-const FORWARDING: Readonly<Record<4 | 16, string>> = {
-  4: "/proc/sys/net/ipv4/ip_forward",
-  16: "/proc/sys/net/ipv6/conf/all/forwarding",
+/** How the host becomes a router, by the file that says so. */
+const FORWARDING: Readonly<Record<4 | 16, readonly [path: string, enable: () => void]>> = {
+  4: ["/proc/sys/net/ipv4/ip_forward", () => {
+    const path = "/proc/sys/net/ipv4/ip_forward";
+    if (Deno.readTextFileSync(path).trim() !== "1") Deno.writeTextFileSync(path, "1");
+  }],
+  16: [IPV6_FILES[1][0], forwardIpv6],
 };
 
 /** Makes the host a router for the addresses' families, as CNI's plugins do. */
 export function enableForwarding(addresses: readonly IpAddress[]): void {
   for (const size of new Set(addresses.map(({ length }) => length))) {
-    const path = FORWARDING[size === 4 ? 4 : 16];
+    const [path, enable] = FORWARDING[size === 4 ? 4 : 16];
     try {
-      if (Deno.readTextFileSync(path).trim() !== "1") Deno.writeTextFileSync(path, "1");
+      enable();
     } catch (error) {
       throw new Failure(`${path} can't be set to 1, which pods need to reach others`, 254, {
         cause: error,

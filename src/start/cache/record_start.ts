@@ -61,7 +61,7 @@ export async function recordStart(
   const { uuidFile } = request.pod;
   const isFilled = worked.fills.length > 0;
   const join = isFilled ? undefined : network?.replay;
-  if (join !== undefined) noteForwarding(world);
+  if (join !== undefined) await noteForwarding(world);
   if (world.unrepeatable !== undefined) return world.unrepeatable;
   const start = {
     conditions: world.conditions,
@@ -182,10 +182,16 @@ function noteHost({ apps, removal, cgroups, etc, rootless }: Pod, world: World):
   if (cgroups === undefined && rootless !== true) world.cannotRepeat("there are no cgroups");
 }
 
-/** Notes that the host forwards packets, which the set-up of networks has seen to. */
-function noteForwarding(world: World): void {
+/** Notes that the host forwards packets, which the set-up of networks has seen to, and whether pods have IPv6. */
+async function noteForwarding(world: World): Promise<void> {
   const path = "/proc/sys/net/ipv4/ip_forward";
   if (world.oneOf(path, ["1\n"]) < 0) world.cannotRepeat("packets are not forwarded");
+  const { IPV6_FILES } = await import("../../net/kernel/ipv6_forwarding.ts");
+  for (const [path] of IPV6_FILES) {
+    if (world.oneOf(path, ["0\n", "1\n"]) < 0 && !world.absent(path)) {
+      world.cannotRepeat(`${path} can't be read`);
+    }
+  }
 }
 
 /** Notes whose the directories of data are: those that every command checks, some of which may just have been made. */
