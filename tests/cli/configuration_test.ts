@@ -53,7 +53,9 @@ Deno.test("rkt config prints secrets only where it is asked to", async () => {
   const shown = async (...flags: string[]) =>
     (await rkt(`--local-config=${config()}`, "config", ...flags)).stdout;
   const hidden = await shown();
-  assert.ok(hidden.includes('"user": "jo"'));
+  assert.ok(hidden.includes('\t"user": "jo",\n'));
+  assert.equal(JSON.parse(hidden).stage0.length, 2);
+  assert.deepEqual(JSON.parse(await shown("--pretty-print=false")), JSON.parse(hidden));
   for (const secret of ["hunter2", "hunter3"]) {
     assert.ok(!hidden.includes(secret));
     assert.ok((await shown("--secrets")).includes(secret));

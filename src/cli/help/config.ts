@@ -1,7 +1,8 @@
 import { readConfig } from "../../config/config.ts";
 import { configJson } from "../../config/settings.ts";
 import type { Invocation } from "../grammar/command.ts";
-import { printLine } from "../print/output.ts";
+import { escapedInJson } from "../../linux/printable.ts";
+import { printLines } from "../print/output.ts";
 
 /** Names of fields whose values are nobody's business who looks over a shoulder, or reads a bug report. */
 const SECRETS: ReadonlySet<string> = new Set(["password", "token", "secretAccessKey"]);
@@ -18,6 +19,6 @@ export default function config({ flags, global }: Invocation): Promise<number> {
   });
   const indent = flags.on("pretty-print") ? "\t" : undefined;
   const replace = flags.on("secrets") ? undefined : hideSecrets;
-  printLine(JSON.stringify(configJson(entries), replace, indent));
+  printLines(escapedInJson(JSON.stringify(configJson(entries), replace, indent)));
   return Promise.resolve(0);
 }
