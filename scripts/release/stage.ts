@@ -34,6 +34,7 @@ export async function stage({ root, date }: Release, _: Target, binary: string):
   await copy(`${root}packaging/transport.d/magnet`, "usr/lib/rkt/transports/magnet", 0o755);
   await copy(`${root}packaging/rkt.catalog`, "usr/lib/systemd/catalog/rkt.catalog", 0o644);
   await copy(`${root}packaging/apparmor/rkt-app`, "etc/apparmor.d/rkt-app", 0o644);
+  await copy(`${root}packaging/apparmor/rkt`, "usr/share/rkt/apparmor/rkt", 0o644);
   await copy(`${root}LICENSE`, "usr/share/doc/rkt/copyright", 0o644);
   for (const name of ["README.md", "CHANGELOG.md", "SECURITY.md"]) {
     await copy(`${root}${name}`, `usr/share/doc/rkt/${name}`, 0o644);

@@ -54,7 +54,7 @@ export interface System {
   exists(path: string): boolean;
   /** Whether directories can be made in a directory: 0, or the error number. */
   writable(path: string): number;
-  /** Whether systemd has delegated a cgroup. */
+  /** Whether systemd has delegated a cgroup; systemd before 251 tells users so only by whose it is. */
   delegated(path: string): boolean;
   /** The numbers of the disks, like `8:0`, without partitions, RAM disks and loop devices. */
   disks(): readonly string[];
@@ -74,19 +74,25 @@ export const withDevices = (
  *
  * @param forAddedApps controllers that apps may need which are added to the pod later. In version 2 the location has them where
  *   it can, because processes are not moved once the pod runs
+ * @param reason why limits have no effect, where the caller knows that
  */
 export function findLocation(
   wanting: readonly Limited[],
   system: System = thisSystem(),
   forAddedApps: readonly Controller[] = [],
+  reason?: string,
 ): FoundLocation {
   const wanted = controllersOf(...wanting.map(({ limits }) => limits));
   const { version } = system.hierarchies;
   const { location, why } = locationFor(wanted, system, forAddedApps);
   const has = new Set<string>(location?.bases.flatMap(({ controllers }) => controllers));
   const lacking = (name: Controller) =>
-    why(name) ??
-      `this system has no controller for it (${version === 2 ? version2Name(name) : name})`;
+    reason ?? why(name) ??
+      (system.limitsDevices || version === 1
+        ? `this system has no controller for it (${version === 2 ? version2Name(name) : name})`
+        : `the user was not given the controller ${
+          version2Name(name)
+        } (Delegate= of user@.service)`);
   const warnings = wanting.flatMap((each) => withoutEffect(each, has, lacking));
   return { ...location && { location }, warnings };
 }
@@ -265,6 +271,8 @@ export function thisSystem(process: number | "self" = "self", cgroups?: string):
       return "";
     }
   };
+  const writable = (path: string) =>
+    -trySyscall("faccessat2", AT_FDCWD, cstring(path), W_OK, AT_EACCESS);
   return {
     hierarchies: findHierarchies(
       cgroups ?? read(`/proc/${process}/cgroup`),
@@ -272,13 +280,13 @@ export function thisSystem(process: number | "self" = "self", cgroups?: string):
     ),
     words: (path) => read(path).split(/\s+/).filter((word) => word !== ""),
     exists,
-    writable: (path) => -trySyscall("faccessat2", AT_FDCWD, cstring(path), W_OK, AT_EACCESS),
+    writable,
     delegated: (path) =>
       DELEGATION.names.some((name) => {
         const value = new Uint8Array(8);
         const length = trySyscall("getxattr", cstring(path), cstring(name), value, value.length);
         return length === 1 && value[0] === DELEGATION.value;
-      }),
+      }) || (ownUsers() !== "all" && writable(path) === 0),
     disks: () =>
       Array.from(Deno.readDirSync("/sys/block"), ({ name }) => name).filter(isDisk)
         .map((name) => read(`/sys/block/${name}/dev`).trim()).sort(),

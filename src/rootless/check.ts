@@ -2,11 +2,14 @@
  * What users other than root need to run pods, looked at one after the other. Each thing is tried, where it can be, and what
  * is missing comes with the line that mends it.
  */
-import { sysctlValue } from "./system_files.ts";
+import { ServiceManager } from "../dbus/service_manager.ts";
+import { Failure } from "../failure.ts";
+import { callingUser } from "./calling_user.ts";
+import { sysctlValue, systemText } from "./system_files.ts";
 import { overlayWorks } from "../../stage1/root/overlay_probe.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor } from "../linux/lock.ts";
-import * as k from "../linux/constants.ts";
+import { AT_FDCWD, O_CLOEXEC, O_RDWR, W_OK } from "../linux/constants.ts";
 import { cstring, trySyscall } from "../linux/syscall.ts";
 import { TempDirectory } from "../store/temp_directory.ts";
 import { availableUsers, makeNamespace, systemProgram } from "./user_namespace.ts";
@@ -28,9 +31,8 @@ export function findingsOutside(uid: number, gid: number): readonly Finding[] {
     findings.push({
       subject: "AppArmor",
       state: "less",
-      text: "lets only programs with a profile make user namespaces; " +
-        "docs/use/rootless.md has rkt's profile, or as root: " +
-        "sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+      text: "lets only programs with a profile use user namespaces; as root: " +
+        appArmorRemedy(Deno.execPath()),
     });
   }
   const users = availableUsers(uid, gid);
@@ -54,9 +56,16 @@ export function findingsOutside(uid: number, gid: number): readonly Finding[] {
   return findings;
 }
 
+/** The line that gives this rkt a profile by which AppArmor lets it use user namespaces: packages bring the same one. */
+export function appArmorRemedy(path: string): string {
+  const profile = `abi <abi/4.0>,\\nprofile rkt "${path}" flags=(unconfined) {\\n  userns,\\n}\\n`;
+  const file = "/etc/apparmor.d/rkt";
+  return `printf '${profile}' >${file} && apparmor_parser -r ${file}`;
+}
+
 /** What can be seen as root of a namespace. */
-export function findingsInside(dataDir: string): readonly Finding[] {
-  return [overlay(dataDir), network(), cgroups()];
+export async function findingsInside(dataDir: string): Promise<readonly Finding[]> {
+  return [overlay(dataDir), network(), await limits()];
 }
 
 function overlay(dataDir: string): Finding {
@@ -76,7 +85,7 @@ function network(): Finding {
       "--net=none and --net=host only; for a network of the pod's own install passt (pasta)";
     return { subject, state: "less", text };
   }
-  const tun = trySyscall("openat", k.AT_FDCWD, cstring("/dev/net/tun"), k.O_RDWR | k.O_CLOEXEC, 0);
+  const tun = trySyscall("openat", AT_FDCWD, cstring("/dev/net/tun"), O_RDWR | O_CLOEXEC, 0);
   if (tun >= 0) {
     closeDescriptor(tun);
     return { subject, state: "ok", text: "pasta" };
@@ -85,20 +94,33 @@ function network(): Finding {
   return { subject, state: "less", text };
 }
 
-function cgroups(): Finding {
+async function limits(): Promise<Finding> {
   const subject = "limits";
   if (!exists("/sys/fs/cgroup/cgroup.controllers")) {
-    return {
-      subject,
-      state: "less",
-      text: "none: cgroups of version 1 can't be delegated to users",
-    };
+    const text = "none: cgroups of version 1 can't be delegated to users";
+    return { subject, state: "less", text };
   }
   const own = Deno.readTextFileSync("/proc/self/cgroup").trim().split("::")[1] ?? "/";
-  const writable = trySyscall("faccessat2", k.AT_FDCWD, cstring(`/sys/fs/cgroup${own}`), k.W_OK, 0);
+  const writable = trySyscall("faccessat2", AT_FDCWD, cstring(`/sys/fs/cgroup${own}`), W_OK, 0);
   if (writable === 0) {
     return { subject, state: "ok", text: "by the cgroup that was delegated to the user" };
   }
-  const text = "none from here; start rkt by: systemd-run --user --scope -p Delegate=yes rkt run …";
-  return { subject, state: "less", text };
+  const uid = callingUser() ?? 0;
+  try {
+    using manager = await ServiceManager.open(uid);
+    if (manager !== undefined) return { subject, state: "ok", text: scopes(uid) };
+    const text =
+      "none: no systemd of the user runs (su, cron, ssh); as root: loginctl enable-linger USER";
+    return { subject, state: "less", text };
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return { subject, state: "less", text: `none: ${error.message}` };
+  }
+}
+
+/** What the user's systemd has to give. */
+function scopes(uid: number): string {
+  const slice = `/sys/fs/cgroup/user.slice/user-${uid}.slice`;
+  const controllers = systemText(`${slice}/user@${uid}.service/cgroup.controllers`).trim();
+  return `in scopes of the user's systemd${controllers === "" ? "" : `: ${controllers}`}`;
 }

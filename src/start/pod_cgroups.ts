@@ -5,6 +5,8 @@ import { type CgroupLocation, findLocation } from "../cgroup/location.ts";
 import { flavorOf } from "../pod/directory/flavor.ts";
 import { isSandbox } from "../pod/directory/sandbox.ts";
 import type { PodApp } from "../../stage1/pod.ts";
+import { callingUser } from "../rootless/calling_user.ts";
+import type { AppRequest } from "./request.ts";
 import { recordedSystem } from "./cache/recorded_cgroups.ts";
 import { World } from "./world.ts";
 
@@ -19,15 +21,41 @@ export interface PodCgroups {
 }
 
 /**
- * Finds the location of a pod's cgroups.
+ * Finds the location of a pod's cgroups. A user other than root whose limits have no effect where rkt is asks his systemd for
+ * a cgroup that they have an effect in.
  *
  * @param command for the warnings
+ * @param asked what the command line says of the apps
+ * @throws {Failure} the limits that it asks for can't be had by this user
+ */
+export async function enforceableCgroups(
+  command: string,
+  manifest: PodManifest,
+  apps: readonly PodApp[],
+  asked: readonly AppRequest[],
+  world = new World(),
+): Promise<PodCgroups> {
+  const found = podCgroups(command, manifest, apps, world);
+  const uid = callingUser();
+  if (uid === undefined || found.warnings.length === 0) return found;
+  world.cannotRepeat("its limits are those of a scope that systemd makes");
+  const { findInScope } = await import("./host/user_scope.ts");
+  const again = (why?: string) => podCgroups(command, manifest, apps, new World(), why);
+  return await findInScope(uid, command, again, asked);
+}
+
+/**
+ * Finds the location of a pod's cgroups from where rkt is.
+ *
+ * @param command for the warnings
+ * @param why limits have no effect, where that is known
  */
 export function podCgroups(
   command: string,
   manifest: PodManifest,
   apps: readonly PodApp[],
   world = new World(),
+  why?: string,
 ): PodCgroups {
   const limits = limitsOf(manifest.isolators);
   const wanting = [
@@ -35,7 +63,7 @@ export function podCgroups(
     ...apps.map(({ name, limits }) => ({ who: `app "${name}"`, limits })),
   ];
   const forAddedApps = isSandbox(manifest) ? CONTROLLERS : [];
-  const { location, warnings } = findLocation(wanting, recordedSystem(world), forAddedApps);
+  const { location, warnings } = findLocation(wanting, recordedSystem(world), forAddedApps, why);
   const lines = warnings.map((warning) => `${command}: warning: ${warning}`);
   const left = flavorOf(manifest) === "fly" ? location && withoutDevices(location) : location;
   return { location: left, limits, apps, warnings: lines };

@@ -19,7 +19,7 @@ import { checkKernel } from "./host/check_kernel.ts";
 import { describePod, ownFiles } from "./describe_pod.ts";
 import { holeValues, UUID_HOLE } from "./hole_values.ts";
 import type { HostOptions } from "./host_options.ts";
-import { podCgroups } from "./pod_cgroups.ts";
+import { enforceableCgroups } from "./pod_cgroups.ts";
 import { raiseFileLimit, withFileLimit } from "./host/open_files.ts";
 import { planParts } from "./plan_parts.ts";
 import { patiently, withManager } from "./manager/manager_steps.ts";
@@ -65,7 +65,7 @@ export async function runPod(request: RunRequest, host: HostOptions): Promise<nu
   checkRunOptions(options, parts.manifest.apps.length, parts.manifest.ports.length);
   await checkLimits(parts.apps, parts.privateUsers);
   const apps = withFileLimit(parts.apps, files);
-  const cgroups = podCgroups("run", parts.manifest, apps, world);
+  const cgroups = await enforceableCgroups("run", parts.manifest, apps, request.apps, world);
   const warnings = [...unsupportedIsolators(parts.manifest, parts.apps), ...cgroups.warnings];
   for (const warning of warnings) printNote(warning);
   const pod = createPod(store.dataDir);

@@ -13,7 +13,7 @@ import { becomeSupervisor } from "./become_supervisor.ts";
 import { checkKernel } from "./host/check_kernel.ts";
 import { describePod } from "./describe_pod.ts";
 import type { HostOptions } from "./host_options.ts";
-import { podCgroups } from "./pod_cgroups.ts";
+import { enforceableCgroups, podCgroups } from "./pod_cgroups.ts";
 import { raiseFileLimit, withFileLimit } from "./host/open_files.ts";
 import { planParts } from "./plan_parts.ts";
 import { withManager } from "./manager/manager_steps.ts";
@@ -90,7 +90,9 @@ async function described(view: PodView, asked: RunOptions, host: HostOptions) {
   const options = await flavored(asked, manifest, privateUsers !== undefined);
   checkRunOptions(options, apps.length, manifest.ports.length);
   if (!options.dryRun) await checkLimits(apps, privateUsers);
-  const cgroups = podCgroups("run-prepared", manifest, apps);
+  const cgroups = options.dryRun
+    ? podCgroups("run-prepared", manifest, apps)
+    : await enforceableCgroups("run-prepared", manifest, apps, []);
   const pod: Pod = {
     ...describePod(options, host, view.uuid, cgroups, manifest),
     privateUsers,

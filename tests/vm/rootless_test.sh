@@ -1,36 +1,55 @@
-# Pods of a user other than root: below his own systemd, with limits by cgroups that were delegated to him, as his unit.
+# Limits of a user other than root: in a cgroup that was delegated to him, and in a scope that rkt asks his systemd for. What needs
+# no controllers is in tests/systemd.
 useradd --create-home --shell /bin/bash me
 uid=$(id -u me)
-has "/etc/subuid" "$(cat /etc/subuid)" 'me:[0-9]+:65536'
-loginctl enable-linger me
-until_true test -S "/run/user/$uid/systemd/private"
+cp /work/box.aci /work/limited.aci /home/me
+sysctl -q kernel.unprivileged_userns_clone=1 2>/dev/null || true
+# pasta takes the address of what has the default route.
+ip link add out type veth peer name far; ip link set far up; ip link set out up
+ip addr add 192.0.2.7/24 dev out; ip route add default via 192.0.2.1 || true
 mine() { runuser -u me -- env -C /home/me "XDG_RUNTIME_DIR=/run/user/$uid" HOME=/home/me "$@"; }
 myrkt() { mine /work/rkt --insecure-options=image "$@"; }
-cp /work/box.aci /home/me/box.aci
-sysctl -q kernel.unprivileged_userns_clone=1 2>/dev/null || true
+crowd='for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; echo all'
 
-checked=$(myrkt check --rootless)
-has "the check" "$checked" 'ok[[:space:]]+users[[:space:]]+images keep .*'
-has "the check" "$checked" 'ok[[:space:]]+user namespaces.*'
-has "the check" "$checked" 'ok[[:space:]]+overlayfs.*'
+# Without a systemd of his: a limit that the command line asks for is refused, an image's is said to have no effect.
+code=0; error=$(myrkt run --net=none ./box.aci --pids-limit=5 -- -c "$crowd" 2>&1) || code=$?
+equal "the status without his systemd" $code 254
+has "the refusal" "$error" 'run: app "box": isolator os/linux/pids-limit has no effect: no systemd of this user runs here.*linger USER\)'
+has "the check" "$(myrkt check --rootless)" 'less[[:space:]]+limits.*enable-linger.*'
+error=$(myrkt run --net=none ./limited.aci -- -c 'echo it runs' 2>&1) || fail "$error"
+has "an image with limits" "$error" 'it runs'
+has "its warning" "$error" 'run: warning: app "limited": isolator resource/cpu has no effect: no systemd of this user.*'
 
-# A scope of his own systemd: limits work.
-scoped() { mine systemd-run --user --scope -q -p Delegate=yes /work/rkt --insecure-options=image run --net=none "$@"; }
-out=$(scoped ./box.aci --pids-limit=5 -- -c 'for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; echo all' 2>/tmp/err) || true
-equal "more processes than it may have" "$out" ""
-grep -q "can't fork" /tmp/err || fail "$(cat /tmp/err)"
-left=$(find "/sys/fs/cgroup/user.slice/user-$uid.slice" -name 'rkt-*-*-*-*')
-equal "what is left" "$left" ""
+loginctl enable-linger me
+until_true test -S "/run/user/$uid/systemd/private"
+has "the check" "$(myrkt check --rootless)" 'ok[[:space:]]+users[[:space:]]+images keep .*'
+has "the check" "$(myrkt check --rootless)" 'ok[[:space:]]+limits[[:space:]]+in scopes of .*memory pids'
 
-# A unit of his.
-mine systemd-run --user -q --unit=web -p Delegate=yes -p KillMode=mixed -p SuccessExitStatus=143 \
-  /work/rkt --insecure-options=image run --net=none --uuid-file-save=/home/me/web ./box.aci -- -c 'echo up; sleep 1000'
+# From anywhere: rkt asks for a scope.
+limited() { myrkt run "$@"; }
+try() {
+  out=$("$1" --net=none ./box.aci --pids-limit=5 -- -c "$crowd" 2>/tmp/err) || true
+  equal "more processes than it may have" "$out" ""
+  grep -q "can't fork" /tmp/err || fail "$(cat /tmp/err)"
+  code=0; "$1" --net=none ./box.aci --memory=32M -- -c 'x=$(head -c 100000000 /dev/zero | tr "\0" x); echo all' 2>/tmp/err || code=$?
+  equal "more memory than it may have" $code 137
+  out=$("$1" --port=8080-tcp:8080 ./box.aci --memory=64M -- -c 'ip -o -4 addr show eth0' 2>&1) || fail "$out"
+  has "limits beside pasta" "$out" '.*inet .*'
+}
+try limited
+# Below a scope that he has made himself.
+scoped() { mine systemd-run --user --scope -q -p Delegate=yes /work/rkt --insecure-options=image run "$@"; }
+try scoped
+until_true sh -c "[ -z \"\$(find /sys/fs/cgroup/user.slice/user-$uid.slice -name 'rkt-*')\" ]"
+
+# A running one is changed by nobody else, entered in its limits, and counted.
+myrkt run --net=none --pod-name=web --uuid-file-save=/home/me/web ./box.aci --memory=64M -- -c 'exec sleep 1000' &
 until_true mine test -s /home/me/web
-until_true myrkt status --wait-ready --uuid-file=/home/me/web
-equal "its unit" "$(mine systemctl --user show -P ActiveState web)" active
-equal "an entered command" "$(myrkt enter "$(cat /home/me/web)" /bin/sh -c "id -u" 2>/dev/null)" 0
-mine systemctl --user stop web
-has "its pod" "$(myrkt status --uuid-file=/home/me/web)" 'state=exited.*'
+until_true myrkt status --wait-ready web
+has "the scope" "$(mine systemctl --user list-units --no-legend 'rkt-*.scope')" '.*rkt-.*\.scope .*rkt run.*'
+has "an entered command" "$(myrkt enter web cat /proc/self/cgroup)" '0::.*/rkt-[-0-9a-f]*\.scope/rkt-.*/box'
+myrkt stop web
+wait || true
 
 myrkt gc --grace-period=0s
 left=$(find /home/me/.local/share/rkt/pods -path "*-*-*-*")

@@ -9,7 +9,7 @@ import type { Invocation } from "../grammar/command.ts";
 /** `rkt check --rootless`: what users other than root need to run pods, and what of it is there. */
 export default async function run({ flags, global }: Invocation): Promise<number> {
   if (!flags.on("rootless")) throw new Failure("say what to check: --rootless");
-  if (isNamespaceRoot()) return show(findingsInside(global.dir));
+  if (isNamespaceRoot()) return show(await findingsInside(global.dir));
   const uid = Deno.uid() ?? 0;
   if (uid === 0) {
     throw new Failure("--rootless is for users other than root; call it as one of them");

@@ -20,6 +20,7 @@ import { isExternal } from "../../pod/external/external_pod.ts";
 import { openPod, readPodFile } from "../../pod/directory/pod_directory.ts";
 import { completeManifest } from "../../pod/make/resolved_pod.ts";
 import type { Program } from "../../../stage1/app/app.ts";
+import { callingUser } from "../../rootless/calling_user.ts";
 import { World } from "../../start/world.ts";
 import { enterPlan } from "../../../stage1/processes/enter.ts";
 import { becomeProgram } from "../../../stage1/engine/execute.ts";
@@ -67,6 +68,11 @@ export default async function run(
   if (app.processLimits.length > 0) {
     const { raiseOwnLimits } = await import("../../start/host/check_process_limits.ts");
     raiseOwnLimits(app);
+  }
+  const uid = callingUser();
+  if (uid !== undefined) {
+    const { approach } = await import("../../rootless/scope.ts");
+    await approach(uid, process.main.pid);
   }
   const cgroups = openCgroups(process.main);
   const users = hasOwnUsers(process.init) ? process.init.fd : undefined;

@@ -6,20 +6,21 @@ import type { World } from "../world.ts";
 
 /** The cgroups of the caller, and what the files in them say. */
 export function recordedSystem(world: World): System {
+  const writable = (path: string) => {
+    // What is mounted there now may be another hierarchy.
+    world.identity(path);
+    return world.access(path);
+  };
   return {
     hierarchies: hierarchies(world),
     words: (path) => path.endsWith("/cgroup.procs") ? world.processes(path) : world.words(path),
     exists: (path) => !world.absent(path),
-    writable: (path) => {
-      // What is mounted there now may be another hierarchy.
-      world.identity(path);
-      return world.access(path);
-    },
+    writable,
     delegated: (path) =>
       DELEGATION.names.some((name) => {
         const value = world.attribute(path, name);
         return value?.length === 1 && value[0] === DELEGATION.value;
-      }),
+      }) || (ownUsers() !== "all" && writable(path) === 0),
     disks: () =>
       (world.names("/sys/block") ?? []).filter(isDisk)
         .flatMap((name) => world.words(`/sys/block/${name}/dev`)).sort(),

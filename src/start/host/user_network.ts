@@ -36,12 +36,19 @@ export async function joinUserNetwork(
   }
   const { uuid, dataDirectory: dataDir } = pod;
   const forwards = podForwards(manifest);
-  const { privateUsers: users } = pod;
+  const { privateUsers: users, cgroups } = pod;
+  if (cgroups?.leaf !== undefined) moveTo(cgroups.leaf);
   const makeNamespace = users && (() => makeUserNamespace(users, true));
   const network = await joinPasta({ uuid, dataDir, forwards, makeNamespace });
   world.cannotRepeat("its network is made by pasta");
   const etc = etcFiles(options, { hostname: pod.hostname, host: () => hostNames(world, true) });
   return { ...pod, network, etc };
+}
+
+/** Goes to the cgroup of the supervisor, and pasta with it: the one above has controllers for its children, and no processes. */
+function moveTo(leaf: string): void {
+  Deno.mkdirSync(leaf, { recursive: true });
+  Deno.writeTextFileSync(`${leaf}/cgroup.procs`, `${Deno.pid}`);
 }
 
 /** Takes back what {@linkcode joinUserNetwork} did. */
