@@ -36,6 +36,7 @@ export async function machineFiles(): Promise<AsyncDisposable & { readonly path:
       ${path}/rkt image build --compression=none --name=example.com/$name --exec=/bin/sh "$@" ${root} ${path}/$name.aci
     }
     image box
+    image reached --port=http,protocol=tcp,port=8080
     image armoured --isolator='os/linux/apparmor-profile={"profile":"rkt-test"}'
     image limited --isolator='resource/cpu={"limit":"200m"}' --isolator='resource/block-bandwidth={"default":true,"limit":"1Mi"}' \
       --isolator='resource/block-iops={"default":true,"limit":"1000"}'

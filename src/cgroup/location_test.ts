@@ -217,3 +217,15 @@ Deno.test("who may not limit devices gets cgroups without that, also with limits
   assert.deepEqual(controllers(none), [[]]);
   assert.deepEqual(controllers(memory), [["memory"]]);
 });
+
+Deno.test("a reason that the caller knows is the one that is said; a user is told that he was not given a controller", () => {
+  const unit = "/u.scope";
+  const files = { [`${unit}/cgroup.procs`]: "7", [`${unit}/cgroup.controllers`]: "pids" };
+  const system = { ...second(unit, files, { delegated: [unit] }), limitsDevices: false };
+  const said = (reason?: string) => findLocation(memory, system, [], reason).warnings;
+  assert.match(said("no systemd")[0] ?? "", /has no effect: no systemd$/);
+  assert.match(
+    said()[0] ?? "",
+    /the user was not given the controller memory \(Delegate= of user@\.service\)$/,
+  );
+});

@@ -191,6 +191,9 @@ class Journal implements Disposable {
     address[0] = AF_UNIX;
     address.set(this.#path, 2);
     syscall("bind it", "bind", this.#socket, address, address.length);
+    // As journald's is: everybody may write to it.
+    Deno.chmodSync(this.directory, 0o755);
+    Deno.chmodSync(`${this.directory}/socket`, 0o666);
   }
 
   /** Takes one entry; undefined where there is none. */

@@ -6,7 +6,7 @@ mkdir /run/proc; mount -t proc proc /run/proc
 # An overlay is not for the files of another one, which is what this root is.
 useradd --create-home --home-dir /var/lib/me --shell /bin/bash me
 uid=$(id -u me)
-cp /work/{box,server}.aci /var/lib/me
+cp /work/{box,server,reached}.aci /var/lib/me
 ip link set lo up
 # pasta takes the address of what has the default route.
 ip link add out type veth peer name far; ip link set far up; ip link set out up
@@ -52,10 +52,10 @@ has "the check" "$(myrkt check --rootless)" "ok[[:space:]]+limits[[:space:]]+in 
 
 # A unit of his, and a port.
 mine systemd-run --user -q --unit=web -p Delegate=yes -p KillMode=mixed -p SuccessExitStatus=143 \
-  /work/rkt --insecure-options=image run --port=8090-tcp:8090 --uuid-file-save=/var/lib/me/web ./box.aci -- -c \
-  'echo up; while echo "from the pod" | nc -l -p 8090; do :; done'
+  /work/rkt --insecure-options=image run --port=http:8090 --uuid-file-save=/var/lib/me/web /var/lib/me/reached.aci -- -c \
+  'echo up; while echo "from the pod" | nc -l -p 8080; do :; done'
 until_true mine test -s /var/lib/me/web
-until_true myrkt status --wait-ready --uuid-file=/var/lib/me/web
+myrkt status --wait-ready --uuid-file=/var/lib/me/web >/dev/null || fail "$(mine systemctl --user status web)"
 equal "its unit" "$(mine systemctl --user show -P ActiveState web)" active
 equal "an entered command" "$(myrkt enter "$(cat /var/lib/me/web)" /bin/sh -c "id -u" 2>/dev/null)" 0
 until_true bash -c '[ "$(cat 2>/dev/null </dev/tcp/127.0.0.1/8090)" = "from the pod" ]' 2>/dev/null

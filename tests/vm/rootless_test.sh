@@ -2,7 +2,7 @@
 # no controllers is in tests/systemd.
 useradd --create-home --shell /bin/bash me
 uid=$(id -u me)
-cp /work/box.aci /work/limited.aci /home/me
+cp /work/{box,limited,reached}.aci /home/me
 sysctl -q kernel.unprivileged_userns_clone=1 2>/dev/null || true
 # pasta takes the address of what has the default route.
 ip link add out type veth peer name far; ip link set far up; ip link set out up
@@ -33,7 +33,7 @@ try() {
   grep -q "can't fork" /tmp/err || fail "$(cat /tmp/err)"
   code=0; "$1" --net=none ./box.aci --memory=32M -- -c 'x=$(head -c 100000000 /dev/zero | tr "\0" x); echo all' 2>/tmp/err || code=$?
   equal "more memory than it may have" $code 137
-  out=$("$1" --port=8080-tcp:8080 ./box.aci --memory=64M -- -c 'ip -o -4 addr show eth0' 2>&1) || fail "$out"
+  out=$("$1" --port=http:8080 ./reached.aci --memory=64M -- -c 'ip -o -4 addr show eth0' 2>&1) || fail "$out"
   has "limits beside pasta" "$out" '.*inet .*'
 }
 try limited

@@ -36,11 +36,16 @@ export default async function run({ args, flags }: Invocation): Promise<number> 
     compression,
     overwrite: flags.on("overwrite"),
     owner: ownerOf(flags.text("owner")),
+    ...Deno.uid() !== 0 && { mapId: ownAsRoot(Deno.uid() ?? 0, Deno.gid() ?? 0) },
     latest: latestTime(originalVariable("SOURCE_DATE_EPOCH")),
   });
   printLine(id);
   return 0;
 }
+
+/** A user's own files are root's in his image: for whoever runs it, his number is anybody's. */
+const ownAsRoot = (uid: number, gid: number) => (id: number, kind: "uid" | "gid"): number =>
+  id === (kind === "uid" ? uid : gid) ? 0 : id;
 
 /** `UID[:GID]` of `--owner`. The greatest number of 32 bits means nobody, and no file has it. */
 function ownerOf(text: string | undefined): { uid: number; gid: number } | undefined {

@@ -86,7 +86,8 @@ export const IMAGE_COMMANDS: readonly Command[] = [
         name: "owner",
         kind: "text",
         value: "UID[:GID]",
-        help: "Whose all files of the image are; without, they keep their owners",
+        help:
+          "Whose all files of the image are; without, they keep their owners, and yours are root's",
       },
       {
         name: "compression",

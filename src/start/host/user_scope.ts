@@ -1,7 +1,6 @@
 /** The cgroups of a pod whose user is not root, where its limits need more than the cgroup that rkt is in. */
 import { Failure } from "../../failure.ts";
 import { enterScope } from "../../rootless/scope.ts";
-import type { PodCgroups } from "../pod_cgroups.ts";
 import type { AppRequest } from "../request.ts";
 import { recordedSystem } from "../cache/recorded_cgroups.ts";
 import { World } from "../world.ts";
@@ -12,12 +11,12 @@ import { World } from "../world.ts";
  * @param find finds them in the cgroup where rkt is then; with the reason why limits have no effect, where that is known
  * @throws {Failure} the command line asks for a limit that can't be had
  */
-export async function findInScope(
+export async function findInScope<Found extends { readonly warnings: readonly string[] }>(
   uid: number,
   command: string,
-  find: (why?: string) => PodCgroups,
+  find: (why?: string) => Found,
   apps: readonly AppRequest[],
-): Promise<PodCgroups> {
+): Promise<Found> {
   const why = recordedSystem(new World()).hierarchies.version === 2
     ? await enterScope(uid, `rkt ${command}`)
     : "cgroups of version 1 can't be delegated to users";
