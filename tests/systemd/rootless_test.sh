@@ -63,7 +63,7 @@ mine systemctl --user stop web
 has "its pod" "$(myrkt status --uuid-file=/var/lib/me/web)" 'state=exited.*'
 
 # Socket activation by his systemd: without pasta, and with the true address of who connects.
-serve='use Socket; open(S, "+<&=", 3) or die; while ($p = accept(C, S)) { my (undef, $a) = sockaddr_in($p); syswrite C, inet_ntoa($a) . "\n"; close C }'
+serve='open(S, "+<&=", 3) or die; while ($p = accept(C, S)) { syswrite C, join(".", unpack("x4C4", $p)) . "\n"; close C }'
 myrkt unit --user --install --socket=8091 sock -- run --net=none --port=web:8091 ./server.aci -- -e "$serve"
 mine systemctl --user start sock.socket
 equal "the service before" "$(mine systemctl --user show -P ActiveState sock)" inactive
