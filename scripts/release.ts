@@ -1,6 +1,6 @@
 /**
  * Makes a release in dist/release: for each machine the binary, an archive, packages for Debian and Fedora, a bill of materials;
- * and the checksums of all, signed where RKT_RELEASE_KEY names a key of GnuPG. docs/build/release.md.
+ * and the checksums of all, signed where RKT_RELEASE_KEY names a key of GnuPG. docs/build/releasing.md.
  *
  *     deno task release [--target=x86_64|aarch64]
  *
@@ -13,6 +13,7 @@ import { stamped } from "./build.ts";
 import { aarch64Deno } from "./foreign_deno.ts";
 import { provide, RELEASE_NEEDS } from "./needs.ts";
 import { billOfMaterials } from "./release/bill_of_materials.ts";
+import { writeChecksums } from "./release/checksums.ts";
 import { debianPackage, rpmPackage, tarArchive } from "./release/packages.ts";
 import { run } from "./release/run.ts";
 import { stage } from "./release/stage.ts";
@@ -64,27 +65,16 @@ async function release(args: readonly string[]): Promise<void> {
     await billOfMaterials(made, target, binary);
     console.log(`release: ${target.machine}: made`);
   }
-  await checksums();
+  const key = Deno.env.get("RKT_RELEASE_KEY");
+  await writeChecksums(OUT, key);
+  if (key === undefined) {
+    console.log("release: SHA256SUMS is not signed: RKT_RELEASE_KEY names no key");
+  }
 }
 
 async function foreignDeno(machine: string): Promise<string> {
   if (machine === "aarch64") return await aarch64Deno();
   throw new Failure(`release: a binary for ${machine} is made on ${machine}`);
-}
-
-/** SHA256SUMS, and its signature where there is a key. */
-async function checksums(): Promise<void> {
-  const names = [...Deno.readDirSync(OUT)].map(({ name }) => name).sort();
-  const sums = await run(["sha256sum", ...names], { cwd: OUT });
-  await Deno.writeTextFile(`${OUT}/SHA256SUMS`, sums);
-  const key = Deno.env.get("RKT_RELEASE_KEY");
-  if (key === undefined) {
-    return console.log("release: SHA256SUMS is not signed: RKT_RELEASE_KEY names no key");
-  }
-  await run(
-    ["gpg", "--batch", "--yes", "--armor", "--local-user", key, "--detach-sign", "SHA256SUMS"],
-    { cwd: OUT },
-  );
 }
 
 if (import.meta.main) {

@@ -239,6 +239,8 @@ export interface PodApp extends Command {
   readonly processLimits: readonly ProcessLimit[];
   /** Whether it says itself how far it is, by sd_notify(3), and has a socket for that. */
   readonly notifies?: boolean | undefined;
+  /** Whether it may have the service manager keep descriptors for it (sd_pid_notify_with_fds(3)). */
+  readonly storesDescriptors?: boolean | undefined;
   /** Descriptors of a service manager. */
   readonly passed?: PassedToApp | undefined;
   /** Event handlers, which run as root. */

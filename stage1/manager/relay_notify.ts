@@ -2,8 +2,8 @@
  * What an app that knows sd_notify(3) says, passed on to the service manager: only lines that are about how the app is.
  *
  * The app has a socket of its own, which no other app sees. The supervisor reads from it, so descriptors that come along are
- * closed and reach nobody. Lines that would let an app decide about more than itself (`MAINPID`, `FDSTORE`, `NOTIFYACCESS`, …)
- * are left out.
+ * closed and reach nobody, but for apps that may store them: store_descriptors.ts. Lines that would let an app decide about more
+ * than itself (`MAINPID`, `NOTIFYACCESS`, …) are left out.
  */
 import * as k from "../../src/linux/constants.ts";
 import {
@@ -18,6 +18,14 @@ import {
 } from "../engine/plan.ts";
 import { NOTIFY_PLACE, type PodApp } from "../pod.ts";
 import type { AppNotify } from "./manager_steps.ts";
+import {
+  closeReceived,
+  completeMessage,
+  MSGHDR,
+  passDescriptorLine,
+  receive,
+  receiver,
+} from "./store_descriptors.ts";
 
 /** What the lines begin with that are passed on; READY is seen to apart from them. */
 const PASSED = [
@@ -70,11 +78,17 @@ export function openAppSockets(setup: Section, apps: readonly PodApp[], self: Sl
 }
 
 /** The app as it is with its socket: mounted in its root, and named in its environment. */
-export function withSocket(app: PodApp, number: number, watchdog?: string): PodApp {
+export function withSocket(
+  app: PodApp,
+  number: number,
+  watchdog?: string,
+  storesDescriptors?: boolean,
+): PodApp {
   const place = NOTIFY_PLACE;
   return {
     ...app,
     notifies: true,
+    storesDescriptors,
     environment: [
       ...app.environment.filter((each) =>
         !/^(NOTIFY_SOCKET|WATCHDOG_USEC|WATCHDOG_PID)=/.test(each)
@@ -114,7 +128,9 @@ export function relayApp(
 ): void {
   const label = (what: string) => `notify of ${app.name}: ${what}`;
   const text = space("notify message", MOST_BYTES + 16);
-  const lines = space("notify lines", MOST_LINES * IOVEC);
+  // A name has two, and one may be added.
+  const lines = space("notify lines", (2 * MOST_LINES + 1) * IOVEC);
+  const received = app.storesDescriptors === true ? receiver(text, MOST_BYTES) : undefined;
   const header = mutableStruct(
     "msghdr",
     ["name", 8, addressOf(address)],
@@ -140,14 +156,19 @@ export function relayApp(
   steps.attempt("come back for the rest", "kill", [self, k.SIGIO]);
   steps.goto(label("read"));
   steps.label(label("next message"));
-  steps.attempt(`read what app "${app.name}" says`, "recvfrom", [
-    socket,
-    text,
-    MOST_BYTES,
-    k.MSG_DONTWAIT,
-    0,
-    0,
-  ], { store: size, branch: { when: "less", operand: 1, to: label("read") } });
+  if (received !== undefined) {
+    receive(steps, app.name, received, { socket, size, none: label("read") });
+  } else {
+    // An empty message is one, too: others may wait behind it.
+    steps.attempt(`read what app "${app.name}" says`, "recvfrom", [
+      socket,
+      text,
+      MOST_BYTES,
+      k.MSG_DONTWAIT,
+      0,
+      0,
+    ], { store: size, branch: { when: "less", operand: 0, to: label("read") } });
+  }
   steps.compute("add", [size, text], { store: end });
   steps.compute("put", [end, LINE_FEED]);
   steps.set(at, text);
@@ -178,22 +199,40 @@ export function relayApp(
     steps.compute("same", [at, field, field.length], { store: word });
     steps.when(word, 1, label("pass"));
   }
+  if (received !== undefined) {
+    const ways = { pass: label("pass"), passed: label("name is passed") };
+    passDescriptorLine(steps, app.name, received, { at, next, vector }, ways);
+  }
   steps.goto(label("next"));
+  if (received !== undefined) {
+    steps.label(label("name is passed"));
+    steps.compute("add", [count, 1], { store: count });
+    steps.goto(label("counted"));
+  }
   steps.label(label("pass"));
   steps.compute("put", [vector, at]);
   steps.compute("add", [vector, 8], { store: vector });
   steps.compute("sub", [next, at], { store: word });
   steps.compute("put", [vector, word]);
   steps.compute("add", [vector, 8], { store: vector });
+  if (received !== undefined) steps.label(label("counted"));
   steps.compute("add", [count, 1], { store: count });
-  steps.when(count, MOST_LINES, label("send"));
+  steps.compute("sub", [count, MOST_LINES], {
+    store: word,
+    branch: { when: "less", operand: 0, to: label("next") },
+  });
+  steps.goto(label("send"));
   steps.label(label("next"));
   steps.set(at, next);
   steps.goto(label("line"));
 
   steps.label(label("send"));
-  steps.when(count, 0, label("message"));
-  steps.compute("put", [addressOf(header, 24), count]);
+  const sent = received === undefined ? label("message") : label("sent");
+  steps.when(count, 0, sent);
+  if (received !== undefined) {
+    completeMessage(steps, app.name, received, { passed: header, vector, count });
+  }
+  steps.compute("put", [addressOf(header, MSGHDR.iovlen), count]);
   steps.attempt("open a socket to the service manager", "socket", [
     k.AF_UNIX,
     k.SOCK_DGRAM | k.SOCK_CLOEXEC,
@@ -201,6 +240,10 @@ export function relayApp(
   ], { store: manager });
   steps.attempt("pass on what the app says", "sendmsg", [manager, header, k.MSG_NOSIGNAL]);
   steps.attempt("close the socket", "close", [manager]);
+  if (received !== undefined) {
+    steps.label(sent);
+    closeReceived(steps, app.name, received);
+  }
   steps.goto(label("message"));
   steps.label(label("read"));
 }

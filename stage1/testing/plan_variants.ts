@@ -130,6 +130,11 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
     pod: { notifySocket: "/run/systemd/notify" },
     app: (number) => number < 2 ? withSocket(testApp(`app-${number}`), number, "1000000") : {},
   },
+  "apps that store descriptors": {
+    pod: { notifySocket: "/run/systemd/notify" },
+    app: (number) =>
+      number < 2 ? withSocket(testApp(`app-${number}`), number, undefined, number === 1) : {},
+  },
   watchdog: { pod: { notifySocket: "@notify", watchdog: 2_500_000 } },
   "passed descriptors": {
     pod: { passed: 4 },

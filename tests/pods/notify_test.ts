@@ -231,6 +231,50 @@ Deno.test("an app whose image says that it can speaks for itself, and only of it
   }
 });
 
+/** The number of sendmsg(2) (arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h). */
+const SENDMSG = Deno.build.arch === "x86_64" ? 46 : 211;
+
+/** Sends each of the arguments with three descriptors: `struct msghdr` and `struct cmsghdr` of sendmsg(2). */
+const STORE =
+  `use Socket; $| = 1; socket(S, AF_UNIX, SOCK_DGRAM, 0); connect(S, pack_sockaddr_un($ENV{NOTIFY_SOCKET})) or die;
+  my $control = pack("Ql<5", 28, 1, 1, 0, 1, 2) . "\\0" x 4;
+  for (@ARGV) { my $part = pack("PQ", $_, length); my $header = pack("QQPQPQQ", 0, 0, $part, 1, $control, 32, 0);
+  syscall(${SENDMSG}, fileno(S), $header, 0) >= 0 or die "sendmsg: $!" } print "said\\n"; sleep 1000`;
+
+Deno.test("an app stores descriptors where that is chosen, by names that begin with its own; none is left with rkt", async () => {
+  await storeSpeaker();
+  const LONG = "x".repeat(300);
+  const cases: readonly (readonly [said: string, passedOn: string | undefined])[] = [
+    ["FDSTORE=1\nFDNAME=one", "FDSTORE=1\nFDNAME=speaks.one\n"],
+    ["FDNAME=one\nFDSTORE=1\nMAINPID=1\nFDPOLL=0", "FDNAME=speaks.one\nFDSTORE=1\nFDPOLL=0\n"],
+    ["FDSTORE=1", "FDSTORE=1\nFDNAME=speaks.stored\n"],
+    ["FDSTOREREMOVE=1\nFDNAME=other.one", "FDSTOREREMOVE=1\nFDNAME=speaks.other.one\n"],
+    ["", undefined],
+    ...["a:b", "a\tb", "\u00e4", "", LONG].map((name) =>
+      [`FDSTORE=1\nFDNAME=${name}`, "FDSTORE=1\nFDNAME=speaks.stored\n"] as const
+    ),
+    [
+      `STATUS=a\n${"FDSTORE=1\n".repeat(20)}`,
+      `STATUS=a\n${"FDSTORE=1\n".repeat(15)}FDNAME=speaks.stored\n`,
+    ],
+    ["FDSTORE=2", undefined],
+    ["READY=1\nSTATUS=end", "STATUS=end\n"],
+  ];
+  using manager = new Manager(`${world.dir}/notify-store`);
+  const flags = ["--annotation=appc.io/executor/supports-systemd-notify=fdstore"];
+  const said = cases.map(([text]) => text);
+  const words = [...world.flags, "run", "--net=none", "example.com/speaks", ...flags];
+  await using pod = start(manager.address, [...words, "--", "-e", STORE, ...said]);
+  assert.equal(await pod.line(), "said");
+  await until(() => manager.heard().includes("READY=1"), 30, "READY");
+  const heard = manager.heard().filter((each) => each !== "READY=1");
+  const expected = cases.flatMap(([, text]) => text === undefined ? [] : [text]);
+  assert.deepEqual(heard.map((each) => each.replace(/^READY=1\n/, "")), expected);
+  // 39 came with what the app has said.
+  const open = [...Deno.readDirSync(`/proc/${pod.pid}/fd`)].length;
+  assert.ok(open < 20, `${open} descriptors`);
+});
+
 Deno.test("the supervisor says that the pod lives where no app does", async () => {
   using manager = new Manager(`${world.dir}/notify-watchdog`);
   const child = new Deno.Command(RKT, {

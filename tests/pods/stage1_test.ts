@@ -1,5 +1,6 @@
 /** External stage1 images: how they are chosen, what they are told, and what is refused. */
 import assert from "node:assert/strict";
+import { FetchWorld } from "../world/fetch_world.ts";
 import { BOX, list, mountsBelow, World } from "../world/pod_world.ts";
 import { type Outcome, rkt } from "../world/rkt.ts";
 import { ENTRY_POINTS, stage1Aci } from "../world/stage1_image.ts";
@@ -95,6 +96,40 @@ Deno.test("a stage1 image needs a signature like any other; one of root's direct
   assert.equal(next.code, 254);
   assert.match(next.stderr, /^run: signature \S*box\.aci\.asc: no such file/);
   Deno.removeSync(`${config()}/paths.d`, { recursive: true });
+});
+
+Deno.test("a stage1 image comes over the network by URL and by discovery, verified by its key", async () => {
+  using web = new FetchWorld();
+  const box = `${web.directory}/box.aci`;
+  const [bytes, boxBytes] = [image, `${world.dir}/box.aci`].map((path) => Deno.readFileSync(path));
+  assert.ok(bytes !== undefined && boxBytes !== undefined);
+  Deno.writeFileSync(box, boxBytes);
+  Deno.writeFileSync(`${box}.asc`, web.gpg.sign(boxBytes, web.key));
+  web.serve("example.com/stage1", "1", bytes);
+  web.trust();
+  const run = (flag: string) => web.rkt("run", "--net=none", flag, box, "--", "-c", WHO);
+  for (
+    const flag of [
+      `--stage1-url=${web.url("example.com/stage1", "1")}`,
+      "--stage1-name=example.com/stage1:1",
+    ]
+  ) {
+    const { code, out, err } = await run(flag);
+    assert.equal(out, "bubblewrap\n", err);
+    assert.equal(code, 0);
+  }
+  // Other bytes below the same signature, and one who trusts nobody.
+  const url = "https://cdn.example.com/other.aci";
+  web.site.route(url, { body: bytes });
+  web.site.route(`${url}.asc`, { body: web.gpg.sign(boxBytes, web.key) });
+  const wrong = await run(`--stage1-url=${url}`);
+  assert.equal(wrong.code, 254);
+  assert.match(wrong.err, /^run: .*signature refused: these are not the bytes/m);
+  web.reset();
+  web.serve("example.com/stage1", "1", bytes);
+  const untrusted = await run("--stage1-name=example.com/stage1:1");
+  assert.equal(untrusted.code, 254);
+  assert.match(untrusted.err, /^run: .*key/m);
 });
 
 Deno.test("stage1.d chooses the image, a flag goes before it, and kept starts heed its changes", async () => {

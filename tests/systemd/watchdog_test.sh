@@ -1,4 +1,4 @@
-# Exit status, watchdog, journal fields: what systemctl and journalctl say of a unit whose main process is a pod.
+# Exit status, watchdog, stored descriptors, journal fields: what systemctl and journalctl say of a unit whose main process is a pod.
 show() { systemctl show -P "$2" "$1"; }
 
 # The exit status of the app is the unit's.
@@ -24,6 +24,23 @@ kill -STOP "$(show watched MainPID)"
 until_true systemctl -q is-failed watched
 equal "its result" "$(show watched Result)" watchdog
 systemctl reset-failed watched
+
+# Descriptors that an app stores outlive its pod, and come back by the name that it has given. 46 is sendmsg(2) of x86-64.
+rkt fetch /work/server.aci >/dev/null
+keeps='$| = 1; my $in; my $to = pack("SZ*", 1, $ENV{NOTIFY_SOCKET} || "");
+if (($ENV{LISTEN_FDNAMES} || "") =~ /^one$/) { open($in, "<&=", 3); print "kept: ", scalar(<$in>) }
+else { pipe($in, my $out); syswrite $out, "of the first pod\n"; socket(S, 1, 2, 0);
+connect(S, $to) or die; my $text = "FDSTORE=1\nFDPOLL=0\nFDNAME=one"; my $part = pack("PQ", $text, length $text);
+my $control = pack("Ql<3", 20, 1, 1, fileno($in)) . "\0" x 4; my $header = pack("QQPQPQQ", 0, 0, $part, 1, $control, 24, 0);
+syscall(46, fileno(S), $header, 0) >= 0 or die "sendmsg: $!" }
+socket(T, 1, 2, 0); send(T, "READY=1", 0, $to); sleep 1000'
+systemd-run -q --unit=keeps -p Type=notify -p FileDescriptorStoreMax=4 -p Delegate=yes -p KillMode=mixed -p SuccessExitStatus=143 \
+  /work/rkt --dir=/var/lib/rkt --insecure-options=image run --net=none example.com/server \
+  --annotation=appc.io/executor/supports-systemd-notify=fdstore -- -e "${keeps//$/\$\$}"
+equal "descriptors that systemd keeps" "$(show keeps NFileDescriptorStore)" 1
+systemctl restart keeps
+until_true sh -c 'journalctl -q -o cat -u keeps | grep -qx "kept: of the first pod"'
+systemctl stop keeps
 
 # The units that come with rkt are units.
 for unit in /work/units/*; do sed 's|/usr/bin/rkt|/work/rkt|' "$unit" >"/run/systemd/system/${unit##*/}"; done

@@ -3,6 +3,7 @@ import type { ExposedPort } from "../../appc/pod_manifest.ts";
 import type { Port } from "../../appc/port.ts";
 import { Failure } from "../../failure.ts";
 import { ipText, isAny, parseIp, sameIp } from "../../net/model/address.ts";
+import { STORED_SEPARATOR } from "../../../stage1/manager/store_descriptors.ts";
 import { FIRST_PASSED, type PassedToApp } from "../../../stage1/pod.ts";
 import type { PassedDescriptor } from "./passed_descriptors.ts";
 
@@ -40,16 +41,33 @@ export function assign(
     apps: new Map(
       [...found].map(([app, descriptors]) => [app.name, passedTo(app, descriptors)]),
     ),
-    served: servedPorts(passed, apps, exposed),
+    // What an app has stored are its connections, too, which nobody is led past.
+    served: servedPorts(
+      passed.filter((each) => storedFor(each, apps) === undefined),
+      apps,
+      exposed,
+    ),
   };
 }
 
-function passedTo({ ports }: AppPorts, descriptors: readonly PassedDescriptor[]): PassedToApp {
+/** The app that has had the service manager store a descriptor. */
+const storedFor = <A extends Pick<AppPorts, "name">>(
+  { name }: PassedDescriptor,
+  apps: readonly A[],
+): A | undefined => apps.find((app) => name?.startsWith(`${app.name}${STORED_SEPARATOR}`));
+
+function passedTo(app: AppPorts, descriptors: readonly PassedDescriptor[]): PassedToApp {
+  const { ports } = app;
+  // The app gets back the name that it has given.
+  const nameOf = (each: PassedDescriptor) =>
+    storedFor(each, [app]) === undefined
+      ? each.name
+      : each.name?.slice(app.name.length + STORED_SEPARATOR.length);
   return {
     numbers: descriptors.map(({ number }) => number),
     names: descriptors.every(({ name }) => name === undefined)
       ? undefined
-      : descriptors.map(({ name }) => name ?? "unknown"),
+      : descriptors.map((each) => nameOf(each) ?? "unknown"),
     onDemand: ports.some(({ socketActivated }) => socketActivated) &&
       descriptors.every(({ waits }) => waits),
   };
@@ -60,6 +78,8 @@ function appOf(
   apps: readonly AppPorts[],
   exposed: readonly ExposedPort[],
 ): AppPorts {
+  const stored = storedFor(descriptor, apps);
+  if (stored !== undefined) return stored;
   const { name } = descriptor;
   const byName = apps.filter((app) =>
     app.name === name || app.ports.some((port) => port.name === name)

@@ -100,6 +100,16 @@ Deno.test("an app waits for a connection where its image says so, and only socke
   assert.equal(waits(tcp(80), port("web", 80, { socketActivated: false })), false);
 });
 
+Deno.test("what an app has stored comes back to it, by the name that it has given, and serves no port", () => {
+  const apps = [app("a", port("web", 80)), app("a-b")];
+  const ports = [exposed("web", 80)];
+  const passed = [unix("a-b.one"), tcp(80, "a.a-b.x"), unix("a-b")];
+  assert.deepEqual(assigned(passed, apps, ports), [{ a: [1], "a-b": [0, 2] }, []]);
+  const { apps: found } = assign(passed.map((each, number) => ({ ...each, number })), apps, ports);
+  assert.deepEqual([found.get("a")?.names, found.get("a-b")?.names], [["a-b.x"], ["one", "a-b"]]);
+  refused(/is for no app/, [unix("c.one")], apps);
+});
+
 Deno.test("a range of ports is served as a whole", () => {
   const apps = [app("a", port("range", 80, { count: 2 }))];
   const ports = [exposed("range", 8000)];
