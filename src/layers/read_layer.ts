@@ -26,13 +26,13 @@ const SKIPPABLE = [0x2a, 0x4d, 0x18];
 /**
  * Reads a layer to its end. The source is disposed.
  *
- * @param onBytes also gets the uncompressed bytes; the chunk is valid only during the call
+ * @param onBytes also gets the uncompressed bytes; the chunk is valid until it is done
  * @param onEntry is told of each entry of the tar, before `onBytes` gets the end of its header
  * @throws {ArchiveError} damaged, cut short, followed by garbage, or of no known compression
  */
 export async function readLayer(
   source: ByteSource,
-  onBytes: (chunk: Uint8Array) => void = () => {},
+  onBytes: (chunk: Uint8Array) => void | Promise<void> = () => {},
   onEntry?: (entry: TarEntry) => void,
 ): Promise<ReadLayer> {
   let received = 0;
@@ -59,7 +59,7 @@ export async function readLayer(
     }
     hash.update(chunk);
     reader.push(chunk);
-    onBytes(chunk);
+    await onBytes(chunk);
   }
   // Whoever checks the transported bytes knows only at their end whether they are right.
   if (await counted.read() !== undefined) {

@@ -1,4 +1,4 @@
-/** The decompressors of the system: liblzma, libbz2 and libzstd, where they are installed. */
+/** The compression libraries of the system: liblzma, libbz2 and libzstd, where they are installed. */
 
 const LIBLZMA = {
   lzma_stream_decoder: { parameters: ["buffer", "u64", "u32"], result: "i32" },
@@ -20,12 +20,32 @@ const LIBZSTD = {
   ZSTD_getErrorName: { parameters: ["usize"], result: "pointer" },
 } as const;
 
+/** Since libzstd 1.4. A call that does not block runs on a thread of the runtime's. */
+const LIBZSTD_COMPRESSOR = {
+  ZSTD_createCCtx: { parameters: [], result: "pointer" },
+  ZSTD_freeCCtx: { parameters: ["pointer"], result: "usize" },
+  ZSTD_CCtx_setParameter: { parameters: ["pointer", "i32", "i32"], result: "usize" },
+  ZSTD_compress2: {
+    parameters: ["pointer", "buffer", "usize", "buffer", "usize"],
+    result: "usize",
+  },
+  compressBeside: {
+    name: "ZSTD_compress2",
+    parameters: ["pointer", "buffer", "usize", "buffer", "usize"],
+    result: "usize",
+    nonblocking: true,
+  },
+  ZSTD_isError: { parameters: ["usize"], result: "u32" },
+} as const;
+
 /** `lzma/base.h`, `lzma/container.h`. */
 export type Liblzma = Deno.DynamicLibrary<typeof LIBLZMA>["symbols"];
 /** `bzlib.h`. */
 export type Libbz2 = Deno.DynamicLibrary<typeof LIBBZ2>["symbols"];
 /** `zstd.h`. */
 export type Libzstd = Deno.DynamicLibrary<typeof LIBZSTD>["symbols"];
+/** `zstd.h`, "Advanced compression API". */
+export type LibzstdCompressor = Deno.DynamicLibrary<typeof LIBZSTD_COMPRESSOR>["symbols"];
 
 function load<S extends Deno.ForeignLibraryInterface>(
   name: string,
@@ -51,4 +71,9 @@ export function libbz2(): Libbz2 | undefined {
 /** libzstd; undefined where it is not installed. */
 export function libzstd(): Libzstd | undefined {
   return load("libzstd.so.1", LIBZSTD);
+}
+
+/** What compresses in libzstd; undefined where that is not installed, or too old. */
+export function libzstdCompressor(): LibzstdCompressor | undefined {
+  return load("libzstd.so.1", LIBZSTD_COMPRESSOR);
 }

@@ -2,7 +2,7 @@
  * What a registry may not get away with: each pull ends with 254 and one line, leaves nothing in the store, and no password
  * in what is said.
  */
-import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok } from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { digestOf } from "../../src/oci/hash.ts";
 import { MANIFEST_TYPES } from "../../src/oci/media_types.ts";
@@ -620,7 +620,7 @@ Deno.test("a registry gets away with nothing", async (t) => {
         deepStrictEqual(left.filter((each) => !/\/cas\/(layer|compressedLayer)\//.test(each)), []);
       });
     }
-    strictEqual(CASES.length > 40, true);
+    ok(CASES.length >= 60, `${CASES.length} cases`);
   } finally {
     await Deno.remove(path, { recursive: true });
   }

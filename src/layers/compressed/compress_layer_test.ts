@@ -6,7 +6,9 @@ import { ARCHIVE_END } from "../../aci/tar/tar_writer.ts";
 import { concat } from "../../linux/bytes.ts";
 import { readLayer } from "../read_layer.ts";
 import { StoredLayer } from "../stored_layer.ts";
+import { libzstdCompressor } from "../../linux/compression_libraries.ts";
 import { LayerCompressor } from "./compress_layer.ts";
+import { pieceSlots } from "./piece_slots.ts";
 
 /** Bytes of text, which can be compressed. */
 const text = (size: number) => Uint8Array.from({ length: size }, (_, i) => 97 + (i * i >>> 7) % 20);
@@ -16,15 +18,29 @@ const noise = (size: number) => {
   return bytes;
 };
 
-async function compressed(tar: Uint8Array, chunk: number): Promise<Uint8Array<ArrayBuffer>> {
+const LIBRARY = libzstdCompressor();
+
+async function compressed(
+  tar: Uint8Array,
+  chunk: number,
+  slots = pieceSlots(LIBRARY),
+): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
-  const compressor = new LayerCompressor((bytes) => parts.push(bytes.slice()));
+  await using compressor = new LayerCompressor(
+    (bytes) => parts.push(bytes.slice()),
+    slots,
+  );
   await readLayer(
     bytesSource("layer", tar, chunk),
-    (bytes) => compressor.push(bytes),
+    async (bytes) => {
+      // As a decompressor does, which takes its chunk back.
+      const own = bytes.slice();
+      await compressor.push(own);
+      structuredClone(own, { transfer: [own.buffer] });
+    },
     (each) => compressor.entry(each),
   );
-  compressor.finish();
+  await compressor.finish();
   return concat(...parts);
 }
 
@@ -58,6 +74,21 @@ const files = SIZES.flatMap((size) => [
 ]);
 const many = Array.from({ length: 2000 }, (_, i) => directory(`directory-${i}/`));
 const tar = joined(...many, ...files, ARCHIVE_END);
+
+Deno.test("a layer is compressed in the same form with libzstd and without", async () => {
+  assert(LIBRARY !== undefined, "libzstd is not installed");
+  const [a, b] = [
+    await compressed(tar, 10_000),
+    await compressed(tar, 10_000, pieceSlots(undefined)),
+  ];
+  inFile(a, (one) =>
+    inFile(b, (other) => {
+      const kinds = ({ map }: StoredLayer) =>
+        Array.from({ length: map?.count ?? 0 }, (_, i) => [map?.kind(i), map?.isCompressed(i)]);
+      assert.deepEqual(kinds(one), kinds(other));
+      assertSame(whole(other), tar);
+    }));
+});
 
 for (const chunk of [700, 65_536, 1 << 22]) {
   Deno.test(`a compressed layer gives its tar again, in chunks of ${chunk} bytes`, async () => {

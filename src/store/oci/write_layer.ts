@@ -24,18 +24,19 @@ export async function writeLayer(
   const write = (chunk: Uint8Array) => {
     for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
   };
-  const compressor = compress ? await layerCompressor(write) : undefined;
+  await using compressor = compress ? await layerCompressor(write) : undefined;
   const read = await readLayer(
     source,
     (chunk) => {
       onBytes(chunk.length);
       if (compressor === undefined) write(chunk);
-      else compressor.push(chunk);
+      else return compressor.push(chunk);
     },
     (entry) => compressor?.entry(entry),
   );
-  compressor?.finish();
-  file.syncDataSync();
+  await compressor?.finish();
+  // Other layers come meanwhile.
+  await file.syncData();
   return read;
 }
 

@@ -9,8 +9,10 @@ import { randomLayer, seeded } from "../../erofs/testing/random_image.ts";
 import { Failure } from "../../failure.ts";
 import { mergeLayers } from "../../layers/merged_tree.ts";
 import { LayerCompressor } from "../../layers/compressed/compress_layer.ts";
+import { pieceSlots } from "../../layers/compressed/piece_slots.ts";
 import { type LayerFile, StoredLayer } from "../../layers/stored_layer.ts";
 import { concat } from "../../linux/bytes.ts";
+import { libzstdCompressor } from "../../linux/compression_libraries.ts";
 import { readLayer } from "../../layers/read_layer.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
 import { closeDescriptor } from "../../linux/lock.ts";
@@ -31,18 +33,21 @@ function outcome<T>(step: () => T): T | string {
   }
 }
 
-/** Compresses each second layer; what comes out of it again is the tar. */
+/** Compresses each second layer, with libzstd or without; what comes out of it again is the tar. */
 async function stored(path: string, i: number): Promise<LayerFile> {
   if (i % 2 === 1) return { path, isCompressed: false };
   const file = { path: `${path}.compressed`, isCompressed: true };
   const written: Uint8Array[] = [];
-  const compressor = new LayerCompressor((bytes) => written.push(bytes.slice()));
+  await using compressor = new LayerCompressor(
+    (bytes) => written.push(bytes.slice()),
+    pieceSlots(i === 0 ? libzstdCompressor() : undefined),
+  );
   await readLayer(
     fileSource(path),
     (chunk) => compressor.push(chunk),
     (entry) => compressor.entry(entry),
   );
-  compressor.finish();
+  await compressor.finish();
   Deno.writeFileSync(file.path, concat(...written));
   using layer = new StoredLayer(file);
   const again = concat(...Array.from(layer.chunks(), (chunk) => chunk.slice()));
