@@ -1,11 +1,11 @@
 /** Identities of pods: the SPIFFE Workload API at the socket in the pod, and `rkt identity`. */
 import assert from "node:assert/strict";
-import { buildSpiffeClient } from "../world/go_spiffe.ts";
 import { run } from "../world/host_world.ts";
 import { ask, type Registered, registeredPod, Service } from "../world/metadata_world.ts";
 import { Lines, list, World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
 import { Tpm } from "../world/tpm.ts";
+import { within } from "../world/until.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -14,6 +14,11 @@ Deno.test.beforeAll(async () => {
 Deno.test.afterAll(() => world[Symbol.asyncDispose]());
 
 const CLIENT = new URL("../world/spiffe_client.ts", import.meta.url).pathname;
+
+const GRPC = new URL("../world/spiffe_grpc.ts", import.meta.url).pathname;
+const LIBRARIES = new URL("../../testdata/grpc", import.meta.url).pathname;
+/** The words with which Deno runs it. */
+const WITH_LIBRARIES = [`--config=${LIBRARIES}/deno.json`, `--lock=${LIBRARIES}/deno.lock`];
 
 /** The client in a process that is in a pod's PID namespace. */
 const client = (from: Registered, ...words: string[]): Deno.Command =>
@@ -149,45 +154,46 @@ Deno.test("two pods know each other by TLS; neither gets the other's identity, n
   await one.pod.stop();
 });
 
-Deno.test("SPIFFE's own library gets identities in pods, and two pods know each other by them in mutual TLS", async () => {
-  const program = buildSpiffeClient();
-  if (program === undefined) {
-    return console.log("SKIPPED: no Go, or no packages of Debian's for go-spiffe");
-  }
-  const image = `${world.dir}/spiffe.aci`;
-  const [name, domain] = ["example.com/spiffe", "test.example"];
-  const built = await world.rkt("image", "build", "--name", name, "--from-binary", program, image);
-  assert.equal(built.code, 0, built.stderr);
-  await using service = await Service.start(world, `--trust-domain=${domain}`);
-  const words = (
-    ...args: string[]
-  ) => ["run", "--net=host", "--mds-register", image, "--", ...args];
-  const all = await world.rkt(...words("all"));
-  const [, id = ""] = /^certificate (spiffe:\/\/test\.example\/pod\/[0-9a-f-]{36}\/spiffe)$/m
-    .exec(all.stdout) ?? [];
-  assert.deepEqual(all.stdout.trim().split("\n"), [
-    `certificate ${id}`,
-    "authorities of domains 1",
-    `token ${id} [db]`,
-    `verified offline ${id}`,
-    `verified by the service ${id}`,
-  ], all.stderr);
-  const server = world.spawn(...world.flags, ...words("serve", domain));
-  const port = await server.line() ?? "";
+Deno.test("gRPC's own client gets identities, and two pods know each other by them in mutual TLS", async () => {
+  await using service = await Service.start(world, "--trust-domain=test.example");
+  const [one, other] = [await registeredPod(world), await registeredPod(world)];
+  const said = async (from: Registered, ...words: string[]) => {
+    const { stdout, stderr, success } = await inPod(
+      from,
+      ...WITH_LIBRARIES,
+      "--frozen",
+      GRPC,
+      ...words,
+    ).output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+    return new TextDecoder().decode(stdout).trim();
+  };
+  const { id, ...rest } = JSON.parse(await said(one, "all"));
+  assert.match(id, /^spiffe:\/\/test\.example\/pod\/[0-9a-f-]{36}\/box$/);
+  assert.deepEqual(rest, {
+    signed: true,
+    token: id,
+    validated: id,
+    domains: ["spiffe://test.example", "spiffe://test.example"],
+    refused: "3",
+  });
+  const server = inPod(other, ...WITH_LIBRARIES, "--frozen", GRPC, "serve").spawn();
+  const lines = new Lines(server.stdout);
+  const port = await lines.next() ?? "";
   assert.match(port, /^\d+$/);
-  const { stdout, stderr } = await world.rkt(...words("dial", domain, `127.0.0.1:${port}`));
-  const told = /^hello (spiffe:\S+)\nserver (spiffe:\S+)\n$/.exec(stdout);
-  assert.ok(told !== null, stdout + stderr);
-  assert.equal(new Set([id, told[1], told[2]]).size, 3);
+  assert.equal(await said(one, "reach", port), `hello ${id}`);
   // Who has no identity is not let in.
   const stranger = await new Deno.Command("openssl", {
     args: ["s_client", "-connect", `127.0.0.1:${port}`, "-quiet", "-verify_quiet"],
     stdin: "null",
   }).output();
   assert.ok(!new TextDecoder().decode(stranger.stdout).includes("hello"));
-  assert.equal(await server.line(), "refused");
-  await server.stop();
+  await lines.cancel();
+  await server.stderr.cancel();
+  assert.equal((await within(server.status, 30, "the server's end")).code, 0);
   assert.equal(await service.end(), 0);
+  await other.pod.stop();
+  await one.pod.stop();
 });
 
 Deno.test("what a pod has signed is verified offline by the bundle that the service shows to all", async () => {
