@@ -19,10 +19,14 @@ const plain = (output: string): string => output.replaceAll(/\x1b\[[\d;]*m/g, ""
 
 const withoutDot = (path: string): string => path.replace(/^\.\//, "");
 
-/** The lines without what tests have printed themselves, which may look like anything. */
+/**
+ * The lines without what tests have printed themselves, which may look like anything, and without the remarks on tests that take
+ * long: they stand between a test's name and its result.
+ */
 function ownLines(output: string): readonly string[] {
   const printed = /^-+ (?:post-test )?output -+\n[^]*?^-+ (?:post-test )?output end -+\n/gm;
-  return plain(output).replaceAll(printed, "").split("\n");
+  const remark = /(?<= \.\.\.|^)'[^\n]*' has been running for over \([\dhms]+\)\n/gm;
+  return plain(output).replaceAll(printed, "").replaceAll(remark, "").split("\n");
 }
 
 /** The first lines of an error below its title: without its stack, and the line of the source that it shows. */

@@ -86,3 +86,27 @@ Deno.test("failedFile() says where a process ended that did not come to its end"
 Deno.test("testsOfFiles() counts the tests of each file", () => {
   deepStrictEqual([...testsOfFiles(OUTPUT)], [["src/a_test.ts", 3], ["src/c_test.ts", 2]]);
 });
+
+Deno.test("failedTests() names a test that took long", () => {
+  const output = `running 3 tests from ./t/vm_test.ts
+the first's ...'the first's' has been running for over (1m0s)
+ ok (1m14s)
+the second's ...'the second's' has been running for over (1m0s)
+'the second's' has been running for over (2m0s)
+ FAILED (3m55s)
+the third ... ok (31s)
+
+ ERRORS 
+
+the second's => ./t/vm_test.ts:87:10
+error: AssertionError: it ended with 1
+    at file:///t/vm_test.ts:89:14
+
+ FAILURES 
+
+FAILED | 2 passed | 1 failed (13m0s)
+`;
+  deepStrictEqual(failedTests(output, "t/vm_test.ts"), [
+    { file: "t/vm_test.ts", name: "the second's", message: "AssertionError: it ended with 1" },
+  ]);
+});
