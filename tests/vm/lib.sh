@@ -17,7 +17,8 @@ equal() { [ "$2" = "$3" ] || fail "$1 is \"$2\", not \"$3\""; }
 
 # until_true COMMAND...: waits for something that the system will do.
 until_true() {
-  for _ in {1..1800}; do if "$@"; then return 0; fi; sleep 0.1; done
+  local end=$((SECONDS + 180))
+  while [ $SECONDS -lt $end ]; do if "$@"; then return 0; fi; sleep 0.1; done
   fail "not in 3 minutes: $*"
 }
 
