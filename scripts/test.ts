@@ -6,19 +6,19 @@
  *     deno task test unit [FILTER]       the tests beside the sources
  *     deno task test e2e [FILTER]        build dist/rkt, then the tests in tests/ against it
  *
- * FILTER is that of `deno test --filter`. Three lanes run beside each other. One has what the others must not disturb: the
- * formatter, the linter, the unit tests, then, file by file, the tests that change or count what is the host's. Another one
- * has the virtual machine of the older release. The third has that of the newer one. Whichever is done takes files of what is
- * left: tests that leave the host alone, or run apart from it (test/apart.ts). Tests wait more than they compute, so this pays
- * on two cores.
+ * FILTER is that of `deno test --filter`. Lanes run beside each other. One has what the others must not disturb: after the
+ * formatter, the linter and the types, file by file, the tests that change or count what is the host's. One has the unit tests,
+ * and one for each release the virtual machine. Whichever is done takes files of what is left: tests that leave the host alone,
+ * or run apart from it (test/apart.ts). Tests wait more than they compute, so this pays on two cores.
  *
- * What failed runs once more, alone, at the end (test/second_attempt.ts). The output ends with all that failed, and with what
- * passed only at the second attempt.
+ * What failed runs once more, alone, at the end (test/second_attempt.ts). The output ends with what cost the processors most,
+ * all that failed, and what passed only at the second attempt.
  */
 import { Failure } from "../src/failure.ts";
 import { aarch64Deno } from "./foreign_deno.ts";
 import { ACTOOL_NEEDS, provide, provideIfPackaged, QEMU_NEEDS, TEST_NEEDS } from "./needs.ts";
 import { APART } from "./test/apart.ts";
+import { costTable } from "./test/costs.ts";
 import { coverageTable, figuresText, gather, MeasuredRkt, readFigures } from "./test/coverage.ts";
 import { podCgroups, removeCgroups } from "./test/left_cgroups.ts";
 import { ROOT, runDeno } from "./test/run_deno.ts";
@@ -40,7 +40,6 @@ const MACHINE = "tests/vm/vm_test.ts";
 const ON_HOST = [
   ...["pods/many_pods", "pods/audit", "pods/logs", "pods/users", "pods/app_place", "pods/metadata"],
   ...["rootless/rootless", "equivalence/equivalence", "world/world", "cli/demo"],
-  "images/services", // its images are made of packages out of the network
 ].map((name) => `tests/${name}_test.ts`);
 
 /**
@@ -65,8 +64,9 @@ const QUIET = [
 
 /** What takes longest begins first, so that no lane waits for it at the end. */
 const LONG = [
-  ...["systemd/systemd", "pods/chaos", "pods/kill", "cli/interactive", "images/fetch_refusals"],
-  ...["images/fetch", "pods/start_cache", "net/ports", "images/fetch_chaos", "net/network_again"],
+  ...["systemd/systemd", "pods/kill", "pods/chaos", "images/fetch_refusals"],
+  ...["images/fetch", "pods/start_cache", "images/bounds", "images/memory", "images/many_files"],
+  ...["images/hostile_archives", "cli/hostile_text", "oci/podman", "pods/run_again", "net/ports"],
 ].map((name) => `tests/${name}_test.ts`);
 
 /** How long a command may take, in seconds, several times what it takes on a slow machine. */
@@ -80,30 +80,43 @@ const LINT: readonly Step[] = [["fmt", "--check"], ["lint"], ["check", "--frozen
 /** Where figures of coverage are gathered. */
 const PROFILE = `${ROOT}coverage`;
 
+/** They run apart, so that they don't disturb those that look at the host. */
 const UNIT: Step = {
-  args: ["test", "--allow-all", "--frozen", ...gather(PROFILE), "src", "stage1", "scripts"],
+  args: [
+    ...["test", "--allow-all", "--frozen", "--no-check", ...gather(PROFILE)],
+    ...["src", "stage1", "scripts"],
+  ],
   seconds: LIMIT.unit,
   tests: "files",
   visible: true,
+  apart: true,
 };
 const BUILD: Step = {
   args: ["run", "--allow-all", "scripts/build.ts"],
   seconds: LIMIT.other,
   visible: true,
 };
-/** Makes the disk of a machine, where it is not there yet, and runs the scripts in it. */
-const machineSteps = (release: Release): readonly Step[] => [
-  {
-    args: ["run", "--allow-all", "scripts/vm/image.ts", release],
-    seconds: LIMIT.machine,
-  },
-  {
-    args: ["test", "--allow-all", "--frozen", "--no-check", MACHINE],
-    words: [release],
-    seconds: LIMIT.machine,
-    tests: "machine",
-  },
-];
+/** Makes the disk of a machine, where it is not there yet. */
+const diskStep = (release: Release): Step => ({
+  args: ["run", "--allow-all", "scripts/vm/image.ts", release],
+  seconds: LIMIT.machine,
+});
+
+const machineStep = (release: Release): Step => ({
+  args: ["test", "--allow-all", "--frozen", "--no-check", MACHINE],
+  words: [release],
+  seconds: LIMIT.machine,
+  tests: "machine",
+});
+
+/** Gets the packages that images of services are made of, where they are not there yet: tests apart have no network. */
+const PACKAGES: Step = {
+  args: ["run", "--allow-all", "tests/world/service_packages.ts"],
+  seconds: LIMIT.machine,
+};
+
+/** What needs {@linkcode PACKAGES}. */
+const SERVICES = "tests/images/services_test.ts";
 
 /**
  * Tests that run rkt from its sources once more, to be measured: short ones, which enter much of the command line, the store
@@ -153,40 +166,49 @@ class Run {
 /** What is in {@linkcode LONG} comes first. */
 const rank = (path: string): number => LONG.includes(path) ? LONG.indexOf(path) : LONG.length;
 
-async function runGroups(groups: readonly Group[], filter?: string): Promise<Verdict> {
-  const run = new Run(filter);
-  const before = [
-    ...groups.includes("lint") ? LINT : [],
-    ...groups.includes("unit") ? [UNIT] : [],
-  ];
+async function runGroups(run: Run, groups: readonly Group[], filter?: string): Promise<void> {
+  const lint = () => groups.includes("lint") ? run.steps(LINT) : Promise.resolve();
+  const unit = async () => {
+    if (!groups.includes("unit")) return;
+    await run.step(UNIT);
+    if (groups.includes("e2e") && filter === undefined) await measure();
+  };
   if (!groups.includes("e2e")) {
-    await run.steps(before);
-    return await run.verdict();
+    await lint();
+    return await unit();
   }
-  // The build comes first: the virtual machine has the program in it.
-  if (!await run.step(BUILD)) {
-    await run.steps(before);
-    return await run.verdict();
-  }
-  const left = testFiles("tests").filter((path) => path !== MACHINE && !ON_HOST.includes(path))
+  const left = testFiles("tests")
+    .filter((path) => ![MACHINE, SERVICES, ...ON_HOST].includes(path))
     .toSorted((a, b) => rank(a) - rank(b));
   const rest = async () => {
     for (let path = left.shift(); path !== undefined; path = left.shift()) {
       await run.step(fileStep(path));
     }
   };
-  const first = async () => {
-    await run.steps(before);
-    if (groups.includes("unit") && filter === undefined) await measure();
-    await run.steps(ON_HOST.map(fileStep));
-    await rest();
+  const packages = run.step(PACKAGES).then(() => left.unshift(SERVICES));
+  const build = run.step(BUILD);
+  /** Runs what needs the program: nothing, where there is none. */
+  const built = async (work: () => Promise<void>) => {
+    if (await build) await work();
   };
   const machine = async (release: Release) => {
-    await run.steps(machineSteps(release));
-    await rest();
+    await run.step(diskStep(release));
+    await built(async () => {
+      await run.step(machineStep(release));
+      await rest();
+    });
   };
-  await Promise.all([first(), ...RELEASES.map(machine)]);
-  return await run.verdict();
+  await Promise.all([
+    ...RELEASES.toReversed().map(machine),
+    build.then(unit).then(() => built(rest)),
+    lint().then(() =>
+      built(async () => {
+        await run.steps(ON_HOST.map(fileStep));
+        await packages;
+        await rest();
+      })
+    ),
+  ]);
 }
 
 /** Prints which part of the product the unit tests enter, with those of {@linkcode MEASURED}. */
@@ -226,9 +248,14 @@ if (import.meta.main) {
     await prepare(groups);
     await Deno.remove(PROFILE, { recursive: true }).catch(() => {});
     const before = new Set(podCgroups());
-    const verdict = await runGroups(groups, filter);
+    const run = new Run(filter);
+    const began = performance.now();
+    await runGroups(run, groups, filter);
+    const elapsed = (performance.now() - began) / 1000;
+    const verdict = await run.verdict();
     const left = podCgroups().filter((path) => !before.has(path));
     for (const path of removeCgroups(left)) console.log(`left with processes: ${path}`);
+    console.log(`\n${costTable(run.outcomes, elapsed)}`);
     console.log(`\n${verdictText(verdict)}`);
     if (verdict.counts.failed > 0) Deno.exit(1);
   } catch (error) {

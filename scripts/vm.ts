@@ -8,7 +8,7 @@ import { Failure } from "../src/failure.ts";
 import { provide, QEMU_NEEDS } from "./needs.ts";
 import { RELEASES } from "./vm/image.ts";
 import { runInMachine } from "./vm/machine.ts";
-import { addServers, machineFiles, machineScripts } from "./vm/scripts.ts";
+import { machineFiles, machineScripts } from "./vm/scripts.ts";
 
 if (import.meta.main) {
   try {
@@ -19,12 +19,12 @@ if (import.meta.main) {
       names.length === 0 || names.includes(name)
     );
     await using files = await machineFiles();
-    await addServers(files.path);
     let failed = false;
     await runInMachine(release ?? RELEASES[0], files.path, chosen, (name, result) => {
-      const { code, output, seconds } = result;
+      const { code, output, seconds, processor = 0 } = result;
       failed ||= code !== 0;
-      console.log(`=== ${name}: ${code}, ${seconds} s\n${output}`);
+      const costs = `${seconds} s, ${Math.round(processor)} s of this host's processors`;
+      console.log(`=== ${name}: ${code}, ${costs}\n${output}`);
     });
     if (failed) Deno.exit(1);
   } catch (error) {

@@ -1,4 +1,5 @@
 /** Runs a command of Deno to its end, or to the end of its time. */
+import { measuring, readTimes } from "./processor_time.ts";
 
 /** The root of the repository, with a slash at its end. */
 export const ROOT = new URL("../..", import.meta.url).pathname;
@@ -8,6 +9,8 @@ export interface Ended {
   readonly success: boolean;
   /** What it printed on stdout; where its time was over, a line that says so, and at which test, follows. */
   readonly stdout: string;
+  /** Seconds that it cost the processors, with all that it waited for; undefined where it was killed. */
+  readonly processor: number | undefined;
 }
 
 /** The test that runs according to the output of `deno test`: the last line that lacks its result. */
@@ -47,7 +50,8 @@ export async function runDeno(
     readonly before?: readonly string[];
   },
 ): Promise<Ended> {
-  const [program = Deno.execPath(), ...words] = [...before, Deno.execPath(), ...args];
+  const times = Deno.makeTempFileSync({ prefix: "rkt-times-" });
+  const [program = "", ...words] = [...measuring(times), ...before, Deno.execPath(), ...args];
   const process = new Deno.Command(program, {
     args: words,
     cwd: ROOT,
@@ -77,16 +81,18 @@ export async function runDeno(
         const line = `deno ${args.join(" ")}: not done within ${seconds} s` +
           (where === undefined ? "" : `; it hangs in the test "${where}"`);
         console.error(line);
-        return { success: false, stdout: `${stdout}\n${line}\n` };
+        return { success: false, stdout: `${stdout}\n${line}\n`, processor: undefined };
       }
       if (read.done) break;
       if (visible) await Deno.stdout.write(read.value);
       stdout += decoder.decode(read.value, { stream: true });
     }
+    const { success } = await process.status;
+    return { success, stdout, processor: readTimes(Deno.readTextFileSync(times)) };
   } finally {
     clearTimeout(timer);
     for (const signal of ENDING) Deno.removeSignalListener(signal, end);
     await reader.cancel();
+    Deno.removeSync(times);
   }
-  return { success: (await process.status).success, stdout };
 }

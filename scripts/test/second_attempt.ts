@@ -5,7 +5,7 @@
  */
 import { addCounts, type Counts } from "./counts.ts";
 import { type FailedTest, testsOfFiles } from "./failed_tests.ts";
-import { nameOf, type Outcome, type Step } from "./step.ts";
+import { type Outcome, type Step, titleOf } from "./step.ts";
 
 /** So many files, or scripts of machines, run once more at most. */
 export const MOST = 8;
@@ -97,7 +97,7 @@ export async function secondAttempts(
   let verdict: Verdict = { counts, failed, late: [] };
   for (const each of again) {
     if (performance.now() > end) break;
-    print(`\nonce more, alone: ${nameOf(each.step)}`);
+    print(`\nonce more, alone: ${titleOf(each.step)}`);
     verdict = withSecond(verdict, each, await run(each.step));
   }
   return verdict;

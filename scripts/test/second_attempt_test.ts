@@ -128,7 +128,7 @@ Deno.test("nothing runs once more where more failed than load explains", async (
     const step: Step = { args: ["test", `t/${i}_test.ts`], seconds: 1, tests: "file" };
     const stdout =
       `running 1 test from ./t/${i}_test.ts\na ... FAILED (1ms)\n\nFAILED | 0 passed | 1 failed (1s)\n`;
-    return outcomeOf(step, { success: false, stdout });
+    return outcomeOf(step, { success: false, stdout, processor: 1 }, 1);
   });
   const verdict = await secondAttempts(outcomes, () => {
     throw new Error("it ran");
@@ -143,14 +143,14 @@ Deno.test("nothing runs once more where more failed than load explains", async (
 
 Deno.test("the build, the lint, and files that did not run to their end have one attempt", () => {
   const build: Step = { args: ["run", "scripts/build.ts"], seconds: 1 };
-  const broken = outcomeOf(build, { success: false, stdout: "" });
+  const broken = outcomeOf(build, { success: false, stdout: "", processor: 1 }, 1);
   deepStrictEqual(broken.counts, { passed: 0, failed: 1 });
   deepStrictEqual(named(broken.failed), [["run scripts/build.ts", ""]]);
   deepStrictEqual(againOf(broken), []);
   const unit: Step = { args: ["test", "src"], seconds: 1, tests: "files" };
   const stdout =
     "running 2 tests from ./src/a_test.ts\na ... ok (1ms)\nb ...\ndeno: not done within 1 s\n";
-  const late = outcomeOf(unit, { success: false, stdout });
+  const late = outcomeOf(unit, { success: false, stdout, processor: 1 }, 1);
   ok(!late.whole);
   deepStrictEqual(named(late.failed), [["src", "b"]]);
   deepStrictEqual(againOf(late), []);

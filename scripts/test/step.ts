@@ -18,6 +18,13 @@ export interface Step {
   readonly apart?: boolean;
 }
 
+/** What a step took, in seconds. */
+export interface Cost {
+  readonly elapsed: number;
+  /** Of the processors; undefined where it was killed. */
+  readonly processor: number | undefined;
+}
+
 /** How a step went. */
 export interface Outcome {
   readonly step: Step;
@@ -27,13 +34,18 @@ export interface Outcome {
   readonly output: string;
   /** It ran to its end, whatever failed. */
   readonly whole: boolean;
+  readonly cost: Cost;
 }
 
 /** What a step is called: the last of its words, a file where it is one of tests. */
 export const nameOf = ({ args }: Step): string => args.at(-1) ?? "";
 
+/** Its name, and its words for the tests. */
+export const titleOf = (step: Step): string => [nameOf(step), ...step.words ?? []].join(" ");
+
 /** How it went, of what it printed. What fails without a failed test (lint, the build, a file that is killed) is one failure. */
-export function outcomeOf(step: Step, { success, stdout: output }: Ended): Outcome {
+export function outcomeOf(step: Step, ended: Ended, elapsed: number): Outcome {
+  const { success, stdout: output, processor } = ended;
   const whole = step.tests !== undefined && hasCounts(output);
   const read = whole ? readCounts(output) : { passed: 0, failed: 0 };
   const counts = !success && read.failed === 0 ? { ...read, failed: 1 } : read;
@@ -43,7 +55,7 @@ export function outcomeOf(step: Step, { success, stdout: output }: Ended): Outco
     : whole && named.length > 0
     ? named
     : [...named, failedFile(output, step.tests === undefined ? step.args.join(" ") : nameOf(step))];
-  return { step, counts, failed, output, whole };
+  return { step, counts, failed, output, whole, cost: { elapsed, processor } };
 }
 
 /**
@@ -66,7 +78,8 @@ export async function runStep(
     ...{ seconds: step.seconds, visible: step.visible ?? false },
     ...step.apart && { before: APART },
   });
-  const seconds = Math.round((performance.now() - began) / 1000);
+  const elapsed = (performance.now() - began) / 1000;
+  const seconds = Math.round(elapsed);
   print(step.visible ? `(${seconds} s)` : `\n${line} (${seconds} s)\n${ended.stdout}`);
-  return outcomeOf(step, ended);
+  return outcomeOf(step, ended, elapsed);
 }

@@ -70,7 +70,7 @@ export async function image(name: Release): Promise<Image> {
   if (await exists(directory)) return made;
   await Deno.mkdir(CACHE, { recursive: true });
   // Tests beside each other want the same one.
-  using lock = await Deno.open(`${CACHE}/lock`, { create: true, write: true });
+  using lock = await Deno.open(`${directory}.lock`, { create: true, write: true });
   await lock.lock(true);
   if (await exists(directory)) return made;
   console.log(`vm: making ${directory}, once`);

@@ -3,6 +3,7 @@
  * version 2, and ends.
  */
 import { Failure } from "../../src/failure.ts";
+import { processorTime } from "../test/processor_time.ts";
 import { image, type Release } from "./image.ts";
 
 /** A script for bash; it succeeds if it ends with 0. */
@@ -18,6 +19,8 @@ export interface Result {
   readonly output: string;
   /** How long it took. */
   readonly seconds: number;
+  /** Seconds that a machine has cost this host's processors since the script before, half a second more or less. */
+  readonly processor?: number;
 }
 
 /** Seconds that a script may take, and the machine in all: several times what they take on an idle machine. */
@@ -68,11 +71,13 @@ export async function runInMachine(
     await makeDisk(work, `${directory}/work.img`);
     await Deno.remove(work, { recursive: true });
     const told = new Set<string>();
-    const read = () => {
+    let spent = 0;
+    const read = (processor: number) => {
       for (const [name, result] of results(textOf(`${directory}/said`))) {
         if (told.has(name)) continue;
         told.add(name);
-        tell(name, result);
+        tell(name, { ...result, processor: processor - spent });
+        spent = processor;
       }
     };
     await boot(directory, kernel, disk, read);
@@ -141,12 +146,12 @@ function machineArguments(directory: string, kernel: string, disk: string): read
   ];
 }
 
-/** Starts the machine, and waits for its end; `read` is called now and then, and at the end. */
+/** Starts the machine, and waits for its end; `read` is called now and then, and at the end, with what it has cost. */
 async function boot(
   directory: string,
   kernel: string,
   disk: string,
-  read: () => void,
+  read: (processor: number) => void,
 ): Promise<void> {
   const process = new Deno.Command("qemu-system-x86_64", {
     args: [...machineArguments(directory, kernel, disk)],
@@ -155,11 +160,15 @@ async function boot(
     stderr: "piped",
   }).spawn();
   const late = setTimeout(() => process.kill("SIGKILL"), LIMIT.machine * 1000);
-  const reading = setInterval(read, 500);
+  let processor = 0;
+  const reading = setInterval(() => {
+    processor = processorTime(process.pid) ?? processor;
+    read(processor);
+  }, 500);
   const { stderr } = await process.output();
   clearTimeout(late);
   clearInterval(reading);
-  read();
+  read(processor);
   const output = textOf(`${directory}/said`);
   if (/^@done$/m.test(output)) return;
   const end = [output, textOf(`${directory}/console`)]

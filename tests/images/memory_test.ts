@@ -7,7 +7,7 @@ import { World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
 
 /** MB: more than the images have in all would show at once. */
-const LAYER = 160;
+const LAYER = 96;
 const BOUND = 150;
 
 let world: World;

@@ -9,6 +9,9 @@ out link set eth0 up
 out address add 192.0.2.2/24 dev eth0
 out address add 2001:db8::2/64 dev eth0 nodad
 out route add 10.3.0.0/24 via 192.0.2.1
+# Behind the link: what is reached by a default route only, and answers to the host's address only.
+out address add 198.51.100.2/32 dev eth0
+ip route add 198.51.100.0/24 via 192.0.2.2
 modprobe 8021q
 out link add eth0.5 link eth0 type vlan id 5
 out link set eth0.5 up
@@ -29,42 +32,49 @@ network ipvlan3 "$(range 10.3.0.0/24 10.3.0.20)" '"type": "ipvlan", "master": "u
 network vlan5 "$(range 10.5.0.0/24 10.5.0.20)" '"type": "vlan", "master": "up0", "vlanId": 5'
 network dummy "$(range 10.6.0.0/24 10.6.0.20)" '"type": "dummy", "mtu": 1234'
 network macvlan "$(range 192.0.2.0/24 192.0.2.40)" '"type": "macvlan", "master": "up0", "mode": "bridge"'
-network switched "$(range 10.7.0.0/24 10.7.0.20)" \
+network bridged "$(range 10.7.0.0/24 10.7.0.20)" \
   '"type": "bridge", "bridge": "br7", "isGateway": true, "ipMasq": true'
 network routed "$(range 10.8.0.0/24 10.8.0.20)" '"type": "ptp", "ipMasq": true'
 
 before=$(ip -o link show | cut -d' ' -f2 | sort)
 
+# What an app says that looks at its networks: their addresses, then what is wrong or that all is well.
+look='ip -o -4 address show; try() { "$@" >/dev/null || { echo "it failed: $*"; exit 1; }; }; reach() { try ping -c1 -W9 $1; };'
+# gives WHAT TEXT INTERFACE=ADDRESS...: it has these addresses.
+gives() {
+  local what=$1 said=$2 each; shift 2
+  for each; do
+    grep -q " ${each%=*} .* inet ${each#*=}/" <<<"$said" || fail "$what does not give $each: $said"
+  done
+}
 # inside NETWORK ADDRESS SCRIPT: a pod has the address as its first one, and the script succeeds in it.
 inside() {
   local said
-  said=$(rkt run --net="$1" example.com/box -- -ec "ip -o -4 address show eth0; reach() {
-    ping -c1 -W9 \$1 >/dev/null || { echo \"\$1 is not reached\"; exit 1; }; }; $3" 2>&1) || fail "$1: $said"
-  [[ $said == *" inet $2/"* ]] || fail "$1 gives: $said"
+  said=$(rkt run --net="$1" example.com/box -- -ec "$look $3" 2>&1) || fail "$1: $said"
+  gives "$1" "$said" "eth0=$2"
 }
-inside ipvlan2 192.0.2.20 'reach 192.0.2.2; ping -6 -c1 -W9 2001:db8::2 >/dev/null'
-inside ipvlan3 10.3.0.20 'reach 192.0.2.2'
-inside vlan5 10.5.0.20 'reach 10.5.0.2'
-inside dummy 10.6.0.20 'reach 10.6.0.20; ip link show eth0 | grep -q " mtu 1234 "'
-inside macvlan 192.0.2.40 'reach 192.0.2.2'
-inside switched 10.7.0.20 'reach 10.7.0.1; reach 192.0.2.2'
-inside routed 10.8.0.20 'reach 10.8.0.1; reach 192.0.2.2'
-
-# Several at once, in one pod; two pods of a link reach each other.
-# standing UNIT FLAGS: a pod that stays, in a unit; its UUID comes to be in /run/UNIT.
+# standing UNIT NETWORKS SCRIPT: a pod that stays once the script has succeeded in it, in a unit; its UUID comes to be in /run/UNIT,
+# what it says in /run/UNIT.out.
 standing() {
-  systemd-run -q --unit="$1" /work/rkt --dir=/var/lib/rkt --insecure-options=image run --uuid-file-save="/run/$1" "${@:2}" \
-    example.com/box -- -c 'exec sleep 1000'
-  until_true eval "test -s /run/$1 && rkt status \$(cat /run/$1) 2>/dev/null | grep -q state=running"
-  rkt status --wait-ready=90s "$(cat "/run/$1")" >/dev/null
+  systemd-run -q --unit="$1" -p "StandardOutput=file:/run/$1.out" /work/rkt --dir=/var/lib/rkt --insecure-options=image run \
+    --uuid-file-save="/run/$1" --net="$2" example.com/box -- -ec "$look $3; echo well; exec sleep 1000"
+  until_true grep -qsE 'well$|it failed' "/run/$1.out"
+  grep -q 'well$' "/run/$1.out" || fail "$1: $(cat "/run/$1.out")"
 }
-standing many --net=ipvlan2,vlan5,dummy,switched,routed
+
+# Several at once, in one pod, sorted by name; its default route is that of the first one. Two pods of a link reach each other.
+standing many bridged,ipvlan2,vlan5,dummy,routed 'reach 10.7.0.1; reach 198.51.100.2
+  reach 192.0.2.2; try ping -6 -c1 -W9 2001:db8::2; reach 10.5.0.2; reach 10.6.0.20; try sh -c "ip link show eth1 | grep \" mtu 1234 \""; reach 10.8.0.1'
+gives many "$(cat /run/many.out)" eth0=10.7.0.20 eth1=10.6.0.20 eth2=192.0.2.20 eth3=10.8.0.20 eth4=10.5.0.20
 rkt status --check-net "$(cat /run/many)" >/dev/null
-inside ipvlan2 192.0.2.22 'reach 192.0.2.21'
+inside ipvlan2 192.0.2.21 'reach 192.0.2.20; reach 192.0.2.2'
 systemctl stop many
+inside ipvlan3 10.3.0.20 'reach 192.0.2.2'
+inside macvlan 192.0.2.40 'reach 192.0.2.2'
 
 # systemd calls gc where the rules of nftables begin anew.
-standing forwarder --net=routed
+standing forwarder routed 'reach 10.8.0.1; reach 192.0.2.2'
+gives forwarder "$(cat /run/forwarder.out)" eth0=10.8.0.21
 mkdir -p /etc/systemd/system/nftables.service.d
 hook="/work/rkt --dir=/var/lib/rkt gc --mark-only"
 printf '[Service]\nExecStartPost=%s\nExecReload=%s\n' "$hook" "$hook" \

@@ -1,4 +1,4 @@
-# The limits of a unit hold for its pod, whoever may make cgroups; and a unit of etcd that a connection starts.
+# The limits of a unit hold for its pod, whoever may make cgroups; and a unit that a connection starts.
 mkdir -p /tmp/limits; mkfifo /tmp/limits/up /tmp/limits/forks /tmp/limits/go
 for delegate in yes no; do
   # It computes, then forks what it may, then takes what memory it may. The start itself is left in peace: it takes long here.
@@ -21,17 +21,16 @@ for delegate in yes no; do
 done
 rm -r /tmp/limits
 
-# The same as in tests/systemd, where there are controllers.
-rkt fetch /work/etcd.aci /work/proxy.aci >/dev/null
+# A unit that a connection starts: the limit of its app stands in the file. All else about sockets is in tests/systemd.
 ip link set lo up
-rkt unit --install --socket=2379 etcd -- run --net=none example.com/etcd --memory=512Mi -- --data-dir=/tmp/data \
-  --- example.com/proxy -- 127.0.0.1:2379
-systemctl start etcd.socket
-equal "etcd before" "$(systemctl show -P ActiveState etcd)" inactive
-equal "etcd says" "$(rkt run --net=host --rm example.com/etcd --environment=ETCDCTL_API=3 --exec=/bin/etcdctl -- \
-  --command-timeout=200s --endpoints=http://127.0.0.1:2379 put color green)" OK
-equal "etcd" "$(systemctl show -P ActiveState etcd)" active
-equal "its limit" "$(cat /sys/fs/cgroup/system.slice/etcd.service/rkt-*/etcd/memory.max)" 536870912
-systemctl stop etcd.socket etcd
-equal "the result of its stop" "$(systemctl show -P Result etcd)" success
-rm /etc/systemd/system/etcd*; systemctl daemon-reload
+rkt unit --install --socket=8081 --accept each -- run --net=none --rm example.com/box --memory=512Mi -- -c 'echo up; read x'
+systemctl start each.socket
+exec 3<>/dev/tcp/127.0.0.1/8081
+read -r said <&3
+equal "what it says" "$said" up
+equal "its limit" "$(cat /sys/fs/cgroup/system.slice/*each*/each@*/rkt-*/box/memory.max /sys/fs/cgroup/system.slice/each@*/rkt-*/box/memory.max 2>/dev/null)" 536870912
+echo end >&3
+exec 3>&-
+until_true sh -c '[ -z "$(systemctl list-units --no-legend --all "each@*")" ]'
+systemctl stop each.socket
+rm /etc/systemd/system/each*; systemctl daemon-reload

@@ -1,29 +1,23 @@
 /**
- * What takes a real systemd, cgroups of version 2 or an older kernel: the scripts of tests/vm. All of them run on the
- * oldest kernel, and those about what the kernel does on the others too; a test each, and a machine a release.
+ * What takes cgroups of version 2 with controllers, or another kernel than this host's: the scripts of tests/vm. They run on
+ * the oldest kernel, and those about what differs between kernels on the others too; a test each, and a machine a release.
+ * What takes a real systemd only is in tests/systemd, where it costs a tenth.
  *
  * Words behind `--` choose: a release, or tests by their names, like `bookworm/users_test.sh`.
  */
 import assert from "node:assert/strict";
 import { type Result, runInMachine, type Script } from "../../scripts/vm/machine.ts";
 import { type Release, RELEASES } from "../../scripts/vm/image.ts";
-import { addServers, machineFiles, machineScripts } from "../../scripts/vm/scripts.ts";
+import { machineFiles, machineScripts } from "../../scripts/vm/scripts.ts";
 
-const ABOUT_KERNELS = [
-  "abi",
-  "added_apps",
-  "apparmor",
-  "etc",
-  "limits",
-  "network",
-  "notify",
-  "unit",
-  "users",
-  "verity",
-].map((name) => `${name}_test.sh`);
+/**
+ * Which scripts the newer release runs: what rkt does in another way on its kernel, or what takes modules of it. Seccomp's
+ * ABIs, AppArmor, what limits do once they stand in the files of cgroups, and mounts of the host's files are the same in both.
+ */
+const ON_NEWER = ["network", "unit", "users", "verity"].map((name) => `${name}_test.sh`);
 
 const scriptsOf = (release: Release): readonly Script[] =>
-  machineScripts().filter(({ name }) => release === RELEASES[0] || ABOUT_KERNELS.includes(name));
+  machineScripts().filter(({ name }) => release === RELEASES[0] || ON_NEWER.includes(name));
 
 const isChosen = (release: Release) => ({ name }: Script): boolean =>
   Deno.args.length === 0 || Deno.args.includes(release) ||
@@ -50,7 +44,6 @@ class LazyMachine {
   async #run(): Promise<void> {
     try {
       await using files = await machineFiles();
-      await addServers(files.path);
       await runInMachine(this.#release, files.path, this.#scripts, (name, result) => {
         this.#results.get(name)?.resolve(result);
       });
@@ -69,7 +62,7 @@ class LazyMachine {
 
 const names = machineScripts().map(({ name }) => name);
 assert.deepEqual(
-  ABOUT_KERNELS.filter((name) => !names.includes(name)),
+  ON_NEWER.filter((name) => !names.includes(name)),
   [],
   "there is no such script",
 );
