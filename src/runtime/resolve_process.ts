@@ -7,6 +7,7 @@ import type {
   ContainerProcess,
 } from "../../stage1/container/container.ts";
 import { isResource, RESOURCES, UNLIMITED } from "../../stage1/app/process_limits.ts";
+import { apparmorFile, runsApparmor, runsSelinux } from "../../stage1/app/security_label.ts";
 import type { Architecture } from "../../stage1/engine/machine/engine.ts";
 import { seccompFilter } from "./seccomp_filter.ts";
 import type { CapabilitySet, ProcessSpec } from "./spec.ts";
@@ -133,15 +134,14 @@ function labelsOf(
   host: ProcessHost,
 ): ContainerProcess["labels"] {
   const labels: (readonly [string, string])[] = [];
+  const kernel = { read: (path: string) => host.hostFile(path) };
   if (apparmorProfile !== undefined && apparmorProfile !== "" && apparmorProfile !== "unconfined") {
-    if (host.hostFile("/sys/module/apparmor/parameters/enabled")?.trim() !== "Y") {
+    if (!runsApparmor(kernel)) {
       throw wrong("apparmorProfile", "this kernel does not run AppArmor");
     }
-    const own = host.hostFile("/proc/self/attr/apparmor/current") !== undefined;
-    labels.push([own ? "attr/apparmor/exec" : "attr/exec", `exec ${apparmorProfile}`]);
+    labels.push([apparmorFile(kernel), `exec ${apparmorProfile}`]);
   }
-  const isOn = host.hostFile("/sys/fs/selinux/enforce") !== undefined;
-  if (selinuxLabel !== undefined && selinuxLabel !== "" && isOn) {
+  if (selinuxLabel !== undefined && selinuxLabel !== "" && runsSelinux(kernel)) {
     labels.push(["attr/exec", selinuxLabel]);
   }
   return labels;

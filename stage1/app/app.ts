@@ -3,6 +3,7 @@ import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
 import { label } from "./labels.ts";
 import { CAPABILITIES, capabilityNumber } from "../../src/linux/capabilities.ts";
 import { type Cgroups, enterCgroup } from "../cgroup/cgroup.ts";
+import { setCapabilitySets } from "../steps/capability_sets.ts";
 import { resetProcess } from "../steps/inherited.ts";
 import { enterDomain, type SignalScope } from "./landlock.ts";
 import type { ManagerSteps } from "../manager/manager_steps.ts";
@@ -10,7 +11,6 @@ import type { PlanParts } from "../processes/plan_parts.ts";
 import { labelProgram, scoreForMemory } from "./process_attributes.ts";
 import * as k from "../../src/linux/constants.ts";
 import {
-  mutableStruct,
   type Section,
   type Slot,
   slot,
@@ -182,28 +182,17 @@ function dropPrivileges(steps: Section, at: string, app: PodApp): void {
     steps.must(`keep capabilities as another user ${at}`, "prctl", [k.PR_SET_KEEPCAPS, 1]);
   }
   steps.must(`become user ${app.uid} ${at}`, "setresuid", [app.uid, app.uid, app.uid]);
-  const header = mutableStruct("cap_header", ["version", 4, k._LINUX_CAPABILITY_VERSION_3], [
-    "pid",
-    4,
-    0,
-  ]);
   const own = app.uid === 0 ? app.capabilities : app.ambient;
   const allowed = keepsAdmin(app) ? [...new Set([...own, CAP_SYS_ADMIN])] : own;
-  const bitsOf = (set: readonly number[], from: number) =>
-    set.reduce((bits, n) => n >= from && n < from + 32 ? bits + 2 ** (n - from) : bits, 0);
-  const bits = (from: number) => bitsOf(allowed, from);
-  const sets = struct(
-    "cap_data",
-    ["effective", 4, bits(0)],
-    ["permitted", 4, bits(0)],
-    ["inheritable", 4, bitsOf(app.ambient, 0)],
-    ["effective", 4, bits(32)],
-    ["permitted", 4, bits(32)],
-    ["inheritable", 4, bitsOf(app.ambient, 32)],
-  );
   // With all of them the app is to have what rkt has, which may be less than there is.
   const restricted = app.uid !== 0 || app.capabilities.length < CAPABILITIES.length;
-  if (restricted) steps.must(`set the capabilities ${at}`, "capset", [header, sets]);
+  if (restricted) {
+    setCapabilitySets(steps, `set the capabilities ${at}`, {
+      effective: allowed,
+      permitted: allowed,
+      inheritable: app.ambient,
+    });
+  }
   for (const number of app.uid === 0 ? [] : app.ambient) {
     steps.must(`give ${CAPABILITIES[number]} to the programs of user ${app.uid} ${at}`, "prctl", [
       k.PR_CAP_AMBIENT,

@@ -36,8 +36,22 @@ export function securityLabel(
   return label;
 }
 
+/** Whether the kernel runs SELinux. */
+export const runsSelinux = (kernel: KernelFiles): boolean =>
+  kernel.read("/sys/fs/selinux/enforce") !== undefined;
+
+/** Whether the kernel runs AppArmor. */
+export const runsApparmor = (kernel: KernelFiles): boolean =>
+  kernel.read("/sys/module/apparmor/parameters/enabled")?.trim() === "Y";
+
+/** The file below /proc/self that takes the profile of the next execve(2). Linux 5.1 and later have a directory for each module. */
+export const apparmorFile = (kernel: KernelFiles): string =>
+  kernel.read("/proc/self/attr/apparmor/current") === undefined
+    ? "attr/exec"
+    : "attr/apparmor/exec";
+
 function selinux(app: string, context: string, kernel: KernelFiles): SecurityLabel {
-  if (kernel.read("/sys/fs/selinux/enforce") === undefined) {
+  if (!runsSelinux(kernel)) {
     throw new Failure(
       `app "${app}": this kernel does not run SELinux, so the context ${context} can't be enforced; remove the isolator os/linux/selinux-context`,
     );
@@ -46,7 +60,7 @@ function selinux(app: string, context: string, kernel: KernelFiles): SecurityLab
 }
 
 function apparmor(app: string, profile: string, kernel: KernelFiles): SecurityLabel {
-  if (kernel.read("/sys/module/apparmor/parameters/enabled")?.trim() !== "Y") {
+  if (!runsApparmor(kernel)) {
     throw new Failure(
       `app "${app}": this kernel does not run AppArmor, so the profile ${profile} can't be enforced; remove the isolator os/linux/apparmor-profile`,
     );
@@ -58,10 +72,7 @@ function apparmor(app: string, profile: string, kernel: KernelFiles): SecurityLa
       `app "${app}": the AppArmor profile ${profile} is not loaded; load it with apparmor_parser`,
     );
   }
-  // Linux 5.1 and later have a directory for each module.
-  const own = kernel.read("/proc/self/attr/apparmor/current") !== undefined;
-  const file = own ? "attr/apparmor/exec" : "attr/exec";
-  return { module: "AppArmor", file, text: `exec ${profile}`, name: profile };
+  return { module: "AppArmor", file: apparmorFile(kernel), text: `exec ${profile}`, name: profile };
 }
 
 const HERE: KernelFiles = {

@@ -2,13 +2,12 @@
 import * as k from "../../src/linux/constants.ts";
 import { CAPABILITIES } from "../../src/linux/capabilities.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
-import { addressOf, mutableStruct, type Section, slot, struct, vector } from "../engine/plan.ts";
+import { type Section, slot, struct, vector } from "../engine/plan.ts";
+import { installFilter } from "../seccomp/install_filter.ts";
+import { setCapabilitySets } from "../steps/capability_sets.ts";
 import { resetProcess } from "../steps/inherited.ts";
 import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
 import type { ContainerCapabilities, ContainerLimit, ContainerProcess } from "./container.ts";
-
-/** Bytes of `struct sock_filter` (include/uapi/linux/filter.h). */
-const SOCK_FILTER_SIZE = 8;
 
 /** Sets the limits of the process. */
 export function setLimits(s: Section, limits: readonly ContainerLimit[]): void {
@@ -117,23 +116,7 @@ function setGroups(s: Section, count: number, gids: ReturnType<typeof struct>): 
 }
 
 function setCapabilities(s: Section, sets: ContainerCapabilities): void {
-  const header = mutableStruct("cap_header", ["version", 4, k._LINUX_CAPABILITY_VERSION_3], [
-    "pid",
-    4,
-    0,
-  ]);
-  const bits = (set: readonly number[], from: number) =>
-    set.reduce((all, n) => n >= from && n < from + 32 ? all + 2 ** (n - from) : all, 0);
-  const data = struct(
-    "cap_data",
-    ["effective", 4, bits(sets.effective, 0)],
-    ["permitted", 4, bits(sets.permitted, 0)],
-    ["inheritable", 4, bits(sets.inheritable, 0)],
-    ["effective", 4, bits(sets.effective, 32)],
-    ["permitted", 4, bits(sets.permitted, 32)],
-    ["inheritable", 4, bits(sets.inheritable, 32)],
-  );
-  s.must("set the capabilities", "capset", [header, data]);
+  setCapabilitySets(s, "set the capabilities", sets);
   s.attempt("clear the ambient capabilities", "prctl", [
     k.PR_CAP_AMBIENT,
     k.PR_CAP_AMBIENT_CLEAR_ALL,
@@ -156,14 +139,7 @@ function setCapabilities(s: Section, sets: ContainerCapabilities): void {
 /** Installs the filter of system calls. */
 export function filterContainerProcess(s: Section, { filter }: ContainerProcess): void {
   if (filter === undefined) return;
-  const { program, flags } = filter;
-  const instructions = struct("filter", ["instructions", program.length, program]);
-  const argument = struct("sock_fprog", ["len", 8, program.length / SOCK_FILTER_SIZE], [
-    "filter",
-    8,
-    addressOf(instructions),
-  ]);
-  s.must("filter the system calls", "seccomp", [k.SECCOMP_SET_MODE_FILTER, flags, argument]);
+  installFilter(s, "filter the system calls", filter.program, filter.flags);
 }
 
 /** The slot that says which of the executables is there. */

@@ -1,6 +1,7 @@
 /** The terminal of an OCI container's process: of its own devpts; the master goes to the engine over its console socket. */
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot, struct } from "../engine/plan.ts";
+import { controlAndStreams, openThroughMaster, unlockTerminal } from "../output/terminal.ts";
 import { sendDescriptorOver } from "../steps/fd_passing.ts";
 import { attach, inRoot, OPEN_HOW_SIZE } from "../steps/mounts.ts";
 import { openPlace } from "./container_mounts.ts";
@@ -8,6 +9,8 @@ import type { ContainerProcess } from "./container.ts";
 
 const SLAVE = slot("slave");
 const PTMX = "/dev/pts/ptmx";
+/** For errors. */
+const AT = "of the container";
 
 /** `struct open_how`: no link of the image is followed. */
 const PLAIN = inRoot(k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC, k.RESOLVE_NO_SYMLINKS);
@@ -26,7 +29,6 @@ export function openContainerTerminal(
 ): void {
   const root = slot("root");
   const master = slot("master");
-  const unlocked = struct("int", ["locked", 4, 0], ["", 4, 0]);
   s.must("open the root", "openat", [k.AT_FDCWD, "/", k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC, 0], {
     store: root,
   });
@@ -34,12 +36,8 @@ export function openContainerTerminal(
     store: master,
     hint: "the container needs a devpts at /dev/pts",
   });
-  s.must("unlock the terminal", "ioctl", [master, k.TIOCSPTLCK, unlocked]);
-  s.must("open the terminal", "ioctl", [
-    master,
-    k.TIOCGPTPEER,
-    k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC,
-  ], { store: SLAVE });
+  unlockTerminal(s, AT, master);
+  openThroughMaster(s, AT, master, SLAVE);
   if (rows > 0 || columns > 0) {
     const size = struct("winsize", ["row", 2, rows], ["col", 2, columns], ["", 4, 0]);
     s.attempt("set the size of the terminal", "ioctl", [SLAVE, k.TIOCSWINSZ, size]);
@@ -67,9 +65,6 @@ function mountConsole(s: Section, root: Slot): void {
 
 /** The terminal becomes the process's streams, and that which it gets its signals from. */
 export function takeContainerTerminal(s: Section): void {
-  s.must("take the terminal", "ioctl", [SLAVE, k.TIOCSCTTY, 0]);
-  for (const stream of [0, 1, 2]) {
-    s.must(`make the terminal stream ${stream}`, "dup3", [SLAVE, stream, 0]);
-  }
+  controlAndStreams(s, AT, SLAVE);
   s.attempt("close the terminal", "close", [SLAVE]);
 }

@@ -9,12 +9,13 @@
  * leaves nobody behind but init, whose parent is then whoever called, or the next one who takes orphans.
  */
 import * as k from "../../src/linux/constants.ts";
-import { ERROR_FD, EXIT_FAILURE } from "../engine/abort.ts";
+import { ERROR_FD } from "../engine/abort.ts";
 import { addressOf, type Plan, Section, type Slot, slot, space, zeroSlot } from "../engine/plan.ts";
 import { attachDeviceProgram } from "../cgroup/devices.ts";
 import { writeDecimal } from "../steps/decimal.ts";
 import { splitPair } from "../steps/fd_passing.ts";
 import { limitOpenFiles, resetSignals } from "../steps/inherited.ts";
+import { spawnIntermediate } from "../steps/intermediate_process.ts";
 import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
 import type { Container } from "./container.ts";
 import { containerInit } from "./container_init.ts";
@@ -245,18 +246,13 @@ const hasJoiner = ({ namespaces: { joined, timeOffsets } }: Container): boolean 
   joined.length > 0 || timeOffsets !== undefined;
 
 function spawnJoiner(s: Section, { init }: Making): void {
-  const child = slot("joiner");
-  s.must("make a process that enters namespaces", "clone", [
-    k.CLONE_VM | k.CLONE_VFORK | k.SIGCHLD,
-    0,
-    0,
-    0,
-    0,
-  ], { store: child });
-  s.when(child, 0, "joiner");
-  s.attempt("wait for its end", "wait4", [child, 0, 0, 0]);
-  s.compute("let", [init], { branch: { when: "different", operand: 0, to: "init is made" } });
-  s.attempt("it has said why there is no init", "exit_group", [EXIT_FAILURE]);
+  spawnIntermediate(s, {
+    what: "make a process that enters namespaces",
+    label: "joiner",
+    made: init,
+    next: "init is made",
+    missing: "it has said why there is no init",
+  });
   s.label("init is made");
 }
 

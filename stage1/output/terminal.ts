@@ -57,14 +57,28 @@ function openMaster(
   path: string,
   master: Slot,
 ): void {
-  const unlocked = struct("int", ["locked", 4, 0], ["", 4, 0]);
   steps.must(`open the master of a terminal ${at}`, "openat", [
     directory,
     path,
     k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC,
     0,
   ], { store: master });
+  unlockTerminal(steps, at, master);
+}
+
+/** A new terminal can't be opened before. */
+export function unlockTerminal(steps: Section, at: string, master: Slot): void {
+  const unlocked = struct("int", ["locked", 4, 0], ["", 4, 0]);
   steps.must(`unlock the terminal ${at}`, "ioctl", [master, k.TIOCSPTLCK, unlocked]);
+}
+
+/** Opens a terminal through its master: somebody may have put something else at its path. */
+export function openThroughMaster(steps: Section, at: string, master: Slot, slave: Slot): void {
+  steps.must(`open the terminal ${at}`, "ioctl", [
+    master,
+    k.TIOCGPTPEER,
+    k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC,
+  ], { store: slave });
 }
 
 /**
@@ -85,8 +99,12 @@ export function openSlave(steps: Section, at: string): Slot {
     k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC,
     0,
   ], { store: slave });
-  steps.must(`take the terminal ${at}`, "ioctl", [slave, k.TIOCSCTTY, 0]);
+  takeControl(steps, at, slave);
   return slave;
+}
+
+function takeControl(steps: Section, at: string, slave: Slot): void {
+  steps.must(`take the terminal ${at}`, "ioctl", [slave, k.TIOCSCTTY, 0]);
 }
 
 /** Steps of the app: its terminal becomes its streams. */
@@ -94,21 +112,19 @@ export function takeTerminal(steps: Section, at: string): void {
   becomeStreams(steps, at, openSlave(steps, at));
 }
 
-/**
- * Opens a terminal for a process that has entered an app. The slave is opened through the master: the app may have put
- * something else at the slave's path.
- */
+/** Opens a terminal for a process that has entered an app. */
 export function takeNewTerminal(steps: Section, at: string, terminal: Terminal): void {
   const master = slot("ptmx");
   const slave = slot("slave");
   openMaster(steps, at, k.AT_FDCWD, "/dev/pts/ptmx", master);
-  steps.must(`open the terminal ${at}`, "ioctl", [
-    master,
-    k.TIOCGPTPEER,
-    k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC,
-  ], { store: slave });
+  openThroughMaster(steps, at, master, slave);
   handMaster(steps, terminal.fdSocket, master);
-  steps.must(`take the terminal ${at}`, "ioctl", [slave, k.TIOCSCTTY, 0]);
+  controlAndStreams(steps, at, slave);
+}
+
+/** A terminal becomes the one that this process, which leads its session, gets signals from, and its streams. */
+export function controlAndStreams(steps: Section, at: string, slave: Slot): void {
+  takeControl(steps, at, slave);
   becomeStreams(steps, at, slave);
 }
 

@@ -8,11 +8,11 @@
  * Nothing of the app is found by a name that the app could change: the namespaces come from one pidfd, all at once.
  */
 import { undoInheritance } from "../steps/inherited.ts";
+import { spawnIntermediate } from "../steps/intermediate_process.ts";
 import { exitCode, findTitle, waitForSignal } from "../steps/wait.ts";
 import { confine, execute, type Program, releaseSignals } from "../app/app.ts";
 import { labelProgram, scoreForMemory } from "../app/process_attributes.ts";
 import * as k from "../../src/linux/constants.ts";
-import { EXIT_FAILURE } from "../engine/abort.ts";
 import {
   addressOf,
   emptySections,
@@ -159,22 +159,16 @@ function makeChild(steps: Section, entering: Entering, self: Slot, child: Slot):
 }
 
 /**
- * Another child chooses the PID namespace, and makes the program's process a child of this one. It shares memory with this
- * process, which so knows the PID.
+ * Another child chooses the PID namespace, and makes the program's process a child of this one.
  */
 function makeChildBySibling(steps: Section, entering: Entering, child: Slot): void {
-  const sibling = slot("process that chooses the namespace");
-  steps.must("make a process that chooses the PID namespace", "clone", [
-    k.CLONE_VM | k.CLONE_VFORK | k.SIGCHLD,
-    0,
-    0,
-    0,
-    0,
-  ], { store: sibling });
-  steps.when(sibling, 0, "choose the namespace");
-  steps.attempt("wait for its end", "wait4", [sibling, 0, 0, 0]);
-  steps.compute("let", [child], { branch: { when: "different", operand: 0, to: "made" } });
-  steps.attempt("it has said why there is no program", "exit_group", [EXIT_FAILURE]);
+  spawnIntermediate(steps, {
+    what: "make a process that chooses the PID namespace",
+    label: "choose the namespace",
+    made: child,
+    next: "made",
+    missing: "it has said why there is no program",
+  });
   steps.label("choose the namespace");
   steps.must("choose the PID namespace", "setns", [entering.process, k.CLONE_NEWPID], {
     hint: GONE,

@@ -7,7 +7,7 @@ import { alarm, letAppsStart, signalSet, WAITED_FOR_SIGNALS } from "../steps/sig
 import { exitCode, findTitle, waitForSignal } from "../steps/wait.ts";
 import { type Cgroups, leaveAppCgroups, makeCgroups, removeCgroups } from "../cgroup/cgroup.ts";
 import * as k from "../../src/linux/constants.ts";
-import { spawnIntermediate } from "../root/private_users.ts";
+import { spawnInitsParent } from "../root/private_users.ts";
 import {
   type Address,
   addressOf,
@@ -98,7 +98,7 @@ export function supervise(
   const notify = pod.notifySocket === undefined
     ? undefined
     : manager?.openNotify(setup, pod.notifySocket, pid, pod.apps);
-  if (pod.privateUsers !== undefined) spawnIntermediate(setup, init);
+  if (pod.privateUsers !== undefined) spawnInitsParent(setup, init);
   else {
     setup.must("make the pod's namespaces and init", "clone", [
       namespaces | k.SIGCHLD,

@@ -5,11 +5,11 @@
  * supervisor and init opens what only the host's root can open, enters the namespace and forks init there; so the user
  * namespace owns all other namespaces of the pod. Then the intermediate process ends.
  */
+import { spawnIntermediate } from "../steps/intermediate_process.ts";
 import { attributes, MOUNT_ATTR_SIZE } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
-import { EXIT_FAILURE } from "../engine/abort.ts";
 import { textHole, userHole } from "../engine/hole.ts";
-import { addressOf, type Section, type Slot, slot } from "../engine/plan.ts";
+import { type Section, type Slot, slot } from "../engine/plan.ts";
 import type { Pod } from "../pod.ts";
 import type { IdKind, PrivateUsers } from "./pod_users.ts";
 
@@ -62,21 +62,14 @@ const LAYERS = 220;
  *
  * @param init gets init's PID
  */
-export function spawnIntermediate(steps: Section, init: Slot): void {
-  const intermediate = slot("intermediate process");
-  const status = slot("status");
-  // VM: it shares memory with this process, so init's PID is known here. VFORK: this process sleeps until it has ended.
-  steps.must("make the intermediate process", "clone", [
-    k.CLONE_VM | k.CLONE_VFORK | k.SIGCHLD,
-    0,
-    0,
-    0,
-    0,
-  ], { store: intermediate });
-  steps.when(intermediate, 0, "intermediate process");
-  steps.attempt("wait for its end", "wait4", [intermediate, addressOf(status), 0, 0]);
-  steps.compute("let", [init], { branch: { when: "different", operand: 0, to: "init is made" } });
-  steps.attempt("it has said why there is no init", "exit_group", [EXIT_FAILURE]);
+export function spawnInitsParent(steps: Section, init: Slot): void {
+  spawnIntermediate(steps, {
+    what: "make the intermediate process",
+    label: "intermediate process",
+    made: init,
+    next: "init is made",
+    missing: "it has said why there is no init",
+  });
   steps.label("init is made");
 }
 

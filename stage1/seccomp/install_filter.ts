@@ -1,4 +1,4 @@
-/** The steps that confine an app to its system calls. */
+/** The steps that confine a process to its system calls. */
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, type Section, struct } from "../engine/plan.ts";
 import type { PodApp } from "../pod.ts";
@@ -12,15 +12,27 @@ const SOCK_FILTER_SIZE = 8;
  */
 export function filterSystemCalls(steps: Section, app: PodApp): void {
   if (app.systemCalls === undefined) return;
-  const { program } = app.systemCalls;
+  const what = `filter the system calls in app "${app.name}"`;
+  installFilter(steps, what, app.systemCalls.program, 0);
+}
+
+/**
+ * Installs a filter (seccomp(2), SECCOMP_SET_MODE_FILTER).
+ *
+ * @param what for errors
+ * @param program instructions of classic BPF
+ * @param flags SECCOMP_FILTER_FLAG_…
+ */
+export function installFilter(
+  steps: Section,
+  what: string,
+  program: Uint8Array<ArrayBuffer>,
+  flags: number,
+): void {
   const filter = struct("filter", ["instructions", program.length, program]);
   const length = program.length / SOCK_FILTER_SIZE;
   const argument = struct("sock_fprog", ["len", 8, length], ["filter", 8, addressOf(filter)]);
-  steps.must(`filter the system calls in app "${app.name}"`, "seccomp", [
-    k.SECCOMP_SET_MODE_FILTER,
-    0,
-    argument,
-  ]);
+  steps.must(what, "seccomp", [k.SECCOMP_SET_MODE_FILTER, flags, argument]);
 }
 
 /**
