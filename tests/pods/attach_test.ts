@@ -26,6 +26,7 @@ class Attached {
   readonly child: Deno.ChildProcess;
   readonly #keys: WritableStreamDefaultWriter<Uint8Array>;
   readonly #lines: Lines;
+  readonly #errors: Lines;
 
   constructor(uuid: string, ...flags: string[]) {
     const args = [...world.flags, "attach", ...flags, uuid];
@@ -33,6 +34,7 @@ class Attached {
     this.child = new Deno.Command(RKT, { args, ...streams }).spawn();
     this.#keys = this.child.stdin.getWriter();
     this.#lines = new Lines(this.child.stdout);
+    this.#errors = new Lines(this.child.stderr);
   }
 
   async type(text: string): Promise<void> {
@@ -43,13 +45,20 @@ class Attached {
     return this.#lines.next();
   }
 
-  /** How it ends, and what was on its error output. */
+  errorLine(): Promise<string | undefined> {
+    return this.#errors.next();
+  }
+
+  /** How it ends, and what is left on its error output. */
   async end(): Promise<readonly [number, string]> {
-    const errors = new Response(this.child.stderr).text();
+    let errors = "";
+    for (let line = await this.errorLine(); line !== undefined; line = await this.errorLine()) {
+      errors += `${line}\n`;
+    }
     const { code } = await this.child.status;
     await this.#keys.abort().catch(() => {});
     await this.#lines.cancel();
-    return [code, await errors];
+    return [code, errors];
   }
 }
 
@@ -61,8 +70,10 @@ Deno.test("attach connects to an app's streams, lets go of them, and ends as the
   const first = new Attached(uuid.slice(0, 8));
   await first.type("one\n");
   assert.equal(await first.line(), "got one");
+  // The other stream may be later.
+  assert.equal(await first.errorLine(), "saw one");
   first.child.kill("SIGINT");
-  assert.deepEqual(await first.end(), [0, "saw one\n"]);
+  assert.deepEqual(await first.end(), [0, ""]);
 
   // Several at once; each mode connects what it names, and shows what nobody has seen.
   const input = new Attached(uuid, "--mode=stdin");
