@@ -20,7 +20,7 @@ import {
   vector,
 } from "../engine/plan.ts";
 import type { Pod, PodApp } from "../pod.ts";
-import { enterAppMounts } from "../root/app_mounts.ts";
+import { enterAppMounts, sharesAppRoot } from "../root/app_mounts.ts";
 import { limitProcess } from "./process_limits.ts";
 import { filterSystemCalls, keepsAdmin } from "../seccomp/install_filter.ts";
 import { takeStreams } from "../output/streams.ts";
@@ -82,7 +82,7 @@ function startProcess(
   if (mounts !== undefined) enterAppMounts(steps, at, mounts);
   enterCgroup(steps, at, pod, app, cgroups);
   steps.must(`start a session ${at}`, "setsid", []);
-  (fly?.enterRoot ?? pivotRoot)(steps, at, app);
+  if (!sharesAppRoot(pod)) (fly?.enterRoot ?? pivotRoot)(steps, at, app);
   if (pod.interactive) takeTerminal(steps, at);
   if (
     pod.privateUsers !== undefined && (app.oomScoreAdj !== undefined || app.label !== undefined)

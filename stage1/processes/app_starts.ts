@@ -21,7 +21,7 @@ import {
 import { EXIT_FAILURE } from "../engine/abort.ts";
 import * as k from "../../src/linux/constants.ts";
 import { addressOf, instructionAt, slot } from "../engine/plan.ts";
-import { hasAppMounts } from "../root/app_mounts.ts";
+import { hasAppMounts, sharesAppRoot } from "../root/app_mounts.ts";
 import { unlessRanOut } from "./timers.ts";
 
 /** Goes through all apps, and starts what is to be started; when the pod stops, that is nothing but post-stops. */
@@ -92,7 +92,7 @@ function mayStart({ steps, table, handlers }: Loop, next: string): void {
 
 /** A process of an app, in the app's cgroup where that is possible; see enterCgroup(). */
 function cloneApp({ steps, table, cgroups, role, fly, pod }: Loop): void {
-  const copiesMounts = fly === undefined && !hasAppMounts(pod);
+  const copiesMounts = fly === undefined && !hasAppMounts(pod) && !sharesAppRoot(pod);
   const flags = (copiesMounts ? k.CLONE_NEWNS : 0) | (role.cloneFlags ?? 0);
   const what = "make a process for the app";
   const options = { store: PID, branch: { when: "error", to: "no process" } } as const;

@@ -28,7 +28,7 @@ import {
 import type { Pod, PodApp } from "../pod.ts";
 import { climb, keepMountsApart } from "../root/outer_root.ts";
 import { forkInit, idInPlan, leaveHostMounts } from "../root/private_users.ts";
-import { appMounts, inAppMounts, openProc } from "../root/app_mounts.ts";
+import { appMounts, inAppMounts, openProc, sharesAppRoot } from "../root/app_mounts.ts";
 import { attachRoot, makePlaces, openRoot } from "../root/root.ts";
 import type { FlySteps } from "../fly/fly_steps.ts";
 import type { PlanParts } from "./plan_parts.ts";
@@ -107,12 +107,14 @@ export function init(
   const mounts = appMounts(pod);
   const proc = mounts.size > 0 ? openProc(setup) : undefined;
   if (pod.apps.length === 0) setup.keep(statusDirectory, "there is no app whose end to note");
-  if (fly === undefined) makeRoot(setup, pod, shm, devices);
+  const shared = sharesAppRoot(pod) ? slot("host's root") : undefined;
+  if (fly === undefined) makeRoot(setup, pod, { shm, devices, shared });
   else fly.makeEtcFiles(setup, pod);
   const attach = ({ app, open, etc }: FromHost["roots"][0]) =>
     (fly?.attachRoot ?? attachRoot)(setup, pod, app, open, supervisor.terminals, etc);
   if (proc === undefined) opened.forEach(attach);
   else inAppMounts(setup, proc, mounts, opened, attach);
+  if (shared !== undefined) takeAppRoot(setup, shared, pod.apps);
 
   // Nothing of an app runs before the pod is in its place, and on record.
   awaitLeave(setup);
@@ -135,14 +137,18 @@ function enterNamespaces(setup: Section, pod: Pod): void {
   applySysctls(setup, pod);
 }
 
+/** What init's root is made of, where a pod has it. */
+interface RootParts {
+  /** The host's shared memory. */
+  readonly shm: Slot | undefined;
+  readonly devices: ReturnType<typeof openHostDevices> | undefined;
+  /** Where to keep the host's root until {@linkcode takeAppRoot} leaves it. */
+  readonly shared: Slot | undefined;
+}
+
 /** Init's root, with places for those of the apps. */
-function makeRoot(
-  setup: Section,
-  pod: Pod,
-  shm: Slot | undefined,
-  devices: ReturnType<typeof openHostDevices> | undefined,
-): void {
-  leaveHost(setup, pod, shm);
+function makeRoot(setup: Section, pod: Pod, { shm, devices, shared }: RootParts): void {
+  leaveHost(setup, pod, shm, shared);
   if (devices !== undefined) keepHostDevices(setup, devices);
   makePlaces(setup, pod.apps);
   setup.must("make init's root read-only", "mount_setattr", [
@@ -214,8 +220,12 @@ function hostSharedMemory(setup: Section): Slot {
   return shm;
 }
 
-/** Init's own root becomes an empty tmpfs: nothing of the host's is left in its mount namespace. */
-function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
+/**
+ * Init's own root becomes an empty tmpfs: nothing of the host's is left in its mount namespace.
+ *
+ * @param shared where to keep the host's root, if the app's is to take its place: then the tmpfs is but a chroot
+ */
+function leaveHost(setup: Section, pod: Pod, hostShm?: Slot, shared?: Slot): void {
   const root = slot("init's root");
   const attached = k.MOVE_MOUNT_F_EMPTY_PATH;
   const own = [["mode", "0755"], ["size", "1m"]] as const;
@@ -236,9 +246,18 @@ function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
     newMount(setup, "make init's root", "tmpfs", own, INERT, root);
     setup.must("mount init's root", "move_mount", [root, "", k.AT_FDCWD, ".", attached]);
   }
+  if (shared !== undefined) {
+    setup.must("refer to the host's root", "openat", [
+      k.AT_FDCWD,
+      "/",
+      k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC,
+      0,
+    ], { store: shared });
+  }
   setup.must("enter init's root", "fchdir", [root]);
   setup.attempt("close it", "close", [root]);
-  changeRoot(setup);
+  if (shared === undefined) changeRoot(setup);
+  else setup.must("see nothing else meanwhile", "chroot", ["."]);
   setup.must("enter the new root", "chdir", ["/"]);
   makeCovers(setup);
   makeHostname(setup, pod);
@@ -252,6 +271,27 @@ function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
   setup.attempt("close it", "close", [hostShm]);
 }
 
+/** The app's root takes the place of the host's, with which init's goes too. Mounts of what is in that stay. */
+function takeAppRoot(setup: Section, host: Slot, apps: readonly PodApp[]): void {
+  setup.heading("init: leave the host's root for the app's");
+  const root = slot("app's root");
+  for (const { name } of apps) {
+    setup.must(`refer to the root of app "${name}"`, "openat", [
+      k.AT_FDCWD,
+      `/${name}`,
+      k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC,
+      0,
+    ], { store: root });
+  }
+  setup.must("return to the host's root", "fchdir", [host]);
+  setup.must("return to the host's root", "chroot", ["."]);
+  setup.attempt("close it", "close", [host]);
+  setup.must("enter the app's root", "fchdir", [root]);
+  setup.attempt("close it", "close", [root]);
+  changeRoot(setup);
+  setup.must("enter the new root", "chdir", ["/"]);
+}
+
 /**
  * The working directory, a mount, becomes the root. Where the host's root is the initramfs, there is
  * no mount to change places with: then it is moved over the root, as switch_root(8) does. The host's root is out of sight in
@@ -259,16 +299,16 @@ function leaveHost(setup: Section, pod: Pod, hostShm?: Slot): void {
  */
 function changeRoot(setup: Section): void {
   const result = slot("result");
-  setup.attempt("change the root to init's", "pivot_root", [".", "."], {
+  setup.attempt("change the root", "pivot_root", [".", "."], {
     store: result,
     branch: { when: "different", operand: -ERRNO.EINVAL, to: "root: pivoted?" },
   });
-  setup.must("move init's root over the root", "mount", [".", "/", 0, k.MS_MOVE, 0]);
-  setup.must("change the root to init's", "chroot", ["."]);
+  setup.must("move it over the root", "mount", [".", "/", 0, k.MS_MOVE, 0]);
+  setup.must("change the root", "chroot", ["."]);
   setup.goto("root: changed");
   setup.label("root: pivoted?");
   setup.when(result, 0, "root: pivoted");
-  setup.must("change the root to init's", "pivot_root", [".", "."]);
+  setup.must("change the root", "pivot_root", [".", "."]);
   setup.label("root: pivoted");
   setup.must("detach the host's root", "umount2", [".", k.MNT_DETACH]);
   setup.label("root: changed");

@@ -12,11 +12,15 @@ import {
   testApp,
   testPod,
 } from "../testing/fake_kernel.ts";
+import { sharesAppRoot } from "../root/app_mounts.ts";
 import * as k from "../../src/linux/constants.ts";
 
 const ONE = testPod([testApp("one")]);
 const TWO = testPod([testApp("one"), testApp("two")]);
 const [FIRST, SECOND] = [2, 3];
+const HANDLER = { arguments: ["/pre"], executables: ["/pre"] };
+/** Of which a later process has to find the mounts as they were. */
+const AGAIN = testPod([testApp("one", { preStart: HANDLER })]);
 
 /** Init's lifecycle: it is the child of the first clone(2), and the parent of its apps. */
 const init = (pod: typeof ONE, ...events: readonly Event[]) =>
@@ -42,7 +46,7 @@ Deno.test("init ends at once where the supervisor died before", () => {
 
 Deno.test("init can't be traced, and is no part of the caller's session", () => {
   const run = init(ONE);
-  const first = indexOf(run, "clone", k.CLONE_NEWNS | k.SIGCHLD);
+  const first = run.calls.findLastIndex(({ call }) => call === "clone");
   const notDumpable = indexOf(run, "prctl", k.PR_SET_DUMPABLE, 0);
   assert.ok(notDumpable >= 0 && notDumpable < first);
   assert.ok(indexOf(run, "setsid") > 0 && indexOf(run, "setsid") < first);
@@ -58,15 +62,18 @@ Deno.test("init makes mounts private before it makes any", () => {
 });
 
 Deno.test("init leaves the host's root, and its own is read-only, before it forks an app", () => {
+  const left = [["pivot_root", ".", "."], ["umount2", ".", k.MNT_DETACH]] as const;
+  const readOnly = ["mount_setattr", k.AT_FDCWD, "/"] as const;
+  // Where it goes over to the app's root, its own is a chroot that it leaves again.
+  const ways = [[AGAIN, [...left, readOnly]], [ONE, [["chroot", "."], readOnly, ...left]]] as const;
+  for (const [pod, expected] of ways) {
+    const run = init(pod);
+    const forked = run.calls.findLastIndex(({ call }) => call === "clone");
+    const steps = [...expected.map(([call, ...args]) => indexOf(run, call, ...args)), forked];
+    assert.deepEqual(steps, steps.toSorted((a, b) => a - b));
+    assert.ok(steps.every((at) => at > 0));
+  }
   const run = init(ONE);
-  const steps = [
-    indexOf(run, "pivot_root", ".", "."),
-    indexOf(run, "umount2", ".", k.MNT_DETACH),
-    indexOf(run, "mount_setattr", k.AT_FDCWD, "/"),
-    indexOf(run, "clone", k.CLONE_NEWNS | k.SIGCHLD),
-  ];
-  assert.deepEqual(steps, steps.toSorted((a, b) => a - b));
-  assert.ok(steps.every((at) => at > 0));
   const { args } = nth(run.calls, indexOf(run, "mount_setattr", k.AT_FDCWD, "/"));
   const own = args[3];
   assert.ok(own instanceof DataView);
@@ -220,10 +227,42 @@ Deno.test("the root of each of several apps is put together in mounts that have 
   assert.deepEqual(flags, [k.SIGCHLD, k.SIGCHLD]);
 });
 
-Deno.test("one app alone is in init's mounts, and its processes copy them", () => {
+Deno.test("one app alone is in init's mounts, and its processes copy them where there are several", () => {
+  const flags = (pod: typeof ONE) => callsOf(init(pod), "clone").slice(1).map(([, flags]) => flags);
+  assert.deepEqual(flags(ONE), [k.SIGCHLD]);
+  assert.deepEqual(flags(AGAIN), [k.CLONE_NEWNS | k.SIGCHLD]);
+  for (const pod of [ONE, AGAIN]) assert.equal(indexOf(init(pod), "unshare", k.CLONE_NEWNS), -1);
+});
+
+Deno.test("init goes over to the root of the only process that it starts, and sees nothing of the host", () => {
   const run = init(ONE);
-  assert.equal(indexOf(run, "unshare", k.CLONE_NEWNS), -1);
-  assert.deepEqual(callsOf(run, "clone").slice(1).map(([, flags]) => flags), [
-    k.CLONE_NEWNS | k.SIGCHLD,
+  const at = indexOf(run, "openat", k.AT_FDCWD, "/one", k.O_PATH | k.O_DIRECTORY | k.O_CLOEXEC);
+  const last = run.calls.slice(run.calls.findLastIndex(({ call }) => call === "move_mount") + 1);
+  const way = last.filter(({ call }) =>
+    ["fchdir", "chroot", "pivot_root", "umount2", "chdir"].includes(call)
+  ).map(({ call, args }) => call === "fchdir" ? [call] : [call, ...args.slice(0, 2)]);
+  assert.ok(at > 0);
+  assert.deepEqual(way.slice(-6), [
+    ["fchdir"],
+    ["chroot", "."],
+    ["fchdir"],
+    ["pivot_root", ".", "."],
+    ["umount2", ".", k.MNT_DETACH],
+    ["chdir", "/"],
   ]);
+});
+
+Deno.test("init keeps a root of its own where there are users of the pod's own, more apps, or apps to come", () => {
+  const app = testApp("one");
+  assert.ok(sharesAppRoot(ONE));
+  const others: readonly typeof ONE[] = [
+    AGAIN,
+    TWO,
+    testPod([]),
+    testPod([app], { sandbox: true }),
+    testPod([app], { flavor: "fly" }),
+    testPod([app], { rootless: true }),
+    testPod([testApp("one", { postStop: HANDLER })]),
+  ];
+  for (const pod of others) assert.ok(!sharesAppRoot(pod));
 });

@@ -5,14 +5,25 @@
  *
  * Init holds the namespaces open as long as it lives: an app may be started again, and `rkt cp` looks into apps that have
  * ended (src/pod/app/init_mounts.ts).
+ *
+ * The only process that init ever starts needs no copy either. Then init itself goes over to the app's root, and there is one
+ * namespace less to copy, to leave and to take apart, each of which makes the start wait for the kernel's RCU.
  */
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
-import type { Pod, PodApp } from "../pod.ts";
+import { type Pod, type PodApp, startsLater } from "../pod.ts";
 
-/** Whether the apps of a pod have mount namespaces apart from init's. One alone is in init's, which costs less. */
+/** Whether the apps of a pod have mount namespaces apart from init's. */
 export const hasAppMounts = ({ apps, flavor }: Pick<Pod, "apps" | "flavor">): boolean =>
   apps.length > 1 && flavor !== "fly";
+
+/**
+ * Whether init takes the root of the pod's only app for its own. Not where a later process has to find the mounts as they were at
+ * first, and not in user namespaces, whose root may not take apart what comes from the host.
+ */
+export const sharesAppRoot = (pod: Pod): boolean =>
+  pod.apps.length === 1 && !pod.apps.some(startsLater) && !pod.sandbox && pod.flavor !== "fly" &&
+  pod.privateUsers === undefined && pod.rootless !== true;
 
 /** The descriptor of an app's mount namespace, by the app. */
 export type AppMounts = ReadonlyMap<PodApp, Slot>;

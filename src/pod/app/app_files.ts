@@ -97,9 +97,7 @@ async function openRunning(
   // The app has ended, and others run: init has put its root there, in its own mounts or in others that it holds.
   using init = pinInit(dataDir, pod);
   if (init === undefined) throw new Failure(`pod "${pod.uuid}" is not running any more; try again`);
-  return own === undefined
-    ? openHeldRoot(init, `/${app}`) ?? rootOf(init, `/${app}`)
-    : rootOf(init, own);
+  return own === undefined ? openHeldRoot(init, `/${app}`) : rootOf(init, own);
 }
 
 /** Opens a directory of a process's mount namespace, wherever the process has made its own root since. */

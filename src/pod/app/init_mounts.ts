@@ -58,17 +58,17 @@ export const openInOneOf =
   };
 
 /**
- * Opens the root of an app in a namespace that init holds for it.
+ * Opens the root of an app in a namespace that init holds for it, or in init's own. Only a mount is one: where init has the root
+ * of its only app (stage1/root/app_mounts.ts), what lies at the path is the app's.
  *
  * @param path where the root is in init's root
- * @returns the descriptor; undefined where init holds no namespaces
+ * @returns the descriptor
  * @throws {Failure}
  */
-export function openHeldRoot(init: Process, path: string): number | undefined {
+export function openHeldRoot(init: Process, path: string): number {
   const namespaces = openHeldMounts(init);
-  if (namespaces.length === 0) return undefined;
   try {
-    return inHelperChild("look into the app", openInOneOf(namespaces, path));
+    return inHelperChild("look into the app", openInOneOf([...namespaces, init.fd], path));
   } finally {
     namespaces.forEach(closeDescriptor);
   }
