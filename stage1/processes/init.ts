@@ -3,7 +3,7 @@
  * they leave behind, notes how they ended, and ends with the pod's exit status. This is what it does until the apps
  * start; the rest is in init_loop.ts.
  */
-import { awaitLeave, SIGSET_SIZE } from "../steps/signals.ts";
+import { APPS_MAY_START, awaitLeave, DIRECTORY_IS_MADE, SIGSET_SIZE } from "../steps/signals.ts";
 import { keepHostDevices, openHostDevices } from "../root/host_devices.ts";
 import type { OpenRoot } from "../root/open_root.ts";
 import { startApp } from "../app/app.ts";
@@ -86,12 +86,18 @@ export function init(
   setup.must("leave the caller's session", "setsid", []);
   setup.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-init"]);
   setup.must("keep the apps from tracing init", "prctl", [k.PR_SET_DUMPABLE, 0]);
+  if (pod.privateUsers === undefined) {
+    // Here and not by the clone(2) of this process: that takes as long as the supervisor needs for the pod's directory.
+    const own = namespaces & ~k.CLONE_NEWPID;
+    setup.must("make the pod's namespaces", "unshare", [own]);
+  }
   if (fly === undefined) enterNamespaces(setup, pod);
   else fly.becomeReaper(setup);
 
   setup.heading("init: what comes from the host");
   // What the host mounts later is for agents of the host to see.
   keepMountsApart(setup, fly === undefined ? k.MS_PRIVATE : k.MS_SLAVE);
+  if (pod.privateUsers === undefined) awaitLeave(setup, DIRECTORY_IS_MADE);
   const devices = pod.rootless === true ? openHostDevices(setup) : undefined;
   const { statusDirectory, roots, shm } = host ?? openHost(setup, pod);
   if (pod.sandbox) sandbox ??= new Sandbox(setup);
@@ -117,7 +123,7 @@ export function init(
   if (shared !== undefined) takeAppRoot(setup, shared, pod.apps);
 
   // Nothing of an app runs before the pod is in its place, and on record.
-  awaitLeave(setup);
+  awaitLeave(setup, APPS_MAY_START);
   setup.goto("init ready");
 
   for (const app of pod.apps) {
@@ -256,7 +262,7 @@ function leaveHost(setup: Section, pod: Pod, hostShm?: Slot, shared?: Slot): voi
   }
   setup.must("enter init's root", "fchdir", [root]);
   setup.attempt("close it", "close", [root]);
-  if (shared === undefined) changeRoot(setup);
+  if (shared === undefined) changeRoot(setup, "init's");
   else setup.must("see nothing else meanwhile", "chroot", ["."]);
   setup.must("enter the new root", "chdir", ["/"]);
   makeCovers(setup);
@@ -288,7 +294,7 @@ function takeAppRoot(setup: Section, host: Slot, apps: readonly PodApp[]): void 
   setup.attempt("close it", "close", [host]);
   setup.must("enter the app's root", "fchdir", [root]);
   setup.attempt("close it", "close", [root]);
-  changeRoot(setup);
+  changeRoot(setup, "the app's");
   setup.must("enter the new root", "chdir", ["/"]);
 }
 
@@ -297,18 +303,19 @@ function takeAppRoot(setup: Section, host: Slot, apps: readonly PodApp[]): void 
  * no mount to change places with: then it is moved over the root, as switch_root(8) does. The host's root is out of sight in
  * either case; in this one it is still below, where only who may unmount the root could find it.
  */
-function changeRoot(setup: Section): void {
+function changeRoot(setup: Section, whose: string): void {
+  const what = `change the root to ${whose}`;
   const result = slot("result");
-  setup.attempt("change the root", "pivot_root", [".", "."], {
+  setup.attempt(what, "pivot_root", [".", "."], {
     store: result,
     branch: { when: "different", operand: -ERRNO.EINVAL, to: "root: pivoted?" },
   });
   setup.must("move it over the root", "mount", [".", "/", 0, k.MS_MOVE, 0]);
-  setup.must("change the root", "chroot", ["."]);
+  setup.must(what, "chroot", ["."]);
   setup.goto("root: changed");
   setup.label("root: pivoted?");
   setup.when(result, 0, "root: pivoted");
-  setup.must("change the root", "pivot_root", [".", "."]);
+  setup.must(what, "pivot_root", [".", "."]);
   setup.label("root: pivoted");
   setup.must("detach the host's root", "umount2", [".", k.MNT_DETACH]);
   setup.label("root: changed");

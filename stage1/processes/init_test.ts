@@ -217,7 +217,7 @@ Deno.test("the root of each of several apps is put together in mounts that have 
     run.calls.findIndex(({ call, args }) => call === "openat" && args[1] === path)
   );
   const turns = run.calls.flatMap(({ call, args }, i) => {
-    if (call === "unshare") return [[i, "apart"]] as const;
+    if (call === "unshare" && args[0] === k.CLONE_NEWNS) return [[i, "apart"]] as const;
     if (call === "setns" && args[1] === k.CLONE_NEWNS) return [[i, "back"]] as const;
     return places.includes(i) ? [[i, args[1]]] as const : [];
   });

@@ -3,7 +3,14 @@
  * ended. It runs in the namespaces of its caller and holds the pod's lock.
  */
 import { undoInheritance } from "../steps/inherited.ts";
-import { alarm, letAppsStart, signalSet, WAITED_FOR_SIGNALS } from "../steps/signals.ts";
+import {
+  alarm,
+  APPS_MAY_START,
+  DIRECTORY_IS_MADE,
+  letInit,
+  signalSet,
+  WAITED_FOR_SIGNALS,
+} from "../steps/signals.ts";
 import { exitCode, findTitle, waitForSignal } from "../steps/wait.ts";
 import { type Cgroups, leaveAppCgroups, makeCgroups, removeCgroups } from "../cgroup/cgroup.ts";
 import * as k from "../../src/linux/constants.ts";
@@ -20,7 +27,7 @@ import {
 } from "../engine/plan.ts";
 import type { CallerStreamSteps, Output } from "../output/output.ts";
 import type { Pod, PodAudit } from "../pod.ts";
-import { enterPodDirectory, finishPodDirectory } from "../steps/pod_directory.ts";
+import { enterPodDirectory, finishPodDirectory, makeDirectories } from "../steps/pod_directory.ts";
 import type { Terminals } from "../output/streams.ts";
 import type { ManagerSteps, Notify } from "../manager/manager_steps.ts";
 import { removePod } from "./removal.ts";
@@ -89,6 +96,8 @@ export function supervise(
   const callers = pod.audit === undefined ? undefined : recorder?.readCgroups(setup);
   streams?.protectStreams(setup, pod, true);
   enterPodDirectory(setup, pod);
+  // The intermediate process opens them before there is an init.
+  if (pod.privateUsers !== undefined) makeDirectories(setup, pod);
   const cgroups = makeCgroups(setup, pod);
   setup.heading("supervisor: the pod");
   setup.attempt("get the own PID", "getpid", [], { store: pid });
@@ -100,21 +109,19 @@ export function supervise(
     : manager?.openNotify(setup, pod.notifySocket, pid, pod.apps);
   if (pod.privateUsers !== undefined) spawnInitsParent(setup, init);
   else {
-    setup.must("make the pod's namespaces and init", "clone", [
-      namespaces | k.SIGCHLD,
-      0,
-      0,
-      0,
-      0,
-    ], { store: init });
+    const flags = namespaces & k.CLONE_NEWPID | k.SIGCHLD;
+    setup.must("make the pod's init", "clone", [flags, 0, 0, 0, 0], { store: init });
     setup.when(init, 0, "init");
+    setup.heading("supervisor: the pod's directory, while init makes the pod's namespaces");
+    makeDirectories(setup, pod);
+    letInit(setup, DIRECTORY_IS_MADE, init);
   }
   setup.heading("supervisor: what is left to do while init builds the apps' roots");
   if (pod.audit !== undefined && callers !== undefined) {
     recorder?.recordStart(setup, pod.audit, callers);
   }
   finishPodDirectory(setup, pod);
-  letAppsStart(setup, init);
+  letInit(setup, APPS_MAY_START, init);
   setup.heading("supervisor: the pod is on its way");
   networkEnd?.leaveNamespaceToInit(setup, pod);
   manager?.leavePassed(setup, pod);

@@ -22,7 +22,7 @@ const supervisor = (events: Script["events"], pod = POD) => runPod(pod, { clones
 
 /** The signals that are sent, but for the one by which init may start the apps. */
 const kills = (run: ReturnType<typeof supervisor>) =>
-  callsOf(run, "kill").filter(([, , signal]) => signal !== k.SIGSTKFLT);
+  callsOf(run, "kill").filter(([, , signal]) => ![k.SIGSTKFLT, k.SIGPWR].includes(Number(signal)));
 
 const TERM_OR_INT = [["TERM", k.SIGTERM], ["INT", k.SIGINT]] as const;
 
@@ -55,7 +55,7 @@ for (const [name, signal] of TERM_OR_INT) {
 Deno.test("the grace time starts with the first TERM or INT, once", () => {
   const run = supervisor([k.SIGHUP, k.SIGTERM, k.SIGINT]);
   const order = callsOf(run, "setitimer", "kill").map(([call]) => call);
-  assert.deepEqual(order, ["kill", "kill", "setitimer", "kill", "kill"]); // the first lets init start the apps
+  assert.deepEqual(order, ["kill", "kill", "kill", "setitimer", "kill", "kill"]); // the first two let init go on
 });
 
 Deno.test("the grace time is as long as the pod's, and none of them never ends", () => {
@@ -129,7 +129,10 @@ Deno.test("signals are held back, and all but HUP reset, before init is made", (
   const mask = nth(run.calls, indexOf(run, "rt_sigprocmask")).args[1];
   assert.ok(mask instanceof DataView);
   const waited = BigInt(Number(nth(WAITED_FOR.fields, 0)[2]));
-  assert.equal(mask.getBigUint64(0, true), waited | 1n << BigInt(k.SIGSTKFLT - 1));
+  assert.equal(
+    mask.getBigUint64(0, true),
+    waited | 1n << BigInt(k.SIGSTKFLT - 1) | 1n << BigInt(k.SIGPWR - 1),
+  );
 });
 
 Deno.test("the signals that are waited for are those that are held back, and none that stops", () => {
@@ -156,19 +159,20 @@ Deno.test("the supervisor keeps nothing but its standard error and the pod's loc
 });
 
 Deno.test("a pod has its own namespaces, and the host's network only if asked for", () => {
-  const own = k.CLONE_NEWNS | k.CLONE_NEWPID | k.CLONE_NEWUTS | k.CLONE_NEWIPC | k.SIGCHLD;
-  const flags = (kind: "host" | "none") =>
-    supervisor([], testPod([testApp("app")], { network: { kind } })).calls
-      .find(({ call }) => call === "clone")?.args[0];
-  assert.equal(flags("host"), own);
-  assert.equal(flags("none"), own | k.CLONE_NEWNET);
+  const own = k.CLONE_NEWNS | k.CLONE_NEWUTS | k.CLONE_NEWIPC;
+  const flags = (kind: "host" | "none") => {
+    const run = runPod(testPod([testApp("app")], { network: { kind } }), { clones: [0, 2] });
+    return [...callsOf(run, "clone").slice(0, 1), ...callsOf(run, "unshare")].map(([, set]) => set);
+  };
+  assert.deepEqual(flags("host"), [k.CLONE_NEWPID | k.SIGCHLD, own]);
+  assert.deepEqual(flags("none"), [k.CLONE_NEWPID | k.SIGCHLD, own | k.CLONE_NEWNET]);
 });
 
 Deno.test("a pod that can't be made is told of, with the step and the error", () => {
   const run = runPod(POD, { clones: [-1] });
   assert.deepEqual(run.end, {
     kind: "failed",
-    what: "make the pod's namespaces and init",
+    what: "make the pod's init",
     errno: 1,
     hint: undefined,
     code: 254,

@@ -10,7 +10,7 @@ import { idInPlan, isFilledIn, PRIVATE_USERS, usersTextInPlan } from "../root/pr
 const stageOf = ({ stage }: Pod): string => stage === "embryo" ? "prepare" : stage;
 
 /**
- * Enters the pod's directory, which is the working directory from then on, also of init, and makes the directories in it.
+ * Enters the pod's directory, which is the working directory from then on, also of init.
  *
  * A pod that ends before {@linkcode finishPodDirectory} is an aborted prepare, which `rkt gc` removes.
  */
@@ -21,6 +21,10 @@ export function enterPodDirectory(steps: Section, pod: Pod): void {
   steps.attempt("leave the modes of files as they are given", "umask", [0]);
   if (pod.stage === "embryo") move(steps, `pods/embryo/${pod.uuid}`, prepare);
   steps.must("enter the pod's directory", "chdir", [prepare]);
+}
+
+/** Makes the directories in the pod's directory. Init can do nothing without them. */
+export function makeDirectories(steps: Section, pod: Pod): void {
   for (const entry of pod.entries) if (entry.kind !== "file") makeEntry(steps, pod, entry);
 }
 

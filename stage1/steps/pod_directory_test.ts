@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { pair } from "../testing/nth.ts";
 import * as k from "../../src/linux/constants.ts";
 import {
   callsOf,
@@ -43,11 +44,17 @@ Deno.test("an empty pod directory is filled in prepare, and is in run before ini
 
 Deno.test("init finds the directories, and starts no app before the supervisor lets it", () => {
   const run = supervise({ stage: "embryo" });
-  assert.ok(indexOf(run, "mkdirat", k.AT_FDCWD, "appsinfo") < indexOf(run, "clone"));
+  const made = indexOf(run, "mkdirat", k.AT_FDCWD, "appsinfo");
+  assert.ok(made > indexOf(run, "clone") && made < indexOf(run, "kill", INIT, k.SIGPWR));
   const init = runPod(testPod([testApp("app")]), { clones: [0, 2] });
-  const waited = indexOf(init, "rt_sigtimedwait");
-  const apps = init.calls.flatMap(({ call }, i) => call === "clone" ? [i] : []);
-  assert.ok(waited > indexOf(init, "pivot_root") && waited < (apps[1] ?? NaN));
+  const [directory, apps] = pair(
+    init.calls.flatMap(({ call }, i) => call === "rt_sigtimedwait" ? [i] : []).slice(0, 2),
+  );
+  assert.ok(directory > indexOf(init, "unshare") && directory < indexOf(init, "fsopen"));
+  const app = init.calls.findLastIndex(({ call }) => call === "clone");
+  assert.ok(apps > indexOf(init, "pivot_root") && apps < app);
+  const users = supervise({ privateUsers: { shift: 65536, count: 65536 } });
+  assert.ok(indexOf(users, "mkdirat", k.AT_FDCWD, "appsinfo") < indexOf(users, "clone"));
   const alone = runPod(testPod([testApp("app")]), {
     clones: [0, 2],
     answer: (call) => call === "rt_sigtimedwait" ? k.SIGALRM : undefined,
@@ -76,7 +83,7 @@ Deno.test("a pod whose directory can't be made complete is never in run", () => 
     const run = supervise({ stage: "embryo" }, (call) => call === failing ? -28 : undefined);
     assert.ok(run.end.kind === "failed", failing);
     assert.equal(run.end.errno, 28);
-    assert.equal(indexOf(run, "kill"), -1, "init starts no app");
+    assert.equal(indexOf(run, "kill", INIT, k.SIGSTKFLT), -1, "init starts no app");
     assert.ok(failing === "renameat2" || moves(run).length === 1, failing);
   }
 });

@@ -34,33 +34,42 @@ export const WAITED_FOR_SIGNALS: readonly number[] = [
 ];
 export const WAITED_FOR: Struct = signalSet(WAITED_FOR_SIGNALS);
 
-/** By this signal the supervisor lets init start the apps. Nobody else has a use for it: it is that of a coprocessor of old. */
-const APPS_MAY_START = k.SIGSTKFLT;
+/** What the supervisor lets init do, by a signal that nobody else has a use for. */
+interface Leave {
+  readonly signal: number;
+  readonly what: string;
+}
 
-/** What is held back for the loop that waits for `signals`, and for init's wait for the supervisor. */
+/** The signal is that of a coprocessor of old. */
+export const APPS_MAY_START: Leave = { signal: k.SIGSTKFLT, what: "start the apps" };
+
+/** The signal is that of a failing power supply, which the kernel sends to the host's init only. */
+export const DIRECTORY_IS_MADE: Leave = { signal: k.SIGPWR, what: "use the pod's directory" };
+
+/** What is held back for the loop that waits for `signals`, and for init's waits for the supervisor. */
 export const heldBack = (signals: readonly number[]): Struct =>
-  signalSet([...signals, APPS_MAY_START]);
+  signalSet([...signals, APPS_MAY_START.signal, DIRECTORY_IS_MADE.signal]);
 
 /** Steps of the supervisor. */
-export function letAppsStart(steps: Section, init: Slot): void {
-  steps.attempt("let init start the apps", "kill", [init, APPS_MAY_START]);
+export function letInit(steps: Section, { signal, what }: Leave, init: Slot): void {
+  steps.attempt(`let init ${what}`, "kill", [init, signal]);
 }
 
 /** Steps of init. Where the supervisor ends before, the kernel sends KILL, or ALRM: see dieWithSupervisor() of init.ts. */
-export function awaitLeave(steps: Section): void {
-  const [again, leave] = ["wait for the supervisor", "the apps may start"];
+export function awaitLeave(steps: Section, leave: Leave): void {
+  const [again, given] = [`wait to ${leave.what}`, `init may ${leave.what}`];
   const signal = slot("signal");
   steps.set(signal, 0);
   steps.label(again);
   steps.attempt("wait for the supervisor", "rt_sigtimedwait", [
-    signalSet([APPS_MAY_START, k.SIGALRM]),
+    signalSet([leave.signal, k.SIGALRM]),
     0,
     0,
     SIGSET_SIZE,
   ], { store: signal, branch: { when: "error", to: again } }); // EINTR: it was stopped for a while
-  steps.when(signal, APPS_MAY_START, leave);
+  steps.when(signal, leave.signal, given);
   steps.attempt("the supervisor is dead", "exit_group", [128 + k.SIGKILL]);
-  steps.label(leave);
+  steps.label(given);
 }
 
 /** `struct sigaction` of the kernel (include/linux/signal_types.h) that restores the default. */

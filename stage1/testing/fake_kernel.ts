@@ -1,6 +1,7 @@
 /** A pod, and a kernel that lets its processes live by a script: for tests of what plans decide. */
 import { DEFAULT_CAPABILITIES } from "../../src/appc/default_capabilities.ts";
 import { CAPABILITIES } from "../../src/linux/capabilities.ts";
+import { APPS_MAY_START, DIRECTORY_IS_MADE } from "../steps/signals.ts";
 import { DEFAULT_LIFECYCLE } from "../app/restart_policy.ts";
 import * as k from "../../src/linux/constants.ts";
 import {
@@ -188,8 +189,9 @@ function scripted({ clones, events = [], answer }: Script, seen: Seen): Kernel {
     }
     if (call.startsWith("timer_")) return timers.call(call, args, memory);
     // Init waits until it may start the apps: that is no event.
-    if (call === "rt_sigtimedwait" && args[0] instanceof DataView && isLeave(args[0])) {
-      return k.SIGSTKFLT;
+    if (call === "rt_sigtimedwait" && args[0] instanceof DataView) {
+      const leave = leaveOf(args[0]);
+      if (leave !== undefined) return leave;
     }
     if (call === "rt_sigtimedwait") {
       const event = coming.shift();
@@ -209,8 +211,11 @@ function scripted({ clones, events = [], answer }: Script, seen: Seen): Kernel {
   };
 }
 
-const isLeave = (signals: DataView): boolean =>
-  (signals.getBigUint64(0, true) & 1n << BigInt(k.SIGSTKFLT - 1)) !== 0n;
+/** The signal of a set by which the supervisor lets init go on. */
+export const leaveOf = (signals: DataView): number | undefined =>
+  [APPS_MAY_START, DIRECTORY_IS_MADE].map(({ signal }) => signal).find((signal) =>
+    (signals.getBigUint64(0, true) & 1n << BigInt(signal - 1)) !== 0n
+  );
 
 const textAt = (value: KernelValue, memory: Memory): string =>
   typeof value === "number" ? memory.text(value) : String(value);

@@ -216,7 +216,8 @@ for (const kind of ["index.erofs", "rootfs"]) {
 
 /** A system call that fails (strace(1) sees to it), and the line of stage1. */
 const INJECTED: readonly (readonly [string, string])[] = [
-  ["clone:error=ENOSPC", "make the pod's namespaces and init: ENOSPC (no space left on device)"],
+  ["clone:error=EAGAIN", "make the pod's init: EAGAIN (resource temporarily unavailable)"],
+  ["unshare:error=ENOSPC", "make the pod's namespaces: ENOSPC (no space left on device)"],
   ["sethostname:error=EPERM", "set the host name: EPERM (operation not permitted)"],
   // The file systems before it: the overlay, init's root, the shared memory.
   [
@@ -228,7 +229,7 @@ const INJECTED: readonly (readonly [string, string])[] = [
     'mount the root of app "box": ENODEV (no such device or file system type)',
   ],
   ["mknodat:error=EPERM:when=1", 'make /dev/null in app "box": EPERM (operation not permitted)'],
-  ["pivot_root:error=EPERM", "change the root to init's: EPERM (operation not permitted)"],
+  ["pivot_root:error=EPERM", "change the root to the app's: EPERM (operation not permitted)"],
   [
     "setgroups:error=EPERM",
     'set the supplementary groups in app "box": EPERM (operation not permitted)',
