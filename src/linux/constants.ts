@@ -116,6 +116,7 @@ export const SIGPIPE = 13;
 export const SIGALRM = 14;
 export const SIGTERM = 15;
 export const SIGSTKFLT = 16;
+export const SIGXFSZ = 25;
 export const SIGPWR = 30;
 export const SIGCHLD = 17;
 export const SIGCONT = 18;

@@ -64,20 +64,26 @@ function openDirectory(s: Section, directory: ReturnType<typeof slot>): void {
 /** So many open files rkt wants to have before it makes a pod; see src/start/host/open_files.ts. */
 const OPEN_FILES = 1024;
 
-/** Goes the full way where the limit of open files is low: there it is raised, and the apps get it back. */
-function checkOpenFiles(s: Section): void {
-  const limit = space("rlimit64", 16);
+/** So large a program of a pod is hardly ever. */
+const FILE_BYTES = 64 * 1024 ** 2;
+
+/**
+ * Goes the full way where a limit is low. There the one of open files is raised, and the apps get it back; and a file that gets
+ * too large is told of, where SIGXFSZ would end this.
+ */
+function checkLimit(s: Section, of: string, resource: number, least: number): void {
+  const limit = space(`rlimit64 of ${of}`, 16);
   const soft = slot("soft limit");
-  s.heading("room for descriptors");
-  s.attempt("read the limit of open files", "prlimit64", [0, k.RLIMIT_NOFILE, 0, limit], {
+  s.heading(`room for ${of}`);
+  s.attempt(`read the limit of ${of}`, "prlimit64", [0, resource, 0, limit], {
     branch: { when: "error", to: "full way" },
   });
   s.compute("load", [addressOf(limit)], { store: soft });
   // As signed numbers, so that no limit is -1.
-  s.when(soft, -1, "open files: enough");
-  s.compute("sub", [soft, OPEN_FILES], { store: soft });
+  s.when(soft, -1, `${of}: enough`);
+  s.compute("sub", [soft, least], { store: soft });
   s.compute("let", [soft], { branch: { when: "less", operand: 0, to: "full way" } });
-  s.label("open files: enough");
+  s.label(`${of}: enough`);
 }
 
 /**
@@ -180,7 +186,8 @@ export function findEntry(s: Section, start: Start, build: string): void {
   s.compute("add", [start.stack, 16], { store: argv });
   checkWords(s, argv);
   findVariables(s, start);
-  checkOpenFiles(s);
+  checkLimit(s, "open files", k.RLIMIT_NOFILE, OPEN_FILES);
+  checkLimit(s, "files", k.RLIMIT_FSIZE, FILE_BYTES);
   lookAtStreams(s, streams);
   s.heading(
     "the key: this build, streams, words' size and group, the working directory, the words, the variables",

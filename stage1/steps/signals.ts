@@ -81,6 +81,15 @@ export const DEFAULT_ACTION: Struct = struct(
   ["mask", 8, 0],
 );
 
+/** The same, that ignores a signal (`SIG_IGN`). */
+export const IGNORE_ACTION: Struct = struct(
+  "sigaction",
+  ["handler", 8, 1],
+  ["flags", 8, 0],
+  ["restorer", 8, 0],
+  ["mask", 8, 0],
+);
+
 /** Sets a one-shot timer that sends SIGALRM after `seconds`; none means at once, and not never as for the kernel. */
 export function alarm(steps: Section, seconds: number): void {
   const microseconds = Math.max(1, Math.round(seconds * 1e6));

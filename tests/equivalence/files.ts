@@ -4,6 +4,9 @@ import type { Names } from "./names.ts";
 /** Texts of a pod that are numbers: PIDs, times. */
 const NUMBERS = /(^|\/)(p?pid|[^/]*-(pid|started|created|keeper))$/;
 
+/** Where an overlay works. */
+const OVERLAY_WORK = /\/overlay\/[^/]+\/work$/;
+
 /** The most bytes of a file that are shown. */
 const MOST = 65_536;
 
@@ -23,6 +26,8 @@ function lines(path: string, relative: string, names: Names): string[] {
   const head = `${relative} ${(found.mode ?? 0).toString(8)} ${owner}`;
   if (found.isSymlink) return [`${head} -> ${Deno.readLinkSync(path)}`];
   if (found.isDirectory) {
+    // The kernel's own: a start that fails after init was made ends before or after the overlay has its files there.
+    if (OVERLAY_WORK.test(relative)) return [head];
     const inside = [...Deno.readDirSync(path)].map(({ name }) => name).sort();
     return [
       head,

@@ -206,6 +206,19 @@ Deno.test("what rkt can't do without is said in one line", async () => {
       list,
       /^rkt: the limit of virtual memory \(ulimit -v\) is too low: .*\n$/,
     ],
+    ["ulimit -d 600000", list, /^rkt: the limit of data \(ulimit -d\) is too low: .*\n$/],
+    ["ulimit -s 256", list, /^rkt: the limit of the stack \(ulimit -s\) is too low: .*\n$/],
+    ["ulimit -n 10", list, /^rkt: the limit of open files \(ulimit -n\) is too low: .*\n$/],
+    [
+      "ulimit -f 8", // blocks of 1,024 bytes
+      world.words("ulimit -n"),
+      /^rkt: the limit of a file's size \(ulimit -f\) is too low: .*\n$/,
+    ],
+    [
+      "ulimit -f 1024",
+      [`--dir=${world.dir}/small`, "--insecure-options=image", "fetch", `${world.dir}/box.aci`],
+      /^fetch: file too large\n$/,
+    ],
     [
       "ulimit -n 100",
       world.words("ulimit -n"),

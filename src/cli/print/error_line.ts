@@ -42,7 +42,9 @@ function isExpected(error: unknown): boolean {
   // The runtime knows no such names.
   if (error instanceof Error && error.message.endsWith("is not valid UTF-8")) return true;
   // Deno's own errors of system calls: a full disk can turn up anywhere.
-  return error instanceof Error && "code" in error && /^E[A-Z0-9]+$/.test(String(error.code));
+  if (!(error instanceof Error)) return false;
+  if ("code" in error && /^E[A-Z0-9]+$/.test(String(error.code))) return true;
+  return / \(os error \d+\)/.test(error.message); // it does not know the name of every errno
 }
 
 /** What to do where the kernel refused something to a person who is not root. */

@@ -46,6 +46,11 @@ Deno.test("errorLine() has one wording for errors of the runtime", () => {
   );
 });
 
+Deno.test("errorLine() takes every error of a system call for one, also where the runtime has no name for it", () => {
+  assert.equal(errorLine(new Error("File too large (os error 27)")), "file too large");
+  assert.equal(errorLine(new Error("Disk quota exceeded (os error 122)")), "disk quota exceeded");
+});
+
 Deno.test("errorLine() calls what nobody expects a bug, and shows no control characters", () => {
   assert.match(
     errorLine(new TypeError("x is undefined")),
