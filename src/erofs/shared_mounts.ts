@@ -17,6 +17,7 @@ import {
   STATX_ATTR_MOUNT_ROOT,
   UMOUNT_NOFOLLOW,
 } from "../linux/constants.ts";
+import { replaceFile } from "../linux/atomic_file.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor, lockExclusive, openLockFile } from "../linux/lock.ts";
 import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
@@ -54,7 +55,8 @@ export function shareMount(
     if (!exists(`${directory}/${OWNER}`)) {
       sweepMounts();
       Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
-      Deno.writeTextFileSync(`${directory}/${OWNER}`, dataDirectory, { mode: 0o600 });
+      // Whole or not at all: with a part of it, on a full /run, the next sweep would take the store for gone.
+      replaceFile(`${directory}/${OWNER}`, dataDirectory, { mode: 0o600, durable: false });
     }
     Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
     const mount = mountIndex(files, method);
