@@ -1,5 +1,5 @@
 /**
- * rkt's configuration: `*.json` files in `auth.d`, `paths.d`, `stage1.d` and `audit.d` below the system's,
+ * rkt's configuration: `*.json` files in `auth.d`, `paths.d`, `stage1.d`, `audit.d` and `mirrors.d` below the system's,
  * the local and the user's configuration directory (rkt, Documentation/configuration.md). What a later
  * directory says goes before what an earlier one says, value by value; one directory must not say
  * the same thing twice.
@@ -55,7 +55,7 @@ const MAX_FILE_BYTES = 1 << 20;
  */
 export function readConfig(
   directories: ConfigDirectories,
-  kinds: readonly ConfigKind[] = ["auth", "dockerAuth", "paths", "stage1", "audit"],
+  kinds: readonly ConfigKind[] = ["auth", "dockerAuth", "paths", "stage1", "audit", "mirrors"],
   files: ConfigFiles = FILE_SYSTEM,
 ): ConfigEntry[] {
   const merged = new Map<string, ConfigEntry>();

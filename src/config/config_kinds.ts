@@ -12,7 +12,7 @@ import {
 } from "../appc/json_value.ts";
 
 /** `rktKind`. */
-export type ConfigKind = "auth" | "dockerAuth" | "paths" | "stage1" | "audit";
+export type ConfigKind = "auth" | "dockerAuth" | "paths" | "stage1" | "audit" | "mirrors";
 
 /** How rkt shows a server that it may ask for something. Sent over https only. */
 export type HttpCredentials =
@@ -46,8 +46,14 @@ export interface AuditChoice {
 /** The journal of systemd, the file in the data directory, the kernel's audit log. */
 export type AuditDestination = "journal" | "file" | "kernel";
 
+/** Servers that have the same files as another one. */
+export interface MirrorChoice {
+  /** What stands in the place of the beginning of a URL. */
+  readonly mirrors: readonly string[];
+}
+
 /** What a file says about one key: credentials, a path, or a part of a choice. */
-export type ConfigValue = HttpCredentials | Stage1Choice | AuditChoice | string;
+export type ConfigValue = HttpCredentials | Stage1Choice | AuditChoice | MirrorChoice | string;
 
 interface ConfigFormat {
   readonly name: ConfigKind;
@@ -163,6 +169,19 @@ function readAudit(file: JsonObject): [string, ConfigValue][] {
   ];
 }
 
+/** A URL that others continue, so it ends with a slash. */
+function webDirectory(value: unknown, at: string): string {
+  const url = filledString(value, at);
+  if (/^https?:\/\/[^?#]+\/$/.test(url) && URL.canParse(url)) return url;
+  throw new AppcError(at, `${JSON.stringify(url)} is no https or http URL that ends with a slash`);
+}
+
+function readMirrors(file: JsonObject): [string, ConfigValue][] {
+  const mirrors = array(file.mirrors, "mirrors", webDirectory);
+  if (mirrors.length === 0) throw new AppcError("mirrors", "names nobody");
+  return [[webDirectory(file.prefix, "prefix"), { mirrors }]];
+}
+
 /** The kinds of files, by their name. */
 export const CONFIG_KINDS: Readonly<Record<ConfigKind, ConfigFormat>> = {
   auth: {
@@ -199,6 +218,12 @@ export const CONFIG_KINDS: Readonly<Record<ConfigKind, ConfigFormat>> = {
     directory: "stage1.d",
     read: readStage1,
     write: (_, value) => typeof value === "object" ? { ...value } : {},
+  },
+  mirrors: {
+    name: "mirrors",
+    directory: "mirrors.d",
+    read: readMirrors,
+    write: (prefix, value) => typeof value === "object" ? { prefix, ...value } : {},
   },
   audit: {
     name: "audit",

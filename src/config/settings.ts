@@ -76,12 +76,14 @@ export function configuredAudit(directories: ConfigDirectories, files?: ConfigFi
 
 /** The merged configuration as `rkt config` prints it: files that would say the same. */
 export function configJson(entries: readonly ConfigEntry[]): { stage0: object[] } {
-  const order: readonly ConfigKind[] = ["auth", "dockerAuth", "paths", "stage1", "audit"];
+  const order: readonly ConfigKind[] = [
+    ...["auth", "dockerAuth", "paths", "stage1", "audit", "mirrors"] as const,
+  ];
   const stage0 = order.flatMap((kind) => {
     const of = entries.filter((entry) => entry.kind === kind);
     const head = { rktVersion: "v1", rktKind: kind };
     const parts = of.map(({ key, value }) => CONFIG_KINDS[kind].write(key, value));
-    if (kind === "auth" || kind === "dockerAuth") {
+    if (kind === "auth" || kind === "dockerAuth" || kind === "mirrors") {
       return parts.map((part) => ({ ...head, ...part }));
     }
     return parts.length === 0 ? [] : [{ ...head, ...Object.assign({}, ...parts) }];

@@ -102,6 +102,8 @@ export function templatesOf(
   if (found.length === 0) return [];
   return (steps.at(-1)?.tags ?? []).flatMap((tag) => {
     if (tag.kind !== kind || !image.name.startsWith(tag.prefix)) return [];
+    // A magnet link is of one image, and no template.
+    if (tag.value.startsWith("magnet:?")) return kind === "ac-discovery-torrent" ? [tag.value] : [];
     const url = fillTemplate(tag.value, image, ext);
     return url !== undefined && isWebUrl(url) ? [url] : [];
   });

@@ -6,9 +6,14 @@ const MAX_ELEMENTS = 10_000;
 
 /**
  * `ac-discovery`: a template for images; `ac-discovery-pubkeys`: the URL of keys. Of rkt's own: `ac-discovery-chunks`, a
- * template for images beside which there is an index of chunks.
+ * template for images beside which there is an index of chunks; `ac-discovery-torrent`, one for torrents, or a magnet link.
  */
-const KINDS = ["ac-discovery", "ac-discovery-pubkeys", "ac-discovery-chunks"] as const;
+const KINDS = [
+  "ac-discovery",
+  "ac-discovery-pubkeys",
+  "ac-discovery-chunks",
+  "ac-discovery-torrent",
+] as const;
 
 /** One `<meta name="ac-discovery…" content="PREFIX VALUE">`. */
 export interface DiscoveryTag {

@@ -3,16 +3,28 @@ import { readManifestText } from "../aci/aci_reader.ts";
 import { ArchiveError } from "../aci/bytes/archive_error.ts";
 import { fileSource } from "../aci/bytes/source.ts";
 import { AppcError } from "../appc/error.ts";
+import { configuredMirrors } from "../config/mirrors.ts";
 import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.ts";
 import type { ImageName } from "../appc/image_name.ts";
-import { discoverImage, discoveryFailure, templatesOf } from "../discovery/discover.ts";
+import {
+  discoverImage,
+  discoveryFailure,
+  type ImageEndpoint,
+  templatesOf,
+} from "../discovery/discover.ts";
 import { Failure } from "../failure.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { ImageChanged, startDownload } from "./download.ts";
 import { type FetchSession, pagesBy } from "./fetch_session.ts";
 import { fetchOci } from "./fetch_oci.ts";
 import { forThisHost } from "./host_labels.ts";
-import { CHUNKS, type ImageArgument, METALINK, signatureLocation } from "./image_argument.ts";
+import {
+  CHUNKS,
+  type ImageArgument,
+  METALINK,
+  signatureLocation,
+  TORRENT,
+} from "./image_argument.ts";
 import { type Arrival, checkIdentity, type Expected, importImage } from "./import_image.ts";
 import type { PullPolicy } from "./pull_policy.ts";
 import { readRemoteRecord, writeRemoteRecord } from "./remote_record.ts";
@@ -29,6 +41,10 @@ interface Request extends Arrival {
   readonly pullPolicy: PullPolicy;
   /** The URL beside which there is an index of the image's chunks, where there is one. */
   readonly chunks?: string;
+  /** Where it is, too. */
+  readonly mirrors?: readonly ImageEndpoint[];
+  /** The URL of its torrent, or a magnet link. */
+  readonly torrent?: string;
 }
 
 /** How to fetch what an argument stands for. */
@@ -74,6 +90,7 @@ function fetchWebPlace(
 ): Promise<StoredImage> {
   const { pathname } = new URL(url);
   if (pathname.endsWith(METALINK)) return fetchMirrored(session, beside(url));
+  if (pathname.endsWith(TORRENT)) return fetchTorrent(session, url, beside(url));
   if (!pathname.endsWith(CHUNKS)) return fetchUrl(session, beside(url));
   const image = new URL(url);
   image.pathname = pathname.slice(0, -CHUNKS.length);
@@ -92,17 +109,20 @@ export async function fetchByName(
     getPage: pagesBy(session.client),
     allowHttp: session.allows("http"),
   });
-  const endpoint = discovered.found[0];
+  const [endpoint, ...mirrors] = discovered.found;
   if (endpoint === undefined) throw discoveryFailure(image, discovered);
   if (!session.allows("image")) await offerDiscoveredKeys(session, image.name);
   const [chunks] = templatesOf(discovered, image, "ac-discovery-chunks", "aci");
+  const [torrent] = templatesOf(discovered, image, "ac-discovery-torrent", "aci.torrent");
   return await fetchUrl(session, {
     location: endpoint.aci,
     signature: signature ?? endpoint.asc,
     expected: { ...expected, image },
     pullPolicy,
+    mirrors: mirrors.map(({ aci, asc }) => ({ aci, asc: signature ?? asc })),
     // A signature that is given is over the file.
     ...chunks !== undefined && signature === undefined && { chunks },
+    ...torrent !== undefined && { torrent },
   });
 }
 
@@ -146,9 +166,45 @@ async function fetchRemote(session: FetchSession, request: Request): Promise<Sto
     const image = await fetchDelta(session, { ...request, chunks: request.chunks });
     if (image !== undefined) return image;
   }
+  const brought = known === undefined ? await triedTorrent(session, request) : undefined;
+  if (brought !== undefined) return brought;
+  const mirrors = mirrorsOf(session, request);
+  if (mirrors.length > 0 && known === undefined) {
+    const { fetchFromMirrors } = await import("./mirrors/fetch_mirrors.ts");
+    const places = [{ aci: location, asc: request.signature }, ...mirrors];
+    return await fetchFromMirrors(session, {
+      ...request,
+      places,
+      alone: ({ aci, asc }) =>
+        downloadUnchanged(session, { ...request, location: aci, signature: asc }, undefined),
+    });
+  }
+  return await downloadUnchanged(session, request, known, record?.etag);
+}
+
+/** The places where an image is besides its own: those of its page, and those of `mirrors.d`. */
+function mirrorsOf(
+  { settings }: FetchSession,
+  { location, signature, mirrors = [] }: Request,
+): readonly ImageEndpoint[] {
+  const own = signatureLocation(location);
+  const configured = configuredMirrors(settings.config, location).map((aci) => ({
+    aci,
+    asc: signature === own ? signatureLocation(aci) : signature,
+  }));
+  return [...mirrors, ...configured];
+}
+
+/** Downloads an image, from the beginning where it changes meanwhile. */
+async function downloadUnchanged(
+  session: FetchSession,
+  request: Request,
+  known: StoredImage | undefined,
+  etag?: string,
+): Promise<StoredImage> {
   for (let start = 1;; start++) {
     try {
-      return await downloadImage(session, request, known, record?.etag);
+      return await downloadImage(session, request, known, etag);
     } catch (error) {
       if (!(error instanceof ImageChanged)) throw error;
       if (start >= MAX_STARTS) throw new Failure(error.message, 254, { cause: error });
@@ -239,6 +295,48 @@ async function fetchByTransport(
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     throw new Failure(image.named(error.message), error.exitCode, { cause: error });
+  }
+}
+
+/** What peers have brought is read like a file; the signature is where the image would have it. */
+async function fetchTorrent(
+  session: FetchSession,
+  torrent: string,
+  request: Request,
+): Promise<StoredImage> {
+  refuseNever(request);
+  const { bringImage, bringTorrent } = await import("./transport/fetched_file.ts");
+  using image = torrent.startsWith("magnet:")
+    ? await bringImage(session, torrent, request.signature)
+    : await bringTorrent(session, torrent);
+  try {
+    return await fetchFile(session, { ...request, location: image.path, source: torrent });
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    throw new Failure(image.named(error.message), error.exitCode, { cause: error });
+  }
+}
+
+/** By the torrent that a page names, where the administrator has put a transport for it. */
+async function triedTorrent(
+  session: FetchSession,
+  request: Request,
+): Promise<StoredImage | undefined> {
+  const { torrent } = request;
+  if (torrent === undefined) return undefined;
+  const { findTransport } = await import("./transport/program.ts");
+  const { config, message, store } = session.settings;
+  try {
+    const scheme = torrent.startsWith("magnet:") ? "magnet" : "torrent";
+    if (findTransport(config, scheme) === undefined) return undefined;
+    const image = await fetchTorrent(session, torrent, request);
+    const { location: url } = request;
+    await writeRemoteRecord(store.dataDir, { url, key: image.key, freshUntil: 0 });
+    return image;
+  } catch (error) {
+    if (!(error instanceof Failure) && !(error instanceof ArchiveError)) throw error;
+    message(`warning: ${error.message}; so the image is fetched from the web`);
+    return undefined;
   }
 }
 

@@ -50,6 +50,8 @@ export function parseImageArgument(
 export const METALINK = ".meta4";
 /** What it ends in where it is the index of its chunks; see src/aci/chunks. */
 export const CHUNKS = ".chunks";
+/** What it ends in where it is a torrent. */
+export const TORRENT = ".torrent";
 
 function urlArgument(text: string, scheme: string): ImageArgument {
   if (scheme === "docker" || scheme === "oci") {
@@ -62,10 +64,12 @@ function urlArgument(text: string, scheme: string): ImageArgument {
     throw new Failure(`image ${JSON.stringify(text)}: not a valid URL`);
   }
   const url = new URL(text);
-  const isHint = [METALINK, CHUNKS].some((end) => url.pathname.endsWith(`.aci${end}`));
+  const isHint = [METALINK, CHUNKS, TORRENT].some((end) => url.pathname.endsWith(`.aci${end}`));
   if (!url.pathname.endsWith(".aci") && !(isHint && scheme !== "file")) {
     throw new Failure(
-      `image ${JSON.stringify(text)}: an image's URL ends in .aci, .aci.meta4 or .aci.chunks`,
+      `image ${
+        JSON.stringify(text)
+      }: an image's URL ends in .aci, .aci.meta4, .aci.chunks or .aci.torrent`,
     );
   }
   if (url.username !== "" || url.password !== "") {
@@ -91,10 +95,9 @@ function said<T>(text: string, parse: () => T): T {
 export function signatureLocation(location: string): string {
   if (!/^https?:/.test(location)) return `${location}.asc`;
   const url = new URL(location);
-  // That of the image: the document is nobody's word.
-  if (url.pathname.endsWith(`.aci${METALINK}`)) {
-    url.pathname = url.pathname.slice(0, -METALINK.length);
-  }
+  // That of the image: such a document is nobody's word.
+  const hint = [METALINK, TORRENT].find((end) => url.pathname.endsWith(`.aci${end}`)) ?? "";
+  if (hint !== "") url.pathname = url.pathname.slice(0, -hint.length);
   url.pathname += ".asc";
   return url.href;
 }

@@ -5,7 +5,7 @@ import { fileSource } from "../aci/bytes/source.ts";
 import type { TarEntry, TarSink } from "../aci/tar/entry.ts";
 import { TarParser } from "../aci/tar/tar.ts";
 import { Failure } from "../failure.ts";
-import { BUNDLED_IMAGE, BUNDLED_KEYS } from "../aci/bundle_names.ts";
+import { BUNDLED_IMAGE, BUNDLED_KEYS, imageArgumentOf } from "../aci/bundle_names.ts";
 import { spareSpace } from "../store/full_disk.ts";
 import { TempDirectory } from "../store/temp_directory.ts";
 
@@ -14,7 +14,7 @@ const MOST_FILES = 2000;
 
 /** What came in a bundle. */
 export interface OpenBundle extends Disposable {
-  /** Paths of the images. */
+  /** The images, as a command line names them: paths, `oci-archive:…` and `docker-archive:…`. */
   readonly images: readonly string[];
   /** The path of a file with public keys, where there is one: nobody trusts them yet. */
   readonly keys?: string;
@@ -50,8 +50,8 @@ export async function openBundle(path: string, dataDir: string): Promise<OpenBun
 }
 
 function openDirectory(path: string): OpenBundle {
-  const images = filesBelow(path).filter((file) => file.endsWith(".aci")).sort();
-  if (images.length === 0) throw new Failure(`${path}: has no images (*.aci) in it`);
+  const images = filesBelow(path).sort().flatMap((file) => imageArgumentOf(file) ?? []);
+  if (images.length === 0) throw new Failure(`${path}: has no images (*.aci, *.oci) in it`);
   const keys = `${path}/${BUNDLED_KEYS}`;
   return { images, ...isFile(keys) && { keys }, [Symbol.dispose]: () => {} };
 }
@@ -103,8 +103,9 @@ class BundleSink implements TarSink {
     }
     const target = `${this.directory}/${name.slice(name.lastIndexOf("/") + 1)}`;
     this.#file = Deno.openSync(target, { write: true, createNew: true, mode: 0o600 });
+    const image = imageArgumentOf(target);
     if (name === BUNDLED_KEYS) this.keys = target;
-    else if (!name.endsWith(".asc")) this.images.push(target);
+    else if (image !== undefined) this.images.push(image);
     return true;
   }
 

@@ -66,6 +66,11 @@ export class PartialFile implements Disposable {
     Deno.writeTextFileSync(`${this.#path}.json`, JSON.stringify(state), { mode: 0o640 });
   }
 
+  /** Forgets all bytes but the first ones. */
+  cut(size: number): void {
+    Deno.truncateSync(this.#path, size);
+  }
+
   /** Goes on behind the bytes that are there. */
   resume(): void {
     this.#close();

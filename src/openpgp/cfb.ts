@@ -86,7 +86,8 @@ function keySize({ length }: Uint8Array): 16 | 24 | 32 {
 
 const blocks = (size: number): number => Math.ceil(size / BLOCK) * BLOCK;
 
-function exclusiveOr(bytes: Uint8Array<ArrayBuffer>, stream: Uint8Array<ArrayBuffer>): void {
+/** Exclusive or, into the first ones; fast where both begin at a word. */
+export function exclusiveOr(bytes: Uint8Array<ArrayBuffer>, stream: Uint8Array<ArrayBuffer>): void {
   let done = 0;
   if (bytes.byteOffset % 4 === 0 && stream.byteOffset % 4 === 0) {
     const count = Math.floor(bytes.length / 4);

@@ -7,15 +7,10 @@ import { ArchiveError } from "../aci/bytes/archive_error.ts";
 import { type ByteSource, firstBytes, prependedSource } from "../aci/bytes/source.ts";
 import { concat } from "../linux/bytes.ts";
 import { cfb } from "./cfb.ts";
+import { Gatherer } from "./gatherer.ts";
 import { literalData } from "./literal.ts";
+import type { SessionKey } from "./session_key.ts";
 import { type Packet, packetBytes, PacketReader, type Pull, wholeBody } from "./packets.ts";
-
-/** A key that a message is encrypted with. */
-export interface SessionKey {
-  /** As OpenPGP's implementations call it: `aes256`. */
-  readonly algorithm: string;
-  readonly data: Uint8Array;
-}
 
 /**
  * Finds the key of a message.
@@ -76,8 +71,14 @@ export async function decrypted(source: ByteSource, findKey: FindSessionKey): Pr
       }
       keys.push(packetBytes(packet.tag, body));
     } else if (packet.tag === 10) await wholeBody(packet, 64); // a marker, which says nothing
-    else if (packet.tag === 18) {
-      const plain = await integrityProtected(packet, await findKey(concat(...keys)), wrong);
+    else if (packet.tag === 18 || packet.tag === 20) {
+      const key = await findKey(concat(...keys));
+      if (CIPHERS[key.algorithm] !== key.data.length) {
+        throw wrong(`its cipher ${key.algorithm} is not AES`);
+      }
+      const plain = packet.tag === 18
+        ? await integrityProtected(packet, key, wrong)
+        : await (await import("./ocb_data.ts")).authenticated(packet, key, wrong);
       const data = await literalData(plain, name);
       return {
         name,
@@ -93,8 +94,6 @@ export async function decrypted(source: ByteSource, findKey: FindSessionKey): Pr
       };
     } else if (packet.tag === 9) {
       throw wrong("nothing protects it from being changed (no MDC); encrypt it anew");
-    } else if (packet.tag === 20) {
-      throw wrong("it is in GnuPG's form OCB; gpg --rfc4880 --encrypt makes one that all read");
     } else throw wrong(`a packet with the tag ${packet.tag} has no place in it`);
   }
 }
@@ -102,10 +101,9 @@ export async function decrypted(source: ByteSource, findKey: FindSessionKey): Pr
 /** The data of a packet, with the digest at their end compared when all was read. */
 async function integrityProtected(
   packet: Packet,
-  { algorithm, data: key }: SessionKey,
+  { data: key }: SessionKey,
   wrong: (why: string) => Error,
 ): Promise<Pull> {
-  if (CIPHERS[algorithm] !== key.length) throw wrong(`its cipher ${algorithm} is not AES`);
   const body = new Gatherer(packet);
   const version = new Uint8Array(1);
   await body.fill(version);
@@ -152,28 +150,4 @@ async function integrityProtected(
       return undefined;
     },
   };
-}
-
-/** Fills arrays, but for the last. */
-class Gatherer {
-  #rest: Uint8Array = new Uint8Array();
-
-  constructor(readonly source: Pull) {}
-
-  /** @returns how many bytes there were: fewer than asked for at the end */
-  async fill(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
-    let fill = 0;
-    while (fill < bytes.length) {
-      if (this.#rest.length === 0) {
-        const next = await this.source.read();
-        if (next === undefined) break;
-        this.#rest = next;
-      }
-      const taken = this.#rest.subarray(0, bytes.length - fill);
-      bytes.set(taken, fill);
-      fill += taken.length;
-      this.#rest = this.#rest.subarray(taken.length);
-    }
-    return fill;
-  }
 }

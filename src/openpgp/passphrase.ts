@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { concat } from "../linux/bytes.ts";
 import { cfb } from "./cfb.ts";
-import type { SessionKey } from "./decrypt.ts";
+import type { SessionKey } from "./session_key.ts";
 
 /** RFC 9580 §9.3: those that are AES, and bytes of their keys. */
 const CIPHERS: Readonly<Record<number, readonly [name: string, bytes: number]>> = {

@@ -16,20 +16,37 @@ export interface BundledFile {
   readonly path: string;
 }
 
+/** An image that goes into a bundle: where it is, and what its file is called there. */
+export interface ImageFile {
+  readonly path: string;
+  readonly name: string;
+}
+
+/**
+ * Reads what a command line calls an image: `FILE.aci`, `oci-archive:FILE` or `docker-archive:FILE`.
+ *
+ * @throws {Failure} where it is none of these
+ */
+export function imageFile(text: string): ImageFile {
+  const [, kind = "aci", path = text] = /^(oci|docker)-archive:([^:]+)$/.exec(text) ?? [];
+  const base = path.slice(path.lastIndexOf("/") + 1);
+  const name = kind === "aci" ? base : `${base.replace(/\.(tar|oci|docker)$/, "")}.${kind}`;
+  if (BUNDLED_IMAGE.test(`images/${name}`)) return { path, name };
+  throw new Failure(
+    `${text}: has no name of an image: NAME.aci, oci-archive:FILE or docker-archive:FILE`,
+  );
+}
+
 /**
  * The files of a bundle: each image with its signature.
  *
- * @throws {Failure} where a signature is not there, or two images have one name
+ * @throws {Failure} where two images have one name
  */
-export function bundledFiles(images: readonly string[]): readonly BundledFile[] {
-  const files = images.flatMap((path) =>
-    ["", ".asc"].map((end) => ({
-      name: `images/${path.slice(path.lastIndexOf("/") + 1)}${end}`,
-      path: `${path}${end}`,
-    }))
+export function bundledFiles(images: readonly ImageFile[]): readonly BundledFile[] {
+  const files = images.flatMap(({ path, name }) =>
+    ["", ".asc"].map((end) => ({ name: `images/${name}${end}`, path: `${path}${end}` }))
   );
-  for (const { name, path } of files) {
-    if (!BUNDLED_IMAGE.test(name)) throw new Failure(`${path}: has no name of an image: NAME.aci`);
+  for (const { name } of files) {
     if (files.filter((each) => each.name === name).length > 1) {
       throw new Failure(`${name}: two images have this name; rename one`);
     }

@@ -6,7 +6,7 @@ import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.t
 import type { ImageName } from "../appc/image_name.ts";
 import { labelValue } from "../appc/label.ts";
 import { Failure } from "../failure.ts";
-import { Replacement } from "../linux/atomic_file.ts";
+import { replaceFile, Replacement } from "../linux/atomic_file.ts";
 import { exists } from "../linux/exists.ts";
 import { type PublicKey } from "../trust/public_key.ts";
 import {
@@ -15,8 +15,15 @@ import {
   readSignatures,
   verifySigned,
 } from "../trust/signature.ts";
+import { metalinkText, PIECE, PieceDigests } from "./metalink.ts";
 import { BESIDE, publishChunks, removeChunks } from "./publish_chunks.ts";
 import type { PublishedImage } from "./site.ts";
+import { type Torrent, torrentBytes } from "./torrent.ts";
+
+/** What the document with digests of an image's pieces is called. */
+const METALINK = ".meta4";
+/** What its torrent is called. */
+const TORRENT = ".torrent";
 
 /** What is published. */
 export interface PublishOptions {
@@ -27,6 +34,10 @@ export interface PublishOptions {
   readonly keys: readonly PublicKey[];
   /** Whether another image of this name may be replaced. */
   readonly overwrite: boolean;
+  /** Where the site is on the web, and its mirrors. */
+  readonly urls: readonly string[];
+  /** The tracker of its torrent, or none; undefined: there is no torrent. */
+  readonly torrent: { readonly tracker: string | undefined } | undefined;
 }
 
 /**
@@ -36,7 +47,7 @@ export interface PublishOptions {
  */
 export async function publishImage(
   directory: string,
-  { path, named, keys, overwrite }: PublishOptions,
+  { path, named, keys, overwrite, urls, torrent }: PublishOptions,
 ): Promise<PublishedImage> {
   const { name, labels, id } = named === undefined ? await readImage(path) : {
     name: named.name,
@@ -59,12 +70,16 @@ export async function publishImage(
   const digests = await createSignedDigests(candidates.map(({ signature }) => signature));
   const { createHash } = await import("node:crypto");
   const hash = createHash("sha512");
+  const pieces = new PieceDigests(() => createHash("sha256"));
+  const torrentPieces = new PieceDigests(() => createHash("sha1"));
   using image = new Replacement(target);
   let size = 0;
   using source = fileSource(path);
   for (let chunk = await source.read(); chunk !== undefined; chunk = await source.read()) {
     digests.update(chunk);
     hash.update(chunk);
+    pieces.update(chunk);
+    if (torrent !== undefined) torrentPieces.update(chunk);
     size += chunk.length;
     image.write(chunk);
   }
@@ -78,6 +93,22 @@ export async function publishImage(
   // One behind the other: who fetches between finds a signature that does not fit, and tries again.
   signature.commit();
   image.commit();
+  const copies = {
+    name: target.slice(target.lastIndexOf("/") + 1),
+    size,
+    urls: urls.map((url) => `${url}/${encodeURI(file)}`),
+  };
+  replaceFile(`${target}${METALINK}`, metalinkText({ ...copies, digests: pieces.end() }));
+  writeTorrent(
+    target,
+    torrent && {
+      ...copies,
+      pieceSize: PIECE,
+      digests: torrentPieces.end(),
+      webSeeds: copies.urls,
+      tracker: torrent.tracker,
+    },
+  );
   const isChunked = await publishChunks({ target, name, imageId: id, path, keys });
   return {
     name,
@@ -85,7 +116,20 @@ export async function publishImage(
     ...id !== undefined && { id },
     ...{ file, size, sha512, signers: signers.map(({ fingerprint }) => fingerprint) },
     ...isChunked && { chunks: `${file}${CHUNKS}` },
+    ...torrent !== undefined && { torrent: `${file}${TORRENT}` },
   };
+}
+
+/** Writes the torrent beside an image; removes one that is of another image. */
+function writeTorrent(target: string, torrent: Torrent | undefined): void {
+  const path = `${target}${TORRENT}`;
+  if (torrent === undefined) {
+    if (exists(path)) Deno.removeSync(path);
+    return;
+  }
+  using file = new Replacement(path);
+  file.write(torrentBytes(torrent));
+  file.commit();
 }
 
 /** Makes an image what is found without a version. */
@@ -94,14 +138,22 @@ export function publishLatest(directory: string, image: PublishedImage): Publish
   const file = `${name}-latest-${labels.os}-${labels.arch}.aci`;
   const isChunked = image.chunks !== undefined;
   if (!isChunked) removeChunks(`${directory}/${file}`);
-  for (const end of [...isChunked ? BESIDE.toReversed() : [], ".asc", ""]) {
+  const hasTorrent = image.torrent !== undefined;
+  if (!hasTorrent) writeTorrent(`${directory}/${file}`, undefined);
+  const ends = [...isChunked ? BESIDE.toReversed() : [], ...hasTorrent ? [TORRENT] : []];
+  for (const end of [...ends, METALINK, ".asc", ""]) {
     const temporary = `${directory}/${file}${end}.${crypto.randomUUID()}.tmp`;
     Deno.linkSync(`${directory}/${image.file}${end}`, temporary);
     Deno.renameSync(temporary, `${directory}/${file}${end}`);
     // Of two names of one file, rename(2) leaves both.
     if (exists(temporary)) Deno.removeSync(temporary);
   }
-  return { ...image, file, ...isChunked && { chunks: `${file}${CHUNKS}` } };
+  return {
+    ...image,
+    file,
+    ...isChunked && { chunks: `${file}${CHUNKS}` },
+    ...hasTorrent && { torrent: `${file}${TORRENT}` },
+  };
 }
 
 async function readImage(path: string) {

@@ -10,6 +10,7 @@
 import { parseJsonObject } from "../appc/json_value.ts";
 import { AppcError } from "../appc/error.ts";
 import { Failure } from "../failure.ts";
+import { escaped } from "./escaped.ts";
 import { replaceFile } from "../linux/atomic_file.ts";
 import { closeDescriptor, lockExclusive } from "../linux/lock.ts";
 import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_RDWR } from "../linux/constants.ts";
@@ -31,12 +32,16 @@ export interface PublishedImage {
   readonly signers: readonly string[];
   /** The index of its chunks, below the site's directory; absent where its ID is not signed. */
   readonly chunks?: string;
+  /** Its torrent, below the site's directory. */
+  readonly torrent?: string;
 }
 
 /** What is in a site. */
 export interface SiteIndex {
   /** Where the site's directory is on the web, without a slash at its end. */
   readonly url: string;
+  /** Where copies of the directory are, in the same form. */
+  readonly mirrors: readonly string[];
   readonly images: readonly PublishedImage[];
 }
 
@@ -54,8 +59,9 @@ export function readSite(directory: string): SiteIndex | undefined {
     throw error;
   }
   try {
-    const { url, images } = parseJsonObject(text);
-    if (typeof url === "string" && Array.isArray(images)) return { url, images };
+    const { url, images, mirrors = [] } = parseJsonObject(text);
+    const isSite = typeof url === "string" && Array.isArray(images) && Array.isArray(mirrors);
+    if (isSite) return { url, images, mirrors: mirrors.map(String) };
   } catch (error) {
     if (!(error instanceof AppcError)) throw error;
   }
@@ -94,14 +100,17 @@ function isOthers(page: string): boolean {
 }
 
 /** The tags of discovery: for each host that names begin with. */
-export function metaTags({ url, images }: SiteIndex, hasKeys: boolean): string[] {
+export function metaTags({ url, mirrors, images }: SiteIndex, hasKeys: boolean): string[] {
   const hosts = [...new Set(images.map(({ name }) => name.split("/")[0] ?? name))].sort();
-  const tag = (kind: string, host: string, what: string) =>
-    `<meta name="${kind}" content="${escaped(`${host} ${url}/${what}`)}">`;
+  const tag = (kind: string, host: string, what: string, place = url) =>
+    `<meta name="${kind}" content="${escaped(`${host} ${place}/${what}`)}">`;
   const template = "{name}-{version}-{os}-{arch}.{ext}";
   const chunked = images.some(({ chunks }) => chunks !== undefined);
   return hosts.flatMap((host) => [
-    tag("ac-discovery", host, template),
+    ...[url, ...mirrors].map((place) => tag("ac-discovery", host, template, place)),
+    ...images.some(({ torrent }) => torrent !== undefined)
+      ? [tag("ac-discovery-torrent", host, template)]
+      : [],
     ...chunked ? [tag("ac-discovery-chunks", host, template)] : [],
     ...hasKeys ? [tag("ac-discovery-pubkeys", host, "pubkeys.asc")] : [],
   ]);
@@ -120,15 +129,6 @@ function pageText(site: SiteIndex, hasKeys: boolean): string {
     ...["</head><body><h1>Images</h1><ul>", ...rows, "</ul></body></html>", ""],
   ].join("\n");
 }
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-};
-
-const escaped = (text: string): string => text.replace(/[&<>"]/g, (each) => ESCAPES[each] ?? each);
 
 /** Whoever publishes into a directory waits for who does just now. */
 export function lockSite(directory: string): Disposable {

@@ -1,7 +1,7 @@
 /** The keys of encrypted images: made for recipients and passphrases, and found again by secret keys and passphrases. */
 import { Failure } from "../failure.ts";
 import { openPgp, plain, type PublicKey } from "./public_key.ts";
-import type { SessionKey } from "../openpgp/decrypt.ts";
+import type { SessionKey } from "../openpgp/session_key.ts";
 import type { SecretKey } from "./sign_file.ts";
 
 /** What can decrypt. */

@@ -90,6 +90,48 @@ Deno.test("the keys of a bundle are trusted by nobody who has not said so", asyn
   assert.deepEqual(await stored(), []);
 });
 
+Deno.test("OCI images travel in a bundle, too, signed as files; swapped ones are refused", async () => {
+  const oci = `${dir}/web.tar`;
+  await ok("image", "convert", "--overwrite", base, `oci-archive:${oci}`);
+  await ok("image", "sign", "--overwrite", keys, oci);
+  const both = `${dir}/both.bundle`;
+  await ok("image", "bundle", "--overwrite", keys, base, `oci-archive:${oci}`, both);
+  world.reset();
+  await trust();
+  const refused = await world.rkt("fetch", `--from-bundle=${both}`);
+  assert.equal(refused.code, 254);
+  assert.match(refused.err, /web\.oci: .*which is not trusted for this name/);
+  assert.deepEqual(await stored(), ["example.com/base"]);
+  const trusted = await world.rkt(
+    ...["trust", "--prefix=web", "--skip-fingerprint-review", `${dir}/key.asc`],
+  );
+  assert.equal(trusted.code, 0, trusted.err);
+  const fetched = await world.rkt("fetch", `--from-bundle=${both}`);
+  assert.equal(fetched.code, 0, fetched.err);
+  assert.deepEqual(await stored(), ["example.com/base", "web"]);
+  // The signature of another file, and a byte that is another one.
+  const changed = Deno.readFileSync(oci);
+  changed[changed.length >> 1] = (changed[changed.length >> 1] ?? 0) ^ 1;
+  const bad = `${dir}/bad.tar`;
+  for (
+    const [content, asc] of [[changed, `${oci}.asc`], [
+      Deno.readFileSync(oci),
+      `${base}.asc`,
+    ]] as const
+  ) {
+    Deno.writeFileSync(bad, content);
+    Deno.copyFileSync(asc, `${bad}.asc`);
+    await ok("image", "bundle", "--overwrite", keys, `oci-archive:${bad}`, both);
+    world.reset();
+    await trust();
+    await world.rkt("trust", "--prefix=bad", "--skip-fingerprint-review", `${dir}/key.asc`);
+    const { code, err } = await world.rkt("fetch", `--from-bundle=${both}`);
+    assert.equal(code, 254);
+    assert.match(err, /bad\.oci: .*(signature|not the bytes)/);
+    assert.deepEqual(await stored(), []);
+  }
+});
+
 /** A bundle of these files, made by GNU tar. */
 function made(...names: readonly string[]): string {
   const out = `${dir}/made.bundle`;

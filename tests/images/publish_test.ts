@@ -103,6 +103,38 @@ Deno.test("build, sign, publish, discover, fetch, verify, run; the next version 
   assert.equal(page.match(/name="ac-discovery"/g)?.length, 2);
 });
 
+Deno.test("a torrent is one that aria2 reads, with the web servers as its seeds", async () => {
+  const site = `${world.directory}/torrents`;
+  const path = await image("4");
+  const keys = `--keys=${world.directory}/other-keys`;
+  await ok("key", "generate", keys, "Ro <ro@example.com>");
+  await ok("image", "sign", keys, path);
+  await ok(
+    ...["image", "publish", keys, "--mirror=https://m.example.com/x/", "--latest"],
+    ...["--tracker=https://t.example.com/announce", URL_FLAG, site, path],
+  );
+  const arch = Deno.build.arch === "aarch64" ? "aarch64" : "amd64";
+  const file = `${site}/example.com/shown-latest-linux-${arch}.aci`;
+  const { stdout } = new Deno.Command("aria2c", {
+    args: ["--no-conf=true", "--show-files", `${file}.torrent`],
+  }).outputSync();
+  const listing = new TextDecoder().decode(stdout);
+  assert.match(listing, /https:\/\/t\.example\.com\/announce/);
+  assert.match(listing, new RegExp(`shown-4-linux-${arch}\\.aci`));
+  const text = new TextDecoder().decode(Deno.readFileSync(`${file}.torrent`));
+  assert.match(
+    text,
+    /8:url-listl\d+:https:\/\/cdn[^:]*\d+:https:\/\/m\.example\.com\/x\/example\.com/,
+  );
+  const page = Deno.readTextFileSync(`${site}/index.html`);
+  assert.equal(page.match(/name="ac-discovery"/g)?.length, 2, "the site and its mirror");
+  assert.match(page, /name="ac-discovery-torrent"/);
+  await ok("image", "publish", keys, site, path);
+  assert.ok(
+    !Deno.readTextFileSync(`${site}/index.json`).includes("shown-4-linux-amd64.aci.torrent"),
+  );
+});
+
 Deno.test("what is not signed by a key of the site, or would replace another image, is refused, and nothing changes", async () => {
   const site = `${world.directory}/refusing`;
   const path = await image("3");

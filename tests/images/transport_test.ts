@@ -120,6 +120,29 @@ Deno.test("a torrent of three seeds ends with the image that was signed", async 
   const expected = await fetching("--full", `${world.dir}/box.aci`);
   assert.equal(fetched.stdout, expected.stdout);
   assert.deepEqual(fetched.left, []);
+  // The same by a file that a web server has, and as a page names it; it gives to others for a while if it is told to.
+  const served = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    (request) =>
+      new URL(request.url).pathname === "/box.aci.torrent"
+        ? new Response(Deno.readFileSync(`${dir}/it.torrent`))
+        : new Response("", { status: 404 }),
+  );
+  const url = `http://127.0.0.1:${served.addr.port}/box.aci.torrent`;
+  try {
+    assert.match(
+      (await fetching("--insecure-options=http", signature, url)).stderr,
+      /no transport for torrent URLs/,
+    );
+    transport("torrent", Deno.readTextFileSync(script));
+    Deno.writeTextFileSync(`${config()}/bittorrent.conf`, "upload=100000\nseed-minutes=0\n");
+    const byFile = await fetching("--insecure-options=http", signature, "--full", url);
+    assert.equal(byFile.code, 0, byFile.stderr);
+    assert.equal(byFile.stdout, expected.stdout);
+    assert.deepEqual(byFile.left, []);
+  } finally {
+    await served.shutdown();
+  }
   const tooLarge = await fetching(signature, "--max-size=100Ki", swarm.magnet);
   assert.equal(tooLarge.code, 254);
   assert.match(tooLarge.stderr, /bytes, more than \d+$/m);

@@ -1,5 +1,7 @@
 /** `rkt image encrypt`: an image that only recipients can read, as the specification has it. */
-import { fileSource } from "../../aci/bytes/source.ts";
+import { type ByteSource, fileSource, firstBytes } from "../../aci/bytes/source.ts";
+import { LONGEST_MAGIC } from "../../aci/compression/compression.ts";
+import { fillingFor, followedBy } from "../../aci/compression/padded.ts";
 import { Failure } from "../../failure.ts";
 import { Replacement } from "../../linux/atomic_file.ts";
 import { exists } from "../../linux/exists.ts";
@@ -26,11 +28,22 @@ export default async function imageEncrypt({ args, flags }: Invocation): Promise
   if (exists(out) && !flags.on("overwrite")) {
     throw new Failure(`${out}: exists; --overwrite replaces it`);
   }
-  const source = fileSource(path);
+  const source = flags.on("pad") ? await paddedSource(path) : fileSource(path);
   using replacement = new Replacement(out, { mode: 0o666 });
   const session = await newSessionKey(recipients, passphrases);
   await encryptMessage(source, session, (bytes) => replacement.write(bytes));
   replacement.commit();
   printLine(out);
   return 0;
+}
+
+/** The file, and behind it what makes its size one of few. */
+async function paddedSource(path: string): Promise<ByteSource> {
+  using first = fileSource(path);
+  const head = await firstBytes(first, LONGEST_MAGIC);
+  const filling = fillingFor(head, Deno.statSync(path).size);
+  if (filling !== undefined) return followedBy(fileSource(path), filling);
+  throw new Failure(
+    `--pad: ${path} is not compressed with gzip, zstd or xz, so nothing can follow it`,
+  );
 }

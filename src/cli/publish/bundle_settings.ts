@@ -7,6 +7,8 @@ import { parseImageManifest } from "../../appc/image_manifest.ts";
 import type { AuditEvent } from "../../audit/write_record.ts";
 import { FetchSession, type FetchSettings } from "../../fetch/fetch_session.ts";
 import type { OpenBundle } from "../../fetch/open_bundle.ts";
+import { localTitle } from "../../oci/local_title.ts";
+import { parseOciLocation } from "../../oci/location.ts";
 import { offerKeysOf } from "../../fetch/trusted_keys.ts";
 
 /**
@@ -42,6 +44,8 @@ export async function bundleSettings(
 
 /** The name that an image gives itself; undefined where it can't be read, or is encrypted. */
 async function nameOf(path: string): Promise<string | undefined> {
+  const archive = parseOciLocation(path);
+  if (archive !== undefined && archive.kind !== "registry") return localTitle(archive).name;
   try {
     return parseImageManifest(await readManifestText(fileSource(path))).name;
   } catch (error) {

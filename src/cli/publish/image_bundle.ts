@@ -7,7 +7,7 @@ import { labelValue } from "../../appc/label.ts";
 import { Failure } from "../../failure.ts";
 import { exists } from "../../linux/exists.ts";
 import { printNote } from "../../linux/printable.ts";
-import { bundledFiles, writeBundle } from "../../publish/bundle.ts";
+import { bundledFiles, imageFile, writeBundle } from "../../publish/bundle.ts";
 import { readSignatures } from "../../trust/signature.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printLine } from "../print/output.ts";
@@ -15,20 +15,20 @@ import { siteKeys } from "./site_keys.ts";
 
 /** Prints the path of the bundle. */
 export default async function imageBundle({ args, flags }: Invocation): Promise<number> {
-  const images = args.slice(0, -1);
+  const images = args.slice(0, -1).map(imageFile);
   const out = args.at(-1) ?? "";
   if (exists(out) && !flags.on("overwrite")) {
     throw new Failure(`${out}: exists; --overwrite replaces it`);
   }
   const manifests: ImageManifest[] = [];
-  for (const path of images) {
+  for (const { path, name } of images) {
     const signature = `${path}.asc`;
     if (!exists(path)) throw new Failure(`${path}: no such file`);
     if (!exists(signature)) {
       throw new Failure(`${signature}: no such file; \`rkt image sign\` makes it`);
     }
     await readSignatures(Deno.readFileSync(signature), signature);
-    const manifest = await manifestOf(path);
+    const manifest = name.endsWith(".aci") ? await manifestOf(path) : undefined;
     if (manifest !== undefined) manifests.push(manifest);
   }
   for (const line of lacking(manifests)) printNote(`bundle: ${line}`);

@@ -22,8 +22,16 @@ export default async function imagePublish({ args, flags }: Invocation): Promise
   using _lock = lockSite(directory);
   const site = readSite(directory);
   const url = (flags.text("url") ?? site?.url)?.replace(/\/+$/, "");
-  if (url === undefined || !/^https?:\/\/[^\s"<>]+$/.test(url) || !URL.canParse(url)) {
+  if (url === undefined || !isPlace(url)) {
     throw new Failure("--url=https://… is needed: where the directory will be on the web");
+  }
+  const added = flags.all("mirror").map((each) => each.replace(/\/+$/, ""));
+  const bad = added.find((each) => !isPlace(each));
+  if (bad !== undefined) throw new Failure(`--mirror: ${JSON.stringify(bad)} is no https URL`);
+  const mirrors = [...new Set([...site?.mirrors ?? [], ...added])];
+  const tracker = flags.text("tracker");
+  if (tracker !== undefined && !/^(https?|udp):\/\/[^\s"<>]+$/.test(tracker)) {
+    throw new Failure(`--tracker: ${JSON.stringify(tracker)} is no http, https or udp URL`);
   }
   checkPage(directory);
   const before = `${directory}/pubkeys.asc`;
@@ -39,7 +47,11 @@ export default async function imagePublish({ args, flags }: Invocation): Promise
   const images: PublishedImage[] = [];
   for (const path of paths) {
     const overwrite = flags.on("overwrite");
-    const image = await publishImage(directory, { path, named, keys, overwrite });
+    const image = await publishImage(directory, {
+      ...{ path, named, keys, overwrite },
+      urls: [url, ...mirrors],
+      torrent: flags.on("torrent") || tracker !== undefined ? { tracker } : undefined,
+    });
     images.push(image, ...flags.on("latest") ? [publishLatest(directory, image)] : []);
   }
   const others = (site?.images ?? []).filter(({ file }) =>
@@ -49,7 +61,10 @@ export default async function imagePublish({ args, flags }: Invocation): Promise
     `${directory}/pubkeys.asc`,
     keys.map(({ armoured }) => armoured.trim()).join("\n") + "\n",
   );
-  writeSite(directory, { url, images: [...others, ...images] }, keys.length > 0);
+  writeSite(directory, { url, mirrors, images: [...others, ...images] }, keys.length > 0);
   for (const { file } of images) printLine(`${url}/${file}`);
   return 0;
 }
+
+/** Whether a text is the URL of a directory, that can stand in a page. */
+const isPlace = (url: string): boolean => /^https?:\/\/[^\s"<>]+$/.test(url) && URL.canParse(url);

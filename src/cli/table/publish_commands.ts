@@ -28,6 +28,11 @@ export const PUBLISH_COMMANDS: readonly Command[] = [
         help: "A public key, whose owner can decrypt",
       },
       PASSPHRASE_FILE,
+      {
+        name: "pad",
+        kind: "switch",
+        help: "Fill the image up, by at most 12 %, so that its size tells less of what is in it",
+      },
       OVERWRITE,
     ],
     arguments: [2, 2],
@@ -79,6 +84,23 @@ export const PUBLISH_COMMANDS: readonly Command[] = [
         value: "FILE",
         help: "A key that signs; those of `rkt key list` count without it",
       },
+      {
+        name: "mirror",
+        kind: "texts",
+        value: "URL",
+        help: "Where a copy of DIR is; who fetches asks all of them at once",
+      },
+      {
+        name: "torrent",
+        kind: "switch",
+        help: "Also write torrents, whose seeds are the web servers",
+      },
+      {
+        name: "tracker",
+        kind: "text",
+        value: "URL",
+        help: "A tracker for torrents; it implies --torrent",
+      },
       { name: "latest", kind: "switch", help: "Also make it what is found without a version" },
       {
         name: "name",
@@ -100,8 +122,9 @@ export const PUBLISH_COMMANDS: readonly Command[] = [
     name: "image bundle",
     group: "Images",
     summary: "Put images, their signatures and public keys into one file",
-    usage: "[flags] FILE.aci ... BUNDLE",
+    usage: "[flags] IMAGE ... BUNDLE",
     about: [
+      "An image is FILE.aci, oci-archive:FILE or docker-archive:FILE, with FILE.asc beside it. " +
       "`rkt fetch --from-bundle=BUNDLE` takes it in on another machine, and verifies everything as if it came " +
       "from the network.",
     ],
@@ -117,7 +140,7 @@ export const PUBLISH_COMMANDS: readonly Command[] = [
     ],
     arguments: [2, Infinity],
     examples: [
-      "rkt image bundle app.aci base.aci all.bundle",
+      "rkt image bundle app.aci base.aci oci-archive:web.tar all.bundle",
       "rkt image bundle --public-key=key.asc app.aci app.bundle",
     ],
     load: () => import("../publish/image_bundle.ts"),

@@ -7,7 +7,7 @@ import { parseMetalink } from "./metalink.ts";
 import { MirrorSource } from "./mirror_source.ts";
 
 /** Bytes of a document at most: 100,000 digests. */
-const MOST_DOCUMENT = 16 * 2 ** 20;
+export const MOST_DOCUMENT = 16 * 2 ** 20;
 
 /**
  * Opens the mirrors of a document. To be disposed of.

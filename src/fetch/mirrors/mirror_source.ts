@@ -22,7 +22,12 @@ export interface MirrorOptions {
   progress(received: number, total: number): void;
   /** A mirror that is asked no more, and why. */
   dropped(url: string, why: string): void;
+  /** The piece to begin with. Default: the first one. */
+  readonly from?: number;
 }
+
+/** Bytes of a piece of a file; the last one may be shorter. */
+export const pieceLength = ({ pieces }: Metalink): number => pieces?.length ?? PIECE;
 
 interface Piece {
   readonly number: number;
@@ -54,7 +59,9 @@ export class MirrorSource implements ByteSource {
     this.name = options.name;
     this.#file = file;
     this.#options = options;
-    this.#length = file.pieces?.length ?? PIECE;
+    this.#length = pieceLength(file);
+    this.#next = options.from ?? 0;
+    this.#received = this.#next * this.#length;
     this.#count = Math.ceil(file.size / this.#length);
     this.#mirrors = file.urls.length;
     for (const url of file.urls) void this.#work(url);

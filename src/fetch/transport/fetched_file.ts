@@ -2,7 +2,7 @@
 import { Failure } from "../../failure.ts";
 import { MAX_SIGNATURE_BYTES } from "../../trust/signature.ts";
 import { TempDirectory } from "../../store/temp_directory.ts";
-import type { FetchSession } from "../fetch_session.ts";
+import { type FetchSession, getFile } from "../fetch_session.ts";
 import { runTransport, transportProgram, transportScheme } from "./program.ts";
 
 /** Bytes of an image at most, where `--max-size` says nothing. */
@@ -57,6 +57,49 @@ export async function bringImage(
     return {
       path,
       signature: signature ?? `${path}.asc`,
+      named: (text) => text.replaceAll(path, url),
+      [Symbol.dispose]: () => temp[Symbol.dispose](),
+    };
+  } catch (error) {
+    temp[Symbol.dispose]();
+    throw error;
+  } finally {
+    bar.end();
+  }
+}
+
+/** A file of a torrent. 8 MiB have the digests of some 400 GB. */
+const MOST_TORRENT = 8 * 2 ** 20;
+
+/** What a transport finds the file of a torrent as, in its working directory. */
+const TORRENT_FILE = "it.torrent";
+
+/**
+ * Lets the transport for torrents get what a `.torrent` on a web server describes; that file is fetched here, with the
+ * host's own certificates and passwords.
+ *
+ * @throws {Failure}
+ */
+export async function bringTorrent(
+  session: FetchSession,
+  url: string,
+): Promise<Pick<BroughtImage, "path" | "named"> & Disposable> {
+  const { store, config, maxSize, message } = session.settings;
+  const program = transportProgram(config, "torrent");
+  const { bytes } = await getFile(session.client, url, MOST_TORRENT);
+  const temp = TempDirectory.create(store.dataDir);
+  const bar = (await session.progress()).start(url);
+  try {
+    const [path, directory] = [`${temp.path}/image.aci`, `${temp.path}/work`];
+    Deno.mkdirSync(directory, { mode: 0o700 });
+    Deno.writeFileSync(`${directory}/${TORRENT_FILE}`, bytes, { mode: 0o644 });
+    await runTransport(program, {
+      ...{ url: `torrent:${TORRENT_FILE}`, most: maxSize ?? MOST_IMAGE, directory, file: path },
+      progress: bar.update,
+      message: (line) => message(`transport torrent: ${line}`),
+    });
+    return {
+      path,
       named: (text) => text.replaceAll(path, url),
       [Symbol.dispose]: () => temp[Symbol.dispose](),
     };

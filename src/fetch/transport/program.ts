@@ -50,7 +50,24 @@ export function transportScheme(text: string): string | undefined {
  *
  * @throws {Failure} where there is none, or somebody else could have written it
  */
-export function transportProgram({ local, system }: ConfigDirectories, scheme: string): string {
+export function transportProgram(directories: ConfigDirectories, scheme: string): string {
+  const found = findTransport(directories, scheme);
+  if (found !== undefined) return found;
+  throw new Failure(
+    `no transport for ${scheme} URLs: rkt knows ${OWN.join(", ")}, and what ` +
+      `${directories.local}/transport.d has an executable for`,
+  );
+}
+
+/**
+ * The executable for a scheme; undefined where there is none.
+ *
+ * @throws {Failure} where somebody else could have written it
+ */
+export function findTransport(
+  { local, system }: ConfigDirectories,
+  scheme: string,
+): string | undefined {
   for (const directory of [local, system]) {
     const path = `${directory}/transport.d/${scheme}`;
     try {
@@ -62,10 +79,7 @@ export function transportProgram({ local, system }: ConfigDirectories, scheme: s
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
-  throw new Failure(
-    `no transport for ${scheme} URLs: rkt knows ${OWN.join(", ")}, and what ` +
-      `${local}/transport.d has an executable for`,
-  );
+  return undefined;
 }
 
 function checkOwner(path: string, { uid, mode }: Deno.FileInfo): void {
