@@ -1,4 +1,5 @@
 /** The text of units for a pod, as a person would write them by hand: systemd.service(5), systemd.timer(5). */
+import { Failure } from "../../failure.ts";
 import { commandLine, specifierFree, type UnitWord } from "./unit_words.ts";
 
 /** The parts of a unit. */
@@ -49,7 +50,11 @@ export interface UnitFile {
   readonly text: string;
 }
 
-/** The files of a unit: the service, and what starts it, if it does not start at boot. */
+/**
+ * The files of a unit: the service, and what starts it, if it does not start at boot.
+ *
+ * @throws {Failure} where a value can't stand in a line
+ */
 export function unitFiles(options: UnitOptions): readonly UnitFile[] {
   const { name, timer, sockets, description } = options;
   // Each connection has an instance of a template.
@@ -122,11 +127,30 @@ function timerText(timer: string, description: string): string {
   });
 }
 
+const isLine = (line: string | false | undefined): line is string =>
+  typeof line === "string" && line !== "";
+
 /** The text of sections and their lines. Absent lines are left out. */
 function unitText(
   sections: Readonly<Record<string, readonly (string | false | undefined)[]>>,
 ): string {
   return Object.entries(sections).map(([name, lines]) =>
-    [`[${name}]`, ...lines.filter((line) => typeof line === "string" && line !== ""), ""].join("\n")
+    [`[${name}]`, ...lines.filter(isLine).map(oneLine), ""]
+      .join("\n")
   ).join("\n");
+}
+
+/**
+ * A line that stays one: behind a line break its value would go on as lines of its own, and a backslash at its end takes in the
+ * next line (systemd.syntax(7)). Words of commands are quoted, and have neither.
+ */
+function oneLine(line: string): string {
+  // deno-lint-ignore no-control-regex
+  if (!/[\x00-\x1f\x7f]|\\$/.test(line)) return line;
+  const [name = ""] = line.split("=");
+  throw new Failure(
+    `${name}= of a unit takes no line breaks, no control characters and no backslash at its end: ${
+      JSON.stringify(line.slice(name.length + 1))
+    }`,
+  );
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { unitFiles } from "./unit_file.ts";
+import { unitFiles, type UnitOptions } from "./unit_file.ts";
 
 const base = {
   name: "web",
@@ -83,3 +83,22 @@ Deno.test("a timer starts the service in place of the machine's start", () => {
   assert.ok(files[1]?.text.includes("\nOnCalendar=daily\n"));
   assert.ok(files[1]?.text.includes("\nWantedBy=timers.target\n"));
 });
+
+const UNFIT: Readonly<Record<string, Partial<UnitOptions>>> = {
+  Description: { description: "a\nExecStart=/bin/other" },
+  LoadCredential: { credentials: ["a:/x\\"] },
+  WorkingDirectory: { workingDirectory: "/tmp/a\n[Service]" },
+  OnCalendar: { timer: "daily\n[Service]\nExecStart=/bin/other" },
+  ListenStream: {
+    sockets: { listen: [{ kind: "ListenStream", address: "/a\\" }], accept: false },
+  },
+  FileDescriptorName: { sockets: { listen: [], name: "a\rb", accept: false } },
+};
+for (const [name, options] of Object.entries(UNFIT)) {
+  Deno.test(`no value of ${name}= becomes lines of its own, or takes in the next one`, () => {
+    assert.throws(() => unitFiles({ ...base, ...options }), {
+      name: "Failure",
+      message: new RegExp(`^${name}= of a unit takes no line breaks`),
+    });
+  });
+}
