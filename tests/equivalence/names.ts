@@ -32,7 +32,9 @@ export class Names {
 
   /** What is printed about networks. */
   network(text: string): string {
-    return text.replaceAll(/"(?:local|broadcast)":"fe80[^"]*"/g, "LINKLOCAL")
+    // The kernel gives these some time after a link came up.
+    return text.replaceAll(/,?\{"family":"inet6","local":"fe80[^{}]*\}/g, "")
+      .replaceAll(/\{"dst":"fe80[^{}]*\},?/g, "")
       .replaceAll(COUNTED, "").replaceAll(/handle \d+/g, "").replaceAll(
         /"?veth[0-9a-z]+"?/g,
         "VETH",

@@ -12,6 +12,9 @@ import { processFacts } from "./processes.ts";
 /** What was seen, by what it is about. */
 export type Observation = ReadonlyMap<string, string>;
 
+/** So many seconds a step may take on a loaded machine, and no pair differs because of it. */
+const PATIENCE = 60;
+
 /** Runs a command line, looks at the pod while its apps wait, ends it, and looks at what is left. */
 export async function observe(place: Place, line: CommandLine): Promise<Observation> {
   const [command, ...args] = place.words(line.words);
@@ -33,7 +36,7 @@ export async function observe(place: Place, line: CommandLine): Promise<Observat
   const names = new Names();
   try {
     const up = () => ended || isSettled(child.pid, Math.max(1, line.waiting));
-    await until(up, 30, "the apps");
+    await until(up, PATIENCE, "the apps");
   } catch {
     seen.set("in vain", descendants(child.pid).map(commandOf).join("\n"));
   }
@@ -42,7 +45,10 @@ export async function observe(place: Place, line: CommandLine): Promise<Observat
     await lookAtRunning(place, line, supervisor, names, seen);
     Deno.kill(supervisor, "SIGTERM");
   } else if (!ended) { for (const pid of [child.pid, ...descendants(child.pid)]) kill(pid); }
-  const late = setTimeout(() => [child.pid, ...descendants(child.pid)].forEach(kill), 10_000);
+  const late = setTimeout(
+    () => [child.pid, ...descendants(child.pid)].forEach(kill),
+    1000 * PATIENCE,
+  );
   const [stdout, stderr] = await streams;
   clearTimeout(late);
   const { code, signal } = await status;
@@ -134,7 +140,8 @@ async function lookAtRunning(
 /** The kernel takes the links of a network namespace away after its last process has ended. */
 async function linksGone(): Promise<void> {
   try {
-    await until(async () => !(await output("ip", "-o", "link")).includes(" veth"), 5, "no links");
+    const gone = async () => !(await output("ip", "-o", "link")).includes(" veth");
+    await until(gone, PATIENCE, "no links");
   } catch {
     // What is left is seen.
   }
