@@ -221,6 +221,22 @@ export async function freeze(
 
 const pause = () => new Promise((done) => setTimeout(done, LOOK_EVERY));
 
+/**
+ * Looks whether the cgroups of a container to be have no processes: it would limit, freeze and kill them as its own.
+ *
+ * @throws {Failure}
+ */
+export function checkEmpty(places: Readonly<Record<string, string>>): void {
+  for (const place of new Set(Object.values(places))) {
+    const [pid] = cgroupProcesses({ "": place });
+    if (pid === undefined) continue;
+    throw new Failure(
+      `config.json: linux.cgroupsPath: ${place} has processes of others already, like ${pid}; choose another`,
+      1,
+    );
+  }
+}
+
 /** The PIDs of the processes in a container's cgroups, and below. */
 export function cgroupProcesses(places: Readonly<Record<string, string>>): readonly number[] {
   const place = places[""] ?? places.pids ?? places.freezer ?? places.devices ??

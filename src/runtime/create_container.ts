@@ -17,6 +17,7 @@ import {
   cgroupPlaces,
   type CgroupSystem,
   cgroupSystem,
+  checkEmpty,
   makeCgroups,
   read,
   removeCgroups,
@@ -67,6 +68,7 @@ export async function createContainer(request: CreateRequest): Promise<never> {
   const directory = makeDirectory(request.root, request.id);
   let made: readonly string[] = [];
   try {
+    checkEmpty(cgroups);
     made = makeCgroups(system, cgroups);
     const resources = resourcesOf(spec, system);
     limitCgroups(resources, system, cgroups);

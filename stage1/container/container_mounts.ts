@@ -237,6 +237,22 @@ export function openPlace(
   return found;
 }
 
+/**
+ * Opens the place of a file that the runtime mounts for itself. A link of the image would lead the mount elsewhere: over a file
+ * of /proc that the runtime writes to later, for one (CVE-2025-52565).
+ */
+export function openPlainPlace(s: Section, at: string, root: Slot, path: string): Slot {
+  const place = slot("place without links");
+  s.attempt("close the target", "close", [openPlace(s, at, root, path, false)]);
+  s.must(`see that no link leads to the place ${at}`, "openat2", [
+    root,
+    path.slice(1),
+    PLAIN,
+    OPEN_HOW_SIZE,
+  ], { store: place });
+  return place;
+}
+
 /** Opens the directory that a path of the root is in; it is made where it is missing. */
 function openParent(s: Section, at: string, root: Slot, path: string): readonly [Slot, string] {
   const leaf = path.slice(path.lastIndexOf("/") + 1);
@@ -268,7 +284,7 @@ export function fillDev(s: Section, container: Container, { root }: OpenMounts):
         device.path,
         k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
       ], { store: node });
-      const target = openPlace(s, at, root, device.path, false);
+      const target = openPlainPlace(s, at, root, device.path);
       attach(s, `mount the host's device ${at}`, node, target);
       s.attempt("close the target", "close", [target]);
       s.attempt("close the device", "close", [node]);

@@ -4,7 +4,7 @@ import { type Section, type Slot, slot, struct } from "../engine/plan.ts";
 import { controlAndStreams, openThroughMaster, unlockTerminal } from "../output/terminal.ts";
 import { sendDescriptorOver } from "../steps/fd_passing.ts";
 import { attach, inRoot, OPEN_HOW_SIZE } from "../steps/mounts.ts";
-import { openPlace } from "./container_mounts.ts";
+import { openPlainPlace } from "./container_mounts.ts";
 import type { ContainerProcess } from "./container.ts";
 
 const SLAVE = slot("slave");
@@ -52,7 +52,7 @@ export function openContainerTerminal(
 function mountConsole(s: Section, root: Slot): void {
   const clone = slot("clone");
   const at = "of the terminal at /dev/console";
-  const place = openPlace(s, at, root, "/dev/console", false);
+  const place = openPlainPlace(s, at, root, "/dev/console");
   s.must(`make a mount ${at}`, "open_tree", [
     SLAVE,
     "",

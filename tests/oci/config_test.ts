@@ -1,6 +1,7 @@
 /** The configuration of OCI containers: what config.md and config-linux.md of the runtime specification say, seen from inside. */
 import assert from "node:assert/strict";
 import { type Changes, RuntimeWorld, shell } from "../world/runtime_world.ts";
+import { until } from "../world/until.ts";
 
 let world: RuntimeWorld;
 Deno.test.beforeAll(async () => {
@@ -203,6 +204,8 @@ Deno.test("mounts: a tmpfs with what the image has there, and one without", asyn
   assert.equal(await seen(script, tmpfs(["tmpcopyup", "size=1m"])), "of the image\n644 7 8\nrw\n");
   assert.equal(await seen("ls /filled", tmpfs(["size=1m"])), "");
   assert.throws(() => Deno.statSync(`${world.bundle}/rootfs/filled/x`));
+  const owner = "stat -c '%u %g %F' /filled/link";
+  assert.equal(await seen(owner, tmpfs(["tmpcopyup"])), "0 0 symbolic link\n");
 });
 
 Deno.test("mounts: files have other owners in an ID-mapped mount", async () => {
@@ -339,6 +342,49 @@ Deno.test("CVE-2025-52881: a link of the image leads no mount into /proc", async
     });
     assert.equal(code, 1);
     assert.match(stderr, /leads it into \/proc/);
+  }
+});
+
+Deno.test("CVE-2025-52565: a link of the image leads no device of the runtime's into /proc", async () => {
+  const rootfs = `${world.dir}/console`;
+  world.fill(rootfs);
+  // Their root may make none.
+  for (const name of ["dev", "proc", "sys"]) Deno.mkdirSync(`${rootfs}/${name}`);
+  Deno.symlinkSync("/proc/self/attr/exec", `${rootfs}/dev/null`);
+  const users = [{ containerID: 0, hostID: 100000, size: 65536 }];
+  const { code, stderr } = await world.run({
+    root: { path: rootfs, readonly: false },
+    ...shell("true"),
+    namespaces: [{ type: "user" }],
+    linux: { uidMappings: users, gidMappings: users },
+    mounts: [{ destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"] }],
+  });
+  assert.equal(code, 1);
+  assert.match(stderr, /no link leads to the place at \/dev\/null/);
+});
+
+Deno.test("exec does not wait for what the container has in the place of its passwd", async () => {
+  const rootfs = `${world.dir}/passwd`;
+  for (const trap of ["mkfifo /etc/passwd", "ln -s /proc/kmsg /etc/passwd"]) {
+    Deno.mkdirSync(rootfs);
+    world.fill(rootfs);
+    const id = await world.create({
+      root: { path: rootfs, readonly: false },
+      ...shell(`rm /etc/passwd; busybox ${trap}; while :; do sleep 1; done`),
+    });
+    await world.oci("start", id);
+    const done = () => {
+      try {
+        return !Deno.lstatSync(`${rootfs}/etc/passwd`).isFile;
+      } catch {
+        return false;
+      }
+    };
+    await until(done, 20, "the trap");
+    const { stderr } = await world.oci("exec", id, "/bin/true");
+    assert.doesNotMatch(stderr, /bug in rkt/);
+    await world.oci("delete", "--force", id);
+    Deno.removeSync(rootfs, { recursive: true });
   }
 });
 

@@ -283,6 +283,18 @@ Deno.test("a cgroup that was there before stays, whether the container can be ma
     assert.ok(Deno.statSync(`${there}/child`).isDirectory);
     assert.equal((await world.run({ ...shell("exit 3"), linux: { cgroupsPath } })).code, 3);
     assert.ok(Deno.statSync(`${there}/child`).isDirectory);
+    // With processes of others in it, or below, it would be theirs that are limited and killed.
+    await using sleeper = new Deno.Command("sleep", { args: ["1000"] }).spawn();
+    Deno.writeTextFileSync(`${there}/child/cgroup.procs`, `${sleeper.pid}`, { create: false });
+    const refused = await world.oci("create", "--bundle", world.bundle, world.id());
+    Deno.kill(sleeper.pid, 0);
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stderr,
+      /linux\.cgroupsPath: \S+ has processes of others already, like \d+/,
+    );
+    sleeper.kill("SIGKILL");
+    await sleeper.status;
   } finally {
     await new Deno.Command("sh", {
       args: ["-c", `find /sys/fs/cgroup -depth -type d -path '*${cgroupsPath}*' -exec rmdir {} +`],
