@@ -2,7 +2,7 @@
 import { Failure } from "../failure.ts";
 import * as k from "../linux/constants.ts";
 import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
-import type { ImageRoot } from "../../stage1/resolve/user.ts";
+import { type ImageRoot, readLink } from "../../stage1/resolve/user.ts";
 import { keepOpen } from "./kept_descriptors.ts";
 import type { MountOptions } from "./mount_options.ts";
 
@@ -30,27 +30,43 @@ export function copyUp(root: ImageRoot, target: string, options: MountOptions, a
   const from = root.openDirectory(target);
   if (from === undefined) return as;
   let left = MOST;
-  const copy = (source: string, to: string) => {
-    for (const { name } of Deno.readDirSync(source)) {
+  const copy = (source: number, to: string) => {
+    for (const { name } of Deno.readDirSync(pathOf(source))) {
       if (left-- === 0) {
         throw new Failure(`${target}: the image has more than ${MOST} files there`, 1);
       }
-      copyEntry(`${source}/${name}`, `${to}/${name}`, copy);
+      const entry = openEntry(source, name);
+      if (entry < 0) continue; // gone meanwhile
+      try {
+        copyEntry(entry, `${to}/${name}`, copy);
+      } finally {
+        trySyscall("close", entry);
+      }
     }
   };
   try {
-    copy(`/proc/self/fd/${from}/.`, `/proc/self/fd/${as}/.`);
-    likeSource(`/proc/self/fd/${from}/.`, `/proc/self/fd/${as}/.`);
+    copy(from, `${pathOf(as)}/.`);
+    likeSource(from, `${pathOf(as)}/.`);
   } finally {
     trySyscall("close", from);
   }
   return as;
 }
 
-function copyEntry(from: string, to: string, copy: (from: string, to: string) => void): void {
-  const { isDirectory, isSymlink, isFile, uid, gid } = Deno.lstatSync(from);
-  if (isSymlink) {
-    Deno.symlinkSync(Deno.readLinkSync(from), to);
+/** What a descriptor is of, and nothing that has its name by now. */
+const pathOf = (fd: number): string => `/proc/self/fd/${fd}`;
+
+/** Opens an entry of a directory, a link as itself: another container may have the same root, and put links there. */
+function openEntry(directory: number, name: string): number {
+  const flags = k.O_PATH | k.O_NOFOLLOW | k.O_CLOEXEC;
+  return trySyscall("openat", directory, cstring(name), flags, 0);
+}
+
+function copyEntry(from: number, to: string, copy: (from: number, to: string) => void): void {
+  const target = readLink(from);
+  if (target !== undefined) {
+    Deno.symlinkSync(target, to);
+    const { uid, gid } = Deno.statSync(pathOf(from));
     syscall(
       "give the link its owner",
       "fchownat",
@@ -62,16 +78,17 @@ function copyEntry(from: string, to: string, copy: (from: string, to: string) =>
     );
     return;
   }
+  const { isDirectory, isFile } = Deno.statSync(pathOf(from));
   if (isDirectory) {
     Deno.mkdirSync(to);
     copy(from, to);
-  } else if (isFile) Deno.copyFileSync(from, to);
+  } else if (isFile) Deno.copyFileSync(pathOf(from), to);
   else return; // a socket, a device: what is there is no file's content
   likeSource(from, to);
 }
 
-function likeSource(from: string, to: string): void {
-  const { uid, gid, mode, atime, mtime } = Deno.lstatSync(from);
+function likeSource(from: number, to: string): void {
+  const { uid, gid, mode, atime, mtime } = Deno.statSync(pathOf(from));
   Deno.chownSync(to, uid, gid);
   Deno.chmodSync(to, (mode ?? 0o755) & 0o7777);
   if (atime !== null && mtime !== null) Deno.utimeSync(to, atime, mtime);

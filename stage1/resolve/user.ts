@@ -78,12 +78,18 @@ export class ImageRoot implements Disposable {
     return this.#with(path, O_PATH | O_NOFOLLOW, readLink);
   }
 
-  /** The content of a small text file. Undefined if there is none. */
+  /**
+   * The content of a small text file. Undefined if there is none. What runs in the root may change it meanwhile: so it is read by
+   * the descriptor by which it was looked at, and no further than it was long. Files of /proc, some of which would make one
+   * wait, have no length.
+   */
   read(path: string): string | undefined {
-    const size = this.stat(path);
-    if (size === undefined || !size.isFile) return undefined;
-    if (size.size > LARGEST_FILE) throw new Failure(`${path} of the image is larger than 4 MiB`);
-    return this.#with(path, 0, (fd) => Deno.readTextFileSync(`/proc/self/fd/${fd}`));
+    return this.#with(path, O_PATH, (fd) => {
+      const { isFile, size } = Deno.statSync(`/proc/self/fd/${fd}`);
+      if (!isFile) return undefined;
+      if (size > LARGEST_FILE) throw new Failure(`${path} of the image is larger than 4 MiB`);
+      return size === 0 ? "" : readStart(`/proc/self/fd/${fd}`, size);
+    });
   }
 
   /** The entries of a directory, links followed. Undefined if there is none. */
@@ -131,11 +137,24 @@ export class ImageRoot implements Disposable {
   }
 }
 
+/** The first bytes of a file, as text. */
+function readStart(path: string, size: number): string {
+  using file = Deno.openSync(path);
+  const bytes = new Uint8Array(size);
+  let length = 0;
+  while (length < size) {
+    const count = file.readSync(bytes.subarray(length));
+    if (count === null) break;
+    length += count;
+  }
+  return new TextDecoder().decode(bytes.subarray(0, length));
+}
+
 /** `PATH_MAX` (include/uapi/linux/limits.h). */
 const PATH_MAX = 4096;
 
 /** The target of an open symbolic link. Undefined if the descriptor is no link. */
-function readLink(fd: number): string | undefined {
+export function readLink(fd: number): string | undefined {
   const bytes = new Uint8Array(PATH_MAX);
   const length = trySyscall("readlinkat", fd, cstring(""), bytes, PATH_MAX);
   // ENOENT: it is no link.
