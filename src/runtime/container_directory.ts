@@ -99,13 +99,25 @@ export function removeDirectory(directory: string): void {
 export function findContainer(root: string, id: string): FoundContainer {
   checkId(id);
   const directory = `${root}/${id}`;
+  const state = `${directory}/state.json`;
   try {
-    const record = JSON.parse(Deno.readTextFileSync(`${directory}/state.json`)) as ContainerRecord;
-    return { directory, record };
+    const text = Deno.readTextFileSync(state);
+    // It names hooks that are run, and cgroups whose processes are killed.
+    for (const path of [root, directory, state]) checkOwner(path, Deno.statSync(path));
+    return { directory, record: JSON.parse(text) as ContainerRecord };
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Failure(`container does not exist: ${id}`, 1);
   }
+}
+
+/** Refuses what somebody else than the caller could have written. */
+function checkOwner(path: string, { uid, mode }: Deno.FileInfo): void {
+  if (uid === Deno.uid() && ((mode ?? 0) & 0o022) === 0) return;
+  throw new Failure(
+    `${path} is not the caller's alone to write, so what it says is not believed`,
+    1,
+  );
 }
 
 /** The names of all containers, sorted. */

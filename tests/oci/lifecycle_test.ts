@@ -302,6 +302,20 @@ Deno.test("a cgroup that was there before stays, whether the container can be ma
   }
 });
 
+Deno.test("the state of a container is not believed where others could have written it", async () => {
+  const id = await world.create(shell("sleep 1000"));
+  const directory = `${world.root}/${id}`;
+  for (const path of [world.root, directory, `${directory}/state.json`]) {
+    const { mode } = Deno.statSync(path);
+    Deno.chmodSync(path, (mode ?? 0) & 0o777 | 0o020);
+    const { code, stderr } = await world.oci("update", "--pids-limit=10", id);
+    Deno.chmodSync(path, (mode ?? 0) & 0o777);
+    assert.equal(code, 1, path);
+    assert.match(stderr, new RegExp(`${path} is not the caller's alone to write`));
+  }
+  assert.equal((await world.oci("delete", "--force", id)).code, 0);
+});
+
 Deno.test("update: limits change, and the devices that every container has stay, whatever rules are handed in", async () => {
   const id = await world.create(shell("while :; do sleep 0.1 </dev/null; done"));
   await world.oci("start", id);
