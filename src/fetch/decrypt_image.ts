@@ -1,6 +1,10 @@
 import type { ByteSource } from "../aci/bytes/source.ts";
 import { firstBytes, prependedSource } from "../aci/bytes/source.ts";
+import type { Decryptors } from "../trust/session_keys.ts";
 import type { FetchSession } from "./fetch_session.ts";
+
+/** What a host without keys has. */
+export const NOTHING: Decryptors = { keys: [], passphrases: [], pem: [] };
 
 /** Whether bytes may begin an OpenPGP message: those of archives have no high bit, but xz's, which is another one. */
 const mayBeEncrypted = (head: Uint8Array): boolean =>
@@ -20,7 +24,7 @@ export async function decryptedImage(
   const { decryptedIfNeeded } = await import("../openpgp/decrypt.ts");
   const plain = await decryptedIfNeeded(whole, async (packets) => {
     const { findSessionKey } = await import("../trust/session_keys.ts");
-    const by = await decryptors?.() ?? { keys: [], passphrases: [] };
+    const by = await decryptors?.() ?? NOTHING;
     return await findSessionKey(source.name, packets, by);
   });
   return { ...plain, ...between };

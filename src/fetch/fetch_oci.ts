@@ -15,8 +15,9 @@ import { readReference, readReferences } from "../store/oci/references.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { TempDirectory } from "../store/temp_directory.ts";
 import { exists } from "../linux/exists.ts";
-import { fileSource } from "../aci/bytes/source.ts";
+import { type ByteSource, fileSource } from "../aci/bytes/source.ts";
 import { spareSpace } from "../store/full_disk.ts";
+import { NOTHING } from "./decrypt_image.ts";
 import { EarlyVerdict } from "./early_verdict.ts";
 import type { FetchSession } from "./fetch_session.ts";
 import { recordFetch } from "./record_fetch.ts";
@@ -165,6 +166,7 @@ async function importFrom(session: FetchSession, wanted: Wanted): Promise<Stored
       verify: (resolved) => judge(session, wanted, resolved),
       onLayer: bar.layer,
       gate: (layer) => new EarlyVerdict(layer, UNTIL_COMPARED, session.settings.store.dataDir),
+      decrypt: (layer, { annotations }) => decryptedBy(session, layer, annotations),
       maxBytes: session.settings.maxSize,
     });
     const otherwise = wanted.pinned === undefined ? "nothing" : "its digest";
@@ -173,6 +175,18 @@ async function importFrom(session: FetchSession, wanted: Wanted): Promise<Stored
   } finally {
     bar.end();
   }
+}
+
+/** A layer, decrypted by the host's keys. */
+async function decryptedBy(
+  { settings: { decryptors } }: FetchSession,
+  layer: ByteSource,
+  annotations: Readonly<Record<string, string>>,
+): Promise<ByteSource> {
+  const { layerKey } = await import("../trust/layers/layer_keys.ts");
+  const { decryptedLayer } = await import("../trust/layers/decrypt_layer.ts");
+  const key = await layerKey(layer.name, annotations, await decryptors?.() ?? NOTHING);
+  return decryptedLayer(layer, key);
 }
 
 /**

@@ -15,7 +15,13 @@ import {
 } from "../appc/json_value.ts";
 import { Failure } from "../failure.ts";
 import { type Descriptor, readDescriptor } from "./descriptor.ts";
-import { CONFIG_TYPES, documentKind, isForeignLayer, LAYER_TYPES } from "./media_types.ts";
+import {
+  CONFIG_TYPES,
+  decryptedType,
+  documentKind,
+  isForeignLayer,
+  LAYER_TYPES,
+} from "./media_types.ts";
 import { bestFit, type Platform, platformText } from "./platform.ts";
 
 /** Bytes of the largest index, manifest or configuration. */
@@ -200,8 +206,7 @@ export function checkImageManifest(manifest: OciManifest, name: string): void {
     if (isForeignLayer(mediaType) || urls.length > 0) {
       throw new Failure(`${layer} is a foreign one, which the registry does not have`);
     }
-    if (mediaType.endsWith("+encrypted")) throw new Failure(`${layer} is encrypted`);
-    if (!Object.hasOwn(LAYER_TYPES, mediaType)) {
+    if (!Object.hasOwn(LAYER_TYPES, decryptedType(mediaType))) {
       throw new Failure(`${layer} has the type ${quoted(mediaType)}, which is no layer's`);
     }
   });

@@ -43,6 +43,15 @@ export const LAYER_TYPES: Readonly<Record<string, "none" | "gzip" | "zstd">> = {
   [`${DOCKER_LAYER}+zstd`]: "zstd",
 };
 
+const ENCRYPTED = "+encrypted";
+
+/** Whether a layer is encrypted as containers/ocicrypt has it. */
+export const isEncryptedLayer = (mediaType: string): boolean => mediaType.endsWith(ENCRYPTED);
+
+/** The type of what is in an encrypted layer; that of another one as it is. */
+export const decryptedType = (mediaType: string): string =>
+  isEncryptedLayer(mediaType) ? mediaType.slice(0, -ENCRYPTED.length) : mediaType;
+
 /** The layer type of a tar of a docker archive: with the compression that its first bytes show. */
 export function dockerLayerType(compression: "none" | "gzip" | "zstd"): string {
   return compression === "none" ? DOCKER_LAYER : `${DOCKER_LAYER}.${compression}`;

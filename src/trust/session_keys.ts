@@ -8,6 +8,8 @@ import type { SecretKey } from "./sign_file.ts";
 export interface Decryptors {
   readonly keys: readonly SecretKey[];
   readonly passphrases: readonly string[];
+  /** Private keys in PEM, for layers of OCI images. */
+  readonly pem: readonly string[];
 }
 
 /**

@@ -16,7 +16,7 @@ export default async function imageDecrypt({ args, flags, global }: Invocation):
   const keys = await Promise.all(flags.all("key-file").map(secretKeyFile));
   const passphrases = flags.all("passphrase-file").map((file) => withoutLineFeed(readSecret(file)));
   const given = keys.length + passphrases.length > 0;
-  const by = given ? { keys, passphrases } : await hostDecryptors(global);
+  const by = given ? { keys, passphrases, pem: [] } : await hostDecryptors(global);
   if (exists(out) && !flags.on("overwrite")) {
     throw new Failure(`${out}: exists; --overwrite replaces it`);
   }

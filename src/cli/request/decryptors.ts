@@ -3,9 +3,10 @@ import { originalVariable } from "../../linux/environment.ts";
 import { Failure } from "../../failure.ts";
 import { MAX_SECRET_BYTES, readSecretKey, type SecretKey } from "../../trust/sign_file.ts";
 import type { Decryptors } from "../../trust/session_keys.ts";
+import { isPem } from "../../trust/image/signing_key.ts";
 import type { GlobalFlags } from "../grammar/global_flags.ts";
 
-/** The end of the name of a file with a passphrase; all others are armoured secret keys. */
+/** The end of the name of a file with a passphrase; all others are secret keys, armoured or in PEM. */
 const PASSPHRASE = ".passphrase";
 
 /** What a credential of systemd is called that is meant for this. */
@@ -27,12 +28,27 @@ export async function hostDecryptors(
   ];
   const keys: SecretKey[] = [];
   const passphrases: string[] = [];
+  const pem: string[] = [];
   for (const path of files) {
     const text = readSecret(path);
     if (path.endsWith(PASSPHRASE)) passphrases.push(withoutLineFeed(text));
+    else if (isPem(text)) pem.push(await checkedPem(text, path));
     else keys.push(await readSecretKey(text, path));
   }
-  return { keys, passphrases };
+  return { keys, passphrases, pem };
+}
+
+/** A private key as openssl writes it, for layers of OCI images. */
+async function checkedPem(text: string, path: string): Promise<string> {
+  const { createPrivateKey } = await import("node:crypto");
+  try {
+    createPrivateKey(text);
+    return text;
+  } catch (error) {
+    throw new Failure(`key ${path}: is no private key in PEM without a passphrase`, 254, {
+      cause: error,
+    });
+  }
 }
 
 function filesIn(directory: string, beginning: string): string[] {

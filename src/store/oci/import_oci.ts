@@ -25,6 +25,7 @@ import { type ImageInfo, readImageInfo, type Signer } from "../image_info.ts";
 import { type ImageFileKind, imagePath, shardPath, treePath } from "../layout.ts";
 import { type OciTree, readStored, storedLayer } from "./oci_image.ts";
 import { counted, type LayerProgress } from "./layer_progress.ts";
+import { type DecryptLayer, openLayer } from "./open_layer.ts";
 import { changeIndex } from "../open_index.ts";
 import { readReference, readReferences } from "./references.ts";
 import { writeReferences } from "./write_references.ts";
@@ -51,6 +52,7 @@ export interface ImportOciOptions {
    * compared with its digest.
    */
   readonly gate?: (layer: ByteSource) => ByteSource;
+  readonly decrypt?: DecryptLayer;
   /** The most bytes that its layers may have, unpacked, together. Default: what there is room for. */
   readonly maxBytes?: number | undefined;
   /** Told of the bytes that come, layer by layer; returns what is told of those of one. */
@@ -204,7 +206,8 @@ class Import {
     try {
       const stream = await this.#source.blob(descriptor);
       using transported = counted(streamSource(name, stream), descriptor.size, progress);
-      using source = this.#options.gate?.(transported) ?? transported;
+      using gated = this.#options.gate?.(transported) ?? transported;
+      using source = await openLayer(gated, descriptor, this.#options.decrypt);
       const read = await writeLayer(source, path, {
         compress: this.#compresses,
         onBytes: this.#bound,
