@@ -18,6 +18,8 @@ export interface OpenBundle extends Disposable {
   readonly images: readonly string[];
   /** The path of a file with public keys, where there is one: nobody trusts them yet. */
   readonly keys?: string;
+  /** A message about these files in which they are called as a person knows them. */
+  shown(message: string): string;
 }
 
 /**
@@ -41,6 +43,7 @@ export async function openBundle(path: string, dataDir: string): Promise<OpenBun
     return {
       images: sink.images,
       ...sink.keys !== undefined && { keys: sink.keys },
+      shown: (message) => shownOf(message, `${temp.path}/`, path),
       [Symbol.dispose]: () => temp[Symbol.dispose](),
     };
   } catch (error) {
@@ -53,7 +56,21 @@ function openDirectory(path: string): OpenBundle {
   const images = filesBelow(path).sort().flatMap((file) => imageArgumentOf(file) ?? []);
   if (images.length === 0) throw new Failure(`${path}: has no images (*.aci, *.oci) in it`);
   const keys = `${path}/${BUNDLED_KEYS}`;
-  return { images, ...isFile(keys) && { keys }, [Symbol.dispose]: () => {} };
+  return {
+    images,
+    ...isFile(keys) && { keys },
+    shown: (message) => message,
+    [Symbol.dispose]: () => {},
+  };
+}
+
+/** Where the files of a bundle lie for a moment says nothing to anybody. */
+function shownOf(message: string, directory: string, bundle: string): string {
+  const keys = `${directory}${BUNDLED_KEYS}`;
+  const how = message.includes(keys)
+    ? `; ${BUNDLED_KEYS} comes out of the bundle by: tar -xf ${bundle} ${BUNDLED_KEYS}`
+    : "";
+  return message.replaceAll(keys, BUNDLED_KEYS).replaceAll(directory, `${bundle}: `) + how;
 }
 
 function filesBelow(path: string): string[] {

@@ -87,6 +87,9 @@ Deno.test("the keys of a bundle are trusted by nobody who has not said so", asyn
   assert.equal(code, 254);
   assert.match(err, /no key was added for example.com\/base: .*there is no terminal to ask on/);
   assert.match(err, /which is not trusted for this name/);
+  // Files that are gone again are named by the bundle.
+  assert.ok(err.includes(`tar -xf ${bundle} pubkeys.asc`), err);
+  assert.ok(!err.includes(world.data), err);
   assert.deepEqual(await stored(), []);
 });
 

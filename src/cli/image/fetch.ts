@@ -28,12 +28,13 @@ export default async function fetch(invocation: Invocation): Promise<number> {
   const { bundleSettings } = await import("../publish/bundle_settings.ts");
   using opened = await openBundle(bundle, global.dir);
   const settings = await bundleSettings(fetchSettings(global), opened, bundle);
-  return await fetchImages({ ...invocation, args: opened.images }, settings);
+  return await fetchImages({ ...invocation, args: opened.images }, settings, opened.shown);
 }
 
 async function fetchImages(
   { args, flags }: Pick<Invocation, "args" | "flags">,
   settings: FetchSettings,
+  shown = (message: string) => message,
 ): Promise<number> {
   const signature = flags.text("signature");
   if (signature !== undefined && args.length > 1) {
@@ -55,8 +56,15 @@ async function fetchImages(
     if (outcome.status === "fulfilled") {
       const { key } = outcome.value;
       printLine(flags.on("full") ? key : shortImageId(key));
-    } else if (args.length === 1 || !(outcome.reason instanceof Failure)) throw outcome.reason;
-    else failed.push(`${image}: ${outcome.reason.message}`);
+      return;
+    }
+    const { reason } = outcome;
+    if (!(reason instanceof Failure)) throw reason;
+    if (args.length === 1) {
+      throw new Failure(shown(reason.message), reason.exitCode, { cause: reason });
+    }
+    const named = reason.message.startsWith(`${image}: `);
+    failed.push(shown(named ? reason.message : `${image}: ${reason.message}`));
   });
   if (failed.length === 0) return 0;
   for (const line of failed) console.error(`fetch: ${line}`);

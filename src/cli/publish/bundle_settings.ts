@@ -17,10 +17,11 @@ import { offerKeysOf } from "../../fetch/trusted_keys.ts";
  * @param bundle what the bundle is called, for records
  */
 export async function bundleSettings(
-  settings: FetchSettings,
-  { images, keys }: OpenBundle,
+  given: FetchSettings,
+  { images, keys, shown }: OpenBundle,
   bundle: string,
 ): Promise<FetchSettings> {
+  const settings = { ...given, message: (text: string) => given.message(shown(text)) };
   if (keys !== undefined) {
     using session = new FetchSession(settings);
     const names = new Set<string>();
