@@ -15,7 +15,8 @@ export class Names {
 
   /** Learns the pod's addresses from what `ip -j address` prints in it, or from the record of its networks. */
   learnAddresses(text: string): void {
-    for (const [, address = ""] of text.matchAll(/"(?:local|ip)":"((?:10|172)\.[\d.]+)"/g)) {
+    const found = text.matchAll(/"(?:local|ip6?)":"((?:10|172)\.[\d.]+|fd[0-9a-f:]+)"/g);
+    for (const [, address = ""] of found) {
       if (!this.#values.has(address)) this.#values.set(address, `ADDRESS${this.#values.size}`);
     }
   }
@@ -51,7 +52,7 @@ export class Names {
       .replaceAll("Name:\texe", "Name:\tsleep");
     for (const [value, name] of this.#values) {
       all = all.replaceAll(
-        new RegExp(`(?<![\\d.])${value.replaceAll(".", "\\.")}(?![\\d])`, "g"),
+        new RegExp(`(?<![\\w.])${value.replaceAll(".", "\\.")}(?![0-9a-f])`, "g"),
         name,
       );
     }
