@@ -127,12 +127,21 @@ export function move(steps: Section, what: string, from: Slot, to: number): void
 
 /** Steps of init: closes the supervisor's ends. */
 export function leaveStreams(setup: Section, pod: Streaming): void {
-  if (podChannels(pod).length === 0) return;
-  setup.must("close the supervisor's ends of the streams", "close_range", [
-    SUPERVISOR_SIDE,
-    SUPERVISOR_SIDE + MOST_CHANNELS - 1,
-    0,
-  ]);
+  if (podChannels(pod).length > 0) leave(setup, 0, MOST_CHANNELS - 1);
+}
+
+/** Steps of the shim of an added app: closes these ends, but for that of its input, which `rkt attach` takes from the shim. */
+export function leaveOutputs(setup: Section, pod: Streaming): void {
+  const all = podChannels(pod);
+  const input = all.find(({ kind }) => kind === "input");
+  if (input === undefined) return leaveStreams(setup, pod);
+  if (input.number > 0) leave(setup, 0, input.number - 1);
+  leave(setup, input.number + 1, MOST_CHANNELS - 1);
+}
+
+function leave(setup: Section, first: number, last: number): void {
+  const range = [SUPERVISOR_SIDE + first, SUPERVISOR_SIDE + last, 0] as const;
+  setup.must("close the supervisor's ends of the streams", "close_range", range);
 }
 
 /** Whether an app has a terminal that init makes: that of the pod, or one of its own. */

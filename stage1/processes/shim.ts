@@ -43,7 +43,7 @@ import { openKernelFiles } from "../root/kernel_files.ts";
 import { becomePodRoot, leaveHostMounts } from "../root/private_users.ts";
 import { attachRoot, makePlaces, openRoot } from "../root/root.ts";
 import { openStreams } from "../output/open_streams.ts";
-import { leaveStreams } from "../output/streams.ts";
+import { leaveOutputs } from "../output/streams.ts";
 
 /** Descriptors in the hands of the plan, far above those that are in use: a pidfd of the pod's init, and its standard error. */
 export const POD_INIT = 201;
@@ -178,7 +178,7 @@ function shim(
 
   steps.heading("app start: the shim, which stays beside the app");
   steps.label("shim");
-  leaveStreams(steps, pod);
+  leaveOutputs(steps, pod);
   steps.must("leave the caller's session", "setsid", []);
   steps.attempt("name the process", "prctl", [k.PR_SET_NAME, "rkt-keeper"]);
   steps.must("keep the apps from tracing the shim", "prctl", [k.PR_SET_DUMPABLE, 0]);

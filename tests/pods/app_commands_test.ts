@@ -63,6 +63,32 @@ Deno.test("an app is added, started again and again, stopped and removed; what i
   assert.equal((await pod.child.status).code, 0);
 });
 
+Deno.test("rkt attach reaches the streams of added apps, and each app's own", async () => {
+  const { pod, uuid, app } = await sandbox();
+  const streams = ["--stdin=stream", "--stdout=stream", "--stderr=stream"];
+  for (const name of ["one", "two"]) {
+    const script = `while read line; do echo ${name} got $line; done`;
+    await app("add", BOX, `--name=${name}`, ...streams, "--", "-c", script);
+    await app("start", `--app=${name}`);
+  }
+  for (const name of ["two", "one", "two"]) {
+    const child = new Deno.Command(RKT, {
+      args: [...world.flags, "attach", `--app=${name}`, uuid],
+      ...{ stdin: "piped", stdout: "piped", stderr: "inherit" },
+    }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(`hello ${name}\n`));
+    const lines = new Lines(child.stdout);
+    assert.equal(await lines.next(), `${name} got hello ${name}`);
+    child.kill("SIGINT");
+    assert.equal((await child.status).code, 0);
+    await writer.abort().catch(() => {});
+  }
+  await refused(/--stdin=tty is not for apps/, "add", uuid, BOX, "--name=three", "--stdin=tty");
+  pod.kill("SIGTERM");
+  assert.equal((await pod.child.status).code, 0);
+});
+
 /** The processes of a name whose working directory is the pod's. */
 function processesOf(uuid: string, name: string): number[] {
   const of = (pid: string, file: string): string => {

@@ -115,14 +115,14 @@ const STREAMS = { stdin: "null", stdout: "log", stderr: "log" } as const;
 /**
  * Adds the annotations of an added app's streams.
  *
- * @throws {Failure} on streams to attach to: these go through the supervisor
+ * @throws {Failure} on terminals: these go through the supervisor
  */
 function withStreams(added: PodManifest): PodManifest {
   const apps = added.apps.map((app) => {
     const streams = (["stdin", "stdout", "stderr"] as const).flatMap((stream) => {
       const asked = rktAnnotationValue(app.annotations, stream);
-      if (asked === "tty" || asked === "stream") {
-        throw new Failure(`--${stream}=${asked} is not for apps that are added to a pod`);
+      if (asked === "tty") {
+        throw new Failure(`--${stream}=tty is not for apps that are added to a pod; take stream`);
       }
       return asked === undefined ? rktAnnotation(stream, STREAMS[stream]) : [];
     });

@@ -2,12 +2,8 @@
 import { Failure } from "../../failure.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { trySyscall } from "../../linux/syscall.ts";
-import { pinSupervisor } from "../../pod/app/app_process.ts";
-import {
-  appEndpoints,
-  takeFromSupervisor,
-  type TakenDescriptor,
-} from "../../pod/app/app_streams.ts";
+import { pinShim, pinSupervisor } from "../../pod/app/app_process.ts";
+import { appEndpoints, takeFrom, type TakenDescriptor } from "../../pod/app/app_streams.ts";
 import { AttachedOutput } from "../../pod/app/attach_output.ts";
 import { followLogs } from "../../pod/logs/follow_logs.ts";
 import type { LogRecord } from "../../pod/logs/log_records.ts";
@@ -28,7 +24,8 @@ export default async function run(invocation: Invocation): Promise<number> {
     throw new Failure(`pod "${pod.uuid}" is ${pod.state}: only a running one can be attached to`);
   }
   const app = chosenApp(pod, flags.text("app"));
-  const there = appEndpoints(pod, app);
+  using shim = pinShim(global.dir, pod, app);
+  const there = appEndpoints(pod, app, shim !== undefined);
   const mode = flags.text("mode") ?? "auto";
   if (mode === "list") {
     for (const each of there.all) printLine(each);
@@ -42,7 +39,7 @@ export default async function run(invocation: Invocation): Promise<number> {
   const descriptor = wanted.input === undefined ? undefined : there[wanted.input];
   using input = descriptor === undefined
     ? undefined
-    : await takeFromSupervisor(supervisor, descriptor);
+    : await takeFrom(shim ?? supervisor, descriptor);
   using output = new AttachedOutput(pod, app, wanted.outputs);
   const detached = await connect(global.dir, pod, wanted, output, input);
   return detached ? 0 : exitStatus(global.dir, pod, app);

@@ -1,4 +1,4 @@
-/** The streams of an app that one can attach to, as the supervisor of its pod holds them. */
+/** The streams of an app that one can attach to, as the supervisor of its pod holds them, or the shim of an added app. */
 import { Failure } from "../../failure.ts";
 import { ERRNO, KernelError } from "../../linux/errno.ts";
 import { closeDescriptor } from "../../linux/lock.ts";
@@ -16,14 +16,18 @@ export type Endpoint = "tty" | "stdin" | "stdout" | "stderr";
 /** An app's streams. */
 export interface AppEndpoints {
   readonly all: readonly Endpoint[];
-  /** The supervisor's descriptors: the pipe that the app reads from, and the master of its terminal. */
+  /** The descriptors of whoever holds them: the pipe that the app reads from, and the master of its terminal. */
   readonly stdin?: number;
   readonly tty?: number;
 }
 
-/** What of an app can be attached to. */
-export function appEndpoints(pod: PodView, name: string): AppEndpoints {
-  const { apps } = completeManifest(pod);
+/**
+ * What of an app can be attached to.
+ *
+ * @param added whether it was added to a pod that ran already: its shim holds the streams of this app only
+ */
+export function appEndpoints(pod: PodView, name: string, added: boolean): AppEndpoints {
+  const apps = completeManifest(pod).apps.filter((app) => !added || app.name === name);
   const described = apps.map((app) => ({ name: app.name, streams: appStreams(app) }));
   const own = channels(described, { prefixed: [] }).filter(({ app }) => app.name === name);
   const streams = described.find((app) => app.name === name)?.streams;
@@ -57,20 +61,22 @@ export class TakenDescriptor implements Disposable {
 }
 
 /**
- * Takes a file from the supervisor, for this process to use beside it (pidfd_getfd(2)).
+ * Takes a file from the supervisor or the shim, for this process to use beside it (pidfd_getfd(2)).
  *
  * @throws {Failure} where the pod has not come so far, or has ended
  */
-export async function takeFromSupervisor(
-  supervisor: Process,
+export async function takeFrom(
+  holder: Process,
   descriptor: number,
 ): Promise<TakenDescriptor> {
   for (let waited = 0;; waited += LOOK_EVERY) {
-    const fd = trySyscall("pidfd_getfd", supervisor.fd, descriptor, 0);
+    const fd = trySyscall("pidfd_getfd", holder.fd, descriptor, 0);
     if (fd >= 0) return new TakenDescriptor(fd);
     if (fd === -ERRNO.ESRCH) throw new Failure("the pod has ended");
-    // The supervisor has the descriptor when the app's root is complete.
-    if (fd !== -ERRNO.EBADF) throw new KernelError(-fd, "take the app's input from its supervisor");
+    // It has the descriptor when the app's root is complete.
+    if (fd !== -ERRNO.EBADF) {
+      throw new KernelError(-fd, "take the app's input from whoever holds it");
+    }
     if (waited >= PATIENCE) throw new Failure("the pod is just being started; try again");
     await new Promise((done) => setTimeout(done, LOOK_EVERY));
   }
