@@ -8,7 +8,6 @@
 import * as k from "../../src/linux/constants.ts";
 import {
   addressOf,
-  mutableStruct,
   type Section,
   type Slot,
   slot,
@@ -21,11 +20,11 @@ import type { AppNotify } from "./manager_steps.ts";
 import {
   closeReceived,
   completeMessage,
-  MSGHDR,
   passDescriptorLine,
   receive,
   receiver,
 } from "./store_descriptors.ts";
+import { messageHeader, MSGHDR } from "../steps/fd_passing.ts";
 
 /** What the lines begin with that are passed on; READY is seen to apart from them. */
 const PASSED = [
@@ -128,19 +127,13 @@ export function relayApp(
 ): void {
   const label = (what: string) => `notify of ${app.name}: ${what}`;
   const text = space("notify message", MOST_BYTES + 16);
-  // A name has two, and one may be added.
-  const lines = space("notify lines", (2 * MOST_LINES + 1) * IOVEC);
+  // The last line may be a name, which has two parts, and one may be added.
+  const lines = space("notify lines", (MOST_LINES + 2) * IOVEC);
   const received = app.storesDescriptors === true ? receiver(text, MOST_BYTES) : undefined;
-  const header = mutableStruct(
-    "msghdr",
-    ["name", 8, addressOf(address)],
-    ["namelen", 8, addressSize],
-    ["iov", 8, addressOf(lines)],
-    ["iovlen", 8, 0],
-    ["control", 8, 0],
-    ["controllen", 8, 0],
-    ["flags", 8, 0],
-  );
+  const header = messageHeader({
+    ...{ address: addressOf(address), addressBytes: addressSize },
+    ...{ parts: addressOf(lines), partCount: 0 },
+  });
   const [size, end, at, next] = [slot("size"), slot("end"), slot("line"), slot("next line")];
   const [word, count, vector] = [slot("word"), slot("lines"), slot("iovec")];
   const manager = slot("notify socket");

@@ -14,6 +14,7 @@ import {
   space,
   zeroSlot,
 } from "../engine/plan.ts";
+import { messageHeader, MSGHDR } from "../steps/fd_passing.ts";
 
 /** What is between the name of the app and that of the descriptor. */
 export const STORED_SEPARATOR = ".";
@@ -29,8 +30,6 @@ const MOST_DESCRIPTORS = 16;
 /** Bytes of `struct cmsghdr` before its data, and of all of it (include/linux/socket.h). */
 const CMSG_HEADER = 16;
 const CONTROL_BYTES = CMSG_HEADER + 4 * MOST_DESCRIPTORS;
-/** Where fields of `struct msghdr` are. */
-export const MSGHDR = { iovlen: 24, control: 32, controllen: 40 } as const;
 /** Characters of a name that systemd takes (fdname_is_valid()). */
 const MOST_NAME = 255;
 
@@ -54,16 +53,10 @@ export interface Received {
 export function receiver(text: ReturnType<typeof space>, bytes: number): Received {
   const control = space("notify control", CONTROL_BYTES + 8);
   const iovec = mutableStruct("iovec", ["base", 8, addressOf(text)], ["len", 8, bytes]);
-  const header = mutableStruct(
-    "msghdr",
-    ["name", 8, 0],
-    ["namelen", 8, 0],
-    ["iov", 8, addressOf(iovec)],
-    ["iovlen", 8, 1],
-    ["control", 8, addressOf(control)],
-    ["controllen", 8, CONTROL_BYTES],
-    ["flags", 8, 0],
-  );
+  const header = messageHeader({
+    ...{ parts: addressOf(iovec), partCount: 1 },
+    ...{ control: addressOf(control), controlBytes: CONTROL_BYTES },
+  });
   return {
     ...{ header, control, count: zeroSlot("received descriptors") },
     ...{

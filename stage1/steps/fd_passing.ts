@@ -1,6 +1,14 @@
 /** File descriptor passing (SCM_RIGHTS) over a socket, from init to the supervisor. */
 import * as k from "../../src/linux/constants.ts";
-import { addressOf, mutableStruct, type Section, type Slot, slot, space } from "../engine/plan.ts";
+import {
+  type Address,
+  addressOf,
+  mutableStruct,
+  type Section,
+  type Slot,
+  slot,
+  space,
+} from "../engine/plan.ts";
 
 /** The two ends of the socket. */
 export interface FdSocket {
@@ -32,9 +40,34 @@ export function splitPair(
   steps.compute("shr", [both, 32], { store: second });
 }
 
-/**
- * `struct msghdr` (include/linux/socket.h) with a text, or room for one byte, and one descriptor.
- */
+/** `struct msghdr` (include/linux/socket.h) of sendmsg(2) and recvmsg(2): parts of a message, and a control message. */
+export function messageHeader(
+  { address = 0, addressBytes = 0, parts, partCount, control = 0, controlBytes = 0 }: {
+    readonly address?: Address | number;
+    readonly addressBytes?: number;
+    /** An array of `struct iovec`. */
+    readonly parts: Address;
+    readonly partCount: number;
+    readonly control?: Address | number;
+    readonly controlBytes?: number;
+  },
+) {
+  return mutableStruct(
+    "msghdr",
+    ["name", 8, address],
+    ["namelen", 8, addressBytes],
+    ["iov", 8, parts],
+    ["iovlen", 8, partCount],
+    ["control", 8, control],
+    ["controllen", 8, controlBytes],
+    ["flags", 8, 0],
+  );
+}
+
+/** Where fields of it are. */
+export const MSGHDR = { iovlen: 24, control: 32, controllen: 40 } as const;
+
+/** A message with a text, or room for one byte, and one descriptor. */
 function message(text?: string) {
   const control = mutableStruct(
     "cmsghdr",
@@ -49,16 +82,10 @@ function message(text?: string) {
     8,
     text === undefined ? 1 : new TextEncoder().encode(text).length,
   ]);
-  const header = mutableStruct(
-    "msghdr",
-    ["name", 8, 0],
-    ["namelen", 8, 0],
-    ["iov", 8, addressOf(iovec)],
-    ["iovlen", 8, 1],
-    ["control", 8, addressOf(control)],
-    ["controllen", 8, 24],
-    ["flags", 8, 0],
-  );
+  const header = messageHeader({
+    ...{ parts: addressOf(iovec), partCount: 1 },
+    ...{ control: addressOf(control), controlBytes: 24 },
+  });
   return { header, control };
 }
 
