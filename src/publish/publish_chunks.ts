@@ -33,26 +33,40 @@ export interface ChunkedImage {
   readonly name: string;
   /** Absent where nobody here can read it: then it has no index. */
   readonly imageId: string | undefined;
-  /** The file that was published, beside which the signature over its ID may be. */
-  readonly path: string;
-  /** The keys of the site. */
-  readonly keys: readonly PublicKey[];
+}
+
+/**
+ * The signature over an image's ID that lies beside it, verified; undefined where there is none.
+ *
+ * @param imageId absent where nobody here can read it
+ * @throws {Failure} where the signature is not good
+ */
+export async function idSignature(
+  path: string,
+  imageId: string | undefined,
+  keys: readonly PublicKey[],
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const where = `${path}${ID_SIGNATURE}`;
+  if (imageId === undefined || !exists(where)) return undefined;
+  const asc = Deno.readFileSync(where);
+  await verifyId(where, asc, imageId, keys);
+  return asc;
 }
 
 /**
  * Writes the index of an image whose ID is signed; removes one that is not the image's.
  *
+ * @param asc the signature over its ID
  * @returns whether there is an index
- * @throws {Failure} where the signature is not good
  */
-export async function publishChunks(image: ChunkedImage): Promise<boolean> {
-  const { target, path, imageId, name, keys } = image;
-  if (imageId === undefined || !exists(`${path}${ID_SIGNATURE}`)) {
+export async function publishChunks(
+  { target, imageId, name }: ChunkedImage,
+  asc: Uint8Array | undefined,
+): Promise<boolean> {
+  if (imageId === undefined || asc === undefined) {
     removeChunks(target);
     return false;
   }
-  const asc = Deno.readFileSync(`${path}${ID_SIGNATURE}`);
-  await verifyId(`${path}${ID_SIGNATURE}`, asc, imageId, keys);
   using pieces = new Replacement(`${target}${PIECES}`);
   using signature = new Replacement(`${target}${ID_SIGNATURE}`);
   using index = new Replacement(`${target}${CHUNKS}`);

@@ -16,7 +16,7 @@ import {
   verifySigned,
 } from "../trust/signature.ts";
 import { metalinkText, PIECE, PieceDigests } from "./metalink.ts";
-import { BESIDE, publishChunks, removeChunks } from "./publish_chunks.ts";
+import { BESIDE, idSignature, publishChunks, removeChunks } from "./publish_chunks.ts";
 import type { PublishedImage } from "./site.ts";
 import { type Torrent, torrentBytes } from "./torrent.ts";
 
@@ -57,6 +57,7 @@ export async function publishImage(
   const asc = readSignature(`${path}.asc`);
   const signatures = await readSignatures(asc, `${path}.asc`);
   const candidates = await acceptableSigners(path, signatures, keys);
+  const idAsc = await idSignature(path, id, keys);
   const { os, arch, version } = labels;
   if (os === undefined || arch === undefined || version === undefined) {
     throw new Failure(`${path}: nobody finds it without the labels version, os and arch`);
@@ -93,23 +94,13 @@ export async function publishImage(
   // One behind the other: who fetches between finds a signature that does not fit, and tries again.
   signature.commit();
   image.commit();
-  const copies = {
-    name: target.slice(target.lastIndexOf("/") + 1),
+  writeHints(target, {
     size,
     urls: urls.map((url) => `${url}/${encodeURI(file)}`),
-  };
-  replaceFile(`${target}${METALINK}`, metalinkText({ ...copies, digests: pieces.end() }));
-  writeTorrent(
-    target,
-    torrent && {
-      ...copies,
-      pieceSize: PIECE,
-      digests: torrentPieces.end(),
-      webSeeds: copies.urls,
-      tracker: torrent.tracker,
-    },
-  );
-  const isChunked = await publishChunks({ target, name, imageId: id, path, keys });
+    digests: pieces.end(),
+    torrent: torrent && { ...torrent, digests: torrentPieces.end() },
+  });
+  const isChunked = await publishChunks({ target, name, imageId: id }, idAsc);
   return {
     name,
     labels,
@@ -118,6 +109,24 @@ export async function publishImage(
     ...isChunked && { chunks: `${file}${CHUNKS}` },
     ...torrent !== undefined && { torrent: `${file}${TORRENT}` },
   };
+}
+
+/** What documents beside an image say of it. */
+interface Hints {
+  readonly size: number;
+  /** Where it is. */
+  readonly urls: readonly string[];
+  /** SHA-256 of its pieces. */
+  readonly digests: readonly string[];
+  /** SHA-1 of its pieces, and a tracker. */
+  readonly torrent: Pick<Torrent, "digests" | "tracker"> | undefined;
+}
+
+/** Writes the Metalink document and the torrent beside an image. */
+function writeHints(target: string, { size, urls, digests, torrent }: Hints): void {
+  const name = target.slice(target.lastIndexOf("/") + 1);
+  replaceFile(`${target}${METALINK}`, metalinkText({ name, size, urls, digests }));
+  writeTorrent(target, torrent && { name, size, pieceSize: PIECE, webSeeds: urls, ...torrent });
 }
 
 /** Writes the torrent beside an image; removes one that is of another image. */

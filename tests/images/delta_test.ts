@@ -238,7 +238,16 @@ Deno.test("publish refuses a signature that is not over the image's ID", async (
   await fetchBoth();
   const path = `${world.directory}/tree-2.aci`;
   Deno.copyFileSync(`${world.directory}/tree-1.aci.id.asc`, `${path}.id.asc`);
+  const before = Deno.readFileSync(`${site}/index.json`);
+  const directory = `${site}/example.com`;
+  const inodes = () =>
+    [...Deno.readDirSync(directory)].map(({ name }) =>
+      `${name} ${Deno.statSync(`${directory}/${name}`).ino}`
+    ).sort();
+  const files = inodes();
   const { code, stderr } = await rkt("image", "publish", "--overwrite", keys, site, path);
   assert.equal(code, 254);
+  assert.deepEqual(inodes(), files);
+  assert.deepEqual(Deno.readFileSync(`${site}/index.json`), before);
   assert.match(stderr, /\.id\.asc: is not over the ID of this image; `rkt image sign --delta`/);
 });
