@@ -253,7 +253,55 @@ function makeOwners(to: string, from: string): void {
   Deno.chownSync(`${to}/srv/setgid`, 33, 34);
   Deno.chmodSync(`${to}/srv/setgid`, 0o2775);
   Deno.linkSync(`${to}/srv/owned`, `${to}/srv/linked`);
+  Deno.writeTextFileSync(`${to}/srv/capable`, "");
+  Deno.writeTextFileSync(`${to}/srv/beyond`, "");
+  Deno.chownSync(`${to}/srv/beyond`, 4_000_000, 70_000);
+  Deno.writeTextFileSync(`${to}/srv/secret`, "read\n", { mode: 0 });
+  Deno.chmodSync(`${to}/srv/secret`, 0);
+  for (
+    const [program, ...args] of [
+      ["setcap", "cap_chown=ep", `${to}/srv/capable`],
+      ["mknod", `${to}/srv/disk`, "b", "8", "0"],
+    ]
+  ) {
+    assert.ok(new Deno.Command(program ?? "", { args }).outputSync().success, program);
+  }
 }
+
+/** All that an image has brought, as an app sees it. */
+const TREE = "busybox find /srv /etc /bin -exec stat -c '%n %F %u:%g %a %h %s' {} + | busybox sort";
+
+Deno.test("with ranges the tree is root's: owners, bits, links, capabilities; not what only root may make", async () => {
+  const world = of("range");
+  const image = await ownersImage(world);
+  const asUser = await world.rkt("run", "--net=none", image, "--", "-c", TREE);
+  const flags = [`--dir=${world.dir}/root-store`, "--insecure-options=image"];
+  const asRoot = await new Deno.Command(RKT, {
+    args: [...flags, "run", "--net=none", "--rm", image, "--", "-c", TREE],
+  }).output();
+  const lines = (text: string) =>
+    text.trim().split("\n").filter((line) =>
+      !/^\/etc\/(hosts|resolv|hostname|mtab|machine)/.test(line)
+    );
+  const theirs = lines(new TextDecoder().decode(asRoot.stdout))
+    .filter((line) => !line.startsWith("/srv/disk "))
+    // The directory has the same names but for that one; its size is the file system's.
+    .map((line) =>
+      line.replace(
+        "/srv/beyond regular empty file 4000000:70000",
+        "/srv/beyond regular empty file 65534:65534",
+      )
+    );
+  assert.ok(theirs.length > 5, new TextDecoder().decode(asRoot.stderr));
+  const without = (line: string) => line.replace(/( directory .*) \d+$/, "$1");
+  assert.deepEqual(lines(asUser.stdout).map(without), theirs.map(without));
+  const found = await world.command([
+    "sh",
+    "-c",
+    `getcap -n $(find ${world.data}/cas/tree -name capable)`,
+  ]);
+  assert.match(found.stdout, /cap_chown=ep/, found.stderr);
+});
 
 Deno.test("with ranges an image's files are whose they are, and apps who they are", async () => {
   const world = of("range");
@@ -278,7 +326,10 @@ Deno.test("with one user the same image runs, all files are his, and another use
   const image = await ownersImage(world);
   const { stdout, stderr, code } = await world.rkt(
     ...["run", "--net=none", image, "--user=www", "--"],
-    ...["-c", `id -u; busybox grep CapBnd /proc/self/status; ${OWNERS}`],
+    ...[
+      "-c",
+      `id -u; busybox grep CapBnd /proc/self/status; cat /srv/beyond /srv/capable; ${OWNERS}`,
+    ],
   );
   assert.equal(code, 0, stderr);
   assert.match(stdout, /^0\nCapBnd:\s+0000000000000000$/m);
