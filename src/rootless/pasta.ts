@@ -7,6 +7,7 @@
  */
 import { namespacePlan } from "../pod/make/private_users.ts";
 import { Failure } from "../failure.ts";
+import { originalVariable } from "../linux/environment.ts";
 import * as k from "../linux/constants.ts";
 import { exists } from "../linux/exists.ts";
 import { closeDescriptor } from "../linux/lock.ts";
@@ -19,8 +20,11 @@ import { runInProcess } from "../../stage1/engine/in_process.ts";
 import type { PodNetwork } from "../../stage1/pod.ts";
 import { systemProgram } from "./user_namespace.ts";
 
-/** Where in the data directory the names of pods' namespaces are. */
+/** Where in the data directory the names of pods' namespaces are, or links to them. */
 const DIRECTORY = "pasta";
+
+/** Where pasta may open names by the profile of AppArmor that Debian's and Ubuntu's packages of it bring. */
+const ALLOWED = /^\/run\/user\/\d+$/;
 
 /** A pod whose network is pasta's. */
 export interface PastaPod {
@@ -45,12 +49,17 @@ export async function joinPasta(pod: PastaPod): Promise<PodNetwork> {
         "or say --net=none, or --net=host",
     );
   }
-  const name = `${pod.dataDir}/${DIRECTORY}/${pod.uuid}`;
+  const link = `${pod.dataDir}/${DIRECTORY}/${pod.uuid}`;
+  const name = allowedName(pod.uuid, originalVariable("XDG_RUNTIME_DIR")) ?? link;
   const made = pod.makeNamespace?.() ?? networkNamespace();
   const namespace = `/proc/self/fd/${POD_NAMESPACE}`;
   try {
     keepNamespace(made);
     Deno.mkdirSync(`${pod.dataDir}/${DIRECTORY}`, { recursive: true, mode: 0o700 });
+    if (name !== link) {
+      Deno.mkdirSync(directoryOf(name), { recursive: true, mode: 0o700 });
+      Deno.symlinkSync(name, link);
+    }
     Deno.writeTextFileSync(name, "", { createNew: true, mode: 0o600 });
     mountOn(namespace, name);
     await start(pasta, name, pod.forwards);
@@ -64,9 +73,21 @@ export async function joinPasta(pod: PastaPod): Promise<PodNetwork> {
     kind: "joined",
     namespace: POD_NAMESPACE,
     networks: "pasta (eth0)",
-    tearDown: { messages: [], files: [name] },
+    tearDown: { messages: [], files: name === link ? [name] : [name, link] },
   };
 }
+
+/**
+ * The name of a pod's namespace that AppArmor lets pasta open; undefined where there is no such directory.
+ *
+ * @param runtime the user's XDG_RUNTIME_DIR
+ */
+export const allowedName = (uuid: string, runtime: string | undefined): string | undefined =>
+  runtime !== undefined && ALLOWED.test(runtime) && exists(runtime)
+    ? `${runtime}/netns/rkt-${uuid}`
+    : undefined;
+
+const directoryOf = (path: string): string => path.slice(0, path.lastIndexOf("/"));
 
 /** A descriptor of a new network namespace, closed on exec. */
 function networkNamespace(): number {
@@ -148,11 +169,26 @@ function portSpec({ hostIp, hostPort, podPort, count }: Forward): string {
 
 /** Lets the pasta of a pod end. */
 export function leavePasta({ uuid, dataDir }: Pick<PastaPod, "uuid" | "dataDir">): void {
-  trySyscall("umount2", cstring(`${dataDir}/${DIRECTORY}/${uuid}`), k.MNT_DETACH);
+  const link = `${dataDir}/${DIRECTORY}/${uuid}`;
+  // A link is believed only as far as it names what rkt could have made for this pod.
+  const target = linkTarget(link);
+  const isOurs = target?.endsWith(`/netns/rkt-${uuid}`) === true &&
+    ALLOWED.test(directoryOf(directoryOf(target)));
+  for (const path of target !== undefined && isOurs ? [target, link] : [link]) {
+    trySyscall("umount2", cstring(path), k.MNT_DETACH | k.UMOUNT_NOFOLLOW);
+    try {
+      Deno.removeSync(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}
+
+function linkTarget(path: string): string | undefined {
   try {
-    Deno.removeSync(`${dataDir}/${DIRECTORY}/${uuid}`);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return Deno.readLinkSync(path);
+  } catch {
+    return undefined;
   }
 }
 

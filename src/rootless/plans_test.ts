@@ -3,7 +3,7 @@ import * as k from "../linux/constants.ts";
 import { namespacePlan } from "../pod/make/private_users.ts";
 import assert from "node:assert/strict";
 import { findingText, verify } from "../../stage1/engine/verify.ts";
-import { pastaArguments } from "./pasta.ts";
+import { allowedName, leavePasta, pastaArguments } from "./pasta.ts";
 import { namespaceEntryPlan } from "./user_namespace.ts";
 
 for (const keepsGroups of [true, false]) {
@@ -42,4 +42,25 @@ Deno.test("pasta gets the ports that are asked for, and no others", () => {
   const text = some.join(" ");
   assert.match(text, / -t 8080:80 -t 127\.0\.0\.1\/9000-9002:90-92 -u 53:53 -T none -U none /);
   assert.ok(some.includes("--no-map-gw"), "the pod does not reach the host's loopback interface");
+});
+
+Deno.test("the name of a namespace is where AppArmor lets pasta open it, and elsewhere beside the pods", () => {
+  const directory = Deno.makeTempDirSync();
+  assert.equal(allowedName("u", undefined), undefined);
+  assert.equal(allowedName("u", directory), undefined);
+  assert.equal(allowedName("u", "/run/user/4294967294"), undefined, "it is not there");
+  Deno.removeSync(directory);
+});
+
+Deno.test("a link among the names is removed, and not what it names, if that is not rkt's", () => {
+  const dataDir = Deno.makeTempDirSync();
+  const target = `${dataDir}/netns/rkt-u`;
+  Deno.mkdirSync(`${dataDir}/netns`);
+  Deno.mkdirSync(`${dataDir}/pasta`);
+  Deno.writeTextFileSync(target, "");
+  Deno.symlinkSync(target, `${dataDir}/pasta/u`);
+  leavePasta({ uuid: "u", dataDir });
+  assert.deepEqual([...Deno.readDirSync(`${dataDir}/pasta`)], []);
+  assert.ok(Deno.statSync(target).isFile);
+  Deno.removeSync(dataDir, { recursive: true });
 });

@@ -298,7 +298,7 @@ Deno.test("with ranges the tree is root's: owners, bits, links, capabilities; no
   const found = await world.command([
     "sh",
     "-c",
-    `getcap -n $(find ${world.data}/cas/tree -name capable)`,
+    `/usr/sbin/getcap -n $(find ${world.data}/cas/tree -name capable)`,
   ]);
   assert.match(found.stdout, /cap_chown=ep/, found.stderr);
 });
