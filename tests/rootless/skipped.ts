@@ -10,7 +10,7 @@ export const SUITE: readonly string[] = ["pods", "isolation"].flatMap((folder) =
     .filter((name) => name.endsWith("_test.ts")).sort().map((name) => `${folder}/${name}`)
 );
 
-/** Tests that are left out. */
+/** Tests that are left out. What else fails has no reason yet: pods/logs_test.ts and what follows was not run to its end. */
 export interface Skipped {
   readonly file: string;
   /** How their names begin; `all` of the file. */
@@ -23,9 +23,47 @@ export interface Skipped {
 const FLY = "the flavor fly needs root";
 const LIMITS = "a user has no cgroups of version 1, and a limit that is asked for is refused";
 const SERVICE = "the metadata service is root's";
+const ONE = "with one user every app is root, and every file is root's";
+const NAMESPACES = "a user's pods have a user namespace, too";
+const TABLE =
+  "the table is that of the host's root: a namespace's may not write to sysctls, nor make nodes, nor raise priorities";
 const FOREIGN = "the test compares files of owners whom the user has not been given";
 
 export const SKIPPED: readonly Skipped[] = [
+  {
+    file: "isolation/run_isolation_test.ts",
+    tests: "--insecure-options=capabilities leaves all",
+    why: "the test compares with its own capabilities, which are not those of a namespace's root",
+  },
+  {
+    file: "isolation/run_isolation_test.ts",
+    tests: "an app has no way to mount",
+    why: "mknod(2) is refused, so what is written to is a plain file",
+  },
+  {
+    file: "isolation/run_isolation_test.ts",
+    tests: "a pod has its own namespaces",
+    why: NAMESPACES,
+  },
+  ...["run --user=", "an app of another user has none"].map((tests): Skipped => ({
+    ...{ file: "isolation/run_isolation_test.ts", tests, mode: "one", why: ONE },
+  })),
+  ...["an app can do what", "each capability allows", "a capability that is retained"].map((
+    tests,
+  ): Skipped => ({
+    ...{ file: "isolation/probes_test.ts", tests, why: TABLE },
+  })),
+  { file: "isolation/probes_test.ts", tests: "--insecure-options open", why: TABLE },
+  ...["an app of another user can", "with no-new-privileges"].map((tests): Skipped => ({
+    ...{ file: "isolation/probes_test.ts", tests, mode: "one", why: ONE },
+  })),
+  { file: "pods/export_test.ts", tests: "an exported root is as", mode: "one", why: ONE },
+  { file: "pods/prepare_test.ts", tests: "a prepared pod is run as", mode: "one", why: ONE },
+  {
+    file: "pods/chaos_test.ts",
+    tests: "commands beside each other, with KILLs",
+    why: "networks of net.d are root's",
+  },
   { file: "pods/fly_test.ts", tests: "all", why: FLY },
   { file: "pods/flavors_test.ts", tests: "fly: ", why: FLY },
   {
