@@ -163,18 +163,18 @@ export class Connection implements Disposable {
   /**
    * SASL's mechanism EXTERNAL, by which the kernel says who this is. No name is sent: in a user namespace the other end has
    * another number for this user.
+   *
+   * All is said at once, as systemd's own clients do: where the last word and the first message came together, systemd would not
+   * look at the message before something else comes.
    */
   async #authenticate(): Promise<void> {
-    await this.#late(this.#write(new TextEncoder().encode("\0AUTH EXTERNAL\r\n")));
+    const words = "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
+    await this.#late(this.#write(new TextEncoder().encode(words)));
     let line = await this.#late(this.#line());
-    if (/^DATA *$/.test(line)) {
-      await this.#late(this.#write(new TextEncoder().encode("DATA\r\n")));
-      line = await this.#late(this.#line());
-    }
+    if (/^DATA *$/.test(line)) line = await this.#late(this.#line());
     if (!/^OK( |$)/.test(line)) {
       throw new Failure(`D-Bus: the other end does not let this user in: ${printableLine(line)}`);
     }
-    await this.#late(this.#write(new TextEncoder().encode("BEGIN\r\n")));
   }
 
   async #line(): Promise<string> {

@@ -237,6 +237,17 @@ export function checkEmpty(places: Readonly<Record<string, string>>): void {
   }
 }
 
+/** The `cgroup.procs` files of the cgroups that this process is in. */
+export function processFiles(system: CgroupSystem): readonly string[] {
+  const file = (root: string, name: string) =>
+    `${root}${system.own(name).replace(/\/$/, "")}/cgroup.procs`;
+  const unified = system.unified === undefined ? [] : [file(system.unified, "")];
+  return [...new Set([...unified, ...[...system.roots].map(([name, root]) => file(root, name))])];
+}
+
+/** Moves this process into a cgroup, if it may. */
+export const moveProcess = (file: string): void => tryWrite(file, `${Deno.pid}`);
+
 /** The PIDs of the processes in a container's cgroups, and below. */
 export function cgroupProcesses(places: Readonly<Record<string, string>>): readonly number[] {
   const place = places[""] ?? places.pids ?? places.freezer ?? places.devices ??

@@ -88,7 +88,7 @@ const LOOK_AT_MOST = 10_000;
  * @throws {Failure} it runs
  */
 export async function deleteContainer(container: FoundContainer, force: boolean): Promise<void> {
-  const { id, cgroups, hooks } = container.record;
+  const { id, cgroups, hooks, unit } = container.record;
   const status = fullStatus(container);
   if (status !== "stopped" && status !== "created" && !force) {
     throw new Failure(
@@ -97,6 +97,10 @@ export async function deleteContainer(container: FoundContainer, force: boolean)
     );
   }
   if (status !== "stopped") await killAll(container);
+  if (unit !== undefined) {
+    const { stopScope } = await import("./scope/systemd_scope.ts");
+    await stopScope(unit);
+  }
   const left = await removeCgroups(cgroups);
   if (left.length > 0) {
     throw new Failure(`the cgroup ${left[0]} of container ${id} still has processes`, 1);

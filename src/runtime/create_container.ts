@@ -17,10 +17,7 @@ import {
   cgroupPlaces,
   type CgroupSystem,
   cgroupSystem,
-  checkEmpty,
-  makeCgroups,
   read,
-  removeCgroups,
 } from "./cgroups.ts";
 import { checkId, makeDirectory, removeDirectory, writeRecord } from "./container_directory.ts";
 import { copyUp } from "./copy_up.ts";
@@ -32,6 +29,8 @@ import { rootPropagation } from "./mount_options.ts";
 import { resolveMounts } from "./resolve_mounts.ts";
 import { isOwnNamespace, resolveNamespaces } from "./resolve_namespaces.ts";
 import { resolveProcess } from "./resolve_process.ts";
+import { makeOwnCgroups, type OwnCgroups, removeOwnCgroups } from "./scope/own_cgroups.ts";
+import { expectedPath, scopeName } from "./scope/systemd_scope.ts";
 import { resolveSysctls } from "./resolve_sysctls.ts";
 import { type ContainerResources, readResources } from "./resources.ts";
 import { parseSpec, type RuntimeSpec } from "./spec.ts";
@@ -64,18 +63,16 @@ export async function createContainer(request: CreateRequest): Promise<never> {
   checkId(request.id);
   const spec = readBundle(request.bundle);
   const system = cgroupSystem();
-  const cgroups = chooseCgroups(spec, system, request);
+  const resources = resourcesOf(spec, system);
   const directory = makeDirectory(request.root, request.id);
-  let made: readonly string[] = [];
+  let own: OwnCgroups | undefined;
   try {
-    checkEmpty(cgroups);
-    made = makeCgroups(system, cgroups);
-    const resources = resourcesOf(spec, system);
-    limitCgroups(resources, system, cgroups);
+    own = await makeOwnCgroups(spec, system, request);
+    limitCgroups(resources, system, own.cgroups);
     makeFifo(directory);
-    const place = { system, cgroups, ownCgroups: made, directory };
+    const place = { ...own, system, directory };
     const container = resolveContainer(spec, request, place, resources);
-    const record = recordOf(spec, request, container, cgroups);
+    const record = recordOf(spec, request, container, own);
     writeRecord(directory, record);
     writeLauncherRecord(directory, record);
     // Both ways: so it opens at once, and reading waits.
@@ -84,7 +81,7 @@ export async function createContainer(request: CreateRequest): Promise<never> {
     const title = `rkt oci ${request.run === undefined ? "create" : "run"} ${request.id}`;
     return becomeProgram(program(createPlan(container)), title);
   } catch (error) {
-    await removeCgroups(Object.fromEntries(made.map((path) => [path, path])));
+    await removeOwnCgroups(own);
     removeDirectory(directory);
     throw error;
   }
@@ -94,9 +91,13 @@ export async function createContainer(request: CreateRequest): Promise<never> {
 export function plannedContainer(request: CreateRequest): Plan {
   const spec = readBundle(request.bundle);
   const system = cgroupSystem();
-  const cgroups = cgroupPlaces(system, spec.linux.cgroupsPath, request.id);
+  const { cgroupsPath } = spec.linux;
+  const path = request.systemdCgroup
+    ? expectedPath(scopeName(cgroupsPath, request.id))
+    : cgroupsPath;
+  const cgroups = system.version === 0 ? {} : cgroupPlaces(system, path, request.id);
   const directory = `${request.root}/${request.id}`;
-  const place = { system, cgroups, ownCgroups: Object.values(cgroups), directory };
+  const place = { system, cgroups, made: Object.values(cgroups), directory };
   return createPlan(resolveContainer(spec, request, place, resourcesOf(spec, system), true));
 }
 
@@ -108,18 +109,6 @@ export function readBundle(bundle: string): RuntimeSpec {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Failure(`JSON specification file ${bundle}/config.json not found`, 1);
   }
-}
-
-function chooseCgroups(
-  spec: RuntimeSpec,
-  system: CgroupSystem,
-  request: CreateRequest,
-): Readonly<Record<string, string>> {
-  if (request.systemdCgroup) {
-    throw new Failure("not yet: --systemd-cgroup; use the engine's cgroupfs manager", 1);
-  }
-  if (system.version === 0) return {};
-  return cgroupPlaces(system, spec.linux.cgroupsPath, request.id);
 }
 
 /** What it may use; undefined where there are no cgroups. */
@@ -168,7 +157,7 @@ function recordOf(
   spec: RuntimeSpec,
   { id, bundle }: CreateRequest,
   container: Container,
-  cgroups: Readonly<Record<string, string>>,
+  { cgroups, unit }: OwnCgroups,
 ) {
   return {
     ociVersion: spec.ociVersion,
@@ -179,6 +168,7 @@ function recordOf(
     owner: Deno.uid() === 0 ? "root" : `${Deno.uid()}`,
     annotations: spec.annotations,
     cgroups,
+    unit,
     hasUsers: container.namespaces.hasUsers,
     hooks: { poststart: spec.hooks.poststart, poststop: spec.hooks.poststop },
     process: spec.process,
@@ -199,18 +189,15 @@ export function ownCapabilities(): readonly number[] {
 }
 
 /** Where a container is kept and limited. */
-interface ContainerPlace {
+interface ContainerPlace extends OwnCgroups {
   readonly system: CgroupSystem;
-  readonly cgroups: Readonly<Record<string, string>>;
-  /** Those of its cgroups that were made for it. */
-  readonly ownCgroups: readonly string[];
   readonly directory: string;
 }
 
 function resolveContainer(
   spec: RuntimeSpec,
   request: CreateRequest,
-  { system, cgroups, ownCgroups, directory }: ContainerPlace,
+  { system, cgroups, made: ownCgroups, before, directory }: ContainerPlace,
   resources: ContainerResources | undefined,
   dry = false,
 ): Container {
@@ -277,6 +264,7 @@ function resolveContainer(
     cgroups: [...new Set(Object.values(cgroups))].map((path) => `${path}/cgroup.procs`),
     allowedDevices: devicesOf2(resources, system, cgroups),
     ownCgroups: [...new Set(ownCgroups)],
+    returnsTo: before ?? [],
     process: resolveProcess(
       process,
       { seccomp: linux.seccomp, personality: linux.personality?.domain },

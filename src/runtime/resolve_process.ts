@@ -10,6 +10,7 @@ import { isResource, RESOURCES, UNLIMITED } from "../../stage1/app/process_limit
 import { apparmorFile, runsApparmor, runsSelinux } from "../../stage1/app/security_label.ts";
 import type { Architecture } from "../../stage1/engine/machine/engine.ts";
 import { seccompFilter } from "./seccomp_filter.ts";
+import { processorMask } from "./processors.ts";
 import type { CapabilitySet, ProcessSpec } from "./spec.ts";
 import type { SeccompRules } from "./seccomp_spec.ts";
 
@@ -65,7 +66,9 @@ export function resolveProcess(
     labels: labelsOf(spec, host),
     ioPriority: spec.ioPriority && ioPriorityOf(spec.ioPriority),
     scheduler: spec.scheduler && schedulerOf(spec.scheduler),
-    affinity: spec.execCPUAffinity?.final ? processorMask(spec.execCPUAffinity.final) : undefined,
+    affinity: spec.execCPUAffinity?.final
+      ? processorMask(spec.execCPUAffinity.final, "process.execCPUAffinity")
+      : undefined,
     personality: domain,
     filter: more.seccomp && seccompFilter(more.seccomp, host.architecture),
     newKeyring: host.newKeyring,
@@ -200,21 +203,6 @@ function schedulerOf(given: NonNullable<ProcessSpec["scheduler"]>): Uint8Array<A
   view.setUint32(20, number("priority"), true);
   for (const [i, name] of ["runtime", "deadline", "period"].entries()) {
     view.setBigUint64(24 + 8 * i, BigInt(number(name)), true);
-  }
-  return bytes;
-}
-
-/** A list of processors, like `0-2,7`, as a mask. */
-function processorMask(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(128);
-  for (const part of text.split(",")) {
-    const [, first, last = first] = /^\s*(\d{1,4})(?:-(\d{1,4}))?\s*$/.exec(part) ?? [];
-    if (first === undefined || Number(last) >= 1024) {
-      throw wrong("execCPUAffinity", `${JSON.stringify(text)} is no list of processors`);
-    }
-    for (let cpu = Number(first); cpu <= Number(last); cpu++) {
-      bytes[cpu >> 3] = (bytes[cpu >> 3] ?? 0) | 1 << (cpu & 7);
-    }
   }
   return bytes;
 }

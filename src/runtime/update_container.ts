@@ -55,9 +55,17 @@ function amount(name: string, text: string): number {
  * Applies them. Rules about devices are passed over, as runc does: engines hand in those of the configuration, without the ones
  * that every container has, and a process may be at work that needs the others.
  */
-export function updateContainer(container: FoundContainer, resources: JsonObject): void {
+export async function updateContainer(
+  container: FoundContainer,
+  resources: JsonObject,
+): Promise<void> {
   if (statusOf(container) === "stopped") throw new Failure("container not running", 1);
-  const { cgroups } = container.record;
+  const { cgroups, unit } = container.record;
   const version = cgroups[""] === undefined ? 1 : 2;
-  applySettings(cgroups, readResources(resources, version).settings);
+  const { settings } = readResources(resources, version);
+  if (unit !== undefined) {
+    const { changeScope } = await import("./scope/systemd_scope.ts");
+    await changeScope(unit, version === 2 ? settings : readResources(resources, 2).settings);
+  }
+  applySettings(cgroups, settings);
 }

@@ -41,6 +41,8 @@ export interface Container {
     | undefined;
   /** The directories of its own cgroups, deepest first: a container that can't be made leaves none. */
   readonly ownCgroups: readonly string[];
+  /** The `cgroup.procs` files that the runtime goes back to when init is in its cgroups, where systemd has put it there. */
+  readonly returnsTo: readonly string[];
   readonly process: ContainerProcess;
   readonly hooks: ContainerHooks;
   /** Its state as hooks read it (runtime.md, "State"): what stands before and behind the PID, for each status. */

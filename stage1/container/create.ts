@@ -129,6 +129,7 @@ function worker(s: Section, making: Making): void {
   if (namespaces.maps !== undefined) writeMaps(s, making, namespaces.maps);
   allowDevices(s, container);
   for (const path of container.cgroups) joinCgroup(s, path, making);
+  for (const path of container.returnsTo) leaveCgroup(s, path);
   tell(s, "let init go on", workerEnd, making);
   hear(s, "until it has its mounts", workerEnd, "mounts");
   runHooks(s, "prestart", hooks.prestart, hookState(making, "creating"), true);
@@ -206,6 +207,28 @@ function joinCgroup(s: Section, path: string, { digits, length }: Making): void 
   s.must(what, "openat", [k.AT_FDCWD, path, k.O_WRONLY | k.O_CLOEXEC, 0], { store: file });
   s.must(what, "write", [file, addressOf(digits), length]);
   s.attempt("close it", "close", [file]);
+}
+
+/** Moves this process and the runtime's to where they were: what is in the container's cgroups counts as the container's. */
+function leaveCgroup(s: Section, path: string): void {
+  const file = slot("file");
+  const runtime = slot("runtime");
+  const end = slot("end of the digits");
+  const pid = space("digits of the runtime's PID", 16);
+  const size = slot("size");
+  const failed = `stays in its cgroup: ${path}`;
+  const what = `go back to the cgroup ${path.slice(0, path.lastIndexOf("/"))}`;
+  s.attempt("the runtime is this process' parent", "getppid", [], { store: runtime });
+  writeDecimal(s, "the runtime's PID", runtime, pid, end, { digits: 10 });
+  s.compute("sub", [end, pid], { store: size });
+  s.attempt(what, "openat", [k.AT_FDCWD, path, k.O_WRONLY | k.O_CLOEXEC, 0], {
+    store: file,
+    branch: { when: "less", operand: 0, to: failed },
+  });
+  s.attempt(what, "write", [file, pid, size]);
+  s.attempt(what, "write", [file, "0", 1]);
+  s.attempt("close it", "close", [file]);
+  s.label(failed);
 }
 
 /** Writes init's PID and what /proc says of it, by which it is known again, into the state; and the engine's file. */

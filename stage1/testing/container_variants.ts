@@ -61,6 +61,7 @@ export function testContainer(changes: Partial<Container> = {}): Container {
     readonlyPaths: [],
     cgroups: [],
     ownCgroups: [],
+    returnsTo: [],
     process: PLAIN_PROCESS,
     hooks: NO_HOOKS,
     state: (status) => [`{"status":"${status}","pid":`, "}"],
@@ -148,6 +149,7 @@ export const CONTAINERS: Readonly<Record<string, Partial<Container>>> = {
     readonlyPaths: ["/proc/sys"],
     cgroups: ["/sys/fs/cgroup/one/cgroup.procs"],
     ownCgroups: ["/sys/fs/cgroup/one"],
+    returnsTo: ["/sys/fs/cgroup/user.slice/cgroup.procs"],
     allowedDevices: {
       cgroup: "/sys/fs/cgroup/one",
       devices: [{ type: "char", access: "m" }, { type: "char", major: 1, minor: 3, access: "rwm" }],

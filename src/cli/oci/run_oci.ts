@@ -210,7 +210,7 @@ async function update(words: OciWords, container: FoundContainer): Promise<numbe
   const file = words.value("resources");
   const flags = (name: string) => words.value(name);
   const resources = file === undefined ? updateResources(flags) : await readJson(file);
-  updateContainer(container, resources);
+  await updateContainer(container, resources);
   return 0;
 }
 
