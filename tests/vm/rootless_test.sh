@@ -2,8 +2,13 @@
 # no controllers is in tests/systemd.
 useradd --create-home --shell /bin/bash me
 uid=$(id -u me)
-cp /work/{box,limited}.aci /home/me
+cp /work/{box,limited,reached}.aci /home/me
 sysctl -q kernel.unprivileged_userns_clone=1 2>/dev/null || true
+# Without udev the device is root's.
+modprobe tun 2>/dev/null || true; chmod 666 /dev/net/tun
+# pasta takes the address of what has the default route.
+ip link add out type veth peer name far; ip link set far up; ip link set out up
+ip addr add 192.0.2.7/24 dev out; ip route add default via 192.0.2.1 || true
 mine() { runuser -u me -- env -C /home/me "XDG_RUNTIME_DIR=/run/user/$uid" HOME=/home/me "$@"; }
 myrkt() { mine /work/rkt --insecure-options=image "$@"; }
 crowd='for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; echo all'
@@ -30,11 +35,24 @@ try() {
   grep -q "can't fork" /tmp/err || fail "$(cat /tmp/err)"
   code=0; "$1" --net=none ./box.aci --memory=32M -- -c 'x=$(head -c 100000000 /dev/zero | tr "\0" x); echo all' 2>/tmp/err || code=$?
   equal "more memory than it may have" $code 137
+  out=$("$1" --port=http:8080 ./reached.aci --memory=64M -- -c 'ip -o -4 addr show eth0' 2>&1) || fail "$out"
+  has "limits beside pasta" "$out" '.*inet .*'
 }
 try limited
 # Below a scope that he has made himself.
 scoped() { mine systemd-run --user --scope -q -p Delegate=yes /work/rkt --insecure-options=image run "$@"; }
 try scoped
+until_true sh -c "[ -z \"\$(find /sys/fs/cgroup/user.slice/user-$uid.slice -name 'rkt-*')\" ]"
+
+# A running one is changed by nobody else, entered in its limits, and counted.
+myrkt run --net=none --pod-name=web --uuid-file-save=/home/me/web ./box.aci --memory=64M -- -c 'exec sleep 1000' &
+until_true mine test -s /home/me/web
+myrkt status --wait-ready web >/dev/null
+has "the scope" "$(mine systemctl --user list-units --no-legend 'rkt-*.scope')" '.*rkt-.*\.scope .*rkt run.*'
+# It sees the app's cgroup as the root of all.
+equal "an entered command" "$(myrkt enter web cat /proc/self/cgroup)" 0::/
+myrkt stop web
+wait || true
 
 myrkt gc --grace-period=0s
 left=$(find /home/me/.local/share/rkt/pods -path "*-*-*-*")
