@@ -259,6 +259,8 @@ Deno.test("nothing is wrong with the plans of the project", () => assertSound(al
 
 Deno.test("nothing is wrong with the plan of a pod that has a file for its output, and terminals", () => {
   assertSound(podPlans(2, ["output into one file", "lines with names"]));
+  // The terminal that is kept for the app's next process has a number of its own.
+  assertSound(podPlans(1, ["interactive", "journal", "event handlers"]));
 });
 
 Deno.test("nothing is wrong with plans of pods with several features at once", () => {

@@ -173,7 +173,7 @@ export function makeTerminals(
   const master = slot("ptmx");
   makePty(steps, at, pts, dev, app, master);
   if (channel !== undefined) keepSlave(steps, at, pts, APP_SIDE + channel.number);
-  else if (startsLater(app)) keepSlave(steps, at, pts, APP_SIDE);
+  else if (startsLater(app)) keepSlave(steps, at, pts, APP_SIDE + podChannels(pod).length);
   handMaster(steps, through, master);
 }
 
