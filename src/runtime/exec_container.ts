@@ -14,7 +14,7 @@ import { checkEnterable } from "./container_state.ts";
 import { read } from "./cgroups.ts";
 import { ownCapabilities } from "./create_container.ts";
 import { CONSOLE, type ContainerLog, LOG, openAs, openForEngine } from "./kept_descriptors.ts";
-import { NAMESPACE_FLAGS } from "./resolve_namespaces.ts";
+import { NAMESPACE_FILES, NAMESPACE_FLAGS } from "./resolve_namespaces.ts";
 import { resolveProcess } from "./resolve_process.ts";
 import { type ProcessSpec, readProcess } from "./spec.ts";
 import { readSeccomp } from "./seccomp_spec.ts";
@@ -84,22 +84,10 @@ export function execInContainer(container: FoundContainer, request: ExecRequest)
   return becomeProgram(program(plan), `rkt oci exec ${record.id}`);
 }
 
-/** The names that /proc/PID/ns has for the kinds of namespaces. */
-const NAMES = {
-  user: "user",
-  ipc: "ipc",
-  uts: "uts",
-  network: "net",
-  pid: "pid",
-  cgroup: "cgroup",
-  mount: "mnt",
-  time: "time",
-} as const;
-
 /** `CLONE_NEW*` of the namespaces of a process that are others than ours. */
 function otherNamespaces(pid: number): number {
   let flags = 0;
-  for (const [type, name] of Object.entries(NAMES)) {
+  for (const [type, name] of Object.entries(NAMESPACE_FILES)) {
     const [its, own] = [processLink(pid, `ns/${name}`), processLink("self", `ns/${name}`)];
     if (its?.ino === own?.ino || its === undefined) continue;
     flags |= NAMESPACE_FLAGS[type as keyof typeof NAMESPACE_FLAGS];

@@ -14,7 +14,7 @@ export const runtimeFeatures = () => ({
   linux: {
     namespaces: Object.keys(NAMESPACE_FLAGS),
     capabilities: CAPABILITIES,
-    cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
+    cgroup: { v1: true, v2: true, systemd: true, systemdUser: false, rdma: true },
     seccomp: SECCOMP_FEATURES,
     apparmor: { enabled: true },
     selinux: { enabled: true },

@@ -65,7 +65,7 @@ export function resolveNamespaces(linux: LinuxSpec): ContainerNamespaces {
 }
 
 /** The names of namespaces in /proc/PID/ns. */
-const FILES: Readonly<Record<NamespaceType, string>> = {
+export const NAMESPACE_FILES: Readonly<Record<NamespaceType, string>> = {
   user: "user",
   ipc: "ipc",
   uts: "uts",
@@ -83,7 +83,7 @@ export function isOwnNamespace(path: string, type: NamespaceType): boolean {
     return `${dev}:${ino}`;
   };
   try {
-    return identity(path) === identity(`/proc/self/ns/${FILES[type]}`);
+    return identity(path) === identity(`/proc/self/ns/${NAMESPACE_FILES[type]}`);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false; // stage1 says that it is not there
     throw error;

@@ -170,14 +170,18 @@ function place(
 const KERNEL_TYPES: ReadonlySet<string> = new Set(["proc", "sysfs"]);
 
 function refuseLinks(s: Section, at: string, root: Slot, path: string): void {
-  const plain = slot("place without links");
+  s.attempt("close it", "close", [openWithoutLinks(s, at, root, path)]);
+}
+
+function openWithoutLinks(s: Section, at: string, root: Slot, path: string): Slot {
+  const place = slot("place without links");
   s.must(`see that no link leads to the place ${at}`, "openat2", [
     root,
     path.slice(1),
     PLAIN,
     OPEN_HOW_SIZE,
-  ], { store: plain });
-  s.attempt("close it", "close", [plain]);
+  ], { store: place });
+  return place;
 }
 
 /** Whether a mount is meant to be in /proc, as the configuration spells it. */
@@ -242,15 +246,8 @@ export function openPlace(
  * of /proc that the runtime writes to later, for one (CVE-2025-52565).
  */
 export function openPlainPlace(s: Section, at: string, root: Slot, path: string): Slot {
-  const place = slot("place without links");
   s.attempt("close the target", "close", [openPlace(s, at, root, path, false)]);
-  s.must(`see that no link leads to the place ${at}`, "openat2", [
-    root,
-    path.slice(1),
-    PLAIN,
-    OPEN_HOW_SIZE,
-  ], { store: place });
-  return place;
+  return openWithoutLinks(s, at, root, path);
 }
 
 /** Opens the directory that a path of the root is in; it is made where it is missing. */

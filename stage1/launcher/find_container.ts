@@ -107,7 +107,7 @@ const descriptorsOf = ({ root, directory, file, process, lock }: Opened) => [
   ...[lock, process, file, directory, root],
 ];
 
-/** Opens the container's directory, which is the caller's, and written by nobody else. */
+/** Opens the container's directory: it and the one above are the caller's, and nobody else writes to them. */
 function openContainer(s: Section, { root, id }: ContainerWords, opened: Opened): void {
   const [at, byte, word] = [slot("byte of the name"), slot("byte"), slot("word of the status")];
   const status = space("status of the container's directory", STATX.bytes);
@@ -139,11 +139,13 @@ function openContainer(s: Section, { root, id }: ContainerWords, opened: Opened)
   });
   // Without one of the standard streams a descriptor of ours takes its place.
   s.compute("let", [opened.root], { branch: { when: "less", operand: 3, to: NOT_HERE } });
-  lookAt(s, "look at it", opened.directory, "", status);
-  checkUser(s, status, word);
-  s.compute("load", [addressOf(status, STATX.mode)], { store: word });
-  s.compute("and", [word, OTHERS_WRITE], { store: word });
-  demand(s, word, 0);
+  for (const directory of [opened.root, opened.directory]) {
+    lookAt(s, "look at it", directory, "", status);
+    checkUser(s, status, word);
+    s.compute("load", [addressOf(status, STATX.mode)], { store: word });
+    s.compute("and", [word, OTHERS_WRITE], { store: word });
+    demand(s, word, 0);
+  }
 }
 
 function lookAt(s: Section, what: string, fd: Slot, name: string, into: Space): void {

@@ -16,8 +16,11 @@ import {
 } from "../engine/plan.ts";
 import { messageHeader, MSGHDR } from "../steps/fd_passing.ts";
 
-/** What is between the name of the app and that of the descriptor. */
-export const STORED_SEPARATOR = ".";
+/**
+ * What stands before the name of a descriptor that an app has stored. systemd names those of sockets after their units, in whose
+ * names there is no slash: `etcd.socket` is none that the app `etcd` has stored.
+ */
+export const storedPrefix = (app: string): string => `stored/${app}/`;
 
 /** The lines that are about descriptors, but for their names. */
 const STORE = "FDSTORE=1\n";
@@ -166,7 +169,7 @@ export function passDescriptorLine(
   steps.label(label("no name"));
 }
 
-const namePrefix = (app: string): string => `${NAME}${app}${STORED_SEPARATOR}`;
+const namePrefix = (app: string): string => NAME + storedPrefix(app);
 
 function addPart(
   steps: Section,

@@ -245,17 +245,20 @@ Deno.test("an app stores descriptors where that is chosen, by names that begin w
   await storeSpeaker();
   const LONG = "x".repeat(300);
   const cases: readonly (readonly [said: string, passedOn: string | undefined])[] = [
-    ["FDSTORE=1\nFDNAME=one", "FDSTORE=1\nFDNAME=speaks.one\n"],
-    ["FDNAME=one\nFDSTORE=1\nMAINPID=1\nFDPOLL=0", "FDNAME=speaks.one\nFDSTORE=1\nFDPOLL=0\n"],
-    ["FDSTORE=1", "FDSTORE=1\nFDNAME=speaks.stored\n"],
-    ["FDSTOREREMOVE=1\nFDNAME=other.one", "FDSTOREREMOVE=1\nFDNAME=speaks.other.one\n"],
+    ["FDSTORE=1\nFDNAME=one", "FDSTORE=1\nFDNAME=stored/speaks/one\n"],
+    [
+      "FDNAME=one\nFDSTORE=1\nMAINPID=1\nFDPOLL=0",
+      "FDNAME=stored/speaks/one\nFDSTORE=1\nFDPOLL=0\n",
+    ],
+    ["FDSTORE=1", "FDSTORE=1\nFDNAME=stored/speaks/stored\n"],
+    ["FDSTOREREMOVE=1\nFDNAME=other.one", "FDSTOREREMOVE=1\nFDNAME=stored/speaks/other.one\n"],
     ["", undefined],
     ...["a:b", "a\tb", "\u00e4", "", LONG].map((name) =>
-      [`FDSTORE=1\nFDNAME=${name}`, "FDSTORE=1\nFDNAME=speaks.stored\n"] as const
+      [`FDSTORE=1\nFDNAME=${name}`, "FDSTORE=1\nFDNAME=stored/speaks/stored\n"] as const
     ),
     [
       `STATUS=a\n${"FDSTORE=1\n".repeat(20)}`,
-      `STATUS=a\n${"FDSTORE=1\n".repeat(15)}FDNAME=speaks.stored\n`,
+      `STATUS=a\n${"FDSTORE=1\n".repeat(15)}FDNAME=stored/speaks/stored\n`,
     ],
     ["FDSTORE=2", undefined],
     ["READY=1\nSTATUS=end", "STATUS=end\n"],

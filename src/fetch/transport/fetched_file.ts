@@ -27,7 +27,7 @@ export async function bringImage(
   url: string,
   signature: string | undefined,
 ): Promise<BroughtImage> {
-  const { store, config, maxSize, message } = session.settings;
+  const { config, maxSize, message } = session.settings;
   const scheme = transportScheme(url);
   if (scheme === undefined) throw new TypeError(`${url} is for no transport`);
   const program = transportProgram(config, scheme);
@@ -36,27 +36,53 @@ export async function bringImage(
   if (wantsSignature && beside === undefined) {
     throw new Failure(`${url}: nothing says where its signature is; name a file with --signature`);
   }
-  const temp = TempDirectory.create(store.dataDir);
-  const bar = (await session.progress()).start(url);
-  try {
-    const path = `${temp.path}/image.aci`;
-    const get = async (what: string, file: string, most: number) => {
-      const directory = `${temp.path}/${file === path ? "work" : "signature-work"}`;
-      Deno.mkdirSync(directory, { mode: 0o700 });
-      await runTransport(program, {
-        ...{ url: what, most, directory, file },
-        progress: file === path ? bar.update : () => {},
+  const most = maxSize ?? MOST_IMAGE;
+  const brought = await bring(session, url, async ({ path, directoryFor, progress }) => {
+    const get = (what: string, file: string, most: number) =>
+      runTransport(program, {
+        ...{
+          url: what,
+          most,
+          directory: directoryFor(file === path ? "work" : "signature-work"),
+          file,
+        },
+        progress: file === path ? progress : () => {},
         message: (line) => message(`transport ${scheme}: ${line}`),
       });
-    };
     // First, because without it nobody wants the image.
     if (wantsSignature && beside !== undefined) {
       await get(beside, `${path}.asc`, MAX_SIGNATURE_BYTES);
     }
-    await get(url, path, maxSize ?? MOST_IMAGE);
+    await get(url, path, most);
+  });
+  return { ...brought, signature: signature ?? `${brought.path}.asc` };
+}
+
+/** Where a transport puts what it brings. */
+interface Bringing {
+  readonly path: string;
+  /** Makes a directory for a transport to work in. */
+  directoryFor(name: string): string;
+  readonly progress: (bytes: number, total?: number) => void;
+}
+
+/** Lets something put an image into a directory that goes with what is returned, or with the error. */
+async function bring(
+  session: FetchSession,
+  url: string,
+  act: (bringing: Bringing) => Promise<void>,
+): Promise<Pick<BroughtImage, "path" | "named"> & Disposable> {
+  const temp = TempDirectory.create(session.settings.store.dataDir);
+  const bar = (await session.progress()).start(url);
+  const path = `${temp.path}/image.aci`;
+  const directoryFor = (name: string) => {
+    Deno.mkdirSync(`${temp.path}/${name}`, { mode: 0o700 });
+    return `${temp.path}/${name}`;
+  };
+  try {
+    await act({ path, directoryFor, progress: bar.update });
     return {
       path,
-      signature: signature ?? `${path}.asc`,
       named: (text) => text.replaceAll(path, url),
       [Symbol.dispose]: () => temp[Symbol.dispose](),
     };
@@ -84,31 +110,18 @@ export async function bringTorrent(
   session: FetchSession,
   url: string,
 ): Promise<Pick<BroughtImage, "path" | "named"> & Disposable> {
-  const { store, config, maxSize, message } = session.settings;
+  const { config, maxSize, message } = session.settings;
   const program = transportProgram(config, "torrent");
   const { bytes } = await getFile(session.client, url, MOST_TORRENT);
-  const temp = TempDirectory.create(store.dataDir);
-  const bar = (await session.progress()).start(url);
-  try {
-    const [path, directory] = [`${temp.path}/image.aci`, `${temp.path}/work`];
-    Deno.mkdirSync(directory, { mode: 0o700 });
+  return await bring(session, url, async ({ path, directoryFor, progress }) => {
+    const directory = directoryFor("work");
     Deno.writeFileSync(`${directory}/${TORRENT_FILE}`, bytes, { mode: 0o644 });
     await runTransport(program, {
       ...{ url: `torrent:${TORRENT_FILE}`, most: maxSize ?? MOST_IMAGE, directory, file: path },
-      progress: bar.update,
+      progress,
       message: (line) => message(`transport torrent: ${line}`),
     });
-    return {
-      path,
-      named: (text) => text.replaceAll(path, url),
-      [Symbol.dispose]: () => temp[Symbol.dispose](),
-    };
-  } catch (error) {
-    temp[Symbol.dispose]();
-    throw error;
-  } finally {
-    bar.end();
-  }
+  });
 }
 
 /** Where the signature is: nowhere beside what has no path. */

@@ -3,7 +3,7 @@ import type { ExposedPort } from "../../appc/pod_manifest.ts";
 import type { Port } from "../../appc/port.ts";
 import { Failure } from "../../failure.ts";
 import { ipText, isAny, parseIp, sameIp } from "../../net/model/address.ts";
-import { STORED_SEPARATOR } from "../../../stage1/manager/store_descriptors.ts";
+import { storedPrefix } from "../../../stage1/manager/store_descriptors.ts";
 import { FIRST_PASSED, type PassedToApp } from "../../../stage1/pod.ts";
 import type { PassedDescriptor } from "./passed_descriptors.ts";
 
@@ -54,7 +54,7 @@ export function assign(
 const storedFor = <A extends Pick<AppPorts, "name">>(
   { name }: PassedDescriptor,
   apps: readonly A[],
-): A | undefined => apps.find((app) => name?.startsWith(`${app.name}${STORED_SEPARATOR}`));
+): A | undefined => apps.find((app) => name?.startsWith(storedPrefix(app.name)));
 
 function passedTo(app: AppPorts, descriptors: readonly PassedDescriptor[]): PassedToApp {
   const { ports } = app;
@@ -62,7 +62,7 @@ function passedTo(app: AppPorts, descriptors: readonly PassedDescriptor[]): Pass
   const nameOf = (each: PassedDescriptor) =>
     storedFor(each, [app]) === undefined
       ? each.name
-      : each.name?.slice(app.name.length + STORED_SEPARATOR.length);
+      : each.name?.slice(storedPrefix(app.name).length);
   return {
     numbers: descriptors.map(({ number }) => number),
     names: descriptors.every(({ name }) => name === undefined)

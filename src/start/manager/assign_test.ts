@@ -103,11 +103,16 @@ Deno.test("an app waits for a connection where its image says so, and only socke
 Deno.test("what an app has stored comes back to it, by the name that it has given, and serves no port", () => {
   const apps = [app("a", port("web", 80)), app("a-b")];
   const ports = [exposed("web", 80)];
-  const passed = [unix("a-b.one"), tcp(80, "a.a-b.x"), unix("a-b")];
+  const passed = [unix("stored/a-b/one"), tcp(80, "stored/a/a-b/x"), unix("a-b")];
   assert.deepEqual(assigned(passed, apps, ports), [{ a: [1], "a-b": [0, 2] }, []]);
   const { apps: found } = assign(passed.map((each, number) => ({ ...each, number })), apps, ports);
-  assert.deepEqual([found.get("a")?.names, found.get("a-b")?.names], [["a-b.x"], ["one", "a-b"]]);
-  refused(/is for no app/, [unix("c.one")], apps);
+  assert.deepEqual([found.get("a")?.names, found.get("a-b")?.names], [["a-b/x"], ["one", "a-b"]]);
+  refused(/is for no app/, [unix("stored/c/one")], apps);
+});
+
+Deno.test("a socket that systemd has named after its unit is none that the app of this name has stored", () => {
+  const passed = [tcp(80, "a.socket")];
+  assert.deepEqual(assigned(passed, [app("a"), app("b", port("web", 80))])[0], { b: [0] });
 });
 
 Deno.test("a range of ports is served as a whole", () => {
