@@ -1,5 +1,7 @@
 /** Who has called rkt, as the kernel says, and the variables that decide what a repeated start is. */
-import { type Section, slot } from "../engine/plan.ts";
+import * as k from "../../src/linux/constants.ts";
+import { STATX } from "../../src/linux/statx.ts";
+import { addressOf, type Section, type Slot, slot, type Space } from "../engine/plan.ts";
 import type { Start } from "./load_interpreter.ts";
 import { MANAGER_VARIABLES, RUNTIME_VARIABLE, USER_VARIABLES } from "./start_entry.ts";
 
@@ -54,6 +56,40 @@ export function checkCaller(s: Section, { auxv }: Start): void {
     s.compute("sub", [real, effective], { store: value });
     s.compute("let", [value], { branch: { when: "different", operand: 0, to: "full way" } });
   }
+}
+
+/** Goes on elsewhere unless an open file is the caller's; leaves its statx in `status`. */
+export function checkUser(
+  s: Section,
+  what: string,
+  file: Slot,
+  status: Space,
+  otherwise: string,
+): void {
+  const word = slot("statx word");
+  s.attempt(what, "statx", [file, "", k.AT_EMPTY_PATH, k.STATX_BASIC_STATS, status], {
+    branch: { when: "error", to: otherwise },
+  });
+  s.compute("load", [addressOf(status, STATX.links)], { store: word });
+  s.compute("shr", [word, 32], { store: word }); // stx_uid stands behind stx_nlink
+  s.compute("sub", [word, USER], { store: word });
+  s.compute("let", [word], { branch: { when: "different", operand: 0, to: otherwise } });
+}
+
+/** Goes on elsewhere unless an open file is the caller's and has this mode, with its type; leaves its statx in `status`. */
+export function checkOwner(
+  s: Section,
+  what: string,
+  file: Slot,
+  mode: number,
+  status: Space,
+  otherwise: string,
+): void {
+  const word = slot("statx word");
+  checkUser(s, what, file, status, otherwise);
+  s.compute("load", [addressOf(status, STATX.mode)], { store: word });
+  s.compute("and", [word, 0xffff], { store: word });
+  s.compute("let", [word], { branch: { when: "different", operand: mode, to: otherwise } });
 }
 
 /** A variable: where it is, and its bytes, none where it is not set. */

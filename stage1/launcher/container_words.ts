@@ -1,6 +1,7 @@
 /** The words of the commands of an OCI runtime that need no Deno, as engines write them. */
 import type { Start } from "./load_interpreter.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
+import { readDecimal } from "../steps/decimal.ts";
 
 /** The name under which rkt is an OCI runtime. */
 const RUNTIME_NAME = "rkt-oci";
@@ -182,46 +183,13 @@ function readArguments(s: Section, at: Slot, words: ContainerWords): void {
 
 /** One or two digits, or one of the usual names with SIG in front or without. */
 function readSignal(s: Section, word: Slot, { signal }: ContainerWords): void {
-  const [byte, size, tens] = [slot("digit"), slot("bytes of the signal"), slot("tens")];
-  const [digit, named, known] = ["signal: digit", "signal: a name", "signal: known"];
-  s.set(signal, 0);
-  s.compute("length", [word], { store: size });
-  s.label(digit);
-  firstByte(s, word, byte);
-  s.compute("sub", [byte, "0".charCodeAt(0)], {
-    store: byte,
-    branch: { when: "less", operand: 0, to: "signal: no digit" },
-  });
-  s.compute("sub", [byte, 10], {
-    store: tens,
-    branch: { when: "less", operand: 0, to: "signal: a digit" },
-  });
-  s.when(signal, 0, named);
-  s.goto(NO_COMMAND);
-  s.label("signal: a digit");
-  s.compute("shl", [signal, 3], { store: tens });
-  s.compute("shl", [signal, 1], { store: signal });
-  s.compute("add", [signal, tens], { store: signal });
-  s.compute("add", [signal, byte], { store: signal });
-  s.compute("add", [word, 1], { store: word });
+  const [byte, named, known] = [slot("is it this one?"), "signal: a name", "signal: known"];
+  readDecimal(s, "signal", word, signal, { most: 2, otherwise: named });
+  s.when(signal, 0, NO_COMMAND);
   s.compute("sub", [signal, RTMAX + 1], {
-    store: tens,
-    branch: { when: "less", operand: 0, to: digit },
+    store: byte,
+    branch: { when: "less", operand: 0, to: known },
   });
-  s.goto(NO_COMMAND);
-  s.label("signal: no digit");
-  s.compute("sub", [size, 3], {
-    store: size,
-    branch: { when: "less", operand: 0, to: "signal: of few digits" },
-  });
-  s.goto(NO_COMMAND);
-  s.label("signal: of few digits");
-  s.compute("sub", [signal, 1], {
-    store: tens,
-    branch: { when: "less", operand: 0, to: NO_COMMAND },
-  });
-  // The end of the word is what stopped it: a NUL less a "0".
-  s.when(byte, -"0".charCodeAt(0), known);
   s.goto(NO_COMMAND);
   s.label(named);
   s.compute("same", [word, "SIG", 3], { store: byte });

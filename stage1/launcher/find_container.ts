@@ -11,7 +11,8 @@ import {
   space,
   struct,
 } from "../engine/plan.ts";
-import { USER } from "./caller.ts";
+import { readDecimal } from "../steps/decimal.ts";
+import { checkOwner, checkUser, USER } from "./caller.ts";
 import type { ContainerWords } from "./container_words.ts";
 import {
   CONTAINER,
@@ -140,24 +141,11 @@ function openContainer(s: Section, { root, id }: ContainerWords, opened: Opened)
   // Without one of the standard streams a descriptor of ours takes its place.
   s.compute("let", [opened.root], { branch: { when: "less", operand: 3, to: NOT_HERE } });
   for (const directory of [opened.root, opened.directory]) {
-    lookAt(s, "look at it", directory, "", status);
-    checkUser(s, status, word);
+    checkUser(s, "look at it", directory, status, NOT_HERE);
     s.compute("load", [addressOf(status, STATX.mode)], { store: word });
     s.compute("and", [word, OTHERS_WRITE], { store: word });
     demand(s, word, 0);
   }
-}
-
-function lookAt(s: Section, what: string, fd: Slot, name: string, into: Space): void {
-  const flags = name === "" ? k.AT_EMPTY_PATH : k.AT_SYMLINK_NOFOLLOW;
-  s.attempt(what, "statx", [fd, name, flags, k.STATX_BASIC_STATS, into], { branch: not });
-}
-
-function checkUser(s: Section, status: Space, word: Slot): void {
-  s.compute("load", [addressOf(status, STATX.links)], { store: word });
-  s.compute("shr", [word, 32], { store: word }); // stx_uid stands behind stx_nlink
-  s.compute("sub", [word, USER], { store: word });
-  demand(s, word, 0);
 }
 
 function openFile(s: Section, name: string, { directory, file }: Opened): void {
@@ -178,11 +166,7 @@ function mapRecord(s: Section, opened: Opened): void {
   const [word, left] = [slot("word of the record"), slot("room for the record")];
   const status = space("status of the record", STATX.bytes);
   openFile(s, CONTAINER_RECORD, opened);
-  lookAt(s, "look at it", file, "", status);
-  checkUser(s, status, word);
-  s.compute("load", [addressOf(status, STATX.mode)], { store: word });
-  s.compute("and", [word, 0xffff], { store: word });
-  demand(s, word, CONTAINER_RECORD_MODE);
+  checkOwner(s, "look at it", file, CONTAINER_RECORD_MODE, status, NOT_HERE);
   s.compute("load", [addressOf(status, STATX.size)], { store: word });
   s.compute("sub", [word, CONTAINER.bytes], {
     store: left,
@@ -222,7 +206,12 @@ function findProcess(s: Section, opened: Opened): void {
   const [pid, word, other] = [slot("PID"), slot("word of a pidfd"), slot("word that was noted")];
   s.set(status, STATUS.stopped);
   readFile(s, "pid", opened, digits, 16, digitsSize);
-  readPid(s, digits, digitsSize, pid);
+  readDecimal(s, "container: PID", digits, pid, { most: 10, otherwise: NOT_HERE });
+  s.when(pid, 0, NOT_HERE);
+  // Nor is there anything behind a NUL.
+  s.compute("length", [digits], { store: word });
+  s.compute("sub", [word, digitsSize], { store: word });
+  demand(s, word, 0);
   readFile(s, "pidfd", opened, noted, STATX.bytes, word);
   demand(s, word, STATX.bytes);
   s.attempt("open its process", "pidfd_open", [pid, 0], {
@@ -233,7 +222,13 @@ function findProcess(s: Section, opened: Opened): void {
   s.attempt("does a pidfd say which process it is?", "fstatfs", [process, system], { branch: not });
   s.compute("load", [system], { store: word });
   demand(s, word, PID_FS_MAGIC);
-  lookAt(s, "which process is it?", process, "", now);
+  s.attempt("which process is it?", "statx", [
+    process,
+    "",
+    k.AT_EMPTY_PATH,
+    k.STATX_BASIC_STATS,
+    now,
+  ], { branch: not });
   s.compute("load", [addressOf(now, STATX.inode)], { store: word });
   s.compute("load", [addressOf(noted, STATX.inode)], { store: other });
   s.compute("sub", [word, other], { store: word });
@@ -262,37 +257,6 @@ function readFile(
   openFile(s, name, opened);
   s.attempt("read it", "read", [opened.file, into, most], { store: size });
   closeFile(s, opened);
-}
-
-/** The number that digits are; not zero. */
-function readPid(s: Section, digits: Space, size: Slot, pid: Slot): void {
-  const [at, byte] = [slot("digit of the PID"), slot("byte of the PID")];
-  const [left, word] = [slot("digits left"), slot("ten times")];
-  s.set(pid, 0);
-  s.set(at, digits);
-  s.set(left, size);
-  s.compute("let", [left], { branch: { when: "less", operand: 1, to: NOT_HERE } });
-  s.label("container: PID");
-  s.compute("load", [at], { store: byte });
-  s.compute("and", [byte, 0xff], { store: byte });
-  s.compute("sub", [byte, "0".charCodeAt(0)], {
-    store: byte,
-    branch: { when: "less", operand: 0, to: NOT_HERE },
-  });
-  s.compute("sub", [byte, 10], {
-    store: word,
-    branch: { when: "less", operand: 0, to: "container: a digit of the PID" },
-  });
-  s.goto(NOT_HERE);
-  s.label("container: a digit of the PID");
-  s.compute("shl", [pid, 3], { store: word });
-  s.compute("shl", [pid, 1], { store: pid });
-  s.compute("add", [pid, word], { store: pid });
-  s.compute("add", [pid, byte], { store: pid });
-  s.compute("add", [at, 1], { store: at });
-  s.compute("sub", [left, 1], { store: left });
-  s.compute("let", [left], { branch: { when: "different", operand: 0, to: "container: PID" } });
-  s.when(pid, 0, NOT_HERE);
 }
 
 /** Tells created from running: while nobody has started it, there is the fifo. */

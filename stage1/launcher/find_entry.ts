@@ -9,7 +9,15 @@ import { STATX } from "../../src/linux/statx.ts";
 import * as k from "../../src/linux/constants.ts";
 import { FNV_OFFSET_BASIS } from "../engine/fnv1a.ts";
 import { addressOf, instructionAt, type Section, slot, space, struct } from "../engine/plan.ts";
-import { checkCaller, findVariables, GROUP, RUNTIME, USER, VARIABLES } from "./caller.ts";
+import {
+  checkCaller,
+  checkOwner,
+  findVariables,
+  GROUP,
+  RUNTIME,
+  USER,
+  VARIABLES,
+} from "./caller.ts";
 import { containerCommands } from "./container_commands.ts";
 import { CALLED_AS_RUNTIME } from "./container_words.ts";
 import type { Start } from "./load_interpreter.ts";
@@ -131,27 +139,6 @@ function openWithoutLinks(
   });
 }
 
-/** Goes the full way unless an open file is the caller's and has this mode; leaves its statx in `status`. */
-function checkOwner(
-  s: Section,
-  what: string,
-  file: ReturnType<typeof slot>,
-  mode: number,
-  status: ReturnType<typeof space>,
-): void {
-  const word = slot("statx word");
-  s.attempt(what, "statx", [file, "", k.AT_EMPTY_PATH, k.STATX_BASIC_STATS, status], {
-    branch: { when: "error", to: "full way" },
-  });
-  s.compute("load", [addressOf(status, STATX.links)], { store: word });
-  s.compute("shr", [word, 32], { store: word }); // stx_uid stands behind stx_nlink
-  s.compute("sub", [word, USER], { store: word });
-  s.compute("let", [word], { branch: { when: "different", operand: 0, to: "full way" } });
-  s.compute("load", [addressOf(status, STATX.mode)], { store: word });
-  s.compute("and", [word, 0xffff], { store: word });
-  s.compute("let", [word], { branch: { when: "different", operand: mode, to: "full way" } });
-}
-
 /**
  * The steps. They go over to the replay of an entry, or to the label `full way`, which they make, with nothing changed.
  *
@@ -236,9 +223,9 @@ export function findEntry(s: Section, start: Start, build: string): void {
   }
 
   openDirectory(s, directory);
-  checkOwner(s, "look at the directory of entries", directory, STARTS_MODE, status);
+  checkOwner(s, "look at the directory of entries", directory, STARTS_MODE, status, "full way");
   openWithoutLinks(s, "open the entry", directory, name, file);
-  checkOwner(s, "look at the entry", file, ENTRY_MODE, status);
+  checkOwner(s, "look at the entry", file, ENTRY_MODE, status, "full way");
   s.compute("load", [addressOf(status, STATX.size)], { store: size });
   s.compute("sub", [size, MOST_ENTRY_BYTES], { store: word });
   s.compute("let", [word], { branch: { when: "less", operand: 0, to: "entry is not too large" } });

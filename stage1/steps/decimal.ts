@@ -70,3 +70,58 @@ export function writeDecimal(
   s.goto(label("next digit"));
   s.label(label("done"));
 }
+
+/** What a text of digits is read into. */
+export interface DecimalText {
+  /** The most digits, so few that the number stays below 2^63. */
+  readonly most: number;
+  /** Where it goes on when the text is anything but digits. */
+  readonly otherwise: string;
+}
+
+/**
+ * Reads a number of decimal digits: a C string that has nothing else in it, with eight bytes of memory behind each of its own.
+ *
+ * @param name of the labels; unique in the plan
+ * @param text the address of its first byte
+ * @param number gets what it stands for
+ */
+export function readDecimal(
+  s: Section,
+  name: string,
+  text: Argument,
+  number: Slot,
+  { most, otherwise }: DecimalText,
+): void {
+  const [at, left, byte, word] = [slot("digit"), slot("left"), slot("byte"), slot("ten times")];
+  const label = (what: string) => `${name}: ${what}`;
+  s.set(at, text);
+  s.set(number, 0);
+  s.compute("length", [at], { store: left });
+  s.when(left, 0, otherwise);
+  s.compute("sub", [left, most + 1], {
+    store: word,
+    branch: { when: "less", operand: 0, to: label("next") },
+  });
+  s.goto(otherwise);
+  s.label(label("next"));
+  s.compute("load", [at], { store: byte });
+  s.compute("and", [byte, 0xff], { store: byte });
+  s.compute("sub", [byte, "0".charCodeAt(0)], {
+    store: byte,
+    branch: { when: "less", operand: 0, to: otherwise },
+  });
+  s.compute("sub", [byte, 10], {
+    store: word,
+    branch: { when: "less", operand: 0, to: label("is one") },
+  });
+  s.goto(otherwise);
+  s.label(label("is one"));
+  s.compute("shl", [number, 3], { store: word });
+  s.compute("shl", [number, 1], { store: number });
+  s.compute("add", [number, word], { store: number });
+  s.compute("add", [number, byte], { store: number });
+  s.compute("add", [at, 1], { store: at });
+  s.compute("sub", [left, 1], { store: left });
+  s.compute("let", [left], { branch: { when: "different", operand: 0, to: label("next") } });
+}

@@ -1,20 +1,13 @@
 import { deepStrictEqual } from "node:assert/strict";
+import { inOwnNetwork } from "../testing/own_network.ts";
 
 const MODULE = new URL("ipv6_forwarding.ts", import.meta.url).href;
 
-/** Runs code with this module in a network of its own; returns what it prints. */
-function inOwnNetwork(code: string): unknown {
-  const script = `import { canForwardIpv6, forwardIpv6 } from ${JSON.stringify(MODULE)};
-    const of = (link, name) => Deno.readTextFileSync("/proc/sys/net/ipv6/conf/" + link + "/" + name).trim();
-    ${code}`;
-  const args = ["--net", Deno.execPath(), "eval", "--no-check", script];
-  const { stdout, stderr } = new Deno.Command("unshare", { args }).outputSync();
-  const text = new TextDecoder();
-  return JSON.parse(text.decode(stdout) || JSON.stringify(text.decode(stderr)));
-}
+const seenBy = (code: string): unknown =>
+  inOwnNetwork(MODULE, ["canForwardIpv6", "forwardIpv6"], code);
 
 Deno.test("a host that becomes a router keeps taking routes by the links that have given it some", () => {
-  const seen = inOwnNetwork(`
+  const seen = seenBy(`
     const set = (link, name, value) => Deno.writeTextFileSync("/proc/sys/net/ipv6/conf/" + link + "/" + name, value);
     set("all", "forwarding", "0");
     set("lo", "accept_ra", "1");
@@ -29,7 +22,7 @@ Deno.test("a host that becomes a router keeps taking routes by the links that ha
 });
 
 Deno.test("where IPv6 is off for new links, pods have none, and nothing is changed", () => {
-  const seen = inOwnNetwork(`
+  const seen = seenBy(`
     Deno.writeTextFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "0");
     Deno.writeTextFileSync("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
     const can = canForwardIpv6();

@@ -1,20 +1,13 @@
 import { deepStrictEqual } from "node:assert/strict";
+import { inOwnNetwork } from "../testing/own_network.ts";
 
 const MODULE = new URL("link_sysctls.ts", import.meta.url).href;
 
-/** Runs code with this module in a network of its own; returns what it prints. */
-function inOwnNetwork(code: string): unknown {
-  const script = `import { allowIpv6, ignoreRouters } from ${JSON.stringify(MODULE)};
-    const of = (link, name) => Deno.readTextFileSync("/proc/sys/net/ipv6/conf/" + link + "/" + name).trim();
-    ${code}`;
-  const args = ["--net", Deno.execPath(), "eval", "--no-check", script];
-  const { stdout, stderr } = new Deno.Command("unshare", { args }).outputSync();
-  const text = new TextDecoder();
-  return JSON.parse(text.decode(stdout) || JSON.stringify(text.decode(stderr)));
-}
+const seenBy = (code: string): unknown =>
+  inOwnNetwork(MODULE, ["allowIpv6", "ignoreRouters"], code);
 
 Deno.test("allowIpv6() turns IPv6 on a link on and off, and then no router has a say", () => {
-  const seen = inOwnNetwork(`
+  const seen = seenBy(`
     const seen = [];
     for (const allowed of [false, true]) {
       allowIpv6("lo", allowed);
@@ -27,7 +20,7 @@ Deno.test("allowIpv6() turns IPv6 on a link on and off, and then no router has a
 
 Deno.test("a link without settings of IPv6 needs none", () => {
   deepStrictEqual(
-    inOwnNetwork('allowIpv6("nowhere", true); ignoreRouters("nowhere"); console.log("[]");'),
+    seenBy('allowIpv6("nowhere", true); ignoreRouters("nowhere"); console.log("[]");'),
     [],
   );
 });
