@@ -3,6 +3,7 @@
  * they send together is not what was signed, they are asked one after the other, and those that lie are named.
  */
 import { ArchiveError } from "../../aci/bytes/archive_error.ts";
+import type { ImageEndpoint } from "../../discovery/discover.ts";
 import { Failure } from "../../failure.ts";
 import { getSmall } from "../../http/http_client.ts";
 import type { StoredImage } from "../../store/stored_image.ts";
@@ -15,18 +16,12 @@ import { MOST_DOCUMENT } from "./fetch_metalink.ts";
 import { type Metalink, parseMetalink } from "./metalink.ts";
 import { MirroredDownload } from "./mirrored_download.ts";
 
-/** Where an image is, and its signature. */
-export interface Place {
-  readonly aci: string;
-  readonly asc: string;
-}
-
 /** How to fetch it. */
 export interface MirrorRequest extends Arrival {
   /** The best one first. */
-  readonly places: readonly Place[];
+  readonly places: readonly ImageEndpoint[];
   /** Fetches it from one of them alone. */
-  readonly alone: (place: Place) => Promise<StoredImage>;
+  readonly alone: (place: ImageEndpoint) => Promise<StoredImage>;
 }
 
 /** @throws {Failure} that says of each place why it did not do */
@@ -102,7 +97,7 @@ async function together(
 async function firstJudge(
   session: FetchSession,
   what: string,
-  places: readonly Place[],
+  places: readonly ImageEndpoint[],
   name: string | undefined,
 ): Promise<SignedImage> {
   let first: unknown;
