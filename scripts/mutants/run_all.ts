@@ -40,6 +40,8 @@ export async function runAll(
   tell: (verdict: Verdict) => void,
 ): Promise<readonly Verdict[]> {
   const directory = Deno.makeTempDirSync({ prefix: "rkt-mutants-" });
+  // Tests run programs as other users, too.
+  Deno.chmodSync(directory, 0o755);
   const interrupted = () => {
     remove(directory);
     Deno.exit(130);

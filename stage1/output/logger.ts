@@ -53,9 +53,13 @@ function files(apps: readonly PodApp[]) {
 /**
  * Adds the logger's process.
  *
- * @param watched see {@linkcode runReader}
+ * @param added of an app that was added to a pod: a guard watches it, and it does what this says first
  */
-export function runLogger(sections: Sections, log: StreamReader, watched = false): void {
+export function runLogger(
+  sections: Sections,
+  log: StreamReader,
+  added?: { receive(): void },
+): void {
   const apps = [...new Set(log.channels.map(({ app }) => app))];
   const table = files(apps);
   const channels = mutableStruct(
@@ -69,7 +73,8 @@ export function runLogger(sections: Sections, log: StreamReader, watched = false
     table: channels,
     recordSize: 16,
     standardStreams: false,
-    watched,
+    watched: added !== undefined,
+    ...added && { receive: added.receive },
     begin: () => lockLogs(sections.output),
     handle: (chunk, done) => writeRecord(sections.output, chunk, done),
   });

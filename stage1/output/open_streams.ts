@@ -95,14 +95,23 @@ export function receiveStreams(
     APP_SIDE + MOST_CHANNELS - 1,
     0,
   ]);
-  if (fdSocket === undefined) return;
-  setup.must("leave init its end of the socket", "close", [fdSocket.sender]);
-  for (const channel of all.filter(({ kind }) => kind === "tty")) {
+  if (fdSocket !== undefined) receiveTerminals(setup, pod, fdSocket, failed);
+}
+
+/** Steps of whoever reads the terminals: receives their masters. They go on at `failed` where their maker has ended before. */
+export function receiveTerminals(
+  steps: Section,
+  pod: Streaming,
+  fdSocket: FdSocket,
+  failed: string,
+): void {
+  steps.must("leave init its end of the socket", "close", [fdSocket.sender]);
+  for (const channel of podChannels(pod).filter(({ kind }) => kind === "tty")) {
     const what = `receive the ${nameOf(channel)}`;
     const master = slot("master");
     const ours = SUPERVISOR_SIDE + channel.number;
-    receiveDescriptor(setup, what, fdSocket, master, failed);
-    move(setup, what, master, ours);
-    setup.must("never wait for it", "fcntl", [ours, k.F_SETFL, k.O_RDWR | k.O_NONBLOCK]);
+    receiveDescriptor(steps, what, fdSocket, master, failed);
+    move(steps, what, master, ours);
+    steps.must("never wait for it", "fcntl", [ours, k.F_SETFL, k.O_RDWR | k.O_NONBLOCK]);
   }
 }

@@ -120,6 +120,7 @@ export function awaitReader(steps: Section, { name, pid }: StreamReader): void {
  * @param options.table one record of `recordSize` bytes for each channel
  * @param options.standardStreams whether it keeps the caller's output and error output
  * @param options.watched whether a process of its own, of the name and `-guard`, makes it again when it is killed
+ * @param options.receive gets descriptors of channels that are not there yet; before the others are closed
  * @param options.begin what it does first
  * @param options.handle what is done with a chunk; it ends with a jump to the label `done`
  */
@@ -131,6 +132,7 @@ export function runReader(
     readonly recordSize: number;
     readonly standardStreams: boolean;
     readonly watched: boolean;
+    receive?(): void;
     begin(): void;
     handle(chunk: Chunk, done: string): void;
   },
@@ -151,6 +153,7 @@ export function runReader(
   steps.attempt("leave the caller's session", "setsid", []);
   steps.compute("add", [init, k.POLLIN * 2 ** 32], { store: value });
   steps.compute("put", [addressOf(polls), value]);
+  options.receive?.();
   closeOthers(steps, init, standardStreams, channels);
   for (const { address, size } of [MEMORY.beforeOutput, MEMORY.afterOutput]) {
     steps.attempt("give back memory of the others", "munmap", [address, size]);

@@ -117,6 +117,8 @@ export interface Terminals {
   readonly interactive?: Terminal | undefined;
   /** For apps with a terminal to attach to. */
   readonly fdSocket?: FdSocket | undefined;
+  /** Whoever makes the terminals keeps the masters as well: the shim of an added app, which `rkt attach` takes them from. */
+  readonly keepsMasters?: boolean;
 }
 
 /** Steps that put a descriptor in another place. */
@@ -174,6 +176,11 @@ export function makeTerminals(
   makePty(steps, at, pts, dev, app, master);
   if (channel !== undefined) keepSlave(steps, at, pts, APP_SIDE + channel.number);
   else if (startsLater(app)) keepSlave(steps, at, pts, APP_SIDE + podChannels(pod).length);
+  if (channel !== undefined && terminals.keepsMasters) {
+    const ours = SUPERVISOR_SIDE + channel.number;
+    steps.must(`keep the master ${at}`, "dup3", [master, ours, k.O_CLOEXEC]);
+    steps.keep(ours, "`rkt attach` takes it from the shim");
+  }
   handMaster(steps, through, master);
 }
 

@@ -36,13 +36,13 @@ import {
   space,
   struct,
 } from "../engine/plan.ts";
-import { splitPair } from "../steps/fd_passing.ts";
+import { type FdSocket, splitPair } from "../steps/fd_passing.ts";
 import type { Pod, PodApp } from "../pod.ts";
 import { startReader, type StreamReader } from "../output/stream_reader.ts";
 import { openKernelFiles } from "../root/kernel_files.ts";
 import { becomePodRoot, leaveHostMounts } from "../root/private_users.ts";
 import { attachRoot, makePlaces, openRoot } from "../root/root.ts";
-import { openStreams } from "../output/open_streams.ts";
+import { openStreams, receiveTerminals } from "../output/open_streams.ts";
 import { leaveOutputs } from "../output/streams.ts";
 
 /** Descriptors in the hands of the plan, far above those that are in use: a pidfd of the pod's init, and its standard error. */
@@ -71,10 +71,14 @@ const JOINED = k.CLONE_NEWPID | k.CLONE_NEWUTS | k.CLONE_NEWIPC | k.CLONE_NEWNET
 export function addedAppPlan(pod: Pod, app: PodApp): Plan {
   const sections = emptySections();
   const readers = { log: logger(pod), files: fileWriter(pod) };
-  const cgroups = join(sections.setup, pod, app, readers);
-  shim(sections, pod, app, cgroups);
+  const { cgroups, fdSocket } = join(sections.setup, pod, app, readers);
+  shim(sections, pod, app, cgroups, fdSocket);
   // Its parent ends when the app is on its way.
-  if (readers.log !== undefined) runLogger(sections, readers.log, true);
+  if (readers.log !== undefined) {
+    runLogger(sections, readers.log, {
+      receive: () => receiveMaster(sections.output, pod, fdSocket),
+    });
+  }
   if (readers.files !== undefined) runFileWriter(sections, readers.files, true);
   return planOf(sections);
 }
@@ -84,7 +88,7 @@ function join(
   pod: Pod,
   app: PodApp,
   readers: Readers,
-): Cgroups | undefined {
+): { readonly cgroups: Cgroups | undefined; readonly fdSocket: FdSocket | undefined } {
   const entrant = slot("entrant");
   const status = slot("status");
   const code = slot("code");
@@ -103,7 +107,7 @@ function join(
   steps.attempt("leave the modes of files as they are given", "umask", [0]);
   steps.must("enter the pod's directory", "chdir", [`${pod.dataDirectory}/pods/run/${pod.uuid}`]);
   protectStreams(steps, pod, true);
-  startReaders(steps, pod, readers);
+  const fdSocket = startReaders(steps, pod, readers);
   const cgroups = addCgroups(steps, pod, app);
   steps.heading("app start: into the pod");
   // The app's files are the host's still, so this is not for the mount namespace.
@@ -114,7 +118,15 @@ function join(
   exitCode(steps, status, code, "joined");
   steps.label("joined");
   steps.attempt(`app "${app.name}" is on its way, or has failed`, "exit_group", [code]);
-  return cgroups;
+  return { cgroups, fdSocket };
+}
+
+/** Steps of the logger: only the shim can make the app's terminal, so the logger begins by waiting for its master. */
+function receiveMaster(steps: Section, pod: Pod, fdSocket: FdSocket | undefined): void {
+  if (fdSocket === undefined) return;
+  const failed = "the shim has ended before";
+  receiveTerminals(steps, pod, fdSocket, failed);
+  steps.label(failed);
 }
 
 /** The processes of the app's output. */
@@ -123,10 +135,14 @@ interface Readers {
   readonly files: StreamReader | undefined;
 }
 
-/** Where the app's output goes, if not to the caller: its readers end with the shim, and not with the pod's init. */
-function startReaders(steps: Section, pod: Pod, { log, files }: Readers): void {
-  openStreams(steps, pod);
-  if (log === undefined && files === undefined) return;
+/**
+ * Where the app's output goes, if not to the caller: its readers end with the shim, and not with the pod's init.
+ *
+ * @returns the socket by which the shim hands the app's terminal to the logger, where it has one
+ */
+function startReaders(steps: Section, pod: Pod, { log, files }: Readers): FdSocket | undefined {
+  const fdSocket = openStreams(steps, pod);
+  if (log === undefined && files === undefined) return fdSocket;
   const alive = slot("readers' end");
   socketPair(
     steps,
@@ -136,6 +152,10 @@ function startReaders(steps: Section, pod: Pod, { log, files }: Readers): void {
   );
   for (const each of [log, files]) if (each !== undefined) startReader(steps, each, alive);
   steps.must("leave the readers their end", "close", [alive]);
+  if (fdSocket !== undefined) {
+    steps.must("leave the logger its end of the terminal's socket", "close", [fdSocket.receiver]);
+  }
+  return fdSocket;
 }
 
 function socketPair(steps: Section, what: string, one: Slot, other: Slot): void {
@@ -170,6 +190,7 @@ function shim(
   pod: Pod,
   app: PodApp,
   cgroups: Cgroups | undefined,
+  fdSocket: FdSocket | undefined,
 ): void {
   const { setup: steps } = sections;
   const statusDirectory = slot("status directory");
@@ -210,7 +231,8 @@ function shim(
   makePlaces(steps, [app]);
   setReadOnly(steps, "make the copy's root read-only again", true);
   // Files of the host's own are there as copies; see ownFiles().
-  attachRoot(steps, pod, app, root, {}, new Map());
+  attachRoot(steps, pod, app, root, { fdSocket, keepsMasters: true }, new Map());
+  if (fdSocket !== undefined) steps.attempt("close the socket", "close", [fdSocket.sender]);
   steps.goto("init ready");
   startApp(sections.spawn, pod, app, cgroups);
   initLoop(sections, pod, statusDirectory, cgroups, shimRole(app, ready, appsLock));

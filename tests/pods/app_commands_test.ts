@@ -84,9 +84,46 @@ Deno.test("rkt attach reaches the streams of added apps, and each app's own", as
     assert.equal((await child.status).code, 0);
     await writer.abort().catch(() => {});
   }
-  await refused(/--stdin=tty is not for apps/, "add", uuid, BOX, "--name=three", "--stdin=tty");
   pod.kill("SIGTERM");
   assert.equal((await pod.child.status).code, 0);
+});
+
+Deno.test("an added app has a terminal at each start, which rkt attach and rkt logs reach", async () => {
+  for (const flags of [[], ["--private-users"]]) {
+    const { pod, uuid, app } = await sandbox(...flags);
+    const streams = ["--stdin=tty", "--stdout=tty", "--stderr=tty"];
+    const script =
+      "busybox tty; busybox stty -echo; while read line; do echo got $line on $TERM; done; echo end";
+    await app("add", BOX, "--name=box", ...streams, "--", "-c", script);
+    for (const word of ["one", "two"]) {
+      await app("start", "--app=box");
+      assert.equal((await world.rkt("attach", "--mode=list", uuid)).stdout, "tty\n");
+      const child = new Deno.Command(RKT, {
+        args: [...world.flags, "attach", uuid],
+        ...{ stdin: "piped", stdout: "piped", stderr: "inherit" },
+      }).spawn();
+      const lines = new Lines(child.stdout);
+      assert.equal(await lines.next(), "/dev/pts/0\r");
+      const writer = child.stdin.getWriter();
+      const type = (text: string) => writer.write(new TextEncoder().encode(text));
+      await type(`${word}\n`);
+      const isAnswer = (line: string | undefined) => line === `got ${word} on xterm\r`;
+      let line = await lines.next();
+      // The terminal echoes until the app has told it not to.
+      for (; line !== undefined && !isAnswer(line); line = await lines.next());
+      assert.ok(isAnswer(line));
+      // Ctrl-D ends the input of the app.
+      await type("\x04");
+      assert.equal(await lines.next(), "end\r");
+      child.kill("SIGINT");
+      assert.equal((await child.status).code, 0);
+      await writer.abort().catch(() => {});
+      assert.match((await world.rkt("logs", uuid)).stdout, new RegExp(`got ${word} on xterm`));
+      await app("stop", "--app=box");
+    }
+    pod.kill("SIGTERM");
+    assert.equal((await pod.child.status).code, 0);
+  }
 });
 
 /** The processes of a name whose working directory is the pod's. */

@@ -112,19 +112,12 @@ function only<T>([first, ...others]: readonly T[]): T {
 /** The default streams of an app whose start no terminal waits for. */
 const STREAMS = { stdin: "null", stdout: "log", stderr: "log" } as const;
 
-/**
- * Adds the annotations of an added app's streams.
- *
- * @throws {Failure} on terminals: these go through the supervisor
- */
+/** Adds the annotations of an added app's streams. */
 function withStreams(added: PodManifest): PodManifest {
   const apps = added.apps.map((app) => {
     const streams = (["stdin", "stdout", "stderr"] as const).flatMap((stream) => {
-      const asked = rktAnnotationValue(app.annotations, stream);
-      if (asked === "tty") {
-        throw new Failure(`--${stream}=tty is not for apps that are added to a pod; take stream`);
-      }
-      return asked === undefined ? rktAnnotation(stream, STREAMS[stream]) : [];
+      const isAsked = rktAnnotationValue(app.annotations, stream) !== undefined;
+      return isAsked ? [] : rktAnnotation(stream, STREAMS[stream]);
     });
     return { ...app, annotations: [...app.annotations, ...streams] };
   });

@@ -140,6 +140,18 @@ for (
   });
 }
 
+Deno.test("a chunk of the right size that unpacks well and is another one is found", async () => {
+  const [asked, other] = [bytesOf(20_000, 1), bytesOf(20_000, 2)].map((chunk) =>
+    published([chunk])
+  );
+  const [chunk, sent] = [asked?.index.chunks[0], other?.index.chunks[0]];
+  assert.ok(asked && other && chunk && sent);
+  const chunks = [{ ...sent, digest: chunk.digest }];
+  const index = { ...asked.index, chunks, piecesSize: other.pieces.length };
+  using from = source(index, NOTHING, server(other.pieces).getRange);
+  await assert.rejects(all(from), { message: /x\.aci\.pieces: what it has at byte 0/ });
+});
+
 Deno.test("chunks that are nothing but zeros unpack to so many bytes and no more", async () => {
   const zeros = Array.from({ length: 2000 }, () => new Uint8Array(65_536));
   const { index, pieces } = published(zeros);
