@@ -19,11 +19,11 @@ export const hasAppMounts = ({ apps, flavor }: Pick<Pod, "apps" | "flavor">): bo
 
 /**
  * Whether init takes the root of the pod's only app for its own. Not where a later process has to find the mounts as they were at
- * first, and not in user namespaces, whose root may not take apart what comes from the host.
+ * first, and not with users of the pod's own, whose init starts below a root that it has not made.
  */
 export const sharesAppRoot = (pod: Pod): boolean =>
   pod.apps.length === 1 && !pod.apps.some(startsLater) && !pod.sandbox && pod.flavor !== "fly" &&
-  pod.privateUsers === undefined && pod.rootless !== true;
+  pod.privateUsers === undefined;
 
 /** The descriptor of an app's mount namespace, by the app. */
 export type AppMounts = ReadonlyMap<PodApp, Slot>;
