@@ -80,6 +80,9 @@ for (const mode of MODES) {
     const copied = await world.rkt("cp", "web:/srv/new", `${world.home}/new`);
     assert.equal(copied.code, 0, copied.stderr);
     assert.equal(Deno.readTextFileSync(`${world.home}/new`), "text\n");
+    // Its owner, the host's root, is nobody in his namespace.
+    const foreign = await world.rkt("cp", "/etc/passwd", "web:/srv/passwd");
+    assert.equal(foreign.code, 0, foreign.stderr);
     assert.equal((await world.rkt("logs", "web")).stdout, "logged\n");
     const stopped = await world.rkt("stop", "web");
     assert.equal(stopped.code, 0, stopped.stderr);

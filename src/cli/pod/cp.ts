@@ -5,6 +5,7 @@ import { Failure } from "../../failure.ts";
 import { type AppFiles, openAppFiles } from "../../pod/app/app_files.ts";
 import {
   archiveTo,
+  asItIs,
   type CopyEnd,
   copyTree,
   extractTo,
@@ -20,8 +21,6 @@ import { printBytes } from "../print/output.ts";
 
 /** `UUID:PATH`, or `:PATH` with --uuid-file. A path of the host with a colon in its first name has to begin with `./`. */
 const IN_POD = /^([^/:]*):(.*)$/s;
-
-const asItIs = (id: number): number => id;
 
 /** `rkt cp`: files between the host and an app. */
 export default async function run(invocation: Invocation): Promise<number> {

@@ -11,6 +11,7 @@ import { archived } from "../../aci/tar/archived.ts";
 import { ARCHIVED_HOLES, type MapId, TreeEntries, type TreeItem } from "../../aci/tree_entries.ts";
 import { TreeWriter } from "../../aci/tree_writer.ts";
 import { Failure } from "../../failure.ts";
+import { ownership } from "../../store/ownership.ts";
 import { type ByteString, byteStringOfText, shown } from "../../linux/byte_string.ts";
 import { DirectoryReader } from "../../linux/directory_reader.ts";
 import { ERRNO, errnoText, KernelError } from "../../linux/errno.ts";
@@ -181,6 +182,9 @@ class DataPlaces {
   }
 }
 
+/** Leaves owners as they are. */
+export const asItIs = (id: number): number => id;
+
 /** How copies are written. */
 export interface CopyOptions {
   /** Owners where it is read, and where it is written. */
@@ -250,10 +254,12 @@ class CopySink implements TarSink, Disposable {
     this.#unprivileged = unprivileged;
     trySyscall("umask", 0);
     const directory = `/proc/self/fd/${target.directory}`;
+    const { privileged = true, mapUid = asItIs, mapGid = asItIs } = ownership();
     this.#writer = new TreeWriter(directory, {
       merge: true,
-      mapUid: (id) => mapTo(id, "uid"),
-      mapGid: (id) => mapTo(id, "gid"),
+      privileged,
+      mapUid: (id) => mapUid(mapTo(id, "uid")),
+      mapGid: (id) => mapGid(mapTo(id, "gid")),
     });
   }
 
