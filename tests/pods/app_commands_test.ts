@@ -194,7 +194,7 @@ Deno.test("apps beside each other share the pod and not their roots; its end end
 /** What an app is allowed and sees; what differs from pod to pod is left out of it. */
 const CONFINEMENT = [
   "grep -E '^(Cap|NoNewPrivs|Seccomp|[UG]id|Groups)' /proc/self/status",
-  "busybox cut -d' ' -f5- /proc/self/mountinfo | busybox sed 's/rkt-[0-9a-f-]*/POD/g; s/ - overlay.*//'",
+  "busybox cut -d' ' -f5- /proc/self/mountinfo | busybox sed 's/rkt-[0-9a-f-]*/POD/g; s/ - overlay.*//' | busybox sort",
   "busybox sed 's/rkt-[0-9a-f-]*/POD/' /proc/self/cgroup",
   "busybox ls -l /dev | busybox awk '{ print $1, $3, $4, $NF }'",
   "env | busybox sort; ls /proc/self/fd; ulimit -n; umask; cat /proc/self/oom_score_adj",
