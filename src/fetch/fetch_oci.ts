@@ -183,10 +183,8 @@ async function decryptedBy(
   layer: ByteSource,
   annotations: Readonly<Record<string, string>>,
 ): Promise<ByteSource> {
-  const { layerKey } = await import("../trust/layers/layer_keys.ts");
-  const { decryptedLayer } = await import("../trust/layers/decrypt_layer.ts");
-  const key = await layerKey(layer.name, annotations, await decryptors?.() ?? NOTHING);
-  return decryptedLayer(layer, key);
+  const { openEncryptedLayer } = await import("../trust/layers/decrypt_layer.ts");
+  return await openEncryptedLayer(layer, annotations, await decryptors?.() ?? NOTHING);
 }
 
 /**

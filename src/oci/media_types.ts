@@ -43,7 +43,8 @@ export const LAYER_TYPES: Readonly<Record<string, "none" | "gzip" | "zstd">> = {
   [`${DOCKER_LAYER}+zstd`]: "zstd",
 };
 
-const ENCRYPTED = "+encrypted";
+/** The end of the type of a layer that is encrypted. */
+export const ENCRYPTED = "+encrypted";
 
 /** Whether a layer is encrypted as containers/ocicrypt has it. */
 export const isEncryptedLayer = (mediaType: string): boolean => mediaType.endsWith(ENCRYPTED);

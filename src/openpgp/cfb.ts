@@ -26,10 +26,13 @@ export function cfb(
   direction: Direction,
   library: Libcrypto | "none" = libcrypto() ?? "none",
 ): Cipher {
-  if (direction === "decrypt") {
-    return decryption(library === "none" ? portableBlocks(key) : nativeBlocks(library, key));
-  }
+  if (direction === "decrypt") return decryption(blockCipher(key, library));
   return library === "none" ? portableEncryption(key) : nativeEncryption(library, key);
+}
+
+/** Encrypts each block by itself: what modes are made of. */
+export function blockCipher(key: Uint8Array, library: Libcrypto | "none"): Cipher {
+  return library === "none" ? portableBlocks(key) : nativeBlocks(library, key);
 }
 
 /** A context of libcrypto: changes bytes where they are. */

@@ -16,7 +16,7 @@ import { DigestHasher } from "../oci/hash.ts";
 import { CONFIG_TYPES, MANIFEST_TYPES } from "../oci/media_types.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
-import type { OutgoingImage } from "./outgoing_image.ts";
+import { layerEntry, type OutgoingImage } from "./outgoing_image.ts";
 
 const LAYER = "application/vnd.oci.image.layer.v1.tar+gzip";
 
@@ -56,7 +56,7 @@ export async function aciAsOci(store: Store, image: StoredImage): Promise<Outgoi
         schemaVersion: 2,
         mediaType: MANIFEST_TYPES.ociManifest,
         config: { mediaType: CONFIG_TYPES.oci, digest: config.digest, size: config.size },
-        layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
+        layers: layers.map(layerEntry),
         ...Object.keys(annotations).length > 0 && { annotations },
       })),
     }),

@@ -5,10 +5,12 @@ import { exists } from "../linux/exists.ts";
 import { localTitle } from "../oci/local_title.ts";
 import { parseOciLocation } from "../oci/location.ts";
 import { openLocalSource } from "../oci/open_source.ts";
+import type { DecryptLayer } from "../store/oci/open_layer.ts";
 import { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
 import { TempDirectory } from "../store/temp_directory.ts";
 import { detachTrees } from "../store/tree/mount_tree.ts";
+import type { EncryptLayer } from "./encrypted_layers.ts";
 import { type ImageFormat, writeImage } from "./write_image.ts";
 
 /** Where an image is written. */
@@ -35,6 +37,14 @@ export function conversionTarget(text: string): ConversionTarget {
   return { format, path, ...name !== undefined && { tag: name } };
 }
 
+/** What becomes of the layers of OCI images on the way. */
+export interface LayerCiphers {
+  /** Encrypts those of the target. */
+  readonly encrypt?: EncryptLayer;
+  /** Decrypts those of a file that are encrypted. */
+  readonly decrypt?: DecryptLayer;
+}
+
 /**
  * Writes an image to a path where nothing is.
  *
@@ -47,11 +57,13 @@ export async function convertToFile(
   stored: () => Promise<StoredImage>,
   { format, tag }: ConversionTarget,
   path: string,
+  { encrypt, decrypt }: LayerCiphers = {},
 ): Promise<void> {
+  const options = { ...tag !== undefined && { tag }, ...encrypt !== undefined && { encrypt } };
   const location = parseOciLocation(source === "-" ? "oci-archive:-" : source);
   const isOci = location !== undefined && location.kind !== "registry";
   if (!isOci && !source.endsWith(".aci") && (location !== undefined || !exists(source))) {
-    return await writeImage(store, await stored(), format, path, tag);
+    return await writeImage(store, await stored(), format, path, options);
   }
   // In a store of its own: nothing is run of it, so nobody has to have signed it.
   using temp = TempDirectory.create(store.dataDir);
@@ -63,10 +75,13 @@ export async function convertToFile(
     }
     await using opened = await openLocalSource(location, { temporaryDirectory: temp.path });
     const title = localTitle(location);
-    return await own.importOci(opened, { title, references: [], render: false });
+    return await own.importOci(opened, {
+      ...{ title, references: [], render: false },
+      ...decrypt !== undefined && { decrypt },
+    });
   };
   try {
-    await writeImage(own, await image(), format, path, tag);
+    await writeImage(own, await image(), format, path, options);
   } finally {
     detachTrees(own.dataDir, () => true);
   }

@@ -1,4 +1,5 @@
 /** Files of an image on a disk: in a directory, or in one archive. */
+import { CHUNK_SIZE } from "../aci/bytes/source.ts";
 import { ARCHIVE_END, tarHeader } from "../aci/tar/tar_writer.ts";
 import { padding } from "../aci/tar/tar_field.ts";
 import { Failure } from "../failure.ts";
@@ -79,6 +80,15 @@ function write(
   throw new Failure(
     `${path}: damaged in the store: it has the digest ${found}; fetch the image again`,
   );
+}
+
+/** The bytes of a file; a chunk is valid until the next one. */
+export function* fileChunks(path: string): Generator<Uint8Array<ArrayBuffer>> {
+  using file = Deno.openSync(path);
+  const buffer = new Uint8Array(CHUNK_SIZE);
+  for (let n = file.readSync(buffer); n !== null; n = file.readSync(buffer)) {
+    yield buffer.subarray(0, n);
+  }
 }
 
 /** Writes all of the bytes. */

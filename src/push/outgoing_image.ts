@@ -13,12 +13,25 @@ export interface OutgoingImage {
   /** The manifest around a configuration and layers. */
   readonly manifest: (
     config: PushedBlob,
-    layers: readonly (PushedBlob & { readonly mediaType: string })[],
+    layers: readonly SentLayer[],
   ) => {
     readonly bytes: Uint8Array<ArrayBuffer>;
     readonly mediaType: string;
   };
 }
+
+/** A layer as it was sent. */
+export interface SentLayer extends PushedBlob {
+  readonly mediaType: string;
+  /** The key of one that is encrypted. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** What a manifest says of a layer. */
+export const layerEntry = ({ mediaType, digest, size, annotations = {} }: SentLayer): object => ({
+  ...{ mediaType, digest, size },
+  ...Object.keys(annotations).length > 0 && { annotations },
+});
 
 /** A layer, uncompressed here. */
 export interface OutgoingLayer {

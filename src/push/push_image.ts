@@ -1,14 +1,16 @@
 /** Pushing an image of the store into a registry. */
 import { Failure } from "../failure.ts";
 import type { Digest } from "../oci/digest.ts";
+import { MANIFEST_TYPES } from "../oci/media_types.ts";
 import { parseReference, type RegistryReference } from "../oci/reference.ts";
-import { type PushedBlob, Pusher } from "../registry/push.ts";
+import { Pusher } from "../registry/push.ts";
 import type { Registries } from "../registry/registries.ts";
 import { readReferences } from "../store/oci/references.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
+import { type EncryptLayer, ociManifest, sendEncrypted } from "./encrypted_layers.ts";
 import { gzippedStream } from "./gzipped_stream.ts";
-import { layerStream, type OutgoingLayer } from "./outgoing_image.ts";
+import { layerStream, type OutgoingLayer, type SentLayer } from "./outgoing_image.ts";
 import { outgoingImage } from "./stored_oci.ts";
 
 /** What was pushed. */
@@ -24,6 +26,8 @@ export interface PushOptions {
   readonly store: Store;
   readonly image: StoredImage;
   readonly target: RegistryReference;
+  /** Where layers are to be encrypted. */
+  readonly encrypt?: EncryptLayer;
   /** Told what is sent. */
   readonly message: (line: string) => void;
 }
@@ -37,7 +41,7 @@ export interface PushOptions {
  * @throws {Failure} the name has a digest, the registry refuses, or the image is damaged
  */
 export async function pushImage(options: PushOptions): Promise<Pushed> {
-  const { registries, store, image, target, message } = options;
+  const { registries, store, image, target, encrypt, message } = options;
   if (target.digest !== undefined) {
     throw new Failure("push: a name with a digest can't be chosen; give a tag, or none");
   }
@@ -49,13 +53,22 @@ export async function pushImage(options: PushOptions): Promise<Pushed> {
   const layers = [];
   for (const [index, layer] of outgoing.layers.entries()) {
     const name = `layer ${index + 1} of ${outgoing.layers.length}`;
-    layers.push(await pushLayer(pusher, layer, siblings, (what) => message(`${name}: ${what}`)));
+    if (encrypt === undefined) {
+      layers.push(await pushLayer(pusher, layer, siblings, (what) => message(`${name}: ${what}`)));
+    } else {
+      message(`${name}: sending`);
+      layers.push(await sendEncrypted(layer, encrypt, (open) => pusher.blob({ open })));
+    }
   }
   const { bytes, descriptor } = outgoing.config;
   const config = descriptor !== undefined && await pusher.has(descriptor.digest)
     ? descriptor
     : await pusher.blob({ open: () => ReadableStream.from([bytes]) });
-  const manifest = outgoing.manifest(config, layers);
+  const made = outgoing.manifest(config, layers);
+  const manifest = encrypt === undefined ? made : {
+    bytes: ociManifest(made, config, layers),
+    mediaType: MANIFEST_TYPES.ociManifest,
+  };
   const digest = await pusher.manifest(manifest.bytes, manifest.mediaType, target.tag ?? "latest");
   return { digest, unchanged: image.key === digest.replace(":", "-") };
 }
@@ -65,7 +78,7 @@ async function pushLayer(
   layer: OutgoingLayer,
   siblings: readonly string[],
   message: (what: string) => void,
-): Promise<PushedBlob & { readonly mediaType: string }> {
+): Promise<SentLayer> {
   const { published, gzipType } = layer;
   if (published !== undefined) {
     if (await pusher.has(published.digest)) {

@@ -2,12 +2,12 @@
 import { isOciImageId } from "../appc/image_id.ts";
 import { Failure } from "../failure.ts";
 import { documentErrors, jsonOf } from "../oci/image_documents.ts";
-import { MANIFEST_TYPES } from "../oci/media_types.ts";
+import { decryptedType, MANIFEST_TYPES } from "../oci/media_types.ts";
 import { type LayerFile, StoredLayer } from "../layers/stored_layer.ts";
 import { ociDocuments, storedLayer } from "../store/oci/oci_image.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
-import type { OutgoingImage } from "./outgoing_image.ts";
+import { layerEntry, type OutgoingImage } from "./outgoing_image.ts";
 
 /**
  * An image of the store as an OCI image.
@@ -30,7 +30,7 @@ function storedOci(dataDir: string, { key }: StoredImage): OutgoingImage {
       if (diffId === undefined) throw new Error("as many diff IDs as layers");
       const file = storedLayer(dataDir, diffId);
       const chunks = () => layerChunks(file, key);
-      const plain = published.mediaType.replace(/[.+](?:gzip|zstd)$/, "");
+      const plain = decryptedType(published.mediaType).replace(/[.+](?:gzip|zstd)$/, "");
       const gzipType = plain.includes(".docker.") ? `${plain}.gzip` : `${plain}+gzip`;
       return { published, diffId, size: sizeOf(file, key), chunks, gzipType };
     }),
@@ -41,7 +41,7 @@ function storedOci(dataDir: string, { key }: StoredImage): OutgoingImage {
       const json = documentErrors(`image ${key}`, () => jsonOf(manifestBytes));
       const changed = {
         ...json,
-        layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
+        layers: layers.map(layerEntry),
       };
       return { bytes: new TextEncoder().encode(JSON.stringify(changed)), mediaType };
     },

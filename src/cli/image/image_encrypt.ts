@@ -5,6 +5,7 @@ import { fillingFor, followedBy } from "../../aci/compression/padded.ts";
 import { Failure } from "../../failure.ts";
 import { Replacement } from "../../linux/atomic_file.ts";
 import { exists } from "../../linux/exists.ts";
+import { parseOciLocation } from "../../oci/location.ts";
 import { encryptMessage } from "../../openpgp/encrypt.ts";
 import { type PublicKey, readPublicKeys } from "../../trust/public_key.ts";
 import { newSessionKey } from "../../trust/session_keys.ts";
@@ -13,8 +14,14 @@ import { printLine } from "../print/output.ts";
 import { readSecret, withoutLineFeed } from "../request/decryptors.ts";
 
 /** Prints the path of the new file. */
-export default async function imageEncrypt({ args, flags }: Invocation): Promise<number> {
+export default async function imageEncrypt(invocation: Invocation): Promise<number> {
+  const { args, flags } = invocation;
   const [path = "", out = ""] = args;
+  const location = parseOciLocation(out);
+  if (location !== undefined) {
+    const { encryptLayers } = await import("./encrypt_layers.ts");
+    return await encryptLayers(path, out, invocation);
+  }
   const recipients: PublicKey[] = [];
   for (const file of flags.all("recipient")) {
     if (!exists(file)) throw new Failure(`key ${file}: no such file`);

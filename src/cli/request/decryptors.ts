@@ -26,6 +26,15 @@ export async function hostDecryptors(
     ...filesIn(`${ownKeys ?? localConfig}/decryptkeys`, ""),
     ...credentials === undefined ? [] : filesIn(credentials, CREDENTIAL),
   ];
+  return await readDecryptors(files);
+}
+
+/**
+ * Reads files with secret keys, armoured or in PEM, and with passphrases.
+ *
+ * @throws {Failure} where others may read one of them, or it is none
+ */
+export async function readDecryptors(files: readonly string[]): Promise<Decryptors> {
   const keys: SecretKey[] = [];
   const passphrases: string[] = [];
   const pem: string[] = [];

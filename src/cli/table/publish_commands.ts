@@ -16,16 +16,19 @@ export const PUBLISH_COMMANDS: readonly Command[] = [
     name: "image encrypt",
     group: "Images",
     summary: "Encrypt an image to recipients or by a passphrase",
-    usage: "--recipient=FILE | --passphrase-file=FILE [flags] FILE.aci NEW.aci",
+    usage:
+      "--recipient=FILE | --passphrase-file=FILE [flags] FILE.aci NEW.aci | IMAGE oci:DIR[:TAG] | …",
     about: [
       "The result is an OpenPGP message, which gpg decrypts too. Sign it then: signatures are over it.",
+      "Into oci:DIR, oci-archive:FILE or docker://NAME an image of the store, or of a file, is written with its " +
+      "layers encrypted, as skopeo, podman and containerd decrypt them.",
     ],
     flags: [
       {
         name: "recipient",
         kind: "texts",
         value: "FILE",
-        help: "A public key, whose owner can decrypt",
+        help: "A public key, armoured (or, for layers, in PEM), whose owner can decrypt",
       },
       PASSPHRASE_FILE,
       {
@@ -38,7 +41,7 @@ export const PUBLISH_COMMANDS: readonly Command[] = [
     arguments: [2, 2],
     examples: [
       "rkt image encrypt --recipient=host.asc app.aci app-secret.aci",
-      "rkt image encrypt --passphrase-file=secret app.aci app-secret.aci",
+      "rkt image encrypt --recipient=host.pub example.com/app:1 docker://registry.example/app:1",
     ],
     load: () => import("../image/image_encrypt.ts"),
   },
@@ -46,12 +49,17 @@ export const PUBLISH_COMMANDS: readonly Command[] = [
     name: "image decrypt",
     group: "Images",
     summary: "Decrypt an image",
-    usage: "[flags] FILE.aci NEW.aci",
+    usage: "[flags] FILE.aci NEW.aci | oci:DIR[:TAG] NEW | oci-archive:FILE NEW",
     about: [
       "Without flags by the host's keys, in decryptkeys below the configuration: rkt fetch uses these by itself.",
     ],
     flags: [
-      { name: "key-file", kind: "texts", value: "FILE", help: "A secret key in a file, armoured" },
+      {
+        name: "key-file",
+        kind: "texts",
+        value: "FILE",
+        help: "A secret key in a file, armoured (or, for layers, in PEM)",
+      },
       PASSPHRASE_FILE,
       OVERWRITE,
     ],

@@ -1,15 +1,31 @@
 /** The bytes of an encrypted layer, decrypted while they come. They count only when the source ended without an error. */
-import { createDecipheriv, createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { ArchiveError } from "../../aci/bytes/archive_error.ts";
 import type { ByteSource } from "../../aci/bytes/source.ts";
-import type { LayerKey } from "./layer_keys.ts";
+import { ctr } from "../../openpgp/ctr.ts";
+import type { Decryptors } from "../session_keys.ts";
+import { type LayerKey, layerKey } from "./layer_keys.ts";
+
+/**
+ * A layer, decrypted by whichever key fits.
+ *
+ * @param annotations of its descriptor
+ * @throws {Failure} where none does
+ */
+export async function openEncryptedLayer(
+  layer: ByteSource,
+  annotations: Readonly<Record<string, string>>,
+  by: Decryptors,
+): Promise<ByteSource> {
+  return decryptedLayer(layer, await layerKey(layer.name, annotations, by));
+}
 
 /** A source, decrypted; what disposes it disposes that. */
 export function decryptedLayer(
   source: ByteSource,
   { key, nonce, hmac }: LayerKey,
 ): ByteSource {
-  const cipher = createDecipheriv("aes-256-ctr", key, nonce);
+  const cipher = ctr(key, nonce);
   const authentication = createHmac("sha256", key);
   let ended = false;
   const end = () => {
@@ -28,9 +44,14 @@ export function decryptedLayer(
         return undefined;
       }
       authentication.update(chunk);
-      return new Uint8Array(cipher.update(chunk));
+      const plain = new Uint8Array(chunk);
+      cipher.update(plain);
+      return plain;
     },
-    [Symbol.dispose]: () => source[Symbol.dispose](),
+    [Symbol.dispose]() {
+      cipher[Symbol.dispose]();
+      source[Symbol.dispose]();
+    },
     ...source.between !== undefined && { between: source.between.bind(source) },
   };
 }

@@ -10,21 +10,27 @@ import type { Decryptors } from "../session_keys.ts";
 import { openPgp } from "../public_key.ts";
 
 const PREFIX = "org.opencontainers.image.enc.";
-const JWE = `${PREFIX}keys.jwe`;
-const PGP = `${PREFIX}keys.pgp`;
-const PUBLIC_OPTIONS = `${PREFIX}pubopts`;
-const CIPHER = "AES_256_CTR_HMAC_SHA256";
+/** What the annotations are called. */
+export const [JWE, PGP, PUBLIC_OPTIONS] = [
+  `${PREFIX}keys.jwe`,
+  `${PREFIX}keys.pgp`,
+  `${PREFIX}pubopts`,
+] as const;
+/** The only cipher that there is. */
+export const CIPHER = "AES_256_CTR_HMAC_SHA256";
 
 /** Wrapped keys that are tried, and characters of one. */
 const MOST_KEYS = 32;
 const MOST_LENGTH = 1 << 16;
 
+/** What wraps a layer's key in a JWE, for RSA and for elliptic curves, and what that key encrypts. */
+export const [RSA_WRAP, CURVE_WRAP, CONTENT] = ["RSA-OAEP", "ECDH-ES+A256KW", "A256GCM"] as const;
+
 /**
  * What may wrap a key: no passphrases (PBES2), whose work whoever has made the image could choose, and nothing without a key.
  * ocicrypt writes the first and the last one.
  */
-const WRAPS = ["RSA-OAEP", "RSA-OAEP-256", "ECDH-ES+A256KW"];
-const CONTENTS = ["A256GCM"];
+const WRAPS = [RSA_WRAP, "RSA-OAEP-256", CURVE_WRAP];
 
 /**
  * What decrypts a layer. The digest that stands beside the key is not among it: skopeo writes that of the layer before it
@@ -101,7 +107,7 @@ async function byJwe(
   const { createPrivateKey } = await import("node:crypto");
   const options = {
     keyManagementAlgorithms: WRAPS,
-    contentEncryptionAlgorithms: CONTENTS,
+    contentEncryptionAlgorithms: [CONTENT],
     maxDecompressedLength: 0,
   };
   for (const text of wrapped) {
