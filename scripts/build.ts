@@ -9,6 +9,7 @@
 import { Failure } from "../src/failure.ts";
 import { makeBinary, type Packing } from "./binary.ts";
 import { type Bundle, bundle, entryChunks, hotPathFaults, runChunks, sizeOf } from "./bundle.ts";
+import { trained } from "./train.ts";
 import { selfTest } from "./trial.ts";
 
 const FLAGS: ReadonlySet<string> = new Set(["--packed", "--compiled", "--floor"]);
@@ -75,17 +76,18 @@ async function build(args: readonly string[]): Promise<void> {
   const wanted = (["packed", "compiled"] as const).find((way) => args.includes(`--${way}`));
 
   const from = performance.now();
-  const [program, digest] = await stamped(await bundle(root("main.ts")));
-  const parts = { entry: entryChunks(program), run: runChunks(program), all: program };
+  const bundled = await bundle(root("main.ts"));
+  const parts = { entry: entryChunks(bundled), run: runChunks(bundled), all: bundled };
   const sizes = Object.entries(parts).map(([name, chunks]) =>
     `${name} ${kilobytes(sizeOf(chunks))} in ${chunks.length}`
   );
   const seconds = ((performance.now() - from) / 1000).toFixed(1);
   console.log(`bundle: ${sizes.join(", ")} chunks, ${seconds} s`);
   const grown = runSizeFault(sizeOf(parts.run));
-  const faults = [...hotPathFaults(program), ...grown === undefined ? [] : [grown]];
+  const faults = [...hotPathFaults(bundled), ...grown === undefined ? [] : [grown]];
   if (faults.length > 0) throw new Failure(`build: slow start:\n  ${faults.join("\n  ")}`);
 
+  const [program, digest] = await stamped(await trained(bundled, (line) => console.log(line)));
   await Deno.mkdir(root("dist"), { recursive: true });
   const way = await make(program, "dist/rkt", wanted, digest);
   if (args.includes("--floor")) await make(EMPTY_PROGRAM, "dist/empty", way);

@@ -10,6 +10,7 @@ import { Failure } from "../src/failure.ts";
 import { makeBinary } from "./binary.ts";
 import { bundle } from "./bundle.ts";
 import { stamped } from "./build.ts";
+import { trained } from "./train.ts";
 import { aarch64Deno } from "./foreign_deno.ts";
 import { provide, RELEASE_NEEDS } from "./needs.ts";
 import { billOfMaterials } from "./release/bill_of_materials.ts";
@@ -51,7 +52,9 @@ async function release(args: readonly string[]): Promise<void> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   });
   await Deno.mkdir(OUT, { recursive: true });
-  const [program, digest] = await stamped(await bundle(`${ROOT}main.ts`));
+  const [program, digest] = await stamped(
+    await trained(await bundle(`${ROOT}main.ts`), console.log),
+  );
   for (const target of targets) {
     const own = target.machine === Deno.build.arch;
     const binary = `${OUT}/rkt-${target.machine}`;
