@@ -8,15 +8,10 @@ import type { Plan } from "../engine/plan.ts";
 import type { Root } from "../pod.ts";
 import { attach } from "../steps/mounts.ts";
 import { DEFAULT_ACTION, signalSet, SIGSET_SIZE } from "../steps/signals.ts";
-
-/** Where the image's files are seen, relative to the pod's directory. */
-export const STAGE1_ROOT = "stage1/rootfs";
+import { APP_ROOTS, appRoot, STAGE1_ROOT } from "./app_root.ts";
 
 /** What is rkt's in there: the apps' status files and settings. */
 const RKT_FILES = `${STAGE1_ROOT}/rkt`;
-
-/** Where the apps' roots are seen. */
-const APP_ROOTS = `${STAGE1_ROOT}/opt/stage2`;
 
 /** The files of a pod that an external stage1 image runs. Paths are relative to the pod's directory. */
 export interface ExternalFiles {
@@ -86,10 +81,8 @@ export function ownMounts(
   for (const path of [`${STAGE1_ROOT}/opt`, APP_ROOTS]) makeDirectory(steps, path);
   if (copies !== undefined) return show(steps, "the apps' files", copies, APP_ROOTS);
   for (const { name, root } of apps) {
-    for (const path of [`${APP_ROOTS}/${name}`, `${APP_ROOTS}/${name}/rootfs`]) {
-      makeDirectory(steps, path);
-    }
-    mountRoot(steps, `the root of app "${name}"`, root, `${APP_ROOTS}/${name}/rootfs`, true);
+    for (const path of [`${APP_ROOTS}/${name}`, appRoot(name)]) makeDirectory(steps, path);
+    mountRoot(steps, `the root of app "${name}"`, root, appRoot(name), true);
   }
 }
 

@@ -57,7 +57,7 @@ const clear = async () => {
 };
 
 for (const [name, flagsOf] of Object.entries(FLAVORS)) {
-  Deno.test(`${name}: logs, enter, status, stop; nothing is left`, async () => {
+  Deno.test(`${name}: logs, enter, cp, status, stop; nothing is left`, async () => {
     const before = mountsBelow(world.dir).length;
     const pod = world.spawn(...words(
       flagsOf(),
@@ -83,6 +83,12 @@ for (const [name, flagsOf] of Object.entries(FLAVORS)) {
     );
     assert.equal(entered.code, 7, entered.stderr);
     assert.match(entered.stdout, /^www:x:33:34/m);
+    const here = `${world.dir}/copied`;
+    Deno.writeTextFileSync(here, "of the host\n");
+    const copied = await world.rkt("cp", "--app=talker", here, `${uuid}:/srv/of-the-host`);
+    assert.equal(copied.code, 0, copied.stderr);
+    const seen = await world.rkt("enter", "--app=talker", uuid, "/bin/cat", "/srv/of-the-host");
+    assert.equal(seen.stdout, "of the host\n", seen.stderr);
     const status = (await world.rkt("status", uuid)).stdout;
     assert.match(status, /^state=running$/m);
     assert.match(status, /^pid=[1-9]\d*$/m);
@@ -92,6 +98,10 @@ for (const [name, flagsOf] of Object.entries(FLAVORS)) {
     assert.match(ended, /^state=exited$/m);
     assert.match(ended, /^app-talker=143$/m);
     assert.match(ended, /^app-other=143$/m);
+    const back = await world.rkt("cp", "--app=talker", `${uuid}:/srv/of-the-host`, `${here}-back`);
+    assert.equal(back.code, 0, back.stderr);
+    assert.equal(Deno.readTextFileSync(`${here}-back`), "of the host\n");
+    Deno.removeSync(`${here}-back`);
     assert.equal(mountsBelow(world.dir).length, before);
     const removed = await world.rkt("rm", uuid);
     assert.equal(removed.code, 0, removed.stderr);

@@ -1,9 +1,10 @@
 /** External stage1 images: how they are chosen, what they are told, and what is refused. */
 import assert from "node:assert/strict";
 import { FetchWorld } from "../world/fetch_world.ts";
-import { BOX, list, mountsBelow, World } from "../world/pod_world.ts";
-import { type Outcome, rkt } from "../world/rkt.ts";
+import { BOX, list, mountsBelow, podUuid, World } from "../world/pod_world.ts";
+import { type Outcome, RKT, rkt } from "../world/rkt.ts";
 import { ENTRY_POINTS, stage1Aci } from "../world/stage1_image.ts";
+import { until, within } from "../world/until.ts";
 
 let world: World;
 let image: string;
@@ -35,15 +36,17 @@ async function ranBy(expected: string, ...flags: string[]): Promise<void> {
   assert.equal(code, 0);
 }
 
-/** A stage1 image whose entry point `run` is a script. */
+/** A stage1 image whose entry points `run` and `attach` are scripts. */
 function scripted(
   name: string,
   script: string,
   annotations: Readonly<Record<string, string>> = {},
+  attach = "",
 ): Promise<string> {
   const root = `${world.dir}/${name}.root`;
   Deno.mkdirSync(`${root}/ex`, { recursive: true });
   Deno.writeTextFileSync(`${root}/ex/run`, `#!/bin/bash\n${script}\n`, { mode: 0o755 });
+  Deno.writeTextFileSync(`${root}/ex/attach`, `#!/bin/bash\n${attach}\n`, { mode: 0o755 });
   Deno.writeTextFileSync(`${root}/ex/gc`, "#!/bin/bash\nexit 9\n", { mode: 0o755 });
   return stage1Aci(world, name, { run: "/ex/run", ...annotations }, root);
 }
@@ -231,8 +234,6 @@ const REFUSED: readonly (readonly [readonly string[], RegExp])[] = [
   [["--shm-size=1Mi"], /^run: --shm-size is not for external/],
   [["--private-users"], /^run: --private-users is not for external/],
   [["--restart=always"], /^run: app "box": --restart is not for external/],
-  [["--stdout=tty"], /^run: app "box": --stdout=tty is not for external/],
-  [["--stdin=stream"], /^run: app "box": --stdin=stream is not for external/],
   [["--flavor=fly"], /^run: --stage1-path and --flavor exclude each other\n$/],
   [["--stage1-hash=sha512-aa"], /^run: --stage1-path and --stage1-hash exclude each other\n$/],
 ];
@@ -245,6 +246,89 @@ for (const [flags, line] of REFUSED) {
     assert.deepEqual(world.pods(), before);
   });
 }
+
+/** `rkt attach` with an input. */
+async function attached(input: string, ...words: string[]): Promise<Outcome> {
+  const child = new Deno.Command(RKT, {
+    args: [...world.flags, "attach", ...words],
+    ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(input));
+  const { code, stdout, stderr } = await within(child.output(), 60, "the end of rkt attach");
+  writer.releaseLock();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+Deno.test("attach becomes the image's program for that, and ends as the app", async () => {
+  const file = `${world.dir}/attached`;
+  const pod = world.spawn(...world.words(
+    "echo asks; read word; echo got $word; exit 5",
+    ...[`--stage1-path=${image}`, `--uuid-file-save=${file}`],
+    ...["--stdin=stream", "--stdout=stream"],
+  ));
+  await until(() => list(world.dir).includes("attached"), 60, "the pod's UUID");
+  const uuid = Deno.readTextFileSync(file);
+  assert.equal((await world.rkt("status", "--wait-ready", uuid)).code, 0);
+  assert.equal((await world.rkt("attach", "--mode=list", uuid)).stdout, "stdin\nstdout\n");
+  assert.match(
+    (await world.rkt("attach", "--mode=stderr", uuid)).stderr,
+    /^stage1: bubblewrap: app box has no stderr to attach to\n$/,
+  );
+  const { code, stdout, stderr } = await attached("hello\n", uuid);
+  assert.equal(stdout, "asks\ngot hello\n", stderr);
+  assert.equal(code, 5);
+  assert.equal((await pod.ended()).code, 5);
+});
+
+Deno.test("the image's attach is told what rkt 1.30 tells it; without one there is none, nor streams for it", async () => {
+  const script = "echo $$ >pid; echo up; while :; do sleep 1; done";
+  const told = 'printf "%s\\n" "$@"; env | grep ^RKT_STAGE1_ | sort; exit 6';
+  const telling = await scripted(
+    "telling",
+    script,
+    { attach: "/ex/attach", enter: "/ex/enter" },
+    told,
+  );
+  const start = async (path: string) => {
+    const pod = world.spawn(...world.words("true", `--stage1-path=${path}`));
+    assert.equal(await pod.line(), "up");
+    return { pod, uuid: podUuid(world.pods().find((each) => each.startsWith("run/")) ?? "") };
+  };
+  await world.rkt("gc", "--grace-period=0s");
+  const { pod, uuid } = await start(telling);
+  const directory = `${world.dataDir}/pods/run/${uuid}`;
+  const crossing = [
+    "RKT_STAGE1_ENTERAPP=box",
+    `RKT_STAGE1_ENTERCMD=${directory}/stage1/rootfs/ex/enter`,
+    `RKT_STAGE1_ENTERPID=${pod.pid}`,
+  ];
+  const { code, stdout } = await world.rkt("attach", "--mode=tty", uuid);
+  assert.deepEqual(stdout.trim().split("\n"), [
+    ...["--action=custom-attach", "--tty-in=true", "--tty-out=true", "--stdin=false"],
+    ...["--stdout=false", "--stderr=false", "--debug=false", "--app=box", ...crossing],
+  ]);
+  assert.equal(code, 6);
+  pod.kill("SIGKILL");
+  await pod.ended();
+  await world.rkt("gc", "--grace-period=0s");
+  const plain = await scripted("plain", script);
+  for (const flag of ["--stdout=tty", "--stdin=stream"]) {
+    const { code, stderr } = await run(`--stage1-path=${plain}`, flag);
+    assert.equal(code, 254);
+    assert.match(stderr, /^run: app "box": --\S+ is not for external stage1 images/);
+  }
+  const without = await start(plain);
+  const none = await world.rkt("attach", without.uuid);
+  assert.equal(none.code, 254);
+  assert.match(
+    none.stderr,
+    /its stage1 image "example\.com\/plain" has no entry point "attach"\n$/,
+  );
+  without.pod.kill("SIGKILL");
+  await without.pod.ended();
+});
 
 Deno.test("what is no stage1 image, or speaks a newer language, is refused before there is a pod", async () => {
   const before = world.pods();

@@ -10,6 +10,7 @@ export const ENTRY_POINTS: Readonly<Record<string, string>> = {
   enter: "/ex/enter",
   gc: "/ex/gc",
   stop: "/ex/stop",
+  attach: "/ex/attach",
   "interface-version": "6",
 };
 

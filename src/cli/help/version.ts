@@ -11,7 +11,7 @@ export default function run(): Promise<number> {
     `appc Version: ${APPC_VERSION}`,
     `Deno Version: ${Deno.version.deno}`,
     `Deno OS/Arch: ${os}/${architectureLabel(arch)}`,
-    "Features: -TPM -SDJOURNAL",
+    "Features: +TPM +SDJOURNAL",
     "",
   ].join("\n"));
   return Promise.resolve(0);

@@ -10,7 +10,13 @@ import type { LogRecord } from "../../pod/logs/log_records.ts";
 import { chosenApp } from "../../pod/app/pod_app.ts";
 import { exitCode, podFiles } from "../../pod/directory/pod_details.ts";
 import { openPod, type PodView, refreshed } from "../../pod/directory/pod_directory.ts";
-import { type Attachment, DetachKeys, parseAttachMode } from "../request/attach_mode.ts";
+import { isExternal } from "../../pod/external/external_pod.ts";
+import {
+  type Attachment,
+  DetachKeys,
+  parseAttachMode,
+  stage1AttachWords,
+} from "../request/attach_mode.ts";
 import { podAndRest } from "../request/pod_arguments.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printBytes, printLine } from "../print/output.ts";
@@ -24,9 +30,14 @@ export default async function run(invocation: Invocation): Promise<number> {
     throw new Failure(`pod "${pod.uuid}" is ${pod.state}: only a running one can be attached to`);
   }
   const app = chosenApp(pod, flags.text("app"));
+  const mode = flags.text("mode") ?? "auto";
+  if (isExternal(pod)) {
+    const words = [...stage1AttachWords(mode), `--debug=${global.debug}`];
+    const { attachExternal } = await import("../../pod/external/entry_points.ts");
+    attachExternal(pod, app, words);
+  }
   using shim = pinShim(global.dir, pod, app);
   const there = appEndpoints(pod, app, shim !== undefined);
-  const mode = flags.text("mode") ?? "auto";
   if (mode === "list") {
     for (const each of there.all) printLine(each);
     return 0;

@@ -40,17 +40,39 @@ export function parseAttachMode(
   }
   const words = mode.split(",");
   const stranger = words.find((word) => !STREAMS.includes(word));
-  if (stranger !== undefined) {
-    throw new Failure(
-      `--mode: "${stranger}" is not auto, list, tty, tty-in, tty-out, or some of stdin,stdout,stderr`,
-    );
-  }
+  if (stranger !== undefined) throw unknownMode(stranger);
   for (const word of words) need(app, there, word);
   return {
     ...words.includes("stdin") && { input: "stdin" },
     outputs: (["stdout", "stderr"] as const).filter((name) => words.includes(name)),
   };
 }
+
+/** What rkt 1.30 has a stage1 image connect, each with the flag that it is told by. */
+const ASKED = ["tty-in", "tty-out", ...STREAMS];
+
+/**
+ * A mode as an external stage1 image is told it. Which streams an app has, the image knows.
+ *
+ * @throws {Failure} no such mode
+ */
+export function stage1AttachWords(mode: string): readonly string[] {
+  if (mode === "list") return ["--action=list"];
+  if (mode === "auto") return ["--action=auto-attach"];
+  const words = mode === "tty" ? ["tty-in", "tty-out"] : mode.split(",");
+  const stranger = words.find((word) => !ASKED.includes(word));
+  if (stranger !== undefined) throw unknownMode(stranger);
+  const [terminals, streams] = [true, false].map((isTerminal) =>
+    words.some((word) => STREAMS.includes(word) !== isTerminal)
+  );
+  if (terminals && streams) throw new Failure(`--mode: a terminal excludes other streams`);
+  return ["--action=custom-attach", ...ASKED.map((each) => `--${each}=${words.includes(each)}`)];
+}
+
+const unknownMode = (word: string): Failure =>
+  new Failure(
+    `--mode: "${word}" is not auto, list, tty, tty-in, tty-out, or some of stdin,stdout,stderr`,
+  );
 
 function need(app: string, there: readonly Endpoint[], wanted: string): void {
   if (there.some((each) => each === wanted)) return;

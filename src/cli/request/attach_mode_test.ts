@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../failure.ts";
-import { DetachKeys, parseAttachMode } from "./attach_mode.ts";
+import { DetachKeys, parseAttachMode, stage1AttachWords } from "./attach_mode.ts";
 
 const STREAMS = ["stdin", "stdout", "stderr"] as const;
 
@@ -48,4 +48,24 @@ Deno.test("DetachKeys finds Ctrl-P Ctrl-Q, however they come, and passes all els
   assert.deepEqual(passed("a\x10", "\x11"), ["a", null]);
   assert.deepEqual(passed("a\x10", "b"), ["a", "\x10b"]);
   assert.deepEqual(passed("\x10\x10", "\x11"), ["\x10", null]);
+});
+
+Deno.test("stage1AttachWords() says of each stream whether it is asked for", () => {
+  const custom = (...on: string[]) => [
+    "--action=custom-attach",
+    ...["tty-in", "tty-out", "stdin", "stdout", "stderr"].map((each) =>
+      `--${each}=${on.includes(each)}`
+    ),
+  ];
+  const cases = [
+    ["auto", ["--action=auto-attach"]],
+    ["list", ["--action=list"]],
+    ["tty", custom("tty-in", "tty-out")],
+    ["tty-in", custom("tty-in")],
+    ["stderr,stdin", custom("stdin", "stderr")],
+  ] as const;
+  for (const [mode, words] of cases) assert.deepEqual(stage1AttachWords(mode), words);
+  for (const [mode, why] of [["tty-in,stdin", /excludes/], ["x", /"x" is not auto/]] as const) {
+    assert.throws(() => stage1AttachWords(mode), why);
+  }
 });

@@ -13,9 +13,11 @@ import { inHelperChild } from "../../../stage1/steps/in_helper_child.ts";
 import * as k from "../../linux/constants.ts";
 import { type Section, type Slot, slot } from "../../../stage1/engine/plan.ts";
 import { type MountOption, newMount } from "../../../stage1/steps/mounts.ts";
-import { findApp, pinInit } from "./app_process.ts";
+import { findApp, pinInit, pinSupervisor } from "./app_process.ts";
 import { ownRoot } from "./fly_root.ts";
 import { openHeldRoot } from "./init_mounts.ts";
+import { isExternal } from "../external/external_pod.ts";
+import { appRoot } from "../../../stage1/external/app_root.ts";
 import type { PodView } from "../directory/pod_directory.ts";
 import { copyPath, overlayPath } from "../make/prepare_pod.ts";
 import { isSandbox } from "../directory/sandbox.ts";
@@ -81,6 +83,7 @@ async function openRunning(
   access: Access,
   held: DisposableStack,
 ): Promise<number> {
+  if (isExternal(pod)) return openForStage1(pod, app);
   const own = ownRoot(pod, app);
   const found = findApp(dataDir, pod, app);
   if (typeof found === "object") {
@@ -98,6 +101,15 @@ async function openRunning(
   using init = pinInit(dataDir, pod);
   if (init === undefined) throw new Failure(`pod "${pod.uuid}" is not running any more; try again`);
   return own === undefined ? openHeldRoot(init, `/${app}`) : rootOf(init, own);
+}
+
+/** Opens the root that an external stage1 image was given for an app. What the image mounts in it for the app alone is not seen. */
+function openForStage1(pod: PodView, app: string): number {
+  using first = pinSupervisor(pod);
+  if (first === undefined) {
+    throw new Failure(`pod "${pod.uuid}" is not running any more; try again`);
+  }
+  return rootOf(first, `${Deno.realPathSync(pod.path)}/${appRoot(app)}`);
 }
 
 /** Opens a directory of a process's mount namespace, wherever the process has made its own root since. */

@@ -12,8 +12,8 @@ import {
   joiningPlan,
   joinMounts,
   ownMounts,
-  STAGE1_ROOT,
 } from "../../../stage1/external/external.ts";
+import { STAGE1_ROOT } from "../../../stage1/external/app_root.ts";
 import { becomeProgram } from "../../../stage1/engine/execute.ts";
 import { runInProcess } from "../../../stage1/engine/in_process.ts";
 import { program } from "../../../stage1/engine/launch.ts";
@@ -96,6 +96,30 @@ export function enterExternal(pod: PodView, app: string, words: readonly string[
   const entry = entryPoint(pod, "enter", [`--pid=${pid}`, `--appname=${app}`, "--", ...words]);
   setCloseOnExec(first.fd, false);
   becomeProgram(program(joiningPlan(entry, first.fd)), `rkt enter ${pod.uuid}`);
+}
+
+/**
+ * Attaches to an app: this process becomes the image's program for that. Like every entry point of rkt 1.30 that crosses into the
+ * pod it is told how to enter it.
+ *
+ * @param words what is to be done, but for the app
+ * @throws {Failure} where the image has no such program, or the pod does not run, or not yet
+ */
+export function attachExternal(pod: PodView, app: string, words: readonly string[]): never {
+  // Not `using`: the program in place of this process needs it.
+  const first = pinned(pod);
+  const pid = podPid(pod);
+  if (pid === undefined) throw new Failure(`pod "${pod.uuid}" has not started yet`);
+  const enter = stage1Of(pod).entry("enter");
+  const entry = entryPoint(pod, "attach", [...words, `--app=${app}`], [
+    ...enter === undefined
+      ? []
+      : [`RKT_STAGE1_ENTERCMD=${absolutePath(pod.path)}/${STAGE1_ROOT}/${enter}`],
+    `RKT_STAGE1_ENTERPID=${pid}`,
+    `RKT_STAGE1_ENTERAPP=${app}`,
+  ]);
+  setCloseOnExec(first.fd, false);
+  becomeProgram(program(joiningPlan(entry, first.fd)), `rkt attach ${pod.uuid}`);
 }
 
 /**

@@ -12,7 +12,7 @@ const PREFIX = "coreos.com/rkt/stage1/";
 export const NEWEST_INTERFACE = 6;
 
 /** The programs that rkt calls, by the annotations that name them. */
-export type EntryName = "run" | "enter" | "gc" | "stop";
+export type EntryName = "run" | "enter" | "gc" | "stop" | "attach";
 
 /** A stage1 image, as far as rkt knows it. */
 export interface Stage1Image {

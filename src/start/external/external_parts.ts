@@ -41,7 +41,7 @@ export async function externalParts(
   }
   if (request.pod.privateUsers) throw not("--private-users");
   const image = await findStage1(store, stage1, host, request.pod.pullPolicy);
-  stage1Image(image.manifest);
+  const { entry } = stage1Image(image.manifest);
   checkPlatform(image);
   const tree = await store.tree(image);
   const parts = await podParts(store, request, host);
@@ -50,7 +50,13 @@ export async function externalParts(
       "the pod manifest asks for a flavor that is built in, and a flag for another",
     );
   }
-  for (const app of parts.apps) checkApp(app);
+  const modes = [
+    "inherit",
+    "null",
+    "log",
+    ...entry("attach") === undefined ? [] : ["stream", "tty"],
+  ];
+  for (const app of parts.apps) checkApp(app, modes);
   const isCopy = parts.kind === "copy";
   const last = parts.entries.slice(-1);
   return {
@@ -72,10 +78,14 @@ export async function externalParts(
 const not = (flag: string): Failure =>
   new Failure(`${flag} is not for external stage1 images; see docs/build/stage1.md`);
 
-/** What rkt does for an app itself, and an image can't do in its place. */
-function checkApp({ name, streams, lifecycle, passed }: PodApp): void {
+/**
+ * Refuses what rkt does for an app itself, and the image can't do in its place.
+ *
+ * @param modes of streams that the image has
+ */
+function checkApp({ name, streams, lifecycle, passed }: PodApp, modes: readonly string[]): void {
   for (const [stream, mode] of Object.entries(streams)) {
-    if (!["inherit", "null", "log"].includes(mode)) {
+    if (!modes.includes(mode)) {
       throw new Failure(`app "${name}": ${not(`--${stream}=${mode}`).message}`);
     }
   }
