@@ -8,6 +8,7 @@ import { AppcError } from "../appc/error.ts";
 import { parseJsonObject } from "../appc/json_value.ts";
 import { Failure } from "../failure.ts";
 import { CONFIG_KINDS, type ConfigKind, type ConfigValue } from "./config_kinds.ts";
+import { ifThere } from "../linux/exists.ts";
 
 /** Where configuration is read from. */
 export interface ConfigDirectories {
@@ -99,12 +100,7 @@ function jsonFiles(directory: string, files: ConfigFiles): string[] {
 }
 
 function isRegular(path: string): boolean {
-  try {
-    return Deno.lstatSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return ifThere(() => Deno.lstatSync(path).isFile) ?? false;
 }
 
 function namesIn(directory: string): string[] | undefined {

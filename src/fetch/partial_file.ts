@@ -5,6 +5,7 @@
  */
 import { closeDescriptor, openLockFile, tryLockExclusive } from "../linux/lock.ts";
 import { digestOf } from "./url_digest.ts";
+import { ifThere } from "../linux/exists.ts";
 
 /** Which download the bytes belong to. */
 export interface PartialState {
@@ -122,10 +123,6 @@ export class PartialFile implements Disposable {
 
 /** Whether a path still is the file behind a descriptor: who held the lock may have removed it. */
 export function isStill(fd: number, path: string): boolean {
-  try {
-    return Deno.statSync(`/proc/self/fd/${fd}`).ino === Deno.statSync(path).ino;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return ifThere(() => Deno.statSync(`/proc/self/fd/${fd}`).ino === Deno.statSync(path).ino) ??
+    false;
 }

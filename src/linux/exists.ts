@@ -17,3 +17,17 @@ export function exists(path: string): boolean {
   if (result === -ERRNO.ENOENT || result === -ERRNO.ENOTDIR) return false;
   throw new KernelError(-result, `look for ${path}`);
 }
+
+/**
+ * What a call returns that reads, opens or looks at a path; undefined where the path is not there.
+ *
+ * @throws what the call throws for any other reason
+ */
+export function ifThere<T>(ask: () => T): T | undefined {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

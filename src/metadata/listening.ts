@@ -6,6 +6,7 @@ import { originalVariable } from "../linux/environment.ts";
 import { ERRNO, KernelError } from "../linux/errno.ts";
 import { closeDescriptor, setCloseOnExec } from "../linux/lock.ts";
 import { syscall, trySyscall } from "../linux/syscall.ts";
+import { ifThere } from "../linux/exists.ts";
 
 /** include/uapi/asm-generic/socket.h */
 const SO_REUSEADDR = 2;
@@ -102,13 +103,8 @@ export function listenAtPath(path: string, mode: number): ListeningSocket {
 }
 
 function removeDeadSocket(path: string): void {
-  let found: Deno.FileInfo;
-  try {
-    found = Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw error;
-  }
+  const found = ifThere(() => Deno.lstatSync(path));
+  if (found === undefined) return;
   if (!found.isSocket) throw new Failure(`${path} is there, and is no socket; remove it`);
   if (somebodyListens(path)) {
     throw new Failure(`another process listens at ${path}; end it, or use it`);

@@ -15,6 +15,7 @@ import { replaceFile } from "../linux/atomic_file.ts";
 import { closeDescriptor, lockExclusive } from "../linux/lock.ts";
 import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_RDWR } from "../linux/constants.ts";
 import { cstring, syscall } from "../linux/syscall.ts";
+import { ifThere } from "../linux/exists.ts";
 
 /** An image of a site. */
 export interface PublishedImage {
@@ -51,13 +52,8 @@ const OWN = "<!-- made by rkt image publish -->";
 /** Reads what is in a site; undefined where nothing was published. */
 export function readSite(directory: string): SiteIndex | undefined {
   const path = `${directory}/index.json`;
-  let text: string;
-  try {
-    text = Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  const text = ifThere(() => Deno.readTextFileSync(path));
+  if (text === undefined) return undefined;
   try {
     const { url, images, mirrors = [] } = parseJsonObject(text);
     const isSite = typeof url === "string" && Array.isArray(images) && Array.isArray(mirrors);
@@ -91,12 +87,7 @@ export function checkPage(directory: string): void {
 }
 
 function isOthers(page: string): boolean {
-  try {
-    return !Deno.readTextFileSync(page).includes(OWN);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return ifThere(() => !Deno.readTextFileSync(page).includes(OWN)) ?? false;
 }
 
 /** The tags of discovery: for each host that names begin with. */

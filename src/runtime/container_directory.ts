@@ -6,6 +6,7 @@ import { cstring, syscall } from "../linux/syscall.ts";
 import { closeDescriptor, openLockFile, tryLockExclusive } from "../linux/lock.ts";
 import { openProcess, type Process, processFile } from "../linux/process.ts";
 import type { ContainerHook } from "../../stage1/container/container.ts";
+import { ifThere } from "../linux/exists.ts";
 
 /** The status of a container. */
 export type Status = "creating" | "created" | "running" | "paused" | "stopped";
@@ -122,15 +123,10 @@ function checkOwner(path: string, { uid, mode }: Deno.FileInfo): void {
 
 /** The names of all containers, sorted. */
 export function containerIds(root: string): readonly string[] {
-  try {
-    return [...Deno.readDirSync(root)].filter(({ isDirectory, name }) =>
-      isDirectory && ID.test(name)
-    )
-      .map(({ name }) => name).sort();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
+  return ifThere(() =>
+    [...Deno.readDirSync(root)].filter(({ isDirectory, name }) => isDirectory && ID.test(name))
+      .map(({ name }) => name).sort()
+  ) ?? [];
 }
 
 /** Takes the lock of a container, so that no two commands change it at once. */
@@ -151,12 +147,7 @@ function statFields(text: string): { readonly state: string; readonly start: str
 }
 
 const readText = (path: string): string | undefined => {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return ifThere(() => Deno.readTextFileSync(path));
 };
 
 /** The PID that was noted; 0 while the container is being made. */
@@ -180,12 +171,7 @@ function inodeOf(pidfd: number): bigint {
 
 /** That of the process that was noted; undefined where it was not. */
 function notedInode({ directory }: FoundContainer): bigint | undefined {
-  try {
-    return inodeIn(Deno.readFileSync(`${directory}/pidfd`));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return ifThere(() => inodeIn(Deno.readFileSync(`${directory}/pidfd`)));
 }
 
 /**
@@ -217,12 +203,7 @@ export function statusOf(container: FoundContainer): Exclude<Status, "paused"> {
 
 /** Whether nobody has started it. */
 export function hasFifo({ directory }: FoundContainer): boolean {
-  try {
-    return Deno.lstatSync(`${directory}/exec.fifo`).isFifo === true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return ifThere(() => Deno.lstatSync(`${directory}/exec.fifo`).isFifo === true) ?? false;
 }
 
 /** A failure of the kernel's as one of the runtime's. */

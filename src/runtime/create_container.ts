@@ -36,6 +36,7 @@ import { type ContainerResources, readResources } from "./resources.ts";
 import { parseSpec, type RuntimeSpec } from "./spec.ts";
 import { devicesOf } from "./container_devices.ts";
 import { stateText } from "./state_text.ts";
+import { ifThere } from "../linux/exists.ts";
 
 /** What `create` and `run` are told. */
 export interface CreateRequest {
@@ -309,10 +310,5 @@ function rootPath(bundle: string, path: string): string {
 }
 
 function hostKind(path: string): "directory" | "other" | undefined {
-  try {
-    return Deno.statSync(path).isDirectory ? "directory" : "other";
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return ifThere(() => Deno.statSync(path).isDirectory ? "directory" : "other");
 }

@@ -3,6 +3,7 @@ import { Failure } from "../failure.ts";
 import * as k from "../linux/constants.ts";
 import type { ContainerNamespaces, JoinedNamespace } from "../../stage1/container/container.ts";
 import type { IdMapping, LinuxSpec, NamespaceType } from "./spec.ts";
+import { ifThere } from "../linux/exists.ts";
 
 /** The flags of clone(2). */
 export const NAMESPACE_FLAGS: Readonly<Record<NamespaceType, number>> = {
@@ -82,12 +83,9 @@ export function isOwnNamespace(path: string, type: NamespaceType): boolean {
     const { dev, ino } = Deno.statSync(each);
     return `${dev}:${ino}`;
   };
-  try {
-    return identity(path) === identity(`/proc/self/ns/${NAMESPACE_FILES[type]}`);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false; // stage1 says that it is not there
-    throw error;
-  }
+  // Of one that is not there, stage1 says so.
+  return ifThere(() => identity(path) === identity(`/proc/self/ns/${NAMESPACE_FILES[type]}`)) ??
+    false;
 }
 
 const wrong = (why: string) => new Failure(`config.json: linux.${why}`, 1);

@@ -10,7 +10,7 @@ import type { ImageName } from "../appc/image_name.ts";
 import { hasLabels, labelValue } from "../appc/label.ts";
 import { Failure } from "../failure.ts";
 import { ERRNO } from "../linux/errno.ts";
-import { exists } from "../linux/exists.ts";
+import { exists, ifThere } from "../linux/exists.ts";
 import { closeDescriptor, lockExclusive, lockShared, openLockFile } from "../linux/lock.ts";
 import { cstring, trySyscall } from "../linux/syscall.ts";
 import type { ByteSource } from "../aci/bytes/source.ts";
@@ -70,13 +70,10 @@ export class Store implements ImageStore {
   }
 
   #keysBeginningWith(prefix: string): string[] {
-    try {
-      return [...Deno.readDirSync(shardPath(this.dataDir, "imageManifest", prefix))]
-        .map((entry) => entry.name).filter((name) => name.startsWith(prefix));
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return [];
-      throw error;
-    }
+    return ifThere(() =>
+      [...Deno.readDirSync(shardPath(this.dataDir, "imageManifest", prefix))]
+        .map((entry) => entry.name).filter((name) => name.startsWith(prefix))
+    ) ?? [];
   }
 
   /** The answer that an earlier, equal query got, if nothing was imported since. */
@@ -231,12 +228,7 @@ export class Store implements ImageStore {
 const GENERATION_LENGTH = 37;
 
 function readText(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return ifThere(() => Deno.readTextFileSync(path));
 }
 
 function openInNewDirectory(path: string): number {

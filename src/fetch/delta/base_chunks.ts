@@ -2,6 +2,7 @@
 import { Chunker } from "../../aci/chunks/chunker.ts";
 import { chunkDigester } from "../../aci/chunks/chunk_index.ts";
 import { CHUNK_SIZE } from "../../aci/bytes/source.ts";
+import { ifThere } from "../../linux/exists.ts";
 
 interface Place {
   readonly file: Deno.FsFile;
@@ -38,13 +39,8 @@ export class BaseChunks implements Disposable {
   }
 
   #add(path: string, wanted: ReadonlySet<string>, digestOf: (chunk: Uint8Array) => string): void {
-    let file: Deno.FsFile;
-    try {
-      file = Deno.openSync(path);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return;
-      throw error;
-    }
+    const file = ifThere(() => Deno.openSync(path));
+    if (file === undefined) return;
     // It stays open: what was found is read from it later, even if the store lets go of it.
     this.#files.push(file);
     let at = 0;

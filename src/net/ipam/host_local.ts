@@ -16,7 +16,7 @@ import {
 import { Failure } from "../../failure.ts";
 import { temporaryPath } from "../../linux/atomic_file.ts";
 import { quietly } from "../../linux/clean_up.ts";
-import { exists } from "../../linux/exists.ts";
+import { exists, ifThere } from "../../linux/exists.ts";
 import { closeDescriptor, lockExclusive, openLockFile } from "../../linux/lock.ts";
 import {
   compareIp,
@@ -322,10 +322,5 @@ export function releaseHostLocal(directory: string, containerId: string): number
 }
 
 function namesIn(directory: string): string[] {
-  try {
-    return [...Deno.readDirSync(directory)].map(({ name }) => name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
+  return ifThere(() => [...Deno.readDirSync(directory)].map(({ name }) => name)) ?? [];
 }

@@ -1,4 +1,5 @@
 /** Whether the host is a router of IPv6, and making it one. On the way of a cached start: no imports. */
+import { ifThere } from "../../linux/exists.ts";
 
 const CONF = "/proc/sys/net/ipv6/conf";
 
@@ -38,10 +39,5 @@ export function forwardIpv6(): void {
 
 /** A setting of a link; undefined where the link has just gone. */
 function readSetting(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path).trim();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return ifThere(() => Deno.readTextFileSync(path).trim());
 }

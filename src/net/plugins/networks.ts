@@ -5,6 +5,7 @@
 import { Failure } from "../../failure.ts";
 import type { NetworkConf } from "../model/cni.ts";
 import { parseNetworkConf, type PluginFile } from "./network_conf.ts";
+import { ifThere } from "../../linux/exists.ts";
 
 const BUILT_IN: readonly { readonly name: string; readonly type: string }[] = [
   {
@@ -50,12 +51,7 @@ export interface NetworkFiles {
 
 const HERE: NetworkFiles = {
   names(path) {
-    try {
-      return Array.from(Deno.readDirSync(path), ({ name }) => name);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
-    }
+    return ifThere(() => Array.from(Deno.readDirSync(path), ({ name }) => name));
   },
   text: (path) => Deno.readTextFileSync(path),
 };

@@ -12,6 +12,7 @@ import type { PodNetwork } from "../../pod/directory/pod_details.ts";
 import type { CniResult, PluginConf } from "../model/cni.ts";
 import type { StoredForward } from "../model/forward.ts";
 import type { PodRef } from "../model/pod_ref.ts";
+import { ifThere } from "../../linux/exists.ts";
 
 /** A pod's network in the file. */
 export interface NetInfo extends PodNetwork {
@@ -98,13 +99,10 @@ export function removeRecord(pod: PodRef): void {
 
 /** The pods of a data directory that have such files. */
 export function recordedPods(dataDir: string): readonly string[] {
-  try {
-    return [...Deno.readDirSync(directoryOf(dataDir))].map(({ name }) => name)
-      .filter((name) => /^[0-9a-f-]{36}$/.test(name)).sort();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
+  return ifThere(() =>
+    [...Deno.readDirSync(directoryOf(dataDir))].map(({ name }) => name)
+      .filter((name) => /^[0-9a-f-]{36}$/.test(name)).sort()
+  ) ?? [];
 }
 
 /** Reads the record. Empty where there is none, or where a crash of the machine has left half of it. */

@@ -8,6 +8,7 @@ import { EXIT_FAILURE } from "../../../stage1/engine/abort.ts";
 import { type Section, type Slot, slot, struct } from "../../../stage1/engine/plan.ts";
 import { OPEN_HOW_SIZE } from "../../../stage1/steps/mounts.ts";
 import { inHelperChild } from "../../../stage1/steps/in_helper_child.ts";
+import { ifThere } from "../../linux/exists.ts";
 
 /** `struct open_how` that goes into no other mount. */
 const SAME_MOUNT = struct(
@@ -20,15 +21,13 @@ const SAME_MOUNT = struct(
 /** Opens the namespaces; none of a pod whose init has the apps' mounts itself. */
 function openHeldMounts({ pid }: Process): readonly number[] {
   const directory = `/proc/${pid}/fd`;
-  try {
-    return Array.from(Deno.readDirSync(directory), ({ name }) => `${directory}/${name}`)
+  // Init may have ended.
+  return ifThere(() =>
+    Array.from(Deno.readDirSync(directory), ({ name }) => `${directory}/${name}`)
       .filter((path) => Deno.readLinkSync(path).startsWith("mnt:["))
       .map((path) => trySyscall("openat", k.AT_FDCWD, cstring(path), k.O_RDONLY | k.O_CLOEXEC, 0))
-      .filter((fd) => fd >= 0);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return []; // init has ended
-    throw error;
-  }
+      .filter((fd) => fd >= 0)
+  ) ?? [];
 }
 
 /** Steps that open the root of an app, a mount, in whichever of some namespaces it is. */

@@ -2,6 +2,7 @@
 import { LOGS } from "../../../stage1/output/log_files.ts";
 import type { LogSource } from "../logs/log_reader.ts";
 import type { LogRecord } from "../logs/log_records.ts";
+import { ifThere } from "../../linux/exists.ts";
 
 /** Bytes that are read at once. */
 const BLOCK = 64 * 1024;
@@ -32,13 +33,8 @@ export class PlainLog implements LogSource {
 }
 
 function* readFrom(path: string, start: number, stream: string): Generator<LogRecord, void> {
-  let file: Deno.FsFile;
-  try {
-    file = Deno.openSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw error;
-  }
+  const file = ifThere(() => Deno.openSync(path));
+  if (file === undefined) return;
   try {
     file.seekSync(start, Deno.SeekMode.Start);
     while (true) {

@@ -14,7 +14,7 @@ import { podManifestJson } from "../make/pod_manifest_json.ts";
 import { Failure } from "../../failure.ts";
 import { replaceFile } from "../../linux/atomic_file.ts";
 import { deleteTree } from "../../linux/delete_tree.ts";
-import { exists } from "../../linux/exists.ts";
+import { exists, ifThere } from "../../linux/exists.ts";
 import { fileTimes } from "../../linux/file_times.ts";
 import {
   closeDescriptor,
@@ -90,12 +90,7 @@ export function claimApp(pod: PodView, name: AcName): ClaimedApp | undefined {
 }
 
 function inode(path: string): number | null | undefined {
-  try {
-    return Deno.statSync(path).ino;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return ifThere(() => Deno.statSync(path).ino);
 }
 
 /** Whether somebody has asked the pod to end. */
