@@ -1,4 +1,4 @@
-/** Any command beside any other one for a minute, without KILLs and with them; then the list is right and the host clean. */
+/** Any command beside any other one for a minute at most, without KILLs and with them; then the list is right and the host clean. */
 import assert from "node:assert/strict";
 import { Chaos, OTHER } from "../world/chaos.ts";
 import { Host, makeNetImage, NET, writeNetwork } from "../world/host_world.ts";

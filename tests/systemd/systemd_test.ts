@@ -8,13 +8,20 @@ import { runInNamespaces } from "../../scripts/vm/namespaces.ts";
 import { addPackages } from "../../scripts/vm/packages.ts";
 import { addServers, machineFiles, machineScripts } from "../../scripts/vm/scripts.ts";
 
+const scripts = machineScripts("systemd");
+assert.ok(scripts.length > 0);
+
+/** Scripts only read them. */
+let files: Awaited<ReturnType<typeof machineFiles>>;
+Deno.test.beforeAll(async () => {
+  files = await machineFiles();
+  await addServers(files.path);
+  await addPackages(`${files.path}/packages`, ["deb"]);
+});
+Deno.test.afterAll(async () => await files[Symbol.asyncDispose]());
+
 for (const release of RELEASES) {
   Deno.test(`under the systemd of ${release}, in namespaces`, async (test) => {
-    const scripts = machineScripts("systemd");
-    assert.ok(scripts.length > 0);
-    await using files = await machineFiles();
-    await addServers(files.path);
-    await addPackages(`${files.path}/packages`, ["deb"]);
     const results = await runInNamespaces(release, files.path, scripts);
     for (const { name } of scripts) {
       await test.step(name, () => {

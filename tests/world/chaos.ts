@@ -1,4 +1,4 @@
-/** Any command of rkt beside any other one, for some time. */
+/** Any command of rkt beside any other one, for some time, or until there were many. */
 import assert from "node:assert/strict";
 import { PodTrace } from "./clean_host.ts";
 import { type Host, NET } from "./host_world.ts";
@@ -10,7 +10,15 @@ import { Random } from "./random.ts";
 export const OTHER = "example.com/other";
 
 /** How a pod is run: a script, and flags of `run`. */
-const SCRIPTS = ["exit 3", "exec sleep 1000", "sleep 0.2", "trap '' TERM; while :; do :; done"];
+const SCRIPTS = [
+  "exit 3",
+  "exec sleep 1000",
+  "sleep 0.2",
+  "trap '' TERM; exec sleep 1000",
+];
+
+/** So many commands are enough, where a machine is quicker than the time that they have. */
+const COMMANDS = 250;
 const FLAGS: readonly (readonly string[])[] = [
   [],
   ["--rm"],
@@ -99,7 +107,7 @@ export class Chaos {
   }
 
   get #goesOn(): boolean {
-    return Date.now() < this.#end;
+    return Date.now() < this.#end && this.#commands < COMMANDS;
   }
 
   /** How many commands have ended, and how many processes were killed. */
