@@ -46,12 +46,21 @@ static int unshare_user_high(void)
 	return result(syscall(SYS_unshare, CLONE_NEWUSER | 1UL << 32));
 }
 
+/* Waits for a child that ends at once: the probes that look for other processes come later. */
+static int ended(long child)
+{
+	int error = result(child);
+	if (error == 0)
+		waitpid(child, NULL, 0);
+	return error;
+}
+
 static int cloned(unsigned long flags)
 {
 	long child = syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (child == 0)
 		_exit(0);
-	return result(child);
+	return ended(child);
 }
 
 static int clone_user(void) { return cloned(CLONE_NEWUSER); }
@@ -66,7 +75,7 @@ static int clone3_user(void)
 	long child = syscall(SYS_clone3, &arguments, sizeof arguments);
 	if (child == 0)
 		_exit(0);
-	return result(child);
+	return ended(child);
 }
 
 static int set_ns(void)
@@ -303,6 +312,8 @@ static int trace_child(void)
 	}
 	int error = result(ptrace(PTRACE_SEIZE, child, 0, 0));
 	kill(child, SIGKILL);
+	/* The probes that look for other processes come later. */
+	waitpid(child, NULL, 0);
 	return error;
 }
 
