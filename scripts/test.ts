@@ -17,11 +17,10 @@
 import { Failure } from "../src/failure.ts";
 import { aarch64Deno } from "./foreign_deno.ts";
 import { ACTOOL_NEEDS, provide, provideIfPackaged, QEMU_NEEDS, TEST_NEEDS } from "./needs.ts";
-import { APART } from "./test/apart.ts";
 import { costTable } from "./test/costs.ts";
-import { coverageTable, figuresText, gather, MeasuredRkt, readFigures } from "./test/coverage.ts";
+import { coverageTable, figuresText, gather, readFigures } from "./test/coverage.ts";
 import { podCgroups, removeCgroups } from "./test/left_cgroups.ts";
-import { ROOT, runDeno } from "./test/run_deno.ts";
+import { ROOT } from "./test/run_deno.ts";
 import { secondAttempts, type Verdict } from "./test/second_attempt.ts";
 import { type Outcome, runStep, type Step } from "./test/step.ts";
 import { testFiles } from "./test/test_files.ts";
@@ -80,17 +79,23 @@ const LINT: readonly Step[] = [["fmt", "--check"], ["lint"], ["check", "--frozen
 /** Where figures of coverage are gathered. */
 const PROFILE = `${ROOT}coverage`;
 
+/** Unit tests of random inputs by the ten thousand: to gather figures of coverage would cost them as much once more. */
+const FUZZ_FILES = ["src", "stage1"].flatMap((directory) => testFiles(directory))
+  .filter((path) => path.endsWith("fuzz_test.ts"));
+
 /** They run apart, so that they don't disturb those that look at the host. */
-const UNIT: Step = {
-  args: [
-    ...["test", "--allow-all", "--frozen", "--no-check", ...gather(PROFILE)],
-    ...["src", "stage1", "scripts"],
-  ],
+const unitStep = (flags: readonly string[], paths: readonly string[]): Step => ({
+  args: ["test", "--allow-all", "--frozen", "--no-check", ...flags, ...paths],
   seconds: LIMIT.unit,
   tests: "files",
   visible: true,
   apart: true,
-};
+});
+const UNIT = unitStep(
+  [`--ignore=${FUZZ_FILES.join(",")}`, ...gather(PROFILE)],
+  ["src", "stage1", "scripts"],
+);
+const FUZZ = unitStep([], FUZZ_FILES);
 const BUILD: Step = {
   args: ["run", "--allow-all", "scripts/build.ts"],
   seconds: LIMIT.other,
@@ -117,18 +122,6 @@ const PACKAGES: Step = {
 
 /** What needs {@linkcode PACKAGES}. */
 const SERVICES = "tests/images/services_test.ts";
-
-/**
- * Tests that run rkt from its sources once more, to be measured: short ones, which enter much of the command line, the store
- * and the start. All of them take an hour: `deno task coverage`.
- */
-const MEASURED: Step = {
-  args: [
-    ...["test", "--allow-all", "--frozen", "--no-check"],
-    ...["cli/image_inspect", "pods/prepare", "images/store"].map((name) => `tests/${name}_test.ts`),
-  ],
-  seconds: LIMIT.other,
-};
 
 /** The tests of one file. Types are the business of the lint. */
 const fileStep = (path: string): Step => ({
@@ -170,8 +163,10 @@ async function runGroups(run: Run, groups: readonly Group[], filter?: string): P
   const lint = () => groups.includes("lint") ? run.steps(LINT) : Promise.resolve();
   const unit = async () => {
     if (!groups.includes("unit")) return;
-    await run.step(UNIT);
-    if (groups.includes("e2e") && filter === undefined) await measure();
+    await run.steps([UNIT, FUZZ]);
+    if (filter === undefined) {
+      console.log(`\nunit tests: ${figuresText(readFigures(await coverageTable(PROFILE)))}`);
+    }
   };
   if (!groups.includes("e2e")) {
     await lint();
@@ -209,15 +204,6 @@ async function runGroups(run: Run, groups: readonly Group[], filter?: string): P
       })
     ),
   ]);
-}
-
-/** Prints which part of the product the unit tests enter, with those of {@linkcode MEASURED}. */
-async function measure(): Promise<void> {
-  using rkt = new MeasuredRkt(PROFILE);
-  const { seconds } = MEASURED;
-  // They count where they run with the binary; from sources they only add to the figures.
-  await runDeno(MEASURED.args, { seconds, visible: false, rkt: rkt.path, before: APART });
-  console.log(`\n${figuresText(readFigures(await coverageTable(PROFILE)))}`);
 }
 
 async function prepare(groups: readonly Group[]): Promise<void> {
