@@ -68,6 +68,7 @@ async function compiledFunctions(bundle: Bundle, dir: string): Promise<Compiled>
     return await Deno.readTextFile(log);
   };
   const store = [`--dir=${dir}/data`, `--local-config=${dir}/config`, "--insecure-options=image"];
+  const create = ["oci", "--root", `${dir}/containers`, "--dry-run", "create", "container"];
   await rkt([
     "image",
     "build",
@@ -77,19 +78,17 @@ async function compiledFunctions(bundle: Bundle, dir: string): Promise<Compiled>
     "--",
     "/program",
   ]);
-  await rkt([...store, "fetch", "image.aci"]);
   await rkt(["oci", "spec"]);
-  return functionsOf([
-    await logged("run", [...store, "run", "--dry-run", "--net=none", "example.com/image"]),
-    await logged("create", [
-      "oci",
-      "--root",
-      `${dir}/containers`,
-      "--dry-run",
-      "create",
-      "container",
-    ]),
-  ]);
+  await rkt([...store, "fetch", "image.aci"]);
+  try {
+    return functionsOf([
+      await logged("run", [...store, "run", "--dry-run", "--net=none", "example.com/image"]),
+      await logged("create", create),
+    ]);
+  } finally {
+    // Root's rkt has the image mounted.
+    await rkt([...store, "image", "gc", "--grace-period=0s"]);
+  }
 }
 
 /** What logs of V8 (its src/logging/log.cc) say about functions that were compiled. */
