@@ -6,6 +6,7 @@
 import { APPS_MAY_START, awaitLeave, DIRECTORY_IS_MADE, SIGSET_SIZE } from "../steps/signals.ts";
 import { keepHostDevices, openHostDevices } from "../root/host_devices.ts";
 import type { OpenRoot } from "../root/open_root.ts";
+import type { OverlayAhead } from "../root/overlay.ts";
 import { startApp } from "../app/app.ts";
 import { leavePodCgroups } from "../cgroup/cgroup.ts";
 import { type HostFiles, makeEtcFiles, makeHostname, openEtcFiles } from "../root/etc_files.ts";
@@ -99,7 +100,7 @@ export function init(
   keepMountsApart(setup, fly === undefined ? k.MS_PRIVATE : k.MS_SLAVE);
   if (pod.privateUsers === undefined) awaitLeave(setup, DIRECTORY_IS_MADE);
   const devices = pod.rootless === true ? openHostDevices(setup) : undefined;
-  const { statusDirectory, roots, shm } = host ?? openHost(setup, pod);
+  const { statusDirectory, roots, shm } = host ?? openHost(setup, pod, supervisor.overlay);
   if (pod.sandbox) sandbox ??= new Sandbox(setup);
   // In a user namespace init may mount these only where it sees those of the host.
   const opened = pod.privateUsers === undefined && pod.rootless !== true ? roots : roots.map(
@@ -166,7 +167,7 @@ function makeRoot(setup: Section, pod: Pod, { shm, devices, shared }: RootParts)
   ]);
 }
 
-function openHost(setup: Section, pod: Pod): FromHost {
+function openHost(setup: Section, pod: Pod, overlay?: OverlayAhead): FromHost {
   const statusDirectory = slot("status directory");
   const path = "stage1/rootfs/rkt/status";
   setup.must("open the pod's status directory", "openat", [
@@ -183,7 +184,7 @@ function openHost(setup: Section, pod: Pod): FromHost {
     statusDirectory,
     roots: pod.apps.map((app) => ({
       app,
-      open: openRoot(setup, pod, app),
+      open: openRoot(setup, pod, app, overlay?.context),
       etc: openEtcFiles(setup, pod, app),
     })),
     shm: pod.ipc === "parent" && pod.flavor !== "fly" ? hostSharedMemory(setup) : undefined,

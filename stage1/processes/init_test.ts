@@ -56,7 +56,7 @@ Deno.test("init makes mounts private before it makes any", () => {
   const run = init(ONE);
   const cut = indexOf(run, "mount", "none", "/", 0, k.MS_REC | k.MS_PRIVATE);
   assert.ok(cut > 0);
-  for (const call of ["fsopen", "open_tree", "move_mount", "pivot_root"] as const) {
+  for (const call of ["fsmount", "open_tree", "move_mount", "pivot_root"] as const) {
     assert.ok(indexOf(run, call) > cut, call);
   }
 });

@@ -14,6 +14,7 @@ import {
 import { exitCode, findTitle, waitForSignal } from "../steps/wait.ts";
 import { type Cgroups, leaveAppCgroups, makeCgroups, removeCgroups } from "../cgroup/cgroup.ts";
 import * as k from "../../src/linux/constants.ts";
+import { makeOverlay, openOverlay, type OverlayAhead } from "../root/overlay.ts";
 import { spawnInitsParent } from "../root/private_users.ts";
 import {
   type Address,
@@ -57,6 +58,8 @@ export interface Supervisor {
   readonly cgroups?: Cgroups | undefined;
   /** The processes of the apps' output. */
   readonly output: Output;
+  /** Where the supervisor makes the root of the pod's app. */
+  readonly overlay?: OverlayAhead | undefined;
   /** Where a service manager is to be told. */
   readonly notify?: Notify | undefined;
 }
@@ -107,6 +110,7 @@ export function supervise(
   const notify = pod.notifySocket === undefined
     ? undefined
     : manager?.openNotify(setup, pod.notifySocket, pid, pod.apps);
+  const overlay = openOverlay(setup, pod);
   if (pod.privateUsers !== undefined) spawnInitsParent(setup, init);
   else {
     const flags = namespaces & k.CLONE_NEWPID | k.SIGCHLD;
@@ -114,6 +118,7 @@ export function supervise(
     setup.when(init, 0, "init");
     setup.heading("supervisor: the pod's directory, while init makes the pod's namespaces");
     makeDirectories(setup, pod);
+    if (overlay !== undefined) makeOverlay(setup, pod, overlay);
     letInit(setup, DIRECTORY_IS_MADE, init);
   }
   setup.heading("supervisor: what is left to do while init builds the apps' roots");
@@ -161,6 +166,7 @@ export function supervise(
     init,
     alive,
     output,
+    overlay,
     cgroups,
     notify,
     terminals: { interactive: terminal, fdSocket: output.fdSocket },

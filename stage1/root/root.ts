@@ -12,45 +12,25 @@ import {
   attributes,
   DIRECTORY,
   MOUNT_ATTR_SIZE,
-  type MountOption,
-  newMount,
   OPEN_HOW_SIZE,
   READ_ONLY,
 } from "../steps/mounts.ts";
 import * as k from "../../src/linux/constants.ts";
 import { type Section, type Slot, slot } from "../engine/plan.ts";
-import { idmapLayer } from "./private_users.ts";
-import type { Pod, PodApp, Root } from "../pod.ts";
+import { mountOverlay } from "./overlay.ts";
+import type { Pod, PodApp } from "../pod.ts";
 import type { Terminals } from "../output/streams.ts";
 import { attachVolume, openVolume } from "./volumes.ts";
 
-/** overlayfs separates lower directories by colons, and takes a backslash before one that is meant. */
-const escaped = (path: string): string => path.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
-
-/** What of an app's root comes from the host: opened while the host's root is still there. */
-export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
+/**
+ * What of an app's root comes from the host: opened while the host's root is still there.
+ *
+ * @param made the context of an overlay that the supervisor makes
+ */
+export function openRoot(steps: Section, pod: Pod, app: PodApp, made?: Slot): OpenRoot {
   const root = slot(`root of ${app.name}`);
   if (app.root.kind === "overlay") {
-    const { layers, durable } = app.root;
-    const lower = lowerLayers(steps, pod, app, app.root);
-    // The other attributes that overlayfs keeps its own records in can be set by the host's root alone.
-    const user: readonly MountOption[] = pod.rootless === true ? [["userxattr"]] : [];
-    // Without it the end of every pod writes out all that the host's file system has not written yet (ovl_sync_fs).
-    const volatile: readonly MountOption[] = durable ? [] : [["volatile"]];
-    newMount(
-      steps,
-      `mount the root of app "${app.name}"`,
-      "overlay",
-      [
-        ["lowerdir", lower],
-        ["upperdir", `${layers}/upper`],
-        ["workdir", `${layers}/work`],
-        ...volatile,
-        ...user,
-      ],
-      MOUNT_FLAGS.root,
-      root,
-    );
+    mountOverlay(steps, pod, app, app.root, root, made);
   } else {
     const what = `mount the root of app "${app.name}"`;
     steps.must(what, "open_tree", [
@@ -85,18 +65,6 @@ export function openRoot(steps: Section, pod: Pod, app: PodApp): OpenRoot {
   ], { store: sys });
   steps.must(what, "mount_setattr", [sys, "", whole, READ_ONLY, MOUNT_ATTR_SIZE]);
   return { root, volumes, ...dev, sys };
-}
-
-/** The lower layers of an app's overlay, with the users that the pod has. */
-function lowerLayers(
-  steps: Section,
-  { privateUsers }: Pod,
-  app: PodApp,
-  { tree, skeleton }: Extract<Root, { readonly kind: "overlay" }>,
-): string {
-  if (privateUsers === undefined) return `${escaped(tree)}:${escaped(skeleton)}`;
-  const what = `open the files of app "${app.name}" for the pod's users`;
-  return [tree, skeleton].map((path, i) => idmapLayer(steps, what, path, i)).join(":");
 }
 
 /** Makes the places of the apps' roots in init's root; then it is made read-only, and they are attached. */

@@ -1,9 +1,19 @@
 import { nth } from "../testing/nth.ts";
 import assert from "node:assert/strict";
-import { callsOf, indexOf, runPod, type Script, testApp, testPod } from "../testing/fake_kernel.ts";
+import {
+  callsOf,
+  indexOf,
+  INIT,
+  runPod,
+  type Script,
+  testApp,
+  testPod,
+} from "../testing/fake_kernel.ts";
+import { ERRNO } from "../../src/linux/errno.ts";
+import type { SyscallName } from "../engine/syscalls.ts";
 import * as k from "../../src/linux/constants.ts";
 import type { KernelValue, Run } from "../engine/testing/interpret.ts";
-import type { AppMount, PodApp } from "../pod.ts";
+import type { AppMount, PodApp, Root } from "../pod.ts";
 import { PROTECTED } from "./kernel_files.ts";
 
 /** Init's life, up to its apps. */
@@ -52,25 +62,72 @@ function attributesSet(args: readonly KernelValue[]): bigint {
   return attributes.getBigUint64(0, true);
 }
 
+const OVERLAY: Root = {
+  kind: "overlay",
+  durable: false,
+  tree: "cas/tree/a:b\\c/rootfs",
+  skeleton: "cas/skeleton",
+  layers: "o/app",
+};
+const OPTIONS = new Map<KernelValue, KernelValue>([
+  ["lowerdir", "cas/tree/a\\:b\\\\c/rootfs:cas/skeleton"],
+  ["upperdir", "o/app/upper"],
+  ["workdir", "o/app/work"],
+  ["attributes", k.MOUNT_ATTR_NODEV],
+]);
+
+/** Answers the first call of a kind with an error. */
+function refuseOnce(refused: SyscallName): Script["answer"] {
+  let once = false;
+  return (call) => {
+    if (call !== refused || once) return undefined;
+    once = true;
+    return -ERRNO.EINVAL;
+  };
+}
+
 Deno.test("an overlay has the tree below, the pod's own layer above, and no device nodes", () => {
-  const run = build({
-    root: {
-      kind: "overlay",
-      durable: false,
-      tree: "cas/tree/a:b\\c/rootfs",
-      skeleton: "cas/skeleton",
-      layers: "o/app",
-    },
-  });
-  assert.deepEqual(
-    options(run, "overlay"),
-    new Map<KernelValue, KernelValue>([
-      ["lowerdir", "cas/tree/a\\:b\\\\c/rootfs:cas/skeleton"],
-      ["upperdir", "o/app/upper"],
-      ["workdir", "o/app/work"],
-      ["attributes", k.MOUNT_ATTR_NODEV],
-    ]),
-  );
+  const run = build({ root: OVERLAY }, refuseOnce("fsmount"));
+  assert.deepEqual(options(run, "overlay", 1), OPTIONS);
+});
+
+Deno.test("the supervisor makes the overlay of an app alone, and init only mounts it", () => {
+  const pod = testPod([testApp("app", { root: OVERLAY })]);
+  const supervisor = runPod(pod, { clones: [INIT] });
+  assert.ok(indexOf(supervisor, "fsopen", "overlay") < indexOf(supervisor, "clone"));
+  const [, context = -1] = callsOf(supervisor, "fsconfig")[0] ?? [];
+  const made = indexOf(supervisor, "fsconfig", context, k.FSCONFIG_CMD_CREATE);
+  assert.ok(made > indexOf(supervisor, "clone"));
+  assert.ok(made < indexOf(supervisor, "kill", INIT, k.SIGPWR));
+  assert.equal(indexOf(supervisor, "fsmount"), -1);
+  const values = callsOf(supervisor, "fsconfig").filter((args) => args[2] === k.FSCONFIG_SET_STRING)
+    .map((args) => [nth(args, 3), nth(args, 4)] as const);
+  const all = [...values, ["attributes", k.MOUNT_ATTR_NODEV] as const];
+  assert.deepEqual(new Map<KernelValue, KernelValue>(all), OPTIONS);
+
+  const init = build({ root: OVERLAY });
+  assert.equal(callsOf(init, "fsopen").filter(([, type]) => type === "overlay").length, 1);
+  assert.deepEqual(callsOf(init, "fsmount")[0], [
+    "fsmount",
+    context,
+    k.FSMOUNT_CLOEXEC,
+    k.MOUNT_ATTR_NODEV,
+  ]);
+});
+
+Deno.test("what the supervisor fails at is not made by halves: init does it, and says what is wrong", () => {
+  const pod = testPod([testApp("app", { root: OVERLAY })]);
+  const failing = (setting: string): Script["answer"] => (call, args) =>
+    call === "fsconfig" && String(args[2]) === setting ? -ERRNO.EINVAL : undefined;
+  const supervisor = runPod(pod, { clones: [INIT], answer: failing("upperdir") });
+  const commands = (run: Run) => callsOf(run, "fsconfig").map((args) => args[2]);
+  assert.ok(!commands(supervisor).includes(k.FSCONFIG_CMD_CREATE));
+  assert.ok(indexOf(supervisor, "kill", INIT, k.SIGPWR) > 0);
+  const answer: Script["answer"] = (call, args, memory) =>
+    call === "fsmount" ? -ERRNO.EINVAL : failing("upperdir")?.(call, args, memory);
+  const init = runPod(pod, { clones: [0, 2], answer });
+  assert.equal(callsOf(init, "fsconfig").at(-1)?.[3], "upperdir");
+  assert.equal(indexOf(init, "move_mount"), -1);
 });
 
 Deno.test("a copy is mounted as it is, without device nodes", () => {

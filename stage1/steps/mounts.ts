@@ -63,15 +63,38 @@ export function newMount(
 ): void {
   const context = slot("context");
   steps.must(what, "fsopen", [type, k.FSOPEN_CLOEXEC], { store: context });
-  for (const [key, value] of options) {
-    const [said, command] = value === undefined
-      ? [key, k.FSCONFIG_SET_FLAG]
-      : [`${key}=${value}`, k.FSCONFIG_SET_STRING];
-    steps.must(`${what} (${said})`, "fsconfig", [context, command, key, value ?? 0, 0]);
-  }
-  steps.must(what, "fsconfig", [context, k.FSCONFIG_CMD_CREATE, 0, 0, 0]);
+  configureMount(steps, what, context, options);
   steps.must(what, "fsmount", [context, k.FSMOUNT_CLOEXEC, attributes], { store: mount });
   steps.attempt("close its context", "close", [context]);
+}
+
+/**
+ * Sets the options of a file system, and makes it.
+ *
+ * @param otherwise where to go on when that fails; absent where it must not
+ */
+export function configureMount(
+  steps: Section,
+  what: string,
+  context: Slot,
+  options: readonly MountOption[],
+  otherwise?: string,
+): void {
+  const configure = (
+    what: string,
+    command: number,
+    key: string | number,
+    value: string | number,
+  ) => {
+    const args = [context, command, key, value, 0] as const;
+    if (otherwise === undefined) return steps.must(what, "fsconfig", args);
+    steps.attempt(what, "fsconfig", args, { branch: { when: "error", to: otherwise } });
+  };
+  for (const [key, value] of options) {
+    if (value === undefined) configure(`${what} (${key})`, k.FSCONFIG_SET_FLAG, key, 0);
+    else configure(`${what} (${key}=${value})`, k.FSCONFIG_SET_STRING, key, value);
+  }
+  configure(what, k.FSCONFIG_CMD_CREATE, 0, 0);
 }
 
 /**

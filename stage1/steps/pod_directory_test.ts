@@ -50,7 +50,7 @@ Deno.test("init finds the directories, and starts no app before the supervisor l
   const [directory, apps] = pair(
     init.calls.flatMap(({ call }, i) => call === "rt_sigtimedwait" ? [i] : []).slice(0, 2),
   );
-  assert.ok(directory > indexOf(init, "unshare") && directory < indexOf(init, "fsopen"));
+  assert.ok(directory > indexOf(init, "unshare") && directory < indexOf(init, "fsmount"));
   const app = init.calls.findLastIndex(({ call }) => call === "clone");
   assert.ok(apps > indexOf(init, "pivot_root") && apps < app);
   const users = supervise({ privateUsers: { shift: 65536, count: 65536 } });
