@@ -117,10 +117,10 @@ function checkWords(s: Section, argv: ReturnType<typeof slot>): void {
   s.when(byte, 0, "full way");
 }
 
-/** Without following links; see openat2(2). */
+/** Without following links, and without waiting for who writes to a pipe; see openat2(2). */
 const HOW = struct(
   "open_how",
-  ["flags", 8, k.O_RDONLY | k.O_CLOEXEC],
+  ["flags", 8, k.O_RDONLY | k.O_CLOEXEC | k.O_NONBLOCK],
   ["mode", 8, 0],
   ["resolve", 8, k.RESOLVE_NO_SYMLINKS | k.RESOLVE_NO_MAGICLINKS],
 );

@@ -9,8 +9,9 @@ export const ENTRIES = USER === undefined ? STARTS_DIRECTORY : `/run/user/${USER
 /** The paths of the entries whose starts are of a data directory. */
 export function startEntries(dataDir: string): readonly string[] {
   if (!exists(ENTRIES)) return [];
-  return Array.from(Deno.readDirSync(ENTRIES), ({ name }) => `${ENTRIES}/${name}`)
-    .filter((path) => textOf(path).includes(dataDir)).sort();
+  return [...Deno.readDirSync(ENTRIES)].filter(({ isFile }) => isFile)
+    .map(({ name }) => `${ENTRIES}/${name}`).filter((path) => textOf(path).includes(dataDir))
+    .sort();
 }
 
 /** The bytes of an entry as characters; nothing where it is gone. */

@@ -10,7 +10,7 @@ import { entryName, HEADER } from "../../../stage1/launcher/start_entry.ts";
 import { hasFewFiles } from "../host/open_files.ts";
 import { arePassed } from "../manager/listen_variables.ts";
 import { startKey } from "./start_key.ts";
-import { openStarts } from "./starts_directory.ts";
+import { isEntry, openStarts } from "./starts_directory.ts";
 
 /** Replays the start of this command line where there is an entry for it; returns where there is none that fits. */
 export async function replayAssisted(): Promise<void> {
@@ -27,8 +27,11 @@ export async function replayAssisted(): Promise<void> {
 function readEntry(key: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   using directory = openStarts(false);
   if (directory === undefined) return undefined;
+  const path = `${directory.path}/${entryName(key)}`;
   try {
-    const entry = Deno.readFileSync(`${directory.path}/${entryName(key)}`);
+    // The launcher leaves alone what is none, and has compared no digest then.
+    if (!isEntry(path)) return undefined;
+    const entry = Deno.readFileSync(path);
     const view = new DataView(entry.buffer);
     return entry.length > HEADER.bytes && view.getBigUint64(HEADER.start, true) === 0n
       ? entry

@@ -15,6 +15,7 @@ import {
 import { closeDescriptor } from "../../linux/lock.ts";
 import { cstring, trySyscall } from "../../linux/syscall.ts";
 import {
+  ENTRY_MODE,
   RUNTIME_VARIABLE,
   STARTS_DIRECTORY,
   STARTS_MODE,
@@ -88,10 +89,16 @@ function held(fd: number): StartsDirectory {
   };
 }
 
-/** Removes an entry, if it is still there. */
+/** Whether a path is that of a file as only rkt writes it: the caller's, with the mode of an entry. */
+export function isEntry(path: string): boolean {
+  const { uid, mode } = Deno.lstatSync(path);
+  return uid === Deno.uid() && mode === ENTRY_MODE;
+}
+
+/** Removes an entry, or whatever has its name, if it is still there. */
 export function removeEntry(path: string, name: string): void {
   try {
-    Deno.removeSync(`${path}/${name}`);
+    Deno.removeSync(`${path}/${name}`, { recursive: true });
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }

@@ -2,7 +2,7 @@
 import { absolute } from "../absolute.ts";
 import { ENTRY_MODE, entryName, HEADER } from "../../../stage1/launcher/start_entry.ts";
 import { quietly } from "../../linux/clean_up.ts";
-import { openStarts, removeEntry, type StartsDirectory } from "./starts_directory.ts";
+import { isEntry, openStarts, removeEntry, type StartsDirectory } from "./starts_directory.ts";
 
 /**
  * At most so many entries are there, of some 200 KB each. Those that were not used for longest go first, several at once: to look
@@ -28,10 +28,20 @@ export function writeEntry(
     for (let at = 0; at < entry.length;) at += file.writeSync(entry.subarray(at));
     file.close();
     Deno.chmodSync(temporary, ENTRY_MODE & 0o7777); // whatever the caller's umask is
-    Deno.renameSync(temporary, `${path}/${entryName(key)}`);
+    replace(path, temporary, entryName(key));
   } catch (error) {
     quietly(() => Deno.removeSync(temporary));
     throw error;
+  }
+}
+
+/** Gives a file the name of an entry, whatever has it. */
+function replace(path: string, temporary: string, name: string): void {
+  try {
+    Deno.renameSync(temporary, `${path}/${name}`);
+  } catch {
+    removeEntry(path, name); // a directory
+    Deno.renameSync(temporary, `${path}/${name}`);
   }
 }
 
@@ -61,8 +71,8 @@ const IN_WORK = ".";
 const ABANDONED = 60_000;
 
 /**
- * Removes what killed writers have left, and the entries of a data directory that can't be replayed any more: an image has
- * come or gone since they were kept.
+ * Removes what killed writers have left, what is no entry, and the entries of a data directory that can't be replayed any
+ * more: an image has come or gone since they were kept.
  *
  * @param dataDir where images and pods are
  */
@@ -73,12 +83,12 @@ export function sweepStarts(dataDir: string): void {
   for (const { name } of Deno.readDirSync(directory.path)) {
     const path = `${directory.path}/${name}`;
     try {
-      const stale = name.startsWith(IN_WORK) ? isAbandoned(path) : !isCurrent(path, generation);
+      const stale = name.startsWith(IN_WORK)
+        ? isAbandoned(path)
+        : !isEntry(path) || !isCurrent(path, generation);
       if (stale) removeEntry(directory.path, name);
     } catch (error) {
-      // What its owner can't read in a directory of his own is somebody else's, and no entry.
-      if (error instanceof Deno.errors.PermissionDenied) removeEntry(directory.path, name);
-      else if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
 }
