@@ -322,6 +322,21 @@ const ENTRIES: readonly Change[] = [
     Deno.removeSync(path);
     Deno.mkdirSync(path);
   }),
+  entries("a directory with something in it", (path) => {
+    Deno.removeSync(path);
+    Deno.mkdirSync(path);
+    Deno.writeTextFileSync(`${path}/something`, "");
+  }),
+  entries("a pipe that nobody writes to", (path) => {
+    Deno.removeSync(path);
+    new Deno.Command("mkfifo", { args: ["-m", "600", path] }).outputSync();
+  }),
+  entries("hard links to each other's", (path) => {
+    const [first = path] = list("/run/rkt/starts").map((name) => `/run/rkt/starts/${name}`);
+    if (first === path) return;
+    Deno.removeSync(path);
+    Deno.linkSync(first, path);
+  }),
   entries("each other's", (path) => {
     const [first = path] = list("/run/rkt/starts").map((name) => `/run/rkt/starts/${name}`);
     if (first !== path) Deno.copyFileSync(first, path);

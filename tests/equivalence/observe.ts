@@ -56,7 +56,8 @@ export async function observe(place: Place, line: CommandLine): Promise<Observat
   // Several apps write beside each other.
   const sorted = (text: string) => line.waiting > 1 ? text.split("\n").sort().join("\n") : text;
   seen.set("stdout", sorted(stdout));
-  seen.set("stderr", sorted(stderr));
+  // With --debug only a start that is worked out says why it is not kept.
+  seen.set("stderr", sorted(stderr.replaceAll(/^run: this start is not kept: .*\n/gm, "")));
   seen.set("pod directory at the end", podFiles(place, names));
   if (line.about.includes("network")) {
     await linksGone();

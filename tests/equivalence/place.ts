@@ -11,10 +11,21 @@ export const WEB = "example.com/web";
 /** An image of the same name, newer, with another default program. */
 export const NEWER = "newer.aci";
 
-/** A network namespace, mounts and a /run of its own: what a change breaks is not the machine's. */
+/** A network namespace, mounts, a /run and a /dev of its own: what a change breaks is not the machine's, and the other way round. */
 export const UNSHARED = ["unshare", "--mount", "--net", "--propagation=private"] as const;
 
 const SETTING = `
+mkdir -p $1/dev
+mount -t tmpfs -o mode=755 tmpfs $1/dev
+mkdir $1/dev/pts $1/dev/shm
+mount --rbind /dev/pts $1/dev/pts
+mount -t tmpfs tmpfs $1/dev/shm
+i=3; for name in null - zero - full random urandom; do
+  [ $name = - ] || mknod -m 666 $1/dev/$name c 1 $i; i=$((i+1)); done
+mknod -m 666 $1/dev/tty c 5 0
+ln -s pts/ptmx $1/dev/ptmx; ln -s /proc/self/fd $1/dev/fd
+cp -a /dev/loop* $1/dev/ 2>/dev/null || true
+mount --move $1/dev /dev
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /var/lib/cni/networks $1/over
 mount -t tmpfs tmpfs /var/lib/cni/networks
