@@ -82,7 +82,25 @@ async function run(invocation: Invocation): Promise<number> {
     await enterNamespace(configured);
   }
   const { default: runCommand } = await command.load();
-  return await runCommand(configured);
+  if (commands !== FREQUENT_COMMANDS && STORE.has(command.group)) await noteSudo(configured);
+  try {
+    return await runCommand(configured);
+  } catch (error) {
+    if (!isHostRoot()) await (await import("./request/rootless.ts")).leaveStart(configured.global);
+    else if (commands === FREQUENT_COMMANDS) await noteSudo(configured);
+    throw error;
+  }
+}
+
+/** Groups of commands that work on a store. */
+const STORE: ReadonlySet<string> = new Set(["Pods", "Images"]);
+
+/** Says whose store it is, where that may surprise; not on the way of each start. */
+async function noteSudo({ command: { name }, global }: Invocation): Promise<void> {
+  if (!isHostRoot()) return;
+  const { sudoNote } = await import("./request/users/sudo_note.ts");
+  const note = sudoNote(global);
+  if (note !== undefined) printNote(`${name.split(" ").at(-1)}: ${note}`);
 }
 
 /** An invocation with the directories of a user other than root: of one who runs rkt, or for whom it is root of a namespace. */

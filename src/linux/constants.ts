@@ -26,6 +26,9 @@ export const O_TMPFILE = 0o20000000 | O_DIRECTORY;
 export const F_GETFD = 1;
 export const F_GETFL = 3;
 export const F_SETFL = 4;
+export const F_GETLK = 5;
+export const F_SETLK = 6;
+export const F_SETLKW = 7;
 export const F_SETOWN = 8;
 export const LOCK_UN = 8;
 export const AT_REMOVEDIR = 0x200;
@@ -44,6 +47,9 @@ export const CLONE_NEWIPC = 0x8000000;
 export const CLONE_NEWUSER = 0x10000000;
 export const CLONE_NEWPID = 0x20000000;
 export const CLONE_INTO_CGROUP = 0x200000000;
+
+// include/uapi/linux/inotify.h
+export const IN_DELETE = 0x200;
 
 // include/linux/fs.h (fs_types.h): `d_type` of getdents64(2)
 export const DT_DIR = 4;

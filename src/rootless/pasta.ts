@@ -26,12 +26,17 @@ const DIRECTORY = "pasta";
 /** Where pasta may open names by the profile of AppArmor that Debian's and Ubuntu's packages of it bring. */
 const ALLOWED = /^\/run\/user\/\d+$/;
 
-/** A pod whose network is pasta's. */
-export interface PastaPod {
+/** A namespace whose packets pasta carries. */
+interface PastaNetwork {
+  /** Names the files by which pasta ends: a pod's UUID. */
   readonly uuid: string;
   /** Absolute. */
   readonly dataDir: string;
   readonly forwards: readonly Forward[];
+}
+
+/** A pod whose network is pasta's. */
+export interface PastaPod extends PastaNetwork {
   /** Makes the namespace, where it is to belong to the pod's own users, and returns its descriptor. */
   readonly makeNamespace?: (() => number) | undefined;
 }
@@ -42,39 +47,66 @@ export interface PastaPod {
  * @throws {Failure} pasta is not installed, or says what it lacks
  */
 export async function joinPasta(pod: PastaPod): Promise<PodNetwork> {
+  const pasta = findPasta();
+  keepNamespace(pod.makeNamespace?.() ?? networkNamespace());
+  const files = await startPasta(pasta, pod, `/proc/self/fd/${POD_NAMESPACE}`);
+  return {
+    kind: "joined",
+    namespace: POD_NAMESPACE,
+    networks: "pasta (eth0)",
+    tearDown: { messages: [], files },
+  };
+}
+
+/**
+ * Makes a network namespace and starts pasta for it.
+ *
+ * @returns a descriptor of the namespace, and the files with which pasta ends
+ * @throws {Failure} as {@linkcode joinPasta} does
+ */
+export async function makePastaNetwork(
+  network: PastaNetwork,
+): Promise<{ readonly namespace: number; readonly files: readonly string[] }> {
+  const pasta = findPasta();
+  const namespace = networkNamespace();
+  const files = await startPasta(pasta, network, `/proc/self/fd/${namespace}`);
+  return { namespace, files };
+}
+
+function findPasta(): string {
   const pasta = systemProgram("pasta");
-  if (pasta === undefined) {
-    throw new Failure(
-      "without root a pod's network takes pasta, which is not installed (Debian, Fedora: passt); " +
-        "or say --net=none, or --net=host",
-    );
-  }
-  const link = `${pod.dataDir}/${DIRECTORY}/${pod.uuid}`;
-  const name = allowedName(pod.uuid, originalVariable("XDG_RUNTIME_DIR")) ?? link;
-  const made = pod.makeNamespace?.() ?? networkNamespace();
-  const namespace = `/proc/self/fd/${POD_NAMESPACE}`;
+  if (pasta !== undefined) return pasta;
+  throw new Failure(
+    "without root a pod's network takes pasta, which is not installed (Debian, Fedora: passt); " +
+      "or say --net=none, or --net=host",
+  );
+}
+
+/** Starts pasta for a namespace; returns the files with which it ends. */
+async function startPasta(
+  pasta: string,
+  network: PastaNetwork,
+  namespace: string,
+): Promise<readonly string[]> {
+  const { uuid, dataDir, forwards } = network;
+  const link = `${dataDir}/${DIRECTORY}/${uuid}`;
+  const name = allowedName(uuid, originalVariable("XDG_RUNTIME_DIR")) ?? link;
   try {
-    keepNamespace(made);
-    Deno.mkdirSync(`${pod.dataDir}/${DIRECTORY}`, { recursive: true, mode: 0o700 });
+    Deno.mkdirSync(`${dataDir}/${DIRECTORY}`, { recursive: true, mode: 0o700 });
     if (name !== link) {
       Deno.mkdirSync(directoryOf(name), { recursive: true, mode: 0o700 });
       Deno.symlinkSync(name, link);
     }
     Deno.writeTextFileSync(name, "", { createNew: true, mode: 0o600 });
     mountOn(namespace, name);
-    await start(pasta, name, pod.forwards);
+    await start(pasta, name, forwards);
   } catch (error) {
-    leavePasta(pod);
+    leavePasta(network);
     throw error;
   } finally {
     trySyscall("umount2", cstring(name), k.MNT_DETACH);
   }
-  return {
-    kind: "joined",
-    namespace: POD_NAMESPACE,
-    networks: "pasta (eth0)",
-    tearDown: { messages: [], files: name === link ? [name] : [name, link] },
-  };
+  return name === link ? [name] : [name, link];
 }
 
 /**
@@ -192,11 +224,15 @@ function linkTarget(path: string): string | undefined {
   }
 }
 
-/** Lets those end whose pods nobody makes or runs any more. */
-export function collectPastas(dataDir: string): void {
+/**
+ * Lets those end whose pods nobody makes or runs any more.
+ *
+ * @param shared the one of the network that pods share
+ */
+export function collectPastas(dataDir: string, shared?: string): void {
   const directory = `${dataDir}/${DIRECTORY}`;
   if (!exists(directory)) return;
   for (const { name: uuid } of Deno.readDirSync(directory)) {
-    if (!podIsHeld(dataDir, uuid)) leavePasta({ uuid, dataDir });
+    if (uuid !== shared && !podIsHeld(dataDir, uuid)) leavePasta({ uuid, dataDir });
   }
 }

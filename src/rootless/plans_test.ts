@@ -4,6 +4,7 @@ import { namespacePlan } from "../pod/make/private_users.ts";
 import assert from "node:assert/strict";
 import { findingText, verify } from "../../stage1/engine/verify.ts";
 import { allowedName, leavePasta, pastaArguments } from "./pasta.ts";
+import { holderPlan } from "./hold_network.ts";
 import { namespaceEntryPlan } from "./user_namespace.ts";
 
 for (const keepsGroups of [true, false]) {
@@ -19,6 +20,11 @@ for (const keepsGroups of [true, false]) {
 
 Deno.test("the child with a network namespace is a sound plan", () => {
   assert.deepEqual(verify(namespacePlan(k.CLONE_NEWNET).plan).map(findingText), []);
+});
+
+Deno.test("the holder of the network that pods share is a sound plan", () => {
+  const plan = holderPlan("/data", ["/run/user/1/netns/rkt-u", "/data/pasta/u"]);
+  assert.deepEqual(verify(plan).map(findingText), []);
 });
 
 Deno.test("pasta gets the ports that are asked for, and no others", () => {

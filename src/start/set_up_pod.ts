@@ -47,7 +47,7 @@ export async function setUpPod(
   }
   if (pod.rootless === true) {
     const { joinUserNetwork } = await import("./host/user_network.ts");
-    return { pod: await joinUserNetwork(pod, options, host, manifest, world) };
+    return { pod: await joinUserNetwork(pod, path, options, host, manifest, world) };
   }
   const { joinNetworks, wantedNetworks } = await import("./pod_network.ts");
   const wanted = wantedNetworks(options.network, host, manifest, world);
@@ -60,7 +60,7 @@ export async function takeDownPod(pod: Pod, path: string, host: HostOptions): Pr
   if (pod.network.kind !== "joined") return;
   if (pod.rootless === true) {
     const { leaveUserNetwork } = await import("./host/user_network.ts");
-    return leaveUserNetwork(pod);
+    return await leaveUserNetwork(pod, path, host);
   }
   const { leaveNetworks } = await import("./pod_network.ts");
   await leaveNetworks(pod, path, host);

@@ -60,6 +60,8 @@ export const SYSCALLS = {
   getppid: call(110, 173),
   getrandom: call(318, 278, "pointer", "size", "int"),
   getxattr: call(191, 8, "pointer", "pointer", "pointer", "size"),
+  inotify_add_watch: call(254, 27, "fd", "pointer", "IN_"),
+  inotify_init1: call(294, 26, "O_"),
   ioprio_set: call(251, 30, "int", "pid", "int"),
   ioctl: call(16, 29, "fd", "=TIOC|TCGETS|TCSETSW|SIOC", "pointer"),
   keyctl: call(250, 219, "=KEYCTL_", "pointer"),

@@ -227,7 +227,7 @@ Deno.test("a full disk loses log data, and not the pod", async () => {
   await using pod = await Fed.start("cat > /dev/null; busybox seq 0 99999; exit 7", ...LOG);
   const path = `${pod.path}/logs`;
   const mount = (...args: string[]) => new Deno.Command("mount", { args }).outputSync();
-  assert.ok(mount("-t", "tmpfs", "-o", "size=64k", "tmpfs", path).success);
+  assert.ok(mount("-t", "tmpfs", "-o", "size=64k,mode=777", "tmpfs", path).success);
   try {
     assert.equal((await pod.end()).code, 7);
     const text = await logs(pod.uuid);
@@ -301,6 +301,8 @@ function withJournal(directory: string | undefined, words: readonly string[]): D
 Deno.test("journal is a stream of journald's own, under the pod's and the app's name", async () => {
   const directory = Deno.makeTempDirSync({ dir: world.dir });
   using journal = Deno.listen({ transport: "unix", path: `${directory}/stdout` });
+  // As journald's is: everybody may write.
+  Deno.chmodSync(`${directory}/stdout`, 0o666);
   const file = `${world.dir}/journal`;
   const words = world.words(
     "echo one; echo two >&2; exit 3",

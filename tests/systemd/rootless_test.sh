@@ -26,6 +26,14 @@ code=0; error=$(bare /work/rkt unit --user --install x -- run ./box.aci 2>&1) ||
 equal "a unit without a home" "$code $error" \
   "254 unit: --user: neither HOME nor XDG_CONFIG_HOME says where units of the user are"
 
+# By sudo it is root's store, and who has one of his own hears so; who has none, or has named one, does not.
+by_sudo() { env SUDO_UID="$1" SUDO_USER=me /work/rkt "${@:2}" 2>&1 >/dev/null; }
+equal "by sudo" "$(by_sudo "$uid" list)" \
+  "list: this is root's store, /var/lib/rkt; that of me, without sudo, is /var/lib/me/.local/share/rkt"
+has "a start that fails" "$(by_sudo "$uid" run --net=none /none.aci)" "run: this is root's store, .*run: .*"
+equal "by sudo of root" "$(by_sudo 0 list)" ""
+equal "by sudo with a directory" "$(by_sudo "$uid" --dir=/var/lib/rkt list)" ""
+
 # What a start ends with is what root's ends with.
 matrix() {
   local code

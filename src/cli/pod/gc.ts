@@ -30,8 +30,8 @@ export default async function run({ flags, global }: Invocation): Promise<number
     const { collectNetworks } = await import("../../net/pod/take_down.ts");
     await collectNetworks(global.dir, { localConfig: global.localConfig, onLeft: say });
   } else if (isNamespaceRoot()) {
-    const { collectPastas } = await import("../../rootless/pasta.ts");
-    collectPastas(global.dir);
+    const { collectUserNetworks } = await import("../../start/host/collect_user_networks.ts");
+    await collectUserNetworks(global.dir);
   }
   keepEndedPods(global.dir);
   if (!markOnly) {
