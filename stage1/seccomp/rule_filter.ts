@@ -4,10 +4,13 @@
  * what libseccomp makes of them, for rules that do not contradict each other.
  */
 import type { Architecture } from "../engine/machine/engine.ts";
+import { type Abi, callNumber, multiplexed, X32_BIT } from "./abis.ts";
 import {
   AND,
   ARCHITECTURE,
   AUDIT_ARCH,
+  AUDIT_ARCH_I386,
+  choose,
   type Instruction,
   JUMP_EQUAL,
   JUMP_GREATER,
@@ -22,7 +25,6 @@ import {
   search,
   SECCOMP_RET_KILL_PROCESS,
 } from "./bpf.ts";
-import { KNOWN_CALLS } from "./known_calls.ts";
 
 /** What is done about a call: `SECCOMP_RET_*` with its data. */
 export type Verdict = number;
@@ -52,53 +54,73 @@ export interface CallRule {
 const high = (index: number): number => lowerHalf(index) + 4;
 
 const ENOSYS = 0x00050000 | 38;
-/** Calls of the x32 ABI have this bit (arch/x86/include/uapi/asm/unistd.h). */
-const X32 = 0x40000000;
 
 /**
- * Compiles rules. Calls of other ABIs of the machine end the process; those that this kernel's table does not have are the
- * default's.
+ * Compiles rules. Calls of ABIs that are not named end the process, but for those of x32, which no kernel need have; calls that
+ * an ABI's table does not have are the default's.
  *
  * @param fallback the verdict on calls without a rule that fits
+ * @param others ABIs beside the machine's own that the rules hold for too
  * @throws {RangeError} it is longer than the kernel takes
  */
 export function compileRules(
   rules: readonly CallRule[],
   fallback: Verdict,
   architecture: Architecture,
+  others: readonly Abi[] = [],
 ): Uint8Array<ArrayBuffer> {
-  const byNumber = new Map<number, CallRule[]>();
-  for (const rule of rules) {
-    const number = KNOWN_CALLS.get(rule.call)?.number[architecture];
-    // What decides nothing is left out: the program is short, and the kernel can cache what is always allowed.
-    if (number === undefined || rule.verdict === fallback) continue;
-    const list = byNumber.get(number) ?? [];
-    list.push(rule);
-    byNumber.set(number, list);
-  }
-  const body = search(ranges(byNumber, fallback));
-  const program: Instruction[] = [
+  const body = (abi: Abi) => search(ranges(byNumber(rules, fallback, abi), fallback));
+  const x32: readonly Instruction[] = others.includes("x32")
+    ? [[AND, 0, 0, ~X32_BIT >>> 0], ...body("x32")]
+    : [[RETURN, 0, 0, ENOSYS]];
+  const own = architecture === "x86_64"
+    ? choose([JUMP_NOT_LESS, X32_BIT], x32, body(architecture))
+    : body(architecture);
+  const unknown: readonly Instruction[] = [[RETURN, 0, 0, SECCOMP_RET_KILL_PROCESS]];
+  const number: Instruction = [LOAD, 0, 0, NUMBER];
+  const rest = others.includes("x86")
+    ? choose([JUMP_EQUAL, AUDIT_ARCH_I386], [number, ...body("x86")], unknown)
+    : unknown;
+  const program: readonly Instruction[] = [
     [LOAD, 0, 0, ARCHITECTURE],
-    [JUMP_EQUAL, 1, 0, AUDIT_ARCH[architecture]],
-    [RETURN, 0, 0, SECCOMP_RET_KILL_PROCESS],
-    [LOAD, 0, 0, NUMBER],
-    ...architecture === "x86_64"
-      ? [[JUMP_NOT_LESS, 0, 1, X32], [RETURN, 0, 0, ENOSYS]] satisfies Instruction[]
-      : [],
-    ...body,
+    ...choose([JUMP_EQUAL, AUDIT_ARCH[architecture]], [number, ...own], rest),
   ];
   if (program.length > MOST_INSTRUCTIONS) throw new RangeError("the filter is longer than may be");
   return programBytes(program);
 }
 
+/** The rules for each call of an ABI. */
+function byNumber(
+  rules: readonly CallRule[],
+  fallback: Verdict,
+  abi: Abi,
+): ReadonlyMap<number, readonly CallRule[]> {
+  const all = new Map<number, CallRule[]>();
+  const put = (call: string, rule: CallRule) => {
+    const number = callNumber(abi, call);
+    if (number !== undefined) all.set(number, [...all.get(number) ?? [], rule]);
+  };
+  for (const rule of rules) {
+    // What decides nothing is left out: the program is short, and the kernel can cache what is always allowed.
+    if (rule.verdict === fallback) continue;
+    put(rule.call, rule);
+    // Arguments behind the first are in the process's memory there, where a filter can't look.
+    const way = abi === "x86" && rule.conditions.length === 0 ? multiplexed(rule.call) : undefined;
+    if (way === undefined) continue;
+    const [call, value, other] = way;
+    put(call, { ...rule, conditions: [{ index: 0, comparison: "MASKED_EQ", value, other }] });
+  }
+  return all;
+}
+
 function ranges(
-  byNumber: ReadonlyMap<number, readonly CallRule[]>,
+  rules: ReadonlyMap<number, readonly CallRule[]>,
   fallback: Verdict,
 ): readonly NumberRange[] {
   const all: NumberRange[] = [];
-  const last = Math.max(0, ...byNumber.keys());
+  const last = Math.max(0, ...rules.keys());
   for (let number = 0; number <= last + 1; number++) {
-    const steps = decide(byNumber.get(number) ?? [], fallback);
+    const steps = decide(rules.get(number) ?? [], fallback);
     const before = all.at(-1);
     const same = before?.steps.length === 1 && steps.length === 1 &&
       before.steps[0]?.[3] === steps[0]?.[3];
