@@ -23,6 +23,7 @@ export const O_NONBLOCK = 0o4000;
 export const O_ASYNC = 0o20000;
 export const O_PATH = 0o10000000;
 export const O_TMPFILE = 0o20000000 | O_DIRECTORY;
+export const F_DUPFD = 0;
 export const F_GETFD = 1;
 export const F_GETFL = 3;
 export const F_SETFL = 4;
@@ -71,6 +72,8 @@ export const UTIME_OMIT = 0x3ffffffe;
 export const MS_NOSUID = 2;
 export const MS_NODEV = 4;
 export const MS_NOEXEC = 8;
+export const MS_SYNCHRONOUS = 16;
+export const MS_DIRSYNC = 128;
 export const MS_BIND = 0x1000;
 export const MS_REC = 0x4000;
 export const MS_MOVE = 0x2000;
@@ -151,6 +154,9 @@ export const PER_LINUX = 0;
 
 // include/uapi/linux/seccomp.h
 export const SECCOMP_SET_MODE_FILTER = 1;
+export const SECCOMP_FILTER_FLAG_TSYNC = 1;
+export const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
+export const SECCOMP_FILTER_FLAG_TSYNC_ESRCH = 16;
 
 // include/uapi/linux/landlock.h
 export const LANDLOCK_RULE_PATH_BENEATH = 1;
@@ -227,6 +233,7 @@ export const SCM_RIGHTS = 1;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_CMSG_CLOEXEC = 0x40000000;
 export const SHUT_RD = 0;
+export const SHUT_RDWR = 2;
 
 // include/uapi/linux/{audit,netlink}.h
 export const AUDIT_USER = 1005;

@@ -34,6 +34,8 @@ export interface ContainerRecord {
   /** The process of the configuration, which `exec` takes what it is not told from. */
   readonly process?: unknown;
   readonly seccomp?: unknown;
+  /** The domain that its processes run in, where the configuration chooses one. */
+  readonly personality?: string | undefined;
 }
 
 /** A container that there is. */
@@ -110,6 +112,18 @@ export function findContainer(root: string, id: string): FoundContainer {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Failure(`container does not exist: ${id}`, 1);
   }
+}
+
+/**
+ * Refuses a directory of states that others could have written.
+ *
+ * @throws {Failure}
+ */
+export function checkDirectory(root: string, id: string): string {
+  checkId(id);
+  const directory = `${root}/${id}`;
+  for (const path of [root, directory]) checkOwner(path, Deno.statSync(path));
+  return directory;
 }
 
 /** Refuses what somebody else than the caller could have written. */

@@ -14,7 +14,7 @@ import {
   type Status,
   statusOf,
 } from "./container_directory.ts";
-import { runRuntimeHooks } from "./runtime_hooks.ts";
+import { runRuntimeHooks, runStartHooks } from "./hooks/runtime_hooks.ts";
 import { stateObject } from "./state_text.ts";
 
 /** The status of a container, also whether it is paused. */
@@ -58,7 +58,13 @@ export async function startContainer(container: FoundContainer): Promise<void> {
   } finally {
     trySyscall("close", fd);
   }
-  await runRuntimeHooks("poststart", hooks.poststart, stateOf(container));
+  try {
+    await runStartHooks(hooks.poststart, stateOf(container));
+  } catch (error) {
+    // It ends, as runtime.md, "Lifecycle", wants it; `delete` takes it away.
+    await killAll(container);
+    throw error;
+  }
 }
 
 /**

@@ -22,14 +22,28 @@ import {
 import { checkId, makeDirectory, removeDirectory, writeRecord } from "./container_directory.ts";
 import { copyUp } from "./copy_up.ts";
 import { allowedDevices, allRules } from "./device_rules.ts";
-import { CONSOLE, type ContainerLog, LOG, openAs, openForEngine } from "./kept_descriptors.ts";
+import {
+  CONSOLE,
+  type ContainerLog,
+  LISTENER,
+  LOG,
+  openAs,
+  openForEngine,
+  warn,
+} from "./kept_descriptors.ts";
 import { writeLauncherRecord } from "./launcher_record.ts";
 import { mappedUsers } from "./mapped_users.ts";
 import { rootPropagation } from "./mount_options.ts";
 import { resolveMounts } from "./resolve_mounts.ts";
 import { isOwnNamespace, resolveNamespaces } from "./resolve_namespaces.ts";
-import { resolveProcess } from "./resolve_process.ts";
-import { makeOwnCgroups, type OwnCgroups, removeOwnCgroups } from "./scope/own_cgroups.ts";
+import { resolveProcess, unavailableCapabilities } from "./resolve_process.ts";
+import { type ListenerTarget, notifies } from "./seccomp_filter.ts";
+import {
+  forgetMaking,
+  makeOwnCgroups,
+  type OwnCgroups,
+  removeOwnCgroups,
+} from "./scope/own_cgroups.ts";
 import { expectedPath, scopeName } from "./scope/systemd_scope.ts";
 import { resolveSysctls } from "./resolve_sysctls.ts";
 import { type ContainerResources, readResources } from "./resources.ts";
@@ -68,17 +82,19 @@ export async function createContainer(request: CreateRequest): Promise<never> {
   const directory = makeDirectory(request.root, request.id);
   let own: OwnCgroups | undefined;
   try {
-    own = await makeOwnCgroups(spec, system, request);
+    own = await makeOwnCgroups(spec, system, { ...request, directory });
     limitCgroups(resources, system, own.cgroups);
     makeFifo(directory);
+    warnOfCapabilities(spec, request.log);
     const place = { ...own, system, directory };
     const container = resolveContainer(spec, request, place, resources);
     const record = recordOf(spec, request, container, own);
     writeRecord(directory, record);
+    forgetMaking(directory);
     writeLauncherRecord(directory, record);
     // Both ways: so it opens at once, and reading waits.
     openAs(`${directory}/exec.fifo`, k.O_RDWR, FIFO);
-    openForEngine(request);
+    openForEngine(request, listenerPathOf(spec));
     const title = `rkt oci ${request.run === undefined ? "create" : "run"} ${request.id}`;
     return becomeProgram(program(createPlan(container)), title);
   } catch (error) {
@@ -86,6 +102,17 @@ export async function createContainer(request: CreateRequest): Promise<never> {
     removeDirectory(directory);
     throw error;
   }
+}
+
+/** Where the listener of the filter goes, where it has one. */
+const listenerPathOf = ({ linux: { seccomp } }: RuntimeSpec): string | undefined =>
+  seccomp !== undefined && notifies(seccomp) ? seccomp.listenerPath : undefined;
+
+function warnOfCapabilities({ process }: RuntimeSpec, log: ContainerLog | undefined): void {
+  if (process === undefined) return;
+  const missing = unavailableCapabilities(process, ownCapabilities());
+  if (missing.length === 0) return;
+  warn(`ignoring unknown or unavailable capabilities: ${missing.join(", ")}`, log);
 }
 
 /** The plan that `create` would become, for `--dry-run`: nothing is made. */
@@ -174,6 +201,7 @@ function recordOf(
     hooks: { poststart: spec.hooks.poststart, poststop: spec.hooks.poststop },
     process: spec.process,
     seccomp: spec.linux.seccomp === undefined ? undefined : withoutBigInts(spec.linux.seccomp),
+    personality: spec.linux.personality?.domain,
   };
 }
 
@@ -207,9 +235,9 @@ function resolveContainer(
   if (process === undefined) throw new Failure("config.json: process: is missing", 1);
   if (spec.root === undefined) throw new Failure("config.json: root: is missing", 1);
   if (linux.intelRdt) throw new Failure("config.json: linux.intelRdt: this runtime has none", 1);
-  if (process.terminal && request.consoleSocket === undefined && !dry) {
-    throw new Failure("a terminal needs --console-socket: whoever calls gets it over that", 1);
-  }
+  if (linux.netDevices) throw new Failure("config.json: not yet: linux.netDevices", 1);
+  const relaysTerminal = process.terminal && request.consoleSocket === undefined && !dry;
+  if (relaysTerminal) checkForeground(request.run?.detached === false);
   if (!process.terminal && request.consoleSocket !== undefined) {
     throw new Failure("--console-socket: the process has no terminal; set process.terminal", 1);
   }
@@ -223,7 +251,6 @@ function resolveContainer(
     cgroups,
     hasCgroupNamespace: namespaces.cgroup ||
       namespaces.joined.some(({ name }) => name === "cgroup"),
-    hasMaps: linux.uidMappings.length > 0,
     kind: hostKind,
     users: (mount) => dry ? made++ : mappedUsers(mount, linux, made++),
     copyUp: (target, options) => dry ? made++ : copyUp(root, target, options, made++),
@@ -268,7 +295,12 @@ function resolveContainer(
     returnsTo: before ?? [],
     process: resolveProcess(
       process,
-      { seccomp: linux.seccomp, personality: linux.personality?.domain },
+      {
+        seccomp: linux.seccomp,
+        personality: linux.personality?.domain,
+        memoryPolicy: linux.memoryPolicy,
+        listener: listenerTarget(spec, stateText(spec, { id, bundle, status: "creating" })),
+      },
       {
         architecture: ARCHITECTURE,
         rootFile: (path) => root.read(path),
@@ -285,9 +317,44 @@ function resolveContainer(
       console: request.consoleSocket === undefined ? undefined : CONSOLE,
       log: request.log === undefined ? undefined : LOG,
     },
-    run: request.run,
+    run: request.run && { ...request.run, relaysTerminal },
     log: request.log?.around,
   };
+}
+
+/**
+ * Sees that the caller has a terminal, where a process is to have one and nobody gets it over a socket.
+ *
+ * @throws {Failure}
+ */
+export function checkForeground(waits: boolean): void {
+  if (waits && Deno.stdin.isTerminal()) return;
+  throw new Failure(
+    waits
+      ? "the process is to have a terminal, and standard input is none: give one, or --console-socket"
+      : "a terminal needs --console-socket: whoever calls gets it over that",
+    1,
+  );
+}
+
+/** What is sent with the listener of a filter (config-linux.md, "The Container Process State"). */
+function listenerTarget(
+  { ociVersion, linux: { seccomp } }: RuntimeSpec,
+  [beforePid, afterPid]: readonly [string, string],
+): ListenerTarget | undefined {
+  if ((seccomp?.listenerPath ?? "") === "") return undefined;
+  const [before, metadata] = listenerText(ociVersion, seccomp?.listenerMetadata);
+  return { socket: LISTENER, text: [before, `${metadata}"state":${beforePid}`, `${afterPid}}`] };
+}
+
+/** The state of a process with a listener until its PID, and from there to the state of the container. */
+export function listenerText(
+  ociVersion: string,
+  metadata: string | undefined,
+): readonly [before: string, after: string] {
+  const before = JSON.stringify({ ociVersion, fds: ["seccompFd"] }).slice(0, -1);
+  const said = metadata === undefined ? "" : `"metadata":${JSON.stringify(metadata)},`;
+  return [`${before},"pid":`, `,${said}`];
 }
 
 /** A name of the container's; without a namespace for names it would be the host's that changes. */

@@ -10,14 +10,22 @@ import { becomeProgram } from "../../stage1/engine/execute.ts";
 import { ARCHITECTURE, program } from "../../stage1/engine/launch.ts";
 import { ImageRoot } from "../../stage1/resolve/user.ts";
 import { type FoundContainer, openFirst } from "./container_directory.ts";
-import { checkEnterable } from "./container_state.ts";
+import { checkEnterable, stateOf } from "./container_state.ts";
 import { read } from "./cgroups.ts";
-import { ownCapabilities } from "./create_container.ts";
-import { CONSOLE, type ContainerLog, LOG, openAs, openForEngine } from "./kept_descriptors.ts";
+import { checkForeground, listenerText, ownCapabilities } from "./create_container.ts";
+import {
+  CONSOLE,
+  type ContainerLog,
+  LISTENER,
+  LOG,
+  openAs,
+  openForEngine,
+} from "./kept_descriptors.ts";
 import { NAMESPACE_FILES, NAMESPACE_FLAGS } from "./resolve_namespaces.ts";
 import { resolveProcess } from "./resolve_process.ts";
 import { type ProcessSpec, readProcess } from "./spec.ts";
-import { readSeccomp } from "./seccomp_spec.ts";
+import { type ListenerTarget, notifies } from "./seccomp_filter.ts";
+import { readSeccomp, type SeccompRules } from "./seccomp_spec.ts";
 
 /** What `exec` is told. */
 export interface ExecRequest {
@@ -49,14 +57,15 @@ export function execInContainer(container: FoundContainer, request: ExecRequest)
   const { record } = container;
   using first = openFirst(container);
   if (first === undefined) throw new Failure(`cannot exec in a stopped container: ${record.id}`, 1);
-  if (request.process.terminal && request.consoleSocket === undefined) {
-    throw new Failure("a terminal needs --console-socket: whoever calls gets it over that", 1);
-  }
+  const relaysTerminal = request.process.terminal && request.consoleSocket === undefined;
+  if (relaysTerminal) checkForeground(!request.detached);
   const namespaces = otherNamespaces(first.pid);
   const sharesMounts = (namespaces & k.CLONE_NEWNS) === 0;
   using root = new ImageRoot(`/proc/${first.pid}/root/`);
   const seccomp = record.seccomp === undefined ? undefined : readSeccomp(record.seccomp, "seccomp");
-  const process = resolveProcess(request.process, { seccomp }, {
+  const listener = listenerOf(container, seccomp);
+  const more = { seccomp, personality: record.personality, listener, joins: true };
+  const process = resolveProcess(request.process, more, {
     architecture: ARCHITECTURE,
     rootFile: (path) => root.read(path),
     hostFile: read,
@@ -67,7 +76,7 @@ export function execInContainer(container: FoundContainer, request: ExecRequest)
   // A copy of it: the pidfd itself is closed with its owner.
   syscall("keep the container's process", "dup3", first.fd, TARGET, 0);
   if (sharesMounts) openAs(`/proc/${first.pid}/root/`, k.O_PATH | k.O_DIRECTORY, ROOT);
-  openForEngine(request);
+  openForEngine(request, listener === undefined ? undefined : seccomp?.listenerPath);
   const plan = execPlan({
     target: TARGET,
     namespaces: namespaces & (isHostRoot() ? ~0 : ~k.CLONE_NEWUSER),
@@ -80,8 +89,21 @@ export function execInContainer(container: FoundContainer, request: ExecRequest)
     console: request.consoleSocket === undefined ? undefined : CONSOLE,
     log: request.log && { descriptor: LOG, around: request.log.around },
     preserved: request.preserved,
+    relaysTerminal,
   });
   return becomeProgram(program(plan), `rkt oci exec ${record.id}`);
+}
+
+/** Where the listener of a filter goes, and what is said with it: the container's own process has another PID. */
+function listenerOf(
+  container: FoundContainer,
+  seccomp: SeccompRules | undefined,
+): ListenerTarget | undefined {
+  if (seccomp === undefined || !notifies(seccomp)) return undefined;
+  const { ociVersion } = container.record;
+  const [before, metadata] = listenerText(ociVersion, seccomp.listenerMetadata);
+  const state = JSON.stringify(stateOf(container));
+  return { socket: LISTENER, text: [before, `${metadata}"state":${state}}`] };
 }
 
 /** `CLONE_NEW*` of the namespaces of a process that are others than ours. */

@@ -1,9 +1,10 @@
 /** What this runtime knows, for engines (features.md of the OCI runtime specification). */
 import { CAPABILITIES } from "../linux/capabilities.ts";
+import { ARCHITECTURE } from "../../stage1/engine/launch.ts";
 import { OPTION_NAMES } from "./mount_options.ts";
 import { NAMESPACE_FLAGS } from "./resolve_namespaces.ts";
-import { SECCOMP_FEATURES } from "./seccomp_filter.ts";
-import { HOOK_POINTS } from "./spec.ts";
+import { seccompFeatures } from "./seccomp_filter.ts";
+import { HOOK_POINTS } from "./hooks/hook_spec.ts";
 
 /** The features structure. */
 export const runtimeFeatures = () => ({
@@ -15,7 +16,7 @@ export const runtimeFeatures = () => ({
     namespaces: Object.keys(NAMESPACE_FLAGS),
     capabilities: CAPABILITIES,
     cgroup: { v1: true, v2: true, systemd: true, systemdUser: false, rdma: true },
-    seccomp: SECCOMP_FEATURES,
+    seccomp: seccompFeatures(ARCHITECTURE),
     apparmor: { enabled: true },
     selinux: { enabled: true },
     intelRdt: { enabled: false },

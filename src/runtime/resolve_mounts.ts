@@ -17,8 +17,6 @@ export interface MountHost {
   readonly hasCgroupNamespace: boolean;
   /** What a path of the host is; undefined where there is nothing. */
   kind(path: string): "directory" | "other" | undefined;
-  /** Whether the container has users of its own: without any `idmap` says nothing. */
-  readonly hasMaps: boolean;
   /** Makes a user namespace with the maps of a mount, and returns its descriptor. */
   users(mount: MountSpec): number;
   /** Makes a tmpfs with what is in the container's root at a path, and returns its descriptor. */
@@ -106,7 +104,7 @@ function bindMount(
   if (kind === undefined) {
     throw new Failure(`${at}: stat ${source}: no such file or directory`, 1);
   }
-  const mapped = (idmap !== undefined && host.hasMaps) || spec.uidMappings.length > 0;
+  const mapped = idmap !== undefined || spec.uidMappings.length > 0;
   return {
     kind: "bind",
     source,

@@ -9,7 +9,8 @@ import type {
 import { isResource, RESOURCES, UNLIMITED } from "../../stage1/app/process_limits.ts";
 import { apparmorFile, runsApparmor, runsSelinux } from "../../stage1/app/security_label.ts";
 import type { Architecture } from "../../stage1/engine/machine/engine.ts";
-import { seccompFilter } from "./seccomp_filter.ts";
+import type { JsonObject } from "../appc/json_value.ts";
+import { type ListenerTarget, seccompFilter } from "./seccomp_filter.ts";
 import { processorMask } from "./processors.ts";
 import type { CapabilitySet, ProcessSpec } from "./spec.ts";
 import type { SeccompRules } from "./seccomp_spec.ts";
@@ -40,6 +41,11 @@ export function resolveProcess(
   more: {
     readonly seccomp?: SeccompRules | undefined;
     readonly personality?: string | undefined;
+    readonly memoryPolicy?: JsonObject | undefined;
+    /** Where the listener of its filter goes. */
+    readonly listener?: ListenerTarget | undefined;
+    /** Whether it is that of `exec`, and not the container's first one. */
+    readonly joins?: boolean;
   },
   host: ProcessHost,
 ): ContainerProcess {
@@ -61,16 +67,15 @@ export function resolveProcess(
     umask: spec.user.umask ?? 0o022,
     capabilities: spec.capabilities && capabilitiesOf(spec.capabilities, host.ownCapabilities),
     noNewPrivileges: spec.noNewPrivileges,
-    limits: spec.rlimits.map(limitOf),
+    limits: limitsOf(spec.rlimits),
     oomScoreAdj: spec.oomScoreAdj,
     labels: labelsOf(spec, host),
     ioPriority: spec.ioPriority && ioPriorityOf(spec.ioPriority),
     scheduler: spec.scheduler && schedulerOf(spec.scheduler),
-    affinity: spec.execCPUAffinity?.final
-      ? processorMask(spec.execCPUAffinity.final, "process.execCPUAffinity")
-      : undefined,
+    ...more.joins === true && affinityOf(spec.execCPUAffinity),
+    memoryPolicy: more.memoryPolicy && memoryPolicyOf(more.memoryPolicy),
     personality: domain,
-    filter: more.seccomp && seccompFilter(more.seccomp, host.architecture),
+    filter: more.seccomp && seccompFilter(more.seccomp, host.architecture, more.listener),
     newKeyring: host.newKeyring,
     terminal: spec.terminal
       ? { rows: spec.consoleSize?.height ?? 0, columns: spec.consoleSize?.width ?? 0 }
@@ -108,7 +113,7 @@ function capabilitiesOf(
   sets: Readonly<Record<CapabilitySet, readonly string[]>>,
   own: readonly number[],
 ): ContainerCapabilities {
-  // What the kernel or the runtime has not is left out, as the specification wants.
+  // What the kernel or the runtime has not is left out, as the specification wants; unavailableCapabilities() says so.
   const numbers = (set: CapabilitySet) =>
     sets[set].map((name) => CAPABILITIES.indexOf(name.toUpperCase()))
       .filter((number) => number >= 0 && own.includes(number));
@@ -120,6 +125,63 @@ function capabilitiesOf(
     inheritable: numbers("inheritable"),
     ambient: numbers("ambient"),
   };
+}
+
+/** The capabilities that are asked for and can't be had. */
+export function unavailableCapabilities(
+  { capabilities }: ProcessSpec,
+  own: readonly number[],
+): readonly string[] {
+  const all = Object.values(capabilities ?? {}).flat();
+  return [...new Set(all)].filter((name) =>
+    !own.includes(CAPABILITIES.indexOf(name.toUpperCase()))
+  );
+}
+
+function limitsOf(limits: ProcessSpec["rlimits"]): readonly ContainerLimit[] {
+  const twice = limits.find(({ type }, i) => limits.findIndex((each) => each.type === type) < i);
+  if (twice !== undefined) throw wrong("rlimits", `${twice.type} is there twice`);
+  return limits.map(limitOf);
+}
+
+/** Of a process that joins a container: a first one is where its cgroup says. */
+function affinityOf(given: ProcessSpec["execCPUAffinity"]) {
+  const mask = (name: "initial" | "final") => {
+    const text = given?.[name] ?? "";
+    return text === "" ? undefined : processorMask(text, `process.execCPUAffinity.${name}`);
+  };
+  return { initialAffinity: mask("initial"), affinity: mask("final") };
+}
+
+// include/uapi/linux/mempolicy.h
+const MEMORY_MODES: Readonly<Record<string, number>> = {
+  MPOL_DEFAULT: 0,
+  MPOL_PREFERRED: 1,
+  MPOL_BIND: 2,
+  MPOL_INTERLEAVE: 3,
+  MPOL_LOCAL: 4,
+  MPOL_PREFERRED_MANY: 5,
+  MPOL_WEIGHTED_INTERLEAVE: 6,
+};
+const MEMORY_FLAGS: Readonly<Record<string, number>> = {
+  MPOL_F_NUMA_BALANCING: 1 << 13,
+  MPOL_F_RELATIVE_NODES: 1 << 14,
+  MPOL_F_STATIC_NODES: 1 << 15,
+};
+
+/** As set_mempolicy(2) takes it. */
+function memoryPolicyOf(given: JsonObject): ContainerProcess["memoryPolicy"] {
+  const at = "linux.memoryPolicy";
+  const find = (all: Readonly<Record<string, number>>, name: unknown, what: string) => {
+    const found = all[String(name)];
+    if (found !== undefined) return found;
+    throw new Failure(`config.json: ${at}: there is no ${what} ${String(name)}`, 1);
+  };
+  const names = Array.isArray(given.flags) ? given.flags : [];
+  const mode = find(MEMORY_MODES, given.mode, "mode") |
+    names.reduce((bits: number, name: unknown) => bits | find(MEMORY_FLAGS, name, "flag"), 0);
+  const nodes = typeof given.nodes === "string" && given.nodes !== "" ? given.nodes : undefined;
+  return { mode, nodes: nodes === undefined ? undefined : processorMask(nodes, `${at}.nodes`) };
 }
 
 function limitOf({ type, soft, hard }: ProcessSpec["rlimits"][number]): ContainerLimit {

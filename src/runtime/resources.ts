@@ -124,6 +124,8 @@ function settingsOf1(resources: JsonObject): readonly CgroupSetting[] {
   put("cpu", "cpu.shares", set(number("cpu", "shares")));
   put("cpu", "cpu.cfs_period_us", set(number("cpu", "period")));
   put("cpu", "cpu.cfs_quota_us", set(number("cpu", "quota")));
+  put("cpu", "cpu.cfs_burst_us", number("cpu", "burst"));
+  put("cpu", "cpu.idle", number("cpu", "idle"));
   put("cpu", "cpu.rt_period_us", set(number("cpu", "realtimePeriod")));
   put("cpu", "cpu.rt_runtime_us", set(number("cpu", "realtimeRuntime")));
   put("cpuset", "cpuset.cpus", text("cpu", "cpus"));
@@ -131,6 +133,9 @@ function settingsOf1(resources: JsonObject): readonly CgroupSetting[] {
   const pids = set(number("pids", "limit"));
   put("pids", "pids.max", pids === undefined ? undefined : pids < 0 ? "max" : pids);
   put("blkio", "blkio.bfq.weight", set(number("blockIO", "weight")));
+  for (const { device, weight } of weighted(part("blockIO"))) {
+    put("blkio", "blkio.bfq.weight_device", `${device} ${weight}`);
+  }
   for (const [name, file] of THROTTLES) {
     for (const { device, rate } of throttled(part("blockIO"), name)) {
       put("blkio", `blkio.throttle.${file}_device`, `${device} ${digits(rate)}`);
@@ -138,19 +143,26 @@ function settingsOf1(resources: JsonObject): readonly CgroupSetting[] {
   }
   for (const { size, bytes } of hugePages(resources)) {
     put("hugetlb", `hugetlb.${size}.limit_in_bytes`, bytes);
+    put("hugetlb", `hugetlb.${size}.rsvd.limit_in_bytes`, bytes);
   }
+  for (const line of remoteMemory(resources)) put("rdma", "rdma.max", line);
   put("net_cls", "net_cls.classid", set(number("network", "classID")));
   for (
     const each of array(part("network").priorities, "linux.resources.network.priorities", object)
   ) {
     put("net_prio", "net_prio.ifpriomap", `${String(each.name)} ${Number(each.priority)}`);
   }
-  return all.map((each) => OPTIONAL.has(each.file) ? { ...each, optional: true } : each);
+  return all.map((each) =>
+    OPTIONAL.has(each.file) || each.file.includes(".rsvd.") ? { ...each, optional: true } : each
+  );
 }
 
 /** What kernels may lack. */
 const OPTIONAL: ReadonlySet<string> = new Set([
   "blkio.bfq.weight",
+  "blkio.bfq.weight_device",
+  "cpu.cfs_burst_us",
+  "cpu.idle",
   "memory.kmem.tcp.limit_in_bytes",
   "memory.memsw.limit_in_bytes",
 ]);
@@ -170,6 +182,35 @@ function throttled(blockIO: JsonObject, name: string) {
       device: `${number(major, "major")}:${number(minor, "minor")}`,
       rate: number(rate, "rate"),
     };
+  });
+}
+
+/** Weights of devices. There is no weight of leaves since Linux 5.0. */
+function weighted(blockIO: JsonObject) {
+  return array(blockIO.weightDevice, "linux.resources.blockIO.weightDevice", (value, at) => {
+    const { major, minor, weight } = object(value, at);
+    const number = (each: unknown, of: string) => integer(each ?? 0, field(at, of), 0, MOST);
+    return {
+      device: `${number(major, "major")}:${number(minor, "minor")}`,
+      weight: number(weight, "weight"),
+    };
+  }).filter(({ weight }) => weight !== 0);
+}
+
+/** Lines of `rdma.max`. */
+function remoteMemory(resources: JsonObject): readonly string[] {
+  const devices = object(resources.rdma ?? {}, "linux.resources.rdma");
+  return Object.entries(devices).map(([name, value]) => {
+    const at = `linux.resources.rdma.${name}`;
+    const limits = object(value, at);
+    const words = ([["hcaHandles", "hca_handle"], ["hcaObjects", "hca_object"]] as const)
+      .flatMap(([from, to]) =>
+        limits[from] === undefined
+          ? []
+          : [`${to}=${integer(limits[from], field(at, from), 0, 2 ** 32 - 1)}`]
+      );
+    if (words.length === 0) throw new AppcError(at, "has neither hcaHandles nor hcaObjects");
+    return `${name} ${words.join(" ")}`;
   });
 }
 
@@ -237,9 +278,14 @@ function settingsOf2(resources: JsonObject): readonly CgroupSetting[] {
       put("io", "io.max", `${device} ${words[file]}=${digits(rate)}`);
     }
   }
+  for (const { device, weight } of weighted(part("blockIO"))) {
+    put("io", "io.bfq.weight", `${device} ${weight}`, true);
+  }
   for (const { size, bytes } of hugePages(resources)) {
     put("hugetlb", `hugetlb.${size}.max`, digits(bytes));
+    put("hugetlb", `hugetlb.${size}.rsvd.max`, digits(bytes), true);
   }
+  for (const line of remoteMemory(resources)) put("rdma", "rdma.max", line);
   return [...all, ...unifiedSettings(resources)];
 }
 

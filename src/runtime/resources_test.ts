@@ -26,6 +26,7 @@ Deno.test("resources as files of version 1", () => {
     "pids.max=20",
     "blkio.throttle.read_bps_device=8:0 1000",
     "hugetlb.2MB.limit_in_bytes=2097152",
+    "hugetlb.2MB.rsvd.limit_in_bytes=2097152",
   ]);
 });
 
@@ -41,6 +42,7 @@ Deno.test("resources as files of version 2", () => {
     "pids.max=20",
     "io.max=8:0 rbps=1000",
     "hugetlb.2MB.max=2097152",
+    "hugetlb.2MB.rsvd.max=2097152",
   ]);
   deepStrictEqual(texts({ memory: { limit: -1, swap: -1 }, pids: { limit: -1 } }, 2), [
     "memory.max=max",

@@ -40,13 +40,17 @@ export interface SeccompArgument {
 /** @throws {AppcError} */
 export function readSeccomp(value: unknown, at: string): SeccompRules {
   const rules = object(value, at);
+  const metadata = optional(rules.listenerMetadata, field(at, "listenerMetadata"), string);
+  if ((metadata ?? "") !== "" && (rules.listenerPath ?? "") === "") {
+    throw new AppcError(field(at, "listenerMetadata"), "it needs listenerPath");
+  }
   return {
     defaultAction: filledString(rules.defaultAction, field(at, "defaultAction")),
     defaultErrnoRet: optional(rules.defaultErrnoRet, field(at, "defaultErrnoRet"), errno),
     architectures: array(rules.architectures, field(at, "architectures"), filledString),
     flags: array(rules.flags, field(at, "flags"), filledString),
-    listenerPath: optional(rules.listenerPath, field(at, "listenerPath"), filledString),
-    listenerMetadata: optional(rules.listenerMetadata, field(at, "listenerMetadata"), string),
+    listenerPath: optional(rules.listenerPath, field(at, "listenerPath"), string),
+    listenerMetadata: metadata,
     syscalls: array(rules.syscalls, field(at, "syscalls"), readRule),
   };
 }
@@ -72,7 +76,8 @@ function readArgument(value: unknown, at: string): SeccompArgument {
     if (typeof each !== "number" || !Number.isInteger(each) || each < 0) {
       throw new AppcError(field(at, name), `${shown(each)} is not a whole number`);
     }
-    return BigInt.asUintN(64, BigInt(each));
+    // JSON has numbers as doubles: the greatest one is rounded up.
+    return each >= 2 ** 64 ? 2n ** 64n - 1n : BigInt(each);
   };
   return {
     index: integer(argument.index, field(at, "index"), 0, 5),

@@ -18,6 +18,7 @@ import {
 } from "../appc/json_value.ts";
 import { Failure } from "../failure.ts";
 import type { ContainerHook } from "../../stage1/container/container.ts";
+import { type HookPoint, readHooks } from "./hooks/hook_spec.ts";
 import { readSeccomp, type SeccompRules } from "./seccomp_spec.ts";
 
 /** A configuration. */
@@ -32,19 +33,6 @@ export interface RuntimeSpec {
   readonly annotations: Readonly<Record<string, string>>;
   readonly linux: LinuxSpec;
 }
-
-/** When hooks run. */
-export type HookPoint = typeof HOOK_POINTS[number];
-
-/** The points in their order (config.md, "POSIX-platform Hooks"). */
-export const HOOK_POINTS = [
-  "prestart",
-  "createRuntime",
-  "createContainer",
-  "startContainer",
-  "poststart",
-  "poststop",
-] as const;
 
 /** A process. */
 export interface ProcessSpec {
@@ -120,6 +108,8 @@ export interface LinuxSpec {
   readonly mountLabel?: string | undefined;
   readonly personality?: { readonly domain: string } | undefined;
   readonly intelRdt: boolean;
+  readonly netDevices: boolean;
+  readonly memoryPolicy?: JsonObject | undefined;
 }
 
 /** The kinds of namespaces. */
@@ -165,7 +155,7 @@ export function parseSpec(text: string): RuntimeSpec {
 
 function readSpec(spec: JsonObject): RuntimeSpec {
   const ociVersion = filledString(spec.ociVersion, "ociVersion");
-  if (!/^1\.\d+\.\d+/.test(ociVersion)) {
+  if (!/^1\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?$/.test(ociVersion)) {
     throw new AppcError("ociVersion", `${shown(ociVersion)} is none that this runtime knows: 1.x`);
   }
   return {
@@ -182,9 +172,15 @@ function readSpec(spec: JsonObject): RuntimeSpec {
     domainname: optional(spec.domainname, "domainname", string),
     mounts: array(spec.mounts, "mounts", readMount),
     hooks: readHooks(spec.hooks),
-    annotations: stringMap(spec.annotations, "annotations"),
+    annotations: readAnnotations(spec.annotations),
     linux: readLinux(object(spec.linux ?? {}, "linux")),
   };
+}
+
+function readAnnotations(value: unknown): Readonly<Record<string, string>> {
+  const annotations = stringMap(value, "annotations");
+  if (Object.hasOwn(annotations, "")) throw new AppcError("annotations", "one has no name");
+  return annotations;
 }
 
 /**
@@ -277,14 +273,19 @@ function readUser(value: unknown, at: string): UserSpec {
 
 function readMount(value: unknown, at: string): MountSpec {
   const mount = object(value, at);
+  const mappings = (name: string) => array(mount[name], field(at, name), readMapping);
+  const [uidMappings, gidMappings] = [mappings("uidMappings"), mappings("gidMappings")];
+  if ((uidMappings.length === 0) !== (gidMappings.length === 0)) {
+    throw new AppcError(at, "uidMappings and gidMappings go together");
+  }
   const type = string(mount.type ?? "", field(at, "type"));
   return {
     destination: filledString(mount.destination, field(at, "destination")),
     type,
     source: string(mount.source ?? "", field(at, "source")),
     options: array(mount.options, field(at, "options"), string),
-    uidMappings: array(mount.uidMappings, field(at, "uidMappings"), readMapping),
-    gidMappings: array(mount.gidMappings, field(at, "gidMappings"), readMapping),
+    uidMappings,
+    gidMappings,
   };
 }
 
@@ -294,34 +295,6 @@ function readMapping(value: unknown, at: string): IdMapping {
     containerID: id(containerID, field(at, "containerID")),
     hostID: id(hostID, field(at, "hostID")),
     size: integer(size, field(at, "size"), 1, 2 ** 32 - 1),
-  };
-}
-
-function readHooks(value: unknown): RuntimeSpec["hooks"] {
-  const hooks = object(value ?? {}, "hooks");
-  const entries = HOOK_POINTS.map((point) => [
-    point,
-    array(hooks[point], `hooks.${point}`, readHook),
-  ]);
-  return Object.fromEntries(entries);
-}
-
-function readHook(value: unknown, at: string): ContainerHook {
-  const hook = object(value, at);
-  const path = filledString(hook.path, field(at, "path"));
-  if (!path.startsWith("/")) {
-    throw new AppcError(field(at, "path"), `${shown(path)} is not an absolute path`);
-  }
-  const args = array(hook.args, field(at, "args"), string);
-  return {
-    path,
-    arguments: args.length === 0 ? [path] : args,
-    environment: array(hook.env, field(at, "env"), string),
-    timeout: optional(
-      hook.timeout,
-      field(at, "timeout"),
-      (each, place) => integer(each, place, 1, 2 ** 31),
-    ),
   };
 }
 
@@ -346,6 +319,8 @@ function readLinux(linux: JsonObject): LinuxSpec {
       domain: filledString(object(value, at).domain, field(at, "domain")),
     })),
     intelRdt: linux.intelRdt !== undefined && linux.intelRdt !== null,
+    netDevices: Object.keys(object(linux.netDevices ?? {}, "linux.netDevices")).length > 0,
+    memoryPolicy: optional(linux.memoryPolicy, "linux.memoryPolicy", object),
   };
 }
 
@@ -355,8 +330,11 @@ function readNamespace(value: unknown, at: string): LinuxSpec["namespaces"][numb
   if (name === undefined) {
     throw new AppcError(field(at, "type"), `${shown(type)} is no kind of namespace`);
   }
-  const given = optional(path, field(at, "path"), string);
-  return { type: name, ...given !== undefined && given !== "" && { path: given } };
+  const given = optional(path, field(at, "path"), string) ?? "";
+  if (given !== "" && !given.startsWith("/")) {
+    throw new AppcError(field(at, "path"), `${shown(given)} is not an absolute path`);
+  }
+  return { type: name, ...given !== "" && { path: given } };
 }
 
 function readTimeOffsets(value: unknown): LinuxSpec["timeOffsets"] {

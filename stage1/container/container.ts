@@ -46,11 +46,18 @@ export interface Container {
   readonly process: ContainerProcess;
   readonly hooks: ContainerHooks;
   /** Its state as hooks read it (runtime.md, "State"): what stands before and behind the PID, for each status. */
-  readonly state: (status: "creating" | "created" | "running") => readonly [string, string];
+  readonly state: (
+    status: "creating" | "created" | "running" | "stopped",
+  ) => readonly [string, string];
   /** What the runtime is told by: descriptors that it has open. */
   readonly descriptors: ContainerDescriptors;
   /** Absent: `create`. `run` starts it too, waits for its end, and removes it. */
-  readonly run?: { readonly detached: boolean; readonly keep: boolean } | undefined;
+  readonly run?: {
+    readonly detached: boolean;
+    readonly keep: boolean;
+    /** Whether the process's terminal is relayed to the caller's, which is the runtime's input. */
+    readonly relaysTerminal?: boolean | undefined;
+  } | undefined;
   /** What is written around an error, where there is a log. */
   readonly log?: readonly [before: string, after: string] | undefined;
 }
@@ -171,8 +178,14 @@ export interface ContainerProcess {
   readonly ioPriority?: number | undefined;
   /** A `struct sched_attr` (sched_setattr(2)). */
   readonly scheduler?: Uint8Array<ArrayBuffer> | undefined;
-  /** A mask of processors as sched_setaffinity(2) takes it. */
+  /** A mask of processors as sched_setaffinity(2) takes it; of `exec` alone. */
   readonly affinity?: Uint8Array<ArrayBuffer> | undefined;
+  /** That until it is in the container's cgroup. */
+  readonly initialAffinity?: Uint8Array<ArrayBuffer> | undefined;
+  /** Mode with flags, and nodes, as set_mempolicy(2) takes them. */
+  readonly memoryPolicy?:
+    | { readonly mode: number; readonly nodes?: Uint8Array<ArrayBuffer> | undefined }
+    | undefined;
   readonly personality?: number | undefined;
   readonly filter?: ContainerFilter | undefined;
   /** Whether it starts with an empty keyring. */
@@ -204,8 +217,11 @@ export interface ContainerFilter {
   readonly program: Uint8Array<ArrayBuffer>;
   /** `SECCOMP_FILTER_FLAG_*` */
   readonly flags: number;
-  /** The socket that its listener is sent over, and what is sent with it. */
-  readonly listener?: { readonly socket: number; readonly state: readonly [string, string] };
+  /**
+   * Where its listener goes, for calls that another process decides on: a socket that is connected, and the text that is sent
+   * with it (config-linux.md, "The Container Process State"). Between the parts of the text stands the process's PID.
+   */
+  readonly listener?: { readonly socket: number; readonly text: readonly string[] } | undefined;
 }
 
 /** A program that is run at a point of the container's life (config.md, "POSIX-platform Hooks"). */

@@ -16,17 +16,19 @@ import {
 import {
   attachContainerRoot,
   changeContainerRoot,
-  fillDev,
   finishRoot,
   mountAll,
   openMounts,
   openPlace,
 } from "./container_mounts.ts";
 import type { Container } from "./container.ts";
+import { fillDev } from "./container_dev.ts";
 import { protectPaths } from "./protected_paths.ts";
 import { hear, hookState, type Making, tell } from "./making.ts";
 import { runHooks } from "./hooks.ts";
 import { openContainerTerminal, takeContainerTerminal } from "./container_terminal.ts";
+import { terminalOf } from "./foreground.ts";
+import { announceListener } from "./listener.ts";
 
 /** The steps of init, behind their label. */
 export function containerInit(s: Section, making: Making): void {
@@ -57,7 +59,7 @@ export function containerInit(s: Section, making: Making): void {
     writeSysctls(s, container.sysctls);
     tell(s, "the mounts are there", initEnd, making);
     hear(s, "for the hooks of the runtime", initEnd, "hooks");
-    runHooks(s, "createContainer", hooks.createContainer, hookState(making, "creating"), true);
+    runHooks(s, "createContainer", hooks.createContainer, hookState(making, "creating"), "ends");
     makeWorkingDirectory(s, open.root, process.cwd);
     protectPaths(s, container, open);
     s.must("enter the root", "fchdir", [open.root]);
@@ -67,13 +69,16 @@ export function containerInit(s: Section, making: Making): void {
   } else {
     tell(s, "there are no mounts", initEnd, making);
     hear(s, "for the hooks of the runtime", initEnd, "hooks");
-    runHooks(s, "createContainer", hooks.createContainer, hookState(making, "creating"), true);
+    runHooks(s, "createContainer", hooks.createContainer, hookState(making, "creating"), "ends");
     s.must(`enter the root ${container.rootfs}`, "chdir", [container.rootfs]);
     s.must("change the root", "chroot", ["."]);
   }
   s.heading("init: the process");
-  if (process.terminal !== undefined && descriptors.console !== undefined) {
-    openContainerTerminal(s, process.terminal, descriptors.console, ownMounts);
+  const console = making.foreground === undefined
+    ? descriptors.console
+    : terminalOf(making.foreground).fdSocket.sender;
+  if (process.terminal !== undefined && console !== undefined) {
+    openContainerTerminal(s, process.terminal, console, ownMounts);
     takeContainerTerminal(s);
   }
   if (process.labels.length > 0 && namespaces.hasUsers) {
@@ -84,7 +89,7 @@ export function containerInit(s: Section, making: Making): void {
   closeOthers(s, making);
   // Behind the last descriptor with a great number: even few are to be enough. As another user it could raise none.
   setLimits(s, process.limits);
-  becomeContainerProcess(s, process, descriptors.fifo);
+  becomeContainerProcess(s, process, descriptors.fifo, () => announceListener(s, initEnd));
   chooseExecutable(s, process);
   tell(s, "it is ready to be started", initEnd, making);
   s.attempt("let go of the worker", "close", [initEnd]);
@@ -95,7 +100,7 @@ export function containerInit(s: Section, making: Making): void {
     branch: { when: "less", operand: 1, to: "wait to be started" },
   });
   s.attempt("close the fifo", "close", [descriptors.fifo]);
-  runHooks(s, "startContainer", hooks.startContainer, hookState(making, "created"), true);
+  runHooks(s, "startContainer", hooks.startContainer, hookState(making, "created"), "ends");
   releaseAllSignals(s);
   executeContainerProcess(s, process);
 }

@@ -3,7 +3,6 @@
  * below its root, links meaning what they mean to the container; no path of its is ever followed out of it.
  */
 import * as k from "../../src/linux/constants.ts";
-import { ERRNO } from "../../src/linux/errno.ts";
 import {
   ANYTHING,
   attach,
@@ -14,6 +13,7 @@ import {
   OPEN_HOW_SIZE,
 } from "../steps/mounts.ts";
 import { addressOf, type Section, type Slot, slot, space, struct } from "../engine/plan.ts";
+import type { MountOption } from "../steps/mounts.ts";
 import type { Container, ContainerMount, MountAttributes } from "./container.ts";
 
 /** Bytes of a `struct statfs`, and its first field of /proc (include/uapi/linux/magic.h). */
@@ -110,10 +110,44 @@ export function mountAll(s: Section, container: Container, open: OpenMounts): vo
       continue;
     }
     if (mount.kind === "made") s.set(made, mount.descriptor);
+    else if (mount.options.some(isLong)) mountByText(s, at, mount, container.directory, made);
     else newMount(s, `mount ${mount.type} ${at}`, mount.type, mount.options, 0, made);
     restrict(s, at, made, mount);
     place(s, at, mount, made, open.root, true);
   }
+}
+
+/** The most bytes of a value that fsconfig(2) takes (fs/fsopen.c). */
+const MOST_VALUE = 255;
+
+const isLong = ([, value]: MountOption): boolean =>
+  value !== undefined && new TextEncoder().encode(value).length > MOST_VALUE;
+
+/** Options of all file systems, which mount(2) takes as flags (mount(2)). */
+const FLAGS: Readonly<Record<string, number>> = { sync: k.MS_SYNCHRONOUS, dirsync: k.MS_DIRSYNC };
+
+/** As {@linkcode newMount}, by the older call, which takes a page of options: the layers of overlayfs have long names. */
+function mountByText(
+  s: Section,
+  at: string,
+  { type, options }: Extract<ContainerMount, { readonly kind: "new" }>,
+  scratch: string,
+  made: Slot,
+): void {
+  const what = `mount ${type} ${at}`;
+  const source = options.find(([key]) => key === "source")?.[1] ?? "none";
+  const isFlag = ([key, value]: MountOption) => value === undefined && FLAGS[key] !== undefined;
+  const flags = options.filter(isFlag).reduce((bits, [key]) => bits | (FLAGS[key] ?? 0), 0);
+  const text = options.filter((each) => each[0] !== "source" && !isFlag(each))
+    .map((each) => each.join("=")).join(",");
+  // In this mount namespace alone, and only until the mount is where it belongs.
+  s.must(`${what} (${text})`, "mount", [source, scratch, type, flags, text]);
+  s.must(what, "open_tree", [
+    k.AT_FDCWD,
+    scratch,
+    k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
+  ], { store: made });
+  s.must(what, "umount2", [scratch, k.MNT_DETACH]);
 }
 
 type RealMount = Exclude<ContainerMount, { readonly kind: "link" }>;
@@ -251,7 +285,12 @@ export function openPlainPlace(s: Section, at: string, root: Slot, path: string)
 }
 
 /** Opens the directory that a path of the root is in; it is made where it is missing. */
-function openParent(s: Section, at: string, root: Slot, path: string): readonly [Slot, string] {
+export function openParent(
+  s: Section,
+  at: string,
+  root: Slot,
+  path: string,
+): readonly [Slot, string] {
   const leaf = path.slice(path.lastIndexOf("/") + 1);
   const parent = path.slice(0, path.length - leaf.length);
   return [openPlace(s, at, root, parent, true), leaf];
@@ -261,61 +300,6 @@ function makeLink(s: Section, at: string, root: Slot, path: string, to: string):
   const [parent, name] = openParent(s, at, root, path);
   s.attempt(`make the link ${at}`, "symlinkat", [to, parent, name]);
   s.attempt("close the parent", "close", [parent]);
-}
-
-const DEVICE_LINKS = [
-  ["fd", "/proc/self/fd"],
-  ["stdin", "/proc/self/fd/0"],
-  ["stdout", "/proc/self/fd/1"],
-  ["stderr", "/proc/self/fd/2"],
-] as const;
-
-/** Its /dev (config-linux.md, "Default Devices"): nodes and links. */
-export function fillDev(s: Section, container: Container, { root }: OpenMounts): void {
-  for (const device of container.devices ?? []) {
-    const at = `at ${device.path}`;
-    if (container.bindsDevices) {
-      const node = slot("device");
-      s.must(`open the host's device ${at}`, "open_tree", [
-        k.AT_FDCWD,
-        device.path,
-        k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC,
-      ], { store: node });
-      const target = openPlainPlace(s, at, root, device.path);
-      attach(s, `mount the host's device ${at}`, node, target);
-      s.attempt("close the target", "close", [target]);
-      s.attempt("close the device", "close", [node]);
-      continue;
-    }
-    const [parent, name] = openParent(s, at, root, device.path);
-    const result = slot("result");
-    const made = `made ${at}`;
-    const ready = `device ${at} is ready`;
-    s.attempt(`make the device ${at}`, "mknodat", [parent, name, device.mode, device.number], {
-      store: result,
-      branch: { when: "equal", operand: 0, to: made },
-    });
-    s.when(result, -ERRNO.EEXIST, ready);
-    s.must(`make the device ${at}`, "mknodat", [parent, name, device.mode, device.number]);
-    s.label(made);
-    s.must(`give the device ${at} to its user`, "fchownat", [
-      parent,
-      name,
-      device.uid,
-      device.gid,
-      k.AT_SYMLINK_NOFOLLOW,
-    ]);
-    s.label(ready);
-    s.attempt("close the parent", "close", [parent]);
-  }
-  if (container.devices === undefined) return;
-  const dev = openPlace(s, "for the links of /dev", root, "/dev", true);
-  for (const [name, to] of DEVICE_LINKS) {
-    s.attempt(`make the link /dev/${name}`, "symlinkat", [to, dev, name]);
-  }
-  s.attempt("make room for /dev/ptmx", "unlinkat", [dev, "ptmx", 0]);
-  s.attempt("make the link /dev/ptmx", "symlinkat", ["pts/ptmx", dev, "ptmx"]);
-  s.attempt("close /dev", "close", [dev]);
 }
 
 /** The root becomes that of the process. */

@@ -33,11 +33,23 @@ export function scheduleContainerProcess(s: Section, process: ContainerProcess):
     const bytes = struct("sched_attr", ["bytes", process.scheduler.length, process.scheduler]);
     s.must("set the scheduling policy", "sched_setattr", [0, bytes, 0]);
   }
-  if (process.affinity !== undefined) {
-    const { length } = process.affinity;
-    const mask = struct("cpu_set", ["bytes", length, process.affinity]);
-    s.must("choose the processors", "sched_setaffinity", [0, length, mask]);
+  chooseProcessors(s, "in its cgroup", process.affinity);
+  if (process.memoryPolicy !== undefined) {
+    const { mode, nodes } = process.memoryPolicy;
+    const mask = nodes === undefined ? 0 : struct("nodemask", ["bytes", nodes.length, nodes]);
+    s.must("set the memory policy", "set_mempolicy", [mode, mask, (nodes?.length ?? 0) * 8]);
   }
+}
+
+/** Chooses the processors that it may run on, where the configuration does. */
+export function chooseProcessors(
+  s: Section,
+  when: string,
+  bytes: ContainerProcess["affinity"],
+): void {
+  if (bytes === undefined) return;
+  const mask = struct("cpu_set", ["bytes", bytes.length, bytes]);
+  s.must(`choose the processors ${when}`, "sched_setaffinity", [0, bytes.length, mask]);
 }
 
 /** Writes a text to a file of the process's own. */
@@ -65,8 +77,14 @@ export function labelContainerProcess(s: Section, { labels }: ContainerProcess):
  * is to have itself.
  *
  * @param first the first descriptor that is not the process's
+ * @param announce steps before a filter whose listener somebody else takes
  */
-export function becomeContainerProcess(s: Section, process: ContainerProcess, first: number): void {
+export function becomeContainerProcess(
+  s: Section,
+  process: ContainerProcess,
+  first: number,
+  announce: () => void,
+): void {
   const { capabilities, uid, gid, additionalGids } = process;
   resetProcess(s, "of the container");
   if (process.personality !== undefined) {
@@ -80,7 +98,11 @@ export function becomeContainerProcess(s: Section, process: ContainerProcess, fi
     if (capabilities === undefined || capabilities.bounding.includes(number)) continue;
     s.must(`drop ${name}`, "prctl", [k.PR_CAPBSET_DROP, number, 0, 0, 0]);
   }
-  if (!process.noNewPrivileges) filterContainerProcess(s, process);
+  const listens = process.filter?.listener !== undefined;
+  if (!process.noNewPrivileges) {
+    if (listens) announce();
+    filterContainerProcess(s, process);
+  }
   const gids = struct("gids", ...additionalGids.map((each) => ["gid", 4, each] as const));
   setGroups(s, additionalGids.length, gids);
   s.must(`become group ${gid}`, "setresgid", [gid, gid, gid]);
@@ -97,6 +119,11 @@ export function becomeContainerProcess(s: Section, process: ContainerProcess, fi
   if (capabilities !== undefined) setCapabilities(s, capabilities);
   if (process.noNewPrivileges) {
     s.must("forbid new privileges", "prctl", [k.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
+    // While there is still somebody who takes the listener.
+    if (listens) {
+      announce();
+      filterContainerProcess(s, process);
+    }
   }
   s.keep(first, "whatever is left is closed by execve(2)");
 }
@@ -198,7 +225,8 @@ export function chooseExecutable(
 
 /** The last steps: signals are let through, and the program is executed. */
 export function executeContainerProcess(s: Section, process: ContainerProcess): void {
-  if (process.noNewPrivileges) filterContainerProcess(s, process);
+  const listens = process.filter?.listener !== undefined;
+  if (process.noNewPrivileges && !listens) filterContainerProcess(s, process);
   const { executables, arguments: args, environment } = process;
   const argv = vector(args);
   const envp = vector(environment);

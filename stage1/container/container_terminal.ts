@@ -24,7 +24,7 @@ const PLAIN = inRoot(k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC, k.RESOLVE_NO_SYMLINKS)
 export function openContainerTerminal(
   s: Section,
   { rows, columns }: NonNullable<ContainerProcess["terminal"]>,
-  console: number,
+  console: Slot | number,
   mounts: boolean,
 ): void {
   const root = slot("root");

@@ -19,8 +19,10 @@ import { spawnIntermediate } from "../steps/intermediate_process.ts";
 import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
 import type { Container } from "./container.ts";
 import { containerInit } from "./container_init.ts";
+import { foreground, FOREGROUND_SIGNALS, openForeground } from "./foreground.ts";
 import { runHooks } from "./hooks.ts";
-import { hear, hookState, type Making, removeContainer, tell } from "./making.ts";
+import { passListener } from "./listener.ts";
+import { hear, hookState, type Making, removeContainer, stoppedState, tell } from "./making.ts";
 import { writeFile, writePidFile } from "./pid_file.ts";
 import { reportFailure } from "./report_failure.ts";
 import { startAndWait } from "./run_container.ts";
@@ -40,6 +42,7 @@ export function createPlan(container: Container): Plan {
     says: slot("says"),
     digits: space("digits of the PID", 32),
     length: zeroSlot("number of digits"),
+    ...container.run?.relaysTerminal === true && { foreground: foreground() },
   };
   runtime(s, making);
   worker(s, making);
@@ -72,11 +75,13 @@ function runtime(s: Section, making: Making): void {
       k.SIGCHLD,
       k.SIGUSR1,
       k.SIGUSR2,
+      ...making.foreground === undefined ? [] : FOREGROUND_SIGNALS,
     ]),
     0,
     SIGSET_SIZE,
   ]);
   limitOpenFiles(s);
+  if (making.foreground !== undefined) openForeground(s, making.foreground);
   s.must("take orphans", "prctl", [k.PR_SET_CHILD_SUBREAPER, 1]);
   s.must("make a pipe for failures", "pipe2", [pair, k.O_CLOEXEC | k.O_NONBLOCK]);
   splitPair(s, pair, said, says);
@@ -99,6 +104,11 @@ function runtime(s: Section, making: Making): void {
   s.attempt("wait for its end", "wait4", [making.init, addressOf(status), k.__WALL, 0]);
   s.label(skipped);
   removeContainer(s, container);
+  const noHooks = "no hooks behind the failure";
+  s.when(making.init, 0, noHooks);
+  // They take away what others have made for it (runtime.md, "Lifecycle").
+  runHooks(s, "poststop, as it failed,", container.hooks.poststop, stoppedState(making), "passes");
+  s.label(noHooks);
   reportFailure(s, making.said, container.descriptors.log, container.log);
   s.attempt("say that it failed", "exit_group", [1]);
 }
@@ -132,9 +142,10 @@ function worker(s: Section, making: Making): void {
   for (const path of container.returnsTo) leaveCgroup(s, path);
   tell(s, "let init go on", workerEnd, making);
   hear(s, "until it has its mounts", workerEnd, "mounts");
-  runHooks(s, "prestart", hooks.prestart, hookState(making, "creating"), true);
-  runHooks(s, "createRuntime", hooks.createRuntime, hookState(making, "creating"), true);
+  runHooks(s, "prestart", hooks.prestart, hookState(making, "creating"), "ends");
+  runHooks(s, "createRuntime", hooks.createRuntime, hookState(making, "creating"), "ends");
   tell(s, "let init go on", workerEnd, making);
+  passListener(s, making);
   hear(s, "until it waits to be started", workerEnd, "ready");
   noteProcess(s, making);
   s.attempt("the container is made", "exit_group", [0]);

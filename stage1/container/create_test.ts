@@ -63,13 +63,14 @@ Deno.test("paths of the image are opened below its root, and links lead into /pr
   ok(all.filter((step) => step.startsWith("fstatfs(")).length >= 3);
 });
 
-Deno.test("a hook's failure ends what makes the container, but for those behind its start", () => {
+Deno.test("a hook's failure ends what makes the container, but for those behind its end", () => {
   const plan = createPlan(testContainer(CONTAINERS.hooks));
   const texts = JSON.stringify(plan.setup);
-  for (const point of ["prestart", "createRuntime", "createContainer", "startContainer"]) {
+  const points = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart"];
+  for (const point of points) {
     ok(texts.includes(`error running ${point} hook 0`), point);
   }
-  ok(!texts.includes("error running poststart"));
+  ok(!texts.includes("error running poststop"));
 });
 
 Deno.test("a container that can't be made leaves neither cgroups nor state", () => {

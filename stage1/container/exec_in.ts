@@ -13,6 +13,7 @@ import type { ContainerProcess } from "./container.ts";
 import {
   becomeContainerProcess,
   chooseExecutable,
+  chooseProcessors,
   executeContainerProcess,
   labelContainerProcess,
   releaseAllSignals,
@@ -20,6 +21,14 @@ import {
   setLimits,
 } from "./container_process.ts";
 import { openContainerTerminal, takeContainerTerminal } from "./container_terminal.ts";
+import {
+  type Foreground,
+  foreground,
+  FOREGROUND_SIGNALS,
+  openForeground,
+  terminalOf,
+} from "./foreground.ts";
+import { sendOwnListener } from "./listener.ts";
 import { writePidFile } from "./pid_file.ts";
 import { reportFailure } from "./report_failure.ts";
 import { awaitEnd } from "./run_container.ts";
@@ -45,10 +54,14 @@ export interface ContainerExec {
     readonly around: readonly [before: string, after: string];
   } | undefined;
   readonly preserved: number;
+  /** Whether the process's terminal is relayed to the caller's, which is this process's input. */
+  readonly relaysTerminal?: boolean | undefined;
 }
 
 /** Where the pipe for failures is moved: above all that is preserved. */
 const SAYS = 210;
+/** Where the socket is moved that the listener of a filter goes over. */
+const SENDS = SAYS + 1;
 
 /** The plan that runs a process in a container. */
 export function execPlan(exec: ContainerExec): Plan {
@@ -63,11 +76,16 @@ export function execPlan(exec: ContainerExec): Plan {
   resetSignals(s);
   s.must("hold signals back", "rt_sigprocmask", [
     k.SIG_SETMASK,
-    signalSet([k.SIGHUP, k.SIGINT, k.SIGQUIT, k.SIGTERM, k.SIGCHLD, k.SIGUSR1, k.SIGUSR2]),
+    signalSet([
+      ...[k.SIGHUP, k.SIGINT, k.SIGQUIT, k.SIGTERM, k.SIGCHLD, k.SIGUSR1, k.SIGUSR2],
+      ...exec.relaysTerminal === true ? FOREGROUND_SIGNALS : [],
+    ]),
     0,
     SIGSET_SIZE,
   ]);
   limitOpenFiles(s);
+  const own = exec.relaysTerminal === true ? foreground() : undefined;
+  if (own !== undefined) openForeground(s, own);
   s.must("make a pipe for failures", "pipe2", [pair, k.O_CLOEXEC]);
   splitPair(s, pair, said, says);
   if ((exec.namespaces & k.CLONE_NEWPID) !== 0) {
@@ -76,8 +94,11 @@ export function execPlan(exec: ContainerExec): Plan {
   s.must("make the process", "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: child });
   s.when(child, 0, "process");
   s.attempt("leave it to the process", "close", [says]);
-  awaitProcess(s, exec, child, said);
-  program(s, exec, says);
+  if (own !== undefined) {
+    s.must("return to the own PID namespace", "setns", [own.alive, k.CLONE_NEWPID]);
+  }
+  awaitProcess(s, exec, child, said, own);
+  program(s, exec, says, own);
   return {
     setup: s.items,
     resident: [],
@@ -88,8 +109,16 @@ export function execPlan(exec: ContainerExec): Plan {
 const GONE = "the container has ended";
 
 /** The pipe ends with execve(2), or with a failure that is said over it. */
-function awaitProcess(s: Section, exec: ContainerExec, child: Slot, said: Slot): void {
+function awaitProcess(
+  s: Section,
+  exec: ContainerExec,
+  child: Slot,
+  said: Slot,
+  own: Foreground | undefined,
+): void {
   reportFailure(s, said, exec.log?.descriptor, exec.log?.around, "it is executed");
+  // Where it is the sender of the listener that has failed, it runs.
+  s.attempt("end it", "kill", [child, k.SIGKILL]);
   s.attempt("wait for its end", "wait4", [child, 0, 0, 0]);
   s.attempt("say that it failed", "exit_group", [255]);
   s.label("it is executed");
@@ -99,7 +128,7 @@ function awaitProcess(s: Section, exec: ContainerExec, child: Slot, said: Slot):
     s.attempt("it runs", "exit_group", [0]);
     return;
   }
-  const code = awaitEnd(s, child);
+  const code = awaitEnd(s, child, own);
   s.attempt("end as the process ended", "exit_group", [code]);
 }
 
@@ -111,14 +140,29 @@ function writePid(s: Section, path: string, child: Slot): void {
   writePidFile(s, path, digits, length);
 }
 
-function program(s: Section, exec: ContainerExec, says: Slot): void {
+function program(
+  s: Section,
+  exec: ContainerExec,
+  says: Slot,
+  own: Foreground | undefined,
+): void {
   const { process } = exec;
   const file = slot("file");
   s.heading("process: in the container");
   s.label("process");
   s.must("move the pipe for failures", "dup3", [says, SAYS, k.O_CLOEXEC]);
   s.compute("put", [addressOf(ERROR_FD), SAYS]);
+  const listener = process.filter?.listener;
+  const number = { digits: space("digits of the own PID", 32), length: slot("length of the PID") };
+  if (listener !== undefined) {
+    s.must("move the socket for the listener", "dup3", [listener.socket, SENDS, k.O_CLOEXEC]);
+    // While /proc is the caller's: of this process it tells the PID that the caller knows.
+    s.must("see the own PID", "readlinkat", [k.AT_FDCWD, "/proc/self", number.digits, 32], {
+      store: number.length,
+    });
+  }
   s.must("start a session", "setsid", []);
+  chooseProcessors(s, "at first", process.initialAffinity);
   for (const path of exec.cgroups) {
     const what = `join the cgroup ${path.slice(0, path.lastIndexOf("/"))}`;
     s.must(what, "openat", [k.AT_FDCWD, path, k.O_WRONLY | k.O_CLOEXEC, 0], { store: file });
@@ -143,14 +187,18 @@ function program(s: Section, exec: ContainerExec, says: Slot): void {
     s.must("become the container's root group", "setresgid", [0, 0, 0]);
     s.must("become the container's root", "setresuid", [0, 0, 0]);
   }
-  if (process.terminal !== undefined && exec.console !== undefined) {
-    openContainerTerminal(s, process.terminal, exec.console, false);
+  const console = own === undefined ? exec.console : terminalOf(own).fdSocket.sender;
+  if (process.terminal !== undefined && console !== undefined) {
+    openContainerTerminal(s, process.terminal, console, false);
     takeContainerTerminal(s);
   }
   s.must("close all below", "close_range", [3 + exec.preserved, SAYS - 1, 0]);
-  s.must("close all above", "close_range", [SAYS + 1, 0xffffffff, 0]);
+  const above = listener === undefined ? SAYS + 1 : SENDS + 1;
+  s.must("close all above", "close_range", [above, 0xffffffff, 0]);
   setLimits(s, process.limits);
-  becomeContainerProcess(s, process, SAYS);
+  becomeContainerProcess(s, process, SAYS, () => {
+    if (listener !== undefined) sendOwnListener(s, SENDS, listener.text, number);
+  });
   chooseExecutable(s, process);
   releaseAllSignals(s);
   executeContainerProcess(s, process);

@@ -7,13 +7,14 @@ import { alarm } from "../steps/signals.ts";
 import type { ContainerHook } from "./container.ts";
 import { releaseAllSignals } from "./container_process.ts";
 
-/** The state that hooks read: what stands before the PID and behind it, and the digits of the PID with their number. */
-export interface HookState {
-  readonly before: string;
-  readonly after: string;
-  readonly digits: ReturnType<typeof space>;
-  readonly length: Slot;
-}
+/** The state that hooks read, in parts: texts, and the digits of a PID with their number. */
+export type HookState = readonly (
+  | string
+  | { readonly digits: ReturnType<typeof space>; readonly length: Slot }
+)[];
+
+/** What the failure of a hook does: nothing; it ends this process; or the process goes on at a label. */
+export type HookFailure = "passes" | "ends" | { readonly goesTo: string };
 
 /** Bytes of UTF-8. */
 const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
@@ -22,15 +23,14 @@ const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
  * Runs hooks, one after the other.
  *
  * @param point its name in the specification; unique in the plan
- * @param said how a failure is written where one is said: what stands before and behind
- * @param fails whether a failure ends this process; else it is passed over, as after the start
+ * @param failure what a failure does; where it does something, it is said
  */
 export function runHooks(
   s: Section,
   point: string,
   hooks: readonly ContainerHook[],
   state: HookState,
-  fails: boolean,
+  failure: HookFailure,
 ): void {
   for (const [i, hook] of hooks.entries()) {
     const name = `${point} hook ${i}`;
@@ -63,13 +63,10 @@ export function runHooks(
     ]);
     s.label(`${name} is made`);
     s.attempt("leave its input to the hook", "close", [input]);
-    for (
-      const [text, length] of [
-        [state.before, bytesOf(state.before)],
-        [addressOf(state.digits), state.length],
-        [state.after, bytesOf(state.after)],
-      ] as const
-    ) {
+    for (const part of state) {
+      const [text, length] = typeof part === "string"
+        ? [part, bytesOf(part)] as const
+        : [addressOf(part.digits), part.length] as const;
       s.attempt(`tell ${name} the state`, "write", [output, text, length]);
     }
     s.attempt("end its input", "close", [output]);
@@ -78,12 +75,13 @@ export function runHooks(
       store: status,
       branch: { when: "equal", operand: 0, to: `${name} is done` },
     });
-    if (fails) {
+    if (failure !== "passes") {
       const text = `error running ${name} (${hook.path}): it failed or took too long`;
       const fd = slot("error fd");
       s.compute("load", [addressOf(ERROR_FD)], { store: fd });
       s.attempt("say so", "write", [fd, `${text}\n`, bytesOf(text) + 1]);
-      s.attempt("give up", "exit_group", [EXIT_FAILURE]);
+      if (failure === "ends") s.attempt("give up", "exit_group", [EXIT_FAILURE]);
+      else s.goto(failure.goesTo);
     }
     s.label(`${name} is done`);
   }

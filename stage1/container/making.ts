@@ -4,6 +4,7 @@ import * as k from "../../src/linux/constants.ts";
 import { EXIT_FAILURE } from "../engine/abort.ts";
 import { addressOf, type Section, type Slot, type Space, space } from "../engine/plan.ts";
 import type { Container } from "./container.ts";
+import type { Foreground } from "./foreground.ts";
 import type { HookState } from "./hooks.ts";
 
 /** What the processes of the plan have in common. */
@@ -16,6 +17,8 @@ export interface Making {
   /** The pipe that failures are said over. */
   readonly said: Slot;
   readonly says: Slot;
+  /** The caller's terminal, where the container's is relayed to it. */
+  readonly foreground?: Foreground;
   /** The digits of init's PID, and their number. */
   readonly digits: Space;
   readonly length: Slot;
@@ -27,8 +30,13 @@ export function hookState(
   status: "creating" | "created" | "running",
 ): HookState {
   const [before, after] = container.state(status);
-  return { before, after, digits, length };
+  return [before, { digits, length }, after];
 }
+
+/** The state behind its end: there is no process. */
+export const stoppedState = ({ container }: Making): HookState => [
+  container.state("stopped").join("0"),
+];
 
 /** Takes away what there is of a container: its cgroups, its state. What fails is left to `delete --force`. */
 export function removeContainer(s: Section, { directory, ownCgroups }: Container): void {
@@ -51,8 +59,8 @@ export function tell(s: Section, what: string, to: Slot, { digits, length }: Mak
   s.must(what, "sendto", [to, addressOf(digits), length, k.MSG_NOSIGNAL, 0, 0]);
 }
 
-/** Waits for a word. Where the other side has ended it has said why, or nobody needs to know. */
-export function hear(s: Section, what: string, from: Slot, name: string): void {
+/** Waits for a word, and returns where it is. Where the other side has ended it has said why, or nobody needs to know. */
+export function hear(s: Section, what: string, from: Slot, name: string): Space {
   const word = space("word", 32);
   s.attempt(`wait ${what}`, "recvfrom", [from, word, 32, 0, 0, 0], {
     branch: { when: "less", operand: 1, to: `no word: ${name}` },
@@ -61,4 +69,5 @@ export function hear(s: Section, what: string, from: Slot, name: string): void {
   s.label(`no word: ${name}`);
   s.attempt("the other side has ended", "exit_group", [EXIT_FAILURE]);
   s.label(`heard: ${name}`);
+  return word;
 }

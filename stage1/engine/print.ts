@@ -168,6 +168,13 @@ function printStruct({ name, fields, mutable }: Struct): string {
   return shown.length === 0 && mutable ? `&${name}` : `{${shown.join(", ")}}`;
 }
 
+/** Kinds of nodes that mknod(2) makes, by their bits. */
+const NODES: Readonly<Record<number, string>> = {
+  [constants.S_IFCHR]: "S_IFCHR",
+  [constants.S_IFBLK]: "S_IFBLK",
+  [constants.S_IFIFO]: "S_IFIFO",
+};
+
 function printField(value: Value | Uint8Array, parameter: Parameter): string {
   if (!(value instanceof Uint8Array)) return printArgument(value, parameter);
   return JSON.stringify(new TextDecoder().decode(value).replace(/\0+$/, ""));
@@ -178,9 +185,11 @@ function printNumber(value: number, parameter: Parameter): string {
     case "octal":
       return value === 0 ? "0" : `0${value.toString(8)}`;
     case "mode":
-      return `S_IFCHR|0${(value & 0o7777).toString(8)}`;
+      return `${NODES[value & constants.S_IFMT] ?? value & constants.S_IFMT}|0${
+        (value & 0o7777).toString(8)
+      }`;
     case "device":
-      return `makedev(${value >> 8}, ${value & 0xff})`;
+      return `makedev(${value >>> 8 & 0xfff}, ${value & 0xff | value >>> 12 & 0xfff00})`;
     case "hexadecimal":
       return `0x${value.toString(16)}`;
     case "pointer":

@@ -3,10 +3,12 @@ import * as k from "../../src/linux/constants.ts";
 import {
   type Address,
   addressOf,
+  type Field,
   mutableStruct,
   type Section,
   type Slot,
   slot,
+  type Space,
   space,
 } from "../engine/plan.ts";
 
@@ -67,9 +69,9 @@ export function messageHeader(
 /** Where fields of it are. */
 export const MSGHDR = { iovlen: 24, control: 32, controllen: 40 } as const;
 
-/** A message with a text, or room for one byte, and one descriptor. */
-function message(text?: string) {
-  const control = mutableStruct(
+/** The part of a message that is one descriptor. */
+const descriptorMessage = () =>
+  mutableStruct(
     "cmsghdr",
     ["len", 8, 20],
     ["level", 4, k.SOL_SOCKET],
@@ -77,6 +79,10 @@ function message(text?: string) {
     ["fd", 4, 0],
     ["", 4, 0],
   );
+
+/** A message with a text, or room for one byte, and one descriptor. */
+function message(text?: string) {
+  const control = descriptorMessage();
   const iovec = mutableStruct("iovec", ["base", 8, text ?? addressOf(space("byte", 8))], [
     "len",
     8,
@@ -114,6 +120,37 @@ export function sendDescriptorOver(
   const { header, control } = message(text);
   steps.compute("put", [addressOf(control, 16), descriptor]);
   steps.must(what, "sendmsg", [socket, header, 0]);
+}
+
+/**
+ * Sends a descriptor and a text whose parts have digits between them.
+ *
+ * @param number the digits, and how many there are
+ */
+export function sendPartsOver(
+  steps: Section,
+  what: string,
+  socket: Slot | number,
+  descriptor: Slot,
+  parts: readonly string[],
+  { digits, length }: { readonly digits: Space; readonly length: Slot },
+): void {
+  const control = descriptorMessage();
+  const fields = parts.flatMap((text, i): Field[] => [
+    ...i === 0 ? [] : [["digits", 8, addressOf(digits)], ["length", 8, 0]] satisfies Field[],
+    ["text", 8, text],
+    ["length", 8, new TextEncoder().encode(text).length],
+  ]);
+  const vector = mutableStruct("iovec", ...fields);
+  for (let i = 1; i < parts.length; i++) {
+    steps.compute("put", [addressOf(vector, 32 * i - 8), length]);
+  }
+  const header = messageHeader({
+    ...{ parts: addressOf(vector), partCount: 2 * parts.length - 1 },
+    ...{ control: addressOf(control), controlBytes: 24 },
+  });
+  steps.compute("put", [addressOf(control, 16), descriptor]);
+  steps.must(what, "sendmsg", [socket, header, k.MSG_NOSIGNAL]);
 }
 
 /** The supervisor: receives a descriptor. Goes on at `failed` where init has ended before. */

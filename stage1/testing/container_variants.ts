@@ -89,11 +89,14 @@ const FULL_PROCESS: ContainerProcess = {
   ioPriority: 4 << 13,
   scheduler: new Uint8Array(48),
   affinity: new Uint8Array(128),
+  memoryPolicy: { mode: 2, nodes: new Uint8Array(128) },
   personality: 8,
   filter: { program: new Uint8Array(16), flags: 0 },
   newKeyring: true,
   terminal: { rows: 24, columns: 80 },
 };
+
+const LISTENER = { socket: 203, text: ["{", ",", "}"] };
 
 const restricted = [{ set: k.MOUNT_ATTR_RDONLY, clear: 0, recursive: true }];
 
@@ -185,6 +188,34 @@ export const CONTAINERS: Readonly<Record<string, Partial<Container>>> = {
     },
     run: { detached: false, keep: false },
   },
+  "in the foreground": {
+    process: { ...PLAIN_PROCESS, terminal: { rows: 0, columns: 0 } },
+    run: { detached: false, keep: false, relaysTerminal: true },
+  },
+  "a filter with a listener": {
+    process: {
+      ...PLAIN_PROCESS,
+      filter: { program: new Uint8Array(16), flags: 8, listener: LISTENER },
+    },
+    namespaces: { made: 0, cgroup: false, joined: [], hasUsers: false, loopback: false },
+  },
+  "a filter with a listener, and no new privileges": {
+    process: {
+      ...PLAIN_PROCESS,
+      noNewPrivileges: true,
+      filter: { program: new Uint8Array(16), flags: 8, listener: LISTENER },
+    },
+  },
+  "a mount with long options": {
+    mounts: [{
+      kind: "new",
+      type: "overlay",
+      options: [["source", "overlay"], ["lowerdir", "/x".repeat(200)], ["sync"]],
+      target: "/data",
+      attributes: [],
+      propagation: [],
+    }],
+  },
   "run detached": { run: { detached: true, keep: false } },
   "run and kept": { run: { detached: false, keep: true } },
 };
@@ -214,6 +245,17 @@ export const EXECS: Readonly<Record<string, Partial<ContainerExec>>> = {
     preserved: 2,
   },
   "no namespaces": { namespaces: 0 },
+  "in the foreground": {
+    process: { ...PLAIN_PROCESS, terminal: { rows: 0, columns: 0 } },
+    relaysTerminal: true,
+  },
+  "a filter with a listener": {
+    process: {
+      ...PLAIN_PROCESS,
+      initialAffinity: new Uint8Array(128),
+      filter: { program: new Uint8Array(16), flags: 8, listener: LISTENER },
+    },
+  },
 };
 
 /** All plans, by names. */

@@ -46,10 +46,11 @@ function logOf(words: OciWords): ContainerLog | undefined {
   const path = words.value("log");
   if (path === undefined || path === "" || path === "/dev/stderr") return undefined;
   const time = new Date().toISOString();
-  const around = words.value("log-format") === "json"
-    ? [`{"level":"error","msg":"`, `","time":"${time}"}\n`] as const
-    : [`time="${time}" level=error msg="`, `"\n`] as const;
-  return { path, around };
+  const around = (level: string) =>
+    words.value("log-format") === "json"
+      ? [`{"level":"${level}","msg":"`, `","time":"${time}"}\n`] as const
+      : [`time="${time}" level=${level} msg="`, `"\n`] as const;
+  return { path, around: around("error"), aroundWarning: around("warning") };
 }
 
 /** An error goes to the log, which engines read, and to standard error, which people do. */

@@ -179,8 +179,15 @@ async function remove(words: OciWords, { root }: OciPlace): Promise<number> {
   } catch (error) {
     if (!force || !(error instanceof Failure)) throw error;
     // What is left of one whose making was interrupted.
-    const { removeDirectory } = await import("../../runtime/container_directory.ts");
-    removeDirectory(`${root}/${words.id}`);
+    const { exists } = await import("../../linux/exists.ts");
+    if (!exists(`${root}/${words.id}`)) return 0;
+    const { checkDirectory, removeDirectory } = await import(
+      "../../runtime/container_directory.ts"
+    );
+    const { removeUnrecorded } = await import("../../runtime/scope/own_cgroups.ts");
+    const directory = checkDirectory(root, words.id);
+    await removeUnrecorded(directory);
+    removeDirectory(directory);
     return 0;
   }
   await deleteContainer(container, force);

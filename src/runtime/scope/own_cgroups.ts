@@ -1,9 +1,11 @@
 /** The cgroups of a new container: made in the file system of cgroups, or by systemd. */
+import { exists } from "../../linux/exists.ts";
 import {
   cgroupPlaces,
   type CgroupSystem,
   checkEmpty,
   makeCgroups,
+  read,
   removeCgroups,
 } from "../cgroups.ts";
 import { allRules } from "../device_rules.ts";
@@ -30,18 +32,25 @@ export interface OwnCgroups {
 export async function makeOwnCgroups(
   { linux }: RuntimeSpec,
   system: CgroupSystem,
-  { id, systemdCgroup }: { readonly id: string; readonly systemdCgroup: boolean },
+  { id, systemdCgroup, directory }: {
+    readonly id: string;
+    readonly systemdCgroup: boolean;
+    /** Of the container's state. */
+    readonly directory: string;
+  },
 ): Promise<OwnCgroups> {
   if (system.version === 0) return { cgroups: {}, made: [] };
   if (!systemdCgroup) {
     const cgroups = cgroupPlaces(system, linux.cgroupsPath, id);
     checkEmpty(cgroups);
+    noteMaking(directory, { cgroups: Object.values(cgroups).filter((path) => !exists(path)) });
     return { cgroups, made: makeCgroups(system, cgroups) };
   }
   const { makeScope, scopeName, unmakeScope } = await import("./systemd_scope.ts");
   const name = scopeName(linux.cgroupsPath, id);
   // systemd thinks of limits as version 2 does, whatever there is.
   const { settings, devices } = readResources(linux.resources, 2);
+  noteMaking(directory, { cgroups: [], unit: name.unit });
   const { cgroups, before } = await makeScope(name, system, id, {
     settings,
     devices: allRules(devices),
@@ -54,6 +63,38 @@ export async function makeOwnCgroups(
     await unmakeScope(name.unit, before);
     throw error;
   }
+}
+
+/** The file of a container's state that says what is being made for it, until its record does. */
+const MAKING = "making";
+
+interface BeingMade {
+  readonly cgroups: readonly string[];
+  readonly unit?: string | undefined;
+}
+
+/** Before anything is made: who makes it may be killed at any time. */
+function noteMaking(directory: string, made: BeingMade): void {
+  Deno.writeTextFileSync(`${directory}/${MAKING}`, JSON.stringify(made), {
+    createNew: true,
+    mode: 0o600,
+  });
+}
+
+/** The record says it now. */
+export const forgetMaking = (directory: string): void => Deno.removeSync(`${directory}/${MAKING}`);
+
+/** Takes away what was made for a container that has no record. */
+export async function removeUnrecorded(directory: string): Promise<void> {
+  const text = read(`${directory}/${MAKING}`);
+  // It was killed while it wrote that: then nothing is made.
+  if (text === undefined || !text.endsWith("}")) return;
+  const { cgroups, unit }: BeingMade = JSON.parse(text);
+  if (unit !== undefined) {
+    const { stopScope } = await import("./systemd_scope.ts");
+    await stopScope(unit);
+  }
+  await removeCgroups(Object.fromEntries(cgroups.map((path) => [path, path])));
 }
 
 /** Takes them away again. */

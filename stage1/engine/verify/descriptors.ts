@@ -22,6 +22,7 @@ const OPENING: ReadonlySet<string> = new Set<SyscallName>([
   "open_tree",
   "openat",
   "openat2",
+  "pidfd_getfd",
   "pidfd_open",
   "socket",
 ]);

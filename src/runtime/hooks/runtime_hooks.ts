@@ -1,8 +1,30 @@
-/** Hooks behind a container's start and end: programs that get its state as their input; their failure is only said. */
-import { printNote } from "../linux/printable.ts";
-import type { ContainerHook } from "../../stage1/container/container.ts";
+/** Hooks behind a container's start and end: programs that get its state as their input. */
+import { printNote } from "../../linux/printable.ts";
+import { Failure } from "../../failure.ts";
+import type { ContainerHook } from "../../../stage1/container/container.ts";
 
-/** Runs hooks, one after the other. What fails is said, and the others run all the same (runtime.md, "Lifecycle"). */
+/**
+ * Runs hooks behind the start, one after the other.
+ *
+ * @throws {Failure} one has failed; the others are not run
+ */
+export async function runStartHooks(
+  hooks: readonly ContainerHook[],
+  state: unknown,
+): Promise<void> {
+  for (const [i, hook] of hooks.entries()) {
+    try {
+      await runHook(hook, JSON.stringify(state));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Failure(`error running poststart hook ${i} (${hook.path}): ${why}`, 1, {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** Runs hooks behind the end, one after the other. What fails is said, and the others run all the same (runtime.md, "Lifecycle"). */
 export async function runRuntimeHooks(
   point: string,
   hooks: readonly ContainerHook[],
