@@ -47,6 +47,28 @@ Deno.test("compileRules(): calls of another ABI kill, those of x32 are unknown",
   strictEqual(filtered(program, { architecture: X86_64, number: 0x40000000 }), 0x00050026);
 });
 
+Deno.test("compileRules(): rules hold for other ABIs by the numbers that calls have there, and by both ways of i386", () => {
+  const deny = (call: string): CallRule => ({ call, verdict: EPERM, conditions: [] });
+  const rules = ["mkdir", "socket", "semget", "execve", "openat2"].map(deny);
+  const program = compileRules(rules, ALLOW, "x86_64", ["x86", "x32"]);
+  const [I386, X32] = [0x40000003, 0x40000000];
+  const on = (architecture: number, number: number, ...args: readonly bigint[]) =>
+    filtered(program, { architecture, number, arguments: args });
+  const [mkdir, socketcall, ipc, socket, execve] = [39, 102, 117, 359, 11];
+  for (const number of [mkdir, socket, execve, 437]) strictEqual(on(I386, number), EPERM);
+  // SYS_SOCKET is 1, SYS_CONNECT 3; SEMGET 2 below a version, MSGSND 11.
+  strictEqual(on(I386, socketcall, 1n), EPERM);
+  strictEqual(on(I386, socketcall, 3n), ALLOW);
+  strictEqual(on(I386, ipc, 0x10002n), EPERM);
+  strictEqual(on(I386, ipc, 11n), ALLOW);
+  // What has those numbers on x86_64.
+  strictEqual(on(X86_64, mkdir), ALLOW);
+  strictEqual(on(X86_64, X32 | numberOf("mkdir")), EPERM);
+  strictEqual(on(X86_64, X32 | numberOf("execve")), ALLOW);
+  strictEqual(on(X86_64, X32 | 520), EPERM);
+  strictEqual(on(0xc00000b7, numberOf("mkdir")), KILL);
+});
+
 const BIG = 0x1_0000_0000n;
 /** Values on both sides of a bound, of which the halves decide. */
 const AROUND = [

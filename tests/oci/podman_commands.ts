@@ -253,7 +253,7 @@ const TWO: readonly PodmanCase[] = [
   the("export", "export", "-o", "/dev/null", "three"),
   the("its files", "mount", "three"),
   the("no more", "umount", "three"),
-  the("remove those that ended", "container", "prune", "-f"),
+  the("remove three", "rm", "three"),
   start("four", "--net=none", "--restart", "on-failure:2", ...sh("echo again; exit 1")),
   the("its end", "wait", "--condition", "exited", "four"),
   the("removed", "rm", "-f", "-t", "0", "four"),
