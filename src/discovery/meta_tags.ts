@@ -6,13 +6,15 @@ const MAX_ELEMENTS = 10_000;
 
 /**
  * `ac-discovery`: a template for images; `ac-discovery-pubkeys`: the URL of keys. Of rkt's own: `ac-discovery-chunks`, a
- * template for images beside which there is an index of chunks; `ac-discovery-torrent`, one for torrents, or a magnet link.
+ * template for images beside which there is an index of chunks; `ac-discovery-torrent`, one for torrents, or a magnet link;
+ * `ac-discovery-keys`, one for what decrypts an image.
  */
 const KINDS = [
   "ac-discovery",
   "ac-discovery-pubkeys",
   "ac-discovery-chunks",
   "ac-discovery-torrent",
+  "ac-discovery-keys",
 ] as const;
 
 /** One `<meta name="ac-discovery…" content="PREFIX VALUE">`. */

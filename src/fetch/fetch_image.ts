@@ -27,6 +27,7 @@ import {
 } from "./image_argument.ts";
 import { type Arrival, checkIdentity, type Expected, importImage } from "./import_image.ts";
 import type { PullPolicy } from "./pull_policy.ts";
+import { unlessRefused } from "./refusal.ts";
 import { readRemoteRecord, writeRemoteRecord } from "./remote_record.ts";
 import { MissingSignature, openSignature, type SignedImage } from "./signed_image.ts";
 import { whyUntrusted } from "./trust/trusted_image.ts";
@@ -114,6 +115,7 @@ export async function fetchByName(
   if (!session.allows("image")) await offerDiscoveredKeys(session, image.name);
   const [chunks] = templatesOf(discovered, image, "ac-discovery-chunks", "aci");
   const [torrent] = templatesOf(discovered, image, "ac-discovery-torrent", "aci.torrent");
+  const [secret] = templatesOf(discovered, image, "ac-discovery-keys", "aci.key");
   return await fetchUrl(session, {
     location: endpoint.aci,
     signature: signature ?? endpoint.asc,
@@ -123,6 +125,7 @@ export async function fetchByName(
     // A signature that is given is over the file.
     ...chunks !== undefined && signature === undefined && { chunks },
     ...torrent !== undefined && { torrent },
+    ...secret !== undefined && { secret },
   });
 }
 
@@ -325,19 +328,15 @@ async function triedTorrent(
   const { torrent } = request;
   if (torrent === undefined) return undefined;
   const { findTransport } = await import("./transport/program.ts");
-  const { config, message, store } = session.settings;
-  try {
+  const { config, store } = session.settings;
+  return await unlessRefused(session, "the image is fetched from the web", async () => {
     const scheme = torrent.startsWith("magnet:") ? "magnet" : "torrent";
     if (findTransport(config, scheme) === undefined) return undefined;
     const image = await fetchTorrent(session, torrent, request);
     const { location: url } = request;
     await writeRemoteRecord(store.dataDir, { url, key: image.key, freshUntil: 0 });
     return image;
-  } catch (error) {
-    if (!(error instanceof Failure) && !(error instanceof ArchiveError)) throw error;
-    message(`warning: ${error.message}; so the image is fetched from the web`);
-    return undefined;
-  }
+  });
 }
 
 /** A file is read, and its signature verified, each time. */

@@ -31,6 +31,8 @@ export interface Arrival {
   readonly expected: Expected;
   /** Where it comes from, where that is another place; for records. */
   readonly source?: string;
+  /** The URL of what decrypts it, as its page says. */
+  readonly secret?: string;
 }
 
 /** Reads an image into the store: all that it has to be is checked before any of it is visible. */
@@ -38,7 +40,7 @@ export async function importImage(
   session: FetchSession,
   source: ByteSource,
   judge: SignedImage | undefined,
-  { location, expected, source: origin }: Arrival,
+  { location, expected, source: origin, secret }: Arrival,
 ): Promise<StoredImage> {
   const { store, message } = session.settings;
   const watched = judge?.watched(source) ?? source;
@@ -58,7 +60,8 @@ export async function importImage(
       { knowsName: expected.image !== undefined, verify: (manifest) => judge.verify(manifest) },
       store.dataDir,
     );
-    const image = await store.importAci(await decryptedImage(session, gated ?? counted.source), {
+    const plain = await decryptedImage(session, gated ?? counted.source, secret);
+    const image = await store.importAci(plain, {
       verify,
       maxBytes: session.settings.maxSize,
       ...expected.image !== undefined && version === undefined && { latest: true },

@@ -4,6 +4,7 @@ import { bytesSource } from "../aci/bytes/source.ts";
 import { concat } from "../linux/bytes.ts";
 import { decrypted } from "./decrypt.ts";
 import { packetBytes } from "./packets.ts";
+import { sessionKeyOf } from "./passphrase.ts";
 
 const KEY = crypto.getRandomValues(new Uint8Array(32));
 const NAMES = { 16: "aes128", 24: "aes192", 32: "aes256" } as const;
@@ -113,4 +114,42 @@ Deno.test("a message that was changed anywhere, cut or put together in another w
   );
   await assert.rejects(opened(packetBytes(20, body.with(3, 17))), /4 MiB are the most/);
   await assert.rejects(opened(packetBytes(20, body.with(2, 1))), /form is not that of gpg/);
+});
+
+/**
+ * What gpg 2.4.7 of Debian 13 has made of 20 lines: `gpg --passphrase 'öpen sesame' --s2k-count 70000 --force-ocb --chunk-size 6
+ * --compress-algo none --symmetric`. Debian 12's cannot.
+ */
+const GPG_24 = Uint8Array.fromBase64(
+  "jE0FCQIDCgmMdGRBc8TWYqJXVnBQnjpAUG1q+K6mzAbF6pv9XLEODnZhBs0TMog1qyRWbw5RyG99+P5+PlLmUFTO" +
+    "6iIgNwu68hLKPJiAxtTBJQEJAgDi+j6YyhZ3OSuZsFOK4FyBc3HaBxh5GUVKLYLupr3HsRY7tfpP8UDZ3f0sIb4y" +
+    "KLPWok9hUEsRqlXaoJWwS9u3x5xih8qmg0WbLK1GsiltmT2Xi4LQmyTjpCcq9sS7T0nWd2v51iRgSwRaHbtYUWZ6" +
+    "wvgzBilxYM8S8r7ljM9mnfM3l1F3GrC9JPvoil/vK4CH0V0+YlWvYQCCjqbxpuA5wfSzjkXPBp7NAfzNw+srjQKO" +
+    "vu8P8NU3ieRu8qLKYD7wLTMD/WEC47tA870S8nW6xHFPczERfMg5iRA/ftnVSCXldYSaA1JDNfi0bIICGRdVtfli" +
+    "dU084KJ5mVXWMsf7ZXNxyDVBbITDAFTADp8cLYmeVcKT6Vn/oZEk56lUSEv6XN1Rksu6E0KnjQ92yFbzvzg2DpE1" +
+    "eSCHlkoGYNdPc8BfAyxcN7SbRFRWF0GLxY0GO6grkEsfNIpyEYihg2Z+LjF3Sdr6+dTNVBZHaBN9aNYOPtjtlK/l" +
+    "GBkJUDF9NmWXZhz3ejGlc99ft0ylrA+DRlJKsPzYxEF/NjxsnCP2d7Az5SjU634t2fHyQAB0KGQG1fDRFxpuLVYE" +
+    "u28HLNG9ZfueMLOjuGRwe4DbHwaOym00FyrhvySttj2btMs3ETz3",
+);
+
+const byPassphrase = (bytes: Uint8Array<ArrayBuffer>, passphrase: string) =>
+  decrypted(bytesSource("m", bytes, 100), (packets) => {
+    // The packet has six bytes of header here.
+    const key = sessionKeyOf(packets.slice(6), passphrase);
+    return key === undefined ? Promise.reject(new Error("another one")) : Promise.resolve(key);
+  });
+
+Deno.test("what gpg 2.4 encrypts by OCB to a passphrase is read; another passphrase is known as such", async () => {
+  using source = await byPassphrase(GPG_24, "öpen sesame");
+  const parts = [];
+  for (let part = await source.read(); part !== undefined; part = await source.read()) {
+    parts.push(part.slice());
+  }
+  assert.equal(new TextDecoder().decode(concat(...parts)), "0123456789abcdef\n".repeat(20));
+  await assert.rejects(byPassphrase(GPG_24, "close sesame"), /another one/);
+  // The packet with the key: its version, cipher, mode, salt, nonce, key and tag.
+  for (let at = 2; at < 2 + (GPG_24[1] ?? 0); at++) {
+    const changed = GPG_24.with(at, (GPG_24[at] ?? 0) ^ 1);
+    await assert.rejects(byPassphrase(changed, "öpen sesame"), /another one|message/, `byte ${at}`);
+  }
 });

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { concat } from "../linux/bytes.ts";
 import { cfb } from "./cfb.ts";
+import { Ocb, TAG } from "./ocb.ts";
 import type { SessionKey } from "./session_key.ts";
 
 /** RFC 9580 §9.3: those that are AES, and bytes of their keys. */
@@ -19,6 +20,8 @@ const HASHES: Readonly<Record<number, string>> = {
   11: "sha224",
 };
 
+/** The number of the mode; bytes of its nonce. */
+const [OCB, NONCE] = [2, 15];
 const ITERATED = 3;
 const SALT = 8;
 /** Bytes that are hashed at a time. */
@@ -31,28 +34,56 @@ const STEP = 1 << 16;
  * @returns undefined where the passphrase is another one, mostly, and for packets of other kinds than gpg's
  */
 export function sessionKeyOf(body: Uint8Array, passphrase: string): SessionKey | undefined {
-  const [version, algorithm = 0, specifier, hash = 0] = body;
-  const [cipher, hashName] = [CIPHERS[algorithm], HASHES[hash]];
-  if (version !== 4 || specifier !== ITERATED || cipher === undefined || hashName === undefined) {
-    return undefined;
-  }
-  const salt = body.subarray(4, 4 + SALT);
-  const coded = body[4 + SALT];
-  if (coded === undefined) return undefined;
-  const count = (16 + (coded & 15)) * 2 ** ((coded >> 4) + 6);
-  const key = iterated(
-    hashName,
-    concat(salt, new TextEncoder().encode(passphrase)),
-    count,
-    cipher[1],
-  );
-  const encrypted = body.slice(5 + SALT);
+  const [version, algorithm = 0, mode] = body;
+  const cipher = CIPHERS[algorithm];
+  if (cipher === undefined) return undefined;
+  if (version === 5 && mode === OCB) return authenticatedKey(body, cipher, passphrase);
+  if (version !== 4) return undefined;
+  const specified = keyOf(body.subarray(2), passphrase, cipher[1]);
+  if (specified === undefined) return undefined;
+  const { key, rest: encrypted } = specified;
   if (encrypted.length === 0) return { algorithm: cipher[0], data: key };
   using decryption = cfb(key, "decrypt");
   decryption.update(encrypted);
   const inner = CIPHERS[encrypted[0] ?? 0];
   const data = encrypted.subarray(1);
   return inner?.[1] === data.length ? { algorithm: inner[0], data } : undefined;
+}
+
+/**
+ * GnuPG's form for OCB: the session key is encrypted by OCB itself (draft-koch-librepgp §5.3). There the right passphrase is
+ * known as such.
+ */
+function authenticatedKey(
+  body: Uint8Array,
+  [algorithm, size]: readonly [string, number],
+  passphrase: string,
+): SessionKey | undefined {
+  const specified = keyOf(body.subarray(3), passphrase, size);
+  if (specified?.rest.length !== NONCE + size + TAG) return undefined;
+  const { key, rest } = specified;
+  const data = rest.slice(NONCE, -TAG);
+  const associated = Uint8Array.of(0xc3, ...body.subarray(0, 3));
+  const isRight = new Ocb(key).open(rest.slice(0, NONCE), associated, data, rest.slice(-TAG));
+  return isRight ? { algorithm, data } : undefined;
+}
+
+/**
+ * The key that a passphrase stands for.
+ *
+ * @param specifier of the kind "iterated and salted", and what stands behind it
+ */
+function keyOf(
+  specifier: Uint8Array,
+  passphrase: string,
+  size: number,
+): { readonly key: Uint8Array; readonly rest: Uint8Array<ArrayBuffer> } | undefined {
+  const [kind, hash = 0] = specifier;
+  const [hashName, coded] = [HASHES[hash], specifier[2 + SALT]];
+  if (kind !== ITERATED || hashName === undefined || coded === undefined) return undefined;
+  const count = (16 + (coded & 15)) * 2 ** ((coded >> 4) + 6);
+  const text = concat(specifier.subarray(2, 2 + SALT), new TextEncoder().encode(passphrase));
+  return { key: iterated(hashName, text, count, size), rest: specifier.slice(3 + SALT) };
 }
 
 /** Hashes the same text again and again, until so many bytes were hashed; for a longer key with zeros in front. */

@@ -43,6 +43,8 @@ export interface SiteIndex {
   readonly url: string;
   /** Where copies of the directory are, in the same form. */
   readonly mirrors: readonly string[];
+  /** Where what decrypts the images is, in the same form: a server that asks who it is. */
+  readonly secrets?: string;
   readonly images: readonly PublishedImage[];
 }
 
@@ -55,9 +57,12 @@ export function readSite(directory: string): SiteIndex | undefined {
   const text = ifThere(() => Deno.readTextFileSync(path));
   if (text === undefined) return undefined;
   try {
-    const { url, images, mirrors = [] } = parseJsonObject(text);
+    const { url, images, mirrors = [], secrets } = parseJsonObject(text);
     const isSite = typeof url === "string" && Array.isArray(images) && Array.isArray(mirrors);
-    if (isSite) return { url, images, mirrors: mirrors.map(String) };
+    if (isSite) {
+      const own = typeof secrets === "string" && { secrets };
+      return { url, images, mirrors: mirrors.map(String), ...own };
+    }
   } catch (error) {
     if (!(error instanceof AppcError)) throw error;
   }
@@ -91,7 +96,7 @@ function isOthers(page: string): boolean {
 }
 
 /** The tags of discovery: for each host that names begin with. */
-export function metaTags({ url, mirrors, images }: SiteIndex, hasKeys: boolean): string[] {
+export function metaTags({ url, mirrors, secrets, images }: SiteIndex, hasKeys: boolean): string[] {
   const hosts = [...new Set(images.map(({ name }) => name.split("/")[0] ?? name))].sort();
   const tag = (kind: string, host: string, what: string, place = url) =>
     `<meta name="${kind}" content="${escaped(`${host} ${place}/${what}`)}">`;
@@ -102,6 +107,7 @@ export function metaTags({ url, mirrors, images }: SiteIndex, hasKeys: boolean):
     ...images.some(({ torrent }) => torrent !== undefined)
       ? [tag("ac-discovery-torrent", host, template)]
       : [],
+    ...secrets !== undefined ? [tag("ac-discovery-keys", host, template, secrets)] : [],
     ...chunked ? [tag("ac-discovery-chunks", host, template)] : [],
     ...hasKeys ? [tag("ac-discovery-pubkeys", host, "pubkeys.asc")] : [],
   ]);

@@ -39,17 +39,23 @@ export async function newSessionKey(
   }
 }
 
+/** None of the keys and passphrases is one of the recipients'. */
+export class NoRecipient extends Failure {
+  override readonly name = "NoRecipient";
+}
+
 /**
  * Finds the session key in packets.
  *
  * @param name of the image, for the error
- * @throws {Failure} where none of the keys and passphrases is one of its recipients'
+ * @throws {NoRecipient}
+ * @throws {Failure} where the packets can't be understood
  */
 export async function findSessionKey(
   name: string,
   packets: Uint8Array<ArrayBuffer>,
   { keys, passphrases }: Decryptors,
-): Promise<{ readonly algorithm: string; readonly data: Uint8Array }> {
+): Promise<SessionKey> {
   const ids = new Set<string>();
   const own = await passphraseKey(name, packets, passphrases);
   if (own !== undefined && keys.length === 0) return own;
@@ -77,7 +83,7 @@ export async function findSessionKey(
     throw new Failure(`${name}: can't be decrypted: ${plain(error)}`, 254, { cause: error });
   }
   const whom = ids.size === 0 ? "a passphrase" : `the key ${[...ids].join(" or ")}`;
-  throw new Failure(
+  throw new NoRecipient(
     `${name}: is encrypted to ${whom}, which is not here; decryptkeys below the configuration is for it`,
   );
 }

@@ -29,6 +29,10 @@ export default async function imagePublish({ args, flags }: Invocation): Promise
   const bad = added.find((each) => !isPlace(each));
   if (bad !== undefined) throw new Failure(`--mirror: ${JSON.stringify(bad)} is no https URL`);
   const mirrors = [...new Set([...site?.mirrors ?? [], ...added])];
+  const secrets = (flags.text("decryption-keys") ?? site?.secrets)?.replace(/\/+$/, "");
+  if (secrets !== undefined && (!isPlace(secrets) || !secrets.startsWith("https:"))) {
+    throw new Failure(`--decryption-keys: ${JSON.stringify(secrets)} is no https URL`);
+  }
   const tracker = flags.text("tracker");
   if (tracker !== undefined && !/^(https?|udp):\/\/[^\s"<>]+$/.test(tracker)) {
     throw new Failure(`--tracker: ${JSON.stringify(tracker)} is no http, https or udp URL`);
@@ -61,7 +65,8 @@ export default async function imagePublish({ args, flags }: Invocation): Promise
     `${directory}/pubkeys.asc`,
     keys.map(({ armoured }) => armoured.trim()).join("\n") + "\n",
   );
-  writeSite(directory, { url, mirrors, images: [...others, ...images] }, keys.length > 0);
+  const place = { url, mirrors, ...secrets !== undefined && { secrets } };
+  writeSite(directory, { ...place, images: [...others, ...images] }, keys.length > 0);
   for (const { file } of images) printLine(`${url}/${file}`);
   return 0;
 }

@@ -116,6 +116,12 @@ export const PUBLISH_COMMANDS: readonly Command[] = [
         value: "NAME:VERSION,os=OS,arch=ARCH",
         help: "What an encrypted image is called",
       },
+      {
+        name: "decryption-keys",
+        kind: "text",
+        value: "URL",
+        help: "Where a server has what decrypts the images, for hosts with credentials",
+      },
       KEYS,
       OVERWRITE,
     ],

@@ -13,7 +13,6 @@ import {
   parseChunkIndex,
   PIECES,
 } from "../../aci/chunks/chunk_index.ts";
-import { ArchiveError } from "../../aci/bytes/archive_error.ts";
 import { bytesSource } from "../../aci/bytes/source.ts";
 import { parseImageId, parseImageIdPrefix, storeKey } from "../../appc/image_id.ts";
 import { labelValue } from "../../appc/label.ts";
@@ -25,6 +24,7 @@ import { openIndex } from "../../store/open_index.ts";
 import type { StoredImage } from "../../store/stored_image.ts";
 import type { FetchSession } from "../fetch_session.ts";
 import { type Arrival, importImage } from "../import_image.ts";
+import { unlessRefused } from "../refusal.ts";
 import { rangeGetter } from "../mirrors/ranges.ts";
 import { openSignature, type SignedImage } from "../signed_image.ts";
 import { whyUntrusted } from "../trust/trusted_image.ts";
@@ -50,12 +50,12 @@ export async function fetchDelta(
   arrival: ChunkedArrival,
 ): Promise<StoredImage | undefined> {
   const { expected, chunks } = arrival;
-  const { store, message } = session.settings;
+  const { store } = session.settings;
   // Who asks by name knows before whether there is anything to save.
   if (expected.image !== undefined && basesOf(store.dataDir, expected.image.name).length === 0) {
     return undefined;
   }
-  try {
+  return await unlessRefused(session, "the whole image is fetched", async () => {
     const index = await indexOf(session, chunks);
     if (index === undefined) return undefined;
     const known = store.read(storeKey(parseImageId(index.imageId)));
@@ -70,11 +70,7 @@ export async function fetchDelta(
       throw new Failure(`${chunks}${CHUNKS}: its image unpacks to more than an image should`);
     }
     return await assembled(session, arrival, index, base, judge);
-  } catch (error) {
-    if (!(error instanceof Failure) && !(error instanceof ArchiveError)) throw error;
-    message(`warning: ${error.message}; so the whole image is fetched`);
-    return undefined;
-  }
+  });
 }
 
 /** Whether nothing would change where an image were imported once more. */

@@ -2,7 +2,6 @@
  * An image that several servers have: all are asked at once, each for other pieces. Where they contradict each other, or what
  * they send together is not what was signed, they are asked one after the other, and those that lie are named.
  */
-import { ArchiveError } from "../../aci/bytes/archive_error.ts";
 import type { ImageEndpoint } from "../../discovery/discover.ts";
 import { Failure } from "../../failure.ts";
 import { getSmall } from "../../http/http_client.ts";
@@ -10,6 +9,7 @@ import type { StoredImage } from "../../store/stored_image.ts";
 import type { FetchSession } from "../fetch_session.ts";
 import { METALINK } from "../image_argument.ts";
 import { type Arrival, importImage } from "../import_image.ts";
+import { isRefusal, unlessRefused } from "../refusal.ts";
 import { writeRemoteRecord } from "../remote_record.ts";
 import { openSignature, type SignedImage } from "../signed_image.ts";
 import { MOST_DOCUMENT } from "./fetch_metalink.ts";
@@ -30,12 +30,9 @@ export async function fetchFromMirrors(
   request: MirrorRequest,
 ): Promise<StoredImage> {
   const { message } = session.settings;
-  try {
-    return await together(session, request);
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    message(`warning: ${error.message}; so the mirrors are asked one after the other`);
-  }
+  const otherwise = "the mirrors are asked one after the other";
+  const image = await unlessRefused(session, otherwise, () => together(session, request));
+  if (image !== undefined) return image;
   const reasons: string[] = [];
   for (const place of request.places) {
     try {
@@ -51,12 +48,9 @@ export async function fetchFromMirrors(
   throw new Failure(`no mirror has the image: ${reasons.join("; ")}`);
 }
 
-const isRefusal = (error: unknown): error is Error =>
-  error instanceof Failure || error instanceof ArchiveError;
-
 async function together(
   session: FetchSession,
-  { location, expected, places }: MirrorRequest,
+  { location, expected, places, secret }: MirrorRequest,
 ): Promise<StoredImage> {
   const { settings, client } = session;
   const judge = session.allows("image")
@@ -79,7 +73,10 @@ async function together(
       progress: bar.update,
       dropped: (why) => settings.message(`warning: ${why}; this mirror is asked no more`),
     });
-    const image = await importImage(session, source, judge, { location, expected });
+    const image = await importImage(session, source, judge, {
+      ...{ location, expected },
+      ...secret !== undefined && { secret },
+    });
     source.complete();
     // So that the next fetch asks whether it is still the same.
     const own = await Promise.race([heads[0], Promise.resolve(undefined)]).catch(() => undefined);
