@@ -1,11 +1,8 @@
 import type { ByteSource } from "../aci/bytes/source.ts";
 import { firstBytes, prependedSource } from "../aci/bytes/source.ts";
 import type { SessionKey } from "../openpgp/session_key.ts";
-import type { Decryptors } from "../trust/session_keys.ts";
+import { hostDecryptors } from "./trust/host_decryptors.ts";
 import type { FetchSession } from "./fetch_session.ts";
-
-/** What a host without keys has. */
-export const NOTHING: Decryptors = { keys: [], passphrases: [], pem: [] };
 
 /** Whether bytes may begin an OpenPGP message: those of archives have no high bit, but xz's, which is another one. */
 const mayBeEncrypted = (head: Uint8Array): boolean =>
@@ -41,7 +38,7 @@ async function sessionKey(
 ): Promise<SessionKey> {
   const { findSessionKey, NoRecipient } = await import("../trust/session_keys.ts");
   try {
-    return await findSessionKey(name, packets, await session.settings.decryptors?.() ?? NOTHING);
+    return await findSessionKey(name, packets, await hostDecryptors(session));
   } catch (error) {
     if (secret === undefined || !(error instanceof NoRecipient)) throw error;
   }

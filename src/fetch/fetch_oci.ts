@@ -17,13 +17,13 @@ import { TempDirectory } from "../store/temp_directory.ts";
 import { exists } from "../linux/exists.ts";
 import { type ByteSource, fileSource } from "../aci/bytes/source.ts";
 import { spareSpace } from "../store/full_disk.ts";
-import { NOTHING } from "./decrypt_image.ts";
 import { EarlyVerdict } from "./early_verdict.ts";
 import type { FetchSession } from "./fetch_session.ts";
 import { recordFetch } from "./record_fetch.ts";
 import type { SignedImage } from "./signed_image.ts";
 import type { ImageArgument } from "./image_argument.ts";
 import { registryReference } from "./stored_reference.ts";
+import { hostDecryptors } from "./trust/host_decryptors.ts";
 import { whyUntrusted } from "./trust/trusted_image.ts";
 
 /** What is known of an image before it is fetched. */
@@ -179,12 +179,12 @@ async function importFrom(session: FetchSession, wanted: Wanted): Promise<Stored
 
 /** A layer, decrypted by the host's keys. */
 async function decryptedBy(
-  { settings: { decryptors } }: FetchSession,
+  session: FetchSession,
   layer: ByteSource,
   annotations: Readonly<Record<string, string>>,
 ): Promise<ByteSource> {
   const { openEncryptedLayer } = await import("../trust/layers/decrypt_layer.ts");
-  return await openEncryptedLayer(layer, annotations, await decryptors?.() ?? NOTHING);
+  return await openEncryptedLayer(layer, annotations, await hostDecryptors(session));
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   CHUNKS,
   ID_SIGNATURE,
   idText,
+  MOST_INDEX,
   PIECES,
 } from "../aci/chunks/chunk_index.ts";
 import { Chunker } from "../aci/chunks/chunker.ts";
@@ -71,7 +72,13 @@ export async function publishChunks(
   using signature = new Replacement(`${target}${ID_SIGNATURE}`);
   using index = new Replacement(`${target}${CHUNKS}`);
   signature.write(asc);
-  index.write(await cut({ target, name, imageId }, (bytes) => pieces.write(bytes)));
+  const bytes = await cut({ target, name, imageId }, (bytes) => pieces.write(bytes));
+  if (bytes.length > MOST_INDEX) {
+    // Nobody would read it.
+    removeChunks(target);
+    return false;
+  }
+  index.write(bytes);
   // One behind the other: who fetches between finds that they don't fit, and fetches the whole image.
   for (const file of [pieces, signature, index]) file.commit();
   return true;

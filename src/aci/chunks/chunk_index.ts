@@ -28,8 +28,8 @@ const RECORD = 22;
 const DIGEST = 16;
 /** Bytes of the line at most. */
 const MOST_LINE = 4096;
-/** Bytes of an index at most: that of some 10 GB. Read, it takes about ten times as many. */
-export const MOST_INDEX = 8 << 20;
+/** Bytes of an index at most: that of some 5 GB. Read, it takes some fifteen times as many. */
+export const MOST_INDEX = 4 << 20;
 /** More than DEFLATE makes of {@linkcode MOST_CHUNK} bytes that nothing compresses. */
 const MOST_PIECE = MOST_CHUNK + 1024;
 

@@ -6,8 +6,8 @@
 import { Failure } from "../../failure.ts";
 import { getSmall } from "../../http/http_client.ts";
 import type { Decryptors } from "../../trust/session_keys.ts";
-import { NOTHING } from "../decrypt_image.ts";
 import type { FetchSession } from "../fetch_session.ts";
+import { NOTHING } from "./host_decryptors.ts";
 
 /** Bytes of a secret at most. */
 const MOST_SECRET = 1 << 16;
