@@ -1,6 +1,7 @@
 /**
  * What Deno can't do without, looked at before it is loaded: it would die of the lack with a stack trace of its own. A
- * repeated start needs none of this, and comes before.
+ * repeated start needs none of this, and comes before. Where a limit is lower than the 100 MB of the executable itself, the
+ * kernel ends the process (SIGSEGV) when it has given up the old program, so nothing of rkt can say why.
  */
 import * as k from "../../src/linux/constants.ts";
 import { IGNORE_ACTION, SIGSET_SIZE } from "../steps/signals.ts";
@@ -116,6 +117,8 @@ export function checkRuntime(s: Section): void {
   const missing = slot("missing");
   const proc = slot("proc");
   s.heading("what the runtime needs");
+  // First: where no file can be opened, it is not that there is no /proc.
+  checkLimits(s);
   s.attempt("see whether there is /proc", "openat", [
     k.AT_FDCWD,
     "/proc/self/exe",
@@ -132,7 +135,6 @@ export function checkRuntime(s: Section): void {
   });
   s.attempt("leave the directory that is gone", "chdir", [NOWHERE]);
   s.label("runtime: working directory");
-  checkLimits(s);
   s.goto("runtime: can be loaded");
   s.label("no proc");
   giveUp(s, NO_PROC);

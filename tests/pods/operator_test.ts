@@ -208,6 +208,7 @@ Deno.test("what rkt can't do without is said in one line", async () => {
     ],
     ["ulimit -d 600000", list, /^rkt: the limit of data \(ulimit -d\) is too low: .*\n$/],
     ["ulimit -s 256", list, /^rkt: the limit of the stack \(ulimit -s\) is too low: .*\n$/],
+    ["ulimit -n 1", list, /^rkt: the limit of open files \(ulimit -n\) is too low: .*\n$/],
     ["ulimit -n 10", list, /^rkt: the limit of open files \(ulimit -n\) is too low: .*\n$/],
     [
       "ulimit -f 8", // blocks of 1,024 bytes
