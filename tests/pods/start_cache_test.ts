@@ -69,17 +69,33 @@ Deno.test("a repeated start loads nothing: it works where no library can be read
   assert.match((await run([RKT, ...words, "other"])).stderr, /needs glibc/);
 });
 
-Deno.test("an app's argument decides nothing about where starts are kept", async () => {
+Deno.test("no argument, variable or working directory decides where starts are kept, or found", async () => {
   const hostile = `${world.dir}/hostile`;
   Deno.mkdirSync(hostile);
   const kept = keptStarts(world.dataDir);
   const words = ["run", "--net=none", BOX, "--exec=/bin/busybox", "--", "echo", `--dir=${hostile}`];
-  for (let i = 0; i < 3; i++) {
-    const { stdout } = await world.rkt(...words);
-    assert.equal(stdout, `--dir=${hostile}\n`);
-  }
+  const names = ["XDG_RUNTIME_DIR", "XDG_DATA_HOME", "HOME", "TMPDIR"];
+  const run = async () => {
+    const { stdout } = await new Deno.Command(RKT, {
+      args: [...world.flags, ...words],
+      env: Object.fromEntries(names.map((name) => [name, hostile])),
+      cwd: hostile,
+      stdin: "null",
+    }).output();
+    assert.equal(new TextDecoder().decode(stdout), `--dir=${hostile}\n`);
+  };
+  for (let i = 0; i < 3; i++) await run();
   assert.deepEqual([...Deno.readDirSync(hostile)], []);
   assert.notEqual(keptStarts(world.dataDir), kept);
+  // A user has root's own entries, in a directory that only he can write to.
+  const theirs = `${hostile}/rkt/starts`;
+  Deno.mkdirSync(theirs, { recursive: true, mode: 0o700 });
+  for (const entry of startEntries(world.dataDir)) {
+    Deno.copyFileSync(entry, `${theirs}/${entry.split("/").at(-1)}`);
+    Deno.removeSync(entry);
+  }
+  for (const path of [`${hostile}/rkt`, theirs]) Deno.chownSync(path, 1000, 1000);
+  assert.equal(await keepsStarts(world.dataDir, run), false, "the user's are not root's");
 });
 
 /** Where one puts an entry that is to be a link. */
