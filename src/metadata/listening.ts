@@ -10,6 +10,8 @@ import { ifThere } from "../linux/exists.ts";
 
 /** include/uapi/asm-generic/socket.h */
 const SO_REUSEADDR = 2;
+/** include/uapi/asm-generic/socket.h; since Linux 6.16 */
+const SO_PASSRIGHTS = 83;
 /** include/uapi/asm-generic/fcntl.h */
 const F_SETFL = 4;
 /** Connections that wait to be accepted: what the kernel allows by default (net.core.somaxconn). */
@@ -66,6 +68,16 @@ function makeSocket(family: number): number {
   return syscall("make a socket", "socket", family, type, 0);
 }
 
+/**
+ * Lets nobody send descriptors to a socket, nor to those that are accepted from it. Nothing here takes any, and the last one to
+ * close a socket waits as long as who sent it wants (SO_LINGER of socket(7)): one app could so have all others wait. Kernels
+ * before 6.16 don't know the option.
+ */
+function refuseDescriptors(fd: number): void {
+  const off = new Uint8Array(new Uint32Array([0]).buffer);
+  trySyscall("setsockopt", fd, SOL_SOCKET, SO_PASSRIGHTS, off, off.length);
+}
+
 /** `struct sockaddr_un` of a path (unix(7)). */
 function unixAddress(path: string): Uint8Array<ArrayBuffer> {
   const name = new TextEncoder().encode(path);
@@ -85,6 +97,7 @@ function unixAddress(path: string): Uint8Array<ArrayBuffer> {
 export function listenAtPath(path: string, mode: number): ListeningSocket {
   const fd = makeSocket(AF_UNIX);
   try {
+    refuseDescriptors(fd);
     removeDeadSocket(path);
     const address = unixAddress(path);
     const old = Deno.umask(0o177); // never open to others, not even for a moment
@@ -169,6 +182,8 @@ export function inheritedSockets(): readonly ListeningSocket[] {
     setCloseOnExec(fd, true);
     // Who accepts after a poll(2) must not wait where the connection has gone meanwhile.
     syscall("prepare a socket", "fcntl", fd, F_SETFL, O_NONBLOCK);
-    return { fd, address: addressOf(fd), inherited: true };
+    const address = addressOf(fd);
+    if (address.family === "unix") refuseDescriptors(fd);
+    return { fd, address, inherited: true };
   });
 }

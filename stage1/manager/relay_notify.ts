@@ -1,8 +1,8 @@
 /**
  * What an app that knows sd_notify(3) says, passed on to the service manager: only lines that are about how the app is.
  *
- * The app has a socket of its own, which no other app sees. The supervisor reads from it, so descriptors that come along are
- * closed and reach nobody, but for apps that may store them: store_descriptors.ts. Lines that would let an app decide about more
+ * The app has a socket of its own, which no other app sees. Descriptors that come along are closed and reach nobody, but for apps
+ * that may store them: store_descriptors.ts. Lines that would let an app decide about more
  * than itself (`MAINPID`, `NOTIFYACCESS`, …) are left out.
  */
 import * as k from "../../src/linux/constants.ts";
@@ -129,7 +129,8 @@ export function relayApp(
   const text = space("notify message", MOST_BYTES + 16);
   // The last line may be a name, which has two parts, and one may be added.
   const lines = space("notify lines", (MOST_LINES + 2) * IOVEC);
-  const received = app.storesDescriptors === true ? receiver(text, MOST_BYTES) : undefined;
+  const received = receiver(text, MOST_BYTES);
+  const stores = app.storesDescriptors === true;
   const header = messageHeader({
     ...{ address: addressOf(address), addressBytes: addressSize },
     ...{ parts: addressOf(lines), partCount: 0 },
@@ -149,19 +150,7 @@ export function relayApp(
   steps.attempt("come back for the rest", "kill", [self, k.SIGIO]);
   steps.goto(label("read"));
   steps.label(label("next message"));
-  if (received !== undefined) {
-    receive(steps, app.name, received, { socket, size, none: label("read") });
-  } else {
-    // An empty message is one, too: others may wait behind it.
-    steps.attempt(`read what app "${app.name}" says`, "recvfrom", [
-      socket,
-      text,
-      MOST_BYTES,
-      k.MSG_DONTWAIT,
-      0,
-      0,
-    ], { store: size, branch: { when: "less", operand: 0, to: label("read") } });
-  }
+  receive(steps, app.name, received, { socket, size, none: label("read") });
   steps.compute("add", [size, text], { store: end });
   steps.compute("put", [end, LINE_FEED]);
   steps.set(at, text);
@@ -192,12 +181,12 @@ export function relayApp(
     steps.compute("same", [at, field, field.length], { store: word });
     steps.when(word, 1, label("pass"));
   }
-  if (received !== undefined) {
+  if (stores) {
     const ways = { pass: label("pass"), passed: label("name is passed") };
     passDescriptorLine(steps, app.name, received, { at, next, vector }, ways);
   }
   steps.goto(label("next"));
-  if (received !== undefined) {
+  if (stores) {
     steps.label(label("name is passed"));
     steps.compute("add", [count, 1], { store: count });
     steps.goto(label("counted"));
@@ -208,7 +197,7 @@ export function relayApp(
   steps.compute("sub", [next, at], { store: word });
   steps.compute("put", [vector, word]);
   steps.compute("add", [vector, 8], { store: vector });
-  if (received !== undefined) steps.label(label("counted"));
+  if (stores) steps.label(label("counted"));
   steps.compute("add", [count, 1], { store: count });
   steps.compute("sub", [count, MOST_LINES], {
     store: word,
@@ -220,9 +209,8 @@ export function relayApp(
   steps.goto(label("line"));
 
   steps.label(label("send"));
-  const sent = received === undefined ? label("message") : label("sent");
-  steps.when(count, 0, sent);
-  if (received !== undefined) {
+  steps.when(count, 0, label("sent"));
+  if (stores) {
     completeMessage(steps, app.name, received, { passed: header, vector, count });
   }
   steps.compute("put", [addressOf(header, MSGHDR.iovlen), count]);
@@ -233,10 +221,8 @@ export function relayApp(
   ], { store: manager });
   steps.attempt("pass on what the app says", "sendmsg", [manager, header, k.MSG_NOSIGNAL]);
   steps.attempt("close the socket", "close", [manager]);
-  if (received !== undefined) {
-    steps.label(sent);
-    closeReceived(steps, app.name, received);
-  }
+  steps.label(label("sent"));
+  closeReceived(steps, app.name, received);
   steps.goto(label("message"));
   steps.label(label("read"));
 }

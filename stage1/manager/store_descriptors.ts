@@ -1,5 +1,5 @@
 /**
- * Descriptors that an app has the service manager keep until its unit starts again (sd_pid_notify_with_fds(3), `FDSTORE=1`).
+ * Descriptors that come with what an app says, and those that it has the service manager keep until its unit starts again (sd_pid_notify_with_fds(3), `FDSTORE=1`).
  *
  * Each is kept by a name that begins with the app's, so that an app can replace and remove its own only, and they come back to it:
  * see src/start/manager/assign.ts. An app's name has no dot.
@@ -14,7 +14,7 @@ import {
   space,
   zeroSlot,
 } from "../engine/plan.ts";
-import { messageHeader, MSGHDR } from "../steps/fd_passing.ts";
+import { messageHeader, MSGHDR, splitPair } from "../steps/fd_passing.ts";
 
 /**
  * What stands before the name of a descriptor that an app has stored. systemd names those of sockets after their units, in whose
@@ -28,8 +28,8 @@ const REMOVE = "FDSTOREREMOVE=1\n";
 const UNWATCHED = "FDPOLL=0\n";
 const NAME = "FDNAME=";
 
-/** Descriptors of a message; more of them are closed by the kernel. */
-const MOST_DESCRIPTORS = 16;
+/** Descriptors of a message at most (`SCM_MAX_FD`, include/net/scm.h). What does not fit would be closed while it is read. */
+const MOST_DESCRIPTORS = 253;
 /** Bytes of `struct cmsghdr` before its data, and of all of it (include/linux/socket.h). */
 const CMSG_HEADER = 16;
 const CONTROL_BYTES = CMSG_HEADER + 4 * MOST_DESCRIPTORS;
@@ -214,13 +214,33 @@ export function completeMessage(
   steps.label(label("keeps nothing"));
 }
 
-/** Closes what came with a message, kept or not. */
+/**
+ * Closes what came with a message, kept or not.
+ *
+ * Whoever is the last to close a socket may have to wait as long as the app wants (SO_LINGER of socket(7)), and would hear nothing
+ * meanwhile. A process that ends waits for nobody (inet_release() in net/ipv4/af_inet.c asks for PF_EXITING). So a child has the
+ * descriptors too, and ends when they are closed here.
+ */
 export function closeReceived(steps: Section, app: string, { control, count }: Received): void {
   const label = (what: string) => `notify of ${app}: ${what}`;
   const place = slot("place of a descriptor");
   const descriptor = slot("received descriptor");
-  steps.label(label("close what came"));
+  const [pair, reader, writer] = [space("pipe", 8), slot("held until"), slot("closed here")];
+  const holder = slot("who holds what came");
   steps.when(count, 0, label("all are closed"));
+  steps.set(holder, 0);
+  steps.set(reader, -1);
+  steps.set(writer, -1);
+  steps.attempt("make a pipe to the child", "pipe2", [pair, k.O_CLOEXEC], {
+    branch: { when: "less", operand: 0, to: label("close what came") },
+  });
+  splitPair(steps, pair, reader, writer);
+  // It ends without a signal: those of others are waited for.
+  steps.attempt("make a child that has them too", "clone", [0, 0, 0, 0, 0], {
+    store: holder,
+    branch: { when: "equal", operand: 0, to: label("hold") },
+  });
+  steps.label(label("close what came"));
   steps.compute("sub", [count, 1], { store: count });
   steps.compute("add", [count, count], { store: place });
   steps.compute("add", [place, place], { store: place });
@@ -228,6 +248,18 @@ export function closeReceived(steps: Section, app: string, { control, count }: R
   steps.compute("load", [place], { store: descriptor });
   steps.compute("and", [descriptor, 0xffffffff], { store: descriptor });
   steps.attempt("close a descriptor of the app's", "close", [descriptor]);
-  steps.goto(label("close what came"));
+  steps.compute("let", [count], {
+    branch: { when: "different", operand: 0, to: label("close what came") },
+  });
+  for (const each of [reader, writer]) steps.attempt("close the pipe", "close", [each]);
+  steps.compute("let", [holder], {
+    branch: { when: "less", operand: 1, to: label("all are closed") },
+  });
+  steps.attempt("wait for the child", "wait4", [holder, 0, k.__WALL, 0]);
+  steps.goto(label("all are closed"));
+  steps.label(label("hold"));
+  steps.attempt("leave it to the parent", "close", [writer]);
+  steps.attempt("wait until they are closed there", "read", [reader, pair, 1]);
+  steps.attempt("end", "exit_group", [0]);
   steps.label(label("all are closed"));
 }

@@ -8,7 +8,7 @@ import { BOX, World } from "../world/pod_world.ts";
 import { RKT } from "../world/rkt.ts";
 import { keepsStarts } from "../world/start_entries.ts";
 import { addProgram } from "../world/host_world.ts";
-import { until } from "../world/until.ts";
+import { until, within } from "../world/until.ts";
 
 let world: World;
 Deno.test.beforeAll(async () => {
@@ -277,6 +277,43 @@ Deno.test("an app stores descriptors where that is chosen, by names that begin w
   const open = [...Deno.readDirSync(`/proc/${pod.pid}/fd`)].length;
   assert.ok(open < 20, `${open} descriptors`);
 });
+
+/** Sends a connection that lingers for an hour, because nobody reads what it has sent, and lets go of it. */
+const LINGER =
+  `use Socket; use Fcntl; $| = 1; socket(L, PF_INET, SOCK_STREAM, 0); bind(L, sockaddr_in(7777, INADDR_LOOPBACK)) or die $!;
+  listen(L, 1); socket(C, PF_INET, SOCK_STREAM, 0); connect(C, sockaddr_in(7777, INADDR_LOOPBACK)) or die $!; accept(A, L);
+  fcntl(C, F_SETFL, O_NONBLOCK); while (syswrite(C, "x" x 65536)) {} setsockopt(C, SOL_SOCKET, SO_LINGER, pack("ii", 1, 3600));
+  socket(S, AF_UNIX, SOCK_DGRAM, 0); connect(S, pack_sockaddr_un($ENV{NOTIFY_SOCKET})) or die $!;
+  my $control = pack("Qlll", 20, 1, 1, fileno(C)) . "\\0" x 4; my $part = pack("PQ", "STATUS=x", 8);
+  my $header = pack("QQPQPQQ", 0, 0, $part, 1, $control, 24, 0); syscall(${SENDMSG}, fileno(S), $header, 0) >= 0 or die $!;
+  close(C); print "said\\n"; sleep 1000`;
+
+/** What it waits for first: the supervisor, stopped, can't be the first one to let go. */
+const GATE = 'open(G, "<", "/gate/fifo"); <G>;';
+
+for (const value of ["true", "fdstore"]) {
+  Deno.test(`an app (${value}) can't have the supervisor wait for what it has sent`, async () => {
+    await storeSpeaker();
+    using manager = new Manager(`${world.dir}/notify-linger-${value}`);
+    const flags = [`--annotation=appc.io/executor/supports-systemd-notify=${value}`];
+    const gate = `${world.dir}/linger-${value}`;
+    Deno.mkdirSync(gate);
+    new Deno.Command("mkfifo", { args: [`${gate}/fifo`] }).outputSync();
+    const volume = [`--volume=gate,kind=host,source=${gate}`, "--mount=volume=gate,target=/gate"];
+    const words = [...world.flags, "run", "--net=none", "example.com/speaks", ...flags, ...volume];
+    const program = `$| = 1; print "up\\n"; ${GATE} ${LINGER}`;
+    await using pod = start(manager.address, [...words, "--", "-e", program]);
+    assert.equal(await pod.line(), "up");
+    pod.kill("SIGSTOP");
+    await Deno.writeTextFile(`${gate}/fifo`, "go\n");
+    assert.equal(await pod.line(), "said");
+    pod.kill("SIGCONT");
+    await until(() => manager.heard().includes("STATUS=x\n"), 30, "what it says");
+    pod.kill("SIGTERM");
+    const { code } = await within(pod.ended(), 60, "the end of the pod");
+    assert.equal(code, 128 + 15);
+  });
+}
 
 Deno.test("the supervisor says that the pod lives where no app does", async () => {
   using manager = new Manager(`${world.dir}/notify-watchdog`);
