@@ -8,7 +8,8 @@
  * A file for output needs more: ftruncate(2) works by any descriptor that was opened to be written. See file_writer.ts.
  */
 import * as k from "../../src/linux/constants.ts";
-import { type Section, slot, struct } from "../engine/plan.ts";
+import { STATX } from "../../src/linux/statx.ts";
+import { addressOf, type Section, type Slot, slot, space, struct } from "../engine/plan.ts";
 import type { Streaming } from "./streams.ts";
 
 /** The mount's descriptor, while the stream is opened. */
@@ -16,9 +17,12 @@ const STREAM_MOUNT = 250;
 
 const STREAMS = ["stdin", "stdout", "stderr"] as const;
 
+/** Bytes of the longest path by which a stream is found. */
+const PATH = 1024;
+
 /**
- * Steps of a process in the host's mount namespace. A stream that can't be mounted (a memfd, one of another mount namespace)
- * stays as it is.
+ * Steps of a process in the host's mount namespace. A stream that can't be mounted (a memfd, one that is gone or covered in
+ * these mounts) stays as it is.
  *
  * @param ownNull whether apps get their own /dev/null in place of the caller's
  */
@@ -41,6 +45,7 @@ function reopen(steps: Section, fd: number, isFile: boolean): void {
   const [mount, file] = [slot("mount of the stream"), slot("stream")];
   const at = `stream ${fd}`;
   const [done, close, closeNumber] = [`${at}: done`, `${at}: close`, `${at}: close its number`];
+  const [byPath, mounted] = [`${at}: by its path`, `${at}: mounted`];
   const otherwise = (to: string) => ({ branch: { when: "error", to } } as const);
   steps.heading(`the caller's ${at}: for reading and writing, and for nothing else`);
   const tree = k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC;
@@ -60,8 +65,9 @@ function reopen(steps: Section, fd: number, isFile: boolean): void {
   steps.compute("add", [mode, k.O_CLOEXEC | k.O_NOCTTY], { store: mode });
   steps.attempt("make a mount of it", "open_tree", [k.AT_FDCWD, path, tree], {
     store: mount,
-    ...otherwise(done),
+    ...otherwise(byPath),
   });
+  steps.label(mounted);
   steps.attempt(
     "make it read-only",
     "mount_setattr",
@@ -90,5 +96,53 @@ function reopen(steps: Section, fd: number, isFile: boolean): void {
   steps.attempt("close the mount's number", "close", [STREAM_MOUNT]);
   steps.label(close);
   steps.attempt("close the mount", "close", [mount]);
+  steps.goto(done);
+  steps.label(byPath);
+  mountByPath(steps, fd, mount, { mounted, close, done });
   steps.label(done);
+}
+
+/**
+ * A stream that was opened in other mounts, as those of the caller are where rkt is root of a user namespace: only what is mounted
+ * here can be mounted once more. Its path may lead elsewhere by now, so the file is compared.
+ */
+function mountByPath(
+  steps: Section,
+  fd: number,
+  mount: Slot,
+  to: { readonly mounted: string; readonly close: string; readonly done: string },
+): void {
+  const path = space(`path of stream ${fd}`, PATH);
+  const [stream, found] = [
+    space(`status of stream ${fd}`, STATX.bytes),
+    space(`status by the path of stream ${fd}`, STATX.bytes),
+  ];
+  const [one, other] = [slot("number of the stream"), slot("number by its path")];
+  steps.attempt("read where it is", "readlinkat", [
+    k.AT_FDCWD,
+    `/proc/self/fd/${fd}`,
+    path,
+    PATH - 1,
+  ], { branch: { when: "error", to: to.done } });
+  const tree = k.OPEN_TREE_CLONE | k.OPEN_TREE_CLOEXEC;
+  steps.attempt("make a mount of what is there", "open_tree", [k.AT_FDCWD, path, tree], {
+    store: mount,
+    branch: { when: "error", to: to.done },
+  });
+  for (const [file, status] of [[fd, stream], [mount, found]] as const) {
+    steps.attempt("see which file it is", "statx", [
+      file,
+      "",
+      k.AT_EMPTY_PATH,
+      k.STATX_BASIC_STATS,
+      status,
+    ], { branch: { when: "error", to: to.close } });
+  }
+  for (const field of [STATX.inode, STATX.device]) {
+    steps.compute("load", [addressOf(stream, field)], { store: one });
+    steps.compute("load", [addressOf(found, field)], { store: other });
+    steps.compute("sub", [one, other], { store: one });
+    steps.compute("let", [one], { branch: { when: "different", operand: 0, to: to.close } });
+  }
+  steps.goto(to.mounted);
 }

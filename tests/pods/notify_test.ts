@@ -32,6 +32,8 @@ class Manager implements Disposable {
     bytes[0] = AF_UNIX;
     bytes.set(name, 2);
     syscall("bind it", "bind", this.#socket, bytes, bytes.length);
+    // As systemd's is: everybody may write.
+    if (!address.startsWith("@")) Deno.chmodSync(address, 0o666);
   }
 
   /** All messages so far. */

@@ -167,6 +167,22 @@ for (const mode of MODES) {
     }
   });
 
+  test("an app only reads the file that is its standard input, though its root owns it", async (world) => {
+    const file = `${world.home}/input`;
+    const attack = "for f in /proc/self/fd/0 /dev/stdin; do (: >$f); (echo evil 1<>$f); " +
+      "busybox chmod 777 $f; done 2>/dev/null; cat";
+    const script = `echo first >${file}; exec "$@" <${file}`;
+    const words = ["run", "--net=none", `${world.dir}/box.aci`, "--", "-c", attack];
+    for (let i = 0; i < 2; i++) {
+      const { stdout, stderr } = await world.command(
+        ["sh", "-c", script, "sh", RKT, "--insecure-options=image", ...words],
+      );
+      assert.equal(stdout, "first\n", stderr);
+      assert.equal(Deno.readTextFileSync(file), "first\n");
+      assert.equal((Deno.statSync(file).mode ?? 0) & 0o777, 0o644);
+    }
+  });
+
   test("what a user's pods can't have is refused in one line", async (world) => {
     const cases = [
       ...usesVersion1

@@ -30,7 +30,7 @@ equal "a unit without a home" "$code $error" \
 by_sudo() { env SUDO_UID="$1" SUDO_USER=me /work/rkt "${@:2}" 2>&1 >/dev/null; }
 equal "by sudo" "$(by_sudo "$uid" list)" \
   "list: this is root's store, /var/lib/rkt; that of me, without sudo, is /var/lib/me/.local/share/rkt"
-has "a start that fails" "$(by_sudo "$uid" run --net=none /none.aci)" "run: this is root's store, .*run: .*"
+has "a start that fails" "$(by_sudo "$uid" run --net=none /none.aci)" "run: this is root's store, .*"
 equal "by sudo of root" "$(by_sudo 0 list)" ""
 equal "by sudo with a directory" "$(by_sudo "$uid" --dir=/var/lib/rkt list)" ""
 
