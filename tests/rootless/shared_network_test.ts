@@ -19,10 +19,12 @@ async function makeWorld(mode: "range" | "one"): Promise<UserWorld> {
   const world = await UserWorld.make(mode);
   const directory = `${world.home}/.config/rkt/net.d`;
   const script = `mkdir -p ${directory} && printf '%s' "$0" >${directory}/10-mine.conf && ` +
-    `printf '%s' "$1" >${directory}/20-other.conf`;
+    `printf '%s' "$1" >${directory}/20-other.conf && printf '%s' "$2" >${directory}/30-full.conf`;
   const other = { ...NETWORK, name: "other", type: "macvlan", master: "eth0" };
+  const ipam = { ...NETWORK.ipam, rangeStart: "10.99.0.1", rangeEnd: "10.99.0.1" };
+  const full = { ...NETWORK, name: "full", bridge: "full0", ipam };
   const { code, stderr } = await world.command(
-    ["sh", "-c", script, JSON.stringify(NETWORK), JSON.stringify(other)],
+    ["sh", "-c", script, ...[NETWORK, other, full].map((each) => JSON.stringify(each))],
   );
   assert.equal(code, 0, stderr);
   return world;
@@ -108,9 +110,10 @@ Deno.test("what a user's networks can't be is refused in one line, and leaves no
     ],
     [
       ["--net=none-such", image],
-      /there is no network "none-such"; there are mine, other, default, default-restricted/,
+      /there is no network "none-such"; there are mine, other, full, default, default-restricted/,
     ],
     [["--net=mine", `${world.home}/none.aci`], /none\.aci/],
+    [["--net=full", image], /network "full": .*10\.99\.0\.1/],
   ];
   for (const [words, said] of cases) {
     const { code, stderr } = await world.rkt("run", ...words);

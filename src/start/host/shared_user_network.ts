@@ -6,7 +6,7 @@ import { podForwards } from "../../net/nat/pod_forwards.ts";
 import type { PluginConf } from "../../net/model/cni.ts";
 import { allNetworks, chooseNetworks, type ChosenNetwork } from "../../net/plugins/networks.ts";
 import { isExternal } from "../../net/plugins/plugins.ts";
-import { addressesDirectory, enterNetwork } from "../../rootless/shared_network.ts";
+import { addressesDirectory, enterNetwork, leaveNetwork } from "../../rootless/shared_network.ts";
 import type { Pod } from "../../../stage1/pod.ts";
 import { absolute } from "../absolute.ts";
 import type { HostOptions } from "../host_options.ts";
@@ -41,7 +41,13 @@ export async function joinSharedNetwork(
     );
   }
   const member = await enterNetwork(dataDir, uuid);
-  const joined = await joinNetworks(pod, path, { networks, forwards: [] }, options, host, world);
+  let joined: Pod;
+  try {
+    joined = await joinNetworks(pod, path, { networks, forwards: [] }, options, host, world);
+  } catch (error) {
+    leaveNetwork(dataDir, uuid);
+    throw error;
+  }
   world.cannotRepeat("its network is one that pods of the user share");
   const { network } = joined;
   if (network.kind !== "joined") return joined;
