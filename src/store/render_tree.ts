@@ -92,6 +92,8 @@ export async function renderInto(
   return tree;
 }
 
+const asItIs = (id: number): number => id;
+
 /**
  * Renders an image once more, for a pod alone: its root file system becomes `path`, which does not exist yet.
  *
@@ -102,14 +104,15 @@ export async function renderCopy(
   store: ImageStore,
   image: StoredImage,
   path: string,
-  users: MapId = (id) => id,
+  users: MapId = asItIs,
 ): Promise<void> {
+  const { mapUid = asItIs, mapGid = asItIs } = ownOwnership();
   const directory = path.slice(0, path.lastIndexOf("/"));
   Deno.mkdirSync(directory, { recursive: true, mode: 0o755 });
   try {
     const tree = await renderInto(store.dataDir, directory, await imageGraph(store, image), {
-      mapUid: (id) => users(id, "uid"),
-      mapGid: (id) => users(id, "gid"),
+      mapUid: (id) => mapUid(users(id, "uid")),
+      mapGid: (id) => mapGid(users(id, "gid")),
     });
     Deno.renameSync(`${tree}/rootfs`, path);
     fillSkeleton(path, users(0, "uid"));

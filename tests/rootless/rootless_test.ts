@@ -352,6 +352,10 @@ Deno.test("with ranges an image's files are whose they are, and apps who they ar
     "-c",
     `id; ${OWNERS}`,
   );
+  // A copy for the pod alone has what the tree has.
+  const words = ["--no-overlay", image, "--", "-c", "stat -c %u:%g /srv/beyond /srv/nobody"];
+  const copied = await world.rkt("run", "--net=none", ...words);
+  assert.equal(copied.stdout, "65534:65534\n65534:65534\n", copied.stderr);
   assert.match(stdout, /^uid=33\(www\) gid=0/, stderr);
   assert.match(stdout, /^\/srv\/owned 1234:2345 644 2$/m);
   assert.match(stdout, /^\/srv\/nobody 65534:65534 644 1$/m);
