@@ -72,16 +72,27 @@ Deno.test("process: limits, no new privileges, score for lack of memory", async 
   assert.equal(await seen(script, { process }), "100\n200\n0\nNoNewPrivs:\t1\n321\n");
 });
 
-Deno.test("process: scheduling, I/O priority and processors", async () => {
+Deno.test("process: scheduling and I/O priority, and the processors of one that joins", async () => {
   const process = {
     scheduler: { policy: "SCHED_BATCH", nice: 5 },
     ioPriority: { class: "IOPRIO_CLASS_IDLE", priority: 0 },
-    execCPUAffinity: { final: "0" },
   };
   // Field 18 is the priority, 19 the nice value, 41 the policy (proc_pid_stat(5)).
-  const script =
-    "set -- $(cat /proc/self/stat); echo ${19} ${41}; grep Cpus_allowed_list /proc/self/status";
-  assert.equal(await seen(script, { process }), "5 3\nCpus_allowed_list:\t0\n");
+  const script = "set -- $(cat /proc/self/stat); echo ${19} ${41}";
+  assert.equal(await seen(script, { process }), "5 3\n");
+  const id = await world.create(shell("sleep 1000"));
+  await world.oci("start", id);
+  const file = `${world.dir}/joins.json`;
+  const joins = {
+    args: ["grep", "Cpus_allowed_list", "/proc/self/status"],
+    env: ["PATH=/bin"],
+    cwd: "/",
+    execCPUAffinity: { initial: "0-1", final: "0" },
+  };
+  Deno.writeTextFileSync(file, JSON.stringify(joins));
+  const { stdout, stderr } = await world.oci("exec", "--process", file, id);
+  assert.equal(stdout, "Cpus_allowed_list:\t0\n", stderr);
+  await world.oci("delete", "--force", id);
 });
 
 Deno.test("root: read-only, or not", async () => {
@@ -417,4 +428,54 @@ Deno.test("a link of the image leads no mount out of its root", async () => {
     });
   }
   assert.deepEqual([...Deno.readDirSync(outside)], []);
+});
+Deno.test("CVE-2021-30465: a link of a volume leads no mount out of the root", async () => {
+  const [volume, outside] = [`${world.dir}/volume`, `${world.dir}/not-in-root`];
+  for (const path of [volume, outside]) Deno.mkdirSync(path);
+  Deno.symlinkSync(`../../../../../../../..${outside}`, `${volume}/link`);
+  await world.run({
+    ...WRITABLE,
+    ...shell("true"),
+    mounts: [
+      { destination: "/data", type: "bind", source: volume, options: ["bind"] },
+      { destination: "/data/link/made", type: "tmpfs" },
+    ],
+  });
+  assert.deepEqual([...Deno.readDirSync(outside)], []);
+});
+
+Deno.test("CVE-2022-0811: what stands in the value of a sysctl sets no other", async () => {
+  const pattern = Deno.readTextFileSync("/proc/sys/kernel/core_pattern");
+  const sysctl = { "kernel.shm_rmid_forced": "1+kernel.core_pattern=|/bin/trap" };
+  assert.equal((await world.run({ ...shell("true"), linux: { sysctl } })).code, 1);
+  assert.equal(Deno.readTextFileSync("/proc/sys/kernel/core_pattern"), pattern);
+});
+
+Deno.test("CVE-2022-24769: capabilities are inheritable where the configuration says so, and not else", async () => {
+  const set = ["CAP_KILL"];
+  const capabilities = { bounding: set, permitted: set, effective: set };
+  assert.equal(
+    await seen("grep CapInh /proc/self/status", { process: { capabilities } }),
+    "CapInh:\t0000000000000000\n",
+  );
+});
+
+Deno.test("CVE-2025-31133: what an image has in the place of /dev/null covers no masked path", async () => {
+  const rootfs = `${world.dir}/null`;
+  world.fill(rootfs);
+  for (const name of ["dev", "proc"]) Deno.mkdirSync(`${rootfs}/${name}`);
+  Deno.writeTextFileSync(`${rootfs}/dev/null`, "of the image\n");
+  await world.configure({
+    root: { path: rootfs },
+    process: { args: ["cat", "/proc/version"] },
+    linux: { maskedPaths: ["/proc/version"], readonlyPaths: [] },
+  });
+  // Without a file system of its own at /dev.
+  const path = `${world.bundle}/config.json`;
+  const spec = JSON.parse(Deno.readTextFileSync(path));
+  const mounts = [{ destination: "/proc", type: "proc", source: "proc" }];
+  Deno.writeTextFileSync(path, JSON.stringify({ ...spec, mounts }));
+  const { code, stdout, stderr } = await world.oci("run", "--bundle", world.bundle, world.id());
+  assert.deepEqual([code, stdout], [1, ""]);
+  assert.match(stderr, /refuse what is at \/dev\/null/);
 });
