@@ -72,8 +72,6 @@ export const UTIME_OMIT = 0x3ffffffe;
 export const MS_NOSUID = 2;
 export const MS_NODEV = 4;
 export const MS_NOEXEC = 8;
-export const MS_SYNCHRONOUS = 16;
-export const MS_DIRSYNC = 128;
 export const MS_BIND = 0x1000;
 export const MS_REC = 0x4000;
 export const MS_MOVE = 0x2000;
@@ -154,9 +152,6 @@ export const PER_LINUX = 0;
 
 // include/uapi/linux/seccomp.h
 export const SECCOMP_SET_MODE_FILTER = 1;
-export const SECCOMP_FILTER_FLAG_TSYNC = 1;
-export const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
-export const SECCOMP_FILTER_FLAG_TSYNC_ESRCH = 16;
 
 // include/uapi/linux/landlock.h
 export const LANDLOCK_RULE_PATH_BENEATH = 1;

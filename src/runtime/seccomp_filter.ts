@@ -1,7 +1,6 @@
 /** The filter of system calls of an OCI container, from what is configured to what the kernel takes. */
 import { Failure } from "../failure.ts";
 import type { Architecture } from "../../stage1/engine/machine/engine.ts";
-import * as k from "../linux/constants.ts";
 import type { ContainerFilter } from "../../stage1/container/container.ts";
 import { type Abi, OTHER_ABIS } from "../../stage1/seccomp/abis.ts";
 import {
@@ -31,9 +30,14 @@ const NOTIFY = "SCMP_ACT_NOTIFY";
 /** Actions with a number of their own: an error, or a message for a tracer. */
 const NUMBERED: ReadonlySet<string> = new Set(["SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"]);
 
+// include/uapi/linux/seccomp.h
+const TSYNC = 1;
+const NEW_LISTENER = 8;
+const TSYNC_ESRCH = 16;
+
 /** `SECCOMP_FILTER_FLAG_*` */
 const FLAGS: Readonly<Record<string, number>> = {
-  SECCOMP_FILTER_FLAG_TSYNC: k.SECCOMP_FILTER_FLAG_TSYNC,
+  SECCOMP_FILTER_FLAG_TSYNC: TSYNC,
   SECCOMP_FILTER_FLAG_LOG: 2,
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 32,
@@ -129,8 +133,7 @@ export const notifies = ({ defaultAction, syscalls }: SeccompRules): boolean => 
 
 /** With a listener the number of a thread that can't be filtered has no room in the result (seccomp(2)). */
 const listenerFlags = (flags: number): number =>
-  k.SECCOMP_FILTER_FLAG_NEW_LISTENER |
-  ((flags & k.SECCOMP_FILTER_FLAG_TSYNC) === 0 ? 0 : k.SECCOMP_FILTER_FLAG_TSYNC_ESRCH);
+  NEW_LISTENER | ((flags & TSYNC) === 0 ? 0 : TSYNC_ESRCH);
 
 /** The ABI beside the machine's own that a name stands for; none where it is the machine's own, or another machine's. */
 function abiOf(name: string, architecture: Architecture): readonly Abi[] {

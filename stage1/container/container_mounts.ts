@@ -124,7 +124,7 @@ const isLong = ([, value]: MountOption): boolean =>
   value !== undefined && new TextEncoder().encode(value).length > MOST_VALUE;
 
 /** Options of all file systems, which mount(2) takes as flags (mount(2)). */
-const FLAGS: Readonly<Record<string, number>> = { sync: k.MS_SYNCHRONOUS, dirsync: k.MS_DIRSYNC };
+const FLAGS: Readonly<Record<string, number>> = { sync: 16, dirsync: 128 };
 
 /** As {@linkcode newMount}, by the older call, which takes a page of options: the layers of overlayfs have long names. */
 function mountByText(

@@ -6,6 +6,7 @@ import * as k from "../../src/linux/constants.ts";
 import { ERRNO } from "../../src/linux/errno.ts";
 import {
   addressOf,
+  type Field,
   mutableStruct,
   type Section,
   type Slot,
@@ -13,7 +14,7 @@ import {
   type Space,
   struct,
 } from "../engine/plan.ts";
-import { sendPartsOver } from "../steps/fd_passing.ts";
+import { descriptorMessage, messageHeader } from "../steps/fd_passing.ts";
 import type { ContainerFilter } from "./container.ts";
 import { hear, type Making } from "./making.ts";
 
@@ -140,4 +141,35 @@ export function sendOwnListener(
   s.attempt("end the connection", "shutdown", [socket, k.SHUT_RDWR]);
   s.attempt("it is sent", "exit_group", [0]);
   s.label("sender is made");
+}
+
+/**
+ * Sends a descriptor and a text whose parts have digits between them.
+ *
+ * @param number the digits, and how many there are
+ */
+function sendPartsOver(
+  s: Section,
+  what: string,
+  socket: Slot | number,
+  descriptor: Slot,
+  parts: readonly string[],
+  { digits, length }: { readonly digits: Space; readonly length: Slot },
+): void {
+  const control = descriptorMessage();
+  const fields = parts.flatMap((text, i): Field[] => [
+    ...i === 0 ? [] : [["digits", 8, addressOf(digits)], ["length", 8, 0]] satisfies Field[],
+    ["text", 8, text],
+    ["length", 8, new TextEncoder().encode(text).length],
+  ]);
+  const vector = mutableStruct("iovec", ...fields);
+  for (let i = 1; i < parts.length; i++) {
+    s.compute("put", [addressOf(vector, 32 * i - 8), length]);
+  }
+  const header = messageHeader({
+    ...{ parts: addressOf(vector), partCount: 2 * parts.length - 1 },
+    ...{ control: addressOf(control), controlBytes: 24 },
+  });
+  s.compute("put", [addressOf(control, 16), descriptor]);
+  s.must(what, "sendmsg", [socket, header, k.MSG_NOSIGNAL]);
 }

@@ -25,7 +25,6 @@ export const AUDIT_ARCH: Readonly<Record<Architecture, number>> = {
   x86_64: 0xc000003e,
   aarch64: 0xc00000b7,
 };
-export const AUDIT_ARCH_I386 = 0x40000003;
 
 /** The most instructions that the kernel takes (`BPF_MAXINSNS`, include/uapi/linux/bpf_common.h). */
 export const MOST_INSTRUCTIONS = 4096;
@@ -66,16 +65,4 @@ export function search(all: readonly NumberRange[]): readonly Instruction[] {
   return left.length <= 255
     ? [[JUMP_NOT_LESS, left.length, 0, at.from], ...left, ...right]
     : [[JUMP_NOT_LESS, 0, 1, at.from], [JUMP, 0, 0, left.length], ...left, ...right];
-}
-
-/** Goes on with some instructions if a condition holds, else with others; both end in a verdict. */
-export function choose(
-  [code, operand]: readonly [code: number, operand: number],
-  then: readonly Instruction[],
-  otherwise: readonly Instruction[],
-): readonly Instruction[] {
-  // Conditional jumps reach 255 instructions, others any.
-  return then.length <= 255
-    ? [[code, 0, then.length, operand], ...then, ...otherwise]
-    : [[code, 1, 0, operand], [JUMP, 0, 0, then.length], ...then, ...otherwise];
 }

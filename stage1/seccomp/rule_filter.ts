@@ -9,9 +9,8 @@ import {
   AND,
   ARCHITECTURE,
   AUDIT_ARCH,
-  AUDIT_ARCH_I386,
-  choose,
   type Instruction,
+  JUMP,
   JUMP_EQUAL,
   JUMP_GREATER,
   JUMP_NOT_LESS,
@@ -53,6 +52,7 @@ export interface CallRule {
 /** The upper half of an argument. */
 const high = (index: number): number => lowerHalf(index) + 4;
 
+const AUDIT_ARCH_I386 = 0x40000003; // include/uapi/linux/audit.h
 const ENOSYS = 0x00050000 | 38;
 
 /**
@@ -212,3 +212,15 @@ const halves = (value: bigint): readonly [high: number, low: number] => [
   Number(value >> 32n & 0xffffffffn),
   Number(value & 0xffffffffn),
 ];
+
+/** Goes on with some instructions if a condition holds, else with others; both end in a verdict. */
+function choose(
+  [code, operand]: readonly [code: number, operand: number],
+  then: readonly Instruction[],
+  otherwise: readonly Instruction[],
+): readonly Instruction[] {
+  // Conditional jumps reach 255 instructions, others any.
+  return then.length <= 255
+    ? [[code, 0, then.length, operand], ...then, ...otherwise]
+    : [[code, 1, 0, operand], [JUMP, 0, 0, then.length], ...then, ...otherwise];
+}

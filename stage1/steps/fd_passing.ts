@@ -3,12 +3,10 @@ import * as k from "../../src/linux/constants.ts";
 import {
   type Address,
   addressOf,
-  type Field,
   mutableStruct,
   type Section,
   type Slot,
   slot,
-  type Space,
   space,
 } from "../engine/plan.ts";
 
@@ -70,7 +68,7 @@ export function messageHeader(
 export const MSGHDR = { iovlen: 24, control: 32, controllen: 40 } as const;
 
 /** The part of a message that is one descriptor. */
-const descriptorMessage = () =>
+export const descriptorMessage = () =>
   mutableStruct(
     "cmsghdr",
     ["len", 8, 20],
@@ -120,37 +118,6 @@ export function sendDescriptorOver(
   const { header, control } = message(text);
   steps.compute("put", [addressOf(control, 16), descriptor]);
   steps.must(what, "sendmsg", [socket, header, 0]);
-}
-
-/**
- * Sends a descriptor and a text whose parts have digits between them.
- *
- * @param number the digits, and how many there are
- */
-export function sendPartsOver(
-  steps: Section,
-  what: string,
-  socket: Slot | number,
-  descriptor: Slot,
-  parts: readonly string[],
-  { digits, length }: { readonly digits: Space; readonly length: Slot },
-): void {
-  const control = descriptorMessage();
-  const fields = parts.flatMap((text, i): Field[] => [
-    ...i === 0 ? [] : [["digits", 8, addressOf(digits)], ["length", 8, 0]] satisfies Field[],
-    ["text", 8, text],
-    ["length", 8, new TextEncoder().encode(text).length],
-  ]);
-  const vector = mutableStruct("iovec", ...fields);
-  for (let i = 1; i < parts.length; i++) {
-    steps.compute("put", [addressOf(vector, 32 * i - 8), length]);
-  }
-  const header = messageHeader({
-    ...{ parts: addressOf(vector), partCount: 2 * parts.length - 1 },
-    ...{ control: addressOf(control), controlBytes: 24 },
-  });
-  steps.compute("put", [addressOf(control, 16), descriptor]);
-  steps.must(what, "sendmsg", [socket, header, k.MSG_NOSIGNAL]);
 }
 
 /** The supervisor: receives a descriptor. Goes on at `failed` where init has ended before. */
