@@ -42,8 +42,11 @@ function find(path: string, format: string, depth = "100"): string {
   return new TextDecoder().decode(output.stdout).split("\n").sort().join("\n");
 }
 
-async function fetch(place: Place, file: string) {
-  const args = [`--dir=${place.data}`, "--insecure-options=image", "fetch", file];
+/** So many archives are fetched by one command. */
+const AT_ONCE = 8;
+
+async function fetch(place: Place, ...files: readonly string[]) {
+  const args = [`--dir=${place.data}`, "--insecure-options=image", "fetch", ...files];
   const { code, stderr } = await new Deno.Command(rkt, { args, stdout: "null", stderr: "piped" })
     .output();
   return { code, stderr: new TextDecoder().decode(stderr) };
@@ -53,26 +56,34 @@ Deno.test("rkt fetch refuses hostile archives and leaves nothing behind", async 
   using place = new Place();
   const cases = hostileArchives(place.outside);
   assert(cases.length >= 200, `only ${cases.length} archives`);
-  const first = `${place.path}/0.aci`;
-  const second = `${place.path}/1.aci`;
-  for (const file of [first, second]) Deno.writeTextFileSync(file, "");
-  await fetch(place, first);
+  const [first = [], second = []] = ["a", "b"].map((worker) =>
+    Array.from({ length: AT_ONCE }, (_, i) => `${place.path}/${worker}${i}.aci`)
+  );
+  for (const file of [...first, ...second]) Deno.writeTextFileSync(file, "");
+  await fetch(place, ...first);
   const before = place.state();
   const dataBefore = find(place.data, "%P %y\n");
 
   const left = [...cases];
-  const worker = async (file: string) => {
-    for (let next = left.shift(); next !== undefined; next = left.shift()) {
-      const [name, bytes] = next;
-      Deno.writeFileSync(file, bytes);
-      const { code, stderr } = await fetch(place, file);
-      assert.equal(code, 254, `${name}: exit status ${code}: ${stderr}`);
-      assert(
-        stderr.startsWith(`fetch: ${file}: `) && /^[^\n]+\n$/.test(stderr) && stderr.length < 1000,
-        `${name}: no single clear line: ${stderr}`,
-      );
-      assert.doesNotMatch(stderr, /a bug in rkt/, name);
-      assert.equal(place.state(), before, `${name}: changed something outside`);
+  const worker = async (files: readonly string[]) => {
+    for (let next = left.splice(0, AT_ONCE); next.length > 0; next = left.splice(0, AT_ONCE)) {
+      const used = files.slice(0, next.length);
+      next.forEach(([, bytes], i) => Deno.writeFileSync(used[i] ?? "", bytes));
+      const { code, stderr } = await fetch(place, ...used);
+      const names = next.map(([name]) => name);
+      assert.equal(code, 254, `${names}: exit status ${code}: ${stderr}`);
+      const lines = stderr.split("\n").slice(0, next.length);
+      names.forEach((name, i) => {
+        const line = lines[i] ?? "";
+        assert(
+          line.startsWith(`fetch: ${used[i]}: `) && line.length < 1000,
+          `${name}: no single clear line: ${stderr}`,
+        );
+        assert.doesNotMatch(line, /a bug in rkt/, name);
+      });
+      const count = `fetch: ${next.length} of ${next.length} images could not be fetched`;
+      assert.deepEqual(stderr.split("\n").slice(next.length), next.length > 1 ? [count, ""] : [""]);
+      assert.equal(place.state(), before, `${names}: changed something outside`);
     }
   };
   await Promise.all([worker(first), worker(second)]);
