@@ -10,14 +10,14 @@ Deno.test.beforeAll(async () => {
 });
 Deno.test.afterAll(() => world[Symbol.asyncDispose]());
 
-/** Titles, colours, C1, another direction, a forged line; each is replaced by as many lines of nothing in the other image. */
+/**
+ * Titles, colours and C1; another direction, and what has no width; a forged line. Each is replaced by as many lines of nothing
+ * in the other image.
+ */
 const ATTACKS: Readonly<Record<string, string>> = {
-  osc: "\x1b]0;title\x07",
-  csi: "\x1b[2J\x1b[31m",
-  c1: "\x9b31m\x9d0;x\x9c",
-  bidi: "\u202egnp.exe\u2066",
+  controls: "\x1b]0;title\x07" + "\x1b[2J\x1b[31m" + "\x9b31m\x9d0;x\x9c",
+  invisible: "\u202egnp.exe\u2066" + "\x7f\x08\x08\u{e0041}\ufeff",
   lines: "x\nverdict: trusted\r\n\u2028x\x0bx\x0c",
-  others: "\x7f\x08\x08\u{e0041}\ufeff",
 };
 
 /** A manifest with a text in every field that takes any text. */
