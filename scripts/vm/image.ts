@@ -51,6 +51,9 @@ TasksMax=infinity
 OOMPolicy=continue
 `;
 
+/** What nobody reads in a machine. */
+const UNREAD = ["doc", "man", "locale", "info"].map((name) => `usr/share/${name}`);
+
 /** Raise it when what is made of the packages changes. */
 const FORMAT = 3;
 
@@ -111,9 +114,7 @@ async function make(directory: string, suite: string): Promise<void> {
   await Deno.writeTextFile(`${directory}/sources.list`, lines);
   const acquire = (await run("apt-config", "dump")).split("\n")
     .filter((line) => /^Acquire::(http|https|Check)/.test(line) && !line.endsWith(' "";'));
-  const excluded = ["doc", "man", "locale", "info"].map((name) =>
-    `--dpkgopt=path-exclude=/usr/share/${name}/*`
-  );
+  const excluded = UNREAD.map((path) => `path-exclude=/${path}/*\n`).join("");
   await run(
     "mmdebstrap",
     ...["--quiet", "--mode=root", "--variant=minbase", "--format=directory"],
@@ -121,7 +122,9 @@ async function make(directory: string, suite: string): Promise<void> {
     "--dpkgopt=force-unsafe-io",
     // Else usrmerge does it, with all of perl.
     "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-    ...[`--include=${PACKAGES.join(",")}`, ...excluded, "--skip=cleanup/apt/lists"],
+    ...[`--include=${PACKAGES.join(",")}`, "--skip=cleanup/apt/lists"],
+    // As an option of mmdebstrap it would lead the essential packages through a filter in Python.
+    `--setup-hook=mkdir -p "$1/etc/dpkg/dpkg.cfg.d"; printf '${excluded}' >"$1/etc/dpkg/dpkg.cfg.d/unread"`,
     ...acquire.map((option) => `--aptopt=${option}`),
     `--customize-hook=${KERNEL_HOOK}`,
     ...[suite, root, `${directory}/sources.list`],
@@ -163,7 +166,7 @@ async function setUp(root: string): Promise<void> {
   await run(
     "rm",
     "-rf",
-    ...["var/lib/apt/lists", "var/cache/apt", "boot"].map((d) => `${root}/${d}`),
+    ...["var/lib/apt/lists", "var/cache/apt", "boot", ...UNREAD].map((d) => `${root}/${d}`),
   );
 }
 

@@ -40,9 +40,10 @@ export async function packageFiles(): Promise<string> {
   await run(
     "mmdebstrap",
     ...["--quiet", "--mode=root", "--variant=extract", `--include=${PACKAGES.join(",")}`],
-    ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`),
     ...[release, temporary, sources],
   );
+  // Options of dpkg that exclude paths would lead all files through a filter in Python.
+  await run("sh", "-c", `cd "$0" && rm -rf ${LEFT_OUT.map((p) => `.${p}`).join(" ")}`, temporary);
   await Deno.remove(sources);
   await Deno.rename(temporary, path);
   return path;
