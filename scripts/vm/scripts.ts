@@ -40,6 +40,8 @@ export async function machineFiles(): Promise<AsyncDisposable & { readonly path:
     image armoured --isolator='os/linux/apparmor-profile={"profile":"rkt-test"}'
     image limited --isolator='resource/cpu={"limit":"200m"}' --isolator='resource/block-bandwidth={"default":true,"limit":"1Mi"}' \
       --isolator='resource/block-iops={"default":true,"limit":"1000"}'
+    ${path}/rkt --dir=${path}/converted image convert ${path}/box.aci oci-archive:${path}/layered.tar
+    rm -rf ${path}/converted
     truncate -s 64M ${path}/verity.img
     mke2fs -q -t ext4 -b 4096 -O verity -F ${path}/verity.img
     rm -r ${root}`;

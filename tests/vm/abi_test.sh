@@ -1,20 +1,25 @@
 # The filter's verdict on calls of each ABI: the kernel's own, that of i386, which this one has too, and x32, which
-# Debian's have not; filters see calls of it all the same.
+# Debian's have not; filters see calls of it all the same. And a program of 32 bits.
 probes=("i386 getpid" "i386 unshare" "x32 getpid" "native getpid")
-# verdicts SHOULD [GLOBAL FLAG ...] -- [FLAG OF THE APP ...]
-verdicts() {
-  local should=$1 global=(); shift
-  while [ "$1" != -- ]; do global+=("$1"); shift; done; shift
-  equal "the verdict with ${global[*]} $*" \
-    "$(rkt "${global[@]}" run --net=none example.com/box --exec=/bin/probe "$@" -- "${probes[@]}" | cut -f 2 | xargs)" "$should"
+verdicts() { cut -f 2 | xargs; }
+# filter NAME [FLAG ...]: words of an app that makes the calls under a filter; its lines begin with its name.
+filter() {
+  local name=$1; shift
+  words+=(example.com/box --name="$name" "$@" -- -c "probe \"\$@\" | sed s/^/$name:/" sh "${probes[@]}" ---)
 }
-verdicts "ok ok ENOSYS ok" --insecure-options=seccomp,capabilities --
-verdicts "SIGSYS SIGSYS ENOSYS ok" --
-verdicts "SIGSYS SIGSYS ENOSYS EXDEV" -- --seccomp=mode=remove,errno=EXDEV,getpid
-verdicts "SIGSYS SIGSYS EOPNOTSUPP ok" -- --seccomp=mode=retain,errno=EOPNOTSUPP,@rkt/default-whitelist
+words=()
+filter default
+filter remove --seccomp=mode=remove,errno=EXDEV,getpid
+filter retain --seccomp=mode=retain,errno=EOPNOTSUPP,@rkt/default-whitelist
+out=$(rkt run --net=none --uuid-file-save=/tmp/abi "${words[@]}" example.com/box --name=i386 --exec=/bin/i386 --on-exit=keep) || true
+said() { grep "^$1:" <<<"$out" | verdicts; }
+equal "the verdict by default" "$(said default)" "SIGSYS SIGSYS ENOSYS ok"
+equal "the verdict where getpid is removed" "$(said remove)" "SIGSYS SIGSYS ENOSYS EXDEV"
+equal "the verdict on what is not retained" "$(said retain)" "SIGSYS SIGSYS EOPNOTSUPP ok"
+equal "the status of a program of 32 bits" \
+  "$(cat "/var/lib/rkt/pods/run/$(uuid abi)/stage1/rootfs/rkt/status/i386")" $((128 + 31))
 
-# A program of 32 bits.
-code=0; rkt run --net=none example.com/box --exec=/bin/i386 2>/tmp/err || code=$?
-equal "its status" $code $((128 + 31))
-out=$(rkt --insecure-options=seccomp run --net=none example.com/box --exec=/bin/i386)
-equal "what it says without a filter" "$out" $'32 bits\nunshared'
+out=$(rkt --insecure-options=seccomp,capabilities run --net=none example.com/box -- -c '
+  probe "$@"; exec i386' sh "${probes[@]}")
+equal "the verdict without a filter" "$(head -n 4 <<<"$out" | verdicts)" "ok ok ENOSYS ok"
+equal "what a program of 32 bits says without a filter" "$(tail -n 2 <<<"$out")" $'32 bits\nunshared'

@@ -66,15 +66,9 @@ standing() {
 standing many bridged,ipvlan2,vlan5,dummy,routed 'reach 10.7.0.1; reach 198.51.100.2
   reach 192.0.2.2; try ping -6 -c1 -W9 2001:db8::2; reach 10.5.0.2; reach 10.6.0.20; try sh -c "ip link show eth1 | grep \" mtu 1234 \""; reach 10.8.0.1'
 gives many "$(cat /run/many.out)" eth0=10.7.0.20 eth1=10.6.0.20 eth2=192.0.2.20 eth3=10.8.0.20 eth4=10.5.0.20
-rkt status --check-net "$(cat /run/many)" >/dev/null
 inside ipvlan2 192.0.2.21 'reach 192.0.2.20; reach 192.0.2.2'
-systemctl stop many
-inside ipvlan3 10.3.0.20 'reach 192.0.2.2'
-inside macvlan 192.0.2.40 'reach 192.0.2.2'
 
 # systemd calls gc where the rules of nftables begin anew.
-standing forwarder routed 'reach 10.8.0.1; reach 192.0.2.2'
-gives forwarder "$(cat /run/forwarder.out)" eth0=10.8.0.21
 mkdir -p /etc/systemd/system/nftables.service.d
 hook="/work/rkt --dir=/var/lib/rkt gc --mark-only"
 printf '[Service]\nExecStartPost=%s\nExecReload=%s\n' "$hook" "$hook" \
@@ -83,10 +77,13 @@ systemctl daemon-reload
 nft flush ruleset
 for what in restart reload; do
   systemctl $what nftables
-  nft list table inet rkt | grep -q "$(cat /run/forwarder)" || fail "no rules after $what of nftables"
+  nft list table inet rkt | grep -q "$(cat /run/many)" || fail "no rules after $what of nftables"
 done
-rkt status --check-net "$(cat /run/forwarder)" >/dev/null
-systemctl stop forwarder nftables
+rkt status --check-net "$(cat /run/many)" >/dev/null
+systemctl stop many nftables
+
+inside ipvlan3 10.3.0.20 'reach 192.0.2.2'
+inside macvlan 192.0.2.40 'reach 192.0.2.2'
 
 rkt gc --grace-period=0s >/dev/null 2>&1
 links() { [ "$(ip -o link show | cut -d' ' -f2 | sort)" = "$before" ]; }
