@@ -1,10 +1,10 @@
-/** Any command beside any other one for a minute at most, without KILLs and with them; then the list is right and the host clean. */
+/** Any command beside any other one for a while, without KILLs and with them; then the list is right and the host clean. */
 import assert from "node:assert/strict";
 import { Chaos, OTHER } from "../world/chaos.ts";
 import { Host, makeNetImage, NET, writeNetwork } from "../world/host_world.ts";
 import { World } from "../world/pod_world.ts";
 
-/** How long, in milliseconds. */
+/** How long at most, in milliseconds, once there were enough of them. */
 const DURATION = 60_000;
 
 for (const kills of [false, true]) {
