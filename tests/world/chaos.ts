@@ -17,8 +17,6 @@ const SCRIPTS = [
   "trap '' TERM; exec sleep 1000",
 ];
 
-/** A quick machine has ended the most of them before the time is over, a busy one goes on until the least have ended. */
-const COMMANDS = { least: 120, most: 250 } as const;
 const FLAGS: readonly (readonly string[])[] = [
   [],
   ["--rm"],
@@ -28,6 +26,9 @@ const FLAGS: readonly (readonly string[])[] = [
   ["--stdout=log", "--stderr=log", "--memory=64Mi"],
 ];
 const NETWORKS = ["--net=none", "--net=none", "--net=host", "--net=chaos"];
+
+/** A quick machine has ended the most of them before the time is over, a busy one goes on until the least have ended. */
+const COMMANDS = { least: 120, most: 250 } as const;
 
 /** Commands for one pod. */
 const ACTS: readonly (readonly string[])[] = [
