@@ -1,4 +1,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { digestOf } from "../../src/oci/hash.ts";
+import { MANIFEST_TYPES } from "../../src/oci/media_types.ts";
+import { jsonBytes } from "../../src/oci/testing/layout_fixture.ts";
 import { tool } from "../../src/oci/testing/tools.ts";
 import { testImage } from "../world/aci.ts";
 import { PASSWORD, RegistryWorld } from "../world/registry_world.ts";
@@ -70,7 +73,7 @@ Deno.test("rkt login asks at the terminal, and shows no password", async () => {
   strictEqual((await world.rkt("login", "--username=me", host)).code, 254);
 });
 
-Deno.test("rkt image tags and inspect show what a registry has", async () => {
+Deno.test("rkt image tags, list and inspect show what a registry has", async () => {
   await using world = await RegistryWorld.make();
   await world.rktWith(PASSWORD, "login", "--username=me", "--password-stdin", world.registry.host);
   for (const tag of ["1", "2", "latest"]) {
@@ -87,6 +90,34 @@ Deno.test("rkt image tags and inspect show what a registry has", async () => {
   match(inspected.out, /^command +\["\/bin\/hello"\]$/m);
   const digest = JSON.parse(await world.skopeo("inspect", world.url("team/app:2"))).Digest;
   match(inspected.out, new RegExp(`^id +${digest.replace(":", "-")}$`, "m"));
+  const raw = await world.skopeo("inspect", "--raw", world.url("team/app:1"));
+  const sizes: number[] = JSON.parse(raw).layers.map(({ size }: { size: number }) => size);
+  const size = sizes.reduce((sum, each) => sum + each, 0);
+  const index = jsonBytes({
+    schemaVersion: 2,
+    manifests: [
+      ["linux", "arm64"],
+      ["unknown", "unknown"],
+    ].map(([os, architecture]) => ({
+      mediaType: MANIFEST_TYPES.ociManifest,
+      digest,
+      size: new TextEncoder().encode(raw).length,
+      platform: { os, architecture },
+    })),
+  });
+  await world.put("team/app", "all", [], { bytes: index, mediaType: MANIFEST_TYPES.ociIndex });
+  const list = await world.rkt("image", "list", "--full", world.url("team/app"));
+  deepStrictEqual(list.out.trim().split("\n").map((line) => line.split(/\t+/)), [
+    ["TAG", "DIGEST", "SIZE", "PLATFORMS"],
+    ...["1", "2"].map((tag) => [tag, digest, `${size}`, "-"]),
+    ["all", digestOf(index), "-", "linux/arm64"],
+    ["latest", digest, `${size}`, "-"],
+  ]);
+  const json = await world.rkt("image", "list", "--format=json", world.url("team/app"));
+  deepStrictEqual(JSON.parse(json.out)[0], { tag: "1", digest, platforms: [], size });
+  const unknown = await world.rkt("image", "list", "--sort=name", world.url("team/app"));
+  match(unknown.err, /^list: --sort is for the images of the store\n$/);
+  match((await world.rkt("image", "list", "nginx")).err, /"nginx" is not a name like docker:/);
   const none = await world.rkt("image", "inspect", world.url("team/none"));
   match(none.err, /^inspect: docker:\/\/127.*: not in .*: 404/);
   strictEqual((await world.rkt("image", "tags", "nginx")).code, 254);

@@ -86,8 +86,13 @@ const COLUMNS: Readonly<Record<string, Column>> = {
 /** The order of the fields in JSON, as in rkt 1.30. */
 const JSON_ORDER = ["id", "name", "importtime", "lastused", "size", "signedby", "root"];
 
-/** `rkt image list`: the images in the store. */
-export default async function run({ flags, global }: Invocation): Promise<number> {
+/** `rkt image list`: the images in the store, or those of a repository. */
+export default async function run(invocation: Invocation): Promise<number> {
+  const { args: [repository], flags, global } = invocation;
+  if (repository !== undefined) {
+    const { listRemote } = await import("../registry/remote_list.ts");
+    return await listRemote(repository, invocation);
+  }
   const full = flags.on("full");
   const fields = flags.isSet("fields") ? flags.all("fields") : DEFAULT_FIELDS;
   // Who signed, and how the tree is kept, take place that the short table has not.

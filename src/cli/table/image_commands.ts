@@ -135,7 +135,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     flags: [FORMAT],
     arguments: [1, Infinity],
     examples: [
-      "rkt image validate ./app.aci",
+      "rkt image validate ./app.aci oci-archive:app.tar",
       "rkt image validate --format=json example.com/app:1.2",
     ],
     load: () => import("../image/image_validate.ts"),
@@ -143,8 +143,12 @@ export const IMAGE_COMMANDS: readonly Command[] = [
   {
     name: "image list",
     group: "Images",
-    summary: "List the images in the store",
-    usage: "[flags]",
+    summary: "List the images in the store, or those of a name in a registry",
+    usage: "[flags] [docker://NAME]",
+    about: [
+      "Of a name in a registry, each tag is listed with its digest, the bytes of its layers as they are sent, " +
+      "and the platforms that there are images for.",
+    ],
     flags: [
       {
         name: "fields",
@@ -171,8 +175,11 @@ export const IMAGE_COMMANDS: readonly Command[] = [
       NO_LEGEND,
       FORMAT,
     ],
-    arguments: [0, 0],
-    examples: ["rkt image list", "rkt image list --sort=size --order=desc --fields=name,size"],
+    arguments: [0, 1],
+    examples: [
+      "rkt image list --sort=size --order=desc --fields=name,size",
+      "rkt image list docker://quay.io/team/app",
+    ],
     load: () => import("../image/image_list.ts"),
   },
   {
