@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { architectureLabel } from "../../src/appc/label.ts";
 import { detachTrees } from "../../src/store/tree/mount_tree.ts";
 import { treeRoot } from "../../src/store/tree/tree_root.ts";
-import { BOX, list, podUuid, World } from "../world/pod_world.ts";
+import { RKT } from "../world/rkt.ts";
+import { BOX, list, podUuid, UNSIGNED, World } from "../world/pod_world.ts";
 import { only } from "../world/nth.ts";
 import { until } from "../world/until.ts";
 
@@ -178,6 +179,22 @@ Deno.test("loop devices serve where the kernel has nothing else, and go with the
   Deno.writeTextFileSync(`${world.dataDir}/cas/index-method`, `loop ${boot}\n`);
   assert.equal(await world.output("cat /srv/plain"), "no program\n");
   assert.match(only(mounts(world)), / erofs \/dev\/loop\d+ /);
+});
+
+Deno.test("where /run can't be written, trees are extracted; one that is an index is refused with what to do", async () => {
+  await using world = await World.make();
+  const script = 'mount -t tmpfs -o ro none /run && exec "$@"';
+  const run = (dataDir: string, image: string) =>
+    new Deno.Command("unshare", {
+      args: ["-m", "sh", "-c", script, "sh", RKT, `--dir=${dataDir}`, UNSIGNED, "run", "--net=none"]
+        .concat(image, "--exec=/bin/true"),
+    }).output();
+  const { code, stderr } = await run(world.dataDir, BOX);
+  assert.equal(code, 254);
+  const text = new TextDecoder().decode(stderr);
+  assert.match(text, /can't be mounted: '\/run\/rkt': read-only .*make it writable\n$/);
+  const other = await run(`${world.dir}/other`, `${world.dir}/box.aci`);
+  assert.equal(other.code, 0, new TextDecoder().decode(other.stderr));
 });
 
 Deno.test("image list and status say how trees are kept", async () => {

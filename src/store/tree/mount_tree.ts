@@ -97,7 +97,12 @@ async function mountTree(dataDir: string, treeId: string): Promise<void> {
     shareMount(mounts, treeId, indexFiles(treePath(dataDir, treeId)), method);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new Failure(`the tree ${treeId} can't be mounted: ${why}`, undefined, { cause: error });
+    const hint = why.includes("(os error 30)")
+      ? "; trees are mounted in /run: make it writable"
+      : "";
+    throw new Failure(`the tree ${treeId} can't be mounted: ${why}${hint}`, undefined, {
+      cause: error,
+    });
   }
 }
 
