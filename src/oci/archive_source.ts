@@ -31,3 +31,14 @@ export async function openArchive(
     throw error;
   }
 }
+
+/** Whether a file is an archive of either kind, as far as the names in it say. */
+export async function isImageArchive(path: string, options: SpoolOptions): Promise<boolean> {
+  try {
+    await using files = await ArchiveFiles.open(path, path, options);
+    return ["oci-layout", "manifest.json"].some((name) => files.has(name));
+  } catch (error) {
+    if (error instanceof Failure) return false;
+    throw error;
+  }
+}

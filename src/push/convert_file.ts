@@ -1,16 +1,12 @@
 /** `rkt image convert SOURCE TARGET`: an image of the store or of a file as a file of another format. */
-import { fileSource } from "../aci/bytes/source.ts";
 import { Failure } from "../failure.ts";
 import { exists } from "../linux/exists.ts";
-import { localTitle } from "../oci/local_title.ts";
 import { parseOciLocation } from "../oci/location.ts";
-import { openLocalSource } from "../oci/open_source.ts";
 import type { DecryptLayer } from "../store/oci/open_layer.ts";
-import { Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import type { StoredImage } from "../store/stored_image.ts";
-import { TempDirectory } from "../store/temp_directory.ts";
-import { detachTrees } from "../store/tree/mount_tree.ts";
 import type { EncryptLayer } from "./encrypted_layers.ts";
+import { withFileImage } from "./file_image.ts";
 import { type ImageFormat, writeImage } from "./write_image.ts";
 
 /** Where an image is written. */
@@ -65,24 +61,7 @@ export async function convertToFile(
   if (!isOci && !source.endsWith(".aci") && (location !== undefined || !exists(source))) {
     return await writeImage(store, await stored(), format, path, options);
   }
-  // In a store of its own: nothing is run of it, so nobody has to have signed it.
-  using temp = TempDirectory.create(store.dataDir);
-  const own = new Store(`${temp.path}/store`);
-  const image = async () => {
-    if (!isOci) {
-      using bytes = fileSource(source);
-      return await own.importAci(bytes, { render: false });
-    }
-    await using opened = await openLocalSource(location, { temporaryDirectory: temp.path });
-    const title = localTitle(location);
-    return await own.importOci(opened, {
-      ...{ title, references: [], render: false },
-      ...decrypt !== undefined && { decrypt },
-    });
-  };
-  try {
-    await writeImage(own, await image(), format, path, options);
-  } finally {
-    detachTrees(own.dataDir, () => true);
-  }
+  const from = isOci ? location : source;
+  const write = (own: Store, image: StoredImage) => writeImage(own, image, format, path, options);
+  await withFileImage(store.dataDir, from, write, decrypt);
 }

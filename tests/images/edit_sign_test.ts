@@ -156,6 +156,28 @@ Deno.test("image validate warns of what is hardly meant, and says what the app m
   assert.ok(json.findings.length >= 3 && json.id.startsWith("sha512-"));
 });
 
+Deno.test("image validate reads OCI images as a fetch would, whatever they are called by", async () => {
+  const words = [`--dir=${world.data}`, "image"];
+  const [oci, docker] = [`${world.directory}/oci.tar`, `${world.directory}/docker.tar`];
+  await ok(...words, "convert", image(), `oci-archive:${oci}:1`);
+  await ok(...words, "convert", image(), `docker-archive:${docker}`);
+  for (const text of [oci, docker, `oci-archive:${oci}:1`, `docker-archive:${docker}`]) {
+    assert.match(await ok(...words, "validate", text), /: is an OCI image$/m, text);
+  }
+  const [json] = JSON.parse(await ok(...words, "validate", "--format=json", oci));
+  assert.match(json.id, /^sha256-[0-9a-f]{64}$/);
+  // A bit of the layer that is another one: what its digest is for.
+  const bytes = Deno.readFileSync(oci);
+  const at = new TextDecoder("latin1").decode(bytes).indexOf("the app");
+  assert.ok(at > 0);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  Deno.writeFileSync(oci, bytes);
+  const damaged = await rkt(...words, "validate", oci);
+  assert.equal(damaged.code, 1, damaged.stderr);
+  assert.match(damaged.stdout, /: error: image: .*its bytes have the digest/);
+  assert.deepEqual([...Deno.readDirSync(`${world.data}/cas/tmp`)], []);
+});
+
 /** Fetches a file and its signature with a key trusted. */
 async function fetched(path: string, publicKey: string): Promise<Outcome> {
   const etc = Deno.makeTempDirSync({ dir: world.directory });
