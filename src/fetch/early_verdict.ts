@@ -5,6 +5,7 @@
  * they come.
  */
 import { readManifestText } from "../aci/aci_reader.ts";
+import { releaseChunk } from "../aci/bytes/release_chunk.ts";
 import { type ByteSource, fileSource } from "../aci/bytes/source.ts";
 import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.ts";
 import { spareSpace } from "../store/full_disk.ts";
@@ -34,6 +35,8 @@ export class EarlyVerdict implements ByteSource {
   #received = 0;
   #unpacked = 0;
   #decided = false;
+  /** What was given out last. */
+  #copy: Uint8Array | undefined;
   /** The rest, from the disk. */
   #rest: ByteSource | undefined;
 
@@ -46,13 +49,16 @@ export class EarlyVerdict implements ByteSource {
   }
 
   async read(): Promise<Uint8Array | undefined> {
+    // Nobody holds it any more; left to the collector, copies would pile up.
+    releaseChunk(this.#copy);
+    this.#copy = undefined;
     if (this.#rest !== undefined) return await this.#rest.read();
     const chunk = await this.#inner.read();
     this.#received += chunk?.length ?? 0;
     // Without the manifest the judge does not know whose signature counts, and it may be the last that comes.
     if (!this.#judge.knowsName && chunk !== undefined) this.#spooled().write(chunk);
     // Who unpacks it still holds it while #decide() reads on, and the source uses its buffer again.
-    return chunk?.slice();
+    return this.#copy = chunk?.slice();
   }
 
   /** Stands between the unpacked bytes and who writes them. */
