@@ -1,6 +1,7 @@
 /** Layers as a store keeps them: as a tar, or compressed. Both are read as the tar. */
 import zlib from "node:zlib";
 import { ArchiveError } from "../aci/bytes/archive_error.ts";
+import { releaseChunk } from "../aci/bytes/release_chunk.ts";
 import { type ByteSource, CHUNK_SIZE } from "../aci/bytes/source.ts";
 import { BLOCK, KIND } from "./compressed/format.ts";
 import { type LayerHead, readAt, readLayerHead } from "./compressed/layer_map.ts";
@@ -21,6 +22,8 @@ export class StoredLayer implements Disposable {
   readonly size: number;
   /** The piece that was read last, and its record. */
   #piece: { readonly record: number; readonly bytes: Uint8Array } | undefined;
+  /** The piece that was read last of those that are kept as they are. */
+  #plain: Uint8Array | undefined;
   #frame: { readonly record: number; readonly bytes: Uint8Array } | undefined;
   /** Where each frame's bytes begin among those between files; as far as they were read. */
   readonly #frameFrom: number[] = [0];
@@ -89,10 +92,15 @@ export class StoredLayer implements Disposable {
     if (map === undefined) throw new TypeError("a tar has no records");
     const [from, length] = [map.block(record) * BLOCK, map.bytes(record)];
     let bytes: Uint8Array;
-    if (map.kind(record) === KIND.plain) bytes = readAt(this.#file, from, length, this.#path);
-    else {
+    if (map.kind(record) === KIND.plain) {
+      // Left to the collector, pieces would pile up.
+      this.#piece = undefined;
+      releaseChunk(this.#plain);
+      bytes = this.#plain = readAt(this.#file, from, length, this.#path);
+    } else {
       const stored = readAt(this.#file, from, map.blocks(record) * BLOCK, this.#path);
       bytes = this.#decompressed(stored.subarray(stored.findIndex((byte) => byte !== 0)), length);
+      releaseChunk(stored);
       if (bytes.length !== length) throw this.#damaged("a piece of a file is too short");
     }
     this.#piece = { record, bytes };
