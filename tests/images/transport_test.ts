@@ -1,5 +1,6 @@
 /** Transports: images that come by executables of `transport.d`, one of them BitTorrent. */
 import assert from "node:assert/strict";
+import { FetchWorld } from "../world/fetch_world.ts";
 import { Gpg } from "../world/gpg.ts";
 import { list, World } from "../world/pod_world.ts";
 import { rkt } from "../world/rkt.ts";
@@ -146,4 +147,53 @@ Deno.test("a torrent of three seeds ends with the image that was signed", async 
   const tooLarge = await fetching(signature, "--max-size=100Ki", swarm.magnet);
   assert.equal(tooLarge.code, 254);
   assert.match(tooLarge.stderr, /bytes, more than \d+$/m);
+});
+
+Deno.test("a page names a torrent: its transport is tried first, and the web where that fails or lies", async () => {
+  using site = new FetchWorld();
+  // A transport runs as nobody.
+  Deno.chmodSync(site.directory, 0o755);
+  site.etc = `${site.directory}/etc`;
+  site.trust();
+  const file = `${site.directory}/brought`;
+  const url = site.url("example.com/app", "1.0");
+  const template = "https://cdn.example.com/{name}-{version}-{os}-{arch}.{ext}";
+  site.site.route("https://example.com/?ac-discovery=1", {
+    body: `<meta name="ac-discovery" content="example.com ${template}">
+      <meta name="ac-discovery-torrent" content="example.com ${template}">`,
+  });
+  site.site.route(`${url}.torrent`, { body: "what a torrent says" });
+  const fetch = async (script: string | undefined) => {
+    site.data = Deno.makeTempDirSync({ dir: site.directory });
+    site.site.requests.length = 0;
+    const directory = `${site.etc}/transport.d`;
+    Deno.mkdirSync(directory, { recursive: true });
+    if (script !== undefined) {
+      Deno.writeTextFileSync(`${directory}/torrent`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      Deno.chmodSync(`${directory}/torrent`, 0o755);
+    }
+    const ended = await site.rkt("fetch", "--full", "example.com/app:1.0");
+    assert.equal(ended.code, 0, ended.err);
+    assert.match(ended.err, /signature verified/);
+    return { ...ended, byWeb: site.site.requests.some((request) => request.url === url) };
+  };
+  const without = await fetch(undefined);
+  assert.ok(without.byWeb);
+  Deno.writeFileSync(file, site.app);
+  const brought = await fetch(
+    `grep -q 'what a torrent says' it.torrent && exec cat "${file}" >&"$3"`,
+  );
+  assert.deepEqual([brought.out, brought.byWeb], [without.out, false], brought.err);
+  Deno.chmodSync(site.etc, 0o700);
+  const closed = await fetch(undefined);
+  assert.deepEqual([closed.out, closed.byWeb], [without.out, true]);
+  assert.match(closed.err, /warning: .*nobody may not run it: .*; so the image is fetched/);
+  Deno.chmodSync(site.etc, 0o755);
+  const failed = await fetch("exit 3");
+  assert.deepEqual([failed.out, failed.byWeb], [without.out, true]);
+  assert.match(failed.err, /warning: .*status 3; so the image is fetched from the web/);
+  Deno.writeFileSync(file, site.image("example.com/app", "1.0", { "bin/app": "another one" }));
+  const lied = await fetch(`exec cat "${file}" >&"$3"`);
+  assert.deepEqual([lied.out, lied.byWeb], [without.out, true]);
+  assert.match(lied.err, /warning: .*torrent: .*; so the image is fetched from the web/);
 });

@@ -99,7 +99,7 @@ export async function runTransport(program: string, errand: Errand): Promise<voi
   if (asNobody) Deno.chownSync(directory, NOBODY, NOBODY);
   // Nobody may not enter the data directory, so the new process gets there by a descriptor.
   using place = new OpenDirectory(directory);
-  const child = new Deno.Command(program, {
+  const child = started(program, {
     args: [url, `${most}`, "1"],
     cwd: `/proc/self/fd/${place.fd}`,
     clearEnv: true,
@@ -114,7 +114,7 @@ export async function runTransport(program: string, errand: Errand): Promise<voi
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-  }).spawn();
+  });
   let why: string | undefined;
   const end = (reason: string) => {
     why ??= reason;
@@ -134,6 +134,20 @@ export async function runTransport(program: string, errand: Errand): Promise<voi
   } finally {
     timer.stop();
     end("it is over");
+  }
+}
+
+/** @throws {Failure} where it can't be run: the interpreter is gone, or nobody may not enter a directory above it */
+function started(program: string, options: Deno.CommandOptions): Deno.ChildProcess {
+  try {
+    return new Deno.Command(program, options).spawn();
+  } catch (error) {
+    const why = error instanceof Deno.errors.PermissionDenied
+      ? "nobody may not run it: all directories above it have to be open to others (chmod o+x)"
+      : error instanceof Error
+      ? error.message
+      : String(error);
+    throw new Failure(`transport ${program}: ${why}`, 254, { cause: error });
   }
 }
 
