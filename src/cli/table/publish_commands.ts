@@ -21,7 +21,7 @@ export const PUBLISH_COMMANDS: readonly Command[] = [
     about: [
       "The result is an OpenPGP message, which gpg decrypts too. Sign it then: signatures are over it.",
       "Into oci:DIR, oci-archive:FILE or docker://NAME an image of the store, or of a file, is written with its " +
-      "layers encrypted, as skopeo, podman and containerd decrypt them.",
+      "layers encrypted, as skopeo and buildah decrypt them.",
     ],
     flags: [
       {
