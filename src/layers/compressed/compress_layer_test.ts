@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import zlib from "node:zlib";
 import { bytesSource } from "../../aci/bytes/source.ts";
 import { ArchiveError } from "../../aci/bytes/archive_error.ts";
 import { directory, entry, joined } from "../../aci/testing/archive_fixture.ts";
@@ -8,6 +9,7 @@ import { readLayer } from "../read_layer.ts";
 import { StoredLayer } from "../stored_layer.ts";
 import { libzstdCompressor } from "../../linux/compression_libraries.ts";
 import { LayerCompressor } from "./compress_layer.ts";
+import { BLOCK, KIND } from "./format.ts";
 import { pieceSlots } from "./piece_slots.ts";
 
 /** Bytes of text, which can be compressed. */
@@ -120,6 +122,19 @@ Deno.test("a layer without files, and one that ends without padding, are whole",
   for (const each of [ARCHIVE_END, joined(entry({ path: "a" }, text(9000))).subarray(0, 9512)]) {
     inFile(await compressed(each, 512), (layer) => assertSame(whole(layer), each));
   }
+});
+
+Deno.test("a piece of a file that unpacks to less than the table says is refused", async () => {
+  const stored = await compressed(joined(entry({ path: "a" }, text(9000)), ARCHIVE_END), 4096);
+  const [from, blocks] = inFile(stored, ({ map }) => {
+    const piece = Array.from({ length: map?.count ?? 0 }, (_, i) => i)
+      .find((i) => map?.kind(i) !== KIND.between && map?.isCompressed(i));
+    assert(map !== undefined && piece !== undefined);
+    return [map.block(piece) * BLOCK, map.blocks(piece) * BLOCK];
+  });
+  const short = zlib.zstdCompressSync(text(5000));
+  stored.fill(0, from, from + blocks).set(short, from + blocks - short.length);
+  assert.throws(() => inFile(stored, whole), { message: /a piece of a file is too short/ });
 });
 
 Deno.test("a compressed layer that is damaged is refused, or is another tar; nothing else", async () => {
