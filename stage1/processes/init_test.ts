@@ -1,5 +1,5 @@
 import { nth, pair } from "../testing/nth.ts";
-import { FORWARDED } from "../steps/signals.ts";
+import { APPS_MAY_START, DIRECTORY_IS_MADE, FORWARDED } from "../steps/signals.ts";
 import assert from "node:assert/strict";
 import {
   callsOf,
@@ -7,6 +7,7 @@ import {
   exited,
   indexOf,
   killedBy,
+  leaveOf,
   type PodRun,
   runPod,
   testApp,
@@ -50,6 +51,20 @@ Deno.test("init can't be traced, and is no part of the caller's session", () => 
   const notDumpable = indexOf(run, "prctl", k.PR_SET_DUMPABLE, 0);
   assert.ok(notDumpable >= 0 && notDumpable < first);
   assert.ok(indexOf(run, "setsid") > 0 && indexOf(run, "setsid") < first);
+});
+
+Deno.test("init uses the pod's directory when the supervisor has made it, and starts apps when it lets it", () => {
+  const run = init(ONE);
+  const waits = run.calls.flatMap(({ call, args: [set] }, i) => {
+    if (call !== "rt_sigtimedwait" || !(set instanceof DataView)) return [];
+    return [[leaveOf(set), i] as const];
+  });
+  const waitsFor = (leave: typeof DIRECTORY_IS_MADE) =>
+    waits.find(([signal]) => signal === leave.signal)?.[1] ?? -1;
+  const used = indexOf(run, "openat", k.AT_FDCWD, "stage1/rootfs/rkt/status");
+  const forked = run.calls.findLastIndex(({ call }) => call === "clone");
+  const steps = [0, waitsFor(DIRECTORY_IS_MADE), used, waitsFor(APPS_MAY_START), forked];
+  assert.deepEqual(steps, steps.toSorted((a, b) => a - b));
 });
 
 Deno.test("init makes mounts private before it makes any", () => {

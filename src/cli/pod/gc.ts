@@ -29,6 +29,10 @@ export default async function run({ flags, global }: Invocation): Promise<number
   if (isHostRoot()) {
     const { collectNetworks } = await import("../../net/pod/take_down.ts");
     await collectNetworks(global.dir, { localConfig: global.localConfig, onLeft: say });
+    if (flags.on("cni-gc")) {
+      const { collectAttachments } = await import("../../net/pod/attachments.ts");
+      await collectAttachments(global.dir, { localConfig: global.localConfig, onLeft: say });
+    }
   } else if (isNamespaceRoot()) {
     const { collectUserNetworks } = await import("../../start/host/collect_user_networks.ts");
     await collectUserNetworks(global.dir);

@@ -168,6 +168,12 @@ export const POD_COMMANDS: readonly Command[] = [
         help: "How long prepared pods that never ran are kept",
       },
       { name: "mark-only", kind: "switch", help: "Mark pods, remove none" },
+      {
+        name: "cni-gc",
+        kind: "switch",
+        help:
+          "Let CNI plugins remove what they have for pods that this data directory does not have",
+      },
     ],
     arguments: [0, 0],
     examples: ["rkt gc", "rkt gc --grace-period=0s"],

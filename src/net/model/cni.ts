@@ -23,6 +23,8 @@ export interface NetworkConf {
   readonly plugins: readonly [PluginConf, ...PluginConf[]];
   /** Whether plugins must not be called for CHECK. */
   readonly disableCheck?: boolean;
+  /** Whether plugins must not be called for GC: others than rkt use the network, too. */
+  readonly disableGC?: boolean;
   /** The file it was read from; absent for a built-in network. */
   readonly path?: string;
   /** The text of the file; for a built-in network the text that such a file would have. */

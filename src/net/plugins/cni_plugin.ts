@@ -10,11 +10,14 @@ import { parseResult, resultJson, versionAtLeast } from "./cni_result.ts";
 
 /** What a plugin is to do. */
 export interface PluginCall {
-  /** STATUS: whether it could do ADD now, from CNI 1.1 on. */
-  readonly command: "ADD" | "CHECK" | "DEL" | "STATUS";
+  /** From CNI 1.1 on, STATUS: whether it could do ADD now; and GC: to remove all but some attachments. */
+  readonly command: "ADD" | "CHECK" | "DEL" | "STATUS" | "GC";
   readonly network: NetworkConf;
   readonly plugin: PluginConf;
-  readonly attachment: Attachment;
+  /** Absent for STATUS and GC, which are about the network. */
+  readonly attachment?: Attachment;
+  /** GC: the attachments that are left. */
+  readonly validAttachments?: readonly Pick<Attachment, "containerId" | "ifName">[];
   /** What the plugin before it in the list answered; for CHECK and DEL, what the last one answered to ADD. */
   readonly previous?: CniResult;
   /** The directories to look for programs in. */
@@ -82,7 +85,7 @@ export function portMappings(forwards: readonly Forward[]): readonly JsonObject[
  * @throws {Failure} the plugin is not there, says that it failed, or takes too long
  */
 export async function execPlugin(call: PluginCall): Promise<CniResult | undefined> {
-  const { command, network, plugin, directories } = call;
+  const { command, network, plugin, directories, attachment } = call;
   const path = programOf(call);
   const who = `network "${network.name}": plugin ${plugin.type} (${path})`;
   const timeLimit = call.timeLimit ?? TIME_LIMIT;
@@ -91,11 +94,11 @@ export async function execPlugin(call: PluginCall): Promise<CniResult | undefine
     who,
     {
       CNI_COMMAND: command,
-      ...command !== "STATUS" && {
-        CNI_CONTAINERID: call.attachment.containerId,
-        CNI_NETNS: call.attachment.netns,
-        CNI_IFNAME: call.attachment.ifName,
-        CNI_ARGS: pluginArguments(call.attachment.args),
+      ...attachment && {
+        CNI_CONTAINERID: attachment.containerId,
+        CNI_NETNS: attachment.netns,
+        CNI_IFNAME: attachment.ifName,
+        CNI_ARGS: pluginArguments(attachment.args),
       },
       CNI_PATH: directories.join(":"),
     },
@@ -143,7 +146,7 @@ function pluginArguments(args: string): string {
 
 /** What a plugin reads: its configuration as the specification derives it ("Deriving execution configuration"). */
 function pluginInput(
-  { command, network, plugin, previous, capabilities = {} }: PluginCall,
+  { command, network, plugin, previous, capabilities = {}, validAttachments }: PluginCall,
 ): string {
   const { cniVersion, name } = network;
   const { capabilities: _, ...own } = plugin.json;
@@ -157,6 +160,12 @@ function pluginInput(
     name,
     ...values.length > 0 && { runtimeConfig: Object.fromEntries(values) },
     ...chained && previous !== undefined && { prevResult: resultJson(previous, cniVersion) },
+    ...validAttachments && {
+      "cni.dev/valid-attachments": validAttachments.map(({ containerId, ifName }) => ({
+        containerID: containerId,
+        ifname: ifName,
+      })),
+    },
   });
 }
 

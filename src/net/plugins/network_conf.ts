@@ -48,7 +48,12 @@ export function parseNetworkConf(
     const json = parseJsonObject(text);
     const head = { ...readHead(json), path, text };
     return path.endsWith(".conflist")
-      ? { ...head, ...disableCheck(json), plugins: readPlugins(json, path, files(head.name)) }
+      ? {
+        ...head,
+        ...isSet(json, "disableCheck") && { disableCheck: true },
+        ...isSet(json, "disableGC") && { disableGC: true },
+        plugins: readPlugins(json, path, files(head.name)),
+      }
       : { ...head, plugins: [readPlugin(json, "", path)] };
   } catch (error) {
     throw inFile(error, path);
@@ -56,10 +61,10 @@ export function parseNetworkConf(
 }
 
 /** Version 0.4.0 of CNI has words in the place of a truth value. */
-function disableCheck(json: JsonObject): Pick<NetworkConf, "disableCheck"> {
-  const word = json.disableCheck;
+function isSet(json: JsonObject, field: string): boolean {
+  const word = json[field];
   const value = word === "true" ? true : word === "false" ? false : word;
-  return boolean(value, "disableCheck", false) ? { disableCheck: true } : {};
+  return boolean(value, field, false);
 }
 
 /** An error in a configuration, with its file in front. Whatever else was thrown is passed on. */

@@ -69,6 +69,18 @@ Deno.test("a list has the plugins of its directory behind its own, unless it say
   );
 });
 
+Deno.test("a list can forbid CHECK and GC, in words too", () => {
+  const read = (more: object) => {
+    const json = { name: "n", cniVersion: "1.1.0", plugins: [{ type: "ptp" }], ...more };
+    const { disableCheck, disableGC } = parseNetworkConf(JSON.stringify(json), "/n.conflist");
+    return [disableCheck, disableGC];
+  };
+  assert.deepEqual(read({}), [undefined, undefined]);
+  assert.deepEqual(read({ disableCheck: "true", disableGC: false }), [true, undefined]);
+  assert.deepEqual(read({ disableGC: true }), [undefined, true]);
+  assert.throws(() => read({ disableGC: 1 }), /\/n\.conflist: disableGC/);
+});
+
 Deno.test("routes have the fields of CNI 1.1, in configurations and results, and older plugins don't see them", () => {
   const to = parsePrefix("10.0.0.0/8");
   const more = { mtu: 1400, advmss: 1360, priority: 7, table: 1000, scope: 253 };

@@ -1,4 +1,5 @@
 /** Which plugins rkt has built in, and how each of them is called. */
+import { Failure } from "../../failure.ts";
 import { AppcError } from "../../appc/error.ts";
 import { type JsonObject, object, optional, string } from "../../appc/json_value.ts";
 import type { IpAddress } from "../model/address.ts";
@@ -59,6 +60,30 @@ export function externalIpam(plugin: PluginConf): PluginConf | undefined {
   const ipam = ipamOf(plugin);
   if (ipam === undefined || OUR_IPAM.includes(ipam.type)) return undefined;
   return { type: ipam.type, json: plugin.json, at: plugin.at };
+}
+
+/** What a network's plugins stand for, and which of them are programs. */
+export async function pluginsOf({ plugins: [first, ...others] }: NetworkConf, localConfig: string) {
+  const ours = others.find((plugin) => !isExternal(plugin));
+  if (ours !== undefined) {
+    throw new Failure(`${ours.at}: type: "${ours.type}" can be the first plugin of a network only`);
+  }
+  const main = await asProgram(await standsFor(first), localConfig);
+  const plugins: NetworkConf["plugins"] = [main, ...others];
+  const ipam = externalIpam(main);
+  const called = [...ipam === undefined ? [] : [ipam], ...plugins.filter(isExternal)];
+  return { main, plugins, called };
+}
+
+/**
+ * A built-in plugin that gets its addresses from an external one is a program itself, where there is one: that of
+ * `dhcp`, for one, is asked when the pod has its link already.
+ */
+async function asProgram(plugin: PluginConf, localConfig: string): Promise<PluginConf> {
+  if (externalIpam(plugin) === undefined) return plugin;
+  const { findPlugin, pluginDirectories } = await import("./cni_plugin.ts");
+  const path = findPlugin(plugin.type, pluginDirectories(localConfig));
+  return path === undefined ? plugin : { ...plugin, json: { ...plugin.json, plugin: path } };
 }
 
 /** The directory where `host-local`, ours or one that an external plugin calls, notes addresses of a network. */

@@ -35,12 +35,12 @@ export interface ExternalCall {
  */
 export async function checkReady(
   plugins: readonly PluginConf[],
-  { network, attachment, localConfig }: ExternalCall,
+  { network, localConfig }: Pick<ExternalCall, "network" | "localConfig">,
 ): Promise<void> {
   if (!versionAtLeast(network.cniVersion, "1.1.0")) return;
   const directories = pluginDirectories(localConfig);
   for (const plugin of plugins) {
-    await execPlugin({ command: "STATUS", network, plugin, attachment, directories });
+    await execPlugin({ command: "STATUS", network, plugin, directories });
   }
 }
 

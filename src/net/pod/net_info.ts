@@ -54,10 +54,12 @@ export interface HostTie {
   readonly routes: readonly string[];
 }
 
-const directoryOf = (dataDir: string): string => `${dataDir}/networks`;
+/** The directory of the records. */
+export const recordDirectory = (dataDir: string): string => `${dataDir}/networks`;
 
 /** The name of a pod's file outside its directory. */
-export const recordPath = ({ dataDir, uuid }: PodRef): string => `${directoryOf(dataDir)}/${uuid}`;
+export const recordPath = ({ dataDir, uuid }: PodRef): string =>
+  `${recordDirectory(dataDir)}/${uuid}`;
 
 /** Writes the file outside the pod's directory. */
 export function writeRecord(pod: PodRef, infos: readonly NetInfo[]): void {
@@ -68,7 +70,7 @@ export function writeRecord(pod: PodRef, infos: readonly NetInfo[]): void {
     write();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    Deno.mkdirSync(directoryOf(pod.dataDir), { recursive: true, mode: 0o750 });
+    Deno.mkdirSync(recordDirectory(pod.dataDir), { recursive: true, mode: 0o750 });
     write();
   }
 }
@@ -100,7 +102,7 @@ export function removeRecord(pod: PodRef): void {
 /** The pods of a data directory that have such files. */
 export function recordedPods(dataDir: string): readonly string[] {
   return ifThere(() =>
-    [...Deno.readDirSync(directoryOf(dataDir))].map(({ name }) => name)
+    [...Deno.readDirSync(recordDirectory(dataDir))].map(({ name }) => name)
       .filter((name) => /^[0-9a-f-]{36}$/.test(name)).sort()
   ) ?? [];
 }

@@ -2,7 +2,6 @@
  * Setting up a pod's networks, in the host's network namespace: the pod's namespace, an interface in it for each network,
  * addresses, rules. All of it or nothing: what fails takes back what was done.
  */
-import { Failure } from "../../failure.ts";
 import { closeDescriptor } from "../../linux/lock.ts";
 import { podIsHeld } from "../../pod/directory/pod_held.ts";
 import type { NetworkTearDown } from "../../../stage1/pod.ts";
@@ -29,7 +28,7 @@ import {
   externalIpam,
   isEmpty,
   isExternal,
-  standsFor,
+  pluginsOf,
 } from "../plugins/plugins.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
 import type { Attached } from "../types/pod_link.ts";
@@ -81,7 +80,9 @@ export async function setUpNetworks(request: NetworkRequest): Promise<SetUpNetwo
   keepNamespace((request.makeNamespace ?? makeNamespace)());
   writeRecord(request, plans.map(({ info }) => info));
   try {
-    return await setUp(plans, request);
+    if (plans.every(({ info }) => info.called.length === 0)) return await setUp(plans, request);
+    const { withoutGC } = await import("./attachments.ts");
+    return await withoutGC(request.dataDir, () => setUp(plans, request));
   } catch (error) {
     const { takeDownNetworks } = await import("./take_down.ts");
     const { cleanUp } = await import("../../linux/clean_up.ts");
@@ -156,16 +157,8 @@ async function planNetwork(
 ): Promise<Plan> {
   const netns = `/proc/${Deno.pid}/fd/${POD_NAMESPACE}`;
   const attachment = { containerId: request.uuid, netns, ifName, args };
-  const [first, ...others] = network.plugins;
-  const ours = others.find((plugin) => !isExternal(plugin));
-  if (ours !== undefined) {
-    throw new Failure(`${ours.at}: type: "${ours.type}" can be the first plugin of a network only`);
-  }
-  return await about(first, async () => {
-    const main = await asProgram(await standsFor(first), request.localConfig);
-    const plugins: Plan["plugins"] = [main, ...others];
-    const ipam = externalIpam(main);
-    const called = [...ipam === undefined ? [] : [ipam], ...plugins.filter(isExternal)];
+  return await about(network.plugins[0], async () => {
+    const { main, plugins, called } = await pluginsOf(network, request.localConfig);
     const allocations = allocationsOf(network, main);
     const info: NetInfo = {
       netName: network.name,
@@ -184,21 +177,10 @@ async function planNetwork(
     const { localConfig, forwards } = request;
     if (called.length > 0) {
       const { checkReady } = await import("./external.ts");
-      await checkReady(called, { network, attachment, localConfig, forwards });
+      await checkReady(called, { network, localConfig });
     }
     return { network, plugins, attachment, info, localConfig, forwards };
   });
-}
-
-/**
- * A built-in plugin that gets its addresses from an external one is a program itself, where there is one: that of
- * `dhcp`, for one, is asked when the pod has its link already.
- */
-async function asProgram(plugin: PluginConf, localConfig: string): Promise<PluginConf> {
-  if (externalIpam(plugin) === undefined) return plugin;
-  const { findPlugin, pluginDirectories } = await import("../plugins/cni_plugin.ts");
-  const path = findPlugin(plugin.type, pluginDirectories(localConfig));
-  return path === undefined ? plugin : { ...plugin, json: { ...plugin.json, plugin: path } };
 }
 
 /** Names the configuration in errors about it. */
