@@ -12,9 +12,7 @@ import { AppcError } from "../appc/error.ts";
 import { Failure } from "../failure.ts";
 import { escaped } from "./escaped.ts";
 import { replaceFile } from "../linux/atomic_file.ts";
-import { closeDescriptor, lockExclusive } from "../linux/lock.ts";
-import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_RDWR } from "../linux/constants.ts";
-import { cstring, syscall } from "../linux/syscall.ts";
+import { closeDescriptor, lockExclusive, openLockFile } from "../linux/lock.ts";
 import { ifThere } from "../linux/exists.ts";
 
 /** An image of a site. */
@@ -130,8 +128,7 @@ function pageText(site: SiteIndex, hasKeys: boolean): string {
 /** Whoever publishes into a directory waits for who does just now. */
 export function lockSite(directory: string): Disposable {
   const path = `${directory}/.rkt-publish.lock`;
-  const flags = O_RDWR | O_CREAT | O_CLOEXEC;
-  const fd = syscall(`open ${path}`, "openat", AT_FDCWD, cstring(path), flags, 0o600);
+  const fd = openLockFile(path);
   lockExclusive(fd, path);
   return { [Symbol.dispose]: () => closeDescriptor(fd) };
 }

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../failure.ts";
+import { exists } from "../../linux/exists.ts";
+import { claimName } from "./claim_name.ts";
+import { podIsHeld } from "./pod_held.ts";
 import { collectPods, removePod } from "../life/collect_pods.ts";
 import {
   claimPod,
@@ -380,5 +383,39 @@ Deno.test(
     } finally {
       sh(`umount -l ${garbage}/mnt 2>/dev/null || true`);
     }
+  }),
+);
+
+Deno.test(
+  "claimName() gives a name to one of those who hold a pod, whatever stage it is in",
+  inTemp((dir) => {
+    const first = createPod(dir);
+    using second = createPod(dir);
+    second.toPrepare();
+    Deno.mkdirSync(`${dir}/locks`);
+    claimName(dir, first, "web");
+    claimName(dir, first, "web");
+    assert.throws(() => claimName(dir, second, "web"), {
+      name: "Failure",
+      message: /is called "web"/,
+    });
+    assert.equal(exists(`${second.path}/${NAME_FILE}`), false);
+    first[Symbol.dispose]();
+    claimName(dir, second, "web");
+    assert.equal(Deno.readTextFileSync(`${second.path}/${NAME_FILE}`), "web");
+  }),
+);
+
+Deno.test(
+  "what can't be opened for another reason than that it is gone is no pod that has gone on",
+  inTemp(async (dir) => {
+    using pod = createPod(dir);
+    const view = openPod(dir, pod.uuid);
+    const unreadable = { ...view, path: `${dir}/${"x".repeat(300)}` };
+    assert.throws(() => claimPod(dir, unreadable), { code: "ENAMETOOLONG" });
+    assert.throws(() => movePod(dir, unreadable, "garbage"), { code: "ENAMETOOLONG" });
+    assert.throws(() => podIsHeld(unreadable.path, pod.uuid), { code: "ENAMETOOLONG" });
+    // Who waits for a pod ends with the error, and does not look again and again.
+    await assert.rejects(within(60_000, podEnded(dir, unreadable)), { code: "ENAMETOOLONG" });
   }),
 );
