@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { within } from "../../../tests/world/until.ts";
 import { type Errand, runTransport, transportProgram, transportScheme } from "./program.ts";
 
 /** A directory of a configuration whose transport for `try` is a script. */
@@ -76,7 +77,7 @@ Deno.test("a transport gets URL, bound and descriptor, no rights, no variables, 
 
 const FAILURES: readonly (readonly [string, string, RegExp, Partial<Errand>])[] = [
   ["too much", "head -c 2000 /dev/zero", /it sent more than the 1000 bytes that it may/, {}],
-  ["without an end", "cat /dev/zero", /it sent more than the 1000 bytes/, {}],
+  ["far too much", "head -c 50000000 /dev/zero", /it sent more than the 1000 bytes/, {}],
   ["nothing", "exit 0", /it sent nothing/, {}],
   ["a failure behind all of it", "echo x; exit 3", /it ended with status 3/, {}],
   ["a signal", "echo x; kill -9 $$", /SIGKILL ended it/, {}],
@@ -85,7 +86,8 @@ const FAILURES: readonly (readonly [string, string, RegExp, Partial<Errand>])[] 
 for (const [what, script, why, more] of FAILURES) {
   Deno.test(`a transport that sends ${what} has failed, and is gone with all that it has started`, async () => {
     await withTransport(script, async (program, dir) => {
-      await assert.rejects(run(program, dir, more), { message: why });
+      const ended = within(run(program, dir, more), 60, "the transport's end");
+      await assert.rejects(ended, { message: why });
       const left = new Deno.Command("pgrep", { args: ["-f", program] }).outputSync();
       assert.equal(new TextDecoder().decode(left.stdout), "");
     });
