@@ -6,7 +6,7 @@ import { collectPods } from "../../pod/life/collect_pods.ts";
 import { keepEndedPods } from "../../pod/view/listed_pods.ts";
 import { removeAbandoned } from "../../linux/atomic_file.ts";
 import { sweepTemp } from "../../store/temp_directory.ts";
-import { audit } from "../request/audit.ts";
+import { auditor } from "../request/audit.ts";
 import type { Invocation } from "../grammar/command.ts";
 import { printLine } from "../print/output.ts";
 import { sweepStarts } from "../../start/cache/write_entry.ts";
@@ -16,13 +16,14 @@ import { shownSize } from "../print/size.ts";
 export default async function run({ flags, global }: Invocation): Promise<number> {
   const say = (line: string) => printNote(`gc: ${line}`);
   const markOnly = flags.on("mark-only");
+  let record: ReturnType<typeof auditor> | undefined;
   let freed = await collectPods(global.dir, {
     gracePeriod: flags.duration("grace-period") ?? 0,
     expirePrepared: flags.duration("expire-prepared") ?? 0,
     markOnly,
     onMove: say,
     onDelete: printLine,
-    onGone: (uuid) => audit(global, podEvent("remove", uuid, "was removed", [])),
+    onGone: (uuid) => (record ??= auditor(global))(podEvent("remove", uuid, "was removed", [])),
     onLeft: say,
     external: externalCollector(global),
   });

@@ -12,5 +12,11 @@ import { configOf } from "./configured.ts";
  * @throws {Failure} where it has to be recorded, and can't be
  */
 export function audit(global: GlobalFlags, event: AuditEvent): void {
-  writeRecord(event, destinations(configuredAudit(configOf(global)), absolute(global.dir)));
+  auditor(global)(event);
+}
+
+/** As {@linkcode audit}, for many events: the configuration is read once. */
+export function auditor(global: GlobalFlags): (event: AuditEvent) => void {
+  const to = destinations(configuredAudit(configOf(global)), absolute(global.dir));
+  return (event) => writeRecord(event, to);
 }

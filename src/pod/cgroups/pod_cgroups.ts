@@ -56,7 +56,8 @@ function read(path: string): string {
  * @returns one that still has processes
  */
 export function removeCgroups(pod: PodView): string | undefined {
-  const paths = cgroupsOf(pod);
+  // Mostly the supervisor has removed them, and to read all mounts takes longer than all else here.
+  const paths = cgroupsOf(pod).filter(exists);
   if (paths.length === 0) return undefined;
   const mounts = cgroupMounts(Deno.readTextFileSync("/proc/self/mountinfo"));
   return paths.filter((path) => mounts.some((mount) => path.startsWith(`${mount}/`))).find(
