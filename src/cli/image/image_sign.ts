@@ -4,6 +4,7 @@ import { fileSource } from "../../aci/bytes/source.ts";
 import { ID_SIGNATURE, idText } from "../../aci/chunks/chunk_index.ts";
 import { Failure } from "../../failure.ts";
 import { replaceFile } from "../../linux/atomic_file.ts";
+import { originalVariables } from "../../linux/environment.ts";
 import { exists } from "../../linux/exists.ts";
 import { readSignatures } from "../../trust/signature.ts";
 import { type SecretKey, signDigest } from "../../trust/sign_file.ts";
@@ -97,6 +98,9 @@ async function signByGpg(path: string, key: string | undefined): Promise<string>
   try {
     const { success, stdout } = await new Deno.Command("gpg", {
       args: [...words, "--", path],
+      // The runtime's HOME is nowhere, and gpg's keys are in the caller's.
+      clearEnv: true,
+      env: originalVariables(),
       stdin: "inherit",
       stderr: "inherit",
     }).output();
