@@ -234,6 +234,21 @@ Deno.test("a key that rkt made signs what rkt and gpg verify; several sign one i
   assert.equal((await fetched(changed, exported)).code, 254);
 });
 
+Deno.test("gpg gets the variables of whoever calls rkt, and not those of its runtime", async () => {
+  const programs = `${world.directory}/programs`;
+  Deno.mkdirSync(programs);
+  const script = '#!/bin/sh\necho "home $HOME, $OTHER" >&2; exit 1\n';
+  Deno.writeTextFileSync(`${programs}/gpg`, script, { mode: 0o755 });
+  const { code, stderr } = await new Deno.Command(RKT, {
+    args: ["image", "sign", `--keys=${world.directory}/none`, image()],
+    clearEnv: true,
+    env: { HOME: "/home/of-mine", OTHER: "word", PATH: `${programs}:/usr/bin:/bin` },
+    stdin: "null",
+  }).output();
+  assert.equal(code, 254);
+  assert.match(new TextDecoder().decode(stderr), /^home \/home\/of-mine, word\nsign: gpg did not/);
+});
+
 Deno.test("gpg signs with its keys; keys that others may read, or that need a passphrase, are refused", async () => {
   const path = image();
   const sign = async (...words: string[]) => {
