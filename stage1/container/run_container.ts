@@ -4,7 +4,7 @@ import { addressOf, type Section, type Slot, slot } from "../engine/plan.ts";
 import { signalSet, SIGSET_SIZE } from "../steps/signals.ts";
 import { exitCode } from "../steps/wait.ts";
 import { closeTerminal } from "../output/relay.ts";
-import { relayEnded } from "../processes/supervisor.ts";
+import { relayEnded } from "../output/relay_ended.ts";
 import { type Foreground, FOREGROUND_SIGNALS, relayForeground, terminalOf } from "./foreground.ts";
 import { hookState, type Making, removeContainer, stoppedState } from "./making.ts";
 import { runHooks } from "./hooks.ts";

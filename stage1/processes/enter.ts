@@ -36,7 +36,7 @@ import { openStreams, receiveStreams } from "../output/open_streams.ts";
 import { APP_SIDE, leaveStreams, podChannels, type Streaming } from "../output/streams.ts";
 import type { CallerStreams, Pod, PodApp } from "../pod.ts";
 import { filterSystemCalls } from "../seccomp/install_filter.ts";
-import { relayEnded } from "./supervisor.ts";
+import { relayEnded } from "../output/relay_ended.ts";
 import { closeTerminal, openTerminal, relay, startRelay } from "../output/relay.ts";
 import { takeNewTerminal, type Terminal } from "../output/terminal.ts";
 

@@ -2,6 +2,7 @@
  * The supervisor: what `rkt run` becomes. It makes the pod's init, passes signals on to it, and ends as the pod
  * ended. It runs in the namespaces of its caller and holds the pod's lock.
  */
+import { relayEnded } from "../output/relay_ended.ts";
 import { undoInheritance } from "../steps/inherited.ts";
 import {
   alarm,
@@ -258,18 +259,4 @@ function loop(steps: Section, waiting: Section, supervised: Supervised): void {
   parts.output?.awaitOutput(steps, output);
   cleanUp(code);
   steps.attempt("end as the pod ended", "exit_group", [code]);
-}
-
-/** A relay or the guard has ended by itself. Without its output relay the app would be stuck, so the pod ends. */
-export function relayEnded(steps: Section, child: Slot, { input, output, guard }: Terminal): void {
-  for (const [name, process] of [["input", input], ["guard", guard], ["output", output]] as const) {
-    const other = slot("difference");
-    steps.compute("sub", [child, process], {
-      store: other,
-      branch: { when: "different", operand: 0, to: `not terminal ${name}` },
-    });
-    steps.set(process, 0);
-    steps.goto(name === "output" ? "kill" : "reap");
-    steps.label(`not terminal ${name}`);
-  }
 }

@@ -113,13 +113,12 @@ export class PodmanWorld implements AsyncDisposable {
     // With the first process of its PID namespace all others end, and with the last of them the mounts.
     Deno.kill(this.pid, "SIGKILL");
     await this.holder.status;
-    const { success } = await new Deno.Command("sh", {
+    // Other podmans of the host may use it.
+    await new Deno.Command("sh", {
       args: ["-c", `find /sys/fs/cgroup -depth -type d -path '*/${PARENT}*' -exec rmdir {} +`],
       stdout: "null",
       stderr: "null",
     }).output();
-    // Other podmans of the host may use it.
-    void success;
     await this.files[Symbol.asyncDispose]();
   }
 }

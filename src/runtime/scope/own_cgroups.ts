@@ -1,5 +1,7 @@
 /** The cgroups of a new container: made in the file system of cgroups, or by systemd. */
+import { Failure } from "../../failure.ts";
 import { exists } from "../../linux/exists.ts";
+import { isHostRoot } from "../../linux/own_users.ts";
 import {
   cgroupPlaces,
   type CgroupSystem,
@@ -44,7 +46,7 @@ export async function makeOwnCgroups(
     const cgroups = cgroupPlaces(system, linux.cgroupsPath, id);
     checkEmpty(cgroups);
     noteMaking(directory, { cgroups: Object.values(cgroups).filter((path) => !exists(path)) });
-    return { cgroups, made: makeCgroups(system, cgroups) };
+    return await makeOrGoWithout(system, cgroups);
   }
   const { makeScope, scopeName, unmakeScope } = await import("./systemd_scope.ts");
   const name = scopeName(linux.cgroupsPath, id);
@@ -62,6 +64,26 @@ export async function makeOwnCgroups(
   } catch (error) {
     await unmakeScope(name.unit, before);
     throw error;
+  }
+}
+
+/**
+ * Makes cgroups. Users to whom nobody has delegated any go without, as with other runtimes: only limits that are asked for are an
+ * error then, because there is no file for them.
+ */
+async function makeOrGoWithout(
+  system: CgroupSystem,
+  cgroups: Readonly<Record<string, string>>,
+): Promise<OwnCgroups> {
+  const missing = Object.values(cgroups).filter((path) => !exists(path));
+  try {
+    return { cgroups, made: makeCgroups(system, cgroups) };
+  } catch (error) {
+    const isRefused = error instanceof Failure &&
+      error.cause instanceof Deno.errors.PermissionDenied;
+    if (isHostRoot() || !isRefused) throw error;
+    await removeCgroups(Object.fromEntries(missing.map((path) => [path, path])));
+    return { cgroups: {}, made: [] };
   }
 }
 
