@@ -61,7 +61,6 @@ const PROPAGATION: Readonly<Record<string, number>> = {
 const WITHOUT_EFFECT: ReadonlySet<string> = new Set([
   ...[
     "defaults",
-    "async",
     "nouser",
     "_netdev",
     "silent",
@@ -71,7 +70,7 @@ const WITHOUT_EFFECT: ReadonlySet<string> = new Set([
     "noauto",
     "user",
   ],
-  ...["private-", "remount", "nomand", "mand", "iversion", "noiversion", "lazytime", "nolazytime"],
+  ...["private-", "remount", "nomand", "mand", "iversion", "noiversion"],
 ]);
 
 /** Reads the propagation of a container's root; undefined where there is no such word. */
@@ -81,7 +80,8 @@ export const rootPropagation = (word: string): number | undefined => PROPAGATION
 export const OPTION_NAMES: readonly string[] = [
   ...Object.keys(ATTRIBUTES).flatMap((name) => [name, `r${name}`]),
   ...Object.keys(PROPAGATION),
-  ...["bind", "rbind", "idmap", "ridmap", "tmpcopyup", "defaults", "remount"],
+  ...["bind", "rbind", "idmap", "ridmap", "tmpcopyup", "defaults", "remount", "silent", "loud"],
+  ...["async", "sync", "dirsync", "lazytime", "nolazytime", "iversion", "noiversion"],
 ].sort();
 
 /** Reads the options of a mount. */

@@ -78,8 +78,11 @@ function readDeviceAccess(value: unknown, at: string): DeviceAccess {
   if (/[^rwm]/.test(access)) {
     throw new AppcError(field(at, "access"), `${shown(access)} is not of r, w, m`);
   }
+  if (typeof rule.allow !== "boolean") {
+    throw new AppcError(field(at, "allow"), `${shown(rule.allow)} is neither true nor false`);
+  }
   return {
-    allow: rule.allow === true,
+    allow: rule.allow,
     type,
     major: number("major"),
     minor: number("minor"),

@@ -193,7 +193,7 @@ export function readProcess(value: unknown, at: string): ProcessSpec {
   const of = (name: string) => field(at, name);
   const strings = (name: string) => array(process[name], of(name), string);
   const args = strings("args");
-  const cwd = filledString(process.cwd ?? "/", of("cwd"));
+  const cwd = filledString(process.cwd, of("cwd"));
   if (!cwd.startsWith("/")) throw new AppcError(of("cwd"), `${shown(cwd)} is not an absolute path`);
   return {
     terminal: boolean(process.terminal, of("terminal"), false),
@@ -355,7 +355,8 @@ function readDevice(value: unknown, at: string): DeviceSpec {
   if (type === undefined) {
     throw new AppcError(field(at, "type"), `${shown(device.type)} is none of b, c, u, p`);
   }
-  const number = (name: string) => integer(device[name] ?? 0, field(at, name), 0, 2 ** 20);
+  const number = (name: string) =>
+    integer(device[name] ?? (type === "p" ? 0 : undefined), field(at, name), 0, 2 ** 20);
   return {
     type,
     path: filledString(device.path, field(at, "path")),

@@ -99,6 +99,11 @@ const PROCESS: readonly Sentence[] = [
     /process: is missing/,
   ),
   refuses(
+    "cwd (string, REQUIRED) is the working directory",
+    process({ cwd: undefined }),
+    /process\.cwd/,
+  ),
+  refuses(
     "cwd (string, REQUIRED): This value MUST be an absolute path",
     process({ cwd: "etc" }),
     /process\.cwd: .*absolute/,

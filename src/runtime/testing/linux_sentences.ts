@@ -201,20 +201,16 @@ const MOUNTS: readonly Sentence[] = [
   recursive("rnosymfollow", "attr_set="),
   recursive("rsymfollow", "attr_clr="),
   ...[
-    "async",
     "defaults",
     "iversion",
-    "lazytime",
     "loud",
     "mand",
     "noiversion",
-    "nolazytime",
     "nomand",
     "remount",
     "silent",
   ].map(nothing),
-  flag("sync"),
-  flag("dirsync"),
+  ...["sync", "async", "dirsync", "lazytime", "nolazytime"].map(flag),
   spreads("private", "262144", false),
   spreads("rprivate", "262144", true),
   spreads("shared", "1048576", false),
@@ -402,6 +398,18 @@ const DEVICES: readonly Sentence[] = [
     /mknodat\(<target>, "own", S_IFIFO/,
   ),
   refuses("type of device: c, b, u or p", device({ type: "x" }), /none of b, c, u, p/),
+  ...["major", "minor"].map((name) =>
+    refuses(
+      `${name} (int64, REQUIRED unless type is p)`,
+      device({ [name]: undefined }),
+      new RegExp(`devices.*${name}`),
+    )
+  ),
+  refuses(
+    "allow (boolean, REQUIRED) - whether the entry is allowed or denied",
+    linux({ resources: { devices: [{ type: "c", major: 1, minor: 3, access: "r" }] } }),
+    /devices.*allow/,
+  ),
   refuses(
     "path (string, REQUIRED) - full path to device inside container",
     device({ path: "dev/own" }),
