@@ -78,7 +78,10 @@ for (const flags of [[], ["--private-users"]]) {
 
 /** What activations might leave behind, a line each. */
 function left(): readonly string[] {
-  const mounts = Deno.readTextFileSync("/proc/self/mountinfo").trim().split("\n").length;
+  // A line each, so that fewer of them than before are nothing that was left.
+  const mounts = Deno.readTextFileSync("/proc/self/mountinfo").trim().split("\n").map(() =>
+    "mount"
+  );
   const processes = [...Deno.readDirSync("/proc")].filter(({ name }) => /^\d+$/.test(name))
     .map(({ name }) => {
       try {
@@ -87,7 +90,7 @@ function left(): readonly string[] {
         return "";
       }
     }).filter((name) => name.startsWith("rkt") || name === "sh");
-  return [`${mounts} mounts`, ...processes];
+  return [...mounts, ...processes];
 }
 
 /** What of some lines is not among others, each of which counts once. */
