@@ -10,7 +10,7 @@ const AT_REST = ["embryo", "aborted prepare", "prepared", "exited", "exited garb
 
 /** The entries of a data directory that no pod owns. */
 const DATA_DIRECTORY = [
-  ...["audit.log", "cas", "ended-pods.json", "locks", "networks", "pods"],
+  ...["audit.log", "cas", "ended-pods.json", "locks", "networks", "pods", "shared-network"],
   ...USER === undefined ? [] : ["pasta"],
 ];
 
