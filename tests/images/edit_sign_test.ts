@@ -240,7 +240,7 @@ Deno.test("gpg gets the variables of whoever calls rkt, and not those of its run
   const script = '#!/bin/sh\necho "home $HOME, $OTHER" >&2; exit 1\n';
   Deno.writeTextFileSync(`${programs}/gpg`, script, { mode: 0o755 });
   const { code, stderr } = await new Deno.Command(RKT, {
-    args: ["image", "sign", `--keys=${world.directory}/none`, image()],
+    args: ["image", "sign", "--overwrite", `--keys=${world.directory}/none`, image()],
     clearEnv: true,
     env: { HOME: "/home/of-mine", OTHER: "word", PATH: `${programs}:/usr/bin:/bin` },
     stdin: "null",
