@@ -123,8 +123,14 @@ const MOST_VALUE = 255;
 const isLong = ([, value]: MountOption): boolean =>
   value !== undefined && new TextEncoder().encode(value).length > MOST_VALUE;
 
-/** Options of all file systems, which mount(2) takes as flags (mount(2)). */
-const FLAGS: Readonly<Record<string, number>> = { sync: 16, dirsync: 128 };
+/** Options of all file systems, which mount(2) takes as flags and not as text. */
+const FLAGS: Readonly<Record<string, number>> = {
+  sync: k.MS_SYNCHRONOUS,
+  async: 0,
+  dirsync: k.MS_DIRSYNC,
+  lazytime: k.MS_LAZYTIME,
+  nolazytime: 0,
+};
 
 /** As {@linkcode newMount}, by the older call, which takes a page of options: the layers of overlayfs have long names. */
 function mountByText(

@@ -1,5 +1,6 @@
 /**
- * Descriptors that come with what an app says, and those that it has the service manager keep until its unit starts again (sd_pid_notify_with_fds(3), `FDSTORE=1`).
+ * Descriptors that come with what an app says, and those that it has the service manager keep until its unit starts again
+ * (sd_pid_notify_with_fds(3), `FDSTORE=1`).
  *
  * Each is kept by a name that begins with the app's, so that an app can replace and remove its own only, and they come back to it:
  * see src/start/manager/assign.ts. An app's name has no dot.

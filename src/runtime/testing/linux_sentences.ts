@@ -107,9 +107,9 @@ const MOUNTS: readonly Sentence[] = [
     mount({
       type: "overlay",
       source: "overlay",
-      options: [`lowerdir=${"/x".repeat(200)}`, "index=off"],
+      options: [`lowerdir=${"/x".repeat(200)}`, "index=off", "dirsync", "async"],
     }),
-    /mount\("overlay", "[^"]*", "overlay", NULL|mount\("overlay"/,
+    /mount\("overlay", "[^"]*", "overlay", MS_DIRSYNC, "lowerdir=[/x]*,index=off"\)/,
     /open_tree\(/,
     /umount2\(/,
   ),
