@@ -18,7 +18,7 @@ const FLAGS: ReadonlySet<string> = new Set(["--packed", "--compiled", "--floor"]
  * Bytes of what the first `rkt run` of a command line loads at least, as of the last change of this number. Each kilobyte
  * takes 0.05 ms of every such start: whoever raises it says in the commit what it is for.
  */
-const RUN_SIZE = 276_500;
+const RUN_SIZE = 278_000;
 
 /** How much it may grow until somebody has to look. */
 const GROWTH = 1.02;
