@@ -219,9 +219,9 @@ const INJECTED: readonly (readonly [string, string])[] = [
   ["clone:error=EAGAIN", "make the pod's init: EAGAIN (resource temporarily unavailable)"],
   ["unshare:error=ENOSPC", "make the pod's namespaces: ENOSPC (no space left on device)"],
   ["sethostname:error=EPERM", "set the host name: EPERM (operation not permitted)"],
-  // The file systems before it: the overlay, init's root, the shared memory.
+  // What init makes before it: its root, the shared memory. The overlay is the supervisor's.
   [
-    "fsopen:error=EPERM:when=4",
+    "fsopen:error=EPERM:when=3",
     'mount tmpfs on /dev in app "box": EPERM (operation not permitted)',
   ],
   [

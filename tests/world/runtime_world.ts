@@ -25,6 +25,7 @@ const APPLETS =
 export class RuntimeWorld implements AsyncDisposable {
   readonly root: string;
   readonly bundle: string;
+  readonly #word = crypto.randomUUID().slice(0, 8);
   #next = 1;
 
   private constructor(readonly dir: string) {
@@ -55,9 +56,9 @@ export class RuntimeWorld implements AsyncDisposable {
     );
   }
 
-  /** Another name of a container. */
+  /** Another name of a container. Cgroups are the host's, whatever namespaces a test file has of its own. */
   id(): string {
-    return `test-${Deno.pid}-${this.#next++}`;
+    return `test-${this.#word}-${this.#next++}`;
   }
 
   /** Writes the configuration of the bundle. */
