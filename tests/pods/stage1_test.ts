@@ -282,6 +282,15 @@ Deno.test("attach becomes the image's program for that, and ends as the app", as
   assert.equal((await pod.ended()).code, 5);
 });
 
+/** Starts a pod whose stage1 image says that it is up. */
+async function start(path: string) {
+  const before = world.pods();
+  const pod = world.spawn(...world.words("true", `--stage1-path=${path}`));
+  assert.equal(await pod.line(), "up");
+  const found = world.pods().find((each) => each.startsWith("run/") && !before.includes(each));
+  return { pod, uuid: podUuid(found ?? "") };
+}
+
 Deno.test("the image's attach is told what rkt 1.30 tells it; without one there is none, nor streams for it", async () => {
   const script = "echo $$ >pid; echo up; while :; do sleep 1; done";
   const told = 'printf "%s\\n" "$@"; env | grep ^RKT_STAGE1_ | sort; exit 6';
@@ -291,12 +300,6 @@ Deno.test("the image's attach is told what rkt 1.30 tells it; without one there 
     { attach: "/ex/attach", enter: "/ex/enter" },
     told,
   );
-  const start = async (path: string) => {
-    const pod = world.spawn(...world.words("true", `--stage1-path=${path}`));
-    assert.equal(await pod.line(), "up");
-    return { pod, uuid: podUuid(world.pods().find((each) => each.startsWith("run/")) ?? "") };
-  };
-  await world.rkt("gc", "--grace-period=0s");
   const { pod, uuid } = await start(telling);
   const directory = `${world.dataDir}/pods/run/${uuid}`;
   const crossing = [
@@ -312,7 +315,6 @@ Deno.test("the image's attach is told what rkt 1.30 tells it; without one there 
   assert.equal(code, 6);
   pod.kill("SIGKILL");
   await pod.ended();
-  await world.rkt("gc", "--grace-period=0s");
   const plain = await scripted("plain", script);
   for (const flag of ["--stdout=tty", "--stdin=stream"]) {
     const { code, stderr } = await run(`--stage1-path=${plain}`, flag);
@@ -358,7 +360,15 @@ Deno.test("an image without a program at its entry point: said, and the pod has 
 });
 
 Deno.test("gc calls the image, says where that fails, and removes the pod all the same", async () => {
-  await world.rkt("gc", "--grace-period=0s");
+  // What a killed image has started holds its pod for a moment.
+  await until(
+    async () => {
+      await world.rkt("gc", "--grace-period=0s");
+      return world.pods().length === 0;
+    },
+    30,
+    "the pods before it to be gone",
+  );
   const path = await scripted("failing", "exit 3", { gc: "/ex/gc" });
   assert.equal((await run(`--stage1-path=${path}`)).code, 3);
   const { stderr } = await world.rkt("gc", "--grace-period=0s");
@@ -369,9 +379,7 @@ Deno.test("gc calls the image, says where that fails, and removes the pod all th
 
 Deno.test("a pod that heeds no TERM is killed by the image's stop --force, or by rkt", async () => {
   const path = await scripted("stubborn", "trap '' TERM; echo up; while :; do sleep 1; done");
-  const pod = world.spawn(...world.words("true", `--stage1-path=${path}`));
-  assert.equal(await pod.line(), "up");
-  const uuid = list(`${world.dataDir}/pods/run`).at(-1) ?? "";
+  const { pod, uuid } = await start(path);
   assert.equal((await world.rkt("stop", "--force", uuid)).code, 0);
   assert.equal((await pod.ended()).signal, "SIGKILL");
 });
