@@ -1,9 +1,9 @@
 /**
  * The overlay that is an app's root.
  *
- * The kernel takes as long for it as for half of a pod's namespaces, and needs nothing of them. So where init has one root to
- * make, the supervisor makes the file system while init makes the namespaces. Both have the descriptor of its context
- * (fsopen(2)); init only mounts it.
+ * The kernel takes two fifths of the time for it that it takes for a pod's namespaces, and needs nothing of them. So where init
+ * has one root to make, the supervisor makes the file system while init makes the namespaces. Both have the descriptor of its
+ * context (fsopen(2)); init only mounts it.
  */
 import { MOUNT_FLAGS } from "./mount_policy.ts";
 import { sharesAppRoot } from "./app_mounts.ts";
