@@ -3,14 +3,8 @@
  * to answer the same with both.
  */
 import assert from "node:assert/strict";
-import {
-  BELOW,
-  ContainerdWorld,
-  type Ended,
-  IMAGE,
-  Kubelet,
-  spaceOf,
-} from "../world/containerd_world.ts";
+import type { Ended } from "../world/ended.ts";
+import { BELOW, ContainerdWorld, IMAGE, Kubelet, spaceOf } from "../world/containerd_world.ts";
 import { until } from "../world/until.ts";
 import { kubeletAnswers } from "./kubelet_calls.ts";
 

@@ -3,7 +3,8 @@
  * podman itself says of its runtime, of names and of times is left out.
  */
 import assert from "node:assert/strict";
-import { BELOW, type Below, type Ended, PodmanWorld } from "../world/podman_world.ts";
+import type { Ended } from "../world/ended.ts";
+import { BELOW, type Below, PodmanWorld } from "../world/podman_world.ts";
 import { FILES, type PodmanCase, SEQUENCES } from "./podman_commands.ts";
 
 /** Sequences that go on at once. */

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { packImage } from "./engine_archive.ts";
+import { type Ended, ended } from "./ended.ts";
 import { RKT } from "./rkt.ts";
 import { RuntimeWorld } from "./runtime_world.ts";
 import { until, within } from "./until.ts";
@@ -17,13 +18,6 @@ export const BELOW: readonly Below[] = ["rkt", "runc"];
 
 /** Which of containerd's namespaces a runtime's containers of `ctr` have. */
 export const spaceOf = (below: Below): string => `rkt-test-${below}`;
-
-/** How a command has ended. */
-export interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** The answer to a call: the message, or the code of gRPC's and the error. */
 export interface Answer {
@@ -107,24 +101,6 @@ export class ContainerdWorld implements AsyncDisposable {
     await ended("sh", ["-c", "rmdir /sys/fs/cgroup/*/rkt-test-r* /sys/fs/cgroup/*/k8s.io"]);
     await this.files[Symbol.asyncDispose]();
   }
-}
-
-/** Runs a program to its end, with some words as its input. */
-async function ended(program: string, args: readonly string[], stdin?: string): Promise<Ended> {
-  const child = new Deno.Command(program, {
-    args: [...args],
-    stdin: stdin === undefined ? "null" : "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  if (stdin !== undefined) {
-    const writer = child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(stdin));
-    await writer.close();
-  }
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
 /** containerd's configuration, as docs/use/oci-runtime.md has it, and a place of its own for everything. */

@@ -3,6 +3,7 @@
  * own. Whatever it starts ends with it, and the host's network stays as it is.
  */
 import assert from "node:assert/strict";
+import { type Ended, ended } from "./ended.ts";
 import { RKT } from "./rkt.ts";
 import { RuntimeWorld } from "./runtime_world.ts";
 import { until } from "./until.ts";
@@ -10,13 +11,6 @@ import { until } from "./until.ts";
 /** What podman may have below it. */
 export type Below = "rkt" | "runc";
 export const BELOW: readonly Below[] = ["rkt", "runc"];
-
-/** How a command has ended. */
-export interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** The cgroup that podman puts containers into, unless it is told another one. */
 const PARENT = "libpod_parent";
@@ -62,29 +56,16 @@ export class PodmanWorld implements AsyncDisposable {
   /** Runs podman, with some words as its input. `@` in a word stands for the world's directory. */
   async podman(below: Below, words: readonly string[], stdin?: string): Promise<Ended> {
     const store = `${this.dir}/${below}`;
-    const child = new Deno.Command("nsenter", {
-      args: [
-        ...["-t", `${this.pid}`, "-m", "-p", this.#network(below)],
-        ...["timeout", "--kill-after=5", "120", "podman"],
-        ...["--root", `${store}/store`, "--runroot", `${store}/run`, "--tmpdir", `${store}/tmp`],
-        ...["--network-config-dir", `${store}/networks`, "--volumepath", `${store}/volumes`],
-        ...["--cgroup-manager=cgroupfs", "--events-backend=none"],
-        ...["--runtime", below === "rkt" ? `${this.dir}/rkt-oci` : "/usr/sbin/runc"],
-        ...words.map((word) => word.replaceAll("@", this.dir)),
-      ],
-      cwd: this.dir,
-      stdin: stdin === undefined ? "null" : "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    if (stdin !== undefined) {
-      const writer = child.stdin.getWriter();
-      await writer.write(new TextEncoder().encode(stdin));
-      await writer.close();
-    }
-    const { code, stdout, stderr } = await child.output();
-    const decoder = new TextDecoder();
-    return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+    const args = [
+      ...["-t", `${this.pid}`, "-m", "-p", this.#network(below)],
+      ...["timeout", "--kill-after=5", "120", "podman"],
+      ...["--root", `${store}/store`, "--runroot", `${store}/run`, "--tmpdir", `${store}/tmp`],
+      ...["--network-config-dir", `${store}/networks`, "--volumepath", `${store}/volumes`],
+      ...["--cgroup-manager=cgroupfs", "--events-backend=none"],
+      ...["--runtime", below === "rkt" ? `${this.dir}/rkt-oci` : "/usr/sbin/runc"],
+      ...words.map((word) => word.replaceAll("@", this.dir)),
+    ];
+    return await ended("nsenter", args, stdin, this.dir);
   }
 
   /** nsenter's flag: what both make of networks has the same names. */

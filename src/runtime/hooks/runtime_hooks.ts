@@ -13,14 +13,9 @@ export async function runStartHooks(
   state: unknown,
 ): Promise<void> {
   for (const [i, hook] of hooks.entries()) {
-    try {
-      await runHook(hook, JSON.stringify(state));
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      throw new Failure(`error running poststart hook ${i} (${hook.path}): ${why}`, 1, {
-        cause: error,
-      });
-    }
+    const why = await failureOf(hook, state);
+    if (why === undefined) continue;
+    throw new Failure(`error running poststart hook ${i} (${hook.path}): ${why}`, 1);
   }
 }
 
@@ -31,12 +26,20 @@ export async function runRuntimeHooks(
   state: unknown,
 ): Promise<void> {
   for (const [i, hook] of hooks.entries()) {
-    try {
-      await runHook(hook, JSON.stringify(state));
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+    const why = await failureOf(hook, state);
+    if (why !== undefined) {
       printNote(`rkt oci: warning: ${point} hook ${i} (${hook.path}): ${why}`);
     }
+  }
+}
+
+/** Runs a hook; what has failed. */
+async function failureOf(hook: ContainerHook, state: unknown): Promise<string | undefined> {
+  try {
+    await runHook(hook, JSON.stringify(state));
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 
