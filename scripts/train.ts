@@ -86,8 +86,8 @@ async function compiledFunctions(bundle: Bundle, dir: string): Promise<Compiled>
       await logged("create", create),
     ]);
   } finally {
-    // Root's rkt has the image mounted.
-    await rkt([...store, "image", "gc", "--grace-period=0s"]);
+    // Root's rkt has the image mounted. The first error is the one to know.
+    await rkt([...store, "image", "gc", "--grace-period=0s"]).catch(() => {});
   }
 }
 

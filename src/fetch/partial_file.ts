@@ -97,11 +97,7 @@ export class PartialFile implements Disposable {
   remove(): void {
     this.#close();
     for (const path of [`${this.#path}.json`, this.#path]) {
-      try {
-        Deno.removeSync(path);
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
+      ifThere(() => Deno.removeSync(path));
     }
   }
 

@@ -2,6 +2,7 @@
  * The pods that the metadata service knows. Each is a file of root's, too, written before the registration is answered, so
  * that a service that is started anew knows the same pods.
  */
+import { ifThere } from "../linux/exists.ts";
 import { type ImageManifest, parseImageManifest } from "../appc/image_manifest.ts";
 import { parsePodManifest, type PodManifest } from "../appc/pod_manifest.ts";
 import { AppcError } from "../appc/error.ts";
@@ -113,11 +114,7 @@ export class RegisteredPods {
   remove(uuid: string): boolean {
     const pod = this.#byUuid.get(uuid);
     if (pod === undefined) return false;
-    try {
-      Deno.removeSync(`${this.#directory}/${uuid}`);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    ifThere(() => Deno.removeSync(`${this.#directory}/${uuid}`));
     this.#byUuid.delete(uuid);
     this.#byToken.delete(pod.token);
     return true;

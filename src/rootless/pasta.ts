@@ -9,7 +9,7 @@ import { namespacePlan } from "../pod/make/private_users.ts";
 import { Failure } from "../failure.ts";
 import { originalVariable } from "../linux/environment.ts";
 import * as k from "../linux/constants.ts";
-import { exists } from "../linux/exists.ts";
+import { exists, ifThere } from "../linux/exists.ts";
 import { closeDescriptor } from "../linux/lock.ts";
 import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
 import { ipText } from "../net/model/address.ts";
@@ -208,11 +208,7 @@ export function leavePasta({ uuid, dataDir }: Pick<PastaPod, "uuid" | "dataDir">
     ALLOWED.test(directoryOf(directoryOf(target)));
   for (const path of target !== undefined && isOurs ? [target, link] : [link]) {
     trySyscall("umount2", cstring(path), k.MNT_DETACH | k.UMOUNT_NOFOLLOW);
-    try {
-      Deno.removeSync(path);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    ifThere(() => Deno.removeSync(path));
   }
 }
 

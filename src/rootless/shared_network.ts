@@ -17,7 +17,7 @@ import {
   O_RDWR,
 } from "../linux/constants.ts";
 import { ERRNO } from "../linux/errno.ts";
-import { exists } from "../linux/exists.ts";
+import { exists, ifThere } from "../linux/exists.ts";
 import { closeDescriptor, lockExclusive, openLockFile } from "../linux/lock.ts";
 import { cstring, syscall, trySyscall } from "../linux/syscall.ts";
 import { openNamespace } from "../net/kernel/namespace.ts";
@@ -111,13 +111,10 @@ export async function needNetwork(dataDir: string, rkt: readonly string[]): Prom
 
 /** Whether a start could be noted: not where the last pod has just gone. */
 function noteStart(file: string): boolean {
-  try {
+  return ifThere(() => {
     Deno.writeTextFileSync(file, "");
     return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  }) ?? false;
 }
 
 async function makeNetwork([program = "", ...args]: readonly string[]): Promise<void> {
@@ -150,14 +147,14 @@ export async function enterNetwork(dataDir: string, uuid: string): Promise<strin
     closeDescriptor(namespace);
     const member = `${membersDirectory(dataDir)}/${uuid}`;
     Deno.writeTextFileSync(member, "");
-    removeIfThere(startFile(dataDir, Deno.pid));
+    ifThere(() => Deno.removeSync(startFile(dataDir, Deno.pid)));
     return member;
   });
 }
 
 /** Lets go of what {@linkcode needNetwork} has kept for this process, if it has. */
 export function leaveStart(dataDir: string): void {
-  removeIfThere(startFile(dataDir, Deno.pid));
+  ifThere(() => Deno.removeSync(startFile(dataDir, Deno.pid)));
 }
 
 /** Whether a pod is in the network. */
@@ -166,7 +163,7 @@ export const isMember = (dataDir: string, uuid: string): boolean =>
 
 /** Lets the network end, where a pod was the last one in it. */
 export function leaveNetwork(dataDir: string, uuid: string): void {
-  removeIfThere(`${membersDirectory(dataDir)}/${uuid}`);
+  ifThere(() => Deno.removeSync(`${membersDirectory(dataDir)}/${uuid}`));
 }
 
 /**
@@ -186,18 +183,10 @@ export async function collectMembers(
       const [, pid] = /^start\.(\d+)$/.exec(name) ?? [];
       if (pid === undefined ? podIsHeld(dataDir, name) : exists(`/proc/${pid}`)) continue;
       if (pid === undefined) release(name);
-      removeIfThere(`${directory}/${name}`);
+      ifThere(() => Deno.removeSync(`${directory}/${name}`));
     }
     // The holder looks when a file goes, and none did where the first start was killed before it had one.
     const poke = startFile(dataDir, 0);
-    if (noteStart(poke)) removeIfThere(poke);
+    if (noteStart(poke)) ifThere(() => Deno.removeSync(poke));
   });
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

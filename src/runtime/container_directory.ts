@@ -87,11 +87,7 @@ export function writeRecord(directory: string, record: ContainerRecord): void {
 
 /** Removes the directory of a container; what is not there is no fault. */
 export function removeDirectory(directory: string): void {
-  try {
-    Deno.removeSync(directory, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  ifThere(() => Deno.removeSync(directory, { recursive: true }));
 }
 
 /**

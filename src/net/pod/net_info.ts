@@ -83,20 +83,12 @@ export function linkRecord(pod: PodRef, podPath: string): void {
 
 /** Removes the name in the pod's directory. */
 export function unlinkRecord(podPath: string): void {
-  try {
-    Deno.removeSync(`${podPath}/net-info.json`);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  ifThere(() => Deno.removeSync(`${podPath}/net-info.json`));
 }
 
 /** Removes the name outside the pod's directory. */
 export function removeRecord(pod: PodRef): void {
-  try {
-    Deno.removeSync(recordPath(pod));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  ifThere(() => Deno.removeSync(recordPath(pod)));
 }
 
 /** The pods of a data directory that have such files. */

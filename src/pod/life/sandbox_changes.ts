@@ -126,9 +126,5 @@ export function deleteAppFiles(pod: PodView, name: string, volumes: readonly str
 }
 
 function removeFile(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  ifThere(() => Deno.removeSync(path));
 }

@@ -2,6 +2,7 @@
  * The directory of start entries: `/run/rkt/starts`, root's, 0700, or `rkt/starts` in a user's XDG_RUNTIME_DIR. A reboot
  * forgets it. What is in it is believed by the launcher, so it is written only where nobody else could have had a hand in it.
  */
+import { ifThere } from "../../linux/exists.ts";
 import { STATX } from "../../linux/statx.ts";
 import {
   AT_EMPTY_PATH,
@@ -97,9 +98,5 @@ export function isEntry(path: string): boolean {
 
 /** Removes an entry, or whatever has its name, if it is still there. */
 export function removeEntry(path: string, name: string): void {
-  try {
-    Deno.removeSync(`${path}/${name}`, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  ifThere(() => Deno.removeSync(`${path}/${name}`, { recursive: true }));
 }
