@@ -5,9 +5,10 @@
  * like rkt: what Deno itself costs. Who does not work on this machine is named and left out.
  */
 import { Failure } from "../src/failure.ts";
+import { benchDirectory } from "./bench/directory.ts";
 import { type Contender, CONTENDERS, type Place } from "./bench/contenders.ts";
 import { measureConmon, measureRkt, type Memory } from "./bench/memory.ts";
-import { removeAll, reported, row as tableRow, verdict } from "./bench/report.ts";
+import { reported, row as tableRow, verdict } from "./bench/report.ts";
 import { makeRootFs } from "./bench/root_fs.ts";
 import { measureTimes, median } from "./bench/times.ts";
 import { BENCH_NEEDS, provide } from "./needs.ts";
@@ -80,7 +81,7 @@ async function bench(): Promise<void> {
   if (Deno.uid() !== 0) throw new Failure("bench: run it as root: it makes namespaces and mounts");
   await provide("bench", BENCH_NEEDS);
   await build();
-  const dir = await Deno.makeTempDir({ dir: "/var/tmp", prefix: "rkt-bench-" });
+  const { path: dir, remove } = await benchDirectory();
   const place: Place = {
     dir,
     rootFs: `${dir}/rootfs`,
@@ -93,7 +94,7 @@ async function bench(): Promise<void> {
     printTimes(await measureTimes(ready, dir));
     await compareMemory(place, ready);
   } finally {
-    await removeAll(dir);
+    await remove();
   }
 }
 

@@ -5,6 +5,7 @@
  * With `--before`, `rkt version` is compared with that of another rkt.
  */
 import { Failure } from "../src/failure.ts";
+import { benchDirectory } from "./bench/directory.ts";
 import {
   type CommandLine,
   type Contender,
@@ -13,7 +14,7 @@ import {
   rktIn,
 } from "./bench/contenders.ts";
 import { measureRkt } from "./bench/memory.ts";
-import { removeAll, reported, row as tableRow } from "./bench/report.ts";
+import { reported, row as tableRow } from "./bench/report.ts";
 import { makeRootFs } from "./bench/root_fs.ts";
 import { measureTimes, median } from "./bench/times.ts";
 import { tool } from "./bench/tool.ts";
@@ -160,7 +161,7 @@ async function bench(): Promise<void> {
   if (Deno.uid() !== 0) throw new Failure("bench: run it as root: it makes namespaces and mounts");
   await provide("bench", BENCH_NEEDS);
   const before = Deno.args.find((word) => word.startsWith("--before="))?.slice("--before=".length);
-  const dir = await Deno.makeTempDir({ dir: "/var/tmp", prefix: "rkt-bench-" });
+  const { path: dir, remove } = await benchDirectory();
   const place = { dir, rootFs: `${dir}/rootfs`, rkt: `${ROOT}dist/rkt`, empty: "" };
   try {
     await makeRootFs(place.rootFs);
@@ -171,7 +172,7 @@ async function bench(): Promise<void> {
     if (rkt !== undefined) await printAtOnce(place, rkt.command, runc?.command);
     await printVersion(place, before);
   } finally {
-    await removeAll(dir);
+    await remove();
   }
 }
 

@@ -97,6 +97,7 @@ export const QEMU_NEEDS: readonly Need[] = [
 // deno-fmt-ignore
 export const BENCH_NEEDS: readonly Need[] = [
   { file: "hyperfine", package: "hyperfine", why: "measure" },
+  { file: "mkfs.ext4", package: "e2fsprogs", why: "a file system to measure in" },
   { file: "busybox", package: "busybox-static", why: "the root file system" },
   { file: "runc", package: "runc", why: "compare with" },
   { file: "crun", package: "crun", why: "compare with" },
