@@ -171,15 +171,23 @@ async function askPage(
   }
 }
 
-/** Why an image was not found, in one line: the name, and what came of the first page. */
+/** Why an image was not found, in one line: the name, what came of the first page, and what to try. */
 export function discoveryFailure(
   image: ImageName,
   { steps }: Discovered<unknown>,
 ): Failure {
   const first = steps[0];
   const name = imageNameText(image);
+  const version = image.labels.find(({ name }) => name === "version")?.value;
+  const tag = version === undefined ? "" : `:${version}`;
   return new Failure(
     `image ${name}: discovery failed: ${first?.url}: ${first?.outcome}; ` +
-      `rkt image discover ${name} shows every step`,
+      (looksLikeDocker(image.name)
+        ? `for an image of a docker registry write docker://${image.name}${tag}`
+        : `rkt image discover ${name} shows every step`),
   );
 }
+
+/** Whether a name is one that docker's users write: without a domain, or with docker's own. */
+const looksLikeDocker = (name: string): boolean =>
+  !(name.split("/")[0] ?? "").includes(".") || name.startsWith("docker.io/");

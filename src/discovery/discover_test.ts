@@ -83,6 +83,21 @@ Deno.test("discoverImage() asks a host that does not answer once", async () => {
   assert.match(discoveryFailure(APP, discovered).message, /discovery failed: .*connection refused/);
 });
 
+Deno.test("discoveryFailure() tells who writes names as docker's users do how they are written here", () => {
+  const failure = (text: string) =>
+    discoveryFailure(parseImageName(text), { found: [], encrypted: false, steps: [] }).message;
+  assert.match(failure("redis"), /write docker:\/\/redis$/);
+  assert.match(failure("team/app:1.2,arch=amd64"), /write docker:\/\/team\/app:1\.2$/);
+  assert.match(
+    failure("docker.io/library/redis:7"),
+    /write docker:\/\/docker\.io\/library\/redis:7$/,
+  );
+  assert.match(
+    failure("example.com/redis:7"),
+    /rkt image discover example\.com\/redis:7 shows every step$/,
+  );
+});
+
 Deno.test("discoverKeys() takes the keys of the first page that has some for the prefix", async () => {
   const key = (prefix: string, url: string) => tag(prefix, url, "ac-discovery-pubkeys");
   const { getPage } = site({
