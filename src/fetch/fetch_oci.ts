@@ -5,7 +5,7 @@ import type { ImageTitle } from "../oci/appc_manifest.ts";
 import { type Digest, parseDigest } from "../oci/digest.ts";
 import type { ImageSource, ResolvedManifest } from "../oci/image_source.ts";
 import { type OciLocation, parseOciLocation } from "../oci/location.ts";
-import { localTitle } from "../oci/local_title.ts";
+import { localTitle, openedTitle } from "../oci/local_title.ts";
 import { openLocalSource } from "../oci/open_source.ts";
 import { referenceText, type RegistryReference } from "../oci/reference.ts";
 import type { RegistrySource } from "../registry/registry_source.ts";
@@ -115,7 +115,8 @@ async function fromArchive(
   });
   return await importFrom(session, {
     source,
-    title,
+    // Who signed it is trusted for the name that was asked for, and not for one that the archive gives itself.
+    title: signed === undefined ? await openedTitle(location, source) : title,
     references: [],
     pinned,
     ...signed !== undefined && { signed },

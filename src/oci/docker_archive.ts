@@ -19,7 +19,7 @@ import {
   parseDocument,
 } from "./image_documents.ts";
 import { type ImageSource, type ResolvedManifest, verifiedStream } from "./image_source.ts";
-import { isCalledInDocker } from "./image_names.ts";
+import { isCalledInDocker, savedName } from "./image_names.ts";
 import type { LayoutChoice } from "./layout_source.ts";
 import { CONFIG_TYPES, dockerLayerType, MANIFEST_TYPES } from "./media_types.ts";
 import type { Platform } from "./platform.ts";
@@ -59,7 +59,7 @@ export async function openDockerArchive(
     config: { mediaType: CONFIG_TYPES.docker, size: config.length, digest: configDigest },
     layers,
   };
-  return new DockerArchiveSource(files, choice, paths, JSON.stringify(manifest));
+  return new DockerArchiveSource(files, choice, paths, image.tags, JSON.stringify(manifest));
 }
 
 /** The content of manifest.json. */
@@ -145,18 +145,21 @@ class DockerArchiveSource implements ImageSource {
   readonly platform: Platform;
   readonly #files: ArchiveFiles;
   readonly #paths: ReadonlyMap<Digest, string>;
+  readonly #tags: readonly string[];
   readonly #resolved: ResolvedManifest;
 
   constructor(
     files: ArchiveFiles,
     choice: LayoutChoice,
     paths: ReadonlyMap<Digest, string>,
+    tags: readonly string[],
     manifest: string,
   ) {
     this.name = choice.name;
     this.platform = choice.platform;
     this.#files = files;
     this.#paths = paths;
+    this.#tags = tags;
     const bytes = new TextEncoder().encode(manifest);
     const document = parseDocument(bytes, choice.name);
     if (document.kind !== "manifest") throw new Error("a manifest was made");
@@ -166,6 +169,10 @@ class DockerArchiveSource implements ImageSource {
 
   manifest(): Promise<ResolvedManifest> {
     return Promise.resolve(this.#resolved);
+  }
+
+  savedName(): Promise<string | undefined> {
+    return Promise.resolve(savedName(this.#tags));
   }
 
   async blob(descriptor: Descriptor): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {

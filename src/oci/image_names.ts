@@ -9,6 +9,11 @@ export function isCalledInDocker(name: string, wanted: string): boolean {
   return whole !== undefined && whole === wantedWhole;
 }
 
+/** The first of an image's names that has a repository and a tag; some tools write the tag alone. */
+export function savedName(names: readonly string[]): string | undefined {
+  return names.find((name) => name.includes(":") && wholeName(name) !== undefined);
+}
+
 function wholeName(name: string): string | undefined {
   try {
     return referenceText(parseReference(name));

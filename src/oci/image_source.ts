@@ -39,6 +39,8 @@ export interface ImageSource extends AsyncDisposable {
    * @throws {Failure}
    */
   manifest(): Promise<ResolvedManifest>;
+  /** The name that a layout or archive has for the image, with its tag; undefined where it has none. Its maker chose it. */
+  savedName?(): Promise<string | undefined>;
   /**
    * The bytes of a blob of the image. They are checked as they are read: the stream fails at its end where size or digest
    * differ, and at once where there are too many. A chunk is valid until the next one is read. Several may be read side by

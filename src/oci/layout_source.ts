@@ -20,7 +20,7 @@ import {
   verifiedStream,
 } from "./image_source.ts";
 import { documentKind } from "./media_types.ts";
-import { isCalledInDocker } from "./image_names.ts";
+import { isCalledInDocker, savedName } from "./image_names.ts";
 import type { Platform } from "./platform.ts";
 
 /** Files by their path in a layout. */
@@ -47,6 +47,7 @@ export class LayoutSource implements ImageSource {
   readonly #files: LayoutFiles;
   readonly #tag: string | undefined;
   #manifest: Promise<ResolvedManifest> | undefined;
+  #savedName: string | undefined;
 
   constructor(files: LayoutFiles, choice: LayoutChoice) {
     this.#files = files;
@@ -57,6 +58,11 @@ export class LayoutSource implements ImageSource {
 
   manifest(): Promise<ResolvedManifest> {
     return this.#manifest ??= this.#resolve();
+  }
+
+  async savedName(): Promise<string | undefined> {
+    await this.manifest();
+    return this.#savedName;
   }
 
   async blob(descriptor: Descriptor): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
@@ -73,6 +79,7 @@ export class LayoutSource implements ImageSource {
     const document = parseDocument(index, `${this.name}: index.json`);
     if (document.kind !== "index") throw new Failure(`${this.name}: index.json is no index`);
     const chosen = this.#choose(document);
+    this.#savedName = savedName(namesOf(chosen));
     const bytes = await this.#document(chosen);
     checkBytes(bytes, chosen, `${this.name}: manifest ${chosen.digest}`);
     const first = { bytes, mediaType: chosen.mediaType, digest: chosen.digest };

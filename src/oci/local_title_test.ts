@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { localTitle } from "./local_title.ts";
+import { savedName } from "./image_names.ts";
+import { localTitle, openedTitle } from "./local_title.ts";
 
 const titled = (path: string, name?: string) =>
   localTitle({ kind: "oci-archive", path, ...name !== undefined && { name } });
@@ -23,4 +24,29 @@ Deno.test("a file whose name has no letter and no digit makes an image of the na
   assert.equal(titled("-").name, "image");
   assert.equal(titled("/").name, "image");
   assert.equal(titled(".tar").name, "image");
+});
+
+Deno.test("the name that an archive has for its image counts where the caller names none", async () => {
+  const source = {
+    name: "x.tar",
+    platform: { os: "linux", architecture: "amd64" },
+    manifest: () => Promise.reject(new Error("not asked")),
+    blob: () => Promise.reject(new Error("not asked")),
+    savedName: () => Promise.resolve("localhost/app:1.2"),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const opened = (name?: string) =>
+    openedTitle(
+      { kind: "docker-archive", path: "x.tar", ...name !== undefined && { name } },
+      source,
+    );
+  assert.deepEqual(await opened(), { name: "localhost/app", version: "1.2" });
+  assert.deepEqual(await opened("example.com/web:3"), { name: "example.com/web", version: "3" });
+  assert.deepEqual(await opened("3"), { name: "x", version: "3" });
+});
+
+Deno.test("savedName() takes the first whole name, and no tag for one", () => {
+  assert.equal(savedName(["7", "docker.io/library/redis:7"]), "docker.io/library/redis:7");
+  assert.equal(savedName(["redis:7", "redis:latest"]), "redis:7");
+  assert.equal(savedName(["1.2", "latest", "", "A:B:C", "../x:1"]), undefined);
 });

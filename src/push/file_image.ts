@@ -1,6 +1,6 @@
 /** Images that lie in files, without the store: they are read into one of their own, which is gone afterwards. */
 import { fileSource } from "../aci/bytes/source.ts";
-import { localTitle } from "../oci/local_title.ts";
+import { openedTitle } from "../oci/local_title.ts";
 import type { OciLocation } from "../oci/location.ts";
 import { openLocalSource } from "../oci/open_source.ts";
 import type { DecryptLayer } from "../store/oci/open_layer.ts";
@@ -46,7 +46,7 @@ async function imported(
   }
   await using source = await openLocalSource(from, { temporaryDirectory });
   return await own.importOci(source, {
-    ...{ title: localTitle(from), references: [], render: false },
+    ...{ title: await openedTitle(from, source), references: [], render: false },
     ...decrypt !== undefined && { decrypt },
   });
 }
