@@ -93,6 +93,16 @@ export const QEMU_NEEDS: readonly Need[] = [
   { file: "/usr/include/stdio.h", package: "libc6-dev", why: "the same" },
 ];
 
+/** What a machine of aarch64 needs besides, to try a release for it. */
+// deno-fmt-ignore
+export const FOREIGN_QEMU_NEEDS: readonly Need[] = [
+  { file: "qemu-system-aarch64", package: "qemu-system-arm", why: "the machine" },
+  { file: "depmod", package: "kmod", why: "list its kernel's modules" },
+  { file: "systemd-sysusers", package: "systemd", why: "its users" },
+  { file: "openssl", package: "openssl", why: "the certificate of a site" },
+  { file: "gpg", package: "gnupg", why: "sign an image" },
+];
+
 /** What the benchmark needs. podman is compared with where it is there, and not installed. */
 // deno-fmt-ignore
 export const BENCH_NEEDS: readonly Need[] = [

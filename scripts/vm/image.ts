@@ -3,24 +3,36 @@
  * packages of the sources that apt is set up with here, and kept in .cache/vm.
  */
 import { debianSources, ownRelease, run } from "./debian.ts";
+import { type Platform, X86_64 } from "./platform.ts";
 
 /** What a machine starts from. */
 export interface Image {
   readonly kernel: string;
   /** An ext4 file system; machines do not change it. */
   readonly disk: string;
+  /** A static one for pods, where the machine's processor is not the host's. */
+  readonly busybox: string;
 }
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const CACHE = `${ROOT}.cache/vm`;
 
-/** Has NVMe disks and ext4 built in, so that there is no need of an initrd. */
-const KERNEL = "linux-image-cloud-amd64";
-
 // deno-fmt-ignore
 const PACKAGES = [
   "systemd", "systemd-sysv", "dbus", "kmod", "procps", "iproute2", "nftables", "util-linux", "mount",
   "apparmor", "libpam-systemd", "uidmap", "passt", "systemd-container",
+];
+
+/** What pods are made of where the host's programs are of another processor. */
+const PODS = ["busybox-static"];
+
+/** How packages of another processor come into a root: their programs, and so their scripts, do not run here. */
+const UNPACKED = [
+  "--variant=extract",
+  "--skip=check/qemu",
+  // That variant leaves them to whoever wants them.
+  "--include=?essential",
+  `--extract-hook=${new URL("unpacked_root.sh", import.meta.url).pathname}`,
 ];
 
 /** What a test machine is quicker without. */
@@ -64,12 +76,16 @@ export const RELEASES = ["bookworm", "trixie"] as const;
 export type Release = typeof RELEASES[number];
 
 /** The image of a release; made where there is none yet, which takes a minute. */
-export async function image(name: Release): Promise<Image> {
-  const recipe = JSON.stringify([FORMAT, name, KERNEL, PACKAGES, MASKED, UNIT]);
+export async function image(name: Release, platform: Platform = X86_64): Promise<Image> {
+  const recipe = JSON.stringify([FORMAT, name, platform.kernel, PACKAGES, MASKED, UNIT]);
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(recipe));
   const key = new Uint8Array(hash).toHex().slice(0, 12);
   const directory = `${CACHE}/${name}-${key}`;
-  const made: Image = { kernel: `${directory}/vmlinuz`, disk: `${directory}/disk` };
+  const made: Image = {
+    kernel: `${directory}/vmlinuz`,
+    disk: `${directory}/disk`,
+    busybox: `${directory}/busybox`,
+  };
   if (await exists(directory)) return made;
   await Deno.mkdir(CACHE, { recursive: true });
   // Tests beside each other want the same one.
@@ -79,7 +95,7 @@ export async function image(name: Release): Promise<Image> {
   console.log(`vm: making ${directory}, once`);
   const temporary = await Deno.makeTempDir({ dir: CACHE, prefix: "making-" });
   try {
-    await make(temporary, name);
+    await make(temporary, name, platform);
     await Deno.rename(temporary, directory);
   } finally {
     await Deno.remove(temporary, { recursive: true }).catch(() => {});
@@ -98,16 +114,19 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** The kernel is only unpacked: its package would make an initrd. */
-const KERNEL_HOOK = `set -e; cd "$1/tmp"; export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
-deb=$(apt-cache depends ${KERNEL} | sed -n 's/ *Depends: *\\(linux-image-[0-9].*\\)/\\1/p')
+function kernelHook({ kernel, machine }: Platform): string {
+  const depmod = machine === Deno.build.arch ? 'chroot "$1" depmod' : 'depmod --basedir "$1"';
+  return `set -e; cd "$1/tmp"; export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
+deb=$(apt-cache depends ${kernel} | sed -n 's/ *Depends: *\\(linux-image-[0-9].*\\)/\\1/p')
 apt-get -qq -o APT::Sandbox::User=root download "$deb"
 mkdir kernel; dpkg-deb -x linux-image*.deb kernel
 mkdir -p "$1/boot" "$1/usr/lib/modules"
 cp kernel/boot/vmlinuz-* "$1/boot/vmlinuz"; cp -a "$(find kernel -name modules -type d | head -n 1)"/. "$1/usr/lib/modules"
 rm -r kernel linux-image*.deb
-chroot "$1" depmod "$(ls "$1/usr/lib/modules")"`;
+${depmod} "$(ls "$1/usr/lib/modules")"`;
+}
 
-async function make(directory: string, suite: string): Promise<void> {
+async function make(directory: string, suite: string, platform: Platform): Promise<void> {
   const root = `${directory}/root`;
   // The suites of updates and security bear the release's name too.
   const lines = (await debianSources()).replaceAll(` ${await ownRelease()}`, ` ${suite}`);
@@ -115,21 +134,26 @@ async function make(directory: string, suite: string): Promise<void> {
   const acquire = (await run("apt-config", "dump")).split("\n")
     .filter((line) => /^Acquire::(http|https|Check)/.test(line) && !line.endsWith(' "";'));
   const excluded = UNREAD.map((path) => `path-exclude=/${path}/*\n`).join("");
+  const own = platform.machine === Deno.build.arch;
   await run(
     "mmdebstrap",
-    ...["--quiet", "--mode=root", "--variant=minbase", "--format=directory"],
+    ...["--quiet", "--mode=root", "--format=directory", `--architectures=${platform.debian}`],
+    ...own
+      ? ["--variant=minbase", `--include=${PACKAGES.join(",")}`]
+      : UNPACKED.concat(`--include=${[...PACKAGES, ...PODS].join(",")}`),
     // Of a machine that crashes while it is made, nothing is kept: its files need not be safe.
     "--dpkgopt=force-unsafe-io",
     // Else usrmerge does it, with all of perl.
     "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-    ...[`--include=${PACKAGES.join(",")}`, "--skip=cleanup/apt/lists"],
+    "--skip=cleanup/apt/lists",
     // As an option of mmdebstrap it would lead the essential packages through a filter in Python.
     `--setup-hook=mkdir -p "$1/etc/dpkg/dpkg.cfg.d"; printf '${excluded}' >"$1/etc/dpkg/dpkg.cfg.d/unread"`,
     ...acquire.map((option) => `--aptopt=${option}`),
-    `--customize-hook=${KERNEL_HOOK}`,
+    `--${own ? "customize" : "extract"}-hook=${kernelHook(platform)}`,
     ...[suite, root, `${directory}/sources.list`],
   );
   await run("mv", `${root}/boot/vmlinuz`, `${directory}/vmlinuz`);
+  if (!own) await run("cp", `${root}/bin/busybox`, `${directory}/busybox`);
   await setUp(root);
   const size = ["-m", "0", "-L", "vm"];
   await run("mke2fs", "-q", "-t", "ext4", "-F", ...size, "-d", root, `${directory}/disk`, "3G");

@@ -4,7 +4,8 @@
  */
 import { Failure } from "../../src/failure.ts";
 import { processorTime } from "../test/processor_time.ts";
-import { image, type Release } from "./image.ts";
+import { type Image, image, type Release } from "./image.ts";
+import { type Platform, X86_64 } from "./platform.ts";
 
 /** A script for bash; it succeeds if it ends with 0. */
 export interface Script {
@@ -23,20 +24,17 @@ export interface Result {
   readonly processor?: number;
 }
 
-/** Seconds that a script may take, and the machine in all: several times what they take on an idle machine. */
-const LIMIT = { script: 600, machine: 1800 } as const;
-
 /** Runs the scripts one after the other, in one machine. `set -e` holds, after `lib.sh` of the files was read. */
-function mainScript(scripts: readonly Script[]): string {
-  return `exec >/dev/ttyS1 2>&1 </dev/null
-stty -F /dev/ttyS1 raw
+function mainScript(scripts: readonly Script[], { said, limit }: Platform): string {
+  return `exec >/dev/${said} 2>&1 </dev/null
+stty -F /dev/${said} raw
 cd /work
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ${
     scripts.map(({ name }) =>
       `echo "@begin ${name}"
 SECONDS=0
-timeout -k 5 ${LIMIT.script} bash -e -c '[ ! -e /work/lib.sh ] || . /work/lib.sh; . /work/scripts/${name}'
+timeout -k 5 ${limit.script} bash -e -c '[ ! -e /work/lib.sh ] || . /work/lib.sh; . /work/scripts/${name}'
 printf '\\n@end ${name} %s %s\\n' $? $SECONDS
 `
     ).join("")
@@ -59,15 +57,16 @@ export async function runInMachine(
   files: string,
   scripts: readonly Script[],
   tell: (name: string, result: Result) => void,
+  platform: Platform = X86_64,
 ): Promise<void> {
-  const { kernel, disk } = await image(release);
+  const made = await image(release, platform);
   const directory = await Deno.makeTempDir({ prefix: "rkt-vm-" });
   try {
     const work = `${directory}/work`;
     await copy(files, work);
     await Deno.mkdir(`${work}/scripts`);
     for (const { name, text } of scripts) await Deno.writeTextFile(`${work}/scripts/${name}`, text);
-    await Deno.writeTextFile(`${work}/main.sh`, mainScript(scripts));
+    await Deno.writeTextFile(`${work}/main.sh`, mainScript(scripts, platform));
     await makeDisk(work, `${directory}/work.img`);
     await Deno.remove(work, { recursive: true });
     const told = new Set<string>();
@@ -80,7 +79,7 @@ export async function runInMachine(
         spent = processor;
       }
     };
-    await boot(directory, kernel, disk, read);
+    await boot(directory, made, platform, read);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
@@ -109,20 +108,14 @@ function textOf(path: string): string {
 }
 
 /**
- * What costs least where each instruction is translated, by processor time of `rkt run` in a machine: without AVX, whose
- * registers are saved at each switch (12 %); without huge pages, each of which has the translator forget all addresses (16 %);
- * one processor, which sends itself no interrupts (14 %) and leaves the other one of two to another machine.
- */
-const CHEAP = ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem", "-smp", "1"];
-// Time is that of the power management timer: on a busy host the kernel measures the TSC wrong, and the machine's clock then
-// runs up to five times too fast, so that the scripts' time is over before they are done.
-const CHEAP_KERNEL = "transparent_hugepage=never mitigations=off nokaslr";
-
-/**
  * The words of a machine with its two disks, one of which stays as it is. They are of two kinds: which of two NVMe disks is
  * the first is chance, and the kernel has nothing but names to find its root by.
  */
-function machineArguments(directory: string, kernel: string, disk: string): readonly string[] {
+function machineArguments(
+  directory: string,
+  { kernel, disk }: Image,
+  { arguments: own, words, serials }: Platform,
+): readonly string[] {
   const drive = (id: string, file: string, device: string, snapshot: boolean) => [
     "-drive",
     `file=${file},format=raw,if=none,id=${id},cache=unsafe,file.locking=off,snapshot=${
@@ -132,34 +125,32 @@ function machineArguments(directory: string, kernel: string, disk: string): read
     `${device},drive=${id},serial=${id}`,
   ];
   return [
-    ...CHEAP,
-    ...["-m", "2G", "-M", "q35,hpet=off,smbus=off,sata=off,usb=off,vmport=off"],
+    ...own,
     ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none"],
     ...["-kernel", kernel],
-    ...["-serial", `file:${directory}/console`, "-serial", `file:${directory}/said`],
+    ...serials(`${directory}/console`, `${directory}/said`),
     ...drive("system", disk, "nvme", true),
     ...drive("work", `${directory}/work.img`, "virtio-blk-pci", false),
     "-append",
-    `root=/dev/nvme0n1 rootfstype=ext4 rw console=ttyS0 panic=-1 quiet ${CHEAP_KERNEL} clocksource=acpi_pm ` +
-    "no_timer_check rcupdate.rcu_expedited=1 random.trust_cpu=on fsck.mode=skip " +
-    "systemd.unified_cgroup_hierarchy=1",
+    `root=/dev/nvme0n1 rootfstype=ext4 rw panic=-1 quiet ${words} rcupdate.rcu_expedited=1 ` +
+    "random.trust_cpu=on fsck.mode=skip systemd.unified_cgroup_hierarchy=1",
   ];
 }
 
 /** Starts the machine, and waits for its end; `read` is called now and then, and at the end, with what it has cost. */
 async function boot(
   directory: string,
-  kernel: string,
-  disk: string,
+  image: Image,
+  platform: Platform,
   read: (processor: number) => void,
 ): Promise<void> {
-  const process = new Deno.Command("qemu-system-x86_64", {
-    args: [...machineArguments(directory, kernel, disk)],
+  const process = new Deno.Command(platform.emulator, {
+    args: [...machineArguments(directory, image, platform)],
     stdin: "null",
     stdout: "null",
     stderr: "piped",
   }).spawn();
-  const late = setTimeout(() => process.kill("SIGKILL"), LIMIT.machine * 1000);
+  const late = setTimeout(() => process.kill("SIGKILL"), platform.limit.machine * 1000);
   let processor = 0;
   const reading = setInterval(() => {
     processor = processorTime(process.pid) ?? processor;
@@ -175,7 +166,9 @@ async function boot(
     .map((text) => text.split("\n").slice(-25).join("\n"));
   const errors = new TextDecoder().decode(stderr);
   throw new Failure(
-    `vm: the machine has not run all scripts within ${LIMIT.machine} s\n${errors}${end.join("\n")}`,
+    `vm: the machine has not run all scripts within ${platform.limit.machine} s\n${errors}${
+      end.join("\n")
+    }`,
   );
 }
 

@@ -2,7 +2,7 @@
 import { RKT_VERSION } from "../../src/version.ts";
 import { debianPackage, rpmPackage } from "../release/packages.ts";
 import { stage } from "../release/stage.ts";
-import { TARGETS } from "../release/target.ts";
+import { type Target, TARGETS } from "../release/target.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
@@ -10,14 +10,14 @@ const ROOT = new URL("../..", import.meta.url).pathname;
  * Makes `old.deb`, `new.deb`, `old.rpm` and `new.rpm` in a directory.
  *
  * @param kinds which of them
+ * @param of the binary that they are made of, and for which machine; by default the one under test, for this one
  */
 export async function addPackages(
   directory: string,
   kinds: readonly ("deb" | "rpm")[],
+  of: { readonly target: Target; readonly binary: string } = ownBinary(),
 ): Promise<void> {
-  const target = TARGETS.find(({ machine }) => machine === Deno.build.arch);
-  if (target === undefined) throw new Error(`there are no packages for ${Deno.build.arch}`);
-  const binary = Deno.env.get("RKT") ?? `${ROOT}dist/rkt`;
+  const { target, binary } = of;
   const release = { root: ROOT, out: directory, date: 1_700_000_000 };
   await Deno.mkdir(directory, { recursive: true });
   using tree = await stage(release, target, binary);
@@ -31,4 +31,10 @@ export async function addPackages(
       await Deno.rename(made, `${directory}/${name}.rpm`);
     }
   }
+}
+
+function ownBinary(): { readonly target: Target; readonly binary: string } {
+  const target = TARGETS.find(({ machine }) => machine === Deno.build.arch);
+  if (target === undefined) throw new Error(`there are no packages for ${Deno.build.arch}`);
+  return { target, binary: Deno.env.get("RKT") ?? `${ROOT}dist/rkt` };
 }

@@ -8,9 +8,9 @@ const SCRIPTS = `${ROOT}tests/vm`;
 /**
  * The test scripts, sorted by name: every `NAME_test.sh` of a folder of tests.
  *
- * @param folder `vm`: for a machine; `systemd`: any systemd will do
+ * @param folder `vm`: for a machine; `systemd`: any systemd will do; `release`: for the machine that a release is tried in
  */
-export function machineScripts(folder: "vm" | "systemd" = "vm"): readonly Script[] {
+export function machineScripts(folder: "vm" | "systemd" | "release" = "vm"): readonly Script[] {
   const directory = `${ROOT}tests/${folder}`;
   return [...Deno.readDirSync(directory)].map(({ name }) => name)
     .filter((name) => name.endsWith("_test.sh")).sort()
@@ -78,7 +78,8 @@ export async function addServers(path: string): Promise<void> {
   await shell("images of servers", script);
 }
 
-async function shell(what: string, script: string): Promise<void> {
+/** Runs a script of files for a machine. */
+export async function shell(what: string, script: string): Promise<void> {
   const made = await new Deno.Command("sh", { args: ["-ec", script], stdin: "null" }).output();
   if (!made.success) {
     throw new Failure(`vm: ${what}: ${new TextDecoder().decode(made.stderr).trim()}`);
