@@ -23,6 +23,7 @@ const X86_64 = {
   move_mount: 429, fsopen: 430, fsconfig: 431, fsmount: 432,
   socket: 41, bind: 49, sendto: 44, recvfrom: 45, setsockopt: 54, setns: 308, unshare: 272,
   listen: 50, accept4: 288, getsockopt: 55, getsockname: 51, eventfd2: 290, clock_getres: 229, mknodat: 259, fchownat: 260, connect: 42,
+  io_uring_setup: 425, io_uring_register: 427,
 };
 
 // include/uapi/asm-generic/unistd.h
@@ -37,6 +38,7 @@ const AARCH64: typeof X86_64 = {
   move_mount: 429, fsopen: 430, fsconfig: 431, fsmount: 432,
   socket: 198, bind: 200, sendto: 206, recvfrom: 207, setsockopt: 208, setns: 268, unshare: 97,
   listen: 201, accept4: 242, getsockopt: 209, getsockname: 204, eventfd2: 19, clock_getres: 114, mknodat: 33, fchownat: 54, connect: 203,
+  io_uring_setup: 425, io_uring_register: 427,
 };
 
 const NUMBERS = Deno.build.arch === "aarch64" ? AARCH64 : X86_64;

@@ -218,7 +218,7 @@ async function planImage(
   const tree = store.renderedTree(image);
   return {
     image,
-    treeId: tree?.id ?? treeIdOf([key]),
+    treeId: tree?.id ?? await treeIdOf([key]),
     stored: image.blobPath !== "",
     rendered: tree !== undefined,
   };

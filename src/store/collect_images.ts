@@ -205,12 +205,16 @@ function moveLayers(dataDir: string, trash: TempDirectory, gracePeriod: number):
  *
  * @returns bytes of disk space that were given back
  */
-export function removeImage(store: ImageStore, key: StoreKey, inUse: StoreUse): number {
+export async function removeImage(
+  store: ImageStore,
+  key: StoreKey,
+  inUse: StoreUse,
+): Promise<number> {
   const { dataDir } = store;
+  const tree = await treeIdOf([key]);
   using trash = TempDirectory.create(dataDir);
   {
     using _lock = store.collectLock();
-    const tree = treeIdOf([key]);
     // An index is two files; as long as it is there, so is the archive.
     if (isIndex(dataDir, tree) && !inUse.trees().has(tree)) {
       detachTrees(dataDir, (name) => name === tree);

@@ -90,7 +90,7 @@ async function importInto(
     index.save({ key, name, importTime: now.getTime(), latest, size: contents.size }, signers);
   });
   if (tree !== undefined && isWhole) {
-    const treeId = treeIdOf([key]);
+    const treeId = await treeIdOf([key]);
     // The archive has taken the place of an equal one, and the tree that is there is not to keep that.
     if (isIndex(store.dataDir, treeId) && exists(`${tree}/1`)) {
       Deno.renameSync(`${tree}/1`, `${treePath(store.dataDir, treeId)}/1`);

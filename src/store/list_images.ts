@@ -91,7 +91,8 @@ async function treeOf(
   image: StoredImage,
 ): Promise<{ readonly kind: ListedTree; readonly size: number } | undefined> {
   try {
-    const id = store.renderedTree(image)?.id ?? treeIdOf((await imageGraph(store, image)).keys);
+    const id = store.renderedTree(image)?.id ??
+      await treeIdOf((await imageGraph(store, image)).keys);
     const root = treeRoot(store.dataDir, id);
     const kind = exists(`${treePath(store.dataDir, id)}/${VERITY_FILE}`) ? SEALED : root?.kind;
     return root && kind && { kind, size: sizeOf(treePath(store.dataDir, id)) };

@@ -26,7 +26,7 @@ const rendering = new Map<string, Promise<void>>();
 /** See {@linkcode Store.tree}. */
 export async function renderTree(store: ImageStore, image: StoredImage): Promise<RenderedTree> {
   const graph = await imageGraph(store, image);
-  const id = treeIdOf(graph.keys);
+  const id = await treeIdOf(graph.keys);
   const path = treePath(store.dataDir, id);
   if (!await isUsable(store.dataDir, id)) {
     const under = rendering.get(path) ?? renderLocked(store, image, graph, id);

@@ -160,15 +160,20 @@ Deno.test({
   name: "removeImage() removes the index of the image's tree, unless a pod uses it",
   ignore: Deno.uid() !== 0,
   fn: inTemp(async (dir, store) => {
-    const files = { a: "a".repeat(100_000) };
+    // Large enough to be closed by the kernel.
+    const files = { a: "a".repeat(17 << 20) };
     const file = testImage(dir, { name: "example.com/app", files });
     const image = await imported(store, file);
     const tree = await store.tree(image);
+    const open = () => [...Deno.readDirSync("/proc/self/fd")].length;
+    const before = open();
     const inUse = { ...NO_PODS, trees: () => new Set([tree.id]) };
-    removeImage(store, image.key, inUse);
+    await removeImage(store, image.key, inUse);
     assert.equal(Deno.readTextFileSync(`${tree.rootfs}/a`), files.a);
     await imported(store, file);
-    assert.ok(removeImage(store, image.key, NO_PODS) > 100_000);
+    assert.ok(await removeImage(store, image.key, NO_PODS) > 17 << 20);
+    assert.equal(open(), before);
+    assert.deepEqual(temporaries(store), []);
     assert.equal(exists(tree.rootfs), false);
     assert.deepEqual([...Deno.readDirSync(`${store.dataDir}/cas/tree`)], []);
   }),
@@ -275,7 +280,7 @@ Deno.test(
     assert.equal(await named(store, "example.com/a"), one.key);
     const two = await imported(store, testImage(dir, { name: "example.com/a", version: "2" }));
     assert.equal(await named(store, "example.com/a"), two.key);
-    removeImage(store, two.key, NO_PODS);
+    await removeImage(store, two.key, NO_PODS);
     assert.equal(await named(store, "example.com/a"), one.key);
     // The same archive: one made anew has other times in it, and so may have another key.
     await imported(store, first, { latest: true });
@@ -496,7 +501,7 @@ Deno.test(
     assert.equal(Deno.readTextFileSync(`${tree.rootfs}/etc/base`), "1");
     assert.deepEqual(await Promise.all([store.tree(top), store.tree(top)]), [tree, tree]);
     assert.deepEqual(temporaries(store), []);
-    removeImage(store, base.key, NO_PODS);
+    await removeImage(store, base.key, NO_PODS);
     await assert.rejects(
       store.tree(top),
       /depends on "example.com\/base,os=linux.*not in the store/,

@@ -2,15 +2,22 @@
  * Unfinished work of the store: a directory in `cas/tmp`, locked by who works in it. One without a
  * lock is what a killed process has left, and whoever comes next deletes it.
  */
+import { closeLater } from "../linux/close_later.ts";
 import { deleteTree, type Deletion } from "../linux/delete_tree.ts";
-import { exists } from "../linux/exists.ts";
+import { AT_FDCWD, O_CLOEXEC, O_NOFOLLOW } from "../linux/constants.ts";
+import { exists, ifThere } from "../linux/exists.ts";
 import {
   closeDescriptor,
   lockExclusive,
   openDirectoryIfThere,
   tryLockExclusive,
 } from "../linux/lock.ts";
+import { cstring, trySyscall } from "../linux/syscall.ts";
 import { makeLayout } from "./make_layout.ts";
+
+/** So many bytes are worth not waiting for, and so many files are open at most. */
+const BIG_FILE = 16 * 1024 * 1024;
+const MOST_OPEN = 256;
 
 /** A private directory that is deleted, with what is left in it, when it is disposed. */
 export class TempDirectory implements Disposable {
@@ -45,9 +52,27 @@ export class TempDirectory implements Disposable {
     }
   }
 
-  /** Deletes the directory now, for whoever wants to know what that has freed. */
+  /** Deletes the directory now, for whoever wants to know what that has freed. Nobody waits for the blocks of big files. */
   delete(): Deletion {
-    return deleteTree(this.path, "unmount");
+    const big = this.#openBigFiles();
+    try {
+      return deleteTree(this.path, "unmount");
+    } finally {
+      closeLater(big);
+    }
+  }
+
+  /** Of what was moved in here, which others can't change: it stays until it is closed. */
+  #openBigFiles(): number[] {
+    const files = [];
+    for (let i = 0; i < this.#moved && files.length < MOST_OPEN; i++) {
+      const path = `${this.path}/${i}`;
+      const found = ifThere(() => Deno.lstatSync(path));
+      if (found?.isFile !== true || found.size < BIG_FILE) continue;
+      const file = trySyscall("openat", AT_FDCWD, cstring(path), O_CLOEXEC | O_NOFOLLOW);
+      if (file >= 0) files.push(file);
+    }
+    return files;
   }
 
   [Symbol.dispose](): void {

@@ -35,7 +35,7 @@ export async function verifyImage(
   if (isOciImageId(image.key)) await checkOciDocuments(store.dataDir, image);
   else checkBlob(image);
   const graph = await imageGraph(store, image);
-  const id = treeIdOf(graph.keys);
+  const id = await treeIdOf(graph.keys);
   if (!exists(treePath(store.dataDir, id))) {
     if (isOciImageId(image.key)) await checkOciLayers(store.dataDir, image);
     return undefined;

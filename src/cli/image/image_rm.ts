@@ -1,7 +1,6 @@
 import { printNote } from "../../linux/printable.ts";
 import { removeImage } from "../../store/collect_images.ts";
 import { usedByPods } from "../../pod/directory/used_by_pods.ts";
-import { sweepStarts } from "../../start/cache/write_entry.ts";
 import { Store } from "../../store/store.ts";
 import { Failure } from "../../failure.ts";
 import type { Invocation } from "../grammar/command.ts";
@@ -19,7 +18,7 @@ export default async function run({ args, global }: Invocation): Promise<number>
   for (const text of args) {
     try {
       const { key } = await storedImage(store, text);
-      freed += removeImage(store, key, usedByPods(store.dataDir));
+      freed += await removeImage(store, key, usedByPods(store.dataDir));
       printLine(`successfully removed aci for image: "${key}"`);
       removed += 1;
     } catch (error) { // whatever it is: the other images are to be removed all the same
@@ -28,7 +27,6 @@ export default async function run({ args, global }: Invocation): Promise<number>
     }
   }
   if (removed > 0) {
-    sweepStarts(global.dir);
     printNote(`rm: ${removed} image(s) successfully removed, freed ${shownSize(freed)}`);
   }
   if (failed) throw new Failure("failed to remove one or more images");

@@ -129,6 +129,8 @@ class Import {
   readonly #temp: string;
   readonly #documents: Documents;
   readonly #key: StoreKey;
+  /** The ID of the image's tree, known from the begin of `run()` on. */
+  #treeId = "";
   /** What the layers say, by diff ID. */
   readonly #layers = new Map<Digest, LayerEntries>();
   /** Bytes of the uncompressed layers, by diff ID. */
@@ -159,6 +161,7 @@ class Import {
   }
 
   async run(): Promise<StoredImage> {
+    this.#treeId = await treeIdOf([this.#key]);
     this.#indexed = this.#renders() && await indexMethod(this.#store.dataDir) !== undefined;
     this.#compresses = this.#indexed && keepsCompressed(this.#store.dataDir);
     for (let round = 1;; round++) {
@@ -264,7 +267,7 @@ class Import {
     const { dataDir } = this.#store;
     return exists(imagePath(dataDir, "imageManifest", this.#key)) &&
       readImageInfo(dataDir, this.#key).conversion === CONVERSION &&
-      (!this.#renders() || exists(treePath(dataDir, treeIdOf([this.#key]))));
+      (!this.#renders() || exists(treePath(dataDir, this.#treeId)));
   }
 
   #renders(): boolean {
@@ -283,8 +286,8 @@ class Import {
     const info = this.#info();
     this.#publishFiles(manifestText, info, now);
     this.#changeIndex(manifestText, info, now);
-    if (rendered !== undefined) publishTree(dataDir, treeIdOf([this.#key]), rendered);
-    if (this.#renders()) linkTree(dataDir, this.#key, treeIdOf([this.#key]));
+    if (rendered !== undefined) publishTree(dataDir, this.#treeId, rendered);
+    if (this.#renders()) linkTree(dataDir, this.#key, this.#treeId);
     this.#store.skeleton();
     const [reference] = this.#options.references;
     const stored = reference === undefined

@@ -101,7 +101,7 @@ Deno.test("removing an image takes its names and the layers that no other one ne
   const { store, fixture } = world;
   const image = await world.import(fixture.image([BASE, UPPER]));
   const other = await world.import(fixture.image([BASE]), { ...OPTIONS, references: ["x/y:1"] });
-  removeImage(store, image.key, USED);
+  await removeImage(store, image.key, USED);
   assert.equal(readReference(store, REFERENCE), undefined);
   assert.equal(layerCount(store), 1);
   assert.equal(await verifyImage(store, other, USED), undefined);
