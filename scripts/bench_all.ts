@@ -1,4 +1,7 @@
-/** `deno task bench`: all benchmarks, one after the other; `deno task bench growth` only how costs grow. */
+/**
+ * `deno task bench`: all benchmarks, one after the other; `deno task bench growth` only how costs grow, `deno task bench images`
+ * only what images cost.
+ */
 
 const ROOT = new URL("..", import.meta.url).pathname;
 
@@ -7,8 +10,7 @@ const COMPARISONS = [
   "scripts/bench_pods.ts",
   "tests/bench/bench_net.ts",
   "tests/bench/bench_fetch.ts",
-  "tests/bench/bench_stored.ts",
-  "tests/bench/bench_oci.ts",
+  "tests/bench/bench_images.ts",
 ];
 
 async function run(file: string, ...words: readonly string[]): Promise<void> {
@@ -21,6 +23,9 @@ const [what, ...words] = Deno.args;
 if (what === "growth") {
   await run("scripts/build.ts");
   await run("tests/bench/bench_growth.ts", ...words);
+} else if (what === "images") {
+  await run("scripts/build.ts");
+  await run("tests/bench/bench_images.ts");
 } else {
   for (const file of COMPARISONS) await run(file);
 }
