@@ -109,6 +109,22 @@ export function templatesOf(
   });
 }
 
+/**
+ * A number in place of a host is an address to URLs (https://url.spec.whatwg.org/#ends-in-a-number-checker): nobody means that
+ * by the name of an image, and keys are trusted for the name as it is written.
+ *
+ * @throws {Failure}
+ */
+function checkHost(name: string): void {
+  const [host = ""] = name.split("/");
+  const meant = URL.parse(`https://${host}/`)?.hostname;
+  if (meant === host) return;
+  const why = meant === undefined ? "is no host" : `would be the host ${meant}`;
+  throw new Failure(
+    `"${name}" can't be discovered: "${host}" ${why}; a name is like example.com/app:1.2, and \`rkt image list\` shows those of the store`,
+  );
+}
+
 function isWebUrl(text: string): boolean {
   return /^https?:\/\//i.test(text) && URL.canParse(text);
 }
@@ -118,6 +134,7 @@ async function walk<T>(
   options: DiscoverOptions,
   select: (tag: DiscoveryTag) => T[],
 ): Promise<Discovered<T>> {
+  checkHost(name);
   const steps: DiscoveryStep[] = [];
   for (const ancestor of ancestors(name)) {
     let answered = false;

@@ -48,6 +48,22 @@ Deno.test("discoverImage() walks from the name up to the host", async () => {
   ]);
 });
 
+Deno.test("a number is no host, however URLs spell it, and nothing is asked", async () => {
+  const { asked, getPage } = site({});
+  const numbers = { "48": "0.0.0.48", "127.1/app": "127.0.0.1", "0x7f.1": "127.0.0.1" };
+  for (const [name, host] of Object.entries(numbers)) {
+    const image = parseImageName(name);
+    await assert.rejects(discoverImage(image, { getPage }), (error) => {
+      assert.ok(error instanceof Failure);
+      return error.message.includes(`would be the host ${host}; a name is like example.com/app`);
+    });
+    await assert.rejects(discoverKeys(image.name, { getPage }), Failure);
+  }
+  assert.deepEqual(asked, []);
+  await discoverImage(parseImageName("192.0.2.1/app"), { getPage });
+  assert.equal(asked.length, 2);
+});
+
 Deno.test("discoverImage() counts only templates for the name that can be filled in", async () => {
   const { getPage } = site({
     "https://example.com/team/app": [

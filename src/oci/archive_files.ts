@@ -81,6 +81,11 @@ export class ArchiveFiles implements LayoutFiles {
     return this.#find(path)?.size;
   }
 
+  /** Where the bytes of a file begin, the same for all links to it; `undefined` where there is none. */
+  offset(path: string): number | undefined {
+    return this.#find(path)?.at;
+  }
+
   /** The first bytes of a file, fewer where it ends before. */
   head(path: string, length: number): Uint8Array {
     const member = this.#find(path);

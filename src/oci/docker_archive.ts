@@ -16,6 +16,7 @@ import {
   documentErrors,
   jsonOf,
   MAX_DOCUMENT,
+  MAX_LAYERS,
   parseDocument,
 } from "./image_documents.ts";
 import { type ImageSource, type ResolvedManifest, verifiedStream } from "./image_source.ts";
@@ -48,9 +49,11 @@ export async function openDockerArchive(
   checkConfigName(image.config, configDigest, name);
   const paths = new Map<Digest, string>([[configDigest, image.config]]);
   const layers = [];
+  const hashed = new Map<number, Digest>();
   for (const [index, digest] of layerDigests(config, image, name).entries()) {
-    const layer = await readLayer(files, image.layers[index] ?? "", digest, name);
-    paths.set(layer.digest, image.layers[index] ?? "");
+    const path = image.layers[index] ?? "";
+    const layer = await readLayer(files, path, digest, name, hashed);
+    paths.set(layer.digest, path);
     layers.push(layer);
   }
   const manifest = {
@@ -108,6 +111,9 @@ function layerDigests(config: Uint8Array, image: SavedImage, name: string): read
   return documentErrors(`${name}: configuration`, () => {
     const rootfs = object(jsonOf(config).rootfs, "rootfs");
     const digests = array(rootfs.diff_ids, "rootfs.diff_ids", readDigest);
+    if (digests.length > MAX_LAYERS) {
+      throw new AppcError("rootfs.diff_ids", `more than ${MAX_LAYERS} layers`);
+    }
     if (digests.length === image.layers.length) return digests;
     throw new AppcError(
       "rootfs.diff_ids",
@@ -116,16 +122,22 @@ function layerDigests(config: Uint8Array, image: SavedImage, name: string): read
   });
 }
 
-/** A layer as a descriptor. Most are tars as they are; some tools compress them, then the digest is another one. */
+/**
+ * A layer as a descriptor. Most are tars as they are; some tools compress them, then the digest is another one.
+ *
+ * @param hashed digests of what was read, by where it begins: layers may be links to one file, and all of them are hashed once
+ */
 async function readLayer(
   files: ArchiveFiles,
   path: string,
   diffId: Digest,
   name: string,
+  hashed: Map<number, Digest>,
 ): Promise<Pick<Descriptor, "mediaType" | "size" | "digest">> {
   const size = files.size(path);
+  const offset = files.offset(path);
   const stream = await files.stream(path);
-  if (size === undefined || stream === undefined) {
+  if (size === undefined || offset === undefined || stream === undefined) {
     throw new Failure(`${name}: layer ${quoted(path)} is missing`);
   }
   const [first, second] = files.head(path, 2);
@@ -135,9 +147,15 @@ async function readLayer(
     ? "zstd"
     : "none";
   if (compression === "none") return { mediaType: dockerLayerType("none"), size, digest: diffId };
+  const digest = hashed.get(offset) ?? await digestOfStream(stream);
+  hashed.set(offset, digest);
+  return { mediaType: dockerLayerType(compression), size, digest };
+}
+
+async function digestOfStream(stream: ReadableStream<Uint8Array>): Promise<Digest> {
   const hasher = new DigestHasher();
   for await (const chunk of stream) hasher.update(chunk);
-  return { mediaType: dockerLayerType(compression), size, digest: hasher.digest() };
+  return hasher.digest();
 }
 
 class DockerArchiveSource implements ImageSource {

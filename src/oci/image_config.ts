@@ -96,12 +96,19 @@ export function parseConfig(bytes: Uint8Array, name: string, manifest: OciManife
   });
 }
 
+/** Most volumes of an image: each is compared with the others, and each costs a start a mount. */
+const MAX_VOLUMES = 1000;
+
 function readProcess(json: JsonObject): OciProcess {
   const at = (name: string) => `config.${name}`;
   const text = (name: string) => optional(json[name], at(name), string) ?? "";
   const texts = (name: string) => array(json[name], at(name), string);
   // Sets are written as objects whose values are empty objects.
   const keys = (name: string) => Object.keys(optional(json[name], at(name), object) ?? {});
+  const volumes = keys("Volumes");
+  if (volumes.length > MAX_VOLUMES) {
+    throw new AppcError(at("Volumes"), `more than ${MAX_VOLUMES} paths`);
+  }
   const healthcheck = optional(json.Healthcheck, at("Healthcheck"), object);
   return {
     user: text("User"),
@@ -109,7 +116,7 @@ function readProcess(json: JsonObject): OciProcess {
     env: texts("Env"),
     entrypoint: texts("Entrypoint"),
     cmd: texts("Cmd"),
-    volumes: keys("Volumes"),
+    volumes,
     workingDir: text("WorkingDir"),
     labels: stringMap(json.Labels, at("Labels")),
     stopSignal: text("StopSignal"),

@@ -177,6 +177,19 @@ Deno.test("parseConfig() reads a configuration; absent fields are empty", () => 
   ]);
 });
 
+Deno.test("parseConfig() refuses more volumes than anybody has", () => {
+  const volumes = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`/${i}`, {}]));
+  const parse = (count: number) =>
+    parseConfig(
+      bytesOf({ ...CONFIG, config: { Volumes: volumes(count) } }),
+      "x",
+      manifestOf(MANIFEST),
+    );
+  strictEqual(parse(1000).process.volumes.length, 1000);
+  throws(() => parse(1001), /config\.Volumes: more than 1000 paths/);
+});
+
 Deno.test("parseConfig() refuses other counts of layers and types of root file systems", () => {
   const parse = (rootfs: unknown) =>
     parseConfig(bytesOf({ ...CONFIG, rootfs }), "x", manifestOf(MANIFEST));

@@ -1,6 +1,9 @@
 import { deepStrictEqual, match, rejects, strictEqual, throws } from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { archive, entry, symlink } from "../aci/testing/archive_fixture.ts";
 import { Failure } from "../failure.ts";
+import { ArchiveFiles } from "./archive_files.ts";
+import { openDockerArchive } from "./docker_archive.ts";
 import { digestOf } from "./hash.ts";
 import { type ImageSource, readBlob, readConfig } from "./image_source.ts";
 import { parseOciLocation } from "./location.ts";
@@ -223,13 +226,53 @@ Deno.test("a layout is refused where something of it is not what it says", async
   });
 });
 
+/** A configuration with layers that are all the same. */
+const configOf = (layers: number) =>
+  jsonBytes({
+    os: "linux",
+    architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64",
+    rootfs: { type: "layers", diff_ids: Array(layers).fill(digestOf(HELLO)) },
+  });
+
+Deno.test("a docker archive whose layers are links to one file has that hashed once", async () => {
+  await inDirectory(async (path) => {
+    const names = Array.from({ length: 50 }, (_, i) => `${i}/layer.tar`);
+    const parts = [
+      entry({ path: "c.json" }, configOf(names.length)),
+      entry({ path: "0/layer.tar" }, gzipSync(HELLO)),
+      ...names.slice(1).map((name) => symlink(name, "../0/layer.tar")),
+      entry(
+        { path: "manifest.json" },
+        JSON.stringify([{ Config: "c.json", RepoTags: [], Layers: names }]),
+      ),
+    ];
+    await Deno.writeFile(`${path}/a.tar`, archive(...parts));
+    await using files = await ArchiveFiles.open(`${path}/a.tar`, "a", { temporaryDirectory: path });
+    let read = 0;
+    const stream = files.stream.bind(files);
+    files.stream = async (name) =>
+      (await stream(name))?.pipeThrough(
+        new TransformStream(
+          {
+            transform(chunk, controller) {
+              read++;
+              controller.enqueue(chunk);
+            },
+          },
+          undefined,
+          { highWaterMark: 0 },
+        ),
+      );
+    const platform = { os: "linux", architecture: "amd64" };
+    const source = await openDockerArchive(files, { name: "a", platform });
+    strictEqual((await source.manifest()).manifest.layers.length, names.length);
+    strictEqual(read, 1);
+  });
+});
+
 Deno.test("a docker archive is read through links, and refused where it lies", async () => {
   await inDirectory(async (path) => {
-    const config = jsonBytes({
-      os: "linux",
-      architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64",
-      rootfs: { type: "layers", diff_ids: [digestOf(HELLO), digestOf(HELLO)] },
-    });
+    const config = configOf(2);
     const list = (change: object) =>
       JSON.stringify([{
         Config: "c.json",
@@ -302,6 +345,16 @@ Deno.test("a docker archive is read through links, and refused where it lies", a
       await written({ list: entry({ path: "repositories" }, "{}") }),
       path,
       /before 1\.10/,
+    );
+
+    const tall = Array.from({ length: 501 }, () => "a/layer.tar");
+    await refuses(
+      await written({
+        config: entry({ path: "c.json" }, configOf(tall.length)),
+        list: entry({ path: "manifest.json" }, list({ Layers: tall })),
+      }),
+      path,
+      /rootfs\.diff_ids: more than 500 layers/,
     );
 
     const cut = `${path}/cut.tar`;

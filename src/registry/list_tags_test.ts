@@ -1,4 +1,4 @@
-import { deepStrictEqual, match, rejects } from "node:assert/strict";
+import { deepStrictEqual, match, rejects, strictEqual } from "node:assert/strict";
 import { Failure } from "../failure.ts";
 import { parseReference } from "../oci/reference.ts";
 import { listTags } from "./list_tags.ts";
@@ -21,6 +21,20 @@ Deno.test("listTags() goes from page to page, and to no other host", async () =>
   deepStrictEqual(await tagsOf(registry), ["a", "b", "c"]);
   next = `http://127.0.0.1:1${next}`;
   deepStrictEqual(await tagsOf(registry), ["a", "b"]);
+});
+
+Deno.test("listTags() reads no list without an end", async () => {
+  await using registry = new MockRegistry();
+  const page = (from: number, count: number) => ({
+    tags: Array.from({ length: count }, (_, i) => `t${from + i}`),
+  });
+  let asked = 0;
+  registry.fault = () =>
+    Response.json(page(asked++ * 100_000, 100_000), {
+      headers: { link: `</v2/app/tags/list?n=1000&last=${asked}>; rel="next"` },
+    });
+  await rejects(tagsOf(registry), /\/app: has more than 200000 tags/);
+  strictEqual(asked, 3);
 });
 
 Deno.test("listTags() refuses what is no list of tags", async () => {
