@@ -2,7 +2,7 @@
  * Unfinished work of the store: a directory in `cas/tmp`, locked by who works in it. One without a
  * lock is what a killed process has left, and whoever comes next deletes it.
  */
-import { closeLater } from "../linux/close_later.ts";
+import { closeLater } from "./close_later.ts";
 import { deleteTree, type Deletion } from "../linux/delete_tree.ts";
 import { AT_FDCWD, O_CLOEXEC, O_NOFOLLOW } from "../linux/constants.ts";
 import { exists, ifThere } from "../linux/exists.ts";

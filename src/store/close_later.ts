@@ -6,8 +6,8 @@
  * worker of the kernel (fs: `io_ring_exit_work()`), and the process may end meanwhile. Until then, which takes some
  * milliseconds, the blocks are not free, and the file system can't be unmounted.
  */
-import { closeDescriptor } from "./lock.ts";
-import { trySyscall } from "./syscall.ts";
+import { closeDescriptor } from "../linux/lock.ts";
+import { trySyscall } from "../linux/syscall.ts";
 
 /** `struct io_uring_params`, all zeros but what the kernel answers (include/uapi/linux/io_uring.h). */
 const PARAMS_BYTES = 120;

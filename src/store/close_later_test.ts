@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { closeLater } from "./close_later.ts";
-import { closeDescriptor, lockExclusive, openToLock, tryLockExclusive } from "./lock.ts";
+import { closeDescriptor, lockExclusive, openToLock, tryLockExclusive } from "../linux/lock.ts";
 
 /** Within so many milliseconds the kernel has let go of a file; it takes a few. */
 const DEADLINE_MS = 20_000;
