@@ -107,7 +107,11 @@ const LAWS: readonly Law[] = [
     never: NET_ORDER.slice(at + 1).map((later) => `src/net/${later}`),
     instead: `the order is ${NET_ORDER.join(", ")}: move what both need to the earlier one`,
   })),
-  { room: "src/net/kernel", only: ["src/net/model", ...TYPES], instead: HAND_IN },
+  {
+    room: "src/net/kernel",
+    only: ["src/net/model", "stage1/engine/hole.ts", ...TYPES],
+    instead: HAND_IN,
+  },
   { room: "src", never: ["src/cli"], instead: "move it to the room that it is about" },
   { room: "stage1", never: ["src/cli"], instead: "move it to the room that it is about" },
   {

@@ -3,12 +3,64 @@
 /** Bytes in memory that nobody else shares, as Deno's own functions take and return them. */
 export type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Returns a new array with the bytes of all parts, one after the other. */
+/*
+ * Bytes that are not known yet: holes within others, each with a name. Where bytes are put together, the places of their holes
+ * go with them; so whoever makes a message need not know that it has some.
+ */
+
+/** A hole: its first byte within the others, and how many there are. */
+export interface ByteHole {
+  readonly name: string;
+  readonly at: number;
+  readonly size: number;
+}
+
+const HOLES = new WeakMap<Uint8Array, readonly ByteHole[]>();
+
+/** Says which of bytes are holes. */
+export function withHoles(bytes: Bytes, holes: readonly ByteHole[]): Bytes {
+  if (holes.length > 0) HOLES.set(bytes, holes);
+  return bytes;
+}
+
+/** Bytes that are a hole as a whole; until it is filled they are those that are given. */
+export const holeBytes = (name: string, bytes: Bytes): Bytes =>
+  withHoles(bytes, [{ name, at: 0, size: bytes.length }]);
+
+/** The holes of bytes. */
+export const holesOf = (bytes: Uint8Array): readonly ByteHole[] => HOLES.get(bytes) ?? [];
+
+/** Copies bytes into others, with their holes. */
+export function putBytes(into: Bytes, part: Uint8Array, at: number): void {
+  into.set(part, at);
+  const holes = HOLES.get(part);
+  if (holes === undefined) return;
+  const moved = holes.map((hole) => ({ ...hole, at: at + hole.at }));
+  withHoles(into, [...holesOf(into), ...moved]);
+}
+
+/**
+ * Some of bytes, the last one first.
+ *
+ * @returns a hole, named `reversed NAME`, where they are one
+ * @throws {Error} they are a part of one, or have one among others: a bug
+ */
+export function reversedBytes(bytes: Bytes, at: number, size: number): Bytes {
+  const part = bytes.slice(at, at + size).reverse();
+  const [hole] = holesOf(bytes).filter((each) => each.at < at + size && at < each.at + each.size);
+  if (hole === undefined) return part;
+  if (hole.at !== at || hole.size !== size) {
+    throw new Error(`${hole.name} can't be reversed in part`);
+  }
+  return holeBytes(`reversed ${hole.name}`, part);
+}
+
+/** Returns a new array with the bytes of all parts, one after the other, and with their holes. */
 export function concat(...parts: readonly Uint8Array[]): Bytes {
   const all = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
   let at = 0;
   for (const part of parts) {
-    all.set(part, at);
+    putBytes(all, part, at);
     at += part.length;
   }
   return all;

@@ -1,5 +1,5 @@
-import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { bytesOfText, textOfBytes } from "./bytes.ts";
+import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
+import { bytesOfText, concat, holeBytes, holesOf, reversedBytes, textOfBytes } from "./bytes.ts";
 
 Deno.test("bytes come out of a text as they went in, also by way of JSON", () => {
   const seed = Math.floor(Math.random() * 2 ** 32);
@@ -30,4 +30,20 @@ Deno.test("what is UTF-8 is the text that it says; each byte that is not is one 
     "a\udcff\udced\udcb2\udc80",
   );
   strictEqual(textOfBytes(new Uint8Array([0xc3])), "\udcc3");
+});
+
+Deno.test("the holes of bytes go where the bytes go", () => {
+  const hole = holeBytes("address", new Uint8Array([10, 1, 0, 0]));
+  const inner = concat(new Uint8Array(3), hole, hole);
+  const all = concat(new Uint8Array(2), inner, new Uint8Array(1));
+  const wanted = [5, 9].map((at) => ({ name: "address", at, size: 4 }));
+  deepStrictEqual(holesOf(all), wanted);
+  deepStrictEqual(holesOf(concat(new Uint8Array(2))), []);
+  const reversed = reversedBytes(all, 5, 4);
+  deepStrictEqual([...reversed], [0, 0, 1, 10]);
+  deepStrictEqual(holesOf(reversed), [{ name: "reversed address", at: 0, size: 4 }]);
+  deepStrictEqual(holesOf(reversedBytes(all, 0, 5)), []);
+  for (const [at, size] of [[4, 4], [6, 4], [5, 5], [5, 8]] as const) {
+    throws(() => reversedBytes(all, at, size), /address can't be reversed in part/);
+  }
 });

@@ -4,7 +4,7 @@
  */
 
 /** The names of holes that can stand in texts, each by its character there. */
-const TEXT_NAMES = ["uuid", "digits", "address", "file"] as const;
+const TEXT_NAMES = ["uuid", "digits", "address", "link", "file"] as const;
 
 /** What a hole is filled with; a number tells several of a kind apart. */
 export type HoleName =
@@ -15,6 +15,8 @@ export type HoleName =
   | "digits"
   /** The pod's address in its file of hosts. */
   | "address"
+  /** The name of the host's end of its link: in messages only. */
+  | "link"
   /** What takes its networks down: messages to the kernel, and the names of files. */
   | `message ${number}`
   | `file ${number}`;

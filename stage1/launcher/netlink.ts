@@ -12,7 +12,7 @@ import {
   space,
   struct,
 } from "../engine/plan.ts";
-import type { Template, ValueName } from "./network_replay.ts";
+import { type Template, type ValueName, VALUES } from "./network_replay.ts";
 
 // include/uapi/linux/netlink.h
 export const NLMSG_ERROR = 2;
@@ -36,7 +36,6 @@ interface Piece {
   readonly at: number;
   readonly size: number;
   readonly from: Address;
-  readonly isValue: boolean;
 }
 
 /** The pieces of a template. */
@@ -47,12 +46,12 @@ export function pieces(name: string, { hex, holes }: Template, values: ValuePlac
   const constant = (to: number) => {
     if (to === end) return;
     const part = struct(`${name} ${end}`, ["bytes", to - end, bytes.slice(end, to)] as Field);
-    found.push({ at: end, size: to - end, from: addressOf(part), isValue: false });
+    found.push({ at: end, size: to - end, from: addressOf(part) });
   };
-  for (const [value, from, at, size] of holes.toSorted((a, b) => a[2] - b[2])) {
+  for (const [value, at] of holes.toSorted((a, b) => a[1] - b[1])) {
     constant(at);
-    const { of, offset } = values[value];
-    found.push({ at, size, from: { kind: "address", of, offset: offset + from }, isValue: true });
+    const size = VALUES[value];
+    found.push({ at, size, from: values[value] });
     end = at + size;
   }
   constant(bytes.length);

@@ -53,7 +53,7 @@ export interface PortChecks {
 /** A message or a path in hexadecimal digits, with holes for values. */
 export interface Template {
   readonly hex: string;
-  readonly holes: readonly (readonly [value: ValueName, from: number, at: number, size: number])[];
+  readonly holes: readonly (readonly [value: ValueName, at: number])[];
 }
 
 /** What differs from pod to pod, with its bytes. */

@@ -454,12 +454,12 @@ function testNetwork(): NonNullable<Replay["network"]> {
       info: ['{"ip":"', '","ips":["', '/24"]}'],
     },
     range: { directory: "/ipam/net", first: 0x0a010002, last: 0x0a0100fe, gateway: 0x0a010001 },
-    link: template(["link", 0, 40, 15]),
+    link: template(["link", 40]),
     podLink: template(),
-    podEnd: template(["podIndex", 0, 16, 4], ["address", 3, 31, 1]),
-    hostEnd: template(["hostIndex", 0, 16, 4], ["addressNumber", 0, 32, 4]),
-    rules: template(["uuid", 0, 4, 36], ["generation", 0, 44, 4]),
-    noRules: template(["uuid", 0, 4, 36]),
+    podEnd: template(["podIndex", 16], ["address", 31]),
+    hostEnd: template(["hostIndex", 16], ["addressNumber", 32]),
+    rules: template(["uuid", 4], ["generation", 44]),
+    noRules: template(["uuid", 4]),
     ports: {
       hostPorts: [8080, 8081],
       listeners: ["00".repeat(72), "01".repeat(72)],
@@ -468,8 +468,8 @@ function testNetwork(): NonNullable<Replay["network"]> {
       keys: ["1f900600", "1f910600"],
     },
     program: [
-      ["file 0", template(["uuid", 0, 4, 36])],
-      ["message 0", template(["addressFile", 0, 20, 16])],
+      ["file 0", template(["uuid", 4])],
+      ["message 0", template(["addressFile", 20])],
     ],
   };
 }

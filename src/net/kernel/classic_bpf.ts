@@ -3,7 +3,7 @@
  * forwards, so they end; a load behind the packet's end returns 0.
  */
 import { type Bytes, concat } from "../../linux/bytes.ts";
-import { u16, u32, u8 } from "./message.ts";
+import { u16, u32, u8, type Word } from "./message.ts";
 
 /** An instruction, or a place that others jump to. */
 export type BpfStep =
@@ -13,8 +13,8 @@ export type BpfStep =
   /** Keeps the bits of what was loaded that are in a mask. */
   | { readonly mask: number }
   /** Goes to a label if what was loaded is a number, or if it is not. */
-  | { readonly is: number; readonly to: string }
-  | { readonly isNot: number; readonly to: string }
+  | { readonly is: Word; readonly to: string }
+  | { readonly isNot: Word; readonly to: string }
   | { readonly goto: string }
   /** Ends with a result of 32 bits. */
   | { readonly result: number };
@@ -71,5 +71,5 @@ function instruction(
   return encoded(RETURN, 0, 0, step.result);
 }
 
-const encoded = (code: number, yes: number, no: number, value: number): Bytes =>
+const encoded = (code: number, yes: number, no: number, value: Word): Bytes =>
   concat(u16(code), u8(yes), u8(no), u32(value));

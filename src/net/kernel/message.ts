@@ -4,7 +4,8 @@
  * Everything here is in the machine's byte order, which is little-endian wherever rkt runs, but for what is named
  * `be…`: nfnetlink and addresses are big-endian.
  */
-import { type Bytes, concat } from "../../linux/bytes.ts";
+import { holesIn, withoutHoles } from "../../../stage1/engine/hole.ts";
+import { type Bytes, concat, putBytes, withHoles } from "../../linux/bytes.ts";
 import { NLMSG_HDRLEN } from "./netlink_numbers.ts";
 
 /** Bytes of `struct nlattr`. */
@@ -48,24 +49,35 @@ function number(size: 1 | 2 | 4 | 8, value: number | bigint, littleEndian: boole
 export const u8 = (value: number): Bytes => number(1, value, true);
 /** A number of 16 bits. */
 export const u16 = (value: number): Bytes => number(2, value, true);
+/** A number of 32 bits, or its bytes in a message, as where it is a hole. */
+export type Word = number | Bytes;
+
 /** A number of 32 bits; negative ones as their two's complement. */
-export const u32 = (value: number): Bytes => number(4, value, true);
+export const u32 = (value: Word): Bytes =>
+  typeof value === "number" ? number(4, value, true) : value;
 /** A number of 64 bits. */
 export const u64 = (value: number | bigint): Bytes => number(8, value, true);
 /** A number of 16 bits, big-endian. */
 export const be16 = (value: number): Bytes => number(2, value, false);
 /** A number of 32 bits, big-endian. */
-export const be32 = (value: number): Bytes => number(4, value, false);
+export const be32 = (value: Word): Bytes =>
+  typeof value === "number" ? number(4, value, false) : value;
 /** A number of 64 bits, big-endian. */
 export const be64 = (value: number | bigint): Bytes => number(8, value, false);
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** A text with the NUL at its end that the kernel wants (`NLA_NUL_STRING`). */
+/** A text with the NUL at its end that the kernel wants (`NLA_NUL_STRING`). It may have holes. */
 export function text(value: string): Bytes {
-  if (value.includes("\0")) throw new TypeError(`${JSON.stringify(value)} contains a NUL byte`);
-  return encoder.encode(`${value}\0`);
+  if (withoutHoles(value).includes("\0")) {
+    throw new TypeError(`${JSON.stringify(value)} contains a NUL byte`);
+  }
+  const places = holesIn(value).map((hole) => ({
+    ...hole,
+    at: encoder.encode(value.slice(0, hole.at)).length,
+  }));
+  return withHoles(encoder.encode(`${value}\0`), places);
 }
 
 const aligned = (size: number): number => (size + 3) & ~3;
@@ -78,7 +90,7 @@ export function attribute(type: number, payload: Bytes): Bytes {
   const view = new DataView(bytes.buffer);
   view.setUint16(0, size, true);
   view.setUint16(2, type, true);
-  bytes.set(payload, NLA_HDRLEN);
+  putBytes(bytes, payload, NLA_HDRLEN);
   return bytes;
 }
 
@@ -119,7 +131,7 @@ export function encode({ type, flags, body }: Message, sequence: number): Bytes 
   view.setUint16(4, type, true);
   view.setUint16(6, flags, true);
   view.setUint32(8, sequence, true);
-  bytes.set(body, NLMSG_HDRLEN); // the port, behind the sequence number, is the kernel's to fill in
+  putBytes(bytes, body, NLMSG_HDRLEN); // the port, behind the sequence number, is the kernel's to fill in
   return bytes;
 }
 

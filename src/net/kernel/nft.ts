@@ -21,6 +21,7 @@ import {
   request,
   text,
   u8,
+  type Word,
 } from "./message.ts";
 
 // include/uapi/linux/netfilter/nfnetlink.h
@@ -58,7 +59,7 @@ export const nftMessage = (type: number, flags: number, ...parts: readonly Bytes
  *
  * @param generation of the rules: if they have changed since, the batch fails with `ERESTART`
  */
-export function batchBegin(generation?: number): Message {
+export function batchBegin(generation?: Word): Message {
   const wanted = generation === undefined ? [] : [attribute(NFNL_BATCH_GENID, be32(generation))];
   return request(
     NFNL_MSG_BATCH_BEGIN,
@@ -77,7 +78,7 @@ export const batchEnd = (): Message =>
  *
  * @param generation as for {@linkcode batchBegin}
  */
-export function encodedBatch(messages: readonly Message[], generation?: number): Bytes {
+export function encodedBatch(messages: readonly Message[], generation?: Word): Bytes {
   const all = [batchBegin(generation), ...messages, batchEnd()];
   return concat(...all.map((each, i) => encode(each, i)));
 }

@@ -16,6 +16,7 @@ import {
   u16,
   u32,
   u8,
+  type Word,
 } from "./message.ts";
 import type { Request } from "./netlink.ts";
 
@@ -44,7 +45,7 @@ export interface AddressOptions {
  * Gives a link an address. That nobody else has it was seen to when it was allocated, so an IPv6 address is usable at
  * once (`IFA_F_NODAD`).
  */
-export function addAddress(index: number, prefix: IpPrefix, options: AddressOptions = {}): Request {
+export function addAddress(index: Word, prefix: IpPrefix, options: AddressOptions = {}): Request {
   const { address } = prefix;
   const { broadcast, noRoute } = options;
   const detection = family(address) === AF_INET6 ? IFA_F_NODAD : 0;
@@ -70,7 +71,7 @@ export function deleteAddress(index: number, prefix: IpPrefix): Request {
 }
 
 /** `struct ifaddrmsg` */
-const addressHeader = (index: number, { address, length }: IpPrefix, flags: number): Bytes =>
+const addressHeader = (index: Word, { address, length }: IpPrefix, flags: number): Bytes =>
   concat(u8(family(address)), u8(length), u8(flags), u8(0), u32(index));
 
 const localAddress = (address: IpAddress): readonly Bytes[] => [

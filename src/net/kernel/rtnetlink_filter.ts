@@ -4,7 +4,16 @@
  */
 import { type Bytes, concat } from "../../linux/bytes.ts";
 import { INSTRUCTION } from "./classic_bpf.ts";
-import { attribute, NLM_F_CREATE, NLM_F_EXCL, request, text, u16, u32 } from "./message.ts";
+import {
+  attribute,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  request,
+  text,
+  u16,
+  u32,
+  type Word,
+} from "./message.ts";
 import type { Request } from "./netlink.ts";
 
 // include/uapi/linux/rtnetlink.h
@@ -36,12 +45,12 @@ const ETH_P_ALL = 3;
 const PRIORITY = 0x7200;
 
 /** `struct tcmsg` */
-function header(link: number, handle: number, parent: number, info: number): Bytes {
+function header(link: Word, handle: number, parent: number, info: number): Bytes {
   return concat(new Uint8Array(4), u32(link), u32(handle), u32(parent), u32(info));
 }
 
 /** Makes the place for filters of what comes in by a link. `EEXIST` where it is there. */
-export function addIngress(link: number): Request {
+export function addIngress(link: Word): Request {
   const message = request(
     RTM_NEWQDISC,
     NLM_F_CREATE | NLM_F_EXCL,
@@ -56,7 +65,7 @@ export function addIngress(link: number): Request {
  *
  * @param program of classic BPF, over the Ethernet frame; its results are `TC_ACT_…`
  */
-export function addIngressFilter(link: number, program: Bytes): Request {
+export function addIngressFilter(link: Word, program: Bytes): Request {
   const bigEndianAll = ETH_P_ALL << 8;
   const message = request(
     RTM_NEWTFILTER,

@@ -18,6 +18,7 @@ import {
   u16,
   u32,
   u8,
+  type Word,
 } from "./message.ts";
 import type { Request } from "./netlink.ts";
 
@@ -63,7 +64,7 @@ export interface NewLink {
 }
 
 /** `struct ifinfomsg` */
-function linkHeader(index: number, flags = 0, change = 0): Bytes {
+function linkHeader(index: Word, flags = 0, change = 0): Bytes {
   return concat(new Uint8Array(4), u32(index), u32(flags), u32(change));
 }
 
@@ -138,7 +139,7 @@ export function vxlan(id: number, local: IpAddress, port: number): Bytes {
 }
 
 /** Changes a link. */
-export function setLink(index: number, changes: Partial<NewLink>, name = `${index}`): Request {
+export function setLink(index: Word, changes: Partial<NewLink>, name = `${index}`): Request {
   const header = linkHeader(index, ...linkFlags(changes));
   const message = request(RTM_NEWLINK, 0, header, linkAttributes(changes));
   return { doing: `set up link ${name}`, message };
@@ -159,7 +160,7 @@ export const IPV4_CONF = {
 
 /** Changes settings of IPv4 of a link; each is one of {@linkcode IPV4_CONF}. */
 export function setIpv4Conf(
-  index: number,
+  index: Word,
   settings: readonly (readonly [setting: number, value: number])[],
   name = `${index}`,
 ): Request {
@@ -218,7 +219,7 @@ export function getLink(name: string): Request {
 }
 
 /** Asks for a link by its index. */
-export function getLinkAt(index: number): Request {
+export function getLinkAt(index: Word): Request {
   return { doing: `find link ${index}`, message: request(RTM_GETLINK, 0, linkHeader(index)) };
 }
 

@@ -22,6 +22,7 @@ import {
   request,
   u32,
   u8,
+  type Word,
 } from "./message.ts";
 import type { Request } from "./netlink.ts";
 
@@ -58,7 +59,7 @@ export interface Route {
   readonly to: IpPrefix;
   readonly via?: IpAddress;
   /** Index of the link. */
-  readonly link?: number;
+  readonly link?: Word;
   readonly scope?: number;
   /** The address that packets get as their source. */
   readonly source?: IpAddress;

@@ -1,5 +1,5 @@
 /** IP addresses and networks: their bytes, their text, and arithmetic on them. */
-import type { Bytes } from "../../linux/bytes.ts";
+import { type Bytes, concat } from "../../linux/bytes.ts";
 import { AF_INET, AF_INET6 } from "../../linux/early_constants.ts";
 
 /** An IP address in network byte order: 4 bytes for IPv4, 16 for IPv6. */
@@ -74,7 +74,7 @@ const EMBEDDING: Bytes = new Uint8Array([0xfd, 0x58, 0x94, 0xbc, 0xef, 0x0a, ...
 
 /** The IPv6 address, or network, that belongs to one of IPv4. */
 export const embedding = ({ address, length }: IpPrefix): IpPrefix => ({
-  address: new Uint8Array([...EMBEDDING, ...address]),
+  address: concat(EMBEDDING, address),
   length: EMBEDDING.length * 8 + length,
 });
 
@@ -117,6 +117,7 @@ export function mask({ address, length }: IpPrefix): IpAddress {
 
 /** The first address of a prefix's network. */
 export function networkOf({ address, length }: IpPrefix): IpPrefix {
+  if (length === address.length * 8) return { address, length };
   return { address: address.map((byte, i) => byte & maskByte(length, i)), length };
 }
 
@@ -128,6 +129,7 @@ export const single = ({ address }: Pick<IpPrefix, "address">): IpPrefix => ({
 
 /** The last address of a prefix's network: for IPv4 its broadcast address. */
 export function lastOf({ address, length }: IpPrefix): IpAddress {
+  if (length === address.length * 8) return address;
   return address.map((byte, i) => byte | ~maskByte(length, i) & 0xff);
 }
 

@@ -12,6 +12,7 @@
  */
 import { ERRNO } from "../../linux/errno.ts";
 import type { IpAddress } from "../model/address.ts";
+import type { Word } from "../kernel/message.ts";
 import { NetlinkError, NetlinkSocket, type Request } from "../kernel/netlink.ts";
 import { NETLINK_ROUTE } from "../kernel/netlink_numbers.ts";
 import { guardLink } from "../types/host_link.ts";
@@ -20,7 +21,7 @@ import { GET_LINKS, getLink, readLink } from "../kernel/rtnetlink_link.ts";
 import { addRouteBeside, deleteRoute, RT_TABLE_LOCAL } from "../kernel/rtnetlink_route.ts";
 
 /** The route to ::1 over a link; the metric of the kernel's own is 0. */
-const answers = (link: number) => ({
+const answers = (link: Word) => ({
   to: { address: new Uint8Array([...Array(15).fill(0), 1]), length: 128 },
   link,
   table: RT_TABLE_LOCAL,
@@ -29,7 +30,7 @@ const answers = (link: number) => ({
 });
 
 /** Lets answers to ::1 in by a link. */
-export const answersRoute = (link: number): Request => addRouteBeside(answers(link));
+export const answersRoute = (link: Word): Request => addRouteBeside(answers(link));
 
 /**
  * Lets answers in by a link.

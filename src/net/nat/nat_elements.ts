@@ -9,7 +9,7 @@ import {
   networkOf,
   single,
 } from "../model/address.ts";
-import { be16, type Message, u8 } from "../kernel/message.ts";
+import { be16, type Message, text, u8 } from "../kernel/message.ts";
 import { LINKS_SET, setName, type SetPurpose, TABLE } from "./nat_table.ts";
 import {
   deleteElements,
@@ -171,12 +171,15 @@ const LOOPBACK: Readonly<Record<4 | 6, IpPrefix>> = {
   6: { address: new Uint8Array([...Array(15).fill(0), 1]), length: 128 },
 };
 
+/** Bytes of the name of a link (include/uapi/linux/if.h). */
+const IFNAMSIZ = 16;
+
 /** The element for the link by which answers to 127.0.0.1 come in. */
 export function linkElements(target: ForwardTarget): readonly SetElementRef[] {
   const { link } = target;
   if (link === undefined || targets(target).every(({ address }) => address.length !== 4)) return [];
-  const key = new Uint8Array(16);
-  key.set(new TextEncoder().encode(link));
+  const name = text(link);
+  const key = concat(name, new Uint8Array(IFNAMSIZ - name.length));
   return [{ set: LINKS_SET, element: { key } }];
 }
 

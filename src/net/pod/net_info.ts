@@ -61,9 +61,12 @@ export const recordDirectory = (dataDir: string): string => `${dataDir}/networks
 export const recordPath = ({ dataDir, uuid }: PodRef): string =>
   `${recordDirectory(dataDir)}/${uuid}`;
 
+/** What the file says. */
+export const recordText = (infos: readonly NetInfo[]): string => `${JSON.stringify(infos)}\n`;
+
 /** Writes the file outside the pod's directory. */
 export function writeRecord(pod: PodRef, infos: readonly NetInfo[]): void {
-  const text = `${JSON.stringify(infos)}\n`;
+  const text = recordText(infos);
   // What is lost in a crash of the machine is no loss: neither the pod nor its networks are there any more.
   const write = () => replaceFile(recordPath(pod), text, { mode: 0o640, durable: false });
   try {

@@ -3,28 +3,21 @@
  * set_up.ts sends.
  */
 import { boolean, type JsonObject } from "../../appc/json_value.ts";
-import { type Bytes, concat } from "../../linux/bytes.ts";
-import {
-  AF_INET,
-  AF_INET6,
-  embedding,
-  type IpAddress,
-  lastOf,
-  prefixText,
-} from "../model/address.ts";
+import { type Bytes, concat, holeBytes, holesOf } from "../../linux/bytes.ts";
+import { AF_INET, AF_INET6, type IpAddress } from "../model/address.ts";
 import type { CniIp, CniResult } from "../model/cni.ts";
 import { besides, DEFAULT6, isDefault4 } from "../ipam/embedded_ipv6.ts";
 import { allocationDirectory, type Range, readRangeSets } from "../ipam/host_local.ts";
 import { routesField } from "../ipam/ipam.ts";
 import { listenersRequest } from "../kernel/listeners.ts";
-import { encode, type Message, NLM_F_DUMP, u32 } from "../kernel/message.ts";
+import { encode, type Message, NLM_F_DUMP } from "../kernel/message.ts";
 import { answersRoute } from "../nat/loopback_access.ts";
 import { askForRule, natElements } from "../nat/nat.ts";
 import { elementsCanExpire, ending, lastAcknowledged, removal } from "../nat/nat_tear_down.ts";
 import { elementMessages, insertion, portKey, type SetElementRef } from "../nat/nat_elements.ts";
 import { natRequest } from "./nat_request.ts";
 import { setName, TABLE } from "../nat/nat_table.ts";
-import { type NetInfo, recordPath } from "./net_info.ts";
+import { type NetInfo, recordPath, recordText } from "./net_info.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
 import { POD_NAMESPACE } from "../kernel/namespace.ts";
 import type { Request } from "../kernel/netlink.ts";
@@ -42,7 +35,7 @@ import {
   type ValueName,
   VALUES,
 } from "../../../stage1/launcher/network_replay.ts";
-import type { HoleName, HolePlace } from "../../../stage1/engine/hole.ts";
+import { type HoleName, type HolePlace, textHole } from "../../../stage1/engine/hole.ts";
 import { getLink, setLink } from "../kernel/rtnetlink_link.ts";
 import type { Forward } from "../model/forward.ts";
 
@@ -112,102 +105,36 @@ function rejoinable(
   };
 }
 
-/** Values that are written into a message to find their offsets. */
-interface Marks {
-  readonly address: IpAddress;
-  /** The same, where it stands as a number: none of its bytes is like another. */
-  readonly source: IpAddress;
-  readonly addressFile: string;
-  readonly addressText: string;
-  readonly uuid: string;
-  readonly link: string;
-  readonly hostIndex: number;
-  readonly podIndex: number;
-  readonly generation: number;
-}
+/** The index of a link, or the generation of the rules, that each start has its own of. */
+const word = (name: "hostIndex" | "podIndex" | "generation"): Bytes =>
+  holeBytes(name, new Uint8Array(VALUES[name]));
 
-/**
- * Two sets of marks. A message is made with both; the bytes that differ are the holes. Every byte of a mark differs from
- * the other set, but for the bytes that all addresses of the network share.
- */
-function marks({ range: { subnet } }: RejoinableNetwork): readonly [Marks, Marks] {
-  const first: Marks = {
-    address: subnet.address,
-    source: new Uint8Array([1, 2, 3, 4]),
-    addressFile: "a".repeat(VALUES.addressFile),
-    addressText: "g".repeat(VALUES.addressText),
-    uuid: "c".repeat(VALUES.uuid),
-    link: "e".repeat(VALUES.link),
-    hostIndex: 0x01010101,
-    podIndex: 0x03030303,
-    generation: 0x05050505,
-  };
-  const second: Marks = {
-    address: lastOf(subnet),
-    source: new Uint8Array([5, 6, 7, 8]),
-    addressFile: "b".repeat(VALUES.addressFile),
-    addressText: "h".repeat(VALUES.addressText),
-    uuid: "d".repeat(VALUES.uuid),
-    link: "f".repeat(VALUES.link),
-    hostIndex: 0x02020202,
-    podIndex: 0x04040404,
-    generation: 0x06060606,
-  };
-  return [first, second];
-}
+/** Some of a file's name. */
+const nameHole = (name: "addressFile" | "addressText"): Bytes =>
+  holeBytes(name, new Uint8Array(VALUES[name]));
 
-/** The bytes by which each mark is found: of an address those that differ in its network. */
-function markBytes(marks: Marks, sharedBytes: number): Readonly<Record<ValueName, Bytes>> {
-  const encoder = new TextEncoder();
-  return {
-    address: marks.address.slice(sharedBytes),
-    addressNumber: marks.source.toReversed(),
-    addressFile: encoder.encode(marks.addressFile),
-    addressText: encoder.encode(marks.addressText),
-    uuid: encoder.encode(marks.uuid),
-    link: encoder.encode(marks.link),
-    hostIndex: u32(marks.hostIndex),
-    podIndex: u32(marks.podIndex),
-    generation: u32(marks.generation),
-  };
-}
+const UUID = textHole("uuid", VALUES.uuid);
+const LINK = textHole("link", VALUES.link);
+const HOST_INDEX = word("hostIndex");
+const POD_INDEX = word("podIndex");
 
-/** In the order in which they are looked for. */
-const NAMES: readonly ValueName[] = [
+/** What values are called whose holes have another name. */
+const OTHER_NAMES: ReadonlyMap<string, ValueName> = new Map([[
+  "reversed address",
   "addressNumber",
-  "address",
-  "addressFile",
-  "addressText",
-  "uuid",
-  "link",
-  "hostIndex",
-  "podIndex",
-  "generation",
-];
+]]);
 
-/** Makes a template: finds the offsets of all values in the bytes that `make` returns. */
-function templateOf(make: (marks: Marks) => Bytes, network: RejoinableNetwork): Template {
-  const [one, two] = marks(network);
-  const bytes = make(one), other = make(two);
-  const sharedBytes = Math.floor(network.range.subnet.length / 8);
-  const found = markBytes(one, sharedBytes), others = markBytes(two, sharedBytes);
-  const holes: Template["holes"][number][] = [];
-  for (let at = 0; at < bytes.length; at++) {
-    if (bytes[at] === other[at]) continue;
-    const name = NAMES.find((each) =>
-      hasAt(bytes, at, found[each]) && hasAt(other, at, others[each])
-    );
-    if (name === undefined) throw new Error("a value does not stand in a message as it is");
-    const { length } = found[name];
-    holes.push([name, name === "address" ? sharedBytes : 0, at, length]);
-    at += length - 1;
-  }
+const isValue = (name: string): name is ValueName => Object.hasOwn(VALUES, name);
+
+/** The template of bytes with holes. */
+function templateOf(bytes: Bytes): Template {
+  const holes = holesOf(bytes).map(({ name, at, size }): Template["holes"][number] => {
+    const value = OTHER_NAMES.get(name) ?? name;
+    if (!isValue(value) || VALUES[value] !== size) throw new Error(`no value fills ${name}`);
+    return [value, at];
+  });
   return { hex: bytes.toHex(), holes };
 }
-
-/** Whether bytes contain others at an offset. */
-const hasAt = (bytes: Bytes, at: number, others: Bytes): boolean =>
-  others.every((byte, i) => bytes[at + i] === byte);
 
 /** Requests in one datagram. Only the last one is answered: by an acknowledgement, unless it is a question. */
 function datagram(requests: readonly Request[], question = false): Bytes {
@@ -230,12 +157,15 @@ export function recordRejoin(
   }
   const { forwards } = pod;
   const { directory, range } = network;
-  const elements = (marks: Marks) => elementsOf(marks, info, network, pod.dataDir);
+  const ips = ipsOf(network);
+  const elements = elementsOf(ips, info, pod.dataDir);
   const ruled = network.masqueraded || forwards.length > 0;
   const program = tearDown(elements, ruled, network, pod)
-    .map(([name, make]) => [name, templateOf(make, network)] as const);
+    .map(([name, bytes]) => [name, templateOf(bytes)] as const);
   if (!fits(program, pod.holes)) return undefined;
   const records = recordPath({ dataDir: pod.dataDir, uuid: "" }).replace(/\/$/, "");
+  const generation = forwards.length > 0 ? word("generation") : undefined;
+  const insertions = lastAcknowledged(elementMessages(elements, insertion));
   return {
     ipv6: network.ipv6,
     records,
@@ -246,15 +176,9 @@ export function recordRejoin(
       gateway: numberOf(range.gateway),
     },
     info: infoParts(info),
-    ...linkTemplates(network, forwards.length > 0),
-    ...ruled && {
-      rules: templateOf((marks) => {
-        const generation = forwards.length > 0 ? marks.generation : undefined;
-        const messages = elementMessages(elements(marks), insertion);
-        return encodedBatch(lastAcknowledged(messages), generation);
-      }, network),
-    },
-    ...ruled && { noRules: templateOf((marks) => removal(elements(marks)), network) },
+    ...linkTemplates(network, ips, forwards.length > 0),
+    ...ruled && { rules: templateOf(encodedBatch(insertions, generation)) },
+    ...ruled && { noRules: templateOf(removal(elements)) },
     ...ruled && ruleQuestion(),
     ...forwards.length > 0 && { ports: portChecks(forwards) },
     program,
@@ -281,80 +205,73 @@ function ruleQuestion(): Pick<NetworkReplay, "ruleQuestion"> {
 /** The name that the launcher gives a pod's link on the host. */
 const launchedLink = (uuid: string) => `veth${uuid.slice(0, 8)}${uuid.slice(9, 11)}0`;
 
+/** The pod's addresses: a hole in their network. */
+function ipsOf({ range: { subnet, gateway }, ipv6 }: RejoinableNetwork): readonly CniIp[] {
+  const address = holeBytes("address", subnet.address.slice());
+  const ip = { address: { address, length: subnet.length }, gateway };
+  return ipv6 ? [ip, besides(ip)] : [ip];
+}
+
 /** The messages for the pod's link, as ptp.ts sends them. */
 function linkTemplates(
-  network: RejoinableNetwork,
+  { mtu, routes, json, ipv6 }: RejoinableNetwork,
+  ips: readonly CniIp[],
   forwarded: boolean,
 ): Pick<NetworkReplay, "link" | "podLink" | "podEnd" | "hostEnd"> {
-  const { range, mtu, routes, json } = network;
   const ends = { podName: "eth0", namespace: POD_NAMESPACE, ...mtu !== undefined && { mtu } };
-  const ipsOf = (address: IpAddress): readonly CniIp[] => {
-    const ip = { address: { address, length: range.subnet.length }, gateway: range.gateway };
-    return network.ipv6 ? [ip, besides(ip)] : [ip];
-  };
-  const makers = {
-    link: ({ link }: Marks) =>
-      datagram([vethRequest({ ...ends, hostName: link }), getLink(link)], true),
-    podLink: () => datagram([setLink(LOOPBACK, { up: true }, "lo"), getLink(ends.podName)], true),
-    podEnd: (marks: Marks) => {
-      const ips = ipsOf(marks.address), index = marks.podIndex;
-      return datagram([
-        ...podLinkRequests({ index, name: ends.podName }, { ips }, { pointToPoint: true }),
-        ...podRouteRequests(index, { ips, routes }),
-      ]);
-    },
-    hostEnd: (marks: Marks) => {
-      const ips = ipsOf(marks.address), index = marks.hostIndex;
-      return datagram([
-        ...guardRequests(index, ptpGuard(json, ipsOf(marks.source))),
-        ...bringUpRequests(index, marks.link),
-        ...hostEndRequests(index, ips),
-        ...network.ipv6 && forwarded ? [answersRoute(index)] : [],
-      ]);
-    },
-  };
+  const pod = { index: POD_INDEX, name: ends.podName };
+  const link = [vethRequest({ ...ends, hostName: LINK }), getLink(LINK)];
+  const podLink = [setLink(LOOPBACK, { up: true }, "lo"), getLink(ends.podName)];
+  const podEnd = [
+    ...podLinkRequests(pod, { ips }, { pointToPoint: true }),
+    ...podRouteRequests(POD_INDEX, { ips, routes }),
+  ];
+  const hostEnd = [
+    ...guardRequests(HOST_INDEX, ptpGuard(json, ips)),
+    ...bringUpRequests(HOST_INDEX, LINK),
+    ...hostEndRequests(HOST_INDEX, ips),
+    ...ipv6 && forwarded ? [answersRoute(HOST_INDEX)] : [],
+  ];
   return {
-    link: templateOf(makers.link, network),
-    podLink: templateOf(makers.podLink, network),
-    podEnd: templateOf(makers.podEnd, network),
-    hostEnd: templateOf(makers.hostEnd, network),
+    link: templateOf(datagram(link, true)),
+    podLink: templateOf(datagram(podLink, true)),
+    podEnd: templateOf(datagram(podEnd)),
+    hostEnd: templateOf(datagram(hostEnd)),
   };
 }
 
-/** The pod's elements in nftables with these values; empty where it has no rules. */
+/** The pod's elements in nftables; empty where it has no rules. */
 function elementsOf(
-  { address, uuid, link }: Marks,
+  ips: readonly CniIp[],
   info: NetInfo,
-  { range, ipv6 }: RejoinableNetwork,
   dataDir: string,
 ): readonly SetElementRef[] {
-  const four = { address, length: range.subnet.length };
-  const ips = [four, ...ipv6 ? [embedding(four)] : []].map(prefixText);
-  const request = natRequest({ uuid, dataDir }, [{ ...info, ips }]);
+  const request = natRequest({ uuid: UUID, dataDir }, [info]);
   if (request === undefined) return [];
-  const { target } = request;
-  return natElements({ ...request, ...target && { target: { ...target, link } } }).own;
+  const { masqueraded, target } = request;
+  const addresses = ips.map(({ address }) => address);
+  return natElements({
+    ...request,
+    masqueraded: masqueraded.length > 0 ? addresses : [],
+    ...target && { target: { ...target, addresses, link: LINK } },
+  }).own;
 }
 
 /** What takes the network down; see set_up.ts. */
 function tearDown(
-  elements: (marks: Marks) => readonly SetElementRef[],
+  elements: readonly SetElementRef[],
   ruled: boolean,
   { directory }: RejoinableNetwork,
   { dataDir, address }: RecordedPod,
-): readonly (readonly [HoleName, (marks: Marks) => Bytes])[] {
-  const text = new TextEncoder();
+): readonly (readonly [HoleName, Bytes])[] {
+  const encoder = new TextEncoder();
   const batches = elementsCanExpire() ? [ending, removal] : [removal];
-  const messages = (ruled ? batches : []).map((batch, i) =>
-    [`message ${i}`, (marks: Marks) => batch(elements(marks))] as const
-  );
+  const uuid = holeBytes("uuid", new Uint8Array(VALUES.uuid));
   return [
-    ...messages,
-    ["file 0", ({ addressFile }) => text.encode(directory + addressFile)],
-    ["file 1", ({ uuid }) => text.encode(recordPath({ dataDir, uuid }))],
-    ...address === undefined
-      ? []
-      : [["address", ({ addressText }: Marks) => text.encode(addressText)] as const],
+    ...(ruled ? batches : []).map((batch, i) => [`message ${i}`, batch(elements)] as const),
+    ["file 0", concat(encoder.encode(directory), nameHole("addressFile"))],
+    ["file 1", concat(encoder.encode(recordPath({ dataDir, uuid: "" })), uuid)],
+    ...address === undefined ? [] : [["address", nameHole("addressText")] as const],
   ];
 }
 
@@ -381,10 +298,9 @@ const numberOf = (address: IpAddress): number => Number(`0x${address.toHex()}`);
 
 /** The text of `net-info.json`, split where the address goes. */
 function infoParts(info: NetInfo): readonly string[] {
-  const mark = "\u0001";
-  const { ip } = info;
-  const ips = info.ips.map((prefix) => prefix.replace(ip, mark));
-  return `${JSON.stringify([{ ...info, ip: mark, ips }])}\n`.split(
-    JSON.stringify(mark).slice(1, -1),
-  );
+  const hole = textHole("address", 1), { ip } = info;
+  const text = recordText([
+    { ...info, ip: hole, ips: info.ips.map((prefix) => prefix.replace(ip, hole)) },
+  ]);
+  return text.split(JSON.stringify(hole).slice(1, -1));
 }

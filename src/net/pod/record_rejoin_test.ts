@@ -24,9 +24,7 @@ type Values = Readonly<Record<ValueName, Uint8Array>>;
 /** The bytes of a template, as the launcher sends them. */
 function filled({ hex, holes }: Template, values: Values): Uint8Array<ArrayBuffer> {
   const bytes = Uint8Array.fromHex(hex);
-  for (const [name, from, at, size] of holes) {
-    bytes.set(values[name].subarray(from, from + size), at);
-  }
+  for (const [name, at] of holes) bytes.set(values[name], at);
   return bytes;
 }
 

@@ -7,12 +7,13 @@ import { boolean, type JsonObject } from "../../appc/json_value.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import type { IpAddress } from "../model/address.ts";
 import { addIngress, addIngressFilter } from "../kernel/rtnetlink_filter.ts";
+import type { Word } from "../kernel/message.ts";
 import { NetlinkError, type NetlinkSocket, type Request } from "../kernel/netlink.ts";
 import { IPV4_CONF, setIpv4Conf, setLink } from "../kernel/rtnetlink_link.ts";
 import { guardProgram, type LinkGuard } from "./link_guard.ts";
 
 /** Filters what comes in by a link that was just made. */
-export const guardRequests = (link: number, guard: LinkGuard): readonly Request[] => [
+export const guardRequests = (link: Word, guard: LinkGuard): readonly Request[] => [
   addIngress(link),
   addIngressFilter(link, guardProgram(guard)),
 ];
@@ -27,7 +28,7 @@ const SETTINGS = [
 ] as const;
 
 /** Brings a link up that believes nothing of routes that comes by it. */
-export const bringUpRequests = (link: number, name: string): readonly Request[] => [
+export const bringUpRequests = (link: Word, name: string): readonly Request[] => [
   setIpv4Conf(link, SETTINGS, name),
   setLink(link, { up: true }, name),
 ];

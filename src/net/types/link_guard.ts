@@ -2,7 +2,7 @@
  * What a pod may send to the host by its link: a filter of classic BPF at the host's end (rtnetlink_filter.ts). Offsets are
  * those of an Ethernet frame with IPv4 (RFC 791), ARP (RFC 826) or IPv6 (RFC 8200) behind its 14 bytes.
  */
-import type { Bytes } from "../../linux/bytes.ts";
+import { type Bytes, reversedBytes } from "../../linux/bytes.ts";
 import type { IpAddress } from "../model/address.ts";
 import { assembleBpf, type BpfStep } from "../kernel/classic_bpf.ts";
 import { TC_ACT_SHOT, TC_ACT_UNSPEC } from "../kernel/rtnetlink_filter.ts";
@@ -125,6 +125,5 @@ function guardRouters(): readonly BpfStep[] {
   ];
 }
 
-/** Four bytes as the number that a load of them gives. */
-const word = (address: Bytes, at: number): number =>
-  new DataView(address.buffer, address.byteOffset + at, 4).getUint32(0);
+/** Four bytes as the number that a load of them gives: in the order of the machine, which is little-endian. */
+const word = (address: Bytes, at: number): Bytes => reversedBytes(address, at, 4);

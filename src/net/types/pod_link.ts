@@ -16,6 +16,7 @@ import {
 import type { Attachment, CniResult, NetworkConf, PluginConf } from "../model/cni.ts";
 import { detailsOf } from "../ipam/route_details.ts";
 import type { Allocation } from "../ipam/ipam.ts";
+import type { Word } from "../kernel/message.ts";
 import { NetlinkError, type NetlinkSocket, type Request } from "../kernel/netlink.ts";
 import { addAddress } from "../kernel/rtnetlink_address.ts";
 import { getLink, getLinkAt, type Link, readLink, setLink } from "../kernel/rtnetlink_link.ts";
@@ -122,7 +123,7 @@ export function setUpPodLink(
 
 /** Brings the pod's interface up with its addresses. */
 export function podLinkRequests(
-  { index, name }: Pick<Link, "index" | "name">,
+  { index, name }: { readonly index: Word; readonly name: string },
   { ips }: Pick<Allocation, "ips">,
   { mac, pointToPoint }: PodLinkOptions,
 ): readonly Request[] {
@@ -143,7 +144,7 @@ export function podLinkRequests(
 
 /** The routes that a network's configuration asks for. Some may be there already: the first network has them. */
 export function podRouteRequests(
-  index: number,
+  index: Word,
   { ips, routes }: Pick<Allocation, "ips" | "routes">,
 ): readonly Request[] {
   return routes.flatMap((route) => {

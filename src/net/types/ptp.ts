@@ -14,6 +14,7 @@ import {
   setUpPodLink,
 } from "./pod_link.ts";
 import { inNamespace } from "../kernel/namespace.ts";
+import type { Word } from "../kernel/message.ts";
 import type { Request } from "../kernel/netlink.ts";
 import { bringUpRequests, guardPod, podGuard } from "./host_link.ts";
 import type { LinkGuard } from "./link_guard.ts";
@@ -43,7 +44,7 @@ export const ptpGuard = (json: JsonObject, ips: Allocation["ips"]): LinkGuard =>
   podGuard(json, ips.map(({ address }) => address.address), true);
 
 /** Addresses and routes of the end on the host: it has the gateways' addresses, and behind it are the pod's. */
-export function hostEndRequests(link: number, ips: Allocation["ips"]): readonly Request[] {
+export function hostEndRequests(link: Word, ips: Allocation["ips"]): readonly Request[] {
   return ips.flatMap(({ address, gateway }) => {
     const to = single(address);
     // A link that is just going away may still have a route to the address; it gives way.
