@@ -42,6 +42,11 @@ export async function machineFiles(): Promise<AsyncDisposable & { readonly path:
       --isolator='resource/block-iops={"default":true,"limit":"1000"}'
     ${path}/rkt --dir=${path}/converted image convert ${path}/box.aci oci-archive:${path}/layered.tar
     rm -rf ${path}/converted
+    mkdir -p ${path}/marked/bin
+    cp -a ${root}/bin/busybox ${root}/bin/sh ${root}/bin/cat ${path}/marked/bin
+    i=0; while [ $i -lt 1000 ]; do i=$((i + 1)); echo marker-of-the-test; done >${path}/marked/marker
+    ${path}/rkt image build --compression=none --name=example.com/marked --exec=/bin/sh ${path}/marked ${path}/marked.aci
+    rm -r ${path}/marked
     truncate -s 64M ${path}/verity.img
     mke2fs -q -t ext4 -b 4096 -O verity -F ${path}/verity.img
     rm -r ${root}`;

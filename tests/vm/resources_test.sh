@@ -1,8 +1,7 @@
 # CPU, disks, swap: what is used is below the limit. Those of CPU and disks are the image's.
-rkt --insecure-options=image fetch /work/limited.aci >/dev/null
 mkdir -p /work/volume /tmp/disk; mkfifo /tmp/disk/go /tmp/disk/done
 start busy Delegate=yes -- --volume=v,kind=host,source=/work/volume --volume=gate,kind=host,source=/tmp/disk \
-  example.com/limited --io-weight=50 --mount=volume=v,target=/v --mount=volume=gate,target=/gate -- -c '
+  /work/limited.aci --io-weight=50 --mount=volume=v,target=/v --mount=volume=gate,target=/gate -- -c '
     read x </gate/go; dd if=/dev/zero of=/v/file bs=64k count=32 conv=fsync; echo done >/gate/done; while :; do :; done'
 unit=/sys/fs/cgroup/system.slice/busy.service
 until_true sh -c "grep -q . $unit/rkt-*/limited/cgroup.procs 2>/dev/null"
@@ -27,28 +26,30 @@ periods=$(counted nr_periods) used=$(counted usage_usec)
 [ "$used" -le $(((periods + 1) * 30000)) ] || fail "$used us in $periods periods of 20 ms"
 systemctl stop busy
 
-# Memory with swap: it is killed without, and goes on with it. And a unit's own limit holds for an app that has none.
+# Memory with swap, and of three apps the hungry one dies alone: without swap, while the one with it goes on.
 fallocate -l 96M /work/swap; chmod 600 /work/swap; mkswap -q /work/swap; swapon /work/swap
 eat='x=$(dd if=/dev/zero bs=1M count=24 2>/dev/null | tr "\0" x); echo survived'
-out=$(alone lean -- example.com/box --memory=24Mi -- -c "$eat") || true
-equal "without swap" "$out" ""
-has "its status" "$(rkt status "$(uuid lean)")" 'oom-box=[1-9].*'
-out=$(alone swapping -- example.com/box --memory=24Mi --memory-swap=64Mi -- -c "$eat")
-equal "with swap" "$out" survived
-swapoff /work/swap; rm /work/swap
-out=$(alone bounded -p MemoryMax=24M -- example.com/box -- -c "$eat") || true
-equal "in a small unit" "$out" ""
-
-# Of two apps the hungry one dies alone.
-start pair OOMPolicy=continue -- --uuid-file-save=/tmp/pair --volume=gate,kind=host,source=/tmp/disk \
+start trio OOMPolicy=continue -- --uuid-file-save=/tmp/trio --volume=gate,kind=host,source=/tmp/disk \
   example.com/box --name=calm --mount=volume=gate,target=/gate -- -c 'read x </gate/go; exit 5' \
-  --- example.com/box --name=hungry --memory=24Mi --on-exit=keep -- -c "$eat"
-until_true test -s /tmp/pair
-until_true test -e "/var/lib/rkt/pods/run/$(uuid pair)/stage1/rootfs/rkt/status/hungry"
-has "the status" "$(rkt status "$(uuid pair)")" state=running
+  --- example.com/box --name=hungry --memory=24Mi --on-exit=keep --mount=volume=gate,target=/gate -- -c "$eat >/gate/hungry" \
+  --- example.com/box --name=swapping --memory=24Mi --memory-swap=64Mi --on-exit=keep --mount=volume=gate,target=/gate \
+  -- -c "$eat >/gate/swapping"
+until_true test -s /tmp/trio
+pod=/var/lib/rkt/pods/run/$(uuid trio)
+until_true test -e "$pod/stage1/rootfs/rkt/status/hungry"
+until_true test -e "$pod/stage1/rootfs/rkt/status/swapping"
+has "the status" "$(rkt status "$(uuid trio)")" state=running
 echo >/tmp/disk/go
-until_true systemctl -q is-failed pair
-status=$(rkt status "$(uuid pair)")
+until_true systemctl -q is-failed trio
+swapoff /work/swap; rm /work/swap
+[ ! -e /tmp/disk/hungry ] || fail "it survived without swap"
+equal "with swap" "$(cat /tmp/disk/swapping)" survived
+status=$(rkt status "$(uuid trio)")
 has "the status" "$status" app-calm=5
 has "the status" "$status" app-hungry=137
+has "the status" "$status" app-swapping=0
 has "the status" "$status" 'oom-hungry=[1-9].*'
+
+# A unit's own limit holds for an app that has none.
+out=$(alone bounded -p MemoryMax=24M -- example.com/box -- -c "$eat") || true
+equal "in a small unit" "$out" ""

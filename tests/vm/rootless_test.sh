@@ -24,19 +24,24 @@ has "its warning" "$error" 'run: warning: app "limited": isolator resource/cpu h
 
 loginctl enable-linger me
 until_true test -S "/run/user/$uid/systemd/private"
-has "the check" "$(myrkt check --rootless)" 'ok[[:space:]]+users[[:space:]]+images keep .*'
-has "the check" "$(myrkt check --rootless)" 'ok[[:space:]]+limits[[:space:]]+in scopes of .*memory pids'
+check=$(myrkt check --rootless)
+has "the check" "$check" 'ok[[:space:]]+users[[:space:]]+images keep .*'
+has "the check" "$check" 'ok[[:space:]]+limits[[:space:]]+in scopes of .*memory pids'
 
-# From anywhere: rkt asks for a scope.
+# From anywhere: rkt asks for a scope. An app has more processes than it may have, one more memory, and pasta is beside them.
 limited() { myrkt run "$@"; }
 try() {
-  out=$("$1" --net=none ./box.aci --pids-limit=5 -- -c "$crowd" 2>/tmp/err) || true
-  equal "more processes than it may have" "$out" ""
-  grep -q "can't fork" /tmp/err || fail "$(cat /tmp/err)"
-  code=0; "$1" --net=none ./box.aci --memory=32M -- -c 'x=$(head -c 100000000 /dev/zero | tr "\0" x); echo all' 2>/tmp/err || code=$?
-  equal "more memory than it may have" $code 137
-  out=$("$1" --port=http:8080 ./reached.aci --memory=64M -- -c 'ip -o -4 addr show eth0' 2>&1) || fail "$out"
+  out=$("$1" --port=http:8080 --uuid-file-save=/home/me/tried \
+    ./reached.aci --memory=64M -- -c 'ip -o -4 addr show eth0' \
+    --- ./box.aci --name=crowd --pids-limit=5 --on-exit=keep -- -c "$crowd" \
+    --- ./box.aci --name=hungry --memory=32M --on-exit=keep -- -c 'x=$(head -c 100000000 /dev/zero | tr "\0" x); echo all' \
+    2>/tmp/err) || true
   has "limits beside pasta" "$out" '.*inet .*'
+  ended=/home/me/.local/share/rkt/pods/run/$(cat /home/me/tried)/stage1/rootfs/rkt/status
+  equal "the app beside pasta" "$(cat "$ended/reached")" 0
+  if grep -q all <<<"$out"; then fail "more than they may have: $out"; fi
+  grep -q "can't fork" /tmp/err || fail "$(cat /tmp/err)"
+  equal "more memory than it may have" "$(cat "$ended/hungry")" 137
 }
 try limited
 # Below a scope that he has made himself.
@@ -45,9 +50,8 @@ try scoped
 until_true sh -c "[ -z \"\$(find /sys/fs/cgroup/user.slice/user-$uid.slice -name 'rkt-*')\" ]"
 
 # A running one is changed by nobody else, entered in its limits, and counted.
-myrkt run --net=none --pod-name=web --uuid-file-save=/home/me/web ./box.aci --memory=64M -- -c 'exec sleep 1000' &
-until_true mine test -s /home/me/web
-myrkt status --wait-ready web >/dev/null
+myrkt run --net=none --pod-name=web ./box.aci --memory=64M -- -c 'echo up; exec sleep 1000' >/tmp/web &
+until_true grep -q up /tmp/web
 has "the scope" "$(mine systemctl --user list-units --no-legend 'rkt-*.scope')" '.*rkt-.*\.scope .*rkt run.*'
 # It sees the app's cgroup as the root of all.
 equal "an entered command" "$(myrkt enter web cat /proc/self/cgroup)" 0::/
