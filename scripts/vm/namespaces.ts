@@ -93,8 +93,11 @@ class NamespacedSystemd implements AsyncDisposable {
     return { code, output, seconds: Math.round((Date.now() - begun) / 1000) };
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return end(this.#process, this.#cgroup);
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Not unshare(1): it waits for systemd then, so that what all of it has cost is known.
+    Deno.kill(this.pid, "SIGKILL");
+    await this.#process.status;
+    await end(this.#process, this.#cgroup);
   }
 }
 
