@@ -192,12 +192,15 @@ async function kinds(pod: Sequence): Promise<void> {
   }
 }
 
+/** A text, of whose lines that are the same one is left. */
+const once = (text: string): string => [...new Set(text.split("\n"))].join("\n");
+
 /** `kubectl exec` and `kubectl attach`. */
 async function sessions(pod: Sequence): Promise<void> {
   const { kubelet, seen } = pod;
   const id = await pod.container(
     "talks",
-    ["/bin/sh", "-c", "read a; echo got $a; read b; exit 4"],
+    ["/bin/sh", "-c", "while read a && test $a != more; do echo got $a; done; exit 4"],
     {
       stdin: true,
     },
@@ -221,10 +224,11 @@ async function sessions(pod: Sequence): Promise<void> {
     stdout: true,
     stderr: true,
   });
-  const first = kubelet.stream(attached.url, "words\nmore\n");
-  seen.attach = await first;
+  // containerd leads the input to the container before it leads the output from it: the first answer may be lost.
+  const { reply } = await kubelet.stream(attached.url, "words\n", "more\n");
+  seen.attach = { ...reply, stdout: once(reply.stdout) };
   await pod.ends(id);
-  seen.attached = [await pod.status(id), pod.log("talks")];
+  seen.attached = [await pod.status(id), once(pod.log("talks"))];
   const terminal = await pod.container("terminal", ["/bin/sh", "-c", "read a; tty; exit 2"], {
     stdin: true,
     tty: true,
@@ -256,9 +260,11 @@ async function faults(pod: Sequence): Promise<void> {
   const deaf = await pod.container("deaf", [
     "/bin/sh",
     "-c",
-    "trap '' TERM; while :; do sleep 1; done",
+    "trap '' TERM; echo deaf; while :; do sleep 1; done",
   ]);
   await pod.start(deaf);
+  // It is the first process of no namespace, so that TERM would end it before.
+  await until(() => pod.log("deaf") !== "", 60, "a container to ignore TERM");
   await kubelet.must("StopContainer", { container_id: deaf, timeout: 1 });
   seen.deaf = await pod.status(deaf);
 }

@@ -68,7 +68,7 @@ Deno.test("podman does with rkt below it what it does with runc", async (test) =
     Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
     Deno.writeTextFileSync(path, text, { mode: 0o755 });
   }
-  for (const name of ["readlink", "tail", "uname", "seq"]) {
+  for (const name of ["readlink", "tail", "uname", "seq", "dd"]) {
     Deno.symlinkSync("busybox", `${world.files.bundle}/rootfs/bin/${name}`);
   }
   await world.import(`${world.files.bundle}/rootfs`, "bb");

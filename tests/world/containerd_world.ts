@@ -180,9 +180,13 @@ export class Kubelet implements AsyncDisposable {
     return reply;
   }
 
-  /** A session at the address that `Exec` or `Attach` gave: what it said, by its channels. */
-  stream(url: string, input?: string): Promise<Answer> {
-    return this.#ask({ stream: url, input });
+  /**
+   * A session at the address that `Exec` or `Attach` gave: what it said, by its channels.
+   *
+   * @param last follows the input, which is sent again and again until the session has said something
+   */
+  stream(url: string, input?: string, last?: string): Promise<Answer> {
+    return this.#ask({ stream: url, input, last });
   }
 
   async #ask(asked: unknown): Promise<Answer> {

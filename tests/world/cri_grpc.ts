@@ -4,7 +4,8 @@
  *     deno run -A cri_grpc.ts SOCKET
  *
  * Each line of its input is a request in JSON, each line of its output the answer: `{"call":"Version","request":{}}` a call of the
- * interface, `{"stream":URL,"input":"…"}` a session of `Exec` or `Attach` at the URL that the call gave.
+ * interface, `{"stream":URL,"input":"…"}` a session of `Exec` or `Attach` at the URL that the call gave; with `"last":"…"` its input is
+ * sent again and again until it has said something, and this follows.
  */
 
 /** The messages as far as tests use them; fields have the numbers of k8s.io/cri-api, pkg/apis/runtime/v1. */
@@ -144,27 +145,41 @@ const call = (name: string, request: object): Promise<unknown> =>
     else runtime[name]?.(request, done);
   });
 
+/** Milliseconds until an input is sent again. */
+const PATIENCE = 200;
+
 /** The channels of a session in the protocol of Kubernetes over WebSockets: a message's first byte says which. */
 const CHANNELS = ["stdin", "stdout", "stderr", "error"] as const;
 
-function stream(url: string, input: string | undefined): Promise<unknown> {
+function stream(url: string, input: string | undefined, last?: string): Promise<unknown> {
   const said: Record<string, string> = {};
+  let again: ReturnType<typeof setInterval> | undefined;
   const session = new WebSocket(url.replace(/^http/, "ws"), ["v4.channel.k8s.io"]);
   session.binaryType = "arraybuffer";
   return new Promise((resolve) => {
+    const send = (text: string) =>
+      session.send(Uint8Array.from([0, ...new TextEncoder().encode(text)]));
     session.onopen = () => {
-      if (input !== undefined) {
-        session.send(Uint8Array.from([0, ...new TextEncoder().encode(input)]));
-      }
+      if (input === undefined) return;
+      send(input);
+      if (last !== undefined) again = setInterval(() => send(input), PATIENCE);
     };
     session.onmessage = ({ data }) => {
       const bytes = new Uint8Array(data);
       const channel = CHANNELS[bytes[0] ?? 0] ?? "other";
       said[channel] = (said[channel] ?? "") + new TextDecoder().decode(bytes.subarray(1));
+      if (again !== undefined && last !== undefined) {
+        clearInterval(again);
+        again = undefined;
+        send(last);
+      }
       // The status of a process is the last that is said; some servers leave the connection open.
       if (channel === "error") session.close();
     };
-    session.onclose = () => resolve({ reply: said });
+    session.onclose = () => {
+      clearInterval(again);
+      resolve({ reply: said });
+    };
     session.onerror = () => resolve({ code: -1, error: "the session has failed" });
   });
 }
@@ -177,7 +192,7 @@ for await (const text of lines) {
   for (const line of whole) {
     const asked = JSON.parse(line);
     const answer = "stream" in asked
-      ? await stream(asked.stream, asked.input)
+      ? await stream(asked.stream, asked.input, asked.last)
       : await call(asked.call, asked.request);
     console.log(JSON.stringify(answer, readable));
   }
