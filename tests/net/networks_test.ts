@@ -73,14 +73,6 @@ function leftovers(network: string): string[] {
   return [...taken, ...list(`${world.dataDir}/networks`)];
 }
 
-/** Waits until the kernel has removed the links of a pod that has ended, which it does when it has time. */
-async function linksGone(...left: string[]): Promise<void> {
-  const pods = async () => (await host.links()).filter((name) => name.startsWith("veth"));
-  // A pod that goes on running is a failure, and not to be waited for.
-  for (let looks = 0; looks < 2000 && (await pods()).length > 0; looks++);
-  assert.deepEqual(await host.links(), ["up0", ...left].sort());
-}
-
 const reach = (address: string) => `ping -c1 -W20 ${address} >/dev/null && echo reached`;
 
 Deno.test("a pod on the default network reaches the host, others and nothing of them stays", async () => {
@@ -95,7 +87,7 @@ Deno.test("a pod on the default network reaches the host, others and nothing of 
   const shown = await host.rkt(world, "list");
   assert.ok(shown.stdout.includes(`default:ip4=${address}`), shown.stdout);
   await one.stop();
-  await linksGone();
+  await host.hasLinks("up0");
   assert.deepEqual(list(`${world.dataDir}/networks`), []);
 });
 
@@ -127,9 +119,9 @@ Deno.test("pods of a bridge reach each other by both families, with the network'
   const mac = await inPod(`ip link show eth0`, "--net=both:IP=10.90.0.77");
   assert.match(mac, /link\/ether 0a:58:0a:5a:00:4d /);
   await one.stop();
-  await linksGone("br0");
+  await host.hasLinks("br0", "up0");
   await host.rkt(world, "gc");
-  await linksGone();
+  await host.hasLinks("up0");
 });
 
 Deno.test("a routed pod of both families is reached from the host; the MTU is kept", async () => {
@@ -198,7 +190,7 @@ Deno.test("addresses run out in one line, and a killed pod's come back by gc", a
   assert.ok(record !== undefined && !leftovers("small").includes(record));
   assert.equal(await inPod("echo again", "--net=small"), "again\n");
   assert.deepEqual(leftovers("small"), []);
-  await linksGone();
+  await host.hasLinks("up0");
 });
 
 Deno.test("gc removes reservations that a KILL has left half-made, and not those that are just being made", async () => {
@@ -241,7 +233,7 @@ Deno.test("gc finds what a pod has left whose directory is gone, and does it twi
     readText(`${inDefault}/${name}`)
   );
   assert.ok(!owners.some((owner) => owner.includes(uuid)));
-  await linksGone();
+  await host.hasLinks("up0");
   const rules = await host.output("nft", "list", "ruleset");
   assert.equal(rules, "");
 });
@@ -272,7 +264,7 @@ Deno.test("what fails in the middle takes back what was done", async () => {
   assert.match(stderr, /^run: [^\n]*\/zz-broken\.conf: master: the host has no link "nowhere"\n$/);
   assert.deepEqual([leftovers("both"), leftovers("routed")], [[], []]);
   assert.deepEqual(list(`${world.dataDir}/pods/embryo`), []);
-  await linksGone("br0");
+  await host.hasLinks("br0", "up0");
 });
 
 Deno.test("twenty pods at once get twenty addresses, with an empty PATH", async () => {
@@ -291,7 +283,7 @@ Deno.test("twenty pods at once get twenty addresses, with an empty PATH", async 
   await Promise.all(pods.map((pod) => pod.stop()));
   assert.deepEqual(list(`${world.dataDir}/networks`), []);
   await host.rkt(world, "gc");
-  await linksGone();
+  await host.hasLinks("up0");
 });
 
 Deno.test("a prepared pod joins networks when it is run", async () => {
@@ -424,7 +416,7 @@ Deno.test("flannel is a bridge with this host's part of the network", async () =
   assert.match(said, /^10\.93\.0\.0\/16 via 10\.93\.4\.1 dev eth0/m);
   assert.doesNotMatch(said, /^default/m);
   await host.rkt(world, "gc");
-  await linksGone();
+  await host.hasLinks("up0");
 });
 
 Deno.test("a route has the table, the priority, the MTU and the scope that its configuration says", async () => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { JsonObject } from "../../src/appc/json_value.ts";
 import { type Pod, World } from "./pod_world.ts";
 import { type Outcome, RKT } from "./rkt.ts";
+import { until } from "./until.ts";
 
 /** Runs a program to its end. */
 export async function run(program: string, ...args: string[]): Promise<Outcome> {
@@ -78,6 +79,15 @@ export class Host implements AsyncDisposable {
   async links(): Promise<readonly string[]> {
     const links: { readonly ifname: string }[] = JSON.parse(await this.ip("-j link show"));
     return links.map(({ ifname }) => ifname).filter((name) => name !== "lo").sort();
+  }
+
+  /**
+   * Waits until all links but `lo` are these, sorted. Those that lead into a pod go with its namespace, which the kernel takes apart
+   * some time after the last process in it has ended.
+   */
+  async hasLinks(...names: readonly string[]): Promise<void> {
+    const same = async () => (await this.links()).join() === names.join();
+    await until(same, 60, `the host's links to be ${names.join()}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
