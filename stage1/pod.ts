@@ -75,10 +75,12 @@ export interface Pod {
   readonly sandbox?: boolean | undefined;
 }
 
-/** How the supervisor records the pod's start and end: see stage1/processes/audit.ts. */
+/** How the supervisor records the pod's start, end and removal: see stage1/processes/audit.ts. */
 export interface PodAudit {
   readonly start: AuditRecord;
   readonly end: AuditRecord;
+  /** Of a pod that its supervisor removes. */
+  readonly removal?: AuditRecord | undefined;
   /** Whether records go to systemd's journal. */
   readonly journal: boolean;
   /** Whether records go to the kernel's audit log, too; it drops them where it is off. */

@@ -1,4 +1,4 @@
-/** What is recorded of a pod's start and end. */
+/** What is recorded of a pod's start, end and removal. */
 import { DEFAULT_CAPABILITIES } from "../appc/default_capabilities.ts";
 import { capabilityName } from "../linux/capabilities.ts";
 import type { AuditRecord, Pod, PodApp, PodAudit } from "../../stage1/pod.ts";
@@ -18,6 +18,9 @@ export interface RecordedApp {
 /** The most characters of a text in the kernel's audit log (`MAX_AUDIT_MESSAGE_LENGTH` is 8970). */
 const MOST_KERNEL_TEXT = 8000;
 
+/** `run` and its like insist on it, and the launcher goes no other way. */
+const ROOT: RecordField = ["RKT_UID", "0"];
+
 /** The records of a pod. */
 export function podAudit(
   pod: Pod,
@@ -25,14 +28,18 @@ export function podAudit(
   to: AuditDestinations,
 ): PodAudit {
   const { uuid } = pod;
-  return { ...to, start: startRecord(pod, apps), end: record("end", uuid, []) };
+  return {
+    ...to,
+    start: startRecord(pod, apps),
+    end: record("end", uuid, []),
+    ...pod.removal && { removal: record("remove", uuid, [ROOT]) },
+  };
 }
 
 function startRecord(pod: Pod, apps: readonly RecordedApp[]): AuditRecord {
   const privileges = [...podPrivileges(pod), ...pod.apps.flatMap(appPrivileges)];
   const fields: RecordField[] = [
-    // `run` and its like insist on it, and the launcher goes no other way.
-    ["RKT_UID", "0"],
+    ROOT,
     ...appFields(apps),
     ...privileges.map((text): RecordField => ["RKT_PRIVILEGE", text]),
   ];
@@ -60,7 +67,9 @@ function record(
 ): AuditRecord {
   const what = kind === "start"
     ? `starts: ${apps.map(({ name, image }) => `${name} of ${image}`).join(", ") || "no apps yet"}`
-    : "has ended";
+    : kind === "end"
+    ? "has ended"
+    : "was removed";
   const all: RecordField[] = [
     ...commonFields(kind, `Pod ${uuid} ${what}`),
     ["RKT_POD", uuid],

@@ -14,8 +14,10 @@ export async function planParts(pod: Pod): Promise<PlanParts> {
   const networkEnd = pod.network.kind === "joined"
     ? await import("../../stage1/processes/network_end.ts")
     : undefined;
+  const removal = pod.removal && await import("../../stage1/processes/removal.ts");
   const fly = pod.flavor === "fly" ? (await import("../../stage1/fly/fly.ts")).FLY : undefined;
-  const always = { manager: await managerSteps(pod), recorder, relay, output, networkEnd, fly };
+  const manager = await managerSteps(pod);
+  const always = { manager, recorder, relay, output, networkEnd, removal, fly };
   if (!needsStreamSteps(pod)) return always;
   const { CALLER_STREAM_STEPS } = await import("../../stage1/output/caller_streams.ts");
   return { ...always, streams: CALLER_STREAM_STEPS };

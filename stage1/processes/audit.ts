@@ -1,5 +1,5 @@
 /**
- * The records of a pod's start and end, written by its supervisor: so a repeated start writes them, too. What is in them is
+ * The records of a pod's start, end and removal, written by its supervisor: so a repeated start writes them, too. What is in them is
  * said by src/audit. A record goes to systemd's journal, or is appended to a file in the form in which the journal exports
  * its entries (systemd.io/JOURNAL_EXPORT_FORMATS).
  */
@@ -20,7 +20,7 @@ import { fieldsWithHoles } from "../engine/hole_fields.ts";
 import { writeDecimal } from "../steps/decimal.ts";
 import { JOURNAL_ENTRIES } from "../output/journal.ts";
 import type { AuditRecord, PodAudit } from "../pod.ts";
-import type { Piece, Recorder } from "./supervisor.ts";
+import type { Piece, Recorder } from "./recorder.ts";
 
 /** The most bytes of /proc/self/cgroup that are recorded. */
 const MOST_CGROUP = 4096;
@@ -35,33 +35,46 @@ function constant(name: string, bytes: Uint8Array<ArrayBuffer>): Piece {
 }
 
 /** What {@linkcode podPlan} needs for a pod that is recorded; loaded only where one is. */
-export const RECORDER: Recorder = { readCgroups, recordStart, recordEnd };
+export const RECORDER: Recorder = { readCgroups, recordStart, recordEnd, recordRemoval };
 
 /** The caller's cgroups, before the supervisor may move to another one. */
 function readCgroups(s: Section): Piece {
-  return readOwn(s, "cgroup", MOST_CGROUP);
+  return readOwn(s, "start", "cgroup", MOST_CGROUP);
 }
 
 /** Records that the pod starts: who wants it is in /proc. What is required ends the start where it fails. */
 function recordStart(s: Section, audit: PodAudit, cgroup: Piece): void {
   const { start } = audit;
   s.heading("supervisor: record the start");
-  const login = readOwn(s, "loginuid", 16);
+  write(s, "start", audit, start, whoFields(s, "start", cgroup), audit.required);
+  if (audit.kernel) tellKernel(s, "start", [constant("audit start", encode(`${start.kernel}\0`))]);
+}
+
+/** Records that the pod was removed. */
+function recordRemoval(s: Section, audit: PodAudit, removal: AuditRecord): void {
+  s.heading("supervisor: record the removal");
+  const cgroup = readOwn(s, "removal", "cgroup", MOST_CGROUP);
+  write(s, "removal", audit, removal, whoFields(s, "removal", cgroup), false);
+  if (!audit.kernel) return;
+  tellKernel(s, "removal", [constant("audit removal", encode(`${removal.kernel}\0`))]);
+}
+
+/** Fields that say who wants something. */
+function whoFields(s: Section, name: string, cgroup: Piece): readonly Piece[] {
+  const login = readOwn(s, name, "loginuid", 16);
   const cgroupField = mutableStruct(
     "field with a size",
     ["name", 12, encode("\nRKT_CGROUP\n")],
     ["size", 8, 0],
   );
   s.compute("put", [addressOf(cgroupField, 12), cgroup.size]);
-  const variable: readonly Piece[] = [
+  return [
     constant("who", encode("RKT_LOGIN_UID=")),
     login,
     { from: addressOf(cgroupField), size: 20 },
     cgroup,
     constant("end of a field", encode("\n")),
   ];
-  write(s, "start", audit, start, variable, audit.required);
-  if (audit.kernel) tellKernel(s, "start", [constant("audit start", encode(`${start.kernel}\0`))]);
 }
 
 /** Records how the pod ended. */
@@ -94,12 +107,16 @@ function recordEnd(s: Section, audit: PodAudit, code: Slot): void {
   ]);
 }
 
-/** The text of a file of the process's own in /proc; empty where it can't be read. */
-function readOwn(s: Section, name: string, most: number): Piece {
+/**
+ * The text of a file of the process's own in /proc; empty where it can't be read.
+ *
+ * @param of the record that it is for
+ */
+function readOwn(s: Section, of: string, name: string, most: number): Piece {
   const file = slot(`file ${name}`);
   const size = slot(`size of ${name}`);
   const text = space(name, most);
-  const none = `record: no ${name}`;
+  const none = `record ${of}: no ${name}`;
   s.set(size, 0);
   s.attempt(`open /proc/self/${name}`, "openat", [
     k.AT_FDCWD,

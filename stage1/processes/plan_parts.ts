@@ -1,7 +1,7 @@
 import type { FlySteps } from "../fly/fly_steps.ts";
 import type { ManagerSteps } from "../manager/manager_steps.ts";
 import type { CallerStreamSteps } from "../output/output.ts";
-import type { Recorder } from "./supervisor.ts";
+import type { Recorder } from "./recorder.ts";
 
 /** What only some plans need, from modules that are loaded for them. */
 export interface PlanParts {
@@ -17,6 +17,8 @@ export interface PlanParts {
   readonly output?: typeof import("../output/output.ts") | undefined;
   /** The module for the end of networks that were joined. */
   readonly networkEnd?: typeof import("./network_end.ts") | undefined;
+  /** The module for pods that are removed at their end. */
+  readonly removal?: typeof import("./removal.ts") | undefined;
   /** In the flavor of that name. */
   readonly fly?: FlySteps | undefined;
 }

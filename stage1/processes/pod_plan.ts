@@ -40,6 +40,9 @@ export function podPlan(pod: Pod, parts: PlanParts = {}): Plan {
   if (pod.network.kind === "joined" && parts.networkEnd === undefined) {
     throw new Error("the pod's networks would stay on the host");
   }
+  if (pod.removal !== undefined && parts.removal === undefined) {
+    throw new Error("the pod would not be removed");
+  }
   const sections = emptySections();
   const supervisor = supervise(sections, pod, namespaces(pod), parts);
   init(sections, pod, supervisor, namespaces(pod), { manager, fly });

@@ -18,7 +18,6 @@ import * as k from "../../src/linux/constants.ts";
 import { makeOverlay, openOverlay, type OverlayAhead } from "../root/overlay.ts";
 import { spawnInitsParent } from "../root/private_users.ts";
 import {
-  type Address,
   addressOf,
   type Section,
   type Sections,
@@ -28,26 +27,12 @@ import {
   zeroSlot,
 } from "../engine/plan.ts";
 import type { CallerStreamSteps, Output } from "../output/output.ts";
-import type { Pod, PodAudit } from "../pod.ts";
+import type { Pod } from "../pod.ts";
 import { enterPodDirectory, finishPodDirectory, makeDirectories } from "../steps/pod_directory.ts";
 import type { Terminals } from "../output/streams.ts";
+import type { Recorder } from "./recorder.ts";
 import type { ManagerSteps, Notify } from "../manager/manager_steps.ts";
-import { removePod } from "./removal.ts";
 import type { Terminal } from "../output/terminal.ts";
-
-/** Bytes of a record: constant, or as many as a slot says. */
-export interface Piece {
-  readonly from: Address;
-  readonly size: number | Slot;
-}
-
-/** Makes the steps that record the pod's start and end: see audit.ts. */
-export interface Recorder {
-  readCgroups(steps: Section): Piece;
-  recordStart(steps: Section, audit: PodAudit, cgroups: Piece): void;
-  /** @param code where the pod's status is */
-  recordEnd(steps: Section, audit: PodAudit, code: Slot): void;
-}
 
 /** What the supervisor hands on to init. */
 export interface Supervisor {
@@ -73,6 +58,7 @@ interface SupervisorParts {
   readonly relay?: typeof import("../output/relay.ts") | undefined;
   readonly output?: typeof import("../output/output.ts") | undefined;
   readonly networkEnd?: typeof import("./network_end.ts") | undefined;
+  readonly removal?: typeof import("./removal.ts") | undefined;
 }
 
 /**
@@ -87,7 +73,7 @@ export function supervise(
   namespaces: number,
   parts: SupervisorParts = {},
 ): Supervisor {
-  const { manager, streams, recorder, networkEnd } = parts;
+  const { manager, streams, recorder, networkEnd, removal } = parts;
   const pid = slot("self");
   const alive = slot("supervisor");
   const init = zeroSlot("init");
@@ -153,7 +139,7 @@ export function supervise(
       if (pod.audit !== undefined) recorder?.recordEnd(resident, pod.audit, code);
       networkEnd?.tearDownNetwork(resident, pod);
       removeCgroups(resident, pod, cgroups);
-      removePod(resident, pod);
+      removal?.removePod(resident, pod, recorder);
       networkEnd?.awaitExpiry(resident, pod);
     },
     waitedFor: signalSet(waitedFor),

@@ -5,6 +5,7 @@ import * as networkEnd from "../processes/network_end.ts";
 import * as output from "../output/output.ts";
 import * as relay from "../output/relay.ts";
 import { RECORDER } from "../processes/audit.ts";
+import * as removal from "../processes/removal.ts";
 import type { PlanParts } from "../processes/plan_parts.ts";
 
 /** All that a pod's plan may need. */
@@ -15,5 +16,6 @@ export const PLAN_PARTS: PlanParts = {
   networkEnd,
   output,
   relay,
+  removal,
   fly: FLY,
 };

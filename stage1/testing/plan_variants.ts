@@ -48,11 +48,9 @@ const record = {
   last: "MESSAGE_ID=…\n",
   kernel: "op=rkt-start",
 };
-const recorded = (to: Partial<PodAudit>): Feature => ({
-  pod: {
-    audit: { start: record, end: record, journal: false, kernel: false, required: false, ...to },
-  },
-});
+const RECORDED = { start: record, end: record, journal: false, kernel: false, required: false };
+const recorded = (to: Partial<PodAudit>): Feature => ({ pod: { audit: { ...RECORDED, ...to } } });
+const REMOVAL = ["/usr/bin/rkt", "rm", "uuid"];
 const file = (always: boolean) => ({ path: "/data/audit.log", always });
 
 /** One property of a pod each. */
@@ -161,7 +159,19 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
   }),
   sandbox: { pod: { sandbox: true } },
   "host IPC": { pod: { ipc: "parent" } },
-  "removed at its end": { pod: { removal: ["/usr/bin/rkt", "rm", "uuid"] } },
+  "removed at its end": { pod: { removal: REMOVAL } },
+  "removed and recorded": {
+    pod: {
+      removal: REMOVAL,
+      audit: { ...RECORDED, removal: record, journal: true, kernel: true, file: file(true) },
+    },
+  },
+  "removed when a program has torn down its network": {
+    pod: {
+      removal: REMOVAL,
+      ...joined({ messages: [], files: [], command: ["/usr/bin/rkt", "network-down", "uuid"] }).pod,
+    },
+  },
   "files of etc": {
     pod: {
       etc: {

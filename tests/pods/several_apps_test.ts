@@ -359,6 +359,14 @@ Deno.test("run --rm leaves nothing of the pod, and has its exit status", async (
   );
   assert.equal(failing.code, 254);
   assert.deepEqual(world.pods(), before);
+  const files = "mkdir -p /new/a/b && ln -s /srv /new/a/link && mkfifo /new/a/b/fifo && rm /bin/ls";
+  // More levels than the supervisor goes through itself.
+  const deep = "i=0; while [ $i -lt 50 ]; do mkdir d && cd d && echo $i >file; i=$((i + 1)); done";
+  for (const script of [files, deep]) {
+    const { code, stderr } = await world.run(`cd /tmp && ${script}`, "--rm");
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+    assert.deepEqual(world.pods(), before);
+  }
   const pod = await world.start("trap '' INT TERM; read x < /srv/owned; exit 0", "--rm");
   assert.equal((await pod.child.status).code, 0);
   assert.deepEqual(world.pods(), before);
