@@ -28,7 +28,7 @@ export function kindOf(messageId: string): RecordKind | undefined {
   return RECORD_KINDS.find((kind) => MESSAGE_IDS[kind] === messageId);
 }
 
-/** All kinds. */
+/** The kinds of records. */
 export const RECORD_KINDS: readonly RecordKind[] = [
   "start",
   "end",

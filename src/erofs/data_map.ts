@@ -17,7 +17,7 @@ export interface DataMap {
 
 /** Where a file's data are. */
 export interface DataPlace {
-  /** The first part. */
+  /** The number of the part that the file begins with. */
   readonly first: number;
   /** Whether it is compressed, and all further ones: if not, the data lie in one run of blocks. */
   readonly isCompressed: boolean;

@@ -8,9 +8,9 @@ const view = new DataView(statx.buffer);
 
 /** When a file was changed, in milliseconds since 1970. */
 export interface FileTimes {
-  /** Its content. */
+  /** When the content last changed. */
   readonly modified: number;
-  /** Its inode: also its name, owner or mode. */
+  /** When the inode last changed: also its name, owner or mode. */
   readonly changed: number;
 }
 

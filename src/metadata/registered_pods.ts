@@ -63,12 +63,12 @@ export class RegisteredPods {
     this.forgetEnded();
   }
 
-  /** How many there are. */
+  /** The number of registered pods. */
   get size(): number {
     return this.#byUuid.size;
   }
 
-  /** All of them. */
+  /** The pods that are registered. */
   all(): readonly RegisteredPod[] {
     return [...this.#byUuid.values()];
   }

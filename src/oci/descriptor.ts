@@ -18,7 +18,7 @@ import type { Platform } from "./platform.ts";
 export interface Descriptor {
   readonly mediaType: string;
   readonly digest: Digest;
-  /** Bytes. */
+  /** The size of the blob in bytes. */
   readonly size: number;
   /** Other places that have the bytes; never asked. Empty for nearly all. */
   readonly urls: readonly string[];

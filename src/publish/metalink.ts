@@ -34,7 +34,7 @@ export class PieceDigests {
     this.#left = PIECE;
   }
 
-  /** Of all pieces. */
+  /** The digests of all pieces, in their order. */
   end(): readonly string[] {
     if (this.#left < PIECE) this.#next();
     return this.#digests;

@@ -114,7 +114,7 @@ export async function publishImage(
 /** What documents beside an image say of it. */
 interface Hints {
   readonly size: number;
-  /** Where it is. */
+  /** Where the file is, and may be besides. */
   readonly urls: readonly string[];
   /** SHA-256 of its pieces. */
   readonly digests: readonly string[];

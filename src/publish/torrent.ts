@@ -5,7 +5,7 @@ import { concat } from "../linux/bytes.ts";
 export interface Torrent {
   /** The file's name. */
   readonly name: string;
-  /** Bytes. */
+  /** The size of the file in bytes. */
   readonly size: number;
   /** Bytes of a piece. */
   readonly pieceSize: number;

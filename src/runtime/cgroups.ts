@@ -18,7 +18,7 @@ export interface CgroupSystem {
 
 const CONTROLLERS = ["cpu", "cpuset", "memory", "pids", "io", "hugetlb", "rdma", "misc"];
 
-/** Looks what there is. */
+/** Finds the hierarchies of cgroups by the mounts that this process sees. */
 export function cgroupSystem(
   mounts = processFile("self", "mountinfo") ?? "",
   cgroups = processFile("self", "cgroup") ?? "",

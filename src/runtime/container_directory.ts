@@ -179,7 +179,7 @@ function inodeOf(pidfd: number): bigint {
   return inodeIn(status);
 }
 
-/** That of the process that was noted; undefined where it was not. */
+/** The inode of the pidfd of the process that was noted; undefined where none was. */
 function notedInode({ directory }: FoundContainer): bigint | undefined {
   return ifThere(() => inodeIn(Deno.readFileSync(`${directory}/pidfd`)));
 }

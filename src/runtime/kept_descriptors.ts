@@ -11,7 +11,7 @@ export const CONSOLE = 204;
 /** The log of the engine that called. */
 export const LOG = 205;
 
-/** That log. */
+/** The log of the engine that called: where it is, and in which form messages go into it. */
 export interface ContainerLog {
   readonly path: string;
   /** What stands around a warning. */

@@ -29,7 +29,7 @@ export interface DeviceAccess {
   readonly allow: boolean;
   /** `a`: of all types. */
   readonly type: "a" | "b" | "c";
-  /** Absent: all. */
+  /** Absent: every number. */
   readonly major?: number | undefined;
   readonly minor?: number | undefined;
   readonly access: string;

@@ -10,7 +10,7 @@ export const UUID_HOLE = textHole("uuid", 36);
 /** What stands for the pod's address in its file of hosts. */
 export const addressHole = (address: string): string => textHole("address", address.length);
 
-/** The values of a pod. */
+/** What a start fills into the holes of its program. */
 export function holeValues({ uuid, privateUsers, network }: Pod): HoleValues {
   const joined = network.kind === "joined" ? network : undefined;
   return new Map<HoleName, Uint8Array>([

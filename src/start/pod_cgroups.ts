@@ -10,7 +10,7 @@ import type { AppRequest } from "./request.ts";
 import { recordedSystem } from "./cache/recorded_cgroups.ts";
 import { World } from "./world.ts";
 
-/** The cgroups of a pod. */
+/** Where the cgroups of a pod are made, and what they limit. */
 export interface PodCgroups {
   readonly location?: CgroupLocation | undefined;
   /** What all apps together may use. */

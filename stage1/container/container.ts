@@ -180,7 +180,7 @@ export interface ContainerProcess {
   readonly scheduler?: Uint8Array<ArrayBuffer> | undefined;
   /** A mask of processors as sched_setaffinity(2) takes it; of `exec` alone. */
   readonly affinity?: Uint8Array<ArrayBuffer> | undefined;
-  /** That until it is in the container's cgroup. */
+  /** The mask of processors until the process is in the container's cgroup. */
   readonly initialAffinity?: Uint8Array<ArrayBuffer> | undefined;
   /** Mode with flags, and nodes, as set_mempolicy(2) takes them. */
   readonly memoryPolicy?:

@@ -100,7 +100,7 @@ const LINKS: SetSpec = { name: "links", key: [IFNAME] };
 const V4 = familySets(4);
 const V6 = familySets(6);
 
-/** All sets. */
+/** The sets of both families. */
 export const SETS: readonly SetSpec[] = [...Object.values(V4), ...Object.values(V6), LINKS];
 
 /** The name of the set of a purpose, for addresses of a family. */

@@ -14,11 +14,11 @@ import { allRules } from "../device_rules.ts";
 import { readResources } from "../resources.ts";
 import type { RuntimeSpec } from "../spec.ts";
 
-/** They. */
+/** The cgroups that a container has. */
 export interface OwnCgroups {
   /** The directories by the names of controllers; of version 2 by an empty name. */
   readonly cgroups: Readonly<Record<string, string>>;
-  /** Those of them that were made for it. */
+  /** The directories that were made for the container; others were there before. */
   readonly made: readonly string[];
   /** systemd's unit of them. */
   readonly unit?: string | undefined;
@@ -119,7 +119,7 @@ export async function removeUnrecorded(directory: string): Promise<void> {
   await removeCgroups(Object.fromEntries(cgroups.map((path) => [path, path])));
 }
 
-/** Takes them away again. */
+/** Removes the cgroups that were made for a container. */
 export async function removeOwnCgroups(own: OwnCgroups | undefined): Promise<void> {
   if (own === undefined) return;
   if (own.unit !== undefined) {

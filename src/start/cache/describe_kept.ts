@@ -92,7 +92,7 @@ export interface Kept {
   readonly joins: boolean;
 }
 
-/** The lines. */
+/** The lines that say what a repeated start asks again and fills in. */
 export function keptLines({ why, conditions, holes, joins }: Kept): readonly string[] {
   if (why !== undefined) return ["", `# a repeated start is worked out anew: ${why}`];
   return [
