@@ -32,6 +32,7 @@ import type { NetworkReplay, PortChecks, Template } from "./network_replay.ts";
 import { fillPlaces, type ProgramInMemory } from "./fill_holes.ts";
 import { IPV6_SETTINGS, openSettings, setForLink, setIpv6 } from "./link_settings.ts";
 import { word } from "./replay_users.ts";
+import { NET_INFO } from "./reservations.ts";
 import { reserveAddress, type Reserved, reservedSlots } from "./reserve_address.ts";
 
 /** How often rules are tried again when somebody else has changed some at the same time. */
@@ -354,7 +355,7 @@ function undo(s: Section, joining: Joining, values: ValuePlaces, held: Held): vo
   s.label("network: no address");
   s.when(recorded, 0, "network: no record");
   s.attempt("remove the record", "unlinkat", [k.AT_FDCWD, record, 0]);
-  s.attempt("remove its name in the pod's directory", "unlinkat", [directory, "net-info.json", 0]);
+  s.attempt("remove its name in the pod's directory", "unlinkat", [directory, NET_INFO.name, 0]);
   s.label("network: no record");
   closeAll(s, held);
   s.attempt("let go of the namespace", "close", [namespace]);

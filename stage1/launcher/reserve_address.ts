@@ -20,12 +20,19 @@ import {
 import { writeDecimal } from "../steps/decimal.ts";
 import type { AddressRange } from "./network_replay.ts";
 import { isLess } from "./netlink.ts";
+import {
+  lastReservedName,
+  LOCK_NAME,
+  NET_INFO,
+  RESERVATION_MODE,
+  reservedFor,
+} from "./reservations.ts";
 
 /** Bytes of a UUID. */
 const UUID = 36;
 
 /** What a reservation says behind the UUID. */
-const INTERFACE = "\r\neth0";
+const INTERFACE = reservedFor("eth0");
 
 /** A reservation to be made. */
 export interface Reserving {
@@ -54,7 +61,7 @@ export interface Reserved {
   readonly reserved: Slot;
 }
 
-const NOTE = "last_reserved_ip.0";
+const NOTE = lastReservedName(0);
 
 /** Where {@linkcode reserveAddress} leaves what it has reserved. */
 export function reservedSlots(): Reserved {
@@ -81,9 +88,9 @@ export function reserveAddress(s: Section, reserving: Reserving, reserved: Reser
   ], { store: reserved.reservations, branch: { when: "error", to: failed } });
   s.attempt("open their lock", "openat", [
     reserved.reservations,
-    "lock",
+    LOCK_NAME,
     k.O_RDWR | k.O_CREAT | k.O_CLOEXEC | k.O_NOFOLLOW,
-    0o600,
+    RESERVATION_MODE,
   ], { store: lock, branch: { when: "error", to: failed } });
   const unlock = "address: unlock and fail";
   s.attempt("lock them", "flock", [lock, k.LOCK_EX], { branch: { when: "error", to: unlock } });
@@ -109,13 +116,21 @@ function firstOffset(s: Section, { first, last }: AddressRange, reservations: Sl
     slot("characters of the note"),
     slot("character's place"),
   ];
-  const [character, part, before, dots] = [
+  const [character, part, digits, before, dots] = [
     slot("character"),
     slot("part of an address"),
+    slot("digits of the part"),
     slot("last address"),
     slot("dots"),
-  ];
+  ] as const;
   const eight = slot("part by eight");
+  const endPart = () => {
+    s.when(digits, 0, "address: search");
+    isNotLess(s, part, 256, "address: search");
+    s.compute("shl", [before, 8], { store: before });
+    s.compute("add", [before, part], { store: before });
+    for (const zero of [part, digits]) s.set(zero, 0);
+  };
   s.set(offset, 0);
   s.attempt("open the note", "openat", [reservations, NOTE, k.O_RDONLY | k.O_CLOEXEC, 0], {
     store: file,
@@ -125,7 +140,7 @@ function firstOffset(s: Section, { first, last }: AddressRange, reservations: Sl
   s.attempt("close it", "close", [file]);
   s.compute("let", [rest], { branch: { when: "less", operand: 1, to: "address: search" } });
   s.set(at, text);
-  for (const zero of [part, before, dots]) s.set(zero, 0);
+  for (const zero of [part, digits, before, dots]) s.set(zero, 0);
   s.label("note: each");
   s.when(rest, 0, "note: end");
   s.compute("load", [at], { store: character });
@@ -138,6 +153,11 @@ function firstOffset(s: Section, { first, last }: AddressRange, reservations: Sl
     branch: { when: "less", operand: 0, to: "address: search" },
   });
   isNotLess(s, character, 10, "address: search");
+  // No number begins with a zero but zero itself.
+  s.when(digits, 0, "note: digit");
+  s.when(part, 0, "address: search");
+  s.label("note: digit");
+  s.compute("add", [digits, 1], { store: digits });
   s.compute("shl", [part, 3], { store: eight });
   s.compute("shl", [part, 1], { store: part });
   s.compute("add", [part, eight], { store: part });
@@ -145,14 +165,11 @@ function firstOffset(s: Section, { first, last }: AddressRange, reservations: Sl
   s.goto("note: each");
   s.label("note: dot");
   s.compute("add", [dots, 1], { store: dots });
-  s.compute("shl", [before, 8], { store: before });
-  s.compute("add", [before, part], { store: before });
-  s.set(part, 0);
+  endPart();
   s.goto("note: each");
   s.label("note: end");
   s.compute("let", [dots], { branch: { when: "different", operand: 3, to: "address: search" } });
-  s.compute("shl", [before, 8], { store: before });
-  s.compute("add", [before, part], { store: before });
+  endPart();
   isLess(s, before, first, "address: search");
   isNotLess(s, before, last, "address: search");
   s.compute("sub", [before, first - 1], { store: offset });
@@ -237,7 +254,7 @@ function writeRecord(
     k.AT_FDCWD,
     record,
     k.O_WRONLY | k.O_CREAT | k.O_EXCL | k.O_CLOEXEC,
-    0o640,
+    NET_INFO.mode,
   ], { store: file, branch: { when: "error", to: failed } });
   s.set(recorded, 1);
   s.attempt("write it", "writev", [file, vector, fields.length / 2], { store: written });
@@ -249,7 +266,7 @@ function writeRecord(
     k.AT_FDCWD,
     record,
     directory,
-    "net-info.json",
+    NET_INFO.name,
     0,
   ], { branch: { when: "error", to: failed } });
 }
@@ -273,7 +290,7 @@ function writeReservation(
     reservations,
     ".",
     k.O_WRONLY | k.O_TMPFILE | k.O_CLOEXEC,
-    0o600,
+    RESERVATION_MODE,
   ], { store: file, branch: { when: "error", to: failed } });
   s.attempt("write who has it", "writev", [file, vector, 2], { store: written });
   s.compute("let", [written], {
@@ -298,7 +315,7 @@ function writeNote(s: Section, { text, size, reservations }: Reserved, failed: s
     reservations,
     NOTE,
     k.O_WRONLY | k.O_CREAT | k.O_CLOEXEC,
-    0o600,
+    RESERVATION_MODE,
   ], { store: file, branch: { when: "error", to: failed } });
   s.attempt("write the address", "pwrite64", [file, text, size, 0]);
   s.attempt("end it there", "ftruncate", [file, size]);

@@ -1,8 +1,7 @@
 /**
  * IPAM `host-local`: addresses out of ranges, one file for each that is taken. Places and contents of the files are those
  * of CNI's plugin of this name, so that both can serve the same network: `/var/lib/cni/networks/NETWORK/ADDRESS` has
- * the container's ID (for us the pod's UUID) and the interface's name, `last_reserved_ip.N` the address that was
- * given out last, and `lock` is locked by whoever changes something.
+ * the container's ID (for us the pod's UUID) and the interface's name. stage1/launcher/reservations.ts has the others.
  */
 import { AppcError } from "../../appc/error.ts";
 import {
@@ -13,6 +12,12 @@ import {
   object,
   optional,
 } from "../../appc/json_value.ts";
+import {
+  lastReservedName,
+  LOCK_NAME,
+  RESERVATION_MODE,
+  reservedFor,
+} from "../../../stage1/launcher/reservations.ts";
 import { Failure } from "../../failure.ts";
 import { temporaryPath } from "../../linux/atomic_file.ts";
 import { quietly } from "../../linux/clean_up.ts";
@@ -185,8 +190,9 @@ export function lockDirectory(directory: string): number {
     const why = error instanceof Error ? error.message : error;
     throw new Failure(`addresses can't be noted in ${directory}: ${why}`, 254, { cause: error });
   }
-  const lock = openLockFile(`${directory}/lock`);
-  lockExclusive(lock, `${directory}/lock`);
+  const path = `${directory}/${LOCK_NAME}`;
+  const lock = openLockFile(path);
+  lockExclusive(lock, path);
   return lock;
 }
 
@@ -218,11 +224,11 @@ function takeAsked(set: RangeSet, address: IpAddress, context: AllocationContext
 
 /** Takes the address after the last one. A released address is not reused at once, because others may still cache it. */
 function takeNext(set: RangeSet, context: AllocationContext): CniIp {
-  const note = `${context.directory}/last_reserved_ip.${context.index}`;
+  const note = `${context.directory}/${lastReservedName(context.index)}`;
   const last = readLast(note);
   for (const [range, address] of candidates(set, last)) {
     if (sameIp(address, range.gateway) || !take(address, context)) continue;
-    Deno.writeTextFileSync(note, ipText(address), { mode: 0o600 });
+    Deno.writeTextFileSync(note, ipText(address), { mode: RESERVATION_MODE });
     return result(range, address);
   }
   const gateways = set.some((range) => isIn(range, range.gateway))
@@ -272,14 +278,14 @@ function* between(
 
 function readLast(note: string): IpAddress | undefined {
   try {
-    return parseIp(Deno.readTextFileSync(note).trim());
+    return parseIp(Deno.readTextFileSync(note));
   } catch {
     return undefined;
   }
 }
 
 /** What the file of a taken address says. */
-const owner = ({ containerId, ifName }: Attachment): string => `${containerId}\r\n${ifName}`;
+const owner = ({ containerId, ifName }: Attachment): string => containerId + reservedFor(ifName);
 
 /** Takes an address; false where somebody has it. */
 function take(address: IpAddress, { directory, attachment, files }: AllocationContext): boolean {
@@ -288,7 +294,10 @@ function take(address: IpAddress, { directory, attachment, files }: AllocationCo
   // It has its name only when it says whose it is: an empty one would be nobody's for ever.
   const temporary = temporaryPath(`${directory}/`);
   try {
-    Deno.writeTextFileSync(temporary, owner(attachment), { createNew: true, mode: 0o600 });
+    Deno.writeTextFileSync(temporary, owner(attachment), {
+      createNew: true,
+      mode: RESERVATION_MODE,
+    });
     Deno.linkSync(temporary, file);
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return false;

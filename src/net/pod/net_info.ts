@@ -5,6 +5,7 @@
  * The same file has a second name in `networks` of the data directory, from before anything is set up until all of it is
  * taken down; so what a crash leaves is found even where the pod's directory is gone.
  */
+import { NET_INFO } from "../../../stage1/launcher/reservations.ts";
 import type { JsonObject } from "../../appc/json_value.ts";
 import { replaceFile } from "../../linux/atomic_file.ts";
 import { ipText, mask, prefixText } from "../model/address.ts";
@@ -68,7 +69,7 @@ export const recordText = (infos: readonly NetInfo[]): string => `${JSON.stringi
 export function writeRecord(pod: PodRef, infos: readonly NetInfo[]): void {
   const text = recordText(infos);
   // What is lost in a crash of the machine is no loss: neither the pod nor its networks are there any more.
-  const write = () => replaceFile(recordPath(pod), text, { mode: 0o640, durable: false });
+  const write = () => replaceFile(recordPath(pod), text, { mode: NET_INFO.mode, durable: false });
   try {
     write();
   } catch (error) {
@@ -81,12 +82,12 @@ export function writeRecord(pod: PodRef, infos: readonly NetInfo[]): void {
 /** Gives the file its name in the pod's directory. */
 export function linkRecord(pod: PodRef, podPath: string): void {
   unlinkRecord(podPath); // one from a run of a prepared pod that failed
-  Deno.linkSync(recordPath(pod), `${podPath}/net-info.json`);
+  Deno.linkSync(recordPath(pod), `${podPath}/${NET_INFO.name}`);
 }
 
 /** Removes the name in the pod's directory. */
 export function unlinkRecord(podPath: string): void {
-  ifThere(() => Deno.removeSync(`${podPath}/net-info.json`));
+  ifThere(() => Deno.removeSync(`${podPath}/${NET_INFO.name}`));
 }
 
 /** Removes the name outside the pod's directory. */
