@@ -26,13 +26,15 @@ const PACKAGES = [
 /** What pods are made of where the host's programs are of another processor. */
 const PODS = ["busybox-static"];
 
+const UNPACKED_ROOT = new URL("unpacked_root.sh", import.meta.url).pathname;
+
 /** How packages of another processor come into a root: their programs, and so their scripts, do not run here. */
 const UNPACKED = [
   "--variant=extract",
   "--skip=check/qemu",
   // That variant leaves them to whoever wants them.
   "--include=?essential",
-  `--extract-hook=${new URL("unpacked_root.sh", import.meta.url).pathname}`,
+  `--extract-hook=${UNPACKED_ROOT}`,
 ];
 
 /** What a test machine is quicker without. */
@@ -77,7 +79,14 @@ export type Release = typeof RELEASES[number];
 
 /** The image of a release; made where there is none yet, which takes a minute. */
 export async function image(name: Release, platform: Platform = X86_64): Promise<Image> {
-  const recipe = JSON.stringify([FORMAT, name, platform.kernel, PACKAGES, MASKED, UNIT]);
+  const unpacking = platform.machine === Deno.build.arch ? [] : [
+    UNPACKED,
+    Deno.readTextFileSync(UNPACKED_ROOT),
+  ];
+  const recipe = JSON.stringify([
+    ...[FORMAT, name, platform.kernel, PACKAGES, MASKED, UNIT],
+    ...unpacking,
+  ]);
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(recipe));
   const key = new Uint8Array(hash).toHex().slice(0, 12);
   const directory = `${CACHE}/${name}-${key}`;

@@ -5,7 +5,7 @@ ip link set lo up
 rkt fetch /work/web.aci >/dev/null
 # A server on the default network, whose port is the host's.
 mkdir -p /tmp/www; echo "from the host" >/tmp/www/index.html
-systemd-run -q --unit=web -p Type=notify -p Delegate=yes -p KillMode=mixed -p SuccessExitStatus=143 \
+systemd-run -q --unit=served -p Type=notify -p Delegate=yes -p KillMode=mixed -p SuccessExitStatus=143 \
   /work/rkt --dir=/var/lib/rkt --insecure-options=image run --uuid-file-save=/tmp/web --pod-name=web --port=http:8080 \
   --volume=www,kind=host,source=/tmp/www,readOnly=true example.com/web --mount=volume=www,target=/www --stdout=log \
   -- -c 'echo serving; echo made >/made; trap "exit 9" TERM; httpd -p 8080 -h /www; while :; do sleep 1000 & wait; done'
@@ -29,7 +29,7 @@ has "its log" "$(rkt logs web)" '.*serving'
 if rkt enter web /bin/sh -c 'echo x >/www/new' 2>/dev/null; then fail "a read-only volume was written to"; fi
 rkt status --check-net web >/dev/null
 rkt stop web >/dev/null
-until_true sh -c '[ "$(systemctl show -P ActiveState web)" != active ]'
+until_true sh -c '[ "$(systemctl show -P ActiveState served)" != active ]'
 has "its end" "$(rkt status web)" 'app-web=9'
 rkt rm web >/dev/null
 

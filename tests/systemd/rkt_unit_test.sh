@@ -20,7 +20,7 @@ systemctl stop words
 equal "its result" "$(systemctl show -P Result words)" success
 has "its pod" "$(rkt status --uuid-file=/run/words.uuid)" 'state=exited.*'
 
-rkt unit --install 'each@' -- run --net=none --rm example.com/box --set-env=NAME=%i -- -c 'echo "I am $NAME"'
+rkt unit --install 'each@' -- run --net=none --rm --pod-name=each-%i example.com/box --set-env=NAME=%i -- -c 'echo "I am $NAME"'
 systemctl start each@one
 until_true said each@one '^I am one$'
 

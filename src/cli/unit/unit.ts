@@ -13,7 +13,7 @@ import { print, printLine } from "../print/output.ts";
 import { runRequest, withUserns } from "../request/run_arguments.ts";
 import { installUnits } from "./install_units.ts";
 import { type Listen, type Sockets, unitFiles, type UnitOptions } from "./unit_file.ts";
-import type { UnitWord } from "./unit_words.ts";
+import { type SampledWords, sampleSpecifiers, type UnitWord } from "./unit_words.ts";
 
 /** `rkt unit`: writes the units that run a pod as a service. */
 export default async function unit(invocation: Invocation): Promise<number> {
@@ -40,21 +40,27 @@ async function unitOptions(
   const [given = "", ...words] = args;
   const name = unitName(given);
   const sockets = socketOptions(flags, name);
-  const run = await readRun(words, commands, sockets !== undefined);
+  const sampled = name.endsWith("@") ? sampleSpecifiers(words) : { words, restore: same };
+  const run = await readRun(words, sampled, commands, sockets !== undefined);
   const { pod, apps } = run.request;
-  const images = apps.map(({ image }) => image);
+  const restored = ({ image }: { readonly image: string }) => sampled.restore(image);
+  const images = apps.map(restored);
   const outer = [...ownCommand(), ...globalWords(global)];
-  const whole = [...outer, ...globalWords(run.global)];
+  const whole = [...outer, ...globalWords(run.global).map(sampled.restore)];
   const ownFile = { raw: uuidFile(sockets?.accept === true ? `${name}@` : name) };
-  const save = pod.uuidFile === undefined ? [{ raw: `--uuid-file-save=${ownFile.raw}` }] : [];
+  const savedTo = pod.uuidFile === undefined ? ownFile : sampled.restore(pod.uuidFile);
+  const save = savedTo === ownFile ? [{ raw: `--uuid-file-save=${ownFile.raw}` }] : [];
   const credentials = flags.all("credential").map(parseCredential);
-  const fetched = flags.on("fetch") ? images.filter(isRemote) : [];
+  const fetched = flags.on("fetch")
+    ? apps.filter(({ image }) => isRemote(image)).map(restored)
+    : [];
   return {
     name,
-    description: flags.text("description") ?? `${images.join(", ") || pod.podManifest} (rkt)`,
+    description: flags.text("description") ??
+      `${images.join(", ") || sampled.restore(pod.podManifest ?? "")} (rkt)`,
     command: [...outer, ...run.before, ...save, ...volume(credentials), ...run.behind],
     before: fetched.length === 0 ? undefined : [...whole, "fetch", ...fetched],
-    started: flags.on("register") ? registration(whole, pod.uuidFile ?? ownFile) : undefined,
+    started: flags.on("register") ? registration(whole, savedTo) : undefined,
     credentials,
     after: pod.remove ? undefined : [...whole, "gc", "--mark-only"],
     workingDirectory: needsDirectory(run) ? Deno.cwd() : undefined,
@@ -64,6 +70,8 @@ async function unitOptions(
     user: flags.on("user"),
   };
 }
+
+const same = (text: string): string => text;
 
 /** A credential as `LoadCredential=` takes it: `ID`, or `ID:PATH`. */
 function parseCredential(text: string): string {
@@ -150,16 +158,31 @@ interface Run {
   readonly behind: readonly string[];
 }
 
-/** Parses the words as `rkt run` would, so that errors are reported now. */
+/** Parses the words as `rkt run` would, so that errors are reported now; about the words as they were typed. */
 async function readRun(
   words: readonly string[],
+  sampled: SampledWords,
+  commands: readonly Command[],
+  sockets: boolean,
+): Promise<Run> {
+  try {
+    return await parseRun(words, sampled, commands, sockets);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    throw new Failure(sampled.restore(error.message), error.exitCode, { cause: error });
+  }
+}
+
+async function parseRun(
+  words: readonly string[],
+  sampled: SampledWords,
   commands: readonly Command[],
   sockets: boolean,
 ): Promise<Run> {
   if (words.length === 0) {
     throw new Failure("a unit needs what it runs: rkt unit NAME -- run IMAGE");
   }
-  const found = findCommand(words, commands);
+  const found = findCommand(sampled.words, commands);
   if (found.command.name !== "run") {
     throw new Failure(`a unit runs a pod: behind -- stands "run", and not "${found.command.name}"`);
   }

@@ -32,3 +32,42 @@ function escape(character: string): string {
   if (code >= 0x20 && code !== 0x7f) return character;
   return `\\x${code.toString(16).padStart(2, "0")}`;
 }
+
+/** The specifiers of systemd.unit(5) that are directories or paths. */
+const PATHS = "CdDEfhLsStTVyY";
+
+/** Words in which each specifier has a value that it may come to have, and the way back. */
+export interface SampledWords {
+  readonly words: readonly string[];
+  /** Puts the specifiers back into what was made of the words. */
+  restore(text: string): string;
+}
+
+/**
+ * Words of a template as rkt will get them, so that they can be checked before systemd knows the instance. The value is a number of
+ * two digits, because that is a name, a version, a port, a user and a part of an address; where the specifier is a path, it is one.
+ * The digits differ from one another and stand together in no word, so that no other text is taken for them.
+ */
+export function sampleSpecifiers(words: readonly string[]): SampledWords {
+  const text = words.join("\n");
+  const free = Array.from({ length: 90 }, (_, i) => `${i + 10}`)
+    .filter((number) => number[0] !== number[1] && !text.includes(number));
+  const values = new Map([["%%", "%"]]);
+  const sampled = words.map((word) =>
+    word.replace(/%./gs, (specifier) => {
+      const known = values.get(specifier);
+      if (known !== undefined) return known;
+      const number = free.shift();
+      if (number === undefined) return specifier;
+      const value = PATHS.includes(specifier.slice(1)) ? `/${number}` : number;
+      values.set(specifier, value);
+      return value;
+    })
+  );
+  const back = new Map(Array.from(values, ([specifier, value]) => [value, specifier]));
+  const any = new RegExp([...back.keys()].join("|"), "g");
+  return {
+    words: sampled,
+    restore: (text) => text.replace(any, (value) => back.get(value) ?? value),
+  };
+}

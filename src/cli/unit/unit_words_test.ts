@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { commandLine } from "./unit_words.ts";
+import { commandLine, sampleSpecifiers } from "./unit_words.ts";
 
 Deno.test("words reach the program as they stand: the rules of systemd.service(5)", () => {
   for (
@@ -22,4 +22,14 @@ Deno.test("words reach the program as they stand: the rules of systemd.service(5
 Deno.test("in a template specifiers keep their meaning, and in no other unit but where rkt writes them", () => {
   assert.equal(commandLine(["--pod-name=%i"], true), "--pod-name=%i");
   assert.equal(commandLine(["%i", { raw: "%t/x" }], false), "%%i %t/x");
+});
+
+Deno.test("a template's words are checked with values for their specifiers, and what is made of them has the specifiers again", () => {
+  const words = ["--port=http:%i", "--pod-name=web-%i-10", "--dir=%S/rkt", "100%%", "%i%j1", "13"];
+  const { words: sampled, restore } = sampleSpecifiers(words);
+  assert.deepEqual(sampled, [
+    ...["--port=http:12", "--pod-name=web-12-10", "--dir=/14/rkt", "100%", "12151", "13"],
+  ]);
+  assert.deepEqual(sampled.map(restore), words);
+  assert.equal(sampleSpecifiers(["--net=none"]).restore("as it was"), "as it was");
 });
