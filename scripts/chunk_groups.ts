@@ -31,6 +31,9 @@ const CHUNK_COST = 16_000;
 /** What a module of Node or a CommonJS module costs, in characters of text: 4 ms and more. */
 const SLOW_COST = 150_000;
 
+/** What so many modules need that are imported lazily is common, where it is smaller than what a chunk costs. */
+const COMMON_USES = 40;
+
 /** How many times more often a hot command is started than any other. */
 const HOT_WEIGHT = 20;
 
@@ -42,7 +45,7 @@ const HOT_WEIGHT = 20;
  * is one group; then two become one as long as that gains more than it costs.
  *
  * A shortcut is what the entry imports lazily in place of a command. It is one group with all that it needs; what it shares
- * with the hot commands goes to the entry, so that the one does not load the other. A part is what a hot command loads
+ * with the hot commands, or with very many others, goes to the entry, so that the one does not load the other. A part is what a hot command loads
  * lazily whenever it runs: it is as hot as the command.
  *
  * @param hot names of commands: `run` is a module called `run-4XAWJ2YB.js`
@@ -64,6 +67,11 @@ export function chunkGroups(
   const inHot = new Set(
     [...ways.flat(), ...hotParts].flatMap((module) => closure(modules, module)),
   );
+  const targets = new Set(modules.flatMap((module) => named(modules, module.lazyImports)));
+  const uses = [...targets].map((target) => new Set(closure(modules, target)));
+  const common = [...inShort].filter((module) =>
+    module.size < CHUNK_COST && uses.filter((used) => used.has(module)).length >= COMMON_USES
+  );
   const placed = new Set<Module>();
   const stage = (members: readonly Module[]) => {
     const stage = members.filter((module) => !placed.has(module));
@@ -71,7 +79,13 @@ export function chunkGroups(
     return { modules: stage, hot: true };
   };
   const stages = [
-    stage([...closure(modules, entry), ...inShort.intersection(inHot)]),
+    stage([
+      ...new Set([
+        ...closure(modules, entry),
+        ...inShort.intersection(inHot),
+        ...common.flatMap((module) => closure(modules, module)),
+      ]),
+    ]),
     ...[...short, ...ways.flatMap((way) => way.slice(0, -1))]
       .map((from) => stage(closure(modules, from))),
   ];

@@ -47,6 +47,30 @@ Deno.test("chunkGroups() gives a shortcut one chunk, and the entry what it share
   );
 });
 
+Deno.test("chunkGroups() gives the entry what a shortcut shares with very many others, if it is small", () => {
+  const short = "short-ABCDEFGH.js";
+  const others = Array.from({ length: 40 }, (_, i) => `other${i}`);
+  const entry = module("main", 100, { lazyImports: [short, RUN, ...others] });
+  const made = chunkGroups(
+    [
+      entry,
+      module(RUN, 100),
+      module(short, 100, { imports: ["small", "large"] }),
+      module("small", 100, { imports: ["below"] }),
+      module("below", 100),
+      module("large", 90_000),
+      ...others.map((name) => module(name, 90_000, { imports: ["small", "large"] })),
+    ],
+    entry,
+    ["run"],
+    ["short"],
+  );
+  deepStrictEqual(
+    made.slice(0, 2).map((group) => group.modules.map(({ name }) => name).toSorted()),
+    [["below", "main", "small"], ["large", short]],
+  );
+});
+
 Deno.test("chunkGroups() keeps a part of a hot command from loading a shortcut", () => {
   const short = "short-ABCDEFGH.js", part = "part-ABCDEFGH.js";
   const entry = module("main", 100, { lazyImports: [short, RUN] });
