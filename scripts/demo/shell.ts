@@ -17,6 +17,8 @@ export class Shell {
     this.#environment = {
       PATH: `${directory}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
       GNUPGHOME: `${directory}/gnupg`,
+      // The keys of a user other than root are there.
+      XDG_CONFIG_HOME: `${directory}/config`,
       ETCDCTL_API: "3",
       // The demo's web site is on this machine, whatever proxy others are behind.
       no_proxy: "*",

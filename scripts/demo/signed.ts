@@ -28,7 +28,9 @@ export async function signedImage(shell: Shell): Promise<void> {
   await shell.type("cat site/index.html");
 
   await using site = await webSite(shell);
-  shell.say(`Now example.com is a web server on ${site.hostname}, for this demo's rkt only.`);
+  shell.say(
+    `Now example.com is a web server at port ${site.port} of this machine, for this demo's rkt only.`,
+  );
   await shell.type("rkt fetch example.com/greeter:1.0", 254);
   shell.say("Nobody trusts the key yet. A person would compare the fingerprint; here it is ours.");
   await shell.type("rkt trust --prefix=example.com --skip-fingerprint-review");
@@ -40,24 +42,57 @@ export async function signedImage(shell: Shell): Promise<void> {
   await shell.type("rkt fetch --pull-policy=update example.com/greeter:1.0", 254);
 }
 
-/** Serves the directory `site` as https://example.com to the rkt of the demo. */
-async function webSite(shell: Shell): Promise<AsyncDisposable & { readonly hostname: string }> {
+/** Serves the directory `site` as https://example.com to the rkt of the demo, which gets there by a proxy. */
+async function webSite(shell: Shell): Promise<AsyncDisposable & { readonly port: number }> {
   const { directory } = shell;
-  const [a, b] = crypto.getRandomValues(new Uint8Array(2));
-  const hostname = `127.${a}.${b}.10`;
   await certificates(shell);
   const [cert, key] = await Promise.all(
     ["site.pem", "site.key"].map((name) => Deno.readTextFile(`${directory}/tls/${name}`)),
   );
   const server = Deno.serve(
-    { hostname, port: 443, cert, key, onListen: () => {} },
+    { hostname: LOOPBACK, port: 0, cert, key, onListen: () => {} },
     (request) => file(`${directory}/site`, new URL(request.url)),
   );
-  await Deno.writeTextFile(
-    `${directory}/hosts`,
-    `127.0.0.1 localhost\n${hostname} example.com\n`,
-  );
-  return { hostname, [Symbol.asyncDispose]: () => server.shutdown() };
+  const proxy = Deno.listen({ hostname: LOOPBACK, port: 0 });
+  const { port } = server.addr;
+  leadTo(port, proxy);
+  await Deno.writeTextFile(`${directory}/proxy`, `http://${LOOPBACK}:${proxy.addr.port}`);
+  return {
+    port,
+    [Symbol.asyncDispose]: async () => {
+      proxy.close();
+      await server.shutdown();
+    },
+  };
+}
+
+const LOOPBACK = "127.0.0.1";
+
+/** A proxy that leads whoever asks for anything to one port (RFC 9110, "CONNECT"). */
+async function leadTo(port: number, proxy: Deno.Listener): Promise<void> {
+  for await (const client of proxy) {
+    // What breaks here, the demo's rkt says.
+    tunnel(client, port).catch(() => {});
+  }
+}
+
+async function tunnel(client: Deno.Conn, port: number): Promise<void> {
+  using inside = client;
+  // The client waits for the answer before it says more.
+  let asked = "";
+  const bytes = new Uint8Array(4096);
+  while (!asked.includes("\r\n\r\n")) {
+    const size = await inside.read(bytes);
+    if (size === null) return;
+    asked += new TextDecoder().decode(bytes.subarray(0, size));
+  }
+  using server = await Deno.connect({ hostname: LOOPBACK, port });
+  await inside.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\n\r\n"));
+  const options = { preventClose: true };
+  await Promise.race([
+    inside.readable.pipeTo(server.writable, options),
+    server.readable.pipeTo(inside.writable, options),
+  ]);
 }
 
 async function file(directory: string, url: URL): Promise<Response> {
