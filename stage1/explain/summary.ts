@@ -30,7 +30,8 @@ const FLY: readonly (readonly [string, string])[] = [
 /** The lines about one app, each a subject and what there is to say. */
 export function summary(pod: Pod, app: PodApp): readonly (readonly [string, string])[] {
   const users = pod.privateUsers;
-  const own = namespaces(pod) | (users === undefined ? 0 : k.CLONE_NEWUSER) |
+  const hasUsers = users !== undefined || pod.rootless === true;
+  const own = namespaces(pod) | (hasUsers ? k.CLONE_NEWUSER : 0) |
     (pod.network.kind === "joined" ? k.CLONE_NEWNET : 0) |
     (pod.cgroups === undefined || pod.flavor === "fly" ? 0 : k.CLONE_NEWCGROUP);
   const names = (has: boolean) =>
