@@ -16,12 +16,14 @@ import {
   struct,
   type Value,
 } from "../engine/plan.ts";
+import { bridgeIndex, BRIDGES_LOCK, findBridge, unlockBridges } from "./find_bridge.ts";
 import {
   ANSWER,
   ask,
   dump,
   isLess,
   NLMSG_HDRLEN,
+  nowhere,
   openNetlink,
   pieces,
   receive,
@@ -71,7 +73,7 @@ const UNDO = UNDO_NETWORK;
  */
 export function joinNetwork(s: Section, joining: Joining, failed: string): void {
   const { network, uuid, record, directory, program } = joining;
-  const { ports } = network;
+  const { bridge, ports } = network;
   const [hostAnswer, podAnswer, generation] = ["host's end", "pod's end", "generation"].map((
     name,
   ) => space(`answer: ${name}`, ANSWER)) as [Space, Space, Space];
@@ -85,6 +87,7 @@ export function joinNetwork(s: Section, joining: Joining, failed: string): void 
     link: addressOf(memory, 64),
     uuid,
     hostIndex: addressOf(hostAnswer, NLMSG_HDRLEN + 4),
+    bridgeIndex: bridge === undefined ? nowhere : bridgeIndex(),
     podIndex: addressOf(podAnswer, NLMSG_HDRLEN + 4),
     generation: addressOf(generation, NLMSG_HDRLEN + 8),
   };
@@ -101,7 +104,10 @@ export function joinNetwork(s: Section, joining: Joining, failed: string): void 
   const held = {
     reserved,
     ruled,
-    open: [hostSocket, podSocket, rulesSocket, podSettings, hostSettings, ipv4Settings],
+    open: [
+      ...[hostSocket, podSocket, rulesSocket, podSettings, hostSettings, ipv4Settings],
+      ...bridge === undefined ? [] : [BRIDGES_LOCK],
+    ],
     rulesSocket,
   };
   s.heading("the pod's network");
@@ -113,7 +119,9 @@ export function joinNetwork(s: Section, joining: Joining, failed: string): void 
   fillValues(s, reserved, values);
   s.heading("the link between pod and host");
   openNetlink(s, k.NETLINK_ROUTE, hostSocket, UNDO);
+  if (bridge !== undefined) findBridge(s, hostSocket, bridge, UNDO);
   ask(s, "make the link", hostSocket, network.link, values, hostAnswer, UNDO);
+  if (bridge !== undefined) unlockBridges(s);
   ask(s, "look at the pod's end", podSocket, network.podLink, values, podAnswer, UNDO);
   setIpv6(s, podSettings, "eth0", "accept_ra", "0", UNDO);
   openSettings(s, IPV6_SETTINGS, hostSettings, "no IPv6");
@@ -136,7 +144,7 @@ export function joinNetwork(s: Section, joining: Joining, failed: string): void 
   }
   if (ports !== undefined) {
     openSettings(s, "/proc/sys/net/ipv4/conf", ipv4Settings, UNDO);
-    setForLink(s, ipv4Settings, values.link, "route_localnet", "1", UNDO);
+    setForLink(s, ipv4Settings, bridge?.name ?? values.link, "route_localnet", "1", UNDO);
   }
   writeTearDown(s, network, values, program);
   s.goto("network: joined");

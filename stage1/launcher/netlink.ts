@@ -27,7 +27,7 @@ export type ValuePlaces = Readonly<Record<ValueName, Address>>;
 export const ANSWER = 64;
 
 /** The most bytes that are received of a dump at a time: the kernel makes them no larger, if nobody asked for more. */
-const RECEIVED = 8192;
+export const RECEIVED = 8192;
 
 const kernel = struct("sockaddr_nl", ["family", 2, k.AF_NETLINK], ["", 10, new Uint8Array(10)]);
 
@@ -181,8 +181,9 @@ export function isLess(s: Section, value: Slot, than: Argument, to: string): voi
   s.compute("sub", [value, than], { branch: { when: "less", operand: 0, to } });
 }
 
-const nowhere = addressOf(space("no value", 8));
-const NO_VALUES: ValuePlaces = {
+/** Where no value is. */
+export const nowhere = addressOf(space("no value", 8));
+export const NO_VALUES: ValuePlaces = {
   address: nowhere,
   addressNumber: nowhere,
   addressFile: nowhere,
@@ -191,5 +192,6 @@ const NO_VALUES: ValuePlaces = {
   link: nowhere,
   hostIndex: nowhere,
   podIndex: nowhere,
+  bridgeIndex: nowhere,
   generation: nowhere,
 };

@@ -13,6 +13,8 @@ export interface NetworkReplay {
   readonly range: AddressRange;
   /** The text of `net-info.json`; the pod's address goes between the parts. */
   readonly info: readonly string[];
+  /** Where the veth becomes a port of a bridge that rkt has made. */
+  readonly bridge?: BridgeReplay;
   /** Makes the veth, down, and asks for its end on the host. */
   readonly link: Template;
   /** Brings up the pod's loopback interface, and asks for the veth's end in the pod. */
@@ -36,6 +38,15 @@ export interface AddressRange {
   readonly first: number;
   readonly last: number;
   readonly gateway: number;
+}
+
+/** A bridge. Messages and attributes are in hexadecimal digits. */
+export interface BridgeReplay {
+  readonly name: string;
+  /** Asks for the link of this name. */
+  readonly question: string;
+  /** What the answer has, if it is still the bridge that rkt has made. */
+  readonly attributes: readonly string[];
 }
 
 /** What is checked before TCP ports are forwarded. Messages and keys are in hexadecimal digits. */
@@ -71,6 +82,7 @@ export const VALUES = {
   /** The indices of its ends, in the machine's byte order. */
   hostIndex: 4,
   podIndex: 4,
+  bridgeIndex: 4,
   /** Of the rules, big-endian. */
   generation: 4,
 } as const;

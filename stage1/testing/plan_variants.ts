@@ -437,6 +437,16 @@ const REPLAYS: readonly Replay[] = [
     ],
     network: testNetwork(),
   },
+  {
+    ...REPLAYED,
+    holes: [
+      ...REPLAYED.holes,
+      { name: "file 0", at: 500, size: 40 },
+      { name: "message 0", at: 700, size: 40 },
+      { name: "message 0", at: 800, size: 40 },
+    ],
+    network: testBridge(),
+  },
   ...[undefined, ["newuidmap", "newgidmap"]].map((programs) => ({
     ...REPLAYED,
     user: {
@@ -453,7 +463,7 @@ const REPLAYS: readonly Replay[] = [
   })),
 ];
 
-/** A network with rules and a port. */
+/** A network with rules and a port, and the same behind a bridge. */
 function testNetwork(): NonNullable<Replay["network"]> {
   const template = (...holes: Template["holes"]): Template => ({ hex: "00".repeat(64), holes });
   return {
@@ -482,6 +492,11 @@ function testNetwork(): NonNullable<Replay["network"]> {
       ["message 0", template(["addressFile", 20])],
     ],
   };
+}
+
+function testBridge(): NonNullable<Replay["network"]> {
+  const attributes = ["0c00140064617461", "0b000100627269646765000000"];
+  return { ...testNetwork(), bridge: { name: "br0", question: "05".repeat(32), attributes } };
 }
 
 /** Plans that run before rkt, beside it, or in a child of it. */

@@ -20,6 +20,11 @@ Deno.test.beforeAll(async () => {
       routes: [{ dst: "0.0.0.0/0" }, { dst: "10.95.0.0/16", gw: "10.94.0.1" }],
     },
   });
+  writeNetwork(world, {
+    ...{ cniVersion: "0.4.0", name: "switched", type: "bridge", bridge: "rkt-again" },
+    ...{ isDefaultGateway: true, ipMasq: true, mtu: 1400, hairpinMode: true },
+    ipam: { type: "host-local", dataDir: `${world.dir}/ipam`, subnet: "10.93.0.0/24" },
+  });
 });
 Deno.test.afterAll(async () => {
   await world[Symbol.asyncDispose]();
@@ -41,9 +46,9 @@ function addressIn({ code, stdout, stderr }: Outcome): string {
 const few = (...flags: string[]) => host.pod(world, SCRIPT, ...FEW, ...flags);
 const FEW = ["--net=few", "--environment=GW=10.94.0.1"];
 
-/** The addresses that are taken on the network `few`, and the records of pods. */
-const taken = () => [
-  ...list(`${world.dir}/ipam/few`).filter((name) => name.startsWith("10.")),
+/** The addresses that are taken on a network, and the records of pods. */
+const taken = (name = "few") => [
+  ...list(`${world.dir}/ipam/${name}`).filter((name) => name.startsWith("10.")),
   ...list(`${world.dataDir}/networks`),
 ];
 
@@ -60,6 +65,8 @@ for (
     ["the default network", "172.16.28.1"],
     ["default-restricted", "172.31.0.1", "--net=default-restricted"],
     ["a network of net.d", "10.94.0.1", "--net=few"],
+    ["a bridge", "10.93.0.1", "--net=switched"],
+    ["a bridge with a port", "10.93.0.1", "--net=switched", "--port=web:8080"],
     [
       "the default network with ports",
       "172.16.28.1",
@@ -96,25 +103,52 @@ for (
   });
 }
 
-Deno.test("a pod that was started again shows its address, and forwards its port", async () => {
-  const flags = ["--net=few", "--port=web:8080"];
-  const serve = "nc.openbsd -nl 80 </dev/null & echo up; wait; exit 0";
-  for (let i = 0; i < 3; i++) {
-    const pod = host.start(world, serve, ...flags);
-    assert.equal(await pod.line(), "up");
-    const address = nth(taken(), 0);
-    const listed = await host.rkt(world, "list", "--full");
-    assert.match(listed.stdout, new RegExp(`few:ip4=${address}\\b`));
-    const rules = await host.output("nft", "list", "table", "inet", "rkt");
-    assert.match(rules, new RegExp(`masqueraded4 {[^}]*${address} comment`));
-    const record = nth(list(`${world.dataDir}/networks`), 0);
-    assert.equal((await host.rkt(world, "status", "--check-net", record)).code, 0);
-    assert.match(rules, new RegExp(`tcp \\. 8080 [^}]*: ${address} \\. 80`));
-    const told = await host.sh("until echo | nc.openbsd -nN 127.0.0.1 8080; do :; done; echo told");
-    assert.equal(told.stdout, "told\n");
-    assert.equal((await pod.child.status).code, 0);
-    assert.deepEqual(taken(), []);
+for (const name of ["few", "switched"]) {
+  Deno.test(`a pod that was started again on ${name} shows its address, and forwards its port`, async () => {
+    const flags = [`--net=${name}`, "--port=web:8080"];
+    const serve = "nc.openbsd -nl 80 </dev/null & echo up; wait; exit 0";
+    for (let i = 0; i < 3; i++) {
+      const pod = host.start(world, serve, ...flags);
+      assert.equal(await pod.line(), "up");
+      const address = nth(taken(name), 0);
+      const listed = await host.rkt(world, "list", "--full");
+      assert.match(listed.stdout, new RegExp(`${name}:ip4=${address}\\b`));
+      const rules = await host.output("nft", "list", "table", "inet", "rkt");
+      assert.match(rules, new RegExp(`masqueraded4 {[^}]*${address} comment`));
+      const record = nth(list(`${world.dataDir}/networks`), 0);
+      assert.equal((await host.rkt(world, "status", "--check-net", record)).code, 0);
+      assert.match(rules, new RegExp(`tcp \\. 8080 [^}]*: ${address} \\. 80`));
+      const told = await host.sh(
+        "until echo | nc.openbsd -nN 127.0.0.1 8080; do :; done; echo told",
+      );
+      assert.equal(told.stdout, "told\n");
+      assert.equal((await pod.child.status).code, 0);
+      assert.deepEqual(taken(name), []);
+    }
+  });
+}
+
+Deno.test("what has changed of a bridge is set right", async () => {
+  const flags = ["--net=switched", "--environment=GW=10.93.0.1"];
+  const run = async () => addressIn(await host.pod(world, SCRIPT, ...flags));
+  await run();
+  const changes: readonly (readonly [string, boolean])[] = [
+    ["ip addr flush dev rkt-again", true],
+    ["ip link set rkt-again down", false],
+    ["ip link del rkt-again", false],
+    // Somebody else's, which is joined all the same.
+    ["ip link set rkt-again alias theirs", false],
+  ];
+  for (const [script, quick] of changes) {
+    assert.ok(await isQuick(run), script);
+    assert.equal((await host.sh(script)).stderr, "");
+    assert.equal(await isQuick(run), quick, script);
   }
+  assert.match(
+    await host.output("ip", "-br", "addr", "show", "rkt-again"),
+    /UP .*10\.93\.0\.1\/24/,
+  );
+  assert.deepEqual(taken("switched"), []);
 });
 
 Deno.test("pods that are started again at once have an address each", async () => {

@@ -39,6 +39,8 @@ export interface AddressOptions {
   readonly broadcast?: IpAddress;
   /** Whether the kernel makes no route to the address's network. */
   readonly noRoute?: boolean;
+  /** Whether the link may have the address already. */
+  readonly replace?: boolean;
 }
 
 /**
@@ -47,7 +49,7 @@ export interface AddressOptions {
  */
 export function addAddress(index: Word, prefix: IpPrefix, options: AddressOptions = {}): Request {
   const { address } = prefix;
-  const { broadcast, noRoute } = options;
+  const { broadcast, noRoute, replace } = options;
   const detection = family(address) === AF_INET6 ? IFA_F_NODAD : 0;
   const flags = [
     ...noRoute === true ? [attribute(IFA_FLAGS, u32(IFA_F_NOPREFIXROUTE | detection))] : [],
@@ -55,7 +57,7 @@ export function addAddress(index: Word, prefix: IpPrefix, options: AddressOption
   ];
   const message = request(
     RTM_NEWADDR,
-    NLM_F_CREATE | NLM_F_EXCL,
+    NLM_F_CREATE | (replace === true ? NLM_F_REPLACE : NLM_F_EXCL),
     addressHeader(index, prefix, detection),
     ...localAddress(address),
     ...flags,

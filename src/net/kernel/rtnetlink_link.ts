@@ -53,7 +53,7 @@ export interface NewLink {
   /** Hardware address. */
   readonly mac?: Bytes;
   /** Index of the bridge that the link becomes a port of. */
-  readonly master?: number;
+  readonly master?: Word;
   /** Index of the link that this one lies on. */
   readonly parent?: number;
   /** Descriptor of the network namespace that the link comes to be in. */
@@ -64,8 +64,8 @@ export interface NewLink {
 }
 
 /** `struct ifinfomsg` */
-function linkHeader(index: Word, flags = 0, change = 0): Bytes {
-  return concat(new Uint8Array(4), u32(index), u32(flags), u32(change));
+function linkHeader(index: Word, flags = 0, change = 0, family = 0): Bytes {
+  return concat(u8(family), new Uint8Array(3), u32(index), u32(flags), u32(change));
 }
 
 function linkFlags({ up, promiscuous }: Omit<NewLink, "name">): readonly [number, number] {
@@ -186,8 +186,8 @@ export interface BridgePort {
 }
 
 /** Changes how a bridge treats a port. */
-export function setBridgePort(index: number, { hairpin, isolated, locked }: BridgePort): Request {
-  const header = concat(u8(AF_BRIDGE), linkHeader(index).slice(1));
+export function setBridgePort(index: Word, { hairpin, isolated, locked }: BridgePort): Request {
+  const header = linkHeader(index, 0, 0, AF_BRIDGE);
   const on = (type: number, value: boolean | undefined) =>
     value === undefined ? [] : [attribute(type, u8(value ? 1 : 0))];
   const port = nested(
@@ -198,6 +198,12 @@ export function setBridgePort(index: number, { hairpin, isolated, locked }: Brid
   );
   return { doing: "set up the port of a bridge", message: request(RTM_SETLINK, 0, header, port) };
 }
+
+/** What an answer about a bridge has that has an alias: attributes, one in the other. */
+export const bridgeAttributes = (alias: string): readonly Bytes[] => [
+  attribute(IFLA_IFALIAS, text(alias)),
+  attribute(IFLA_INFO_KIND, text("bridge")),
+];
 
 /** Whether a link is a locked port of a bridge. Kernels before 5.18 have no such attribute: false. */
 export function isLocked({ body }: Received): boolean {

@@ -4,7 +4,7 @@
  */
 import { boolean, type JsonObject } from "../../appc/json_value.ts";
 import { type Bytes, concat, holeBytes, holesOf } from "../../linux/bytes.ts";
-import { AF_INET, AF_INET6, type IpAddress } from "../model/address.ts";
+import { AF_INET, AF_INET6, type IpAddress, prefixText } from "../model/address.ts";
 import type { CniIp, CniResult } from "../model/cni.ts";
 import { besides, DEFAULT6, isDefault4 } from "../ipam/embedded_ipv6.ts";
 import { allocationDirectory, type Range, readRangeSets } from "../ipam/host_local.ts";
@@ -20,15 +20,24 @@ import { setName, TABLE } from "../nat/nat_table.ts";
 import { type NetInfo, recordPath, recordText } from "./net_info.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
 import { POD_NAMESPACE } from "../kernel/namespace.ts";
-import type { Request } from "../kernel/netlink.ts";
+import { NetlinkError, NetlinkSocket, type Request } from "../kernel/netlink.ts";
+import { NETLINK_ROUTE } from "../kernel/netlink_numbers.ts";
 import type { ChosenNetwork } from "../plugins/networks.ts";
 import { encodedBatch, getGeneration } from "../kernel/nft.ts";
 import { getElements } from "../kernel/nft_set.ts";
 import { ipamOf, isExternal } from "../plugins/plugins.ts";
-import { mtuField, podLinkRequests, podRouteRequests } from "../types/pod_link.ts";
-import { bringUpRequests, guardRequests } from "../types/host_link.ts";
+import { findLink, macOf, mtuField, podLinkRequests, podRouteRequests } from "../types/pod_link.ts";
+import {
+  bridgeName,
+  gatewayPrefix,
+  OUR_BRIDGE,
+  portRequests,
+  withGateways,
+} from "../types/bridge.ts";
+import { bringUpRequests, guardRequests, podGuard } from "../types/host_link.ts";
 import { hostEndRequests, ptpGuard, vethRequest } from "../types/ptp.ts";
 import {
+  type BridgeReplay,
   type NetworkReplay,
   type PortChecks,
   type Template,
@@ -36,7 +45,15 @@ import {
   VALUES,
 } from "../../../stage1/launcher/network_replay.ts";
 import { type HoleName, type HolePlace, textHole } from "../../../stage1/engine/hole.ts";
-import { getLink, setLink } from "../kernel/rtnetlink_link.ts";
+import {
+  addLink,
+  bridgeAttributes,
+  getLink,
+  setBridgePort,
+  setLink,
+  veth as vethPeer,
+} from "../kernel/rtnetlink_link.ts";
+import { addAddress } from "../kernel/rtnetlink_address.ts";
 import type { Forward } from "../model/forward.ts";
 
 /** The most forwarded ports that the fast path takes. */
@@ -60,8 +77,13 @@ export interface RecordedPod {
   readonly holes: readonly HolePlace[];
 }
 
-/** A network that the fast path can join: a veth, one IPv4 address of one range, maybe IPv6 beside it, and TCP ports only. */
+/**
+ * A network that the fast path can join: a veth, maybe to a bridge, one IPv4 address of one range, maybe IPv6 beside it, and
+ * TCP ports only.
+ */
 interface RejoinableNetwork {
+  /** The name of the bridge, where the pod is behind one. */
+  readonly bridge?: string;
   /** Whether the pod has IPv6 beside IPv4. */
   readonly ipv6: boolean;
   readonly range: Range;
@@ -85,7 +107,7 @@ function rejoinable(
   const [plugin, ...more] = network.plugins;
   const { json, type } = plugin;
   const ipam = ipamOf(plugin);
-  if (others.length + more.length > 0 || type !== "ptp" || isExternal(plugin)) return undefined;
+  if (others.length + more.length > 0 || isExternal(plugin)) return undefined;
   if (args !== "" || json.args !== undefined || ipam?.type !== "host-local") return undefined;
   if (pod.forwards.some(({ protocol }) => protocol !== "tcp")) return undefined;
   if (pod.forwards.reduce((sum, { count }) => sum + count, 0) > PORTS) return undefined;
@@ -93,8 +115,11 @@ function rejoinable(
   if (range?.subnet.address.length !== 4 || ranges.length > 0) return undefined;
   const mtu = mtuField(json);
   const [, six] = pod.infos.flatMap(({ ips }) => ips);
+  const bridge = type === "bridge" && six === undefined ? ownBridge(json) : undefined;
+  if (type !== "ptp" && bridge === undefined) return undefined;
   const routes = routesField(ipam.json, "ipam");
   return {
+    ...bridge !== undefined && { bridge },
     ipv6: six !== undefined,
     range,
     routes: six !== undefined && routes.some(isDefault4) ? [...routes, DEFAULT6] : routes,
@@ -105,8 +130,26 @@ function rejoinable(
   };
 }
 
+/** What a bridge's port and its pod can need that only the full set-up does. */
+const BRIDGE_OPTIONS = ["promiscMode", "macspoofchk"] as const;
+
+/** The bridge of a configuration: one that rkt has made, and that is its pods' gateway. Else undefined. */
+function ownBridge(json: JsonObject): string | undefined {
+  const option = (name: string) => boolean(json[name], name, false);
+  if (BRIDGE_OPTIONS.some(option)) return undefined;
+  if (!option("isGateway") && !option("isDefaultGateway")) return undefined;
+  using host = new NetlinkSocket(NETLINK_ROUTE);
+  try {
+    const { name, alias } = findLink(host, bridgeName(json));
+    return alias === OUR_BRIDGE ? name : undefined;
+  } catch (error) {
+    if (!(error instanceof NetlinkError)) throw error;
+    return undefined; // somebody has removed it meanwhile
+  }
+}
+
 /** The index of a link, or the generation of the rules, that each start has its own of. */
-const word = (name: "hostIndex" | "podIndex" | "generation"): Bytes =>
+const word = (name: "hostIndex" | "podIndex" | "bridgeIndex" | "generation"): Bytes =>
   holeBytes(name, new Uint8Array(VALUES[name]));
 
 /** Some of a file's name. */
@@ -115,8 +158,12 @@ const nameHole = (name: "addressFile" | "addressText"): Bytes =>
 
 const UUID = textHole("uuid", VALUES.uuid);
 const LINK = textHole("link", VALUES.link);
+/** The pod's interface. */
+const POD_LINK = "eth0";
 const HOST_INDEX = word("hostIndex");
 const POD_INDEX = word("podIndex");
+const BRIDGE_INDEX = word("bridgeIndex");
+const POD = { index: POD_INDEX, name: POD_LINK };
 
 /** What values are called whose holes have another name. */
 const OTHER_NAMES: ReadonlyMap<string, ValueName> = new Map([[
@@ -158,14 +205,14 @@ export function recordRejoin(
   const { forwards } = pod;
   const { directory, range } = network;
   const ips = ipsOf(network);
-  const elements = elementsOf(ips, info, pod.dataDir);
+  const { own: elements, shared } = elementsOf(ips, info, pod.dataDir, network.bridge);
   const ruled = network.masqueraded || forwards.length > 0;
   const program = tearDown(elements, ruled, network, pod)
     .map(([name, bytes]) => [name, templateOf(bytes)] as const);
   if (!fits(program, pod.holes)) return undefined;
   const records = recordPath({ dataDir: pod.dataDir, uuid: "" }).replace(/\/$/, "");
   const generation = forwards.length > 0 ? word("generation") : undefined;
-  const insertions = lastAcknowledged(elementMessages(elements, insertion));
+  const insertions = lastAcknowledged(elementMessages([...elements, ...shared], insertion));
   return {
     ipv6: network.ipv6,
     records,
@@ -176,7 +223,8 @@ export function recordRejoin(
       gateway: numberOf(range.gateway),
     },
     info: infoParts(info),
-    ...linkTemplates(network, ips, forwards.length > 0),
+    ...network.bridge !== undefined && { bridge: bridgeReplay(network.bridge) },
+    ...(network.bridge === undefined ? veth : port)(network, ips, forwards.length > 0),
     ...ruled && { rules: templateOf(encodedBatch(insertions, generation)) },
     ...ruled && { noRules: templateOf(removal(elements)) },
     ...ruled && ruleQuestion(),
@@ -212,49 +260,93 @@ function ipsOf({ range: { subnet, gateway }, ipv6 }: RejoinableNetwork): readonl
   return ipv6 ? [ip, besides(ip)] : [ip];
 }
 
+type LinkTemplates = Pick<NetworkReplay, "link" | "podLink" | "podEnd" | "hostEnd">;
+
 /** The messages for the pod's link, as ptp.ts sends them. */
-function linkTemplates(
+function veth(
   { mtu, routes, json, ipv6 }: RejoinableNetwork,
   ips: readonly CniIp[],
   forwarded: boolean,
-): Pick<NetworkReplay, "link" | "podLink" | "podEnd" | "hostEnd"> {
-  const ends = { podName: "eth0", namespace: POD_NAMESPACE, ...mtu !== undefined && { mtu } };
-  const pod = { index: POD_INDEX, name: ends.podName };
-  const link = [vethRequest({ ...ends, hostName: LINK }), getLink(LINK)];
-  const podLink = [setLink(LOOPBACK, { up: true }, "lo"), getLink(ends.podName)];
-  const podEnd = [
-    ...podLinkRequests(pod, { ips }, { pointToPoint: true }),
-    ...podRouteRequests(POD_INDEX, { ips, routes }),
-  ];
-  const hostEnd = [
+): LinkTemplates {
+  const ends = { podName: POD_LINK, namespace: POD_NAMESPACE, ...mtu !== undefined && { mtu } };
+  return linkTemplates(vethRequest({ ...ends, hostName: LINK }), [
+    ...podLinkRequests(POD, { ips }, { pointToPoint: true }),
+    ...podRouteRequests(POD_INDEX, { ips, routes: firstOfEach(routes) }),
+  ], [
     ...guardRequests(HOST_INDEX, ptpGuard(json, ips)),
     ...bringUpRequests(HOST_INDEX, LINK),
     ...hostEndRequests(HOST_INDEX, ips),
     ...ipv6 && forwarded ? [answersRoute(HOST_INDEX)] : [],
-  ];
+  ]);
+}
+
+/** The messages for a port of a bridge, as bridge.ts sends them, and nat.ts where ports lead to the pod. */
+function port(
+  { mtu, routes: configured, json }: RejoinableNetwork,
+  addresses: readonly CniIp[],
+  forwarded: boolean,
+): LinkTemplates {
+  const size = mtu === undefined ? {} : { mtu };
+  const isDefault = boolean(json.isDefaultGateway, "isDefaultGateway", false);
+  const { ips, routes } = withGateways({ ips: addresses, routes: configured }, isDefault);
+  const all = ips.map(({ address }) => address.address);
+  const [mac] = all.map(macOf);
+  const peer = { name: POD_LINK, namespace: POD_NAMESPACE, ...size, ...mac && { mac } };
+  const link = { name: LINK, master: BRIDGE_INDEX, ...size };
+  return linkTemplates(addLink("veth", link, vethPeer(peer)), [
+    ...podLinkRequests(POD, { ips }, {}),
+    ...podRouteRequests(POD_INDEX, { ips, routes: firstOfEach(routes) }),
+  ], [
+    ...guardRequests(HOST_INDEX, podGuard(json, all, true)),
+    ...bringUpRequests(HOST_INDEX, LINK),
+    ...portRequests(HOST_INDEX, json),
+    ...forwarded ? [setBridgePort(HOST_INDEX, { hairpin: true })] : [],
+    ...ips.flatMap(gatewayPrefix).map((each) => addAddress(BRIDGE_INDEX, each, { replace: true })),
+  ]);
+}
+
+/** Of two routes to the same network the first one wins, as in firstWins() of pod_link.ts. */
+const firstOfEach = (routes: CniResult["routes"]): CniResult["routes"] =>
+  [...new Map(routes.toReversed().map((route) => [prefixText(route.to), route])).values()]
+    .toReversed();
+
+/** The question for a bridge, and what its answer has. */
+const bridgeReplay = (name: string): BridgeReplay => ({
+  name,
+  question: encode(getLink(name).message, 1).toHex(),
+  attributes: bridgeAttributes(OUR_BRIDGE).map((bytes) => bytes.toHex()),
+});
+
+function linkTemplates(
+  link: Request,
+  podEnd: readonly Request[],
+  hostEnd: readonly Request[],
+): LinkTemplates {
+  const podLink = [setLink(LOOPBACK, { up: true }, "lo"), getLink(POD_LINK)];
   return {
-    link: templateOf(datagram(link, true)),
+    link: templateOf(datagram([link, getLink(LINK)], true)),
     podLink: templateOf(datagram(podLink, true)),
     podEnd: templateOf(datagram(podEnd)),
     hostEnd: templateOf(datagram(hostEnd)),
   };
 }
 
-/** The pod's elements in nftables; empty where it has no rules. */
+/** The pod's elements in nftables, and those that pods share; none where it has no rules. */
 function elementsOf(
   ips: readonly CniIp[],
   info: NetInfo,
   dataDir: string,
-): readonly SetElementRef[] {
+  bridge = LINK,
+): ReturnType<typeof natElements> {
   const request = natRequest({ uuid: UUID, dataDir }, [info]);
-  if (request === undefined) return [];
+  if (request === undefined) return { own: [], shared: [] };
   const { masqueraded, target } = request;
   const addresses = ips.map(({ address }) => address);
   return natElements({
     ...request,
     masqueraded: masqueraded.length > 0 ? addresses : [],
-    ...target && { target: { ...target, addresses, link: LINK } },
-  }).own;
+    ...target && { target: { ...target, addresses, link: bridge } },
+  });
 }
 
 /** What takes the network down; see set_up.ts. */

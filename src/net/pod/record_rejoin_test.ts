@@ -97,6 +97,7 @@ function valuesFor(address: IpAddress): Values {
     link: text.encode(LINK),
     hostIndex: new Uint8Array([0xe7, 3, 0, 0]),
     podIndex: new Uint8Array([0xd2, 4, 0, 0]),
+    bridgeIndex: new Uint8Array(4),
     generation: new Uint8Array([0, 0, 0, 77]),
   };
 }

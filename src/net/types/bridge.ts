@@ -1,13 +1,14 @@
 /** Network type `bridge`: a veth for each pod, all of them ports of a bridge on the host. */
 import { AppcError } from "../../appc/error.ts";
-import { boolean, filledString, optional } from "../../appc/json_value.ts";
+import { boolean, filledString, type JsonObject, optional } from "../../appc/json_value.ts";
 import { Failure } from "../../failure.ts";
 import type { Bytes } from "../../linux/bytes.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { type IpPrefix, networkOf, nextIp } from "../model/address.ts";
 import { type Allocation, cniArgs } from "../ipam/ipam.ts";
 import { inNamespace, withNamespaceLock } from "../kernel/namespace.ts";
-import { NetlinkError } from "../kernel/netlink.ts";
+import type { Word } from "../kernel/message.ts";
+import { NetlinkError, type Request } from "../kernel/netlink.ts";
 import { hostLinkName } from "../model/host_link_name.ts";
 import { bringUpRequests, guardPod, podGuard } from "./host_link.ts";
 import { allowIpv6, ignoreRouters } from "./link_sysctls.ts";
@@ -79,8 +80,7 @@ export function attachBridge(context: AttachContext, configured: Allocation): At
   host.requests(bringUpRequests(port.index, name));
   if (own) inNamespace(namespace, () => ignoreRouters(attachment.ifName));
   const podLink = setUpPodLink(context, allocation);
-  if (option("hairpinMode")) host.requests([setBridgePort(port.index, { hairpin: true })]);
-  if (option("portIsolation")) host.requests([setBridgePort(port.index, { isolated: true })]);
+  host.requests(portRequests(port.index, json));
   if (option("macspoofchk")) guardAddress(context, port, podLink.mac);
   for (const gateway of gateways) firstWins(host, addAddress(bridge.index, gateway));
   if (isGateway) enableForwarding(ips.map(({ address }) => address.address));
@@ -109,8 +109,24 @@ function guardAddress({ host }: AttachContext, { index, name }: Link, mac: Bytes
   throw new AppcError("macspoofchk", "needs Linux 5.18; leave it out");
 }
 
+/** The requests that make a port of a bridge as the configuration says, but for what macspoofchk asks for. */
+export function portRequests(port: Word, json: JsonObject): readonly Request[] {
+  const option = (name: string) => boolean(json[name], name, false);
+  return [
+    ...option("hairpinMode") ? [setBridgePort(port, { hairpin: true })] : [],
+    ...option("portIsolation") ? [setBridgePort(port, { isolated: true })] : [],
+  ];
+}
+
+/** The name of the configuration's bridge. */
+export const bridgeName = (json: JsonObject): string =>
+  optional(json.bridge, "bridge", filledString) ?? "cni0";
+
 /** Where the allocation names no gateway, it is the first address of the network; and maybe there are default routes. */
-function withGateways(allocation: Allocation, defaultRoute: boolean): Allocation {
+export function withGateways<A extends Pick<Allocation, "ips" | "routes">>(
+  allocation: A,
+  defaultRoute: boolean,
+): A {
   const first = (prefix: IpPrefix) => nextIp(networkOf(prefix).address);
   const ips = allocation.ips.map((ip) => ({ ...ip, gateway: ip.gateway ?? first(ip.address) }));
   const defaults = ips.map(({ gateway }) => ({
@@ -120,7 +136,10 @@ function withGateways(allocation: Allocation, defaultRoute: boolean): Allocation
   return { ...allocation, ips, routes: [...defaultRoute ? defaults : [], ...allocation.routes] };
 }
 
-const gatewayPrefix = ({ address, gateway }: Allocation["ips"][number]): readonly IpPrefix[] =>
+/** The address that the bridge has for pods with an address. */
+export const gatewayPrefix = (
+  { address, gateway }: Allocation["ips"][number],
+): readonly IpPrefix[] =>
   gateway === undefined ? [] : [{ address: gateway, length: address.length }];
 
 /** `MAC` of the arguments, else that of the IPv4 address. */
@@ -137,7 +156,7 @@ function makeBridge(
   gateways: readonly IpPrefix[],
   size: { readonly mtu?: number },
 ): Link {
-  const name = optional(json.bridge, "bridge", filledString) ?? "cni0";
+  const name = bridgeName(json);
   const four = gateways.find(({ address }) => address.length === 4);
   // A bridge would take the smallest address of its ports, and change it as they come and go.
   const mac = four === undefined ? {} : { mac: macOf(four.address) };

@@ -2,7 +2,7 @@
 import { AppcError } from "../../appc/error.ts";
 import { integer, type JsonObject, optional, string } from "../../appc/json_value.ts";
 import { Failure } from "../../failure.ts";
-import type { Bytes } from "../../linux/bytes.ts";
+import { type Bytes, concat } from "../../linux/bytes.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import {
   AF_INET,
@@ -70,7 +70,7 @@ export const macText = (mac: Bytes): string =>
   Array.from(mac, (byte) => byte.toString(16).padStart(2, "0")).join(":");
 
 /** The hardware address that belongs to an IPv4 address, as CNI makes it: other hosts need not forget an old one. */
-export const macOf = (address: IpAddress): Bytes => new Uint8Array([0x0a, 0x58, ...address]);
+export const macOf = (address: IpAddress): Bytes => concat(new Uint8Array([0x0a, 0x58]), address);
 
 /** Looks at a link that must be there. */
 export function findLink(socket: NetlinkSocket, name: string): Link {
