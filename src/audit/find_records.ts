@@ -33,11 +33,38 @@ const MOST_FILE = 1 << 30;
  */
 export async function findRecords(file: string, query: RecordQuery): Promise<FoundRecords> {
   const found = [fileRecords(file), await journalRecords(query)];
-  const entries = found.flatMap((each) => each.entries).filter((entry) => fits(entry, query));
+  const [kept = [], logged = []] = found.map((each) =>
+    each.entries.filter((entry) => fits(entry, query))
+  );
+  const entries = [...withoutTwins(kept, logged), ...logged];
   return {
     entries: entries.sort((a, b) => a.time < b.time ? -1 : a.time > b.time ? 1 : 0),
     damaged: found.reduce((sum, { damaged }) => sum + damaged, 0),
   };
+}
+
+/** Microseconds between a record's arrival in the journal and in the file: many, on a busy machine. */
+const TWINS_APART = 10_000_000n;
+
+/**
+ * Records of the file that are not in the journal, too: where audit.d sends each one to both, it is still one record. Of equal ones,
+ * such as an app that is entered by the same words twice, each in the journal stands for one in the file.
+ */
+export function withoutTwins(
+  file: readonly AuditEntry[],
+  journal: readonly AuditEntry[],
+): readonly AuditEntry[] {
+  if (file.length === 0 || journal.length === 0) return file;
+  const equal = Map.groupBy(journal, (entry) => entry.content());
+  return file.filter((entry) => {
+    const twins = equal.get(entry.content()) ?? [];
+    const at = twins.findIndex(({ time }) => {
+      const apart = time - entry.time;
+      return -TWINS_APART <= apart && apart <= TWINS_APART;
+    });
+    if (at >= 0) twins.splice(at, 1);
+    return at < 0;
+  });
 }
 
 function fileRecords(path: string): ReadEntries {

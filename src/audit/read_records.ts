@@ -12,6 +12,8 @@ export interface AuditEntry {
   readonly from: "journal" | "file";
   /** All values of a field, in the order in which they were found. */
   values(name: string): readonly string[];
+  /** What rkt has written of it: equal for two entries of one record, in the journal and in the file. */
+  content(): string;
 }
 
 const LINE_FEED = 10;
@@ -114,5 +116,10 @@ function entryOf(fields: Fields, from: AuditEntry["from"]): AuditEntry | undefin
   const kind = kindOf(first("MESSAGE_ID") ?? "");
   const time = first("_SOURCE_REALTIME_TIMESTAMP") ?? first(FIRST) ?? "";
   if (kind === undefined || !/^\d{1,19}$/.test(time)) return undefined;
-  return { kind, time: BigInt(time), from, values: (name) => fields.get(name) ?? [] };
+  return {
+    ...{ kind, time: BigInt(time), from },
+    values: (name) => fields.get(name) ?? [],
+    content: () =>
+      JSON.stringify([...fields].filter(([name]) => /^RKT_|^MESSAGE/.test(name)).sort()),
+  };
 }

@@ -57,3 +57,11 @@ rkt run --net=none example.com/box -- -c 'exit 9' || true
 grep -q RKT_STATUS=9 $log || fail "it is not in the file"
 systemctl start systemd-journald.socket systemd-journald-dev-log.socket systemd-journald
 equal "starts" "$(count start)" $((before + 25))
+
+# In both, it is one record.
+mkdir -p /etc/rkt/audit.d; echo '{ "rktKind": "audit", "rktVersion": "v1", "to": ["journal", "file"] }' >/etc/rkt/audit.d/both.json
+rkt run --net=none example.com/box -- -c true
+journalctl --sync
+equal "starts in the file" "$(grep -ac RKT_RECORD=start $log)" 2
+equal "starts" "$(count start)" $((before + 26))
+rm -r /etc/rkt/audit.d

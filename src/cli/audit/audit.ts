@@ -87,8 +87,9 @@ function unitOf(entry: AuditEntry): string | undefined {
   const [unit] = entry.values("_SYSTEMD_UNIT");
   if (unit !== undefined) return unit;
   const [cgroup = ""] = entry.values("RKT_CGROUP");
-  const [, path = ""] = /^(?:0:|\d+:name=systemd):(.*)$/m.exec(cgroup) ?? [];
-  return path.split("/").findLast((part) => /\.(service|scope)$/.test(part));
+  // On a host with cgroups of both versions the unit may be in one of them only.
+  return cgroup.split("\n").filter((line) => /^(0:|\d+:name=systemd):/.test(line))
+    .flatMap((line) => line.split("/")).findLast((part) => /\.(service|scope)$/.test(part));
 }
 
 function whoText(entry: AuditEntry): string {
