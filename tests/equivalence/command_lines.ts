@@ -96,6 +96,11 @@ export const COMMAND_LINES: readonly CommandLine[] = [
   { words: line(["--net=default-restricted"], BOX, [], app(WAIT)), about: ["network"], waiting: 1 },
   { words: line(["--net=p"], BOX, [], app(WAIT)), about: ["network"], waiting: 1 },
   { words: line(["--net=br"], BOX, [], app(WAIT)), about: ["network"], waiting: 1 },
+  {
+    words: line(["--net=br", "--port=http:8099"], WEB, [], app(WAIT)),
+    about: ["network"],
+    waiting: 1,
+  },
   { words: line(["--net=br", "--net=p"], BOX, [], app(WAIT)), about: ["network"], waiting: 1 },
   { words: line(["--port=http:8099"], WEB, [], app(WAIT)), about: ["network"], waiting: 1 },
   {
