@@ -207,6 +207,38 @@ Deno.test("list, features, version: as engines read them", async () => {
   await world.oci("delete", id);
 });
 
+Deno.test("events: what a container uses, and that it lacks memory, until it ends", async () => {
+  const script = "while [ ! -e /tmp/go ]; do sleep 0.05; done; " +
+    "x=0123456789; while true; do x=$x$x$x$x; done";
+  const limits = { memory: { limit: 16 << 20, swap: 16 << 20 } };
+  const id = await world.create({ ...shell(script), linux: { resources: limits } });
+  await world.oci("start", id);
+  const refused = await world.oci("events", "--interval=soon", id);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /--interval: "soon" is no duration/);
+  const once = JSON.parse((await world.oci("events", "--stats", id)).stdout);
+  assert.equal(once.data.memory.usage.limit, 16 << 20);
+  const process = new Deno.Command(RKT, {
+    args: ["oci", "--root", world.root, "events", "--interval=50ms", id],
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  let text = "";
+  for await (const part of process.stdout.pipeThrough(new TextDecoderStream())) {
+    if (text === "") Deno.writeTextFileSync(`${world.bundle}/rootfs/tmp/go`, "");
+    text += part;
+  }
+  Deno.removeSync(`${world.bundle}/rootfs/tmp/go`);
+  assert.equal((await process.status).code, 0);
+  const events = text.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual([events[0]?.type, events[0]?.id], ["stats", id]);
+  assert.deepEqual(events.filter(({ type }) => type === "oom"), [{ type: "oom", id }]);
+  const late = await world.oci("events", id);
+  assert.deepEqual([late.code, late.stdout], [1, ""]);
+  assert.match(late.stderr, /is not running/);
+  await world.oci("delete", id);
+});
+
 Deno.test("a PID that somebody else has by now is not the container's", async () => {
   const id = await world.create(shell("true"));
   const other = new Deno.Command("sleep", { args: ["100"] }).spawn();

@@ -81,15 +81,30 @@ async function withContainer(
       if (words.value("format") === "json") return print(pids);
       return await printProcesses(pids, words.args.slice(1));
     }
-    case "events": {
-      const { containerStats } = await import("../../runtime/container_stats.ts");
-      const { id } = container.record;
-      console.log(JSON.stringify({ type: "stats", id, data: containerStats(cgroups) }));
-      return 0;
-    }
+    case "events":
+      return await events(words, container);
     case "update":
       return await update(words, container);
   }
+}
+
+/** Prints events, a line each, until the container ends; with `--stats` what it uses now. */
+async function events(words: OciWords, container: FoundContainer): Promise<number> {
+  const { containerEvents, statsEvent } = await import("../../runtime/container_events.ts");
+  const { parseDuration } = await import("../grammar/duration.ts");
+  if (words.on("stats")) {
+    console.log(JSON.stringify(statsEvent(container)));
+    return 0;
+  }
+  const text = words.value("interval") ?? "5s";
+  const interval = parseDuration(text);
+  if (!(interval > 0)) {
+    throw new Failure(`--interval: ${JSON.stringify(text)} is no duration like 5s or 500ms`, 1);
+  }
+  for await (const event of containerEvents(container, interval)) {
+    console.log(JSON.stringify(event));
+  }
+  return 0;
 }
 
 async function create(words: OciWords, { root, log }: OciPlace, run: boolean): Promise<number> {
