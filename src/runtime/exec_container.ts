@@ -79,7 +79,8 @@ export function execInContainer(container: FoundContainer, request: ExecRequest)
   openForEngine(request, listener === undefined ? undefined : seccomp?.listenerPath);
   const plan = execPlan({
     target: TARGET,
-    namespaces: namespaces & (isHostRoot() ? ~0 : ~k.CLONE_NEWUSER),
+    namespaces,
+    entersUsersFirst: !isHostRoot() && (namespaces & k.CLONE_NEWUSER) !== 0,
     root: sharesMounts ? ROOT : undefined,
     cgroups: [...new Set(Object.values(record.cgroups))].map((path) => `${path}/cgroup.procs`),
     process,

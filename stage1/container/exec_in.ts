@@ -39,6 +39,8 @@ export interface ContainerExec {
   readonly target: number;
   /** `CLONE_NEW*` of its namespaces that are others than ours. */
   readonly namespaces: number;
+  /** Whether the others can be entered only by who is in its user namespace: the caller is not the host's root. */
+  readonly entersUsersFirst?: boolean | undefined;
   /** Its root, where its mount namespace is ours. */
   readonly root?: number | undefined;
   /** The `cgroup.procs` files of its cgroups. */
@@ -88,8 +90,9 @@ export function execPlan(exec: ContainerExec): Plan {
   if (own !== undefined) openForeground(s, own);
   s.must("make a pipe for failures", "pipe2", [pair, k.O_CLOEXEC]);
   splitPair(s, pair, said, says);
-  if ((exec.namespaces & k.CLONE_NEWPID) !== 0) {
-    s.must("choose the PID namespace", "setns", [exec.target, k.CLONE_NEWPID], { hint: GONE });
+  const first = enteredFirst(exec);
+  if (first !== 0) {
+    s.must("choose the PID namespace", "setns", [exec.target, first], { hint: GONE });
   }
   s.must("make the process", "clone", [k.SIGCHLD, 0, 0, 0, 0], { store: child });
   s.when(child, 0, "process");
@@ -107,6 +110,10 @@ export function execPlan(exec: ContainerExec): Plan {
 }
 
 const GONE = "the container has ended";
+
+/** The namespaces that the runtime's process enters before it makes the other one. */
+const enteredFirst = ({ namespaces, entersUsersFirst }: ContainerExec): number =>
+  namespaces & (entersUsersFirst === true ? k.CLONE_NEWPID | k.CLONE_NEWUSER : k.CLONE_NEWPID);
 
 /** The pipe ends with execve(2), or with a failure that is said over it. */
 function awaitProcess(
@@ -173,7 +180,7 @@ function program(
   scheduleContainerProcess(s, process);
   labelContainerProcess(s, process);
   s.must("keep the container from tracing it", "prctl", [k.PR_SET_DUMPABLE, 0]);
-  const namespaces = exec.namespaces & ~k.CLONE_NEWPID;
+  const namespaces = exec.namespaces & ~enteredFirst(exec);
   if (namespaces !== 0) {
     s.must("enter the container's namespaces", "setns", [exec.target, namespaces], { hint: GONE });
   }

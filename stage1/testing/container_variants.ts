@@ -245,6 +245,11 @@ export const EXECS: Readonly<Record<string, Partial<ContainerExec>>> = {
     preserved: 2,
   },
   "no namespaces": { namespaces: 0 },
+  "of a user other than root": {
+    namespaces: k.CLONE_NEWUSER | k.CLONE_NEWPID | k.CLONE_NEWNS,
+    entersUsersFirst: true,
+    hasUsers: true,
+  },
   "in the foreground": {
     process: { ...PLAIN_PROCESS, terminal: { rows: 0, columns: 0 } },
     relaysTerminal: true,
