@@ -1,18 +1,27 @@
 /**
  * `deno task build`: bundles main.ts, makes dist/rkt, and tries what it made.
  *
- *     deno task build [--packed | --compiled] [--floor]
+ *     deno task build [--packed | --compiled] [--floor | --quick]
  *
  * --packed, --compiled  insist on a way of making the binary (docs/build/building.md)
  * --floor               make dist/empty too, an empty program in the same way: what any start costs
+ * --quick               a packed program of one chunk that is not made for speed, for tests that plant faults
  */
 import { Failure } from "../src/failure.ts";
 import { makeBinary, type Packing } from "./binary.ts";
-import { type Bundle, bundle, entryChunks, hotPathFaults, runChunks, sizeOf } from "./bundle.ts";
+import {
+  type Bundle,
+  bundle,
+  entryChunks,
+  hotPathFaults,
+  quickBundle,
+  runChunks,
+  sizeOf,
+} from "./bundle.ts";
 import { trained } from "./train.ts";
 import { selfTest } from "./trial.ts";
 
-const FLAGS: ReadonlySet<string> = new Set(["--packed", "--compiled", "--floor"]);
+const FLAGS: ReadonlySet<string> = new Set(["--packed", "--compiled", "--floor", "--quick"]);
 
 /**
  * Bytes of what the first `rkt run` of a command line loads at least, as of the last change of this number. Each kilobyte
@@ -73,6 +82,7 @@ export async function stamped(program: Bundle): Promise<readonly [Bundle, string
 async function build(args: readonly string[]): Promise<void> {
   const unknown = args.find((arg) => !FLAGS.has(arg));
   if (unknown !== undefined) throw new Failure(`build: no such option: ${unknown}`);
+  if (args.includes("--quick")) return await buildQuickly();
   const wanted = (["packed", "compiled"] as const).find((way) => args.includes(`--${way}`));
 
   const from = performance.now();
@@ -93,6 +103,14 @@ async function build(args: readonly string[]): Promise<void> {
   if (args.includes("--floor")) await make(EMPTY_PROGRAM, "dist/empty", way);
   await selfTest(root("dist/rkt"));
   console.log("self-test: passed");
+}
+
+/** The program without what makes its starts fast. */
+async function buildQuickly(): Promise<void> {
+  const [program, digest] = await stamped(await quickBundle(root("main.ts")));
+  await Deno.mkdir(root("dist"), { recursive: true });
+  await make(program, "dist/rkt", "packed", digest);
+  await selfTest(root("dist/rkt"));
 }
 
 if (import.meta.main) {

@@ -1,9 +1,10 @@
 /**
  * `deno task mutants`: plants the faults of a table, one after the other, and tells which of them no test notices.
  *
- *     deno task mutants [--workers=N] [--unit | --end-to-end] [WORD…]
+ *     deno task mutants [--workers=N] [--unit | --end-to-end | --built] [WORD…]
  *
- * --unit and --end-to-end choose faults by the kind of the test that must notice them, WORD faults: those whose place in the table, file, loss or test has it. Each is planted in a copy of the tree, and
+ * --unit, --end-to-end and --built choose faults by the test that must notice them (--built: those that need the built
+ * program), WORD faults: those whose place in the table, file, loss or test has it. Each is planted in a copy of the tree, and
  * the test that its row names must fail; the same test must pass without it. It runs before a release, as root, and takes
  * about an hour. scripts/mutants/fault.ts has the form of the table.
  */
@@ -11,7 +12,7 @@ import { availableWorkers, runAll } from "./mutants/run_all.ts";
 import { allFaults, type Fault, TableError } from "./mutants/fault.ts";
 import { isEndToEnd, type Verdict } from "./mutants/judge.ts";
 
-const FLAG = /^--(?:workers=\d+|unit|end-to-end)$/;
+const FLAG = /^--(?:workers=\d+|unit|end-to-end|built)$/;
 
 /** The share that must be noticed. */
 const ENOUGH = 0.9;
@@ -20,7 +21,8 @@ function chosen(faults: readonly Fault[], args: readonly string[]): readonly Fau
   const words = args.filter((arg) => !arg.startsWith("--"));
   const isWanted = (fault: Fault) =>
     (!args.includes("--unit") || !isEndToEnd(fault.noticer)) &&
-    (!args.includes("--end-to-end") || isEndToEnd(fault.noticer));
+    (!args.includes("--end-to-end") || isEndToEnd(fault.noticer)) &&
+    (!args.includes("--built") || fault.noticer.built === true);
   return faults.filter(isWanted).filter(({ where, file, loss, noticer }) =>
     words.length === 0 ||
     words.some((word) => [where, file, loss, noticer.path].some((text) => text.includes(word)))

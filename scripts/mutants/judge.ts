@@ -39,7 +39,7 @@ async function runIn(
   tree: TreeCopy,
   command: readonly string[],
   seconds: number,
-  rkt = `${tree.root}/dist/rkt`,
+  rkt = tree.program,
 ): Promise<{ success: boolean; output: string; late: boolean }> {
   const [program = "", ...args] = ["timeout", "--signal=KILL", `${seconds}`, ...command];
   const env = { RKT: rkt, TMPDIR: tree.temporary, NO_COLOR: "1" };
@@ -59,8 +59,8 @@ function removeTemporary(tree: TreeCopy): void {
 
 /** Runs a test on the tree as it is, in a world of its own. */
 export async function runNoticer(tree: TreeCopy, noticer: Noticer): Promise<Run> {
-  if (noticer.built) {
-    const build = ["deno", "run", "-A", "--frozen", "scripts/build.ts"];
+  if (noticer.built && !tree.isBuilt()) {
+    const build = ["deno", "run", "-A", "--frozen", "scripts/build.ts", "--quick"];
     const { success, output, late } = await runIn(tree, build, LIMIT.build);
     if (late) return { end: "late", output };
     // A build that is complete and fails its own test has noticed the fault.
@@ -69,7 +69,7 @@ export async function runNoticer(tree: TreeCopy, noticer: Noticer): Promise<Run>
   const filter = noticer.filter === undefined ? [] : [`--filter=${noticer.filter}`];
   const test = ["deno", "test", "-A", "--frozen", "--no-check", ...filter, noticer.path];
   const seconds = isEndToEnd(noticer) ? LIMIT.endToEnd : LIMIT.unit;
-  const rkt = noticer.built ? `${tree.root}/dist/rkt` : tree.fromSources;
+  const rkt = noticer.built ? tree.program : tree.fromSources;
   const { success, output, late } = await runIn(tree, inOwnWorld(test), seconds, rkt);
   removeTemporary(tree);
   if (late) return { end: "late", output };

@@ -1,5 +1,6 @@
 /** Copies of the tree, in which faults are planted. */
 import { dirname } from "node:path/posix";
+import { exists, ifThere } from "../../src/linux/exists.ts";
 import { ROOT } from "../test/run_deno.ts";
 
 /** The files of the repository, those included that are not committed yet. */
@@ -20,11 +21,14 @@ export class TreeCopy {
   readonly temporary: string;
   /** A program that is rkt from these sources. */
   readonly fromSources: string;
+  /** The program that is built of these sources, where it was. */
+  readonly program: string;
 
   private constructor(directory: string) {
     this.root = `${directory}/tree`;
     this.temporary = `${directory}/t`;
     this.fromSources = `${directory}/rkt`;
+    this.program = `${this.root}/dist/rkt`;
   }
 
   /** @param directory where the copy is made; it is not there yet */
@@ -46,6 +50,11 @@ export class TreeCopy {
     return copy;
   }
 
+  /** Whether the program was built of the tree as it is. */
+  isBuilt(): boolean {
+    return exists(this.program);
+  }
+
   /** Does something while a file has another text. */
   async changed<T>(
     path: string,
@@ -54,11 +63,15 @@ export class TreeCopy {
   ): Promise<T> {
     const file = `${this.root}/${path}`;
     const text = Deno.readTextFileSync(file);
-    Deno.writeTextFileSync(file, change(text));
+    const write = (content: string) => {
+      Deno.writeTextFileSync(file, content);
+      ifThere(() => Deno.removeSync(this.program));
+    };
+    write(change(text));
     try {
       return await run();
     } finally {
-      Deno.writeTextFileSync(file, text);
+      write(text);
     }
   }
 }
