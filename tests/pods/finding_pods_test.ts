@@ -23,7 +23,11 @@ Deno.test("a name that a running pod has is refused, one of an ended pod is free
   assert.match(refused.stderr, /^run-prepared: --pod-name: pod ".*" is called "web" and runs/);
   await pod.end();
   assert.equal((await world.rkt("run-prepared", "--net=none", uuid)).code, 0);
-  assert.equal((await world.run("true", "--pod-name=web")).code, 0);
+  // A start that was made before does not take the name either.
+  for (let i = 0; i < 3; i++) assert.equal((await world.run("true", "--pod-name=web")).code, 0);
+  const again = await world.start("sleep 1000", "--pod-name=web");
+  assert.equal((await world.run("true", "--pod-name=web")).code, 254);
+  await again.end();
 });
 
 Deno.test("of pods that want a name at the same time, one gets it", async () => {

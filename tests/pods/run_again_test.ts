@@ -153,8 +153,10 @@ Deno.test("a kept start that is damaged is worked out again, and kept again", as
       await world.output(script, ...flags);
       assert.equal(keptStarts(world.dataDir), kept, "nothing is kept");
       for (const path of startEntries(world.dataDir)) damage(path);
+      // A file that was written to is another one already.
+      const damaged = keptStarts(world.dataDir);
       assert.deepEqual(await thrice(script, ...flags), ["works\n", "works\n", "works\n"], how);
-      assert.notEqual(keptStarts(world.dataDir), kept, how);
+      assert.notEqual(keptStarts(world.dataDir), damaged, how);
     }
   }
 });

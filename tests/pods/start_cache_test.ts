@@ -98,10 +98,10 @@ Deno.test("no argument, variable or working directory decides where starts are k
   assert.equal(await keepsStarts(world.dataDir, run), false, "the user's are not root's");
 });
 
-/** Where one puts an entry that is to be a link. */
+/** Where one puts entries that are to be links. */
 const MOVED = `${ENTRIES}/../moved-by-test`;
 Deno.test.afterAll(() => {
-  if (exists(MOVED)) Deno.removeSync(MOVED);
+  if (exists(MOVED)) Deno.removeSync(MOVED, { recursive: true });
 });
 
 /** Ways in which what is kept can be somebody else's: each is not believed, and made anew or left alone. */
@@ -109,9 +109,11 @@ const FOREIGN: Readonly<Record<string, (entry: string) => void>> = {
   "an entry of another user": (entry) => Deno.chownSync(entry, 1000, 0),
   "an entry that others can write": (entry) => Deno.chmodSync(entry, 0o602),
   "an entry that is a link": (entry) => {
-    // On the same file system: /run has one of its own mostly.
-    Deno.renameSync(entry, MOVED);
-    Deno.symlinkSync(MOVED, entry);
+    // On the same file system: /run has one of its own mostly. Each link leads to what was there, or its key would differ.
+    const moved = `${MOVED}/${entry.split("/").at(-1)}`;
+    Deno.mkdirSync(MOVED, { recursive: true });
+    Deno.renameSync(entry, moved);
+    Deno.symlinkSync(moved, entry);
   },
   "a directory in the place of an entry": (entry) => {
     Deno.removeSync(entry);
