@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { pair } from "../testing/nth.ts";
 import * as k from "../../src/linux/constants.ts";
+import { ERRNO } from "../../src/linux/errno.ts";
 import {
   callsOf,
   indexOf,
@@ -86,4 +87,9 @@ Deno.test("a pod whose directory can't be made complete is never in run", () => 
     assert.equal(indexOf(run, "kill", INIT, k.SIGSTKFLT), -1, "init starts no app");
     assert.ok(failing === "renameat2" || moves(run).length === 1, failing);
   }
+});
+
+Deno.test("a supervisor that a filter lets send no signals ends, and init does not wait for it", () => {
+  const run = supervise({ stage: "embryo" }, (call) => call === "kill" ? -ERRNO.EPERM : undefined);
+  assert.deepEqual(run.end, { kind: "exit", code: 254 });
 });

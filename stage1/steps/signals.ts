@@ -52,7 +52,7 @@ export const heldBack = (signals: readonly number[]): Struct =>
 
 /** Steps of the supervisor. */
 export function letInit(steps: Section, { signal, what }: Leave, init: Slot): void {
-  steps.attempt(`let init ${what}`, "kill", [init, signal]);
+  steps.must(`let init ${what}`, "kill", [init, signal]);
 }
 
 /** Steps of init. Where the supervisor ends before, the kernel sends KILL, or ALRM: see dieWithSupervisor() of init.ts. */
