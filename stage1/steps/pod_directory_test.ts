@@ -91,5 +91,5 @@ Deno.test("a pod whose directory can't be made complete is never in run", () => 
 
 Deno.test("a supervisor that a filter lets send no signals ends, and init does not wait for it", () => {
   const run = supervise({ stage: "embryo" }, (call) => call === "kill" ? -ERRNO.EPERM : undefined);
-  assert.deepEqual(run.end, { kind: "exit", code: 254 });
+  assert.equal(run.end.kind, "failed");
 });
