@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { SIGXFSZ } from "../../src/linux/constants.ts";
+import { IGNORE_ACTION } from "../steps/signals.ts";
 import { launcher, launcherPlan, launcherSize } from "./launcher.ts";
 
 Deno.test("launcherSize() is that of the launcher, wherever it is", () => {
@@ -25,4 +27,15 @@ Deno.test("the launcher counts on no memory that begins as anything but zero byt
   for (const { name, fields } of memory) {
     for (const [field, , value] of fields) assert.equal(value, 0, `${field} of ${name}`);
   }
+});
+
+Deno.test("a file that gets larger than the limit ends rkt by no signal, so that it can tell of it", () => {
+  const { setup } = launcherPlan(0, 0, "0".repeat(32));
+  const actions = setup.flatMap((item) =>
+    item.kind === "step" && item.call === "rt_sigaction" ? [item.arguments] : []
+  );
+  assert.ok(
+    actions.some(([signal, action]) => signal === SIGXFSZ && action === IGNORE_ACTION),
+    "SIGXFSZ is not ignored",
+  );
 });

@@ -30,8 +30,8 @@ const ok = async (...words: string[]): Promise<string> => {
 };
 
 /** A key of gpg's to encrypt to: its fingerprint, and files with its halves. */
-function recipient(algorithm: string) {
-  const identity = `${algorithm}@example.com`;
+function recipient(algorithm: string, name = algorithm) {
+  const identity = `${name}@example.com`;
   const [primary, subkey] = algorithm === "cv25519"
     ? ["ed25519", "cv25519"]
     : [algorithm, algorithm];
@@ -49,7 +49,7 @@ function recipient(algorithm: string) {
   );
   const [, key = ""] = /^fpr:+([0-9A-F]+):/m.exec(listed) ?? [];
   world.gpg.run(["--passphrase", "", "--quick-add-key", key, subkey ?? "", "encr", "never"]);
-  const [pub, secret] = [`${dir}/${algorithm}.pub`, `${dir}/${algorithm}.key`];
+  const [pub, secret] = [`${dir}/${name}.pub`, `${dir}/${name}.key`];
   Deno.writeFileSync(pub, world.gpg.run(["--armor", "--export", key]));
   Deno.writeFileSync(secret, world.gpg.run(["--armor", "--export-secret-keys", key]), {
     mode: 0o600,
@@ -197,12 +197,12 @@ Deno.test("what was changed, cut, put together or weakened is refused, and nothi
     `--passphrase-file=${dir}/wrong`,
   );
   const other = `${dir}/other.ours`;
-  await ok("image", "encrypt", `--recipient=${dir}/rsa2048.pub`, plain, other);
+  await ok("image", "encrypt", `--recipient=${recipient("cv25519", "another").pub}`, plain, other);
   await refused(
     "another recipient",
     Deno.readFileSync(other),
     /is encrypted to the key [0-9A-F]{16}, which is not here/,
-    `--key-file=${dir}/cv25519.key`,
+    `--key-file=${recipient("cv25519", "not-meant").secret}`,
   );
   await refused("a plain image", bytes, /is no sound OpenPGP message/);
   const keys = good.subarray(0, skesk(good));
