@@ -1,6 +1,7 @@
 /**
- * A network that a repeated start joins: a veth with one IPv4 address of one range, maybe the IPv6 address beside it, and TCP ports. The messages to the kernel are
- * there from the first start, with holes for what differs from pod to pod (src/net/pod/record_rejoin.ts makes them).
+ * A network that a repeated start joins: a veth, maybe to a bridge of rkt's, with one IPv4 address of one range, maybe the IPv6
+ * address beside it, and TCP ports. The messages to the kernel are there from the first start, with holes for what differs
+ * from pod to pod (src/net/pod/record_rejoin.ts makes them).
  */
 import type { HoleName } from "../engine/hole.ts";
 

@@ -427,26 +427,16 @@ const REPLAYS: readonly Replay[] = [
       { name: "digits", at: 30, size: 10 },
     ],
   },
-  {
+  ...[testNetwork(), testBridge()].map((network) => ({
     ...REPLAYED,
     holes: [
       ...REPLAYED.holes,
-      { name: "file 0", at: 500, size: 40 },
-      { name: "message 0", at: 700, size: 40 },
-      { name: "message 0", at: 800, size: 40 },
+      { name: "file 0" as const, at: 500, size: 40 },
+      { name: "message 0" as const, at: 700, size: 40 },
+      { name: "message 0" as const, at: 800, size: 40 },
     ],
-    network: testNetwork(),
-  },
-  {
-    ...REPLAYED,
-    holes: [
-      ...REPLAYED.holes,
-      { name: "file 0", at: 500, size: 40 },
-      { name: "message 0", at: 700, size: 40 },
-      { name: "message 0", at: 800, size: 40 },
-    ],
-    network: testBridge(),
-  },
+    network,
+  })),
   ...[undefined, ["newuidmap", "newgidmap"]].map((programs) => ({
     ...REPLAYED,
     user: {

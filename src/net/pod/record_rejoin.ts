@@ -152,7 +152,7 @@ function ownBridge(json: JsonObject): string | undefined {
 const word = (name: "hostIndex" | "podIndex" | "bridgeIndex" | "generation"): Bytes =>
   holeBytes(name, new Uint8Array(VALUES[name]));
 
-/** Some of a file's name. */
+/** The pod's address, as the name of a file or in its file of hosts. */
 const nameHole = (name: "addressFile" | "addressText"): Bytes =>
   holeBytes(name, new Uint8Array(VALUES[name]));
 
@@ -165,7 +165,7 @@ const POD_INDEX = word("podIndex");
 const BRIDGE_INDEX = word("bridgeIndex");
 const POD = { index: POD_INDEX, name: POD_LINK };
 
-/** What values are called whose holes have another name. */
+/** How holes are named whose values have another name: an address in the order of the machine. */
 const OTHER_NAMES: ReadonlyMap<string, ValueName> = new Map([[
   "reversed address",
   "addressNumber",
