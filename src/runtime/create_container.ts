@@ -131,12 +131,12 @@ export function plannedContainer(request: CreateRequest): Plan {
 
 /** @throws {Failure} there is no configuration, or it is wrong */
 export function readBundle(bundle: string): RuntimeSpec {
-  try {
-    return parseSpec(Deno.readTextFileSync(`${bundle}/config.json`));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Failure(`JSON specification file ${bundle}/config.json not found`, 1);
-  }
+  const path = `${bundle}/config.json`;
+  const status = ifThere(() => Deno.statSync(path));
+  if (status === undefined) throw new Failure(`JSON specification file ${path} not found`, 1);
+  // Others may have made the bundle: a pipe is not waited for, and a device not read without end.
+  if (!status.isFile) throw new Failure(`${path}: is no regular file`, 1);
+  return parseSpec(Deno.readTextFileSync(path));
 }
 
 /** What it may use; undefined where there are no cgroups. */

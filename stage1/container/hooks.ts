@@ -1,6 +1,6 @@
 /** Hooks of an OCI container: programs that get its state as their input, and whose failure is the runtime's (config.md). */
 import * as k from "../../src/linux/constants.ts";
-import { ERROR_FD, EXIT_FAILURE } from "../engine/abort.ts";
+import { ERROR_FD, EXIT_FAILURE, oneLine } from "../engine/abort.ts";
 import { addressOf, type Section, type Slot, slot, space, vector } from "../engine/plan.ts";
 import { splitPair } from "../steps/fd_passing.ts";
 import { alarm } from "../steps/signals.ts";
@@ -76,7 +76,7 @@ export function runHooks(
       branch: { when: "equal", operand: 0, to: `${name} is done` },
     });
     if (failure !== "passes") {
-      const text = `error running ${name} (${hook.path}): it failed or took too long`;
+      const text = `error running ${name} (${oneLine(hook.path)}): it failed or took too long`;
       const fd = slot("error fd");
       s.compute("load", [addressOf(ERROR_FD)], { store: fd });
       s.attempt("say so", "write", [fd, `${text}\n`, bytesOf(text) + 1]);

@@ -44,8 +44,8 @@ const LINE_FEED = 10;
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\0-\x1f\x7f-\x9f]/g;
 
-/** What is filled in when the pod starts has its name, as `rkt run --dry-run` prints it. */
-const oneLine = (text: string): string =>
+/** A text for one line of a terminal. What is filled in when the pod starts has its name, as `rkt run --dry-run` prints it. */
+export const oneLine = (text: string): string =>
   withoutHoles(text, (name) => `<${name}>`).replace(
     CONTROL,
     (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`,
