@@ -1,5 +1,5 @@
 /** Programs of the engine as processes: {@linkcode becomeProgram} turns this process into one. */
-import { ERRNO, errnoText, KernelError } from "../../src/linux/errno.ts";
+import { ERRNO, KernelError } from "../../src/linux/errno.ts";
 import { cstring, syscall, trySyscall } from "../../src/linux/syscall.ts";
 import {
   AT_EMPTY_PATH,
@@ -53,5 +53,5 @@ export function becomeProgram(executable: Uint8Array<ArrayBuffer>, title: string
   const argv = new Uint8Array(new BigUint64Array([address(argument), 0n]).buffer);
   const envp = new Uint8Array(8);
   const failed = trySyscall("execveat", fd, cstring(""), argv, envp, AT_EMPTY_PATH);
-  throw new Error(`cannot become the pod's supervisor: ${errnoText(-failed)}`);
+  throw new KernelError(-failed, "become the pod's supervisor");
 }
