@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { isDirect, proxyFor } from "./proxy.ts";
+import { openTransport } from "./transport.ts";
 
 Deno.test("isDirect() reads no_proxy as curl does", () => {
   const direct: readonly (readonly [host: string, noProxy: string])[] = [
@@ -59,5 +60,33 @@ Deno.test("proxyFor() names the proxy without its password", () => {
     for (const [name, value] of before) {
       value === undefined ? Deno.env.delete(name) : Deno.env.set(name, value);
     }
+  }
+});
+
+Deno.test("what no_proxy covers goes through no proxy, whether it is an address or a name", async () => {
+  const names = ["http_proxy", "no_proxy"];
+  const before = names.map((name) => Deno.env.get(name));
+  await using server = Deno.serve(
+    { port: 0, hostname: "localhost", onListen() {} },
+    () => new Response("here"),
+  );
+  const { hostname, port } = server.addr;
+  const address = hostname.includes(":") ? `[${hostname}]` : hostname;
+  try {
+    // Nobody listens there.
+    Deno.env.set("http_proxy", "http://127.0.0.1:1");
+    for (const [host, entry] of [[address, hostname], [address, "*"], ["localhost", "localhost"]]) {
+      Deno.env.set("no_proxy", `${entry}`);
+      using transport = await openTransport({});
+      const signal = AbortSignal.timeout(60_000);
+      const response = await transport.send(`http://${host}:${port}/`, {}, signal);
+      assert.equal(await response.text(), "here", `${host}, ${entry}`);
+    }
+  } finally {
+    names.forEach((name, i) => {
+      const value = before[i];
+      if (value === undefined) Deno.env.delete(name);
+      else Deno.env.set(name, value);
+    });
   }
 });

@@ -79,6 +79,9 @@ export async function openTransport(options: TransportOptions): Promise<Transpor
   };
 }
 
+/** What `no_proxy` is where nothing goes through a proxy: the runtime takes `*` for names only, and not for addresses. */
+const EVERY_HOST = "*,0.0.0.0/0,::/0";
+
 /** Makes something while no variable says who goes without a proxy, or while all do: the runtime reads them in its own way. */
 function withoutProxies<T>(all: boolean, make: () => T): T {
   const names = ["no_proxy", "NO_PROXY"];
@@ -86,7 +89,7 @@ function withoutProxies<T>(all: boolean, make: () => T): T {
   const set = (name: string, value: string | undefined) =>
     value === undefined ? Deno.env.delete(name) : Deno.env.set(name, value);
   try {
-    for (const name of names) set(name, all ? "*" : undefined);
+    for (const name of names) set(name, all ? EVERY_HOST : undefined);
     return make();
   } finally {
     names.forEach((name, i) => set(name, before[i]));
