@@ -4,7 +4,7 @@ add() { # NAME WORDS... -- COMMAND
   rkt app add "$(uuid owned)" example.com/box --name=$name "$@" >/dev/null
   rkt app start "$(uuid owned)" --app=$name
 }
-hungry='x=$(dd if=/dev/zero bs=1M count=40 | tr "\0" x); echo survived'
+hungry='dd if=/dev/zero of=/dev/null bs=40M count=1; echo survived'
 
 systemd-run -q --unit=owned -p Delegate=yes -p MemoryMax=200M -p OOMPolicy=continue \
   /work/rkt --dir=/var/lib/rkt --insecure-options=image app sandbox --net=none --uuid-file-save=/tmp/owned

@@ -28,7 +28,7 @@ systemctl stop busy
 
 # Memory with swap, and of three apps the hungry one dies alone: without swap, while the one with it goes on.
 fallocate -l 96M /work/swap; chmod 600 /work/swap; mkswap -q /work/swap; swapon /work/swap
-eat='x=$(dd if=/dev/zero bs=1M count=24 2>/dev/null | tr "\0" x); echo survived'
+eat='dd if=/dev/zero of=/dev/null bs=32M count=1 2>/dev/null && echo survived'
 start trio OOMPolicy=continue -- --uuid-file-save=/tmp/trio --volume=gate,kind=host,source=/tmp/disk \
   example.com/box --name=calm --mount=volume=gate,target=/gate -- -c 'read x </gate/go; exit 5' \
   --- example.com/box --name=hungry --memory=24Mi --on-exit=keep --mount=volume=gate,target=/gate -- -c "$eat >/gate/hungry" \

@@ -34,7 +34,7 @@ try() {
   out=$("$1" --port=http:8080 --uuid-file-save=/home/me/tried \
     ./reached.aci --memory=64M -- -c 'ip -o -4 addr show eth0' \
     --- ./box.aci --name=crowd --pids-limit=5 --on-exit=keep -- -c "$crowd" \
-    --- ./box.aci --name=hungry --memory=32M --on-exit=keep -- -c 'x=$(head -c 100000000 /dev/zero | tr "\0" x); echo all' \
+    --- ./box.aci --name=hungry --memory=32M --on-exit=keep -- -c 'dd if=/dev/zero of=/dev/null bs=64M count=1; echo all' \
     2>/tmp/err) || true
   has "limits beside pasta" "$out" '.*inet .*'
   ended=/home/me/.local/share/rkt/pods/run/$(cat /home/me/tried)/stage1/rootfs/rkt/status

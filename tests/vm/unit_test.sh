@@ -1,7 +1,7 @@
 # A pod in a unit: its limits stand in the files, the unit pays for it and limits it, and its end leaves nothing.
-# The shell stays, with its memory: it would become the last command of its script.
+# What is in /dev/shm is memory of the app.
 start web Delegate=yes MemoryMax=200M -- example.com/box --memory=64Mi --cpu=500m --pids-limit=20 \
-  --cpu-shares=512 -- -c 'x=$(dd if=/dev/zero bs=1M count=20 | tr "\0" x); sleep 1000; :'
+  --cpu-shares=512 -- -c 'dd if=/dev/zero of=/dev/shm/x bs=1M count=20; exec sleep 1000'
 unit=/sys/fs/cgroup/system.slice/web.service
 until_true sh -c "test -e $unit/rkt-*/box/cgroup.procs"
 app=$(echo $unit/rkt-*/box)
