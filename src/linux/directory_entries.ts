@@ -12,17 +12,18 @@ const ENTRY = { length: 16, name: 19 } as const;
 /**
  * The entries of a directory.
  *
- * @returns the bytes; or the error number, E2BIG where there are too many
+ * @returns the bytes; or the negative error number, E2BIG where there are too many
  */
 export function directoryEntries(path: string): Uint8Array<ArrayBuffer> | number {
   const fd = trySyscall("openat", AT_FDCWD, cstring(path), O_DIRECTORY | O_CLOEXEC, 0);
-  if (fd < 0) return -fd;
+  if (fd < 0) return fd;
   const bytes = new Uint8Array(MOST);
   const size = trySyscall("getdents64", fd, bytes, bytes.length);
   const more = size > 0 ? trySyscall("getdents64", fd, new Uint8Array(0x1000), 0x1000) : 0;
   trySyscall("close", fd);
-  if (size < 0) return -size;
-  return more === 0 ? bytes.slice(0, size) : ERRNO.E2BIG;
+  if (size < 0) return size;
+  if (more < 0) return more;
+  return more === 0 ? bytes.slice(0, size) : -ERRNO.E2BIG;
 }
 
 /** The names in {@linkcode directoryEntries}, but for `.` and `..`. */

@@ -144,7 +144,7 @@ export class DirectoryReader {
     let end = 0;
     let holes = 0;
     for (let at = 0; at < size;) {
-      // No more data: -1 (ENXIO). One that knows no holes has data everywhere.
+      // No more data: ENXIO. One that knows no holes has data everywhere.
       const data = this.#calls.lseek(fd, at, SEEK_DATA);
       const from = data < 0 ? size : Math.min(data, size);
       if (from - end >= least) {
@@ -163,7 +163,8 @@ export class DirectoryReader {
 
   /** Goes to an offset of a file. */
   seek(fd: number, offset: number): void {
-    if (this.#calls.lseek(fd, offset, SEEK_SET) < 0) throw new KernelError(ERRNO.EINVAL, "seek");
+    const result = this.#calls.lseek(fd, offset, SEEK_SET);
+    if (result < 0) throw new KernelError(-result, "seek");
   }
 
   /** Reads into the beginning of `into`; returns how much, 0 at the end. */

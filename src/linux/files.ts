@@ -95,6 +95,7 @@ const READING_SYMBOLS = {
   close: { parameters: ["i32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
+  lseekError: { name: "lseek", parameters: ["i32", "i64", "i32"], result: "i32" },
   readlinkat: { parameters: ["i32", "buffer", "buffer", "u32"], result: "i32" },
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   flistxattr: { parameters: ["i32", "buffer", "u32"], result: "i32" },
@@ -108,7 +109,7 @@ export interface ReadingCalls {
   openat(directory: number, path: Bytes, flags: number): number;
   close(fd: number): number;
   read(fd: number, into: Bytes): number;
-  /** Moves the offset; -1 where that can't be, whatever the reason is. */
+  /** Moves the offset. */
   lseek(fd: number, offset: number, whence: number): number;
   readlinkat(directory: number, name: Bytes, into: Bytes): number;
   statx(directory: number, name: Bytes, flags: number, mask: number, into: Bytes): number;
@@ -130,7 +131,14 @@ function loadForReading(): ReadingCalls {
     openat: (directory, path, flags) => orErrno(c.openat(directory, path, flags, 0)),
     close: (fd) => orErrno(c.close(fd)),
     read: (fd, into) => orErrno(c.read(fd, into, into.length)),
-    lseek: (fd, offset, whence) => Number(c.lseek(fd, BigInt(offset), whence)),
+    lseek: function lseek(fd, offset, whence): number {
+      const to = BigInt(offset);
+      const moved = Number(c.lseek(fd, to, whence));
+      if (moved !== -1) return moved;
+      // 64 bits take memory before errno can be read. A call that has failed has done nothing, and fails again.
+      const error = orErrno(c.lseekError(fd, to, whence));
+      return error < 0 ? error : lseek(fd, offset, whence);
+    },
     readlinkat: (directory, name, into) =>
       orErrno(c.readlinkat(directory, name, into, into.length)),
     statx: (directory, name, flags, mask, into) =>

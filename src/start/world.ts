@@ -200,7 +200,7 @@ export class World {
   names(path: string): readonly string[] | undefined {
     const bytes = directoryEntries(path);
     if (typeof bytes === "number") {
-      if (bytes !== ERRNO.ENOENT) throw new KernelError(bytes, `read ${path}`);
+      if (bytes !== -ERRNO.ENOENT) throw new KernelError(-bytes, `read ${path}`);
       this.#conditions.push({ kind: "absent", path });
       return undefined;
     }

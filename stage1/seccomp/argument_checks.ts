@@ -2,6 +2,7 @@
  * Checks of arguments in the default filter. The kernel reads these arguments as 32 bits, so only 32 bits are compared:
  * a comparison of all 64 could be bypassed by setting bits that the kernel ignores (CVE-2019-10063).
  */
+import { CLONE_NEWTIME } from "../../src/linux/constants.ts";
 import type { CheckName } from "./syscall_table.ts";
 
 /** A condition on one argument, under which a call is allowed. */
@@ -21,8 +22,6 @@ export interface ArgumentCheck {
 
 // include/uapi/linux/sched.h: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 const NAMESPACES = 0x7e020000;
-/** Only unshare(2) takes this flag; for clone(2) the bit is part of a signal's number. */
-const CLONE_NEWTIME = 0x80;
 
 /** The checks by name. */
 export const ARGUMENT_CHECKS: Readonly<Record<CheckName, ArgumentCheck>> = {
@@ -37,6 +36,7 @@ export const ARGUMENT_CHECKS: Readonly<Record<CheckName, ArgumentCheck>> = {
   unshare: {
     argument: 0,
     test: "without",
+    // Only unshare(2) takes this flag; for clone(2) the bit is part of a signal's number.
     values: [NAMESPACES | CLONE_NEWTIME],
     errno: "EPERM",
     lifted: ["CAP_SYS_ADMIN"],
