@@ -4,7 +4,7 @@
  * tests.
  *
  * It goes by parts, two at a time, apart from the host (test/apart.ts): a folder of unit tests, or a file of end-to-end tests,
- * which run rkt from its sources. A part that takes too long is ended, and what it has entered until then counts. What is left
+ * which run rkt from its sources, but for tests of the binary itself (test/not_from_sources.ts). A part that takes too long is ended, and what it has entered until then counts. What is left
  * when the time is over is named, and `--resume` goes on with it: what is gathered, and which parts are done, stays in coverage/.
  */
 import { Failure } from "../src/failure.ts";
@@ -14,6 +14,7 @@ import { hasCounts } from "./test/counts.ts";
 import { coverageTable, figuresText, gather, MeasuredRkt, readFigures } from "./test/coverage.ts";
 import { inLanes } from "./test/lanes.ts";
 import { mergeProfiles } from "./test/merge_profiles.ts";
+import { leftOut } from "./test/not_from_sources.ts";
 import { ROOT, runDeno } from "./test/run_deno.ts";
 import { testFiles } from "./test/test_files.ts";
 
@@ -26,6 +27,9 @@ const LEFT_OUT = [
   ...["cli/demo", "pods/chaos", "pods/kill", "pods/start_cache", "pods/many_pods"],
   ...["images/services", "images/fetch_chaos", "images/many_images", "net/network_again"],
 ].map((name) => `tests/${name}_test.ts`);
+
+/** Ignores tests by their names. */
+const SKIPPING = `${ROOT}tests/rootless/skip_tests.ts`;
 
 /** How long a part may take, in seconds. */
 const SECONDS = { file: 240, unit: 900 };
@@ -80,8 +84,10 @@ async function measure({ path, seconds }: Part): Promise<readonly FailedTest[]> 
   const own = Deno.makeTempDirSync({ prefix: "rkt-profile-" });
   try {
     using rkt = new MeasuredRkt(own);
-    const words = ["test", "--allow-all", "--frozen", "--no-check", ...gather(own), path];
-    const options = { seconds, visible: false, rkt: rkt.path, before: APART };
+    const flags = ["--allow-all", "--frozen", "--no-check", `--preload=${SKIPPING}`];
+    const words = ["test", ...flags, ...gather(own), path];
+    const variables = { RKT_TEST_SKIP: JSON.stringify(leftOut(path)) };
+    const options = { seconds, visible: false, rkt: rkt.path, before: APART, variables };
     const { success, stdout } = await runDeno(words, options);
     mergeProfiles(own, profile);
     Deno.writeTextFileSync(DONE, `${path}\n`, { append: true });

@@ -12,18 +12,29 @@ export const gather = (profile: string): readonly string[] => [
   "--coverage-raw-data-only",
 ];
 
-/** A program that is rkt from its sources, and adds to the figures in a directory. */
+/** Where Deno keeps what it has downloaded and compiled. */
+function denoDirectory(): string {
+  const { stdout } = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
+  const { denoDir } = JSON.parse(new TextDecoder().decode(stdout));
+  return String(denoDir);
+}
+
+/** A program called `rkt` that is rkt from its sources, and adds to the figures in a directory. */
 export class MeasuredRkt implements Disposable {
-  readonly path = Deno.makeTempFileSync({ prefix: "rkt-coverage-" });
+  readonly #directory = Deno.makeTempDirSync({ prefix: "rkt-coverage-" });
+  readonly path = `${this.#directory}/rkt`;
 
   constructor(profile: string) {
+    // Tests change HOME, or start it without variables: what Deno has downloaded is found all the same.
+    const cache = `DENO_DIR='${denoDirectory()}'; export DENO_DIR`;
     const words = `'${Deno.execPath()}' run --allow-all --no-check --coverage='${profile}'`;
-    Deno.writeTextFileSync(this.path, `#!/bin/sh\nexec ${words} '${ROOT}main.ts' "$@"\n`);
+    Deno.writeTextFileSync(this.path, `#!/bin/sh\n${cache}\nexec ${words} '${ROOT}main.ts' "$@"\n`);
+    Deno.chmodSync(this.#directory, 0o755);
     Deno.chmodSync(this.path, 0o755);
   }
 
   [Symbol.dispose](): void {
-    Deno.removeSync(this.path);
+    Deno.removeSync(this.#directory, { recursive: true });
   }
 }
 

@@ -40,14 +40,16 @@ const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
  * @param visible whether its output is printed as it comes
  * @param rkt the rkt that tests run; by default `RKT` of the environment, else dist/rkt
  * @param before words of a command that runs Deno, like those of apart.ts
+ * @param variables of the environment, beside this process's
  */
 export async function runDeno(
   args: readonly string[],
-  { seconds, visible, rkt, before = [] }: {
+  { seconds, visible, rkt, before = [], variables = {} }: {
     readonly seconds: number;
     readonly visible: boolean;
     readonly rkt?: string;
     readonly before?: readonly string[];
+    readonly variables?: Readonly<Record<string, string>>;
   },
 ): Promise<Ended> {
   const times = Deno.makeTempFileSync({ prefix: "rkt-times-" });
@@ -55,7 +57,7 @@ export async function runDeno(
   const process = new Deno.Command(program, {
     args: words,
     cwd: ROOT,
-    env: { RKT: rkt ?? Deno.env.get("RKT") ?? `${ROOT}dist/rkt` },
+    env: { ...variables, RKT: rkt ?? Deno.env.get("RKT") ?? `${ROOT}dist/rkt` },
     stdin: "null",
     stdout: "piped",
     detached: true, // a session of its own, so that a terminal's signals reach this process only
