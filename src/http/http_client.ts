@@ -14,6 +14,9 @@ const MAX_REDIRECTS = 10;
 /** How long a server may keep silent. Milliseconds. */
 const SILENCE = 60_000;
 
+/** How long something small may take to come, however steadily. Milliseconds. */
+const PATIENCE = 300_000;
+
 /** The longest that a server's `Retry-After` is obeyed. Milliseconds. */
 const LONGEST_WAIT = 30_000;
 
@@ -164,6 +167,20 @@ export class HttpClient implements Disposable {
   }
 }
 
+/**
+ * Bounds the time of something small: a byte now and then is no silence.
+ *
+ * @param what the URL, for the message
+ * @returns to be called with each part that comes. @throws {Failure} when it has taken too long
+ */
+export function withinTime(what: string, patience = PATIENCE): () => void {
+  const end = performance.now() + patience;
+  return () => {
+    if (performance.now() <= end) return;
+    throw new Failure(`${what}: not there whole after ${patience / 1000} seconds`);
+  };
+}
+
 /** Ends a request whose server keeps silent. */
 export class Silence {
   readonly #controller = new AbortController();
@@ -248,18 +265,26 @@ export interface SmallResponse
 /**
  * Gets something small whole; tries again where the connection breaks.
  *
- * @throws {Failure} no answer, or one of more than `limit` bytes
+ * @param patience milliseconds for all of it
+ * @throws {Failure} no answer, one of more than `limit` bytes, or one that takes too long
  */
 export async function getSmall(
   client: HttpClient,
   url: string,
   limit: number,
+  patience?: number,
 ): Promise<SmallResponse> {
   for (let attempt = 1;; attempt++) {
     const response = await client.get(url);
     try {
       const { url, encrypted, status, statusText } = response;
-      return { url, encrypted, status, statusText, bytes: await readSmall(response, limit) };
+      return {
+        url,
+        encrypted,
+        status,
+        statusText,
+        bytes: await readSmall(response, limit, patience),
+      };
     } catch (error) {
       if (!(error instanceof TransportFailure) || attempt >= client.retry.attempts) throw error;
       await client.pause(attempt);
@@ -267,16 +292,24 @@ export async function getSmall(
   }
 }
 
-async function readSmall(response: HttpResponse, limit: number): Promise<Uint8Array> {
+async function readSmall(
+  response: HttpResponse,
+  limit: number,
+  patience?: number,
+): Promise<Uint8Array> {
+  const check = withinTime(response.url, patience);
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   for (;;) {
     const chunk = await response.read();
     if (chunk === undefined) break;
     size += chunk.length;
-    if (size > limit) {
+    try {
+      check();
+      if (size > limit) throw new Failure(`${response.url}: larger than ${limit} bytes`);
+    } catch (error) {
       response.cancel();
-      throw new Failure(`${response.url}: larger than ${limit} bytes`);
+      throw error;
     }
     chunks.push(new Uint8Array(chunk));
   }

@@ -85,3 +85,22 @@ Deno.test("getSmall() refuses a body beyond its bound", async () => {
     assert.equal((await getSmall(client, base, 101)).bytes.length, 101);
   });
 });
+
+Deno.test("getSmall() refuses a body that comes in drops: a byte now and then is no silence", async () => {
+  let drops = 0;
+  const body = () =>
+    new ReadableStream({
+      async pull(controller) {
+        // It ends by itself where nobody refuses it.
+        if (drops++ === 500) return controller.close();
+        controller.enqueue(new Uint8Array(1));
+        await new Promise((next) => setTimeout(next, 5));
+      },
+    });
+  await withServer(() => new Response(body()), async (client, base) => {
+    await assert.rejects(getSmall(client, base, 1000, 50), (error) => {
+      return error instanceof Failure && /not there whole after 0\.05 seconds/.test(error.message);
+    });
+  });
+  assert.ok(drops < 500);
+});

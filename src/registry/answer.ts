@@ -2,7 +2,7 @@
 import { parseJsonObject } from "../appc/json_value.ts";
 import { quoted } from "../oci/quoted.ts";
 import { Failure } from "../failure.ts";
-import type { Silence } from "../http/http_client.ts";
+import { type Silence, withinTime } from "../http/http_client.ts";
 import { TransportFailure, transportFailure } from "../http/transport_failure.ts";
 
 /** An answer whose body is to be read or cancelled. */
@@ -49,17 +49,24 @@ export class Answer {
   /**
    * The whole body.
    *
-   * @throws {Failure} more than `limit` bytes
+   * @param patience milliseconds for all of it
+   * @throws {Failure} more than `limit` bytes, or one that takes too long
    * @throws {TransportFailure} a connection that broke
    */
-  async bytes(limit: number): Promise<Uint8Array<ArrayBuffer>> {
+  async bytes(limit: number, patience?: number): Promise<Uint8Array<ArrayBuffer>> {
+    const check = withinTime(placeOf(this.url), patience);
     const chunks: Uint8Array<ArrayBuffer>[] = [];
     let size = 0;
     for (let chunk; (chunk = await this.read()) !== undefined;) {
       size += chunk.length;
-      if (size > limit) {
+      try {
+        check();
+        if (size > limit) {
+          throw new Failure(`${placeOf(this.url)}: the answer is larger than ${limit} bytes`);
+        }
+      } catch (error) {
         this.cancel();
-        throw new Failure(`${placeOf(this.url)}: the answer is larger than ${limit} bytes`);
+        throw error;
       }
       chunks.push(chunk);
     }
