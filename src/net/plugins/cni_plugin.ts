@@ -37,9 +37,10 @@ const INCOMPATIBLE_VERSION = 1;
 /** The codes of STATUS that ADD could not be done now. */
 const NOT_READY: readonly number[] = [50, 51];
 
-/** Where programs of plugins are looked for. */
+/** Where programs of plugins are looked for. All are absolute: plugins are executed in another directory. */
 export function pluginDirectories(localConfig: string): readonly string[] {
-  return [`${localConfig}/net.d`, "/usr/lib/rkt/plugins/net", "/usr/lib/cni", "/opt/cni/bin"];
+  const config = localConfig.startsWith("/") ? localConfig : `${Deno.cwd()}/${localConfig}`;
+  return [`${config}/net.d`, "/usr/lib/rkt/plugins/net", "/usr/lib/cni", "/opt/cni/bin"];
 }
 
 /** The path of the program for a type. Undefined where no directory has one. */

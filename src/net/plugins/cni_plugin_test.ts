@@ -180,6 +180,7 @@ Deno.test("findPlugin() finds programs only, and in the directories only", () =>
     assert.equal(findPlugin(type, [fake.dir]), undefined);
   }
   assert.ok(pluginDirectories("/etc/rkt").includes("/etc/rkt/net.d"));
+  assert.ok(pluginDirectories("etc").includes(`${Deno.cwd()}/etc/net.d`), "they run elsewhere");
 });
 
 Deno.test("hasCapability() wants true", () => {
