@@ -23,6 +23,9 @@ Deno.test("a user's container is made, entered and ended: exec is in its users a
   const { code, stderr } = await oci("create one >/dev/null 2>../errors || cat ../errors >&2");
   assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
   assert.equal((await oci("start one")).code, 0);
+  // A user's podman calls the runtime as root of a namespace.
+  const engine = await script(`unset USER; unshare --user --map-root-user "$0" oci state one`);
+  assert.match(engine.stdout, /"status": "running"/, engine.stderr);
   const entered = await oci(
     "exec one sh -c 'id -u; cat /proc/self/uid_map /proc/1/cmdline; exit 3'",
   );

@@ -1,6 +1,7 @@
 /** `rkt oci`: the command line of OCI runtimes, as engines call it. It reads like runc's, and fails like it. */
 import { Failure } from "../../failure.ts";
 import { originalVariable } from "../../linux/environment.ts";
+import { isNamespaceRoot } from "../../linux/own_users.ts";
 import { printableLine } from "../../linux/printable.ts";
 import { BUILD, RKT_VERSION } from "../../version.ts";
 import { errorLine } from "../print/error_line.ts";
@@ -34,13 +35,21 @@ export async function oci(words: readonly string[]): Promise<number> {
 function rootOf(words: OciWords): string {
   const given = words.value("root");
   if (given !== undefined) return given.startsWith("/") ? given : `${Deno.cwd()}/${given}`;
-  if (Deno.uid() === 0) return "/run/rkt-oci";
+  if (Deno.uid() === 0 && !isUsersRoot()) return "/run/rkt-oci";
   const own = originalVariable("XDG_RUNTIME_DIR");
   if (own === undefined || !own.startsWith("/")) {
     throw new Failure("XDG_RUNTIME_DIR is not set: choose a directory by --root", 1);
   }
   return `${own}/rkt-oci`;
 }
+
+/**
+ * Whether a user's engine calls: podman is root of a namespace then, and the host's /run is not the user's. It hands on
+ * XDG_RUNTIME_DIR, and no USER. As for runc, a container's root is who has no such directory, or is called root.
+ */
+const isUsersRoot = (): boolean =>
+  isNamespaceRoot() && (originalVariable("XDG_RUNTIME_DIR") ?? "") !== "" &&
+  originalVariable("USER") !== "root";
 
 function logOf(words: OciWords): ContainerLog | undefined {
   const path = words.value("log");
