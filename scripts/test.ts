@@ -67,6 +67,7 @@ const LONG = [
   ...["systemd/systemd", "pods/kill", "pods/chaos", "images/fetch_refusals"],
   ...["images/fetch", "pods/start_cache", "images/bounds", "images/memory", "images/many_files"],
   ...["images/hostile_archives", "cli/hostile_text", "oci/podman", "pods/run_again", "net/ports"],
+  ...["rootless/demo"],
 ].map((name) => `tests/${name}_test.ts`);
 
 /** How long a command may take, in seconds, several times what it takes on a slow machine. */
