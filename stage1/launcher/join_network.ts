@@ -280,6 +280,7 @@ function setRules(
   ports: PortChecks | undefined,
 ): void {
   const [attempts, error] = [slot("attempts"), slot("error of nf_tables")];
+  const taken = slot("a port is another pod's");
   s.heading("its rules");
   s.set(attempts, ATTEMPTS);
   s.label("rules: try");
@@ -288,16 +289,22 @@ function setRules(
   if (ports !== undefined) {
     const question = { hex: ports.generation, holes: [] };
     ask(s, "ask for the generation of rules", socket, question, values, generation, UNDO);
+    s.set(taken, 0);
     for (const [i, hex] of ports.others.entries()) {
       dump(
         s,
         `ports ${i}`,
         socket,
         hex,
-        (at, length) => findKeys(s, i, at, length, ports.keys),
+        (at, length) => findKeys(s, i, at, length, ports.keys, taken),
         UNDO,
       );
     }
+    s.when(taken, 0, "rules: ports are free");
+    // Those of a pod that has just ended are there until the kernel's next tick.
+    s.attempt("wait a moment", "clock_nanosleep", [k.CLOCK_MONOTONIC, 0, MOMENT, 0]);
+    s.goto("rules: try");
+    s.label("rules: ports are free");
   }
   send(s, "insert the rules", socket, rules, values, UNDO);
   receive(s, "rules", socket, answer, error, "rules: refused");
@@ -309,8 +316,18 @@ function setRules(
   s.label("rules: set");
 }
 
-/** Goes the full way where an element is one of the keys. */
-function findKeys(s: Section, set: number, at: Slot, length: Slot, keys: readonly string[]): void {
+/** How long is waited for a port that another pod has: half a millisecond. */
+const MOMENT = struct("timespec of a moment", ["seconds", 8, 0], ["nanoseconds", 8, 500_000]);
+
+/** Notes in `found` that an element is one of the keys. */
+function findKeys(
+  s: Section,
+  set: number,
+  at: Slot,
+  length: Slot,
+  keys: readonly string[],
+  found: Slot,
+): void {
   const [place, last, same] = [slot("place in the element"), slot("last place"), slot("same")];
   for (const [i, hex] of keys.entries()) {
     const bytes = Uint8Array.fromHex(hex);
@@ -321,9 +338,11 @@ function findKeys(s: Section, set: number, at: Slot, length: Slot, keys: readonl
     s.label(`key ${set} ${i}: place`);
     isLess(s, last, place, `key ${set} ${i}: no`);
     s.compute("same", [place, key, bytes.length], { store: same });
-    s.when(same, 1, UNDO);
+    s.when(same, 1, `key ${set} ${i}: found`);
     s.compute("add", [place, 1], { store: place });
     s.goto(`key ${set} ${i}: place`);
+    s.label(`key ${set} ${i}: found`);
+    s.set(found, 1);
     s.label(`key ${set} ${i}: no`);
   }
 }

@@ -163,6 +163,21 @@ Deno.test("pods that are started again at once have an address each", async () =
   assert.deepEqual(list(`${world.dataDir}/networks`), []);
 });
 
+Deno.test("a port of a pod that has just ended leads to the next one without the full way", async () => {
+  const words = [RKT, ...world.flags, "run", NET, "--port=web:8086", "--", "-c", "exit 0"];
+  const command = words.map((word) => `'${word}'`).join(" ");
+  // One behind the other, in less than a tick of the kernel's.
+  const runs = (times: number) =>
+    host.sh(`i=0; while [ $i -lt ${times} ]; do ${command} || exit; i=$((i + 1)); done </dev/null`);
+  assert.equal((await runs(2)).code, 0);
+  assert.ok(
+    await isQuick(async () => {
+      const { code, stderr } = await runs(30);
+      assert.equal(code, 0, stderr);
+    }),
+  );
+});
+
 Deno.test("what has changed on the host is set right", async () => {
   await few();
   const changes: readonly (readonly [string, string])[] = [
