@@ -54,9 +54,9 @@ export function createEmbryo(dataDir: string): NewPod {
   }
 }
 
-/** Makes `pods` and its stages (0700) where they do not exist yet. */
+/** Makes `pods` and its stages (0700) where they do not exist yet. The first one is the last: where it is, all are. */
 function makeStages(dataDir: string): void {
-  for (const stage of STAGES) {
+  for (const stage of STAGES.toReversed()) {
     Deno.mkdirSync(`${dataDir}/pods/${stage}`, { recursive: true, mode: POD_DIRECTORY_MODE });
   }
 }

@@ -14,6 +14,7 @@ import {
   type PodDirectory,
   type PodView,
   refreshed,
+  STAGES,
 } from "./pod_directory.ts";
 import { podEnded, TimedOut, within } from "../life/wait_for_pod.ts";
 
@@ -419,3 +420,22 @@ Deno.test(
     await assert.rejects(within(60_000, podEnded(dir, unreadable)), { code: "ENAMETOOLONG" });
   }),
 );
+
+Deno.test("createPod() that is ended while it makes the stages is no harm to the next one", () => {
+  const dataDir = Deno.makeTempDirSync();
+  try {
+    for (const stage of STAGES.slice(1)) {
+      // What is in the way ends it there.
+      Deno.mkdirSync(`${dataDir}/pods`, { recursive: true });
+      Deno.writeTextFileSync(`${dataDir}/pods/${stage}`, "");
+      assert.throws(() => createPod(dataDir), /cannot make a pod below/);
+      Deno.removeSync(`${dataDir}/pods/${stage}`);
+      using pod = createPod(dataDir);
+      pod.toPrepare();
+      assert.deepEqual([...Deno.readDirSync(`${dataDir}/pods`)].length, STAGES.length);
+      Deno.removeSync(`${dataDir}/pods`, { recursive: true });
+    }
+  } finally {
+    Deno.removeSync(dataDir, { recursive: true });
+  }
+});
